@@ -1,0 +1,322 @@
+//! The command line: commands, flags and their help, nothing else. What they mean is checked in
+//! `settings`.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Watch the TCP sockets of programs change state.
+///
+/// Polls /proc/net/tcp and /proc/net/tcp6, finds the owner of every socket, follows it from its
+/// first sight to its end and prints each transition. What was seen is told as seen, what must
+/// have happened unseen as certain, what may have happened as possible.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tcplapse",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    override_usage = "tcplapse [watch] [OPTIONS] [PATTERN]...\n       \
+                      tcplapse list [OPTIONS] [PATTERN]...\n       \
+                      tcplapse completions SHELL",
+    after_help = "Without a command, tcplapse watches; Ctrl-C ends it. -a, -n, -p and -t, as in \
+                  netstat -apn, are the defaults and are accepted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of the default command, `watch`.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the sockets there are, then every transition, until Ctrl-C (the default)
+    Watch(Options),
+    /// Print one snapshot as a table, as netstat -apn does; exit 1 if nothing matches
+    List(Options),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to write it for
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+}
+
+/// What every command that shows sockets takes.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Regular expression for the name of the owning process: the kernel's name for it, or the
+    /// base name of its executable or of its first argument; (?i) ignores case
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub which: Which,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub look: Look,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub print: Print,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub habits: Habits,
+}
+
+/// Which sockets.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which sockets")]
+#[allow(clippy::struct_excessive_bools)] // flags are bools
+pub struct Which {
+    /// PATTERN must match the whole name
+    #[arg(short = 'x', long)]
+    pub exact: bool,
+    /// Match PATTERN against the whole command line
+    #[arg(short, long)]
+    pub full: bool,
+    /// Owned by one of these processes
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub pid: Vec<String>,
+    /// Owned by this user; a socket without an owner passes by its own uid
+    #[arg(long, value_name = "NAME|UID", value_delimiter = ',')]
+    pub user: Vec<String>,
+    /// States to print, such as ESTABLISHED,fin-wait-1 or connected; !STATE leaves one out.
+    /// A change passes by the state before or after it
+    #[arg(short, long, value_name = "SET")]
+    pub state: Vec<String>,
+    /// Local end: 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    pub local: Vec<String>,
+    /// Remote end, written like the local one
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    pub remote: Vec<String>,
+    /// Port of either end: 443, 8000-8999
+    #[arg(long, value_name = "N[-M]", value_delimiter = ',')]
+    pub port: Vec<String>,
+    /// IPv4 sockets
+    #[arg(short = '4', long)]
+    pub ipv4: bool,
+    /// IPv6 sockets
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Listening sockets alone
+    #[arg(short, long)]
+    pub listening: bool,
+}
+
+/// How to look, and for how long.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How and how long to look")]
+pub struct Look {
+    /// Where states come from
+    #[arg(long, value_enum, default_value = "proc")]
+    pub source: SourceName,
+    /// Another mount of procfs, such as /host/proc in a container
+    #[arg(long, value_name = "PATH", default_value = "/proc")]
+    pub procfs: PathBuf,
+    /// Time between the starts of two polls
+    #[arg(short, long, value_name = "DUR", default_value = "100ms")]
+    pub interval: String,
+    /// Stop after this long
+    #[arg(long = "for", value_name = "DUR")]
+    pub duration: Option<String>,
+    /// Stop after N records
+    #[arg(short, long, value_name = "N")]
+    pub max_count: Option<u64>,
+    /// Stretch the interval so that polling takes at most this share of one core
+    #[arg(long, value_name = "PERCENT", default_value = "25")]
+    pub max_cpu: f64,
+}
+
+/// What to print.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What to print")]
+#[allow(clippy::struct_excessive_bools)] // flags are bools
+pub struct Print {
+    /// What is shown of the transitions
+    #[arg(long, value_enum, default_value = "events")]
+    pub view: ViewName,
+    /// Format of the records
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: FormatName,
+    /// JSON Lines: short for --format json
+    #[arg(short, long, conflicts_with = "format")]
+    pub json: bool,
+    /// Tables: also user and inode
+    #[arg(short, long)]
+    pub extend: bool,
+    /// Tables: also timers and retransmits
+    #[arg(short = 'o', long)]
+    pub timers: bool,
+    /// Text: names of hosts and services instead of numbers
+    #[arg(short, long)]
+    pub resolve: bool,
+    /// No line that names the columns
+    #[arg(short = 'H', long)]
+    pub no_header: bool,
+    /// Text: colours
+    #[arg(long, value_enum, default_value = "auto")]
+    pub color: ColorName,
+    /// Text: how times are written
+    #[arg(long, value_enum, default_value = "clock")]
+    pub time: TimeName,
+    /// Text: times in UTC
+    #[arg(long)]
+    pub utc: bool,
+}
+
+/// What fingers trained on netstat and ss type.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // flags are bools
+pub struct Habits {
+    /// All sockets: the default
+    #[arg(short, long, hide = true)]
+    pub all: bool,
+    /// Numbers instead of names: the default
+    #[arg(short, long, hide = true)]
+    pub numeric: bool,
+    /// With the owning process: the default
+    #[arg(short, long, visible_alias = "program", alias = "processes", hide = true)]
+    pub programs: bool,
+    /// TCP: the only protocol
+    #[arg(short, long, hide = true)]
+    pub tcp: bool,
+    /// UDP is not shown
+    #[arg(short, long, hide = true)]
+    pub udp: bool,
+    /// Raw sockets are not shown
+    #[arg(short = 'w', long, hide = true)]
+    pub raw: bool,
+    /// SCTP is not shown
+    #[arg(short = 'S', long, hide = true)]
+    pub sctp: bool,
+    /// Unix sockets are not shown
+    #[arg(long, hide = true)]
+    pub unix: bool,
+}
+
+/// Where states come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourceName {
+    /// Polls of /proc/net/tcp and /proc/net/tcp6
+    Proc,
+}
+
+/// What is shown of the transitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ViewName {
+    /// A line per transition
+    Events,
+}
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// Aligned columns for people
+    Text,
+    /// One JSON object per line
+    Json,
+    /// Comma separated values
+    Csv,
+}
+
+/// Whether text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorName {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How times are written in text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TimeName {
+    /// 12:00:01.104
+    Clock,
+    /// 2026-11-01T12:00:01.104000Z
+    Rfc3339,
+    /// Seconds since 1970
+    Epoch,
+    /// Seconds since the first look
+    Elapsed,
+}
+
+/// Moves a command behind options to the front: options may stand before or after it.
+pub fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
+    let cli = Cli::command();
+    if let Some(place) = first_positional(&cli, &args) {
+        let names_command =
+            |word: &str| cli.get_subcommands().any(|known| known.get_name() == word);
+        if args[place].to_str().is_some_and(names_command) {
+            let command = args.remove(place);
+            args.insert(1, command);
+        }
+    }
+    args
+}
+
+/// The place of the first argument that is neither an option nor the value of one.
+fn first_positional(cli: &clap::Command, args: &[OsString]) -> Option<usize> {
+    let takes_value = |known: &dyn Fn(&clap::Arg) -> bool| {
+        cli.get_arguments().any(|arg| known(arg) && arg.get_action().takes_values())
+    };
+    let mut at = 1;
+    while let Some(word) = args.get(at) {
+        let word = word.to_string_lossy();
+        let value_follows = if word == "--" {
+            return None;
+        } else if let Some(long) = word.strip_prefix("--") {
+            takes_value(&|arg| arg.get_long() == Some(long))
+        } else if let Some(cluster) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
+            // In a cluster the rest of the word is the value of the first flag that takes one.
+            let value_at = cluster
+                .char_indices()
+                .find(|(_, flag)| takes_value(&|arg| arg.get_short() == Some(*flag)));
+            value_at.is_some_and(|(i, flag)| i + flag.len_utf8() == cluster.len())
+        } else {
+            return Some(at);
+        };
+        at += 1 + usize::from(value_follows);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(line: &str) -> String {
+        let args = line.split(' ').map(OsString::from).collect();
+        let words: Vec<_> =
+            command_first(args).into_iter().map(|word| word.into_string().unwrap()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn a_command_may_stand_behind_options() {
+        assert_eq!(moved("t -i 1s list x"), "t list -i 1s x");
+        assert_eq!(moved("t -ji1s --pid 1 list"), "t list -ji1s --pid 1");
+        assert_eq!(moved("t --state=LISTEN list"), "t list --state=LISTEN");
+    }
+
+    #[test]
+    fn a_pattern_or_a_value_is_no_command() {
+        for line in ["t client list", "t -- list", "t --user list", "t -s list", "t -apn client"] {
+            assert_eq!(moved(line), line);
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

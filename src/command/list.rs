@@ -1,0 +1,37 @@
+//! `list`: one snapshot as a table.
+
+use super::output::Output;
+use super::{monitor, tell};
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+use crate::stop::Stop;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Prints the sockets there are; returns whether any matched, as grep does.
+///
+/// # Errors
+/// Tables that cannot be read, or output that cannot be written.
+pub fn run(settings: &Settings) -> Result<bool> {
+    die_as_a_shell_reports()?;
+    let stop = Stop::new(None)?;
+    let mut monitor = monitor(settings)?;
+    let mut output = Output::sockets(&settings.print, settings.max_count);
+    let records = monitor.sockets(&stop)?.unwrap_or_default();
+    let matched = !records.is_empty();
+    output.begin()?;
+    output.write(records)?;
+    tell(monitor.notices());
+    Ok(matched)
+}
+
+/// A snapshot that is interrupted is no answer: 130 or 143, at once.
+fn die_as_a_shell_reports() -> Result<()> {
+    let now = Arc::new(AtomicBool::new(true));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&now))
+            .map_err(|cause| Error::System { what: "catch signals", cause })?;
+    }
+    Ok(())
+}

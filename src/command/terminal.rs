@@ -1,0 +1,27 @@
+//! What standard output is: a terminal with a width and colours, or a pipe.
+
+use crate::cli::ColorName;
+use crate::render::style::Palette;
+use anstream::{AutoStream, ColorChoice};
+use std::io::{self, IsTerminal};
+
+/// Whether standard output is a terminal.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// The terminal's width in columns; `None` in a pipe or a file.
+pub fn width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(if size.ws_col == 0 { 80 } else { size.ws_col })
+}
+
+/// Colours as asked for; by default where the terminal and NO_COLOR allow them.
+pub fn palette(color: ColorName) -> Palette {
+    let on = match color {
+        ColorName::Always => true,
+        ColorName::Never => false,
+        ColorName::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+    };
+    Palette { on }
+}

@@ -1,0 +1,54 @@
+//! The crate's error: every message says what was wrong and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a run cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Wrong usage, in a sentence.
+    #[error("{0}")]
+    Usage(String),
+    /// A file of the kernel, or of a fixture, cannot be read.
+    #[error("cannot read {}: {cause}{hint}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the kernel said.
+        cause: io::Error,
+        /// What to do about it, led by a separator; may be empty.
+        hint: &'static str,
+    },
+    /// A system call without a file failed.
+    #[error("cannot {what}: {cause}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// What the kernel said.
+        cause: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+    /// The reader of standard output has gone: the end, and no fault.
+    #[error("the reader of the output has gone")]
+    ReaderGone,
+}
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A file that could not be read, with a hint that may be empty.
+    pub fn read(path: &Path, cause: impl Into<io::Error>, hint: &'static str) -> Self {
+        Self::Read { path: path.to_owned(), cause: cause.into(), hint }
+    }
+
+    /// A failed write to standard output; a closed pipe is the end of the run.
+    pub fn output(cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::Output(cause),
+        }
+    }
+}

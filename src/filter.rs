@@ -1,0 +1,240 @@
+//! Which sockets: pure predicates on processes, ends and states. Different filters must all hold,
+//! the values of one are alternatives.
+
+use crate::owner::{Exe, Process};
+use crate::reading::{Endpoint, Ends, Family};
+use crate::tcp::state::State;
+use crate::tcp::state_set::StateSet;
+use regex::bytes::Regex;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+/// Everything a user can ask of a socket.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Who owns it.
+    pub process: ProcessFilter,
+    /// Its states; acts on what is printed alone.
+    pub states: Option<StateSet>,
+    /// Its local end.
+    pub local: Vec<AddrFilter>,
+    /// Its remote end.
+    pub remote: Vec<AddrFilter>,
+    /// A port of either end.
+    pub ports: Vec<RangeInclusive<u16>>,
+    /// Its family.
+    pub family: Option<Family>,
+    /// Listeners alone.
+    pub listening: bool,
+}
+
+/// What is asked of a process that owns a socket.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessFilter {
+    /// Patterns for its name, or for its command line where `full`.
+    pub patterns: Vec<Regex>,
+    /// Match the command line.
+    pub full: bool,
+    /// Its id.
+    pub pids: Vec<i32>,
+    /// Its real user, or that of a socket without an owner.
+    pub users: Vec<u32>,
+}
+
+/// Whether a process satisfies a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// What decides may not be read.
+    Unreadable,
+}
+
+impl ProcessFilter {
+    /// Nothing is asked: every process will do, and so will none.
+    pub const fn is_empty(&self) -> bool {
+        self.patterns.is_empty() && self.pids.is_empty() && self.users.is_empty()
+    }
+
+    /// A socket without an owner cannot satisfy it.
+    pub const fn needs_owner(&self) -> bool {
+        !(self.patterns.is_empty() && self.pids.is_empty())
+    }
+
+    /// Whether a process satisfies all of it.
+    pub fn matches(&self, process: &Process) -> Match {
+        if !self.pids.is_empty() && !self.pids.contains(&process.pid) {
+            return Match::No;
+        }
+        let user = self.user_matches(process.uid);
+        match (user, self.name_matches(process)) {
+            (Match::No, _) | (_, Match::No) => Match::No,
+            (Match::Yes, name) => name,
+            (Match::Unreadable, _) => Match::Unreadable,
+        }
+    }
+
+    /// Whether a socket that belongs to no known process passes by its own uid.
+    pub fn matches_socket_uid(&self, uid: Option<u32>) -> bool {
+        !self.needs_owner()
+            && (self.users.is_empty() || uid.is_some_and(|uid| self.users.contains(&uid)))
+    }
+
+    fn user_matches(&self, uid: Option<u32>) -> Match {
+        match uid {
+            _ if self.users.is_empty() => Match::Yes,
+            Some(uid) if self.users.contains(&uid) => Match::Yes,
+            Some(_) => Match::No,
+            None => Match::Unreadable,
+        }
+    }
+
+    fn name_matches(&self, process: &Process) -> Match {
+        if self.patterns.is_empty() {
+            return Match::Yes;
+        }
+        let any = |name: &[u8]| self.patterns.iter().any(|pattern| pattern.is_match(name));
+        if self.full {
+            return if any(&process.full_command()) { Match::Yes } else { Match::No };
+        }
+        let argv0 = process.argv0();
+        if any(&process.comm) || !argv0.is_empty() && any(argv0) {
+            return Match::Yes;
+        }
+        match &process.exe {
+            Exe::Name(name) if any(name) => Match::Yes,
+            Exe::Denied => Match::Unreadable,
+            _ => Match::No,
+        }
+    }
+}
+
+impl Filter {
+    /// Whether a socket with these ends is wanted.
+    pub fn wants_ends(&self, ends: &Ends) -> bool {
+        let end_passes = |filters: &[AddrFilter], end: &Endpoint| {
+            filters.is_empty() || filters.iter().any(|filter| filter.matches(end, ends.family))
+        };
+        let has_port = |end: &Endpoint| self.ports.iter().any(|range| range.contains(&end.port));
+        self.family.is_none_or(|family| family == ends.family)
+            && end_passes(&self.local, &ends.local)
+            && end_passes(&self.remote, &ends.remote)
+            && (self.ports.is_empty() || has_port(&ends.local) || has_port(&ends.remote))
+    }
+
+    /// Whether a socket in this state is wanted.
+    pub fn wants_state(&self, state: State) -> bool {
+        self.states.as_ref().is_none_or(|set| set.contains(state))
+            && (!self.listening || state == State::Listen)
+    }
+
+    /// Whether a change is wanted.
+    pub fn wants_change(&self, from: Option<State>, to: State) -> bool {
+        self.states.as_ref().is_none_or(|set| set.passes(from, to))
+            && (!self.listening || from == Some(State::Listen) || to == State::Listen)
+    }
+}
+
+/// One end: `10.0.0.0/8`, `192.0.2.7:443`, `:443`, `[2001:db8::/32]:8000-8999`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddrFilter {
+    net: Option<(IpAddr, u8)>,
+    ports: Option<RangeInclusive<u16>>,
+}
+
+impl AddrFilter {
+    fn matches(&self, end: &Endpoint, family: Family) -> bool {
+        self.net.is_none_or(|net| in_net(net, end.addr, family))
+            && self.ports.as_ref().is_none_or(|ports| ports.contains(&end.port))
+    }
+}
+
+/// A v4 network holds v4-mapped addresses too; a v6 one sees them in their mapped form.
+fn in_net((net, prefix): (IpAddr, u8), addr: IpAddr, family: Family) -> bool {
+    match (net, addr) {
+        (IpAddr::V4(net), IpAddr::V4(addr)) => {
+            let shift = 32 - u32::from(prefix);
+            net.to_bits().checked_shr(shift) == addr.to_bits().checked_shr(shift)
+        }
+        (IpAddr::V6(net), addr) if family == Family::Ipv6 => {
+            let addr = match addr {
+                IpAddr::V4(addr) => addr.to_ipv6_mapped(),
+                IpAddr::V6(addr) => addr,
+            };
+            let shift = 128 - u32::from(prefix);
+            net.to_bits().checked_shr(shift) == addr.to_bits().checked_shr(shift)
+        }
+        _ => false,
+    }
+}
+
+impl std::str::FromStr for AddrFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "'{text}' is no address filter; write 10.0.0.0/8, 192.0.2.7:443, :443, \
+                 :8000-8999, [::1]:80 or [2001:db8::/32]:443"
+            )
+        };
+        let (net, ports) = split_end(text).ok_or_else(wrong)?;
+        let net = match net {
+            "" | "*" => None,
+            net => Some(parse_net(net).ok_or_else(wrong)?),
+        };
+        let ports = match ports {
+            None | Some("*") => None,
+            Some(ports) => Some(parse_ports(ports).ok_or_else(wrong)?),
+        };
+        match (net, &ports) {
+            (None, None) if text != "*" && text != "*:*" => Err(wrong()),
+            _ => Ok(Self { net, ports }),
+        }
+    }
+}
+
+/// Splits address and port: after `]`, or at the only colon; more colons are an IPv6 address.
+fn split_end(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (net, rest) = rest.split_once(']')?;
+        return match rest {
+            "" => Some((net, None)),
+            rest => Some((net, Some(rest.strip_prefix(':')?))),
+        };
+    }
+    match text.split_once(':') {
+        Some((net, ports)) if !ports.contains(':') => Some((net, Some(ports))),
+        _ => Some((text, None)),
+    }
+}
+
+/// An address with an optional prefix; a v4-mapped one becomes v4.
+fn parse_net(text: &str) -> Option<(IpAddr, u8)> {
+    let (addr, prefix) = match text.split_once('/') {
+        Some((addr, prefix)) => (addr, Some(prefix.parse::<u8>().ok()?)),
+        None => (text, None),
+    };
+    let addr: IpAddr = addr.parse().ok()?;
+    let longest = if addr.is_ipv4() { 32 } else { 128 };
+    let prefix = prefix.unwrap_or(longest);
+    if prefix > longest {
+        return None;
+    }
+    match addr.to_canonical() {
+        IpAddr::V4(v4) if longest == 128 && prefix >= 96 => Some((IpAddr::V4(v4), prefix - 96)),
+        _ => Some((addr, prefix)),
+    }
+}
+
+/// `443` or `8000-8999`.
+pub fn parse_ports(text: &str) -> Option<RangeInclusive<u16>> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+    (low <= high).then_some(low..=high)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+use super::*;
+use proptest::prelude::*;
+
+fn ends(family: Family, local: &str, remote: &str) -> Ends {
+    let end = |text: &str| {
+        let addr: std::net::SocketAddr = text.parse().unwrap();
+        Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
+    };
+    Ends { family, local: end(local), remote: end(remote) }
+}
+
+fn remote_matches(filter: &str, family: Family, remote: &str) -> bool {
+    let filter = Filter { remote: vec![filter.parse().unwrap()], ..Filter::default() };
+    filter.wants_ends(&ends(family, "10.0.0.1:1", remote))
+}
+
+#[test]
+fn addresses_networks_and_ports() {
+    use Family::{Ipv4, Ipv6};
+    for (filter, family, remote, wanted) in [
+        ("10.0.0.0/8", Ipv4, "10.9.8.7:1", true),
+        ("10.0.0.0/8", Ipv4, "11.0.0.0:1", false),
+        ("10.0.0.0/8", Ipv6, "[::ffff:10.1.1.1]:1", true),
+        ("0.0.0.0/0", Ipv4, "8.8.8.8:1", true),
+        ("0.0.0.0/0", Ipv6, "[2001:db8::1]:1", false),
+        ("192.0.2.7:443", Ipv4, "192.0.2.7:443", true),
+        ("192.0.2.7:443", Ipv4, "192.0.2.7:444", false),
+        (":443", Ipv6, "[2001:db8::1]:443", true),
+        (":8000-8999", Ipv4, "192.0.2.7:8080", true),
+        (":8000-8999", Ipv4, "192.0.2.7:9000", false),
+        ("[::1]:80", Ipv6, "[::1]:80", true),
+        ("[2001:db8::/32]:443", Ipv6, "[2001:db8:1::5]:443", true),
+        ("2001:db8::/32", Ipv6, "[2001:db9::5]:443", false),
+        ("::/0", Ipv6, "[::ffff:10.1.1.1]:1", true),
+        ("::/0", Ipv4, "10.1.1.1:1", false),
+        ("::ffff:10.0.0.0/104", Ipv6, "[::ffff:10.1.1.1]:1", true),
+        ("*:443", Ipv4, "10.1.1.1:443", true),
+    ] {
+        assert_eq!(remote_matches(filter, family, remote), wanted, "{filter} {remote}");
+    }
+}
+
+#[test]
+fn what_is_no_address_is_named() {
+    for text in ["", "localhost", "10.0.0.0/33", ":", ":70000", ":9-1", "[::1", "[::1]80", "1.2.3"]
+    {
+        let error = text.parse::<AddrFilter>().unwrap_err();
+        assert!(error.starts_with(&format!("'{text}' is no address filter")), "{error}");
+    }
+}
+
+#[test]
+fn a_port_counts_at_either_end_and_families_divide() {
+    let filter = Filter { ports: vec![80..=80], family: Some(Family::Ipv4), ..Filter::default() };
+    assert!(filter.wants_ends(&ends(Family::Ipv4, "10.0.0.1:80", "10.0.0.2:9")));
+    assert!(filter.wants_ends(&ends(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:80")));
+    assert!(!filter.wants_ends(&ends(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:9")));
+    assert!(!filter.wants_ends(&ends(Family::Ipv6, "[::1]:80", "[::1]:9")));
+}
+
+fn process(comm: &str, exe: Exe, cmdline: &str) -> Process {
+    let (comm, cmdline) = (comm.into(), cmdline.replace(' ', "\0").into_bytes());
+    Process { pid: 7, start: 1, comm, exe, cmdline, uid: Some(1000) }
+}
+
+fn named(pattern: &str) -> ProcessFilter {
+    ProcessFilter { patterns: vec![Regex::new(pattern).unwrap()], ..ProcessFilter::default() }
+}
+
+#[test]
+fn a_name_is_that_of_the_kernel_the_file_or_the_first_argument() {
+    let long = Exe::Name(b"a-very-long-program-name".to_vec());
+    let p = process("a-very-long-pro", long, "/usr/bin/other-name --serve");
+    assert_eq!(named("program-name").matches(&p), Match::Yes);
+    assert_eq!(named("^a-very-long-pro$").matches(&p), Match::Yes);
+    assert_eq!(named("other").matches(&p), Match::Yes);
+    assert_eq!(named("serve").matches(&p), Match::No, "an argument is no name");
+    assert_eq!(named("usr").matches(&p), Match::No, "a directory is no name");
+    let full = ProcessFilter { full: true, ..named("other-name --serve$") };
+    assert_eq!(full.matches(&p), Match::Yes);
+}
+
+#[test]
+fn an_executable_that_may_not_be_read_leaves_it_open() {
+    let p = process("worker", Exe::Denied, "worker");
+    assert_eq!(named("work").matches(&p), Match::Yes);
+    assert_eq!(named("client").matches(&p), Match::Unreadable);
+    let pid = ProcessFilter { pids: vec![8], ..named("client") };
+    assert_eq!(pid.matches(&p), Match::No);
+}
+
+#[test]
+fn the_socket_s_uid_stands_in_only_where_no_process_is_asked_for() {
+    let user = ProcessFilter { users: vec![1000], ..ProcessFilter::default() };
+    assert!(user.matches_socket_uid(Some(1000)));
+    assert!(!user.matches_socket_uid(Some(0)));
+    assert!(!user.matches_socket_uid(None));
+    assert!(!ProcessFilter { users: vec![1000], ..named("x") }.matches_socket_uid(Some(1000)));
+    assert!(ProcessFilter::default().matches_socket_uid(None));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text: String) {
+        let _ = text.parse::<AddrFilter>();
+        let _ = text.parse::<StateSet>();
+        let _ = parse_ports(&text);
+    }
+}

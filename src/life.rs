@@ -1,0 +1,211 @@
+//! One socket's life as the tracker follows it: what makes two rows the same socket, who opened,
+//! who closed, how it ended.
+
+use crate::reading::{Ends, Observation, Snapshot, Stamp, Timer};
+use crate::tcp::path::{Proof, reachable};
+use crate::tcp::state::State;
+use crate::transition::{End, LifeId, Roles, Transition, Verdict};
+
+/// A restarted timer moves its end by more than this: `when` counts 1/100 s, and a jiffy may
+/// take as long again.
+const TIMER_SLACK_MICROS: u64 = 20_000;
+
+/// What the latest row of a life showed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) state: State,
+    pub(crate) inode: u64,
+    pub(crate) mini: bool,
+    /// Its place in the pass: a later row is a later sample.
+    pub(crate) index: usize,
+}
+
+/// One socket from its first row to its end.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) id: LifeId,
+    pub(crate) now: Shown,
+    /// The state last told; changed by `Tracker::tell` alone. `None` until the birth is told.
+    pub(crate) state: Option<State>,
+    /// It was there at the first look.
+    pub(crate) birth_unseen: bool,
+    /// And it still is in the state it was found in, for an unknown time.
+    pub(crate) first_look: bool,
+    pub(crate) born: Stamp,
+    /// First sight of the state told.
+    pub(crate) since: Stamp,
+    /// The start of the last pass that showed the state told.
+    pub(crate) state_seen: Stamp,
+    /// The number and the start of the last pass that showed it.
+    pub(crate) pass: u64,
+    pub(crate) pass_start: Stamp,
+    /// Passes in a row without it.
+    pub(crate) misses: u8,
+    pub(crate) last_inode: u64,
+    pub(crate) listener: u64,
+    pub(crate) uid: Option<u32>,
+    pub(crate) roles: Roles,
+    /// In `SYN_RECV` it was last a request socket.
+    request: bool,
+    /// The latest boot time (µs) at which the timer of a mini-socket can run out.
+    timer_end: Option<u64>,
+    /// The life whose end must be concluded before this one is told, and what waits for it.
+    pub(crate) predecessor: Option<(Ends, LifeId)>,
+    pub(crate) withheld: Vec<Transition>,
+}
+
+impl Life {
+    pub(crate) fn new(id: LifeId, row: &Observation, born: Stamp, first_look: bool) -> Self {
+        let now = Shown { state: row.state, inode: row.inode, mini: row.mini, index: 0 };
+        Self {
+            id,
+            now,
+            state: None,
+            birth_unseen: first_look,
+            first_look,
+            born,
+            since: born,
+            state_seen: born,
+            pass: 0,
+            pass_start: born,
+            misses: 0,
+            last_inode: 0,
+            listener: 0,
+            uid: None,
+            roles: Roles::default(),
+            request: false,
+            timer_end: None,
+            predecessor: None,
+            withheld: Vec::new(),
+        }
+    }
+
+    /// Takes in a row of this life.
+    pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Snapshot) {
+        self.note_opener(row);
+        self.note_timer(row, pass_at);
+        if row.state == State::SynRecv {
+            self.request = row.mini;
+        }
+        if row.inode != 0 {
+            self.last_inode = row.inode;
+        }
+        self.uid = row.known_uid();
+        self.now = Shown { state: row.state, inode: row.inode, mini: row.mini, index };
+        self.pass = pass;
+        self.pass_start = pass_at.start;
+        self.misses = 0;
+        if self.state == Some(row.state) {
+            self.state_seen = pass_at.start;
+        }
+    }
+
+    /// Whether this row can be the same socket a moment later (`tcp-on-linux`: identity). The
+    /// inode comes with accept() and goes with close(); it never changes in between.
+    pub(crate) fn may_become(&self, row: &Observation) -> bool {
+        let now = &self.now;
+        let inode_fits = match (now.inode, row.inode) {
+            (0, 0) => !back_from_mini(now, row),
+            (0, _) => unaccepted(now.state) || is_unknown(now.state),
+            (_, 0) => orphaned(row.state) || is_unknown(row.state),
+            (before, after) => before == after,
+        };
+        inode_fits && reachable(now.state, row.state)
+    }
+
+    /// Whether the timer of a mini-socket in an unchanged state was set anew: a retransmitted FIN
+    /// did that, or the ends were used by another connection meanwhile.
+    pub(crate) fn timer_restarted(&self, row: &Observation, pass: &Snapshot) -> bool {
+        let same = self.now.state == row.state && self.now.mini && runs_down(row);
+        same && self
+            .timer_end
+            .is_some_and(|end| pass.start.boot + micros_left(row) > end + TIMER_SLACK_MICROS)
+    }
+
+    /// What is proven of this life beyond its state.
+    pub(crate) fn proof(&self) -> Proof {
+        Proof {
+            passive: self.roles.opener == Some(End::Remote),
+            request: self.request && self.state == Some(State::SynRecv),
+        }
+    }
+
+    /// Draws what follows from having been in a state.
+    pub(crate) fn note_closer(&mut self, state: State) {
+        let roles = &mut self.roles;
+        match state {
+            State::FinWait1 | State::FinWait2 | State::TimeWait if roles.closer.is_none() => {
+                roles.closer = Some(End::Local);
+            }
+            State::CloseWait | State::LastAck => roles.closer = Some(End::Remote),
+            State::Closing => roles.closer = Some(End::Both),
+            _ => {}
+        }
+        roles.both_fins |= matches!(state, State::TimeWait | State::Closing | State::LastAck);
+    }
+
+    /// How it ended, judged by what is proven.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        if self.state == Some(State::Listen) {
+            return None;
+        }
+        Some(match (self.roles.both_fins, self.roles.closer) {
+            (true, Some(End::Local)) => Verdict::LocalClose,
+            (true, Some(End::Both)) => Verdict::SimultaneousClose,
+            (true, Some(End::Remote)) => Verdict::RemoteClose,
+            _ => Verdict::Unknown,
+        })
+    }
+
+    fn note_opener(&mut self, row: &Observation) {
+        let opener = &mut self.roles.opener;
+        if row.state == State::SynSent {
+            *opener = Some(End::Local);
+        } else if self.now.state == State::SynSent && row.state == State::SynRecv {
+            *opener = Some(End::Both);
+        } else if opener.is_none() && row.inode == 0 && unaccepted(row.state) {
+            *opener = Some(End::Remote);
+        }
+    }
+
+    fn note_timer(&mut self, row: &Observation, pass: &Snapshot) {
+        if !runs_down(row) {
+            self.timer_end = None;
+            return;
+        }
+        let end = pass.end.boot + micros_left(row) + TIMER_SLACK_MICROS / 2;
+        let same = self.now.state == row.state;
+        self.timer_end = Some(self.timer_end.filter(|_| same).map_or(end, |old| old.min(end)));
+    }
+}
+
+/// States in which a socket without an inode has not been accepted yet: a close leaves them.
+pub(crate) const fn unaccepted(state: State) -> bool {
+    matches!(state, State::SynRecv | State::Established | State::CloseWait)
+}
+
+/// States in which a socket without an inode has been closed by its owner.
+const fn orphaned(state: State) -> bool {
+    use State::{Closing, FinWait1, FinWait2, LastAck, TimeWait};
+    matches!(state, FinWait1 | FinWait2 | Closing | LastAck | TimeWait)
+}
+
+const fn is_unknown(state: State) -> bool {
+    matches!(state, State::Unknown(_))
+}
+
+/// A mini-socket after a close never becomes a full one again, and a child never a request.
+fn back_from_mini(now: &Shown, row: &Observation) -> bool {
+    let request = |state| state == State::SynRecv;
+    let grown_back = now.mini && !row.mini && !request(now.state);
+    let shrunk_back = !now.mini && row.mini && request(row.state);
+    grown_back || shrunk_back
+}
+
+fn runs_down(row: &Observation) -> bool {
+    row.mini && row.timer == Timer::TimeWait
+}
+
+fn micros_left(row: &Observation) -> u64 {
+    row.timer_left.saturating_mul(10_000)
+}

@@ -1,0 +1,41 @@
+//! The binary: parse, run, say once what went wrong.
+
+use clap::{CommandFactory, Parser};
+use std::io::Write;
+use std::process::ExitCode;
+use tcplapse::cli::{Cli, Command, command_first};
+use tcplapse::command;
+use tcplapse::error::{Error, Result};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(command_first(std::env::args_os().collect()));
+    match run(cli) {
+        Ok(status) => status,
+        // Nobody reads any more: the end of the run, and no fault.
+        Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where standard error is closed too, the status alone has to tell.
+            let _ = writeln!(std::io::stderr(), "tcplapse: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command.unwrap_or(Command::Watch(cli.options)) {
+        Command::Watch(options) => {
+            command::watch::run(&command::checked(options)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::List(options) => {
+            let matched = command::list::run(&command::checked(options)?)?;
+            Ok(ExitCode::from(u8::from(!matched)))
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tcplapse", &mut script);
+            std::io::stdout().write_all(&script).map_err(Error::output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

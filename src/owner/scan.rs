@@ -1,0 +1,278 @@
+//! The only reader of `/proc/<pid>`: which processes there are, how they are called, and which
+//! sockets their descriptors lead to.
+//!
+//! Processes, threads and descriptors vanish while they are looked at: that is normal and never
+//! an error. All files of a process are opened below one open directory, which leads to nothing
+//! once the process is gone, never to its pid's next bearer.
+
+use super::book::Found;
+use super::{Exe, Holder, Process, base_name};
+use crate::filter::{Match, ProcessFilter};
+use procfs::ProcError;
+use procfs::process::{Process as Entry, all_processes_with_root};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{OFlags, PROC_SUPER_MAGIC, RawDir, readlinkat, statat, statfs};
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// Two tables whose newest descriptors are the same are the same table: one that was split off
+/// (`unshare(CLONE_FILES)`) and has a socket of its own differs there.
+const SAMPLE: usize = 8;
+
+/// Looks into the processes of one procfs.
+#[derive(Debug)]
+pub struct Scan {
+    root: PathBuf,
+    /// Some processes are hidden from us (`hidepid`): process 1 is there, but not for us.
+    hidden: bool,
+}
+
+/// The descriptors of one table.
+struct Table {
+    /// Its size as the directory tells it; 0 on old kernels.
+    size: u64,
+    /// The newest descriptors and where they lead.
+    sample: Vec<(i32, Vec<u8>)>,
+}
+
+impl Scan {
+    /// Looks into the procfs mounted at `root`.
+    pub fn new(root: &Path) -> Self {
+        let is_procfs = statfs(root).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
+        Self { root: root.to_owned(), hidden: is_procfs && !root.join("1").exists() }
+    }
+
+    /// Finds the holders of sockets among the processes that the filter can match. Where some of
+    /// the wanted inodes stay without one, threads with tables of their own are looked into.
+    pub fn find(&self, filter: &ProcessFilter, wanted: &HashSet<u64>) -> Found {
+        let mut found = Found { denied: u64::from(self.hidden), ..Found::default() };
+        let mut threaded = Vec::new();
+        for entry in self.processes(filter) {
+            let process = match entry.map(|entry| (describe(&entry, filter), entry)) {
+                Ok((process, entry)) => (process, entry),
+                Err(error) => {
+                    found.denied += u64::from(is_denied(&error));
+                    continue;
+                }
+            };
+            look_into(process, filter, &mut found, &mut threaded);
+        }
+        let resolved: HashSet<u64> = found.holders.iter().map(|(inode, _)| *inode).collect();
+        if !wanted.is_subset(&resolved) {
+            for (process, table) in threaded {
+                self.look_into_threads(&process, table, &mut found);
+            }
+        }
+        found
+    }
+
+    /// Whether the descriptor still leads to the socket; if so, how its process is called now.
+    pub fn still_holds(&self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
+        let process = self.root.join(holder.pid.to_string());
+        let table = if holder.task == holder.pid {
+            process.join("fd")
+        } else {
+            process.join(format!("task/{}/fd", holder.task))
+        };
+        let link = std::fs::read_link(table.join(holder.fd.to_string())).ok()?;
+        let held = socket_inode(link.into_os_string().as_encoded_bytes())? == inode;
+        held.then(|| std::fs::read(process.join("comm")).ok().map(without_newline))?
+    }
+
+    /// The processes the filter may match: by their ids, else all there are.
+    fn processes(&self, filter: &ProcessFilter) -> Vec<Result<Entry, ProcError>> {
+        if filter.pids.is_empty() {
+            return all_processes_with_root(&self.root).map(Iterator::collect).unwrap_or_default();
+        }
+        let of_pid = |pid: &i32| Entry::new_with_root(self.root.join(pid.to_string()));
+        filter.pids.iter().map(of_pid).collect()
+    }
+
+    fn look_into_threads(&self, process: &Process, leader: Table, found: &mut Found) {
+        let Ok(entry) = Entry::new_with_root(self.root.join(process.pid.to_string())) else {
+            return;
+        };
+        if start_of(&entry) != process.start {
+            return;
+        }
+        let Ok(tasks) = entry.tasks() else { return };
+        let mut known = vec![leader];
+        let mut holds = false;
+        for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
+            let path = format!("task/{tid}/fd");
+            let Ok(dir) = open_dir(&entry, &path) else { continue };
+            if known.iter().any(|table| table.is(&dir)) {
+                continue;
+            }
+            let before = found.holders.len();
+            known.push(read_table(&dir, process, tid, found));
+            holds |= found.holders.len() > before;
+        }
+        if holds && !found.processes.contains(process) {
+            found.processes.push(process.clone());
+        }
+    }
+}
+
+/// Reads a process's descriptors if the filter can match it; notes it where it has threads.
+fn look_into(
+    (process, entry): (Described, Entry),
+    filter: &ProcessFilter,
+    found: &mut Found,
+    threaded: &mut Vec<(Process, Table)>,
+) {
+    let Described { process, threads } = process;
+    match filter.matches(&process) {
+        Match::No => return,
+        Match::Unreadable => {
+            found.denied += 1;
+            return;
+        }
+        Match::Yes => {}
+    }
+    match open_dir(&entry, "fd") {
+        Ok(dir) => {
+            let before = found.holders.len();
+            let table = read_table(&dir, &process, process.pid, found);
+            if found.holders.len() > before {
+                found.processes.push(process.clone());
+            }
+            if threads {
+                threaded.push((process, table));
+            }
+        }
+        Err(error) => found.denied += u64::from(is_denied(&error)),
+    }
+}
+
+/// A process with what decides where to look.
+struct Described {
+    process: Process,
+    /// It has more threads than its leader.
+    threads: bool,
+}
+
+/// Reads of a process what the filter asks for.
+fn describe(entry: &Entry, filter: &ProcessFilter) -> Described {
+    let stat = entry.stat().ok();
+    let named = !filter.patterns.is_empty();
+    let exe = if named && !filter.full { executable(entry) } else { Exe::None };
+    let process = Process {
+        pid: entry.pid(),
+        start: stat.as_ref().map_or(0, |stat| stat.starttime),
+        comm: without_newline(read_file(entry, "comm").unwrap_or_default()),
+        exe,
+        cmdline: if named { read_file(entry, "cmdline").unwrap_or_default() } else { Vec::new() },
+        uid: if filter.users.is_empty() { None } else { real_uid(entry) },
+    };
+    Described {
+        process,
+        threads: stat.is_none_or(|stat| stat.num_threads > 1 || stat.state == 'Z'),
+    }
+}
+
+impl Table {
+    /// Whether the table in this directory is this one, judged by size and newest descriptors.
+    fn is(&self, dir: &File) -> bool {
+        size_of(dir) == self.size
+            && self.sample.iter().all(|(fd, link)| {
+                readlinkat(dir, fd.to_string(), Vec::new())
+                    .is_ok_and(|found| found.as_bytes() == link)
+            })
+    }
+}
+
+/// Reads all descriptors of a table; sockets go to `found`.
+fn read_table(dir: &File, process: &Process, task: i32, found: &mut Found) -> Table {
+    let mut sample: Vec<(i32, Vec<u8>)> = Vec::new();
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
+    let mut entries = RawDir::new(dir, &mut buffer);
+    let mut link = Vec::with_capacity(64);
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name();
+        let Some(fd) = name.to_str().ok().and_then(|name| name.parse().ok()) else { continue };
+        link.clear();
+        if rustix::fs::readlinkat_raw(dir, name, spare_capacity(&mut link)).is_err() {
+            continue;
+        }
+        if let Some(inode) = socket_inode(&link) {
+            let holder = Holder { pid: process.pid, start: process.start, task, fd };
+            found.holders.push((inode, holder));
+        }
+        if sample.len() == SAMPLE {
+            sample.remove(0);
+        }
+        sample.push((fd, link.clone()));
+    }
+    Table { size: size_of(dir), sample }
+}
+
+/// `socket:[4026]`.
+fn socket_inode(link: &[u8]) -> Option<u64> {
+    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The number of descriptors since Linux 6.2, before that 0.
+fn size_of(dir: &File) -> u64 {
+    let stat = statat(dir, "", rustix::fs::AtFlags::EMPTY_PATH);
+    stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or_default())
+}
+
+fn open_dir(entry: &Entry, path: &str) -> Result<File, ProcError> {
+    entry.open_relative_flags(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)
+}
+
+fn read_file(entry: &Entry, name: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    entry.open_relative(name).ok()?.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn start_of(entry: &Entry) -> u64 {
+    entry.stat().map_or(0, |stat| stat.starttime)
+}
+
+fn executable(entry: &Entry) -> Exe {
+    match entry.exe() {
+        Ok(path) => {
+            let path = path.into_os_string().into_vec();
+            let name = base_name(&path);
+            // A file that was replaced since its start is shown with this behind it.
+            Exe::Name(name.strip_suffix(b" (deleted)").unwrap_or(name).to_vec())
+        }
+        Err(error) if is_denied(&error) => Exe::Denied,
+        Err(_) => Exe::None,
+    }
+}
+
+/// The first number of the line `Uid:`; a name that is no UTF-8 fails no line but its own.
+fn real_uid(entry: &Entry) -> Option<u32> {
+    let status = read_file(entry, "status")?;
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// comm ends with one newline of the kernel's; any before it are the name's own.
+fn without_newline(mut comm: Vec<u8>) -> Vec<u8> {
+    if comm.last() == Some(&b'\n') {
+        comm.pop();
+    }
+    comm
+}
+
+fn is_denied(error: &ProcError) -> bool {
+    match error {
+        ProcError::PermissionDenied(_) => true,
+        ProcError::Io(error, _) => {
+            error.kind() == ErrorKind::PermissionDenied
+                || error.raw_os_error() == Some(Errno::PERM.raw_os_error())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,185 @@
+//! What a source says, in kernel words, stamped with time. Nothing here concludes anything.
+
+use crate::tcp::state::State;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// An instant on both clocks: time is data, only a source asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Stamp {
+    /// Microseconds since 1970 (`CLOCK_REALTIME`): what is printed.
+    pub wall: i64,
+    /// Microseconds since boot, suspended time included (`CLOCK_BOOTTIME`): what is measured with.
+    pub boot: u64,
+}
+
+impl Stamp {
+    /// The time from `earlier` to this instant on the boot clock; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.boot.saturating_sub(earlier.boot))
+    }
+}
+
+/// The address family of the socket, which a v4-mapped address does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// `AF_INET`: a row of `/proc/net/tcp`.
+    Ipv4,
+    /// `AF_INET6`: a row of `/proc/net/tcp6`.
+    Ipv6,
+}
+
+impl Family {
+    /// The address that stands for "any" in this family.
+    pub const fn unspecified(self) -> IpAddr {
+        match self {
+            Self::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Self::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Ipv4 => Self::Ipv6,
+            Self::Ipv6 => Self::Ipv4,
+        }
+    }
+}
+
+/// One end of a socket; compact, because a busy machine has many. v4-mapped addresses are kept
+/// in their v4 form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The address, never v4-mapped.
+    pub addr: IpAddr,
+    /// The port in host order, 0 for none.
+    pub port: u16,
+}
+
+impl From<Endpoint> for SocketAddr {
+    fn from(end: Endpoint) -> Self {
+        Self::new(end.addr, end.port)
+    }
+}
+
+/// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
+/// twins and the members of an `SO_REUSEPORT` group share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ends {
+    /// The family of the socket.
+    pub family: Family,
+    /// This side.
+    pub local: Endpoint,
+    /// The other side.
+    pub remote: Endpoint,
+}
+
+impl Ends {
+    /// The ends as the other side of a connection within this machine shows them: it may be of
+    /// either family, as a dual-stack socket shows v4 peers.
+    pub fn mirrored(self) -> [Self; 2] {
+        let swapped = Self { family: self.family, local: self.remote, remote: self.local };
+        [swapped, Self { family: self.family.other(), ..swapped }]
+    }
+
+    /// The ends of a listener of the same family on this local port, bound to `addr`.
+    pub const fn listener(self, addr: IpAddr) -> Self {
+        Self {
+            family: self.family,
+            local: Endpoint { addr, port: self.local.port },
+            remote: Endpoint { addr: self.family.unspecified(), port: 0 },
+        }
+    }
+}
+
+/// The kernel's timer on a socket (column `tr`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timer {
+    /// Code 0: none is running.
+    None,
+    /// Code 1: the retransmission timer (of data, SYN or FIN).
+    Retransmit,
+    /// Code 2: keepalive, or a long FIN_WAIT2.
+    Keepalive,
+    /// Code 3: TIME_WAIT, or FIN_WAIT2 of a mini-socket.
+    TimeWait,
+    /// Code 4: the zero-window probe.
+    Probe,
+}
+
+/// One row: what the kernel showed of one socket at one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// Where it is and with whom it talks.
+    pub ends: Ends,
+    /// Its state.
+    pub state: State,
+    /// Its inode; 0 while it is not accepted, when it is an orphan, and in mini-sockets.
+    pub inode: u64,
+    /// The socket's uid as shown; 0 by construction in the mini-sockets of closed connections.
+    pub uid: u32,
+    /// A mini-socket: a request, or one that waits in FIN_WAIT2 or TIME_WAIT after its close.
+    pub mini: bool,
+    /// Bytes sent and not acknowledged; a FIN counts as one.
+    pub tx_queue: u32,
+    /// Bytes received and not read; of a listener, the connections not accepted.
+    pub rx_queue: u32,
+    /// The running timer.
+    pub timer: Timer,
+    /// Its remaining time in 1/100 s (`USER_HZ`).
+    pub timer_left: u64,
+    /// Retransmissions without an answer.
+    pub retransmits: u32,
+}
+
+impl Observation {
+    /// The uid if the kernel tells it: a mini-socket after a close prints 0 for anybody.
+    pub fn known_uid(&self) -> Option<u32> {
+        let told = !self.mini || self.state == State::SynRecv;
+        told.then_some(self.uid)
+    }
+}
+
+/// All rows of one poll, with the time it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// When the first table was opened.
+    pub start: Stamp,
+    /// When the last row had been read.
+    pub end: Stamp,
+    /// The inode of the network namespace, where it can be told.
+    pub netns: Option<u64>,
+    /// The rows in the order of the tables.
+    pub rows: Vec<Observation>,
+    /// Lines that could not be understood.
+    pub bad_rows: u64,
+}
+
+/// Why readings are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostReason {
+    /// Too long a time without a look: a suspended or stopped machine, a long interval.
+    Gap,
+    /// Rows of a table could not be understood.
+    Table,
+}
+
+/// Readings that are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// When it was noticed.
+    pub time: Stamp,
+    /// Why.
+    pub reason: LostReason,
+    /// How many, where they can be counted.
+    pub count: Option<u64>,
+}
+
+/// Whatever a source has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// One look at all sockets.
+    Snapshot(Snapshot),
+    /// Something was missed.
+    Lost(Lost),
+}

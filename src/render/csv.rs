@@ -1,0 +1,73 @@
+//! CSV: the same keys in the same order as JSON, flattened into one row per record.
+
+use super::{Renderer, lost_sentence};
+use crate::view::Record;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Writes every record as one row; the first row names the columns.
+#[derive(Debug)]
+pub struct Csv {
+    header_due: bool,
+}
+
+impl Csv {
+    /// With or without a row that names the columns.
+    pub const fn new(header: bool) -> Self {
+        Self { header_due: header }
+    }
+
+    fn write(&mut self, writer: &mut csv::Writer<Vec<u8>>, record: &impl Serialize) {
+        let Ok(Value::Object(keys)) = serde_json::to_value(record) else {
+            unreachable!("records are structs of strings, numbers and lists")
+        };
+        if std::mem::take(&mut self.header_due) {
+            write_row(writer, keys.keys().cloned());
+        }
+        write_row(writer, keys.values().map(cell));
+    }
+}
+
+impl Renderer for Csv {
+    fn begin(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn rows(&mut self, records: &[Record]) -> Vec<u8> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for record in records {
+            match record {
+                Record::Event(event) => self.write(&mut writer, event),
+                Record::Socket(socket) => self.write(&mut writer, socket),
+                Record::Lost(_) => {}
+            }
+        }
+        writer.into_inner().expect("memory takes every row")
+    }
+
+    fn aside(&self, record: &Record) -> Option<String> {
+        match record {
+            Record::Lost(lost) => Some(lost_sentence(lost)),
+            _ => None,
+        }
+    }
+}
+
+fn write_row(writer: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = String>) {
+    writer.write_record(cells).expect("every row of one schema has as many columns");
+}
+
+/// null is empty, a list is joined by `;`, a holder is `pid/fd/process`.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(";"),
+        Value::Object(holder) => joined(holder),
+        other => other.to_string(),
+    }
+}
+
+fn joined(holder: &Map<String, Value>) -> String {
+    holder.values().map(cell).collect::<Vec<_>>().join("/")
+}

@@ -1,0 +1,34 @@
+//! Records to bytes: text, JSON Lines, CSV. Pure: what is written where is not decided here.
+
+pub mod cell;
+pub mod csv;
+pub mod events;
+pub mod json;
+pub mod style;
+pub mod table;
+
+use crate::view::Record;
+
+/// Turns records into bytes, ready to be written.
+pub trait Renderer {
+    /// What comes before the first record.
+    fn begin(&mut self) -> Vec<u8>;
+    /// Some records, in order.
+    fn rows(&mut self, records: &[Record]) -> Vec<u8>;
+    /// Whether a record goes to standard error in this format, and how.
+    fn aside(&self, record: &Record) -> Option<String>;
+}
+
+/// A sentence about lost readings, for people.
+pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
+    use crate::reading::LostReason;
+    match (lost.reason, lost.count) {
+        (LostReason::Gap, _) => "gap: too long since the last look to know what happened; \
+             sockets without an inode start anew"
+            .to_owned(),
+        (LostReason::Table, Some(count)) => {
+            format!("{count} more lines of the tables than before could not be read")
+        }
+        (LostReason::Table, None) => "a table could not be read as a whole".to_owned(),
+    }
+}

@@ -1,0 +1,184 @@
+//! Sockets as a table: drawn to fit a terminal, or streamed as plain aligned columns.
+
+use super::cell::{duration, endpoint, owner};
+use super::style::{Palette, style_of};
+use super::{Renderer, lost_sentence};
+use crate::reading::{Family, Timer};
+use crate::view::Record;
+use crate::view::socket::{SocketRecord, timer_name};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
+
+/// A drawn table needs all its rows at once; more than these are streamed.
+const DRAWN_AT_MOST: usize = 2000;
+
+/// What a table shows and how.
+#[derive(Debug)]
+pub struct Sockets {
+    /// Colours, where wanted.
+    pub palette: Palette,
+    /// Name the columns.
+    pub header: bool,
+    /// Show user and inode.
+    pub extended: bool,
+    /// Show timer and retransmits.
+    pub timers: bool,
+    /// A terminal's width; `None` in a pipe or a file.
+    pub width: Option<u16>,
+    /// Names of users by uid.
+    pub users: HashMap<u32, String>,
+}
+
+impl Sockets {
+    fn headings(&self) -> Vec<&'static str> {
+        let mut headings = vec!["PROTO", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "STATE", "OWNER"];
+        if self.extended {
+            headings.extend(["USER", "INODE"]);
+        }
+        if self.timers {
+            headings.push("TIMER");
+        }
+        headings
+    }
+
+    fn cells(&self, record: &SocketRecord) -> Vec<String> {
+        let socket = &record.socket;
+        let mut cells = vec![
+            match socket.family {
+                Family::Ipv4 => "tcp".to_owned(),
+                Family::Ipv6 => "tcp6".to_owned(),
+            },
+            record.recv_queue.to_string(),
+            record.send_queue.to_string(),
+            endpoint(socket.local_addr, socket.local_port),
+            endpoint(socket.remote_addr, socket.remote_port),
+            record.state.to_string(),
+            owner(&record.owner),
+        ];
+        if self.extended {
+            cells.push(record.uid.map_or_else(|| "-".to_owned(), |uid| self.user(uid)));
+            cells.push(record.inode.map_or_else(|| "-".to_owned(), |inode| inode.to_string()));
+        }
+        if self.timers {
+            cells.push(timer(record));
+        }
+        cells
+    }
+
+    fn user(&self, uid: u32) -> String {
+        self.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
+    }
+
+    fn drawn(&self, width: u16, sockets: &[&SocketRecord]) -> String {
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        if self.palette.on {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        let right = |i: usize, cell: Cell| match i {
+            1 | 2 => cell.set_alignment(CellAlignment::Right),
+            _ => cell,
+        };
+        if self.header {
+            let bold =
+                |(i, name): (usize, &str)| right(i, Cell::new(name).add_attribute(Attribute::Bold));
+            table.set_header(self.headings().into_iter().enumerate().map(bold).collect::<Vec<_>>());
+        }
+        for record in sockets {
+            let cells = self.cells(record).into_iter().enumerate().map(|(i, text)| {
+                let cell = right(i, Cell::new(text));
+                if i == 5 { cell.fg(colour(record)) } else { cell }
+            });
+            table.add_row(cells.collect::<Vec<_>>());
+        }
+        table.trim_fmt() + "\n"
+    }
+
+    fn streamed(&self, sockets: &[&SocketRecord]) -> String {
+        let rows: Vec<_> = sockets.iter().map(|record| self.cells(record)).collect();
+        let headings: Vec<_> = self.headings().into_iter().map(str::to_owned).collect();
+        let shown = || self.header.then_some(&headings).into_iter().chain(&rows);
+        let mut widths = vec![0; headings.len()];
+        for row in shown() {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let mut text = String::new();
+        for row in shown() {
+            for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let fill = width - cell.width();
+                // Writing to a string never fails.
+                let _ = match i {
+                    1 | 2 => write!(text, "{:fill$}{cell}  ", ""),
+                    _ if i + 1 == widths.len() => write!(text, "{cell}"),
+                    _ => write!(text, "{cell}{:fill$}  ", ""),
+                };
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+impl Renderer for Sockets {
+    fn begin(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn rows(&mut self, records: &[Record]) -> Vec<u8> {
+        let sockets: Vec<&SocketRecord> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Socket(socket) => Some(&**socket),
+                _ => None,
+            })
+            .collect();
+        match self.width {
+            _ if sockets.is_empty() => Vec::new(),
+            Some(width) if sockets.len() <= DRAWN_AT_MOST => {
+                self.drawn(width, &sockets).into_bytes()
+            }
+            _ => self.streamed(&sockets).into_bytes(),
+        }
+    }
+
+    fn aside(&self, record: &Record) -> Option<String> {
+        match record {
+            Record::Lost(lost) => Some(lost_sentence(lost)),
+            _ => None,
+        }
+    }
+}
+
+/// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far.
+fn timer(record: &SocketRecord) -> String {
+    if record.timer == Timer::None {
+        return "-".to_owned();
+    }
+    let left = Duration::from_secs_f64(record.timer_left.unwrap_or_default());
+    format!("{}({},{})", timer_name(record.timer), duration(left), record.retransmits)
+}
+
+/// The state's colour in the words of the table's library.
+fn colour(record: &SocketRecord) -> Color {
+    use anstyle::{AnsiColor, Color as Ansi};
+    match style_of(record.state).get_fg_color() {
+        Some(Ansi::Ansi(AnsiColor::Red)) => Color::Red,
+        Some(Ansi::Ansi(AnsiColor::Yellow)) => Color::DarkYellow,
+        Some(Ansi::Ansi(AnsiColor::Cyan)) => Color::DarkCyan,
+        Some(Ansi::Ansi(AnsiColor::Green)) => Color::DarkGreen,
+        Some(Ansi::Ansi(AnsiColor::Magenta)) => Color::DarkMagenta,
+        Some(Ansi::Ansi(AnsiColor::Blue)) => Color::DarkBlue,
+        _ => Color::Reset,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! The command line, checked: one small function per rule. What is wrong is said in a sentence.
+
+use crate::cli::{self, ColorName, FormatName, Options, TimeName};
+use crate::error::{Error, Result};
+use crate::filter::{AddrFilter, Filter, ProcessFilter, parse_ports};
+use crate::reading::Family;
+use crate::render::cell::TimeFormat;
+use crate::source::Pace;
+use crate::tcp::state_set::StateSet;
+use jiff::SignedDuration;
+use regex::bytes::Regex;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A longer wait is a slip of the finger, and beyond what clocks can add.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What to do, free of contradictions.
+#[derive(Debug)]
+pub struct Settings {
+    /// Which sockets.
+    pub filter: Filter,
+    /// The procfs to read.
+    pub procfs: PathBuf,
+    /// How often.
+    pub pace: Pace,
+    /// For how long.
+    pub duration: Option<Duration>,
+    /// How many records.
+    pub max_count: Option<u64>,
+    /// How they are written.
+    pub print: Print,
+    /// Advice for what was probably meant, to be told on standard error.
+    pub hints: Vec<String>,
+    /// The patterns as they were written.
+    pub patterns: Vec<String>,
+}
+
+/// How records are written.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, clippy::struct_excessive_bools)] // named as the flags are
+pub struct Print {
+    pub format: FormatName,
+    pub extended: bool,
+    pub timers: bool,
+    pub resolve: bool,
+    pub header: bool,
+    pub color: ColorName,
+    pub time: TimeFormat,
+    pub utc: bool,
+}
+
+impl Settings {
+    /// Checks the options of a command.
+    ///
+    /// # Errors
+    /// `Error::Usage`, with what was wrong and what to write instead.
+    pub fn new(options: Options) -> Result<Self> {
+        tcp_only(&options.habits)?;
+        let print = &options.print;
+        Ok(Self {
+            filter: filter(&options)?,
+            pace: Pace {
+                interval: interval(&options.look.interval)?,
+                max_cpu: max_cpu(options.look.max_cpu)?,
+            },
+            duration: options.look.duration.as_deref().map(duration).transpose()?,
+            max_count: options.look.max_count,
+            print: Print {
+                format: if print.json { FormatName::Json } else { print.format },
+                extended: print.extend,
+                timers: print.timers,
+                resolve: print.resolve,
+                header: !print.no_header,
+                color: print.color,
+                time: time_format(print.time),
+                utc: print.utc,
+            },
+            hints: hints(&options.patterns),
+            procfs: options.look.procfs,
+            patterns: options.patterns,
+        })
+    }
+}
+
+fn tcp_only(habits: &cli::Habits) -> Result<()> {
+    if habits.udp || habits.raw || habits.sctp || habits.unix {
+        return usage("TCP only: leave out -u, -w, -S and --unix (ss and netstat show those)");
+    }
+    Ok(())
+}
+
+fn filter(options: &Options) -> Result<Filter> {
+    let which = &options.which;
+    Ok(Filter {
+        process: ProcessFilter {
+            patterns: options
+                .patterns
+                .iter()
+                .map(|pattern| regex(pattern, which.exact))
+                .collect::<Result<_>>()?,
+            full: which.full,
+            pids: which.pid.iter().map(|text| pid(text)).collect::<Result<_>>()?,
+            users: which.user.iter().map(|text| user(text)).collect::<Result<_>>()?,
+        },
+        states: states(&which.state)?,
+        local: addresses(&which.local)?,
+        remote: addresses(&which.remote)?,
+        ports: which.port.iter().map(|text| ports(text)).collect::<Result<_>>()?,
+        family: match (which.ipv4, which.ipv6) {
+            (true, false) => Some(Family::Ipv4),
+            (false, true) => Some(Family::Ipv6),
+            _ => None,
+        },
+        listening: which.listening,
+    })
+}
+
+fn regex(pattern: &str, exact: bool) -> Result<Regex> {
+    // The pattern is tried alone first, so that an error shows what was typed.
+    let alone = Regex::new(pattern);
+    let compiled = match alone {
+        Ok(_) if exact => Regex::new(&format!("^(?:{pattern})$")),
+        other => other,
+    };
+    compiled.map_err(|error| {
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        Error::Usage(format!("'{pattern}' is no regular expression: {reason}"))
+    })
+}
+
+fn pid(text: &str) -> Result<i32> {
+    match text.trim().parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => usage(&format!("--pid takes process ids such as 812, not '{text}'")),
+    }
+}
+
+fn user(text: &str) -> Result<u32> {
+    if let Ok(uid) = text.parse() {
+        return Ok(uid);
+    }
+    match uzers::get_user_by_name(text) {
+        Some(user) => Ok(user.uid()),
+        None => usage(&format!("there is no user '{text}'; --user takes a name or a uid")),
+    }
+}
+
+fn states(sets: &[String]) -> Result<Option<StateSet>> {
+    let mut all: Option<StateSet> = None;
+    for text in sets {
+        let set: StateSet =
+            text.parse().map_err(|error| Error::Usage(format!("--state: {error}")))?;
+        all = Some(match all {
+            Some(before) => before.or(set),
+            None => set,
+        });
+    }
+    Ok(all)
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<AddrFilter>> {
+    texts.iter().map(|text| text.parse().map_err(Error::Usage)).collect()
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>> {
+    parse_ports(text)
+        .map_or_else(|| usage(&format!("--port takes 443 or 8000-8999, not '{text}'")), Ok)
+}
+
+fn interval(text: &str) -> Result<Duration> {
+    let interval = duration(text)?;
+    if interval < SHORTEST_INTERVAL {
+        return usage(&format!("--interval must be 1ms or longer, not '{text}'"));
+    }
+    Ok(interval)
+}
+
+/// `250ms`, `1h 2m`, or plain seconds as sleep(1) takes them.
+fn duration(text: &str) -> Result<Duration> {
+    let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let parsed = seconds.or_else(|| {
+        let signed: SignedDuration = text.parse().ok()?;
+        Duration::try_from(signed).ok()
+    });
+    match parsed {
+        Some(duration) if duration <= LONGEST => Ok(duration),
+        Some(_) => usage(&format!("'{text}' is longer than a year")),
+        None => usage(&format!("'{text}' is no duration; write 250ms, 1.5s, 10m or '1h 30m'")),
+    }
+}
+
+fn max_cpu(percent: f64) -> Result<f64> {
+    if (0.1..=100.0).contains(&percent) {
+        Ok(percent)
+    } else {
+        usage(&format!("--max-cpu takes percent of one core from 0.1 to 100, not {percent}"))
+    }
+}
+
+const fn time_format(name: TimeName) -> TimeFormat {
+    match name {
+        TimeName::Clock => TimeFormat::Clock,
+        TimeName::Rfc3339 => TimeFormat::Rfc3339,
+        TimeName::Epoch => TimeFormat::Epoch,
+        TimeName::Elapsed => TimeFormat::Elapsed,
+    }
+}
+
+/// A name that is probably meant otherwise works, and is commented on.
+fn hints(patterns: &[String]) -> Vec<String> {
+    let commands = ["watch", "list", "completions"];
+    let hint = |pattern: &String| {
+        if !pattern.is_empty() && pattern.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(format!(
+                "'{pattern}' is taken as part of a process's name; --pid {pattern} follows process {pattern}"
+            ));
+        }
+        let near = |command: &&&str| strsim::damerau_levenshtein(command, pattern) <= 1;
+        let command = commands.iter().find(near).filter(|_| pattern.len() > 2)?;
+        Some(format!(
+            "'{pattern}' is taken as part of a process's name; for the command, write tcplapse {command}"
+        ))
+    };
+    patterns.iter().filter_map(hint).collect()
+}
+
+fn usage<T>(sentence: &str) -> Result<T> {
+    Err(Error::Usage(sentence.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn settings(line: &str) -> Result<Settings> {
+        Settings::new(cli::Cli::parse_from(line.split_whitespace()).options)
+    }
+
+    fn error(line: &str) -> String {
+        settings(line).expect_err(line).to_string()
+    }
+
+    #[test]
+    fn durations_take_units_or_seconds() {
+        for (text, millis) in [("250ms", 250), ("1.5s", 1500), ("2", 2000), ("1h 2m", 3_720_000)] {
+            assert_eq!(duration(text).unwrap(), Duration::from_millis(millis), "{text}");
+        }
+        for text in ["", "fast", "-1s", "1e400", "NaN", "99999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(error("t -i 0.5ms").contains("1ms or longer"));
+        assert!(error("t --max-cpu 0").contains("0.1 to 100"));
+        assert!(error("t --pid x").contains("'x'"));
+        assert!(error("t --user no-such-user-here").contains("no user 'no-such-user-here'"));
+        assert!(error("t -s BLAH").contains("'BLAH' is no TCP state"));
+        assert!(error("t (").contains("'(' is no regular expression: unclosed group"));
+        assert!(error("t --port 9-1").contains("'9-1'"));
+        assert!(error("t -u").starts_with("TCP only"));
+    }
+
+    #[test]
+    fn exact_means_the_whole_name() {
+        let exact = regex("a|b", true).unwrap();
+        assert!(exact.is_match(b"a") && exact.is_match(b"b") && !exact.is_match(b"ab"));
+    }
+
+    #[test]
+    fn slips_are_commented_on_but_work() {
+        assert!(settings("t 812").unwrap().hints[0].contains("--pid 812"));
+        assert!(settings("t lst").unwrap().hints[0].contains("tcplapse list"));
+        assert!(settings("t client").unwrap().hints.is_empty());
+    }
+}

@@ -1,0 +1,31 @@
+//! Where readings come from. Sources are the only code, beside `owner::scan`, that reads the
+//! kernel, and the only code that asks the clock.
+
+pub mod proc;
+pub mod proc_row;
+
+use crate::error::Result;
+use crate::reading::Reading;
+use crate::stop::Stop;
+use std::time::Duration;
+
+/// Says what the kernel's sockets do.
+pub trait Source {
+    /// Waits for the next reading; `None` when the run is over.
+    ///
+    /// # Errors
+    /// What ends the run: tables that cannot be read, or a reader that has gone.
+    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>>;
+
+    /// Something the user should be told about the readings, each thing once.
+    fn notices(&mut self) -> Vec<String>;
+}
+
+/// How a source polls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Time between the starts of two polls.
+    pub interval: Duration,
+    /// The share of one core, in percent, that polling stays under.
+    pub max_cpu: f64,
+}

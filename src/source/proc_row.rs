@@ -1,0 +1,105 @@
+//! One line of `/proc/net/tcp` or `/proc/net/tcp6` to an observation. Pure.
+//!
+//! The kernel writes it in `get_tcp4_sock()`, `get_openreq4()`, `get_timewait4_sock()`
+//! (`net/ipv4/tcp_ipv4.c`) and their IPv6 twins.
+
+use crate::reading::{Endpoint, Ends, Family, Observation, Timer};
+use crate::tcp::state::State;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Fields of a full socket's row; a mini-socket's row ends after the twelfth.
+const FIELDS_OF_MINI: usize = 12;
+
+/// Reads a line without its newline; `None` if it is no row.
+pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
+    let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    fields.next()?; // sl: counts the rows of one read, no identity
+    let local = endpoint(fields.next()?, family)?;
+    let remote = endpoint(fields.next()?, family)?;
+    let state = State::from_code(u8::try_from(hex(fields.next()?)?).ok()?);
+    let (tx_queue, rx_queue) = pair(fields.next()?)?;
+    let (timer, timer_left) = pair(fields.next()?)?;
+    let retransmits = hex(fields.next()?)?;
+    let uid = decimal(fields.next()?)?;
+    fields.next()?; // timeout: unanswered keepalive probes
+    let inode = decimal(fields.next()?)?;
+    let rest = fields.count();
+    if rest < 2 {
+        return None;
+    }
+    Some(Observation {
+        ends: Ends { family, local, remote },
+        state,
+        inode,
+        uid: u32::try_from(uid).ok()?,
+        mini: rest + 10 == FIELDS_OF_MINI,
+        tx_queue: u32::try_from(tx_queue).ok()?,
+        rx_queue: u32::try_from(rx_queue).ok()?,
+        timer: timer_of(timer),
+        timer_left,
+        retransmits: u32::try_from(retransmits).ok()?,
+    })
+}
+
+/// Codes of `get_tcp4_sock()`; a code of a later kernel is no timer that we know.
+const fn timer_of(code: u64) -> Timer {
+    match code {
+        1 => Timer::Retransmit,
+        2 => Timer::Keepalive,
+        3 => Timer::TimeWait,
+        4 => Timer::Probe,
+        _ => Timer::None,
+    }
+}
+
+/// `0100007F:1F90`: the address in words of native byte order, the port in host order.
+fn endpoint(field: &[u8], family: Family) -> Option<Endpoint> {
+    let digits = match family {
+        Family::Ipv4 => 8,
+        Family::Ipv6 => 32,
+    };
+    let (addr, port) = field.split_at_checked(digits)?;
+    let port = u16::try_from(hex(port.strip_prefix(b":")?)?).ok()?;
+    let addr = match family {
+        Family::Ipv4 => IpAddr::V4(Ipv4Addr::from(word(addr)?)),
+        Family::Ipv6 => {
+            let mut bytes = [0; 16];
+            for (word_bytes, digits) in bytes.chunks_exact_mut(4).zip(addr.chunks_exact(8)) {
+                word_bytes.copy_from_slice(&word(digits)?);
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+        }
+    };
+    Some(Endpoint { addr, port })
+}
+
+/// Eight digits: the bytes of one address word as they lie in memory.
+fn word(digits: &[u8]) -> Option<[u8; 4]> {
+    Some(u32::try_from(hex(digits)?).ok()?.to_ne_bytes())
+}
+
+fn pair(field: &[u8]) -> Option<(u64, u64)> {
+    let colon = field.iter().position(|byte| *byte == b':')?;
+    Some((hex(&field[..colon])?, hex(&field[colon + 1..])?))
+}
+
+fn hex(digits: &[u8]) -> Option<u64> {
+    number(digits, 16)
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    number(digits, 10)
+}
+
+fn number(digits: &[u8], radix: u64) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |sum, byte| {
+        let digit = char::from(*byte).to_digit(u32::try_from(radix).ok()?)?;
+        sum.checked_mul(radix)?.checked_add(u64::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! When a run has to end: a signal, its time, or a reader that went away. Every wait goes here.
+
+use crate::error::{Error, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io::{self, IsTerminal};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// Waits, and knows when to give up.
+#[derive(Debug)]
+pub struct Stop {
+    /// Readable once a signal has come.
+    signals: UnixStream,
+    deadline: Option<Instant>,
+    watch_reader: bool,
+}
+
+/// What a wait ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The time waited for has come.
+    Due,
+    /// The run is over.
+    Stop,
+    /// The run is over because nobody reads standard output any more.
+    ReaderGone,
+}
+
+impl Stop {
+    /// Catches SIGINT and SIGTERM; stops by itself after `duration`.
+    pub fn new(duration: Option<Duration>) -> Result<Self> {
+        let failed = |cause| Error::System { what: "catch signals", cause };
+        let (signals, sender) = UnixStream::pair().map_err(failed)?;
+        for signal in [SIGINT, SIGTERM] {
+            let sender = sender.try_clone().map_err(failed)?;
+            signal_hook::low_level::pipe::register(signal, sender).map_err(failed)?;
+        }
+        // A duration beyond the clock's range is no limit.
+        let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
+        // A hang-up of a terminal comes as a signal; a pipe's reader goes silently.
+        let watch_reader = !io::stdout().is_terminal();
+        Ok(Self { signals, deadline, watch_reader })
+    }
+
+    /// Waits until `due`, or until the run has to end.
+    pub fn wait(&self, due: Instant) -> Result<Wake> {
+        loop {
+            let until = self.deadline.map_or(due, |deadline| deadline.min(due));
+            let left = until.saturating_duration_since(Instant::now());
+            if let Some(wake) = self.poll(left)? {
+                return Ok(wake);
+            }
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(Wake::Stop);
+            }
+            if due <= now {
+                return Ok(Wake::Due);
+            }
+        }
+    }
+
+    /// Looks for a signal or a closed pipe for at most `left`.
+    fn poll(&self, left: Duration) -> Result<Option<Wake>> {
+        let stdout = io::stdout();
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        if self.watch_reader {
+            // No event asked for: an error or a hang-up is always told.
+            fds.push(PollFd::new(&stdout, PollFlags::empty()));
+        }
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::System { what: "wait", cause: errno.into() }),
+        }
+        if !fds[0].revents().is_empty() {
+            return Ok(Some(Wake::Stop));
+        }
+        let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        let reader_gone = fds.get(1).is_some_and(|fd| fd.revents().intersects(gone));
+        Ok(reader_gone.then_some(Wake::ReaderGone))
+    }
+}

@@ -1,0 +1,126 @@
+//! The table of legal edges: what one socket may do on Linux.
+//!
+//! The code, `explain`, the diagram, the man page and the tests all read this one table. A life
+//! starts in `CLOSED` and ends there; nothing passes through it. Rows follow RFC 9293's figure 5
+//! where it has them and name the kernel where Linux goes its own way.
+
+use super::state::State::{
+    self, CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv,
+    SynSent, TimeWait,
+};
+
+/// Who walks an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The end that opened, or that closed first.
+    Active,
+    /// The end that was opened, or that closed second.
+    Passive,
+    /// Either, as in a simultaneous open or close.
+    Both,
+    /// The kernel by itself: a timer, a reset, a limit.
+    Kernel,
+}
+
+/// Where an edge is laid down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// RFC 9293, figure 5 or section 3.10.
+    Rfc9293,
+    /// Linux alone.
+    Linux,
+}
+
+/// A legal step of one socket; not a thing that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// What makes the step, in RFC words.
+    pub cause: &'static str,
+    /// Who walks it.
+    pub side: Side,
+    /// Where it is laid down.
+    pub authority: Authority,
+}
+
+const fn rfc(from: State, to: State, side: Side, cause: &'static str) -> Edge {
+    Edge { from, to, cause, side, authority: Authority::Rfc9293 }
+}
+
+const fn linux(from: State, to: State, side: Side, cause: &'static str) -> Edge {
+    Edge { from, to, cause, side, authority: Authority::Linux }
+}
+
+/// Every legal edge of one socket on Linux.
+pub const EDGES: [Edge; 26] = [
+    rfc(Closed, Listen, Side::Passive, "listen()"),
+    rfc(Listen, Closed, Side::Passive, "close() or shutdown() of the listener"),
+    rfc(Closed, SynSent, Side::Active, "connect(): sent SYN"),
+    // RFC 9293 moves the listener itself; on Linux it stays and a new socket is born.
+    rfc(Closed, SynRecv, Side::Passive, "received SYN, sent SYN+ACK"),
+    rfc(SynSent, SynRecv, Side::Both, "received SYN, sent SYN+ACK (simultaneous open)"),
+    rfc(SynSent, Established, Side::Active, "received SYN+ACK, sent ACK"),
+    rfc(SynRecv, Established, Side::Passive, "received ACK of our SYN"),
+    // No request socket exists with tcp_syncookies=2; TCP_REPAIR connects without a segment.
+    linux(Closed, Established, Side::Kernel, "received ACK of a SYN cookie, or TCP_REPAIR"),
+    rfc(Established, CloseWait, Side::Passive, "received FIN, sent ACK"),
+    // tcp_fastopen_add_skb() → tcp_fin(): a Fast Open SYN may carry the FIN.
+    linux(SynRecv, CloseWait, Side::Passive, "received FIN with a Fast Open SYN"),
+    rfc(CloseWait, LastAck, Side::Passive, "close() or shutdown(): sent FIN"),
+    rfc(Established, FinWait1, Side::Active, "close() or shutdown(): sent FIN"),
+    rfc(SynRecv, FinWait1, Side::Active, "close() before the handshake ended: sent FIN"),
+    rfc(FinWait1, FinWait2, Side::Active, "received ACK of our FIN"),
+    rfc(FinWait1, Closing, Side::Both, "received FIN, sent ACK (simultaneous close)"),
+    rfc(FinWait2, TimeWait, Side::Active, "received FIN, sent ACK"),
+    rfc(Closing, TimeWait, Side::Both, "received ACK of our FIN"),
+    rfc(SynSent, Closed, Side::Kernel, "received RST, no answer, or close()"),
+    rfc(SynRecv, Closed, Side::Kernel, "received RST, no ACK came, or the listener closed"),
+    rfc(Established, Closed, Side::Kernel, "RST received or sent, or no answer"),
+    rfc(CloseWait, Closed, Side::Kernel, "RST received or sent, or no answer"),
+    rfc(LastAck, Closed, Side::Passive, "received ACK of our FIN"),
+    // A lost peer, orphan limits and tcp_max_tw_buckets end these without TIME_WAIT.
+    linux(FinWait1, Closed, Side::Kernel, "RST, no answer, or too many orphans"),
+    linux(FinWait2, Closed, Side::Kernel, "tcp_fin_timeout over, RST, or no room for TIME_WAIT"),
+    linux(Closing, Closed, Side::Kernel, "RST, no answer, or no room for TIME_WAIT"),
+    rfc(TimeWait, Closed, Side::Kernel, "60 s over (or RST, or the ends used again)"),
+];
+
+/// The legal steps out of a state.
+pub fn leaving(from: State) -> impl Iterator<Item = &'static Edge> {
+    EDGES.iter().filter(move |edge| edge.from == from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_edge_stands_twice_or_leads_to_itself() {
+        for (i, edge) in EDGES.iter().enumerate() {
+            assert_ne!(edge.from, edge.to);
+            assert!(EDGES[..i].iter().all(|e| (e.from, e.to) != (edge.from, edge.to)));
+        }
+    }
+
+    #[test]
+    fn what_linux_never_does_is_not_in_the_table() {
+        let has = |from, to| leaving(from).any(|edge| edge.to == to);
+        assert!(!has(LastAck, TimeWait) && !has(CloseWait, TimeWait) && !has(FinWait2, Closing));
+        assert!(!has(FinWait1, TimeWait), "Linux passes FIN_WAIT2 or CLOSING");
+        for edge in EDGES {
+            assert!(edge.to != Listen || edge.from == Closed);
+            assert!(edge.to != Established || matches!(edge.from, Closed | SynSent | SynRecv));
+        }
+    }
+
+    #[test]
+    fn every_state_can_be_entered_and_left() {
+        for state in State::NAMED {
+            assert!(leaving(state).next().is_some(), "{state}");
+            assert!(EDGES.iter().any(|edge| edge.to == state), "{state}");
+        }
+    }
+}

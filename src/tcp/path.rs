@@ -1,0 +1,207 @@
+//! What must, and what may, lie between two states of one socket.
+
+use super::edge::leaving;
+use super::state::State;
+
+/// The states between two observed ones that were not seen themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Between {
+    /// On every legal way, in the order they are passed.
+    pub certain: Vec<State>,
+    /// On some legal way but not on all, in the order of the edge table.
+    pub possible: Vec<State>,
+}
+
+/// What is proven about a life beyond the two states: it strikes ways out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// A listener made this socket, so it never was in `SYN_SENT`.
+    pub passive: bool,
+    /// The state before was a request socket (`TCP_NEW_SYN_RECV`): its child is `ESTABLISHED`
+    /// before it does anything else (`tcp_rcv_state_process()`).
+    pub request: bool,
+}
+
+impl Proof {
+    fn allows(self, from: State, to: State) -> bool {
+        let through_syn_sent = from == State::SynSent || to == State::SynSent;
+        let skips_established =
+            from == State::SynRecv && matches!(to, State::FinWait1 | State::CloseWait);
+        !(self.passive && through_syn_sent || self.request && skips_established)
+    }
+}
+
+/// What lies between two different states, or `None` where no legal way leads from one to the
+/// other. `CLOSED` as `from` is a birth, as `to` a death. A state that no kernel names has
+/// unknown edges: everything may have been passed.
+pub fn between(from: State, to: State, proof: Proof) -> Option<Between> {
+    if matches!(from, State::Unknown(_)) || matches!(to, State::Unknown(_)) {
+        return Some(anything_between(from, to));
+    }
+    let mut ways = Ways { to, proof, found: Vec::new() };
+    ways.walk(&mut vec![from]);
+    ways.summary()
+}
+
+/// Whether one socket may be seen in `from` and later in `to`.
+pub fn reachable(from: State, to: State) -> bool {
+    // A row in CLOSED is an end, not a step: a life does not go on from there.
+    from == to || (to != State::Closed && between(from, to, Proof::default()).is_some())
+}
+
+/// The states that every socket now in `state` has passed since its birth.
+pub fn certain_since_birth(state: State, proof: Proof) -> Vec<State> {
+    match state {
+        State::Closed => Vec::new(),
+        _ => between(State::Closed, state, proof).unwrap_or_default().certain,
+    }
+}
+
+fn anything_between(from: State, to: State) -> Between {
+    let possible = State::NAMED
+        .into_iter()
+        .filter(|state| *state != from && *state != to && *state != State::Closed)
+        .collect();
+    Between { certain: Vec::new(), possible }
+}
+
+/// All legal ways to one state, found depth first. The table has no cycle but through `CLOSED`.
+struct Ways {
+    to: State,
+    proof: Proof,
+    found: Vec<Vec<State>>,
+}
+
+impl Ways {
+    fn walk(&mut self, trail: &mut Vec<State>) {
+        let here = trail[trail.len() - 1];
+        for edge in leaving(here) {
+            if !self.proof.allows(edge.from, edge.to) {
+                continue;
+            }
+            if edge.to == self.to {
+                self.found.push(trail[1..].to_vec());
+            } else if edge.to != State::Closed {
+                trail.push(edge.to);
+                self.walk(trail);
+                trail.pop();
+            }
+        }
+    }
+
+    fn summary(self) -> Option<Between> {
+        let (first, rest) = self.found.split_first()?;
+        let on_all = |state: &State| rest.iter().all(|way| way.contains(state));
+        let certain: Vec<State> = first.iter().copied().filter(on_all).collect();
+        let possible = State::NAMED
+            .into_iter()
+            .filter(|state| !certain.contains(state))
+            .filter(|state| self.found.iter().any(|way| way.contains(state)))
+            .collect();
+        Some(Between { certain, possible })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edge::EDGES;
+    use super::*;
+    use State::{
+        CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv,
+        SynSent, TimeWait,
+    };
+
+    fn told(from: State, to: State, proof: Proof) -> String {
+        let names =
+            |states: &[State]| states.iter().map(State::to_string).collect::<Vec<_>>().join(" ");
+        match between(from, to, proof) {
+            Some(b) => format!("[{}] {{{}}}", names(&b.certain), names(&b.possible)),
+            None => "no way".to_owned(),
+        }
+    }
+
+    fn plain(from: State, to: State) -> String {
+        told(from, to, Proof::default())
+    }
+
+    #[test]
+    fn the_pairs_that_people_meet() {
+        assert_eq!(plain(Closed, Established), "[] {SYN_SENT SYN_RECV}");
+        assert_eq!(plain(Established, FinWait2), "[FIN_WAIT1] {}");
+        assert_eq!(plain(Established, TimeWait), "[FIN_WAIT1] {FIN_WAIT2 CLOSING}");
+        assert_eq!(plain(FinWait1, TimeWait), "[] {FIN_WAIT2 CLOSING}");
+        assert_eq!(plain(Established, LastAck), "[CLOSE_WAIT] {}");
+        assert_eq!(
+            plain(Established, Closed),
+            "[] {CLOSE_WAIT LAST_ACK FIN_WAIT1 FIN_WAIT2 CLOSING TIME_WAIT}"
+        );
+        assert_eq!(
+            plain(Closed, TimeWait),
+            "[FIN_WAIT1] {SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT2 CLOSING}"
+        );
+        assert_eq!(plain(Closing, TimeWait), "[] {}");
+        assert_eq!(plain(SynSent, Established), "[] {SYN_RECV}");
+        assert_eq!(plain(TimeWait, Established), "no way");
+        assert_eq!(plain(Established, SynRecv), "no way");
+        assert_eq!(plain(CloseWait, FinWait1), "no way");
+        assert_eq!(plain(Listen, Established), "no way");
+    }
+
+    #[test]
+    fn proof_strikes_ways_out() {
+        let passive = Proof { passive: true, request: false };
+        let request = Proof { passive: true, request: true };
+        assert_eq!(told(Closed, Established, passive), "[] {SYN_RECV}");
+        assert_eq!(told(SynRecv, FinWait1, passive), "[] {ESTABLISHED}");
+        assert_eq!(told(SynRecv, FinWait1, request), "[ESTABLISHED] {}");
+        assert_eq!(told(SynRecv, CloseWait, request), "[ESTABLISHED] {}");
+    }
+
+    #[test]
+    fn a_code_without_a_name_rules_nothing_out() {
+        let between = between(Established, State::Unknown(31), Proof::default()).unwrap();
+        assert!(between.certain.is_empty());
+        assert_eq!(between.possible.len(), 9);
+    }
+
+    /// Whether a way exists that keeps clear of one state: an independent check of `certain`.
+    fn avoidable(from: State, to: State, without: Option<State>) -> bool {
+        let mut reached = vec![from];
+        let mut i = 0;
+        while i < reached.len() {
+            let here = reached[i];
+            for edge in EDGES.iter().filter(|edge| edge.from == here) {
+                if edge.to == to {
+                    return true;
+                }
+                let dead_end = edge.to == Closed || Some(edge.to) == without;
+                if !dead_end && !reached.contains(&edge.to) {
+                    reached.push(edge.to);
+                }
+            }
+            i += 1;
+        }
+        false
+    }
+
+    #[test]
+    fn certain_means_on_all_ways_and_possible_on_some_for_every_pair() {
+        for from in State::NAMED {
+            for to in State::NAMED {
+                let told = between(from, to, Proof::default());
+                assert_eq!(told.is_some(), avoidable(from, to, None), "{from} {to}");
+                let Some(told) = told else { continue };
+                for state in State::NAMED.into_iter().filter(|s| ![from, to, Closed].contains(s)) {
+                    let on_some = avoidable(from, state, None) && avoidable(state, to, None);
+                    let on_all = on_some && !avoidable(from, to, Some(state));
+                    assert_eq!(told.certain.contains(&state), on_all, "{from} {to} {state}");
+                    assert_eq!(
+                        told.possible.contains(&state),
+                        on_some && !on_all,
+                        "{from} {to} {state}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The states of a TCP socket: kernel codes, names, and the spellings people type.
+
+use std::fmt;
+
+/// A TCP state as `/proc/net/tcp` shows it (`include/net/tcp_states.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the variants are the states' own names
+pub enum State {
+    Closed,
+    Listen,
+    SynSent,
+    SynRecv,
+    Established,
+    CloseWait,
+    LastAck,
+    FinWait1,
+    FinWait2,
+    Closing,
+    TimeWait,
+    /// A code that no kernel header names.
+    Unknown(u8),
+}
+
+use State::{
+    CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
+    TimeWait, Unknown,
+};
+
+/// How far a socket has come; decides the colour of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// `SYN_SENT`, `SYN_RECV`.
+    Opening,
+    /// `LISTEN`, `ESTABLISHED`.
+    Open,
+    /// From the first FIN to the last ACK.
+    Closing,
+    /// `TIME_WAIT`, `CLOSED`: nobody holds it any more.
+    Gone,
+}
+
+impl State {
+    /// The named states, in the order of the edge table.
+    pub const NAMED: [Self; 11] = [
+        Closed,
+        Listen,
+        SynSent,
+        SynRecv,
+        Established,
+        CloseWait,
+        LastAck,
+        FinWait1,
+        FinWait2,
+        Closing,
+        TimeWait,
+    ];
+
+    /// The state of a kernel code. `TCP_NEW_SYN_RECV` (12) is a `SYN_RECV` and
+    /// `TCP_BOUND_INACTIVE` (13) a closed socket with a local address.
+    pub const fn from_code(code: u8) -> Self {
+        match code {
+            1 => Established,
+            2 => SynSent,
+            3 | 12 => SynRecv,
+            4 => FinWait1,
+            5 => FinWait2,
+            6 => TimeWait,
+            7 | 13 => Closed,
+            8 => CloseWait,
+            9 => LastAck,
+            10 => Listen,
+            11 => Closing,
+            other => Unknown(other),
+        }
+    }
+
+    /// The kernel's code: what `/proc/net/tcp` prints in its column `st`.
+    pub const fn code(self) -> u8 {
+        match self {
+            Established => 1,
+            SynSent => 2,
+            SynRecv => 3,
+            FinWait1 => 4,
+            FinWait2 => 5,
+            TimeWait => 6,
+            Closed => 7,
+            CloseWait => 8,
+            LastAck => 9,
+            Listen => 10,
+            Closing => 11,
+            Unknown(code) => code,
+        }
+    }
+
+    /// The state that a user spelled in any common way: netstat's, ss's, the RFC's, the kernel's.
+    pub fn from_name(text: &str) -> Option<Self> {
+        let plain: String = text
+            .chars()
+            .filter(|c| !matches!(c, '_' | '-' | ' '))
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
+        let plain = plain.strip_prefix("TCP").unwrap_or(&plain);
+        Some(match plain {
+            "ESTABLISHED" | "ESTAB" => Established,
+            "SYNSENT" => SynSent,
+            "SYNRECV" | "SYNRCVD" | "SYNRECEIVED" | "NEWSYNRECV" => SynRecv,
+            "FINWAIT1" => FinWait1,
+            "FINWAIT2" => FinWait2,
+            "TIMEWAIT" => TimeWait,
+            "CLOSE" | "CLOSED" | "UNCONN" | "BOUNDINACTIVE" => Closed,
+            "CLOSEWAIT" => CloseWait,
+            "LASTACK" => LastAck,
+            "LISTEN" | "LISTENING" => Listen,
+            "CLOSING" => Closing,
+            other => return unknown_code(other),
+        })
+    }
+
+    /// How far along its life a socket in this state is.
+    pub const fn phase(self) -> Phase {
+        match self {
+            SynSent | SynRecv => Phase::Opening,
+            Listen | Established | Unknown(_) => Phase::Open,
+            CloseWait | LastAck | FinWait1 | FinWait2 | Closing => Phase::Closing,
+            TimeWait | Closed => Phase::Gone,
+        }
+    }
+
+    /// netstat's name; `None` for a code without one.
+    const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Closed => "CLOSED",
+            Listen => "LISTEN",
+            SynSent => "SYN_SENT",
+            SynRecv => "SYN_RECV",
+            Established => "ESTABLISHED",
+            CloseWait => "CLOSE_WAIT",
+            LastAck => "LAST_ACK",
+            FinWait1 => "FIN_WAIT1",
+            FinWait2 => "FIN_WAIT2",
+            Closing => "CLOSING",
+            TimeWait => "TIME_WAIT",
+            Unknown(_) => return None,
+        })
+    }
+}
+
+/// Reads `UNKNOWN(0X1F)`, the spelling that the output uses.
+fn unknown_code(plain: &str) -> Option<State> {
+    let digits = plain.strip_prefix("UNKNOWN(0X")?.strip_suffix(')')?;
+    u8::from_str_radix(digits, 16).ok().map(State::from_code)
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.pad(name),
+            None => f.pad(&format!("UNKNOWN(0x{:02X})", self.code())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_keeps_its_meaning() {
+        let names: Vec<_> = (0..=14).map(|c| State::from_code(c).to_string()).collect();
+        assert_eq!(
+            names.join(" "),
+            "UNKNOWN(0x00) ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSED \
+             CLOSE_WAIT LAST_ACK LISTEN CLOSING SYN_RECV CLOSED UNKNOWN(0x0E)"
+        );
+    }
+
+    #[test]
+    fn what_is_printed_is_accepted() {
+        for code in 0..=255 {
+            let state = State::from_code(code);
+            assert_eq!(State::from_name(&state.to_string()), Some(state));
+        }
+    }
+
+    #[test]
+    fn common_spellings_are_understood() {
+        for (text, state) in [
+            ("estab", Established),
+            ("SYN_RCVD", SynRecv),
+            ("syn-recv", SynRecv),
+            ("SYN-RECEIVED", SynRecv),
+            ("FIN_WAIT_1", FinWait1),
+            ("fin-wait-2", FinWait2),
+            ("TCP_CLOSE_WAIT", CloseWait),
+            ("close", Closed),
+            ("Listening", Listen),
+            ("time-wait", TimeWait),
+        ] {
+            assert_eq!(State::from_name(text), Some(state), "{text}");
+        }
+        assert_eq!(State::from_name("ESTABLISHD"), None);
+        assert_eq!(State::from_name(""), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Sets of states as users write them: `SYN_SENT,fin-wait-1`, ss's groups, `!TIME_WAIT`.
+
+use super::state::State;
+use std::str::FromStr;
+
+/// The states to show and the states to leave out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSet {
+    include: Vec<State>,
+    exclude: Vec<State>,
+    /// No state was named but excluded ones, or `all` was: everything else belongs.
+    everything: bool,
+}
+
+/// A part of a set that names neither a state nor a group.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{0}' is no TCP state; states are LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, \
+     FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, groups are connected, \
+     synchronized, bucket, big, all, and !STATE leaves one out"
+)]
+pub struct UnknownState(pub String);
+
+impl StateSet {
+    /// Whether a socket in this state belongs to the set.
+    pub fn contains(&self, state: State) -> bool {
+        self.includes(state) && !self.exclude.contains(&state)
+    }
+
+    /// Whether a change passes: one of its ends is in the set, and neither is excluded.
+    pub fn passes(&self, from: Option<State>, to: State) -> bool {
+        let ends = || from.into_iter().chain([to]);
+        ends().any(|state| self.includes(state)) && !ends().any(|s| self.exclude.contains(&s))
+    }
+
+    fn includes(&self, state: State) -> bool {
+        self.everything || self.include.contains(&state)
+    }
+
+    /// Joins a repeated `--state`: repeated values are alternatives.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        // A list of exclusions alone includes everything only while nothing is named.
+        let named =
+            |set: &Self| !set.include.is_empty() || (set.everything && set.exclude.is_empty());
+        self.everything = match (named(&self), named(&other)) {
+            (true, false) => self.everything,
+            (false, true) => other.everything,
+            _ => self.everything || other.everything,
+        };
+        self.include.extend(other.include);
+        self.exclude.extend(other.exclude);
+        self
+    }
+}
+
+impl FromStr for StateSet {
+    type Err = UnknownState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        let (mut include, mut exclude) = (Vec::new(), Vec::new());
+        let (mut all, mut named) = (false, false);
+        for part in text.split(',').map(str::trim) {
+            let (target, word) = match part.strip_prefix('!') {
+                Some(rest) => (&mut exclude, rest.trim()),
+                None => {
+                    named = true;
+                    all |= part.eq_ignore_ascii_case("all");
+                    (&mut include, part)
+                }
+            };
+            target.extend(members(word).ok_or_else(|| UnknownState(part.to_owned()))?);
+        }
+        Ok(Self { include, exclude, everything: all || !named })
+    }
+}
+
+/// The states a word stands for: one state, or one of ss's groups (ss(8), STATE-FILTER).
+fn members(word: &str) -> Option<Vec<State>> {
+    use State::{Closed, Listen, SynRecv, SynSent, TimeWait};
+    let without =
+        |out: &[State]| State::NAMED.into_iter().filter(|state| !out.contains(state)).collect();
+    Some(match word.to_ascii_lowercase().as_str() {
+        "all" => without(&[]),
+        "connected" => without(&[Listen, Closed]),
+        "synchronized" => without(&[Listen, Closed, SynSent]),
+        "bucket" => vec![SynRecv, TimeWait],
+        "big" => without(&[SynRecv, TimeWait]),
+        _ => vec![State::from_name(word)?],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        let set: StateSet = text.parse().expect("a valid set");
+        let names: Vec<_> =
+            State::NAMED.into_iter().filter(|s| set.contains(*s)).map(|s| s.to_string()).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn groups_are_those_of_ss() {
+        assert_eq!(shown("bucket"), "SYN_RECV TIME_WAIT");
+        assert_eq!(
+            shown("big"),
+            "CLOSED LISTEN SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK FIN_WAIT1 FIN_WAIT2 CLOSING"
+        );
+        assert_eq!(
+            shown("synchronized,!ESTAB"),
+            "SYN_RECV CLOSE_WAIT LAST_ACK FIN_WAIT1 FIN_WAIT2 CLOSING TIME_WAIT"
+        );
+        assert_eq!(shown("!connected"), "CLOSED LISTEN");
+        assert_eq!(shown(" fin_wait_1 , TIME-WAIT"), "FIN_WAIT1 TIME_WAIT");
+    }
+
+    #[test]
+    fn an_event_passes_by_either_end_unless_one_is_excluded() {
+        let set: StateSet = "ESTABLISHED,!TIME_WAIT".parse().unwrap();
+        assert!(set.passes(Some(State::Established), State::Closed));
+        assert!(set.passes(None, State::Established));
+        assert!(!set.passes(Some(State::Established), State::TimeWait));
+        assert!(!set.passes(Some(State::CloseWait), State::LastAck));
+    }
+
+    #[test]
+    fn unknown_codes_belong_to_all_and_can_be_named() {
+        assert!("all".parse::<StateSet>().unwrap().contains(State::Unknown(31)));
+        assert!("unknown(0x1f)".parse::<StateSet>().unwrap().contains(State::Unknown(31)));
+        assert!("!TIME_WAIT".parse::<StateSet>().unwrap().contains(State::Unknown(31)));
+        assert!(!"connected".parse::<StateSet>().unwrap().contains(State::Unknown(31)));
+    }
+
+    #[test]
+    fn repeated_sets_are_alternatives() {
+        let of = |a: &str, b: &str| a.parse::<StateSet>().unwrap().or(b.parse().unwrap());
+        let set = of("LISTEN", "TIME_WAIT");
+        assert!(set.contains(State::Listen) && set.contains(State::TimeWait));
+        assert!(!set.contains(State::Established));
+        let set = of("connected", "!TIME_WAIT");
+        assert!(set.contains(State::Established));
+        assert!(!set.contains(State::TimeWait) && !set.contains(State::Listen));
+    }
+
+    #[test]
+    fn a_wrong_part_is_named() {
+        let error = "LISTEN,BLAH".parse::<StateSet>().unwrap_err();
+        assert!(error.to_string().starts_with("'BLAH' is no TCP state"));
+        assert!("".parse::<StateSet>().is_err());
+        assert!("LISTEN,".parse::<StateSet>().is_err());
+    }
+}

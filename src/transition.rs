@@ -1,0 +1,125 @@
+//! What the tracker concludes from readings.
+
+use crate::reading::{Ends, Lost, Stamp};
+use crate::tcp::state::State;
+use std::fmt;
+use std::time::Duration;
+
+/// One socket's life, from birth to end; a reused 4-tuple is a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LifeId {
+    /// Wall clock second of the first reading of the run.
+    pub run: u32,
+    /// Counts the lives of the run.
+    pub number: u64,
+}
+
+impl fmt::Display for LifeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{}", self.run, self.number)
+    }
+}
+
+/// What happened to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It was there at the first look.
+    Present,
+    /// It was seen for the first time later.
+    Opened,
+    /// Its state changed.
+    Changed,
+    /// It is gone.
+    Closed,
+}
+
+/// Which end of the connection did a thing first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// This side.
+    Local,
+    /// The other side.
+    Remote,
+    /// Both, crossing on the way.
+    Both,
+}
+
+/// How a life ended, as far as it is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both sides sent their FIN, this one first.
+    LocalClose,
+    /// Both sides sent their FIN before they had the other's.
+    SimultaneousClose,
+    /// Both sides sent their FIN, the other one first.
+    RemoteClose,
+    /// Not proven.
+    Unknown,
+}
+
+/// What is known of who opened and who closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// Who sent its SYN first.
+    pub opener: Option<End>,
+    /// Who sent its FIN first.
+    pub closer: Option<End>,
+    /// The FINs of both sides are proven.
+    pub both_fins: bool,
+}
+
+/// A thing that happened to one socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// What happened.
+    pub event: Event,
+    /// To which life.
+    pub life: LifeId,
+    /// The place of its row in the snapshot that showed it, or that showed it last.
+    pub row: usize,
+    /// The network namespace.
+    pub netns: Option<u64>,
+    /// Its ends.
+    pub ends: Ends,
+    /// End of the pass that showed or confirmed it.
+    pub time: Stamp,
+    /// It happened after this instant; `None` for what was there at the first look.
+    pub after: Option<Stamp>,
+    /// The state before; `None` at first sight.
+    pub from: Option<State>,
+    /// States certainly passed unseen, in order.
+    pub via: Vec<State>,
+    /// States possibly passed unseen.
+    pub maybe: Vec<State>,
+    /// The state after.
+    pub to: State,
+    /// Time in `from`.
+    pub held: Option<Duration>,
+    /// `held` is a lower bound.
+    pub held_at_least: bool,
+    /// Time since the first sight of this life.
+    pub lived: Duration,
+    /// `lived` is a lower bound: its birth was not seen.
+    pub lived_at_least: bool,
+    /// The inode that the kernel shows now, 0 for none.
+    pub inode: u64,
+    /// The last inode that it showed in this life, 0 for none.
+    pub last_inode: u64,
+    /// The inode of the one listener that can have made it, while it was not accepted; 0 for none.
+    pub listener: u64,
+    /// The socket's uid, where the kernel tells it.
+    pub uid: Option<u32>,
+    /// Who opened and who closed.
+    pub roles: Roles,
+    /// How it ended; only on `Closed`.
+    pub verdict: Option<Verdict>,
+}
+
+/// What the tracker has to tell, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conclusion {
+    /// Something happened to a socket.
+    Transition(Box<Transition>),
+    /// Readings were lost.
+    Lost(Lost),
+}

@@ -1,0 +1,72 @@
+//! Names of other processes, made safe to print. They are bytes that others chose: a name may
+//! hold escape sequences, newlines or text that runs backwards.
+
+use std::fmt::Write as _;
+
+/// A process's name for every format: control characters, bidi controls and bytes that are no
+/// UTF-8 become `\x1b`-like escapes of their bytes, a backslash becomes `\\`.
+pub fn escape(name: &[u8]) -> String {
+    let mut safe = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => safe.push_str(r"\\"),
+                plain if !is_hostile(plain) => safe.push(plain),
+                hostile => push_bytes(&mut safe, hostile.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        push_bytes(&mut safe, chunk.invalid());
+    }
+    safe
+}
+
+/// An escaped name as one word: a blank would break a text column.
+pub fn one_word(escaped: &str) -> String {
+    escaped.replace(' ', r"\x20")
+}
+
+fn push_bytes(safe: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a string never fails.
+        let _ = write!(safe, r"\x{byte:02x}");
+    }
+}
+
+/// C0, DEL, C1 and what breaks a line or turns its direction (Unicode TR9, table 4).
+fn is_hostile(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hostile_names_become_harmless() {
+        for (name, safe) in [
+            (&b"client"[..], "client"),
+            (b"\x1b]0;pwn\x07", r"\x1b]0;pwn\x07"),
+            (b"a\nb\tc\x7f", r"a\x0ab\x09c\x7f"),
+            (b"back\\slash", r"back\\slash"),
+            (b"caf\xc3\xa9", "café"),
+            (b"\xff\xfe", r"\xff\xfe"),
+            ("\u{9b}31m".as_bytes(), r"\xc2\x9b31m"),
+            ("x\u{202e}y".as_bytes(), r"x\xe2\x80\xaey"),
+            (b"two words", "two words"),
+        ] {
+            assert_eq!(escape(name), safe);
+        }
+        assert_eq!(one_word(&escape(b"two words")), r"two\x20words");
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_of_any_bytes_gets_through_raw(name: Vec<u8>) {
+            let safe = escape(&name);
+            prop_assert!(!safe.chars().any(is_hostile));
+            prop_assert!(!one_word(&safe).contains(' '));
+        }
+    }
+}
