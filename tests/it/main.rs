@@ -1,0 +1,9 @@
+//! One integration binary: the program as its users and its judges see it.
+
+mod cli;
+mod house;
+mod live;
+mod man;
+mod scenarios;
+mod support;
+mod tty;
