@@ -397,6 +397,3 @@ fn transition(life: &Life, ends: Ends, snapshot: &Snapshot) -> Transition {
         verdict: None,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,225 @@
-//! 
+//! The named cases: what consecutive polls show of a socket, and what must be told of it. One
+//! small file per case in `tests/scenarios`; its head says how to read it.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use tcplapse::reading::{
+    Endpoint, Ends, Family, Lost, LostReason, Observation, Reading, Snapshot, Stamp, Timer,
+};
+use tcplapse::tcp::state::State;
+use tcplapse::tracker::Tracker;
+use tcplapse::transition::{Conclusion, Event, Transition};
+
+/// Time between two polls, and what a poll takes, in microseconds.
+const INTERVAL: u64 = 100_000;
+const PASS: u64 = 1000;
+
+#[test]
+fn every_scenario_is_told_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut failures = String::new();
+    let mut cases = 0;
+    let mut files: Vec<_> = folder.read_dir().expect("the folder").flatten().collect();
+    files.sort_by_key(std::fs::DirEntry::file_name);
+    for file in files {
+        let text = std::fs::read_to_string(file.path()).expect("a text");
+        let case = Case::read(&text);
+        let told = case.play();
+        cases += 1;
+        if told != case.expected {
+            let name = file.file_name();
+            let _ = writeln!(
+                failures,
+                "{}\n  expected:\n{}\n  told:\n{}\n",
+                name.display(),
+                case.expected,
+                told
+            );
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+    assert!(cases >= 30, "only {cases} scenarios were found");
+}
+
+/// One case: sockets by letter, what happens, what must be told.
+struct Case {
+    ends: HashMap<char, Ends>,
+    steps: Vec<Step>,
+    expected: String,
+}
+
+enum Step {
+    /// A poll with these rows, in this order, and this many unreadable lines.
+    Poll(Vec<Observation>, u64),
+    /// This many seconds without a look.
+    Gap(u64),
+}
+
+impl Case {
+    fn read(text: &str) -> Self {
+        let mut case = Self { ends: default_ends(), steps: Vec::new(), expected: String::new() };
+        let mut expected = Vec::new();
+        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            match line.split_once(' ').unwrap_or((line, "")) {
+                ("socket", rest) => case.define(rest),
+                ("poll", rest) => case.poll(rest),
+                ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
+                ("tell", rest) => {
+                    expected.push(rest.split_whitespace().collect::<Vec<_>>().join(" "))
+                }
+                other => panic!("cannot read {other:?}"),
+            }
+        }
+        case.expected = expected.join("\n");
+        case
+    }
+
+    /// `A 10.0.0.1:1000 10.0.0.2:80`
+    fn define(&mut self, rest: &str) {
+        let words: Vec<_> = rest.split_whitespace().collect();
+        self.ends.insert(words[0].chars().next().unwrap(), ends(words[1], words[2]));
+    }
+
+    /// `A 01/7  B 06/0@59.9  bad 1`; `-` for no row at all.
+    fn poll(&mut self, rest: &str) {
+        let words: Vec<_> = rest.split_whitespace().filter(|word| *word != "-").collect();
+        let (mut rows, mut bad) = (Vec::new(), 0);
+        for pair in words.chunks(2) {
+            match pair[0] {
+                "bad" => bad = pair[1].parse().unwrap(),
+                letter => rows.push(row(self.ends[&letter.chars().next().unwrap()], pair[1])),
+            }
+        }
+        self.steps.push(Step::Poll(rows, bad));
+    }
+
+    fn play(&self) -> String {
+        let mut tracker = Tracker::default();
+        let mut now = 0;
+        let mut lines = Vec::new();
+        for step in &self.steps {
+            let conclusions = match step {
+                Step::Gap(seconds) => {
+                    now += seconds * 1_000_000;
+                    let time = stamp(now);
+                    tracker.update(&Reading::Lost(Lost {
+                        time,
+                        reason: LostReason::Gap,
+                        count: None,
+                    }))
+                }
+                Step::Poll(rows, bad_rows) => {
+                    now += INTERVAL;
+                    let (start, end) = (stamp(now), stamp(now + PASS));
+                    let (rows, bad_rows) = (rows.clone(), *bad_rows);
+                    tracker.update(&Reading::Snapshot(Snapshot {
+                        start,
+                        end,
+                        netns: None,
+                        rows,
+                        bad_rows,
+                    }))
+                }
+            };
+            lines.extend(conclusions.iter().map(|conclusion| self.line(conclusion)));
+        }
+        lines.join("\n")
+    }
+
+    /// A conclusion in one line, times as numbers of polls.
+    fn line(&self, conclusion: &Conclusion) -> String {
+        let told = match conclusion {
+            Conclusion::Lost(lost) => return format!("lost {:?}", lost.reason).to_lowercase(),
+            Conclusion::Transition(told) => told,
+        };
+        let letter = self.ends.iter().find(|(_, ends)| **ends == told.ends).expect("known ends").0;
+        let mut line = format!("{}{letter} {}", told.life.number, change(told));
+        let after = told.after.map_or("-".to_owned(), |after| poll_number(after.boot));
+        let _ = write!(line, " ({after},{}]", poll_number(told.time.boot - PASS));
+        if told.held_at_least {
+            line.push_str(" held>=");
+            line.push_str(&(told.held.unwrap().as_micros() / u128::from(INTERVAL)).to_string());
+        }
+        for (name, end) in [("opener", told.roles.opener), ("closer", told.roles.closer)] {
+            if let Some(end) = end {
+                let _ = write!(line, " {name}={end:?}");
+            }
+        }
+        if let Some(verdict) = told.verdict {
+            let _ = write!(line, " {verdict:?}");
+        }
+        if told.listener != 0 && told.inode == 0 && told.event != Event::Closed {
+            let _ = write!(line, " listener={}", told.listener);
+        }
+        line
+    }
+}
+
+fn change(told: &Transition) -> String {
+    let names =
+        |states: &[State]| states.iter().map(State::to_string).collect::<Vec<_>>().join(" ");
+    let unseen = format!("[{}] {{{}}}", names(&told.via), names(&told.maybe));
+    match (told.event, told.from) {
+        (Event::Present, _) => format!("present {}", told.to),
+        (Event::Opened, _) => format!("opened {} {unseen}", told.to),
+        (Event::Changed, Some(from)) => format!("changed {from} -> {} {unseen}", told.to),
+        (Event::Closed, Some(from)) => format!("closed {from} {unseen}"),
+        (event, None) => panic!("{event:?} without a state before"),
+    }
+}
+
+fn poll_number(boot: u64) -> String {
+    (boot / INTERVAL).to_string()
+}
+
+fn stamp(micros: u64) -> Stamp {
+    Stamp { wall: i64::try_from(micros).unwrap(), boot: micros }
+}
+
+/// `A` and `B` are the two ends of one connection, `C` another connection of A's port, `L` a
+/// listener on that port, `W` one on its wildcard.
+fn default_ends() -> HashMap<char, Ends> {
+    HashMap::from([
+        ('A', ends("10.0.0.1:4000", "10.0.0.2:80")),
+        ('B', ends("10.0.0.2:80", "10.0.0.1:4000")),
+        ('C', ends("10.0.0.1:4000", "10.0.0.3:80")),
+        ('L', ends("10.0.0.1:4000", "0.0.0.0:0")),
+        ('W', ends("0.0.0.0:4000", "0.0.0.0:0")),
+    ])
+}
+
+fn ends(local: &str, remote: &str) -> Ends {
+    let end = |text: &str| {
+        let addr: SocketAddr = text.parse().unwrap();
+        Endpoint { addr: addr.ip(), port: addr.port() }
+    };
+    let local = end(local);
+    let family = if local.addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+    Ends { family, local, remote: end(remote) }
+}
+
+/// `06/0`, `05/0@59.9` (a mini-socket's timer), `05/0full` (12 fields are the rule for a request,
+/// TIME_WAIT and FIN_WAIT2 without an inode).
+fn row(ends: Ends, text: &str) -> Observation {
+    let (state, rest) = text.split_once('/').unwrap();
+    let (rest, left) = rest.split_once('@').map_or((rest, None), |(r, left)| (r, Some(left)));
+    let (inode, full) = rest.strip_suffix("full").map_or((rest, false), |inode| (inode, true));
+    let inode = inode.parse().unwrap();
+    let state = State::from_code(u8::from_str_radix(state, 16).unwrap());
+    let may_be_mini = matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
+    let left = left.map(|left| left.parse::<f64>().unwrap());
+    Observation {
+        ends,
+        state,
+        inode,
+        uid: 1000,
+        mini: may_be_mini && inode == 0 && !full,
+        tx_queue: 0,
+        rx_queue: 0,
+        timer: if left.is_some() { Timer::TimeWait } else { Timer::None },
+        timer_left: left.map_or(0, |left| (left * 100.0).round() as u64),
+        retransmits: 0,
+    }
+}
