@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::owner::book::Book;
-use crate::owner::scan::Scan;
+use crate::owner::scan::{Among, Scan};
 use crate::owner::{Attribution, Holder, OwnerSource};
 use crate::reading::{Reading, Snapshot};
 use crate::source::Source;
@@ -85,10 +85,12 @@ impl<'a> Monitor<'a> {
             Reading::Lost(_) => &[],
         };
         let wanted = |told: &Transition| filter.wants_state(told.to);
-        let records = self.told(&reading, wanted, |told| {
+        let mut records = self.told(&reading, wanted, |told| {
             let row = &rows[told.transition.row];
             Record::Socket(Box::new(SocketRecord::new(&told.transition, row, &told.owner)))
         });
+        // What could not be read of one look is a notice, no socket.
+        records.retain(|record| matches!(record, Record::Socket(_)));
         Ok(Some(records))
     }
 
@@ -146,12 +148,12 @@ impl<'a> Monitor<'a> {
         let inodes = snapshot.rows.iter().map(|row| row.inode);
         let new: HashSet<u64> =
             inodes.filter(|inode| *inode != 0 && !self.book.knows(*inode)).collect();
-        self.find(&new);
+        self.find(Among::Matching(&self.filter.process), &new);
     }
 
-    fn find(&mut self, wanted: &HashSet<u64>) {
+    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) {
         if !wanted.is_empty() {
-            let found = self.scan.find(&self.filter.process, wanted);
+            let found = self.scan.find(among, wanted);
             self.book.learn(wanted, found);
         }
     }
@@ -159,23 +161,38 @@ impl<'a> Monitor<'a> {
     /// Makes sure that the holders of sockets with news still hold them, and looks again for
     /// those that do not, and for those never found.
     fn prove(&mut self, conclusions: &[Conclusion]) {
-        let mut doubtful = HashSet::new();
+        let (mut doubtful, mut listeners) = (HashSet::new(), HashSet::new());
         for conclusion in conclusions {
             let Conclusion::Transition(told) = conclusion else { continue };
-            let inode = told.inode;
-            let looked_for = told.event == Event::Present || self.book.is_proven(inode);
-            if inode == 0 || looked_for || !self.filter.wants_ends(&told.ends) {
+            if !self.filter.wants_ends(&told.ends) {
                 continue;
             }
-            let holders: Vec<Holder> = self.book.holders(inode).to_vec();
-            let all_hold = holders.iter().all(|holder| self.holds(holder, inode));
-            if all_hold && !holders.is_empty() {
-                self.book.confirm(inode);
-            } else {
-                doubtful.insert(inode);
+            if told.last_inode == 0 && !self.book.holders(told.listener).is_empty() {
+                listeners.insert(told.listener);
+            }
+            if told.inode != 0 && !self.still_proven(told) {
+                doubtful.insert(told.inode);
             }
         }
-        self.find(&doubtful);
+        self.find(Among::Matching(&self.filter.process), &doubtful);
+        // A listener speaks for what it has not accepted only if it has one holder among all
+        // processes, whatever the filter.
+        self.find(Among::All(&self.filter.process), &listeners);
+    }
+
+    /// Whether the holders of a socket were seen, for this reading, to hold it.
+    fn still_proven(&mut self, told: &Transition) -> bool {
+        let inode = told.inode;
+        // Who holds what was there at the first look has just been looked for.
+        if told.event == Event::Present || self.book.is_proven(inode) {
+            return true;
+        }
+        let holders: Vec<Holder> = self.book.holders(inode).to_vec();
+        let all_hold = holders.iter().all(|holder| self.holds(holder, inode));
+        if all_hold && !holders.is_empty() {
+            self.book.confirm(inode);
+        }
+        self.book.is_proven(inode)
     }
 
     fn holds(&mut self, holder: &Holder, inode: u64) -> bool {

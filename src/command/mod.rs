@@ -1,6 +1,7 @@
 //! One file per command, each a table of contents. Only here and in `main` is anything written.
 
 pub mod list;
+mod names;
 pub mod output;
 pub mod terminal;
 pub mod watch;

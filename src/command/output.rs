@@ -1,10 +1,11 @@
 //! Standard output: records in the chosen format, flushed as they come, at most as many as asked.
 
+use super::names::Resolver;
 use super::{tell, terminal};
 use crate::cli::FormatName;
 use crate::error::{Error, Result};
 use crate::render::Renderer;
-use crate::render::cell::Clock;
+use crate::render::cell::{Clock, Names};
 use crate::render::csv::Csv;
 use crate::render::events::Events;
 use crate::render::json::Json;
@@ -12,8 +13,12 @@ use crate::render::table::Sockets;
 use crate::settings::Print;
 use crate::view::Record;
 use jiff::tz::TimeZone;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{self, Write};
+use std::time::Duration;
+
+/// How long a snapshot waits for the names of its hosts.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where records go.
 pub struct Output {
@@ -21,17 +26,19 @@ pub struct Output {
     /// How many more records are wanted.
     left: Option<u64>,
     aside: HashSet<String>,
+    resolver: Option<Resolver>,
 }
 
 impl Output {
-    /// A stream of events in the chosen format.
-    pub fn events(print: &Print, max_count: Option<u64>) -> Self {
+    /// A stream of events in the chosen format. Names may take a part of the interval, so that
+    /// the next poll is never late for them.
+    pub fn events(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
         let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
         let clock = Clock { format: print.time, zone, start: None };
         let palette = terminal::palette(print.color);
         let width = terminal::width().map(usize::from);
         let events = || Events::new(clock, palette, print.header, width);
-        Self::new(print, max_count, || Box::new(events()))
+        Self::new(print, max_count, interval / 2, || Box::new(events()))
     }
 
     /// A table of sockets in the chosen format.
@@ -42,14 +49,14 @@ impl Output {
             extended: print.extended,
             timers: print.timers,
             width: terminal::width(),
-            users: HashMap::new(),
         };
-        Self::new(print, max_count, || Box::new(table()))
+        Self::new(print, max_count, PATIENCE, || Box::new(table()))
     }
 
     fn new(
         print: &Print,
         max_count: Option<u64>,
+        patience: Duration,
         text: impl FnOnce() -> Box<dyn Renderer>,
     ) -> Self {
         let renderer = match print.format {
@@ -57,7 +64,9 @@ impl Output {
             FormatName::Json => Box::new(Json),
             FormatName::Csv => Box::new(Csv::new(print.header)),
         };
-        Self { renderer, left: max_count, aside: HashSet::new() }
+        let resolves = print.resolve && print.format == FormatName::Text;
+        let resolver = resolves.then(|| Resolver::new(patience));
+        Self { renderer, left: max_count, aside: HashSet::new(), resolver }
     }
 
     /// Writes what comes before the first record.
@@ -87,7 +96,12 @@ impl Output {
             records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= records.len() as u64;
         }
-        write_out(&self.renderer.rows(&records))?;
+        let numbers = Names::default();
+        let names = match &mut self.resolver {
+            Some(resolver) => resolver.names_for(&records),
+            None => &numbers,
+        };
+        write_out(&self.renderer.rows(&records, names))?;
         Ok(self.left != Some(0))
     }
 }

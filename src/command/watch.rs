@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal};
 pub fn run(settings: &Settings) -> Result<()> {
     let stop = Stop::new(settings.duration)?;
     let mut monitor = monitor(settings)?;
-    let mut output = Output::events(&settings.print, settings.max_count);
+    let mut output = Output::events(&settings.print, settings.max_count, settings.pace.interval);
     let mut waiting_told = false;
     output.begin()?;
     while let Some(records) = monitor.events(&stop)? {

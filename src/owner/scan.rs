@@ -32,6 +32,30 @@ pub struct Scan {
     hidden: bool,
 }
 
+/// Where to look for holders. In either case the filter tells what has to be read of a process.
+#[derive(Debug, Clone, Copy)]
+pub enum Among<'a> {
+    /// In the processes that the filter can match.
+    Matching(&'a ProcessFilter),
+    /// In all processes.
+    All(&'a ProcessFilter),
+}
+
+impl<'a> Among<'a> {
+    const fn filter(self) -> &'a ProcessFilter {
+        match self {
+            Self::Matching(filter) | Self::All(filter) => filter,
+        }
+    }
+
+    fn wants(self, process: &Process) -> Match {
+        match self {
+            Self::Matching(filter) => filter.matches(process),
+            Self::All(_) => Match::Yes,
+        }
+    }
+}
+
 /// The descriptors of one table.
 struct Table {
     /// Its size as the directory tells it; 0 on old kernels.
@@ -47,20 +71,20 @@ impl Scan {
         Self { root: root.to_owned(), hidden: is_procfs && !root.join("1").exists() }
     }
 
-    /// Finds the holders of sockets among the processes that the filter can match. Where some of
-    /// the wanted inodes stay without one, threads with tables of their own are looked into.
-    pub fn find(&self, filter: &ProcessFilter, wanted: &HashSet<u64>) -> Found {
+    /// Finds the holders of sockets. Where some of the wanted inodes stay without one, threads with
+    /// tables of their own are looked into.
+    pub fn find(&self, among: Among<'_>, wanted: &HashSet<u64>) -> Found {
         let mut found = Found { denied: u64::from(self.hidden), ..Found::default() };
         let mut threaded = Vec::new();
-        for entry in self.processes(filter) {
-            let process = match entry.map(|entry| (describe(&entry, filter), entry)) {
+        for entry in self.processes(among) {
+            let process = match entry.map(|entry| (describe(&entry, among.filter()), entry)) {
                 Ok((process, entry)) => (process, entry),
                 Err(error) => {
                     found.denied += u64::from(is_denied(&error));
                     continue;
                 }
             };
-            look_into(process, filter, &mut found, &mut threaded);
+            look_into(process, among, &mut found, &mut threaded);
         }
         let resolved: HashSet<u64> = found.holders.iter().map(|(inode, _)| *inode).collect();
         if !wanted.is_subset(&resolved) {
@@ -84,13 +108,18 @@ impl Scan {
         held.then(|| std::fs::read(process.join("comm")).ok().map(without_newline))?
     }
 
-    /// The processes the filter may match: by their ids, else all there are.
-    fn processes(&self, filter: &ProcessFilter) -> Vec<Result<Entry, ProcError>> {
-        if filter.pids.is_empty() {
-            return all_processes_with_root(&self.root).map(Iterator::collect).unwrap_or_default();
+    /// The processes to look at, one after the other: each holds a descriptor open.
+    fn processes(
+        &self,
+        among: Among<'_>,
+    ) -> Box<dyn Iterator<Item = Result<Entry, ProcError>> + '_> {
+        match among {
+            Among::Matching(filter) if !filter.pids.is_empty() => {
+                let of_pid = |pid: i32| Entry::new_with_root(self.root.join(pid.to_string()));
+                Box::new(filter.pids.clone().into_iter().map(of_pid))
+            }
+            _ => Box::new(all_processes_with_root(&self.root).into_iter().flatten()),
         }
-        let of_pid = |pid: &i32| Entry::new_with_root(self.root.join(pid.to_string()));
-        filter.pids.iter().map(of_pid).collect()
     }
 
     fn look_into_threads(&self, process: &Process, leader: Table, found: &mut Found) {
@@ -122,12 +151,12 @@ impl Scan {
 /// Reads a process's descriptors if the filter can match it; notes it where it has threads.
 fn look_into(
     (process, entry): (Described, Entry),
-    filter: &ProcessFilter,
+    among: Among<'_>,
     found: &mut Found,
     threaded: &mut Vec<(Process, Table)>,
 ) {
     let Described { process, threads } = process;
-    match filter.matches(&process) {
+    match among.wants(&process) {
         Match::No => return,
         Match::Unreadable => {
             found.denied += 1;

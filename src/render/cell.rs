@@ -1,11 +1,12 @@
 //! Text of single cells: ends, owners, durations, times. One way to write each.
 
 use crate::owner::OwnerSource;
-use crate::reading::Stamp;
+use crate::reading::{Endpoint, Stamp};
 use crate::view::event::{Owner, rfc3339};
 use crate::view::name::one_word;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -58,8 +59,20 @@ impl Clock {
     }
 }
 
+/// Names to be shown instead of numbers; empty where numbers are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// `host:service` of ends.
+    pub ends: HashMap<Endpoint, String>,
+    /// Names of users.
+    pub users: HashMap<u32, String>,
+}
+
 /// `127.0.0.1:80`, `[::1]:80`, `*` for the other end of a listener.
-pub fn endpoint(addr: IpAddr, port: u16) -> String {
+pub fn endpoint(addr: IpAddr, port: u16, names: &Names) -> String {
+    if let Some(name) = names.ends.get(&Endpoint { addr, port }) {
+        return name.clone();
+    }
     match (addr, port) {
         (addr, 0) if addr.is_unspecified() => "*".to_owned(),
         (IpAddr::V4(addr), port) => format!("{addr}:{port}"),
@@ -111,10 +124,15 @@ mod tests {
 
     #[test]
     fn ends_are_written_as_ss_does() {
-        assert_eq!(endpoint("127.0.0.1".parse().unwrap(), 80), "127.0.0.1:80");
-        assert_eq!(endpoint("::1".parse().unwrap(), 80), "[::1]:80");
-        assert_eq!(endpoint("::".parse().unwrap(), 0), "*");
-        assert_eq!(endpoint("0.0.0.0".parse().unwrap(), 22), "0.0.0.0:22");
+        let mut names = Names::default();
+        let written = |addr: &str, port, names: &_| endpoint(addr.parse().unwrap(), port, names);
+        assert_eq!(written("127.0.0.1", 80, &names), "127.0.0.1:80");
+        assert_eq!(written("::1", 80, &names), "[::1]:80");
+        assert_eq!(written("::", 0, &names), "*");
+        assert_eq!(written("0.0.0.0", 22, &names), "0.0.0.0:22");
+        let end = Endpoint { addr: "127.0.0.1".parse().unwrap(), port: 80 };
+        names.ends.insert(end, "localhost:http".to_owned());
+        assert_eq!(written("127.0.0.1", 80, &names), "localhost:http");
     }
 
     #[test]

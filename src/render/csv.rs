@@ -1,5 +1,6 @@
 //! CSV: the same keys in the same order as JSON, flattened into one row per record.
 
+use super::cell::Names;
 use super::{Renderer, lost_sentence};
 use crate::view::Record;
 use serde::Serialize;
@@ -33,7 +34,7 @@ impl Renderer for Csv {
         Vec::new()
     }
 
-    fn rows(&mut self, records: &[Record]) -> Vec<u8> {
+    fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         for record in records {
             match record {

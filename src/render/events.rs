@@ -1,7 +1,7 @@
 //! The stream of events as text: one line each, columns that grow with what they hold and never
 //! cut it. On a narrow terminal the story goes on the next line instead of breaking anywhere.
 
-use super::cell::{Clock, duration, endpoint, owner};
+use super::cell::{Clock, Names, duration, endpoint, owner};
 use super::style::Palette;
 use super::{Renderer, lost_sentence};
 use crate::reading::Lost;
@@ -34,13 +34,13 @@ impl Events {
         Self { clock, palette, header, width, widths: WIDTHS }
     }
 
-    fn cells(&mut self, event: &EventRecord) -> [String; 5] {
+    fn cells(&mut self, event: &EventRecord, names: &Names) -> [String; 5] {
         let socket = &event.socket;
         [
             self.clock.write(event.time),
             owner(&event.owner),
-            endpoint(socket.local_addr, socket.local_port),
-            endpoint(socket.remote_addr, socket.remote_port),
+            endpoint(socket.local_addr, socket.local_port, names),
+            endpoint(socket.remote_addr, socket.remote_port, names),
             held(event),
         ]
     }
@@ -123,11 +123,11 @@ impl Renderer for Events {
         (heading + "\n").into_bytes()
     }
 
-    fn rows(&mut self, records: &[Record]) -> Vec<u8> {
+    fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
         let mut lines = Vec::with_capacity(records.len());
         for record in records {
             let (cells, story) = match record {
-                Record::Event(event) => (self.cells(event), self.story(event)),
+                Record::Event(event) => (self.cells(event, names), self.story(event)),
                 Record::Lost(lost) => {
                     let words = lost_sentence(lost);
                     let words = words.split(' ').map(Word::plain);

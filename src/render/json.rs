@@ -1,6 +1,7 @@
 //! JSON Lines: one object per record.
 
 use super::Renderer;
+use super::cell::Names;
 use crate::reading::{Lost, LostReason};
 use crate::view::{Record, SCHEMA, event::rfc3339};
 use serde::Serialize;
@@ -23,7 +24,7 @@ impl Renderer for Json {
         Vec::new()
     }
 
-    fn rows(&mut self, records: &[Record]) -> Vec<u8> {
+    fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
         let mut bytes = Vec::new();
         for record in records {
             let written = match record {

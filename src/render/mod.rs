@@ -8,13 +8,14 @@ pub mod style;
 pub mod table;
 
 use crate::view::Record;
+use cell::Names;
 
 /// Turns records into bytes, ready to be written.
 pub trait Renderer {
     /// What comes before the first record.
     fn begin(&mut self) -> Vec<u8>;
-    /// Some records, in order.
-    fn rows(&mut self, records: &[Record]) -> Vec<u8>;
+    /// Some records, in order. Names are for text alone: scripts get numbers.
+    fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8>;
     /// Whether a record goes to standard error in this format, and how.
     fn aside(&self, record: &Record) -> Option<String>;
 }

@@ -1,13 +1,12 @@
 //! Sockets as a table: drawn to fit a terminal, or streamed as plain aligned columns.
 
-use super::cell::{duration, endpoint, owner};
+use super::cell::{Names, duration, endpoint, owner};
 use super::style::{Palette, style_of};
 use super::{Renderer, lost_sentence};
 use crate::reading::{Family, Timer};
 use crate::view::Record;
 use crate::view::socket::{SocketRecord, timer_name};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
@@ -28,8 +27,6 @@ pub struct Sockets {
     pub timers: bool,
     /// A terminal's width; `None` in a pipe or a file.
     pub width: Option<u16>,
-    /// Names of users by uid.
-    pub users: HashMap<u32, String>,
 }
 
 impl Sockets {
@@ -44,7 +41,7 @@ impl Sockets {
         headings
     }
 
-    fn cells(&self, record: &SocketRecord) -> Vec<String> {
+    fn cells(&self, record: &SocketRecord, names: &Names) -> Vec<String> {
         let socket = &record.socket;
         let mut cells = vec![
             match socket.family {
@@ -53,13 +50,13 @@ impl Sockets {
             },
             record.recv_queue.to_string(),
             record.send_queue.to_string(),
-            endpoint(socket.local_addr, socket.local_port),
-            endpoint(socket.remote_addr, socket.remote_port),
+            endpoint(socket.local_addr, socket.local_port, names),
+            endpoint(socket.remote_addr, socket.remote_port, names),
             record.state.to_string(),
             owner(&record.owner),
         ];
         if self.extended {
-            cells.push(record.uid.map_or_else(|| "-".to_owned(), |uid| self.user(uid)));
+            cells.push(record.uid.map_or_else(|| "-".to_owned(), |uid| user(uid, names)));
             cells.push(record.inode.map_or_else(|| "-".to_owned(), |inode| inode.to_string()));
         }
         if self.timers {
@@ -68,11 +65,7 @@ impl Sockets {
         cells
     }
 
-    fn user(&self, uid: u32) -> String {
-        self.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
-    }
-
-    fn drawn(&self, width: u16, sockets: &[&SocketRecord]) -> String {
+    fn drawn(&self, width: u16, sockets: &[&SocketRecord], names: &Names) -> String {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
@@ -91,7 +84,7 @@ impl Sockets {
             table.set_header(self.headings().into_iter().enumerate().map(bold).collect::<Vec<_>>());
         }
         for record in sockets {
-            let cells = self.cells(record).into_iter().enumerate().map(|(i, text)| {
+            let cells = self.cells(record, names).into_iter().enumerate().map(|(i, text)| {
                 let cell = right(i, Cell::new(text));
                 if i == 5 { cell.fg(colour(record)) } else { cell }
             });
@@ -100,8 +93,8 @@ impl Sockets {
         table.trim_fmt() + "\n"
     }
 
-    fn streamed(&self, sockets: &[&SocketRecord]) -> String {
-        let rows: Vec<_> = sockets.iter().map(|record| self.cells(record)).collect();
+    fn streamed(&self, sockets: &[&SocketRecord], names: &Names) -> String {
+        let rows: Vec<_> = sockets.iter().map(|record| self.cells(record, names)).collect();
         let headings: Vec<_> = self.headings().into_iter().map(str::to_owned).collect();
         let shown = || self.header.then_some(&headings).into_iter().chain(&rows);
         let mut widths = vec![0; headings.len()];
@@ -132,7 +125,7 @@ impl Renderer for Sockets {
         Vec::new()
     }
 
-    fn rows(&mut self, records: &[Record]) -> Vec<u8> {
+    fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
         let sockets: Vec<&SocketRecord> = records
             .iter()
             .filter_map(|record| match record {
@@ -143,9 +136,9 @@ impl Renderer for Sockets {
         match self.width {
             _ if sockets.is_empty() => Vec::new(),
             Some(width) if sockets.len() <= DRAWN_AT_MOST => {
-                self.drawn(width, &sockets).into_bytes()
+                self.drawn(width, &sockets, names).into_bytes()
             }
-            _ => self.streamed(&sockets).into_bytes(),
+            _ => self.streamed(&sockets, names).into_bytes(),
         }
     }
 
@@ -155,6 +148,10 @@ impl Renderer for Sockets {
             _ => None,
         }
     }
+}
+
+fn user(uid: u32, names: &Names) -> String {
+    names.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
 }
 
 /// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far.

@@ -170,11 +170,13 @@ impl Source for Proc {
             return Ok(Some(Reading::Snapshot(snapshot)));
         }
         let planned = self.last.map(|last| (last, self.planned(last)));
-        let due = planned.map_or_else(Instant::now, |(last, planned)| last.start + planned);
-        match stop.wait(due)? {
-            Wake::Due => {}
-            Wake::Stop => return Ok(None),
-            Wake::ReaderGone => return Err(Error::ReaderGone),
+        // The first look waits for nothing, however short the run.
+        if let Some((last, planned)) = planned {
+            match stop.wait(last.start + planned)? {
+                Wake::Due => {}
+                Wake::Stop => return Ok(None),
+                Wake::ReaderGone => return Err(Error::ReaderGone),
+            }
         }
         let cpu = clock(ClockId::ProcessCPUTime);
         let start = Instant::now();
