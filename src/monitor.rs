@@ -25,6 +25,8 @@ pub struct Monitor<'a> {
     book: Book,
     /// Lives that have once matched the filter by process: they stay matched.
     matched: HashSet<LifeId>,
+    /// How many lives have matched.
+    lives: u64,
     unowned: Unowned,
     undecided_told: bool,
 }
@@ -54,6 +56,7 @@ impl<'a> Monitor<'a> {
             tracker: Tracker::default(),
             book: Book::default(),
             matched: HashSet::new(),
+            lives: 0,
             unowned: Unowned::default(),
             undecided_told: false,
         }
@@ -94,9 +97,9 @@ impl<'a> Monitor<'a> {
         Ok(Some(records))
     }
 
-    /// How many lives were seen, and how many sockets are open.
+    /// How many lives matched, and how many of them go on.
     pub fn counts(&self) -> (u64, usize) {
-        (self.tracker.seen(), self.tracker.open())
+        (self.lives, self.matched.len())
     }
 
     /// What the user should know, each thing once.
@@ -229,8 +232,8 @@ impl<'a> Monitor<'a> {
         }
         if told.transition.event == Event::Closed {
             self.matched.remove(&life);
-        } else if matches && !filter.is_empty() {
-            self.matched.insert(life);
+        } else if matches && self.matched.insert(life) {
+            self.lives += 1;
         }
         matches
     }

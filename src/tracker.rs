@@ -70,11 +70,6 @@ impl Tracker {
         self.count
     }
 
-    /// How many lives began in this run.
-    pub const fn seen(&self) -> u64 {
-        self.born
-    }
-
     /// How often a restarted timer left it open whether the ends were used again.
     pub const fn undecided(&self) -> u64 {
         self.undecided

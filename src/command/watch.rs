@@ -31,7 +31,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     }
     let (lives, open) = monitor.counts();
     if io::stderr().is_terminal() && terminal::is_terminal() {
-        tell([format!("{lives} sockets followed, {open} of them still open")]);
+        tell([format!("{lives} lives of sockets seen, {open} of them not over")]);
     }
     Ok(())
 }

@@ -51,13 +51,15 @@ impl Events {
     }
 
     fn grow(&mut self, cells: &[String; 5]) {
-        for (width, cell) in self.widths.iter_mut().zip(cells) {
-            *width = (*width).max(cell.width());
+        for (i, (width, cell)) in self.widths.iter_mut().zip(cells).enumerate() {
+            // Room for the mark that an owner gets once it is only remembered.
+            let mark = usize::from(i == 1 && !cell.ends_with(['~', '^']));
+            *width = (*width).max(cell.width() + mark);
         }
     }
 
-    /// The aligned columns, then the story: on the same line where it fits.
-    fn line(&self, cells: &[String; 5], story: &[Word]) -> String {
+    /// The aligned columns, then the story: on the same line as far as it fits.
+    fn line(&self, cells: &[String; 5], story: &Story) -> String {
         let mut line = String::new();
         for (i, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
             let fill = " ".repeat(width.saturating_sub(cell.width()));
@@ -65,49 +67,38 @@ impl Events {
             let (before, after) = if right { (fill.as_str(), "") } else { ("", fill.as_str()) };
             line.extend([before, cell, after, GAP]);
         }
-        let used = line.width();
-        let whole: usize = story.iter().map(|word| word.width + 1).sum::<usize>().saturating_sub(1);
-        let room = self.width.unwrap_or(usize::MAX);
-        if used.saturating_add(whole) <= room {
-            push_words(&mut line, story, usize::MAX, 0, 0);
-        } else {
-            let indent = self.widths[0] + GAP.len();
-            line.truncate(line.trim_end().len());
-            line.push('\n');
-            line.push_str(&" ".repeat(indent));
-            push_words(&mut line, story, room, indent, indent);
-        }
-        line.push('\n');
-        line
+        let indent = self.widths[0] + GAP.len();
+        let mut text = Wrapped { at: line.width(), text: line, room: self.width, indent };
+        text.push(&story.change, "");
+        text.push(&story.note, GAP);
+        text.text.push('\n');
+        text.text
     }
 
-    fn story(&self, event: &EventRecord) -> Vec<Word> {
+    fn story(&self, event: &EventRecord) -> Story {
         let palette = self.palette;
-        let mut words = Vec::new();
+        let note = note(event).map_or_else(Vec::new, |note| {
+            note.split(' ').map(|word| Word::dim(palette, word.to_owned())).collect()
+        });
         if event.event == Event::Present {
-            words.push(Word::state(palette, event.to));
-            words.push(Word::dim(palette, "(there already)".to_owned()));
-        } else {
-            words.push(match event.from {
-                Some(from) => Word::state(palette, from),
-                None => Word::plain("new"),
-            });
-            for state in &event.via {
-                words.extend([Word::plain("->"), Word::dim(palette, format!("[{state}]"))]);
-            }
-            words.extend([Word::plain("->"), Word::state(palette, event.to)]);
-            let last = event.maybe.len().saturating_sub(1);
-            for (i, state) in event.maybe.iter().enumerate() {
-                let open = if i == 0 { "(" } else { "" };
-                let close = if i == last { ")" } else { "" };
-                words.push(Word::dim(palette, format!("{open}{state}?{close}")));
-            }
+            let there = Word::dim(palette, "(there already)".to_owned());
+            return Story { change: vec![Word::state(palette, event.to), there], note };
         }
-        if let Some(note) = note(event) {
-            words.push(Word::plain(""));
-            words.extend(note.split(' ').map(|word| Word::dim(palette, word.to_owned())));
+        let mut change = vec![match event.from {
+            Some(from) => Word::state(palette, from),
+            None => Word::plain("new"),
+        }];
+        for state in &event.via {
+            change.extend([Word::plain("->"), Word::dim(palette, format!("[{state}]"))]);
         }
-        words
+        change.extend([Word::plain("->"), Word::state(palette, event.to)]);
+        let last = event.maybe.len().saturating_sub(1);
+        for (i, state) in event.maybe.iter().enumerate() {
+            let open = if i == 0 { "(" } else { "" };
+            let close = if i == last { ")" } else { "" };
+            change.push(Word::dim(palette, format!("{open}{state}?{close}")));
+        }
+        Story { change, note }
     }
 }
 
@@ -117,7 +108,7 @@ impl Renderer for Events {
             return Vec::new();
         }
         let cells = HEADINGS.map(str::to_owned);
-        let state = [Word::plain("STATE")];
+        let state = Story { change: vec![Word::plain("STATE")], note: Vec::new() };
         let line = self.line(&cells, &state);
         let heading = self.palette.heading(line.trim_end_matches('\n'));
         (heading + "\n").into_bytes()
@@ -128,14 +119,7 @@ impl Renderer for Events {
         for record in records {
             let (cells, story) = match record {
                 Record::Event(event) => (self.cells(event, names), self.story(event)),
-                Record::Lost(lost) => {
-                    let words = lost_sentence(lost);
-                    let words = words.split(' ').map(Word::plain);
-                    (
-                        self.lost_cells(lost),
-                        [Word::plain("LOST")].into_iter().chain(words).collect(),
-                    )
-                }
+                Record::Lost(lost) => (self.lost_cells(lost), Story::lost(lost)),
                 Record::Socket(_) => continue,
             };
             self.grow(&cells);
@@ -170,20 +154,62 @@ impl Word {
     }
 }
 
-/// Appends words with blanks between them, on a new line where they would pass `room`.
-fn push_words(line: &mut String, words: &[Word], room: usize, mut at: usize, indent: usize) {
-    for (i, word) in words.iter().enumerate() {
-        if i > 0 && at + 1 + word.width > room && at > indent {
-            line.truncate(line.trim_end().len());
-            line.push('\n');
-            line.push_str(&" ".repeat(indent));
-            at = indent;
-        } else if i > 0 {
-            line.push(' ');
-            at = at.saturating_add(1);
+/// What happened, and what follows from it.
+struct Story {
+    change: Vec<Word>,
+    note: Vec<Word>,
+}
+
+impl Story {
+    fn lost(lost: &Lost) -> Self {
+        let note = lost_sentence(lost).split(' ').map(Word::plain).collect();
+        Self { change: vec![Word::plain("LOST")], note }
+    }
+}
+
+/// A line that goes on in the next where the terminal ends.
+struct Wrapped {
+    text: String,
+    at: usize,
+    room: Option<usize>,
+    indent: usize,
+}
+
+impl Wrapped {
+    /// Appends words, behind a gap where something stands before them, on a line of their own
+    /// where they do not fit as a whole, on several where even that is too narrow.
+    fn push(&mut self, words: &[Word], gap: &str) {
+        if words.is_empty() {
+            return;
         }
-        line.push_str(&word.text);
-        at = at.saturating_add(word.width);
+        let whole: usize = words.iter().map(|word| word.width + 1).sum::<usize>() - 1;
+        if self.fits(gap.len() + whole) {
+            self.text.push_str(gap);
+            self.at += gap.len();
+        } else {
+            self.break_line();
+        }
+        for (i, word) in words.iter().enumerate() {
+            if i > 0 && !self.fits(1 + word.width) {
+                self.break_line();
+            } else if i > 0 {
+                self.text.push(' ');
+                self.at += 1;
+            }
+            self.text.push_str(&word.text);
+            self.at += word.width;
+        }
+    }
+
+    fn fits(&self, width: usize) -> bool {
+        self.room.is_none_or(|room| self.at + width <= room)
+    }
+
+    fn break_line(&mut self) {
+        self.text.truncate(self.text.trim_end().len());
+        self.text.push('\n');
+        self.text.push_str(&" ".repeat(self.indent));
+        self.at = self.indent;
     }
 }
 
@@ -199,8 +225,8 @@ fn held(event: &EventRecord) -> String {
 fn note(event: &EventRecord) -> Option<String> {
     if event.event != Event::Closed {
         return Some(match event.to {
-            State::CloseWait => "the other side has closed, this side not yet".to_owned(),
-            State::FinWait2 => "this side has closed, the other not yet".to_owned(),
+            State::CloseWait => "the other side closed, this side not yet".to_owned(),
+            State::FinWait2 => "this side closed, the other not yet".to_owned(),
             State::Closing => "both sides closed at once".to_owned(),
             _ => return None,
         });

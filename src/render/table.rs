@@ -6,13 +6,23 @@ use super::{Renderer, lost_sentence};
 use crate::reading::{Family, Timer};
 use crate::view::Record;
 use crate::view::socket::{SocketRecord, timer_name};
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
+};
 use std::fmt::Write as _;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 /// A drawn table needs all its rows at once; more than these are streamed.
 const DRAWN_AT_MOST: usize = 2000;
+
+/// Places of columns that are treated in their own way.
+const QUEUES: [usize; 2] = [1, 2];
+const STATE: usize = 5;
+/// Owner, and timer where users and inodes are shown or not: they may be broken to fit, down to
+/// this width. An address in two pieces could not be copied.
+const BREAKABLE: [usize; 3] = [6, 7, 9];
+const NARROWEST: u16 = 12;
 
 /// What a table shows and how.
 #[derive(Debug)]
@@ -65,7 +75,18 @@ impl Sockets {
         cells
     }
 
-    fn drawn(&self, width: u16, sockets: &[&SocketRecord], names: &Names) -> String {
+    /// Whether a drawn table fits without breaking what must stay whole.
+    fn fits(&self, width: u16, rows: &[Vec<String>]) -> bool {
+        let needed = |i: usize| {
+            let widest = rows.iter().map(|row| row[i].width()).max().unwrap_or_default();
+            let widest = widest.max(self.headings()[i].width());
+            if BREAKABLE.contains(&i) { widest.min(usize::from(NARROWEST)) } else { widest }
+        };
+        let columns = self.headings().len();
+        (0..columns).map(needed).sum::<usize>() + columns <= usize::from(width)
+    }
+
+    fn drawn(&self, width: u16, sockets: &[&SocketRecord], rows: Vec<Vec<String>>) -> String {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
@@ -75,7 +96,7 @@ impl Sockets {
             table.force_no_tty();
         }
         let right = |i: usize, cell: Cell| match i {
-            1 | 2 => cell.set_alignment(CellAlignment::Right),
+            i if QUEUES.contains(&i) => cell.set_alignment(CellAlignment::Right),
             _ => cell,
         };
         if self.header {
@@ -83,20 +104,27 @@ impl Sockets {
                 |(i, name): (usize, &str)| right(i, Cell::new(name).add_attribute(Attribute::Bold));
             table.set_header(self.headings().into_iter().enumerate().map(bold).collect::<Vec<_>>());
         }
-        for record in sockets {
-            let cells = self.cells(record, names).into_iter().enumerate().map(|(i, text)| {
+        for (record, row) in sockets.iter().zip(rows) {
+            let cells = row.into_iter().enumerate().map(|(i, text)| {
                 let cell = right(i, Cell::new(text));
-                if i == 5 { cell.fg(colour(record)) } else { cell }
+                if i == STATE { cell.fg(colour(record)) } else { cell }
             });
             table.add_row(cells.collect::<Vec<_>>());
+        }
+        for (i, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 1));
+            column.set_constraint(if BREAKABLE.contains(&i) {
+                ColumnConstraint::LowerBoundary(Width::Fixed(NARROWEST + 1))
+            } else {
+                ColumnConstraint::ContentWidth
+            });
         }
         table.trim_fmt() + "\n"
     }
 
-    fn streamed(&self, sockets: &[&SocketRecord], names: &Names) -> String {
-        let rows: Vec<_> = sockets.iter().map(|record| self.cells(record, names)).collect();
+    fn streamed(&self, rows: &[Vec<String>]) -> String {
         let headings: Vec<_> = self.headings().into_iter().map(str::to_owned).collect();
-        let shown = || self.header.then_some(&headings).into_iter().chain(&rows);
+        let shown = || self.header.then_some(&headings).into_iter().chain(rows);
         let mut widths = vec![0; headings.len()];
         for row in shown() {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -109,7 +137,7 @@ impl Sockets {
                 let fill = width - cell.width();
                 // Writing to a string never fails.
                 let _ = match i {
-                    1 | 2 => write!(text, "{:fill$}{cell}  ", ""),
+                    i if QUEUES.contains(&i) => write!(text, "{:fill$}{cell}  ", ""),
                     _ if i + 1 == widths.len() => write!(text, "{cell}"),
                     _ => write!(text, "{cell}{:fill$}  ", ""),
                 };
@@ -133,12 +161,14 @@ impl Renderer for Sockets {
                 _ => None,
             })
             .collect();
-        match self.width {
-            _ if sockets.is_empty() => Vec::new(),
-            Some(width) if sockets.len() <= DRAWN_AT_MOST => {
-                self.drawn(width, &sockets, names).into_bytes()
-            }
-            _ => self.streamed(&sockets, names).into_bytes(),
+        if sockets.is_empty() {
+            return Vec::new();
+        }
+        let rows: Vec<_> = sockets.iter().map(|record| self.cells(record, names)).collect();
+        let width = self.width.filter(|_| sockets.len() <= DRAWN_AT_MOST);
+        match width.filter(|width| self.fits(*width, &rows)) {
+            Some(width) => self.drawn(width, &sockets, rows).into_bytes(),
+            None => self.streamed(&rows).into_bytes(),
         }
     }
 

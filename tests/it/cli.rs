@@ -135,7 +135,7 @@ fn watching_shows_what_is_there_and_ends_with_its_time() {
     assert_eq!(
         words[3].join(" "),
         "812/client 127.0.0.1:53088 127.88.0.1:54389 - FIN_WAIT2 (there already) \
-         this side has closed, the other not yet"
+         this side closed, the other not yet"
     );
 }
 
