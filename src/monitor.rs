@@ -256,12 +256,11 @@ impl Unowned {
             (true, 0) => format!("{} without a known owner not shown", count(hidden)),
             (true, denied) => format!(
                 "{} without a known owner not shown, {denied} of them because not all processes \
-                 may be read (root sees them)",
+                 may be read",
                 count(hidden)
             ),
             (false, denied) => format!(
-                "the owners of {} cannot be told, because not all processes may be read (root \
-                 sees them)",
+                "the owners of {} cannot be told, because not all processes may be read",
                 count(denied)
             ),
         })

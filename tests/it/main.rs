@@ -4,6 +4,7 @@ mod cli;
 mod house;
 mod live;
 mod man;
+mod oracle;
 mod scenarios;
 mod support;
 mod tty;

@@ -1,1 +1,79 @@
-//!
+//! On a terminal: width, colours, hints; all of it in a pseudo terminal.
+
+use super::cli::fixture;
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::fs::File;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+/// Runs the program with standard output and error on a terminal of this width.
+fn on_terminal(columns: u16, args: &[&str], env: &[(&str, &str)]) -> String {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo terminal");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("its other end");
+    let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).expect("its size");
+    let name = ptsname(&master, Vec::new()).expect("its name");
+    let end = || -> Stdio {
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        rustix::fs::open(&name, flags, Mode::empty()).expect("the terminal").into()
+    };
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
+        .args(args)
+        .arg("--procfs")
+        .arg(fixture())
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .envs(env.iter().copied())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .expect("it starts");
+    let mut screen = Vec::new();
+    // The last close of the other end reads as an error here.
+    let _ = File::from(master).read_to_end(&mut screen);
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    String::from_utf8(screen).expect("UTF-8").replace("\r\n", "\n")
+}
+
+fn widest(screen: &str) -> usize {
+    let plain = anstream::adapter::strip_str(screen).to_string();
+    plain.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default()
+}
+
+#[test]
+fn a_table_fits_80_columns_and_has_colours() {
+    let screen = on_terminal(80, &["list", "server|client"], &[]);
+    assert!(widest(&screen) <= 80, "{screen}");
+    assert!(screen.contains("\x1b["), "{screen}");
+}
+
+#[test]
+fn no_color_is_respected_and_always_overrides_it() {
+    let plain = on_terminal(80, &["list", "client"], &[("NO_COLOR", "1")]);
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let forced = on_terminal(80, &["list", "client", "--color", "always"], &[("NO_COLOR", "1")]);
+    assert!(forced.contains("\x1b["), "{forced}");
+    let never = on_terminal(80, &["client", "--for", "10ms", "--color", "never"], &[]);
+    assert!(!never.contains('\x1b'), "{never}");
+}
+
+#[test]
+fn events_keep_within_the_terminal_and_a_summary_ends_them() {
+    let screen = on_terminal(80, &["client", "--for", "10ms"], &[]);
+    let plain = anstream::adapter::strip_str(&screen).to_string();
+    let (notices, events): (Vec<_>, Vec<_>) =
+        plain.lines().partition(|line| line.starts_with("tcplapse: "));
+    assert!(events.iter().all(|line| line.chars().count() <= 80), "{plain}");
+    assert_eq!(events.iter().filter(|line| line.contains("812/client")).count(), 4, "{plain}");
+    let summary = "tcplapse: 4 lives of sockets seen, 4 of them not over";
+    assert_eq!(notices.last(), Some(&summary));
+}
+
+#[test]
+fn an_empty_screen_says_what_it_waits_for() {
+    let screen = on_terminal(80, &["nosuch", "--for", "10ms"], &[]);
+    let plain = anstream::adapter::strip_str(&screen).to_string();
+    assert!(plain.contains("no socket of a process matching 'nosuch' yet; watching"), "{plain}");
+}

@@ -1,1 +1,156 @@
+use super::*;
+use crate::owner::OwnerSource;
+use crate::reading::{Family, LostReason, Stamp};
+use crate::render::cell::TimeFormat;
+use crate::transition::LifeId;
+use crate::view::SCHEMA;
+use crate::view::event::{Held, Owner, Socket};
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use std::time::Duration;
 
+fn event(
+    kind: Event,
+    from: Option<State>,
+    via: &[State],
+    maybe: &[State],
+    to: State,
+) -> EventRecord {
+    EventRecord {
+        v: SCHEMA,
+        event: kind,
+        time: Stamp { wall: 1_793_534_401_104_000, boot: 1_000_000 },
+        after: None,
+        socket: Socket {
+            id: LifeId { run: 1, number: 1 },
+            netns: None,
+            family: Family::Ipv4,
+            local_addr: "127.0.0.1".parse().unwrap(),
+            local_port: 40122,
+            remote_addr: "127.0.0.1".parse().unwrap(),
+            remote_port: 9527,
+        },
+        from,
+        via: via.to_vec(),
+        maybe: maybe.to_vec(),
+        to,
+        held: from.map(|_| Duration::from_secs(4)),
+        held_at_least: false,
+        owner: owned(812, "client", OwnerSource::Proven),
+        uid: None,
+        inode: None,
+        opener: None,
+        closer: None,
+        verdict: None,
+        source: "proc",
+        lived: Duration::from_millis(69_100),
+        lived_at_least: false,
+    }
+}
+
+fn owned(pid: i32, process: &str, owner_source: OwnerSource) -> Owner {
+    let owners = vec![Held { pid, fd: 3, process: process.to_owned() }];
+    Owner { pid: Some(pid), process: Some(process.to_owned()), owners, owner_source }
+}
+
+/// A life from LISTEN to CLOSED, an IPv6 socket with a hostile name, and a gap.
+fn records() -> Vec<Record> {
+    use State::{
+        Closed, Closing, Established, FinWait1, FinWait2, Listen, SynRecv, SynSent, TimeWait,
+    };
+    let mut listen = event(Event::Present, None, &[], &[], Listen);
+    listen.owner = owned(700, "server", OwnerSource::Proven);
+    (listen.socket.local_port, listen.socket.remote_port) = (9527, 0);
+    listen.socket.remote_addr = "0.0.0.0".parse().unwrap();
+    let opened = event(Event::Opened, None, &[], &[SynSent, SynRecv], Established);
+    let mut closing =
+        event(Event::Changed, Some(Established), &[FinWait1], &[FinWait2, Closing], TimeWait);
+    closing.owner.owner_source = OwnerSource::Remembered;
+    let mut over = event(Event::Closed, Some(TimeWait), &[], &[], Closed);
+    over.owner.owner_source = OwnerSource::Remembered;
+    over.verdict = Some(Verdict::LocalClose);
+    over.held = Some(Duration::from_millis(62_100));
+    let mut gone = event(Event::Closed, Some(Established), &[], &[FinWait1], Closed);
+    gone.owner = owned(813, "e\\x1b[2Jvil one", OwnerSource::Proven);
+    gone.socket.family = Family::Ipv6;
+    gone.socket.local_addr = "2001:db8:1234:5678:9abc:def0:1234:5678".parse().unwrap();
+    (gone.verdict, gone.held_at_least, gone.lived_at_least) = (Some(Verdict::Unknown), true, true);
+    let lost = Lost { time: gone.time, reason: LostReason::Gap, count: None };
+    let mut records: Vec<Record> =
+        [listen, opened, closing, over].map(Box::new).map(Record::Event).to_vec();
+    records.extend([Record::Lost(lost), Record::Event(Box::new(gone))]);
+    records
+}
+
+fn rendered(width: Option<usize>, colours: bool) -> String {
+    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let mut events = Events::new(clock, Palette { on: colours }, true, width);
+    let mut bytes = events.begin();
+    let records = records();
+    // As a stream: what is known at once is aligned at once.
+    bytes.extend(events.rows(&records[..5], &Names::default()));
+    bytes.extend(events.rows(&records[5..], &Names::default()));
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn in_a_pipe_an_event_is_a_line() {
+    assert_snapshot!(rendered(None, false), @r"
+TIME          OWNER         LOCAL            REMOTE             HELD  STATE
+12:00:01.104  700/server    127.0.0.1:9527   *                     -  LISTEN (there already)
+12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
+12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
+12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
+12:00:01.104  -             -                -                     -  LOST  gap: too long since the last look to know what happened; sockets without an inode start anew
+12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s  ESTABLISHED -> CLOSED (FIN_WAIT1?)  likely reset, or closed by the other side first, watched 69.1s
+");
+}
+
+#[test]
+fn at_80_columns_the_story_goes_on_the_next_line() {
+    let text = rendered(Some(80), false);
+    let longest = text.lines().take(12).map(UnicodeWidthStr::width).max();
+    assert!(longest <= Some(80), "{longest:?}");
+    assert_snapshot!(text, @r"
+TIME          OWNER         LOCAL            REMOTE             HELD  STATE
+12:00:01.104  700/server    127.0.0.1:9527   *                     -
+              LISTEN (there already)
+12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -
+              new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
+12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s
+              ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
+12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s
+              TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
+12:00:01.104  -             -                -                     -  LOST
+              gap: too long since the last look to know what happened; sockets
+              without an inode start anew
+12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
+              ESTABLISHED -> CLOSED (FIN_WAIT1?)
+              likely reset, or closed by the other side first, watched 69.1s
+");
+}
+
+#[test]
+fn at_120_columns_most_events_fit_on_a_line() {
+    assert_snapshot!(rendered(Some(120), false), @r"
+TIME          OWNER         LOCAL            REMOTE             HELD  STATE
+12:00:01.104  700/server    127.0.0.1:9527   *                     -  LISTEN (there already)
+12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
+12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s
+              ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
+12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED
+              this side closed first, lived 69.1s
+12:00:01.104  -             -                -                     -  LOST
+              gap: too long since the last look to know what happened; sockets without an inode start anew
+12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
+              ESTABLISHED -> CLOSED (FIN_WAIT1?)  likely reset, or closed by the other side first, watched 69.1s
+");
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let coloured = rendered(Some(120), true);
+    assert!(coloured.contains("\x1b["));
+    let plain = anstream::adapter::strip_str(&coloured).to_string();
+    assert_eq!(plain, rendered(Some(120), false));
+}
