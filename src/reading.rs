@@ -1,6 +1,9 @@
 //! What a source says, in kernel words, stamped with time. Nothing here concludes anything.
 
 use crate::tcp::state::State;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -20,8 +23,23 @@ impl Stamp {
     }
 }
 
+/// RFC 3339 in UTC with microseconds.
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Timestamp::from_microsecond(self.wall).unwrap_or_default();
+        write!(f, "{time:.6}")
+    }
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The address family of the socket, which a v4-mapped address does not tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Family {
     /// `AF_INET`: a row of `/proc/net/tcp`.
     Ipv4,
@@ -83,6 +101,7 @@ impl Ends {
     }
 
     /// The ends of a listener of the same family on this local port, bound to `addr`.
+    #[must_use]
     pub const fn listener(self, addr: IpAddr) -> Self {
         Self {
             family: self.family,
@@ -93,7 +112,8 @@ impl Ends {
 }
 
 /// The kernel's timer on a socket (column `tr`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Timer {
     /// Code 0: none is running.
     None,
@@ -156,7 +176,8 @@ pub struct Snapshot {
 }
 
 /// Why readings are missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LostReason {
     /// Too long a time without a look: a suspended or stopped machine, a long interval.
     Gap,

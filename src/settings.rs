@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A longer wait is a slip of the finger, and beyond what clocks can add.
-const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What to do, free of contradictions.

@@ -2,6 +2,7 @@
 
 use crate::reading::{Ends, Lost, Stamp};
 use crate::tcp::state::State;
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 
@@ -20,8 +21,15 @@ impl fmt::Display for LifeId {
     }
 }
 
+impl Serialize for LifeId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// What happened to a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Event {
     /// It was there at the first look.
     Present,
@@ -34,7 +42,8 @@ pub enum Event {
 }
 
 /// Which end of the connection did a thing first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum End {
     /// This side.
     Local,
@@ -45,7 +54,8 @@ pub enum End {
 }
 
 /// How a life ended, as far as it is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Both sides sent their FIN, this one first.
     LocalClose,

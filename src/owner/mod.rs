@@ -3,6 +3,7 @@
 pub mod book;
 pub mod scan;
 
+use serde::Serialize;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -58,7 +59,8 @@ pub(crate) fn base_name(path: &[u8]) -> &[u8] {
 }
 
 /// How an owner is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OwnerSource {
     /// Its descriptor was verified for this record.
     Proven,

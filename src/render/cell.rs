@@ -1,8 +1,8 @@
 //! Text of single cells: ends, owners, durations, times. One way to write each.
 
 use crate::owner::OwnerSource;
-use crate::reading::{Endpoint, Stamp};
-use crate::view::event::{Owner, rfc3339};
+use crate::reading::{Endpoint, Stamp, Timer};
+use crate::view::event::Owner;
 use crate::view::name::one_word;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -42,7 +42,7 @@ impl Clock {
             TimeFormat::Clock => {
                 format!("{}", time.to_zoned(self.zone.clone()).strftime("%H:%M:%S%.3f"))
             }
-            TimeFormat::Rfc3339 if self.zone == TimeZone::UTC => rfc3339(stamp),
+            TimeFormat::Rfc3339 if self.zone == TimeZone::UTC => stamp.to_string(),
             TimeFormat::Rfc3339 => {
                 let zoned = time.to_zoned(self.zone.clone());
                 format!("{}", zoned.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z"))
@@ -107,6 +107,19 @@ pub fn duration(time: Duration) -> String {
         3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
     }
+}
+
+/// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far.
+pub fn timer(timer: Timer, left: Option<f64>, retransmits: u32) -> String {
+    let name = match timer {
+        Timer::None => return "-".to_owned(),
+        Timer::Retransmit => "retransmit",
+        Timer::Keepalive => "keepalive",
+        Timer::TimeWait => "time-wait",
+        Timer::Probe => "probe",
+    };
+    let left = Duration::from_secs_f64(left.unwrap_or_default());
+    format!("{name}({},{retransmits})", duration(left))
 }
 
 #[cfg(test)]

@@ -78,10 +78,10 @@ impl Events {
     fn story(&self, event: &EventRecord) -> Story {
         let palette = self.palette;
         let note = note(event).map_or_else(Vec::new, |note| {
-            note.split(' ').map(|word| Word::dim(palette, word.to_owned())).collect()
+            note.split(' ').map(|word| Word::dim(palette, word)).collect()
         });
         if event.event == Event::Present {
-            let there = Word::dim(palette, "(there already)".to_owned());
+            let there = Word::dim(palette, "(there already)");
             return Story { change: vec![Word::state(palette, event.to), there], note };
         }
         let mut change = vec![match event.from {
@@ -89,14 +89,14 @@ impl Events {
             None => Word::plain("new"),
         }];
         for state in &event.via {
-            change.extend([Word::plain("->"), Word::dim(palette, format!("[{state}]"))]);
+            change.extend([Word::plain("->"), Word::dim(palette, &format!("[{state}]"))]);
         }
         change.extend([Word::plain("->"), Word::state(palette, event.to)]);
         let last = event.maybe.len().saturating_sub(1);
         for (i, state) in event.maybe.iter().enumerate() {
             let open = if i == 0 { "(" } else { "" };
             let close = if i == last { ")" } else { "" };
-            change.push(Word::dim(palette, format!("{open}{state}?{close}")));
+            change.push(Word::dim(palette, &format!("{open}{state}?{close}")));
         }
         Story { change, note }
     }
@@ -149,8 +149,8 @@ impl Word {
         Self { text: palette.seen(state), width: state.to_string().len() }
     }
 
-    fn dim(palette: Palette, text: String) -> Self {
-        Self { width: text.width(), text: palette.dim(&text) }
+    fn dim(palette: Palette, text: &str) -> Self {
+        Self { width: text.width(), text: palette.dim(text) }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Renderer;
 use super::cell::Names;
-use crate::reading::{Lost, LostReason};
-use crate::view::{Record, SCHEMA, event::rfc3339};
+use crate::reading::{Lost, LostReason, Stamp};
+use crate::view::{Record, SCHEMA};
 use serde::Serialize;
 
 /// Writes every record as one line of JSON.
@@ -14,8 +14,8 @@ pub struct Json;
 struct LostRecord {
     v: u8,
     event: &'static str,
-    time: String,
-    reason: &'static str,
+    time: Stamp,
+    reason: LostReason,
     count: Option<u64>,
 }
 
@@ -44,9 +44,6 @@ impl Renderer for Json {
 }
 
 fn lost_record(lost: &Lost) -> LostRecord {
-    let reason = match lost.reason {
-        LostReason::Gap => "gap",
-        LostReason::Table => "table",
-    };
-    LostRecord { v: SCHEMA, event: "lost", time: rfc3339(lost.time), reason, count: lost.count }
+    let Lost { time, reason, count } = *lost;
+    LostRecord { v: SCHEMA, event: "lost", time, reason, count }
 }

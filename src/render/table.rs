@@ -1,16 +1,15 @@
 //! Sockets as a table: drawn to fit a terminal, or streamed as plain aligned columns.
 
-use super::cell::{Names, duration, endpoint, owner};
+use super::cell::{Names, endpoint, owner, timer};
 use super::style::{Palette, style_of};
 use super::{Renderer, lost_sentence};
-use crate::reading::{Family, Timer};
+use crate::reading::Family;
 use crate::view::Record;
-use crate::view::socket::{SocketRecord, timer_name};
+use crate::view::socket::SocketRecord;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
 };
 use std::fmt::Write as _;
-use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 /// A drawn table needs all its rows at once; more than these are streamed.
@@ -70,7 +69,7 @@ impl Sockets {
             cells.push(record.inode.map_or_else(|| "-".to_owned(), |inode| inode.to_string()));
         }
         if self.timers {
-            cells.push(timer(record));
+            cells.push(timer(record.timer, record.timer_left, record.retransmits));
         }
         cells
     }
@@ -182,15 +181,6 @@ impl Renderer for Sockets {
 
 fn user(uid: u32, names: &Names) -> String {
     names.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
-}
-
-/// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far.
-fn timer(record: &SocketRecord) -> String {
-    if record.timer == Timer::None {
-        return "-".to_owned();
-    }
-    let left = Duration::from_secs_f64(record.timer_left.unwrap_or_default());
-    format!("{}({},{})", timer_name(record.timer), duration(left), record.retransmits)
 }
 
 /// The state's colour in the words of the table's library.

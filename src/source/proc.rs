@@ -22,7 +22,7 @@ const BUFFER: usize = 64 * 1024;
 /// A pass this much later than planned is no late pass but a gap.
 const GRACE: Duration = Duration::from_secs(2);
 /// After this long a whole TIME_WAIT may have come and gone unseen.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The tables of one network namespace, read again and again.
 #[derive(Debug)]

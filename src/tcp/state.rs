@@ -1,5 +1,6 @@
 //! The states of a TCP socket: kernel codes, names, and the spellings people type.
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// A TCP state as `/proc/net/tcp` shows it (`include/net/tcp_states.h`).
@@ -149,6 +150,12 @@ impl State {
 fn unknown_code(plain: &str) -> Option<State> {
     let digits = plain.strip_prefix("UNKNOWN(0X")?.strip_suffix(')')?;
     u8::from_str_radix(digits, 16).ok().map(State::from_code)
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Display for State {

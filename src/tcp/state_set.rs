@@ -61,13 +61,12 @@ impl FromStr for StateSet {
         let (mut include, mut exclude) = (Vec::new(), Vec::new());
         let (mut all, mut named) = (false, false);
         for part in text.split(',').map(str::trim) {
-            let (target, word) = match part.strip_prefix('!') {
-                Some(rest) => (&mut exclude, rest.trim()),
-                None => {
-                    named = true;
-                    all |= part.eq_ignore_ascii_case("all");
-                    (&mut include, part)
-                }
+            let (target, word) = if let Some(rest) = part.strip_prefix('!') {
+                (&mut exclude, rest.trim())
+            } else {
+                named = true;
+                all |= part.eq_ignore_ascii_case("all");
+                (&mut include, part)
             };
             target.extend(members(word).ok_or_else(|| UnknownState(part.to_owned()))?);
         }

@@ -1,12 +1,12 @@
 //! A socket as it is now: a record of `list`.
 
 use super::SCHEMA;
-use super::event::{Owner, Socket, seconds, stamp, state};
+use super::event::{Owner, Socket, seconds};
 use crate::owner::Attribution;
 use crate::reading::{Observation, Stamp, Timer};
 use crate::tcp::state::State;
 use crate::transition::Transition;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::time::Duration;
 
 /// One socket at one look. Field names, order and values are the public schema, version 1.
@@ -14,11 +14,9 @@ use std::time::Duration;
 #[allow(missing_docs)] // README and man page describe the schema
 pub struct SocketRecord {
     pub v: u8,
-    #[serde(serialize_with = "stamp")]
     pub time: Stamp,
     #[serde(flatten)]
     pub socket: Socket,
-    #[serde(serialize_with = "state")]
     pub state: State,
     #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
@@ -30,7 +28,6 @@ pub struct SocketRecord {
     pub recv_queue: u32,
     pub send_queue: u32,
     pub backlog_limit: Option<u32>,
-    #[serde(serialize_with = "timer_word")]
     pub timer: Timer,
     pub timer_left: Option<f64>,
     pub retransmits: u32,
@@ -58,19 +55,4 @@ impl SocketRecord {
             retransmits: row.retransmits,
         }
     }
-}
-
-/// The name of a timer, in records and in text.
-pub const fn timer_name(timer: Timer) -> &'static str {
-    match timer {
-        Timer::None => "none",
-        Timer::Retransmit => "retransmit",
-        Timer::Keepalive => "keepalive",
-        Timer::TimeWait => "time-wait",
-        Timer::Probe => "probe",
-    }
-}
-
-fn timer_word<S: Serializer>(timer: &Timer, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(timer_name(*timer))
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::owner::OwnerSource;
-use crate::reading::Stamp;
+use crate::reading::{Stamp, Timer};
 use crate::tcp::state::State;
 use crate::transition::LifeId;
 use crate::view::SCHEMA;
