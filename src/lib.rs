@@ -1,4 +1,16 @@
-//! lib
+//! tcplapse: the film of a program's TCP sockets. Readings in, transitions out, bytes out.
+//!
+//! * [`tcp`]: what TCP allows on Linux: states, the table of edges, what lies between two states.
+//! * [`reading`] → [`tracker`] → [`transition`]: what a source says, followed life by life
+//!   (`life`), and what that proves.
+//! * [`source`]: who reads the kernel's tables. [`owner`]: whose socket it is.
+//! * [`filter`], [`view`], [`render`]: which sockets, as what records, in which bytes.
+//! * [`monitor`]: the corridor that joins them. [`command`]: the commands, which alone write.
+//! * [`cli`] → [`settings`]: flags, and what they mean once checked. [`stop`]: when a run ends.
+//!
+//! Only `source` and `owner::scan` touch the kernel, only `command` and `main` write, and time is
+//! data: a source stamps its readings, nothing else asks the clock.
+
 pub mod cli;
 pub mod command;
 pub mod error;

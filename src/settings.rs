@@ -219,6 +219,11 @@ fn hints(patterns: &[String]) -> Vec<String> {
                 "'{pattern}' is taken as part of a process's name; --pid {pattern} follows process {pattern}"
             ));
         }
+        if pattern == "help" {
+            return Some(
+                "'help' is taken as part of a process's name; try tcplapse --help".to_owned(),
+            );
+        }
         let near = |command: &&&str| strsim::damerau_levenshtein(command, pattern) <= 1;
         let command = commands.iter().find(near).filter(|_| pattern.len() > 2)?;
         Some(format!(
@@ -277,6 +282,7 @@ mod tests {
     fn slips_are_commented_on_but_work() {
         assert!(settings("t 812").unwrap().hints[0].contains("--pid 812"));
         assert!(settings("t lst").unwrap().hints[0].contains("tcplapse list"));
+        assert!(settings("t help").unwrap().hints[0].contains("--help"));
         assert!(settings("t client").unwrap().hints.is_empty());
     }
 }
