@@ -90,6 +90,7 @@ pub struct Which {
     /// A change passes by the state before or after it
     #[arg(short, long, value_name = "SET")]
     pub state: Vec<String>,
+    #[allow(rustdoc::broken_intra_doc_links)] // an address, no link
     /// Local end: 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     pub local: Vec<String>,

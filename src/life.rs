@@ -116,7 +116,9 @@ impl Life {
     /// Whether the timer of a mini-socket in an unchanged state was set anew: a retransmitted FIN
     /// did that, or the ends were used by another connection meanwhile.
     pub(crate) fn timer_restarted(&self, row: &Observation, pass: &Snapshot) -> bool {
-        let same = self.now.state == row.state && self.now.mini && runs_down(row);
+        // A timer that has run out reads 0 until the kernel gets to it, seconds later if need be.
+        let running = runs_down(row) && row.timer_left > 0;
+        let same = self.now.state == row.state && self.now.mini && running;
         same && self
             .timer_end
             .is_some_and(|end| pass.start.boot + micros_left(row) > end + TIMER_SLACK_MICROS)

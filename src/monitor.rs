@@ -255,8 +255,8 @@ impl Unowned {
         Some(match (hides, denied) {
             (true, 0) => format!("{} without a known owner not shown", count(hidden)),
             (true, denied) => format!(
-                "{} without a known owner not shown, {denied} of them because not all processes \
-                 may be read",
+                "{} without a known owner not shown; {denied} of them could belong to processes \
+                 that may not be read",
                 count(hidden)
             ),
             (false, denied) => format!(

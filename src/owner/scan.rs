@@ -139,7 +139,7 @@ impl Scan {
                 continue;
             }
             let before = found.holders.len();
-            known.push(read_table(&dir, process, tid, found));
+            known.push(read_table(&dir, (process, tid), SAMPLE, found));
             holds |= found.holders.len() > before;
         }
         if holds && !found.processes.contains(process) {
@@ -167,7 +167,8 @@ fn look_into(
     match open_dir(&entry, "fd") {
         Ok(dir) => {
             let before = found.holders.len();
-            let table = read_table(&dir, &process, process.pid, found);
+            let sampled = if threads { SAMPLE } else { 0 };
+            let table = read_table(&dir, (&process, process.pid), sampled, found);
             if found.holders.len() > before {
                 found.processes.push(process.clone());
             }
@@ -216,9 +217,15 @@ impl Table {
     }
 }
 
-/// Reads all descriptors of a table; sockets go to `found`.
-fn read_table(dir: &File, process: &Process, task: i32, found: &mut Found) -> Table {
-    let mut sample: Vec<(i32, Vec<u8>)> = Vec::new();
+/// Reads all descriptors of a thread's table; sockets go to `found`, the newest descriptors into
+/// a sample of the table.
+fn read_table(
+    dir: &File,
+    (process, task): (&Process, i32),
+    sampled: usize,
+    found: &mut Found,
+) -> Table {
+    let mut sample: Vec<(i32, Vec<u8>)> = Vec::with_capacity(sampled);
     let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
     let mut entries = RawDir::new(dir, &mut buffer);
     let mut link = Vec::with_capacity(64);
@@ -233,7 +240,10 @@ fn read_table(dir: &File, process: &Process, task: i32, found: &mut Found) -> Ta
             let holder = Holder { pid: process.pid, start: process.start, task, fd };
             found.holders.push((inode, holder));
         }
-        if sample.len() == SAMPLE {
+        if sampled == 0 {
+            continue;
+        }
+        if sample.len() == sampled {
             sample.remove(0);
         }
         sample.push((fd, link.clone()));

@@ -35,6 +35,19 @@ pub enum TimeFormat {
 }
 
 impl Clock {
+    /// The width of the times of this age; elapsed ones grow from there.
+    pub fn width(&self) -> usize {
+        match self.format {
+            TimeFormat::Clock => "12:00:01.104".len(),
+            TimeFormat::Rfc3339 if self.zone == TimeZone::UTC => {
+                "2026-11-01T12:00:01.104000Z".len()
+            }
+            TimeFormat::Rfc3339 => "2026-11-01T12:00:01.104000+02:00".len(),
+            TimeFormat::Epoch => "1793534401.104000".len(),
+            TimeFormat::Elapsed => "100000.000".len(),
+        }
+    }
+
     /// An instant, and the first one given is where elapsed time begins.
     pub fn write(&mut self, stamp: Stamp) -> String {
         let time = Timestamp::from_microsecond(stamp.wall).unwrap_or_default();

@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 /// The columns before the story; all but the last are aligned to the left.
 const HEADINGS: [&str; 5] = ["TIME", "OWNER", "LOCAL", "REMOTE", "HELD"];
 /// Room for usual cells from the start, so that columns seldom move.
-const WIDTHS: [usize; 5] = [12, 12, 15, 15, 6];
+const WIDTHS: [usize; 5] = [12, 14, 15, 15, 6];
 const GAP: &str = "  ";
 
 /// Writes events as lines of text.
@@ -30,8 +30,10 @@ pub struct Events {
 
 impl Events {
     /// `width` is that of a terminal, `None` for a pipe or a file.
-    pub const fn new(clock: Clock, palette: Palette, header: bool, width: Option<usize>) -> Self {
-        Self { clock, palette, header, width, widths: WIDTHS }
+    pub fn new(clock: Clock, palette: Palette, header: bool, width: Option<usize>) -> Self {
+        let mut widths = WIDTHS;
+        widths[0] = clock.width();
+        Self { clock, palette, header, width, widths }
     }
 
     fn cells(&mut self, event: &EventRecord, names: &Names) -> [String; 5] {

@@ -9,7 +9,6 @@ use crate::view::socket::SocketRecord;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
 };
-use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 /// A drawn table needs all its rows at once; more than these are streamed.
@@ -22,6 +21,8 @@ const STATE: usize = 5;
 /// this width. An address in two pieces could not be copied.
 const BREAKABLE: [usize; 3] = [6, 7, 9];
 const NARROWEST: u16 = 12;
+
+const GAP: &str = "  ";
 
 /// What a table shows and how.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl Sockets {
         table.trim_fmt() + "\n"
     }
 
-    fn streamed(&self, rows: &[Vec<String>]) -> String {
+    fn streamed(&self, sockets: &[&SocketRecord], rows: &[Vec<String>]) -> String {
         let headings: Vec<_> = self.headings().into_iter().map(str::to_owned).collect();
         let shown = || self.header.then_some(&headings).into_iter().chain(rows);
         let mut widths = vec![0; headings.len()];
@@ -131,20 +132,37 @@ impl Sockets {
             }
         }
         let mut text = String::new();
-        for row in shown() {
-            for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let fill = width - cell.width();
-                // Writing to a string never fails.
-                let _ = match i {
-                    i if QUEUES.contains(&i) => write!(text, "{:fill$}{cell}  ", ""),
-                    _ if i + 1 == widths.len() => write!(text, "{cell}"),
-                    _ => write!(text, "{cell}{:fill$}  ", ""),
-                };
-            }
-            text.push('\n');
+        if self.header {
+            push_row(&mut text, &headings, &widths, |_, heading| self.palette.heading(heading));
+        }
+        for (record, row) in sockets.iter().zip(rows) {
+            let style = style_of(record.state);
+            push_row(&mut text, row, &widths, |i, cell| match i {
+                STATE => self.palette.paint(style, cell),
+                _ => cell.to_owned(),
+            });
         }
         text
     }
+}
+
+/// Appends a row of aligned cells; the last is not filled up.
+fn push_row(
+    text: &mut String,
+    row: &[String],
+    widths: &[usize],
+    paint: impl Fn(usize, &str) -> String,
+) {
+    for (i, (cell, width)) in row.iter().zip(widths).enumerate() {
+        let fill = " ".repeat(width - cell.width());
+        let painted = paint(i, cell);
+        match i {
+            i if QUEUES.contains(&i) => text.extend([&fill, &painted, GAP]),
+            _ if i + 1 == widths.len() => text.push_str(&painted),
+            _ => text.extend([&painted, &fill, GAP]),
+        }
+    }
+    text.push('\n');
 }
 
 impl Renderer for Sockets {
@@ -167,7 +185,7 @@ impl Renderer for Sockets {
         let width = self.width.filter(|_| sockets.len() <= DRAWN_AT_MOST);
         match width.filter(|width| self.fits(*width, &rows)) {
             Some(width) => self.drawn(width, &sockets, rows).into_bytes(),
-            None => self.streamed(&rows).into_bytes(),
+            None => self.streamed(&sockets, &rows).into_bytes(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::reading::{Family, Lost, LostReason, Observation, Reading, Snapshot, Stamp};
 use crate::stop::{Stop, Wake};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
+use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,6 +25,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// After this long a whole TIME_WAIT may have come and gone unseen.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
+/// So many stretched intervals in a row are no single dear look at new owners.
+const STRETCHES: u32 = 3;
+
 /// The tables of one network namespace, read again and again.
 #[derive(Debug)]
 pub struct Proc {
@@ -35,7 +39,9 @@ pub struct Proc {
     last: Option<Pass>,
     /// Read, but told after the gap before it.
     held_back: Option<Snapshot>,
-    stretched: bool,
+    /// Passes in a row that took more than their share.
+    stretched: u32,
+    stretch_told: bool,
     bad_row: bool,
     notices: Vec<String>,
 }
@@ -66,7 +72,7 @@ impl Proc {
         let tables = [(home.join("net/tcp"), Family::Ipv4), (home.join("net/tcp6"), Family::Ipv6)];
         if !tables.iter().any(|(path, _)| path.exists()) {
             let hint = "; --procfs takes the mount point of a procfs, such as /host/proc";
-            return Err(Error::read(&tables[0].0, io::Error::from(io::ErrorKind::NotFound), hint));
+            return Err(Error::read(&tables[0].0, Errno::NOENT, hint));
         }
         Ok(Self {
             tables,
@@ -76,7 +82,8 @@ impl Proc {
             buffer: vec![0; BUFFER],
             last: None,
             held_back: None,
-            stretched: false,
+            stretched: 0,
+            stretch_told: false,
             bad_row: false,
             notices: Vec::new(),
         })
@@ -153,8 +160,9 @@ impl Proc {
     fn planned(&mut self, last: Pass) -> Duration {
         let used = clock(ClockId::ProcessCPUTime).saturating_sub(last.cpu);
         let share = used.div_f64(self.pace.max_cpu / 100.0);
-        if share > self.pace.interval && !self.stretched {
-            self.stretched = true;
+        let stretched = share > self.pace.interval;
+        self.stretched = if stretched { self.stretched.saturating_add(1) } else { 0 };
+        if self.stretched == STRETCHES && !std::mem::replace(&mut self.stretch_told, true) {
             self.notices.push(format!(
                 "polling every {share:.1?} instead of {:?}, to stay under {}% of one core (--max-cpu)",
                 self.pace.interval, self.pace.max_cpu

@@ -96,12 +96,12 @@ fn rendered(width: Option<usize>, colours: bool) -> String {
 #[test]
 fn in_a_pipe_an_event_is_a_line() {
     assert_snapshot!(rendered(None, false), @r"
-TIME          OWNER         LOCAL            REMOTE             HELD  STATE
-12:00:01.104  700/server    127.0.0.1:9527   *                     -  LISTEN (there already)
-12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
-12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
-12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
-12:00:01.104  -             -                -                     -  LOST  gap: too long since the last look to know what happened; sockets without an inode start anew
+TIME          OWNER           LOCAL            REMOTE             HELD  STATE
+12:00:01.104  700/server      127.0.0.1:9527   *                     -  LISTEN (there already)
+12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
+12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527     4.0s  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
+12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
+12:00:01.104  -               -                -                     -  LOST  gap: too long since the last look to know what happened; sockets without an inode start anew
 12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s  ESTABLISHED -> CLOSED (FIN_WAIT1?)  likely reset, or closed by the other side first, watched 69.1s
 ");
 }
@@ -112,16 +112,16 @@ fn at_80_columns_the_story_goes_on_the_next_line() {
     let longest = text.lines().take(12).map(UnicodeWidthStr::width).max();
     assert!(longest <= Some(80), "{longest:?}");
     assert_snapshot!(text, @r"
-TIME          OWNER         LOCAL            REMOTE             HELD  STATE
-12:00:01.104  700/server    127.0.0.1:9527   *                     -
+TIME          OWNER           LOCAL            REMOTE             HELD  STATE
+12:00:01.104  700/server      127.0.0.1:9527   *                     -
               LISTEN (there already)
-12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -
+12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527        -
               new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
-12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s
+12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527     4.0s
               ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
-12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s
+12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527    62.1s
               TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
-12:00:01.104  -             -                -                     -  LOST
+12:00:01.104  -               -                -                     -  LOST
               gap: too long since the last look to know what happened; sockets
               without an inode start anew
 12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
@@ -133,14 +133,14 @@ TIME          OWNER         LOCAL            REMOTE             HELD  STATE
 #[test]
 fn at_120_columns_most_events_fit_on_a_line() {
     assert_snapshot!(rendered(Some(120), false), @r"
-TIME          OWNER         LOCAL            REMOTE             HELD  STATE
-12:00:01.104  700/server    127.0.0.1:9527   *                     -  LISTEN (there already)
-12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
-12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s
+TIME          OWNER           LOCAL            REMOTE             HELD  STATE
+12:00:01.104  700/server      127.0.0.1:9527   *                     -  LISTEN (there already)
+12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
+12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527     4.0s
               ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
-12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED
+12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED
               this side closed first, lived 69.1s
-12:00:01.104  -             -                -                     -  LOST
+12:00:01.104  -               -                -                     -  LOST
               gap: too long since the last look to know what happened; sockets without an inode start anew
 12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
               ESTABLISHED -> CLOSED (FIN_WAIT1?)  likely reset, or closed by the other side first, watched 69.1s

@@ -91,6 +91,13 @@ fn states_are_coloured_on_a_terminal_alone() {
 }
 
 #[test]
+fn colours_asked_for_reach_a_pipe() {
+    let coloured = rendered(None, true, true);
+    assert!(coloured.contains("\x1b["));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), rendered(None, true, false));
+}
+
+#[test]
 fn an_empty_table_prints_nothing() {
     let mut table = Sockets {
         palette: Palette { on: false },
