@@ -1,1 +1,10 @@
-//!
+//! Real sockets in network namespaces of the tests' own. Nothing here needs root where the kernel
+//! lets anybody have a namespace, but the judge, which reads the kernel's trace.
+
+mod actor;
+mod churn;
+mod judge;
+mod owners;
+mod reuse;
+mod states;
+mod story;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 use tcplapse::reading::{
     Endpoint, Ends, Family, Lost, LostReason, Observation, Reading, Snapshot, Stamp, Timer,
 };
@@ -67,7 +68,7 @@ impl Case {
                 ("poll", rest) => case.poll(rest),
                 ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
                 ("tell", rest) => {
-                    expected.push(rest.split_whitespace().collect::<Vec<_>>().join(" "))
+                    expected.push(rest.split_whitespace().collect::<Vec<_>>().join(" "));
                 }
                 other => panic!("cannot read {other:?}"),
             }
@@ -209,7 +210,7 @@ fn row(ends: Ends, text: &str) -> Observation {
     let inode = inode.parse().unwrap();
     let state = State::from_code(u8::from_str_radix(state, 16).unwrap());
     let may_be_mini = matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
-    let left = left.map(|left| left.parse::<f64>().unwrap());
+    let left = left.map(|left| Duration::from_secs_f64(left.parse().unwrap()).as_millis() / 10);
     Observation {
         ends,
         state,
@@ -219,7 +220,7 @@ fn row(ends: Ends, text: &str) -> Observation {
         tx_queue: 0,
         rx_queue: 0,
         timer: if left.is_some() { Timer::TimeWait } else { Timer::None },
-        timer_left: left.map_or(0, |left| (left * 100.0).round() as u64),
+        timer_left: left.map_or(0, |left| u64::try_from(left).unwrap()),
         retransmits: 0,
     }
 }

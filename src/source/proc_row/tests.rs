@@ -119,7 +119,7 @@ prop_compose! {
     fn endpoints()(v6: bool, a: u128, b: u128, local: u16, remote: u16) -> Ends {
         let family = if v6 { Family::Ipv6 } else { Family::Ipv4 };
         let addr = |bits: u128| match family {
-            Family::Ipv4 => IpAddr::V4(Ipv4Addr::from_bits(bits as u32)),
+            Family::Ipv4 => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(bits >> 96).unwrap())),
             Family::Ipv6 => IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical(),
         };
         let end = |bits, port| Endpoint { addr: addr(bits), port };

@@ -82,7 +82,7 @@ fn odd_tables_are_read_as_far_as_they_go() {
     }
     let no_newline = real_table().trim_end().to_owned();
     assert_eq!(text(&with_tables(no_newline.as_bytes(), "list -H").stdout).lines().count(), 27);
-    let output = with_tables(&[0xff; 200_000], "list");
+    let output = with_tables(&vec![0xff; 200_000], "list");
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -1,0 +1,132 @@
+//! The other side of `support::actor`: a process that does with sockets what it is told.
+//!
+//! One command per line, one answer per command:
+//!
+//! ```text
+//! listen NAME ADDR BACKLOG      connect NAME LOCAL REMOTE     accept LISTENER → names
+//! shutdown|close|reset NAME     drop all|syn|ack|none NAME    private ADDR
+//! ```
+//! An accepted socket is named after its remote end.
+
+use crate::support::actor::{ACTOR, ANSWER};
+use crate::support::sockets::{self, Drop, connecting, end, listener};
+use nix::sched::{CloneFlags, unshare};
+use socket2::Socket;
+use std::collections::HashMap;
+use std::io::{self, BufRead, ErrorKind, Write};
+use std::net::{Shutdown, SocketAddrV4};
+use std::sync::mpsc::{Sender, channel};
+
+/// No test: it asserts nothing and does nothing unless another test starts it as an actor. The
+/// test binary is the only program at hand that can hold sockets under any name.
+#[test]
+fn actor() {
+    if std::env::var_os(ACTOR).is_none() {
+        return;
+    }
+    let mut stage = Stage::default();
+    for line in io::stdin().lock().lines() {
+        let Ok(line) = line else { return };
+        let words: Vec<&str> = line.split(' ').collect();
+        let answer = match stage.act(&words) {
+            Ok(answer) => format!("{ANSWER}ok {answer}"),
+            Err(error) => format!("{ANSWER}error {:?}", error.kind()),
+        };
+        // Whoever does not read any more will close our commands, too.
+        let _ = writeln!(io::stdout(), "{answer}");
+    }
+}
+
+#[derive(Default)]
+struct Stage {
+    sockets: HashMap<String, Socket>,
+    /// Threads with a descriptor table of their own; each ends with its sender.
+    threads: Vec<Sender<()>>,
+}
+
+impl Stage {
+    fn act(&mut self, words: &[&str]) -> io::Result<String> {
+        match *words {
+            ["listen", name, addr, backlog] => {
+                let socket = listener(parse(addr)?, parse(backlog)?)?;
+                Ok(self.keep(name, socket))
+            }
+            ["connect", name, local, remote] => {
+                let socket = connecting(parse(local)?, parse(remote)?)?;
+                Ok(self.keep(name, socket))
+            }
+            ["accept", name] => self.accept(name),
+            ["shutdown", name] => self.get(name)?.shutdown(Shutdown::Write).map(|()| String::new()),
+            ["close", name] => self.take(name).map(|_| String::new()),
+            ["reset", name] => {
+                self.take(name).map(sockets::reset)?;
+                Ok(String::new())
+            }
+            ["drop", what, name] => filter(self.get(name)?, what).map(|()| String::new()),
+            ["private", addr] => self.private(parse(addr)?),
+            _ => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Keeps a socket and says which local end it has.
+    fn keep(&mut self, name: &str, socket: Socket) -> String {
+        let local = end(&socket.local_addr()).to_string();
+        self.sockets.insert(name.to_owned(), socket);
+        local
+    }
+
+    /// Accepts all that wait.
+    fn accept(&mut self, listener: &str) -> io::Result<String> {
+        let mut names = Vec::new();
+        loop {
+            match self.get(listener)?.accept() {
+                Ok((socket, peer)) => {
+                    let name = peer.as_socket_ipv4().ok_or(ErrorKind::InvalidData)?.to_string();
+                    self.sockets.insert(name.clone(), socket);
+                    names.push(name);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(names.join(" ")),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Listens in a thread whose descriptors are not those of the process.
+    fn private(&mut self, addr: SocketAddrV4) -> io::Result<String> {
+        let (stop, stopped) = channel::<()>();
+        let (ready, is_ready) = channel();
+        std::thread::spawn(move || {
+            let made = unshare(CloneFlags::CLONE_FILES)
+                .map_err(io::Error::from)
+                .and_then(|()| listener(addr, 1));
+            let told = made.as_ref().map(|s| end(&s.local_addr())).map_err(io::Error::kind);
+            let _ = ready.send(told);
+            // Holds the socket until the actor ends.
+            let _ = stopped.recv();
+        });
+        self.threads.push(stop);
+        let local = is_ready.recv().map_err(|_| ErrorKind::BrokenPipe)??;
+        Ok(local.to_string())
+    }
+
+    fn get(&self, name: &str) -> io::Result<&Socket> {
+        self.sockets.get(name).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    fn take(&mut self, name: &str) -> io::Result<Socket> {
+        self.sockets.remove(name).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+}
+
+fn filter(socket: &Socket, what: &str) -> io::Result<()> {
+    match what {
+        "all" => Drop::All.attach(socket),
+        "syn" => Drop::Syn.attach(socket),
+        "ack" => Drop::Ack.attach(socket),
+        _ => socket.detach_filter(),
+    }
+}
+
+fn parse<T: std::str::FromStr>(word: &str) -> io::Result<T> {
+    word.parse().map_err(|_| ErrorKind::InvalidInput.into())
+}

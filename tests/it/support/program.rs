@@ -1,0 +1,99 @@
+//! The program under test: watching beside a test, or taking one look.
+
+use super::record::{Event, Line, Listed};
+use super::wait::until;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+const TCPLAPSE: &str = env!("CARGO_BIN_EXE_tcplapse");
+
+/// `tcplapse list -j` with these arguments.
+///
+/// # Panics
+/// If it fails, or says what the interface does not know.
+pub(crate) fn list(args: &[&str]) -> Vec<Listed> {
+    let output = Command::new(TCPLAPSE).args(["list", "-j"]).args(args).output();
+    let output = output.expect("the program was built for this test");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
+    String::from_utf8(output.stdout).expect("JSON is UTF-8").lines().map(Listed::parse).collect()
+}
+
+/// A running `tcplapse -j`; killed when dropped.
+pub(crate) struct Watch {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+    stderr: ChildStderr,
+}
+
+impl Watch {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(TCPLAPSE);
+        command.arg("-j").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program was built for this test");
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let stderr = child.stderr.take().expect("piped");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            for line in stdout.lines() {
+                let line = line.expect("JSON is UTF-8");
+                sink.lock().expect("no reader panics with it").push(line);
+            }
+        });
+        Self { child, lines, reader: Some(reader), stderr }
+    }
+
+    /// What it has said so far.
+    pub(crate) fn said(&self) -> Vec<Line> {
+        self.lines
+            .lock()
+            .expect("no writer panics with it")
+            .iter()
+            .map(|l| Line::parse(l))
+            .collect()
+    }
+
+    /// Waits for an event.
+    pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+        let mut checked = 0;
+        until(what, || {
+            let new: Vec<Line> = {
+                let lines = self.lines.lock().expect("no writer panics with it");
+                lines[checked..].iter().map(|line| Line::parse(line)).collect()
+            };
+            checked += new.len();
+            new.into_iter().find_map(|line| match line {
+                Line::Event(event) if wanted(&event) => Some(*event),
+                _ => None,
+            })
+        })
+    }
+
+    /// Ends it as `kill` does and returns all it said.
+    ///
+    /// # Panics
+    /// If it does not end with status 0.
+    pub(crate) fn stop(mut self) -> Vec<Line> {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it is our child and still runs");
+        let status = self.child.wait().expect("it is our child");
+        self.reader.take().expect("not joined yet").join().expect("it reads until the end");
+        let mut stderr = String::new();
+        self.stderr.read_to_string(&mut stderr).expect("UTF-8");
+        assert!(status.success(), "{status}: {stderr}");
+        self.said()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // After a stop it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
