@@ -30,6 +30,8 @@ pub struct Scan {
     root: PathBuf,
     /// Some processes are hidden from us (`hidepid`): process 1 is there, but not for us.
     hidden: bool,
+    /// The processes that held sockets at the last look.
+    recent: HashSet<i32>,
 }
 
 /// Where to look for holders. In either case the filter tells what has to be read of a process.
@@ -68,30 +70,37 @@ impl Scan {
     /// Looks into the procfs mounted at `root`.
     pub fn new(root: &Path) -> Self {
         let is_procfs = statfs(root).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
-        Self { root: root.to_owned(), hidden: is_procfs && !root.join("1").exists() }
+        Self {
+            root: root.to_owned(),
+            hidden: is_procfs && !root.join("1").exists(),
+            recent: HashSet::new(),
+        }
     }
 
     /// Finds the holders of sockets. Where some of the wanted inodes stay without one, threads with
     /// tables of their own are looked into.
-    pub fn find(&self, among: Among<'_>, wanted: &HashSet<u64>) -> Found {
-        let mut found = Found { denied: u64::from(self.hidden), ..Found::default() };
-        let mut threaded = Vec::new();
-        for entry in self.processes(among) {
-            let process = match entry.map(|entry| (describe(&entry, among.filter()), entry)) {
-                Ok((process, entry)) => (process, entry),
-                Err(error) => {
-                    found.denied += u64::from(is_denied(&error));
-                    continue;
-                }
-            };
-            look_into(process, among, &mut found, &mut threaded);
+    pub fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> Found {
+        let found = Found { denied: u64::from(self.hidden), ..Found::default() };
+        let mut search = Search { among, found, threaded: Vec::new() };
+        // Who held sockets before opens the next ones, and short-lived ones are gone soon.
+        let first = std::mem::take(&mut self.recent);
+        for pid in &first {
+            search.visit(self.process(*pid));
         }
+        for entry in self.processes(among) {
+            if !entry.as_ref().is_ok_and(|entry| first.contains(&entry.pid())) {
+                search.visit(entry);
+            }
+        }
+        let Search { mut found, threaded, .. } = search;
         let resolved: HashSet<u64> = found.holders.iter().map(|(inode, _)| *inode).collect();
         if !wanted.is_subset(&resolved) {
             for (process, table) in threaded {
                 self.look_into_threads(&process, table, &mut found);
             }
         }
+        let pids = found.processes.iter().map(|process| process.pid);
+        self.recent = pids.collect();
         found
     }
 
@@ -115,17 +124,18 @@ impl Scan {
     ) -> Box<dyn Iterator<Item = Result<Entry, ProcError>> + '_> {
         match among {
             Among::Matching(filter) if !filter.pids.is_empty() => {
-                let of_pid = |pid: i32| Entry::new_with_root(self.root.join(pid.to_string()));
-                Box::new(filter.pids.clone().into_iter().map(of_pid))
+                Box::new(filter.pids.clone().into_iter().map(|pid| self.process(pid)))
             }
             _ => Box::new(all_processes_with_root(&self.root).into_iter().flatten()),
         }
     }
 
+    fn process(&self, pid: i32) -> Result<Entry, ProcError> {
+        Entry::new_with_root(self.root.join(pid.to_string()))
+    }
+
     fn look_into_threads(&self, process: &Process, leader: Table, found: &mut Found) {
-        let Ok(entry) = Entry::new_with_root(self.root.join(process.pid.to_string())) else {
-            return;
-        };
+        let Ok(entry) = self.process(process.pid) else { return };
         if start_of(&entry) != process.start {
             return;
         }
@@ -148,35 +158,45 @@ impl Scan {
     }
 }
 
-/// Reads a process's descriptors if the filter can match it; notes it where it has threads.
-fn look_into(
-    (process, entry): (Described, Entry),
-    among: Among<'_>,
-    found: &mut Found,
-    threaded: &mut Vec<(Process, Table)>,
-) {
-    let Described { process, threads } = process;
-    match among.wants(&process) {
-        Match::No => return,
-        Match::Unreadable => {
-            found.denied += 1;
-            return;
+/// One scan under way.
+struct Search<'a> {
+    among: Among<'a>,
+    found: Found,
+    /// Processes that have threads, with their leader's table.
+    threaded: Vec<(Process, Table)>,
+}
+
+impl Search<'_> {
+    /// Reads a process's descriptors if it is to be looked into.
+    fn visit(&mut self, entry: Result<Entry, ProcError>) {
+        match entry.and_then(|entry| self.look_into(&entry)) {
+            Ok(()) => {}
+            // It may not be read, or it has gone meanwhile.
+            Err(error) => self.found.denied += u64::from(is_denied(&error)),
         }
-        Match::Yes => {}
     }
-    match open_dir(&entry, "fd") {
-        Ok(dir) => {
-            let before = found.holders.len();
-            let sampled = if threads { SAMPLE } else { 0 };
-            let table = read_table(&dir, (&process, process.pid), sampled, found);
-            if found.holders.len() > before {
-                found.processes.push(process.clone());
+
+    fn look_into(&mut self, entry: &Entry) -> Result<(), ProcError> {
+        let Described { process, threads } = describe(entry, self.among.filter());
+        match self.among.wants(&process) {
+            Match::No => return Ok(()),
+            Match::Unreadable => {
+                self.found.denied += 1;
+                return Ok(());
             }
-            if threads {
-                threaded.push((process, table));
-            }
+            Match::Yes => {}
         }
-        Err(error) => found.denied += u64::from(is_denied(&error)),
+        let dir = open_dir(entry, "fd")?;
+        let before = self.found.holders.len();
+        let sampled = if threads { SAMPLE } else { 0 };
+        let table = read_table(&dir, (&process, process.pid), sampled, &mut self.found);
+        if self.found.holders.len() > before {
+            self.found.processes.push(process.clone());
+        }
+        if threads {
+            self.threaded.push((process, table));
+        }
+        Ok(())
     }
 }
 
