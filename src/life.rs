@@ -2,9 +2,9 @@
 //! who closed, how it ended.
 
 use crate::reading::{Ends, Observation, Snapshot, Stamp, Timer};
-use crate::tcp::path::{Proof, reachable};
+use crate::tcp::path::{Between, Proof, between, reachable};
 use crate::tcp::state::State;
-use crate::transition::{End, LifeId, Roles, Transition, Verdict};
+use crate::transition::{End, Event, LifeId, Roles, Transition, Verdict};
 
 /// A restarted timer moves its end by more than this: `when` counts 1/100 s, and a jiffy may
 /// take as long again.
@@ -22,6 +22,7 @@ pub(crate) struct Shown {
 
 /// One socket from its first row to its end.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // each a fact of its own
 pub(crate) struct Life {
     pub(crate) id: LifeId,
     pub(crate) now: Shown,
@@ -45,6 +46,10 @@ pub(crate) struct Life {
     pub(crate) listener: u64,
     pub(crate) uid: Option<u32>,
     pub(crate) roles: Roles,
+    /// States that the pass showed before the latest row of this life.
+    pub(crate) glimpsed: Vec<State>,
+    /// It is missing since rows could not be read.
+    pub(crate) unreadable: bool,
     /// In `SYN_RECV` it was last a request socket.
     request: bool,
     /// The latest boot time (µs) at which the timer of a mini-socket can run out.
@@ -73,6 +78,8 @@ impl Life {
             listener: 0,
             uid: None,
             roles: Roles::default(),
+            glimpsed: Vec::new(),
+            unreadable: false,
             request: false,
             timer_end: None,
             predecessor: None,
@@ -82,6 +89,10 @@ impl Life {
 
     /// Takes in a row of this life.
     pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Snapshot) {
+        if self.pass == pass && self.now.state != row.state && Some(self.now.state) != self.state {
+            self.glimpsed.push(self.now.state);
+            self.note_closer(self.now.state);
+        }
         self.note_opener(row);
         self.note_timer(row, pass_at);
         if row.state == State::SynRecv {
@@ -95,6 +106,7 @@ impl Life {
         self.pass = pass;
         self.pass_start = pass_at.start;
         self.misses = 0;
+        self.unreadable = false;
         if self.state == Some(row.state) {
             self.state_seen = pass_at.start;
         }
@@ -122,6 +134,12 @@ impl Life {
         same && self
             .timer_end
             .is_some_and(|end| pass.start.boot + micros_left(row) > end + TIMER_SLACK_MICROS)
+    }
+
+    /// How far (µs) the timer of a row is from that of this life: twins are told apart by it.
+    pub(crate) fn timer_off(&self, row: &Observation, pass: &Snapshot) -> u64 {
+        let end = pass.end.boot + micros_left(row);
+        self.timer_end.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before))
     }
 
     /// What is proven of this life beyond its state.
@@ -157,6 +175,54 @@ impl Life {
             (true, Some(End::Remote)) => Verdict::RemoteClose,
             _ => Verdict::Unknown,
         })
+    }
+
+    /// The end of a life that two passes have missed.
+    pub(crate) fn death(&self, ends: Ends, snapshot: &Snapshot) -> Transition {
+        let from = self.state.unwrap_or(self.now.state);
+        let way = match from {
+            State::Closed => Between::default(),
+            from => between(from, State::Closed, self.proof()).unwrap_or_default(),
+        };
+        Transition {
+            event: Event::Closed,
+            after: Some(self.pass_start),
+            via: way.certain,
+            maybe: way.possible,
+            to: State::Closed,
+            inode: 0,
+            uid: None,
+            verdict: self.verdict(),
+            ..self.transition(ends, snapshot)
+        }
+    }
+
+    /// What every record of a life says, whatever happened.
+    pub(crate) fn transition(&self, ends: Ends, snapshot: &Snapshot) -> Transition {
+        let held = self.state.map(|_| snapshot.end.since(self.since));
+        Transition {
+            event: Event::Changed,
+            life: self.id,
+            row: self.now.index,
+            netns: snapshot.netns,
+            ends,
+            time: snapshot.end,
+            after: None,
+            from: self.state,
+            via: Vec::new(),
+            maybe: Vec::new(),
+            to: self.now.state,
+            held,
+            held_at_least: held.is_some() && self.first_look,
+            lived: snapshot.end.since(self.born),
+            lived_at_least: self.birth_unseen,
+            inode: self.now.inode,
+            last_inode: self.last_inode,
+            listener: if unaccepted(self.now.state) { self.listener } else { 0 },
+            uid: self.uid,
+            roles: self.roles,
+            verdict: None,
+        }
     }
 
     fn note_opener(&mut self, row: &Observation) {

@@ -16,6 +16,10 @@ use crate::view::event::EventRecord;
 use crate::view::socket::SocketRecord;
 use std::collections::HashSet;
 
+/// How often (µs) sockets without a known owner are looked for again: their process may have been
+/// started, renamed or handed the descriptor after the first look.
+const LOOK_AGAIN: u64 = 1_000_000;
+
 /// Follows the sockets that a filter asks for.
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
@@ -29,15 +33,20 @@ pub struct Monitor<'a> {
     lives: u64,
     unowned: Unowned,
     undecided_told: bool,
+    /// The boot time (µs) from which on a socket without an owner is looked for again.
+    look_again: u64,
 }
 
 /// Sockets whose owner is not known, until they have been told of.
 #[derive(Debug, Default)]
 struct Unowned {
+    /// Not shown, because a filter by process cannot decide.
     hidden: u64,
+    /// Of these, such as could belong to a process that may not be read.
+    hidden_denied: u64,
+    /// Shown, without the owner that may not be read.
     denied: u64,
     told: bool,
-    denied_told: bool,
 }
 
 /// A transition and whose socket it is about.
@@ -59,6 +68,7 @@ impl<'a> Monitor<'a> {
             lives: 0,
             unowned: Unowned::default(),
             undecided_told: false,
+            look_again: 0,
         }
     }
 
@@ -105,7 +115,7 @@ impl<'a> Monitor<'a> {
     /// What the user should know, each thing once.
     pub fn notices(&mut self) -> Vec<String> {
         let mut notices = self.source.notices();
-        notices.extend(self.unowned.notice(self.filter.process.needs_owner()));
+        notices.extend(self.unowned.notice());
         if self.tracker.undecided() > 0 && !std::mem::replace(&mut self.undecided_told, true) {
             notices.push(
                 "the timer of a TIME_WAIT was set anew, by a repeated FIN or because its ends \
@@ -146,12 +156,26 @@ impl<'a> Monitor<'a> {
         records
     }
 
-    /// Looks for the holders of sockets that nobody has looked for yet.
+    /// Looks for the holders of sockets that nobody has looked for yet; where a process is asked
+    /// for, now and then also of those that had none.
     fn find_new(&mut self, snapshot: &Snapshot) {
-        let inodes = snapshot.rows.iter().map(|row| row.inode);
-        let new: HashSet<u64> =
-            inodes.filter(|inode| *inode != 0 && !self.book.knows(*inode)).collect();
-        self.find(Among::Matching(&self.filter.process), &new);
+        let now = snapshot.end.boot;
+        let again = !self.filter.process.is_empty() && now >= self.look_again;
+        if again {
+            self.look_again = now + LOOK_AGAIN;
+        }
+        let unknown =
+            |inode: &u64| !self.book.knows(*inode) || again && self.book.holders(*inode).is_empty();
+        let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
+        let new: HashSet<u64> = inodes.filter(unknown).collect();
+        self.find(self.among(), &new);
+    }
+
+    /// Where to look for holders: among the processes the filter can match. By user alone all
+    /// count, since a socket of another user's process is not one without an owner.
+    const fn among(&self) -> Among<'a> {
+        let filter = &self.filter.process;
+        if filter.needs_owner() { Among::Matching(filter) } else { Among::All(filter) }
     }
 
     fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) {
@@ -177,10 +201,23 @@ impl<'a> Monitor<'a> {
                 doubtful.insert(told.inode);
             }
         }
-        self.find(Among::Matching(&self.filter.process), &doubtful);
+        self.find(self.among(), &doubtful);
         // A listener speaks for what it has not accepted only if it has one holder among all
         // processes, whatever the filter.
         self.find(Among::All(&self.filter.process), &listeners);
+        self.disown_newborns(conclusions);
+    }
+
+    /// Who held this inode in an earlier life is no owner of a new one.
+    fn disown_newborns(&mut self, conclusions: &[Conclusion]) {
+        for conclusion in conclusions {
+            if let Conclusion::Transition(told) = conclusion
+                && told.event == Event::Opened
+                && !self.book.is_proven(told.inode)
+            {
+                self.book.disown(told.inode);
+            }
+        }
     }
 
     /// Whether the holders of a socket were seen, for this reading, to hold it.
@@ -225,10 +262,10 @@ impl<'a> Monitor<'a> {
             } else {
                 filter.matches_socket_uid(told.transition.uid)
             };
+        let uid_decides = !filter.needs_owner() && told.transition.uid.is_some() && !denied;
         let ownerless = told.owner.main.is_none() && (denied || told.transition.last_inode == 0);
-        if shown && ownerless && told.transition.event != Event::Closed {
-            self.unowned.hidden += u64::from(!matches);
-            self.unowned.denied += u64::from(denied);
+        if shown && ownerless && !uid_decides && told.transition.event != Event::Closed {
+            self.unowned.count(matches, denied);
         }
         if told.transition.event == Event::Closed {
             self.matched.remove(&life);
@@ -240,28 +277,33 @@ impl<'a> Monitor<'a> {
 }
 
 impl Unowned {
-    /// Tells once how many sockets are not shown or have an owner that may not be read.
-    fn notice(&mut self, hides: bool) -> Option<String> {
-        let (hidden, denied) = (self.hidden, self.denied);
-        let news = hides && hidden > 0 && !self.told || denied > 0 && !self.denied_told;
-        if !news {
+    const fn count(&mut self, shown: bool, denied: bool) {
+        let denied = denied as u64;
+        if shown {
+            self.denied += denied;
+        } else {
+            self.hidden += 1;
+            self.hidden_denied += denied;
+        }
+    }
+
+    /// Tells once how many sockets are not shown, or are shown without an owner.
+    fn notice(&mut self) -> Option<String> {
+        let count = |n: u64| format!("{n} socket{}", if n == 1 { "" } else { "s" });
+        if self.told || self.hidden + self.denied == 0 {
             return None;
         }
-        self.told |= hides;
-        self.denied_told |= denied > 0;
-        let sockets = |count| if count == 1 { "1 socket" } else { "sockets" };
-        let count =
-            |n: u64| if n == 1 { sockets(n).to_owned() } else { format!("{n} {}", sockets(n)) };
-        Some(match (hides, denied) {
-            (true, 0) => format!("{} without a known owner not shown", count(hidden)),
-            (true, denied) => format!(
+        self.told = true;
+        Some(match (self.hidden, self.hidden_denied) {
+            (0, _) => format!(
+                "the owners of {} cannot be told, because not all processes may be read",
+                count(self.denied)
+            ),
+            (hidden, 0) => format!("{} without a known owner not shown", count(hidden)),
+            (hidden, denied) => format!(
                 "{} without a known owner not shown; {denied} of them could belong to processes \
                  that may not be read",
                 count(hidden)
-            ),
-            (false, denied) => format!(
-                "the owners of {} cannot be told, because not all processes may be read",
-                count(denied)
             ),
         })
     }

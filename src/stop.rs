@@ -8,6 +8,9 @@ use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+/// Longer than any run.
+const FOREVER: Duration = Duration::from_hours(24 * 366);
+
 /// Waits, and knows when to give up.
 #[derive(Debug)]
 pub struct Stop {
@@ -62,6 +65,29 @@ impl Stop {
         }
     }
 
+    /// Waits until standard output takes a piece of at most `PIPE_BUF` bytes without blocking, or
+    /// until the run has to end: a reader that has stopped reading holds up no Ctrl-C.
+    pub fn wait_writable(&self) -> Result<Wake> {
+        loop {
+            let left = match self.deadline {
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+                None => FOREVER,
+            };
+            let stdout = io::stdout();
+            let mut fds =
+                [PollFd::new(&stdout, PollFlags::OUT), PollFd::new(&self.signals, PollFlags::IN)];
+            poll_for(&mut fds, left)?;
+            let [out, signals] = fds.map(|fd| fd.revents());
+            if !out.is_empty() {
+                // An error or a hang-up is for the write to report.
+                return Ok(Wake::Due);
+            }
+            if !signals.is_empty() || self.deadline.is_some_and(|end| end <= Instant::now()) {
+                return Ok(Wake::Stop);
+            }
+        }
+    }
+
     /// Looks for a signal or a closed pipe for at most `left`.
     fn poll(&self, left: Duration) -> Result<Option<Wake>> {
         let stdout = io::stdout();
@@ -70,16 +96,21 @@ impl Stop {
             // No event asked for: an error or a hang-up is always told.
             fds.push(PollFd::new(&stdout, PollFlags::empty()));
         }
-        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(Error::System { what: "wait", cause: errno.into() }),
-        }
+        poll_for(&mut fds, left)?;
         if !fds[0].revents().is_empty() {
             return Ok(Some(Wake::Stop));
         }
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
         let reader_gone = fds.get(1).is_some_and(|fd| fd.revents().intersects(gone));
         Ok(reader_gone.then_some(Wake::ReaderGone))
+    }
+}
+
+/// Polls for at most `left`; a signal ends it early.
+fn poll_for(fds: &mut [PollFd<'_>], left: Duration) -> Result<()> {
+    let timeout = Timespec::try_from(left.min(FOREVER)).ok();
+    match poll(fds, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(Error::System { what: "wait", cause: errno.into() }),
     }
 }

@@ -5,8 +5,8 @@
 //! ends, or with its inode elsewhere, is told after that end.
 
 use crate::life::{Life, unaccepted};
-use crate::reading::{Ends, Lost, LostReason, Observation, Reading, Snapshot, Stamp};
-use crate::tcp::path::{Between, between, certain_since_birth};
+use crate::reading::{Ends, Family, Lost, LostReason, Observation, Reading, Snapshot, Stamp};
+use crate::tcp::path::{Between, between_all, certain_since_birth};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, Event, LifeId, Transition};
 use std::collections::HashMap;
@@ -100,7 +100,7 @@ impl Tracker {
         told
     }
 
-    /// Rows that cannot be read prove no absence: in such a pass nothing ends.
+    /// Rows that cannot be read prove no absence: what is missing since then may be among them.
     fn judge_rows(&mut self, snapshot: &Snapshot, told: &mut Vec<Conclusion>) -> bool {
         let lost = snapshot.bad_rows.saturating_sub(self.bad_rows);
         self.bad_rows = snapshot.bad_rows;
@@ -131,7 +131,7 @@ impl Tracker {
             lives
                 .iter()
                 .filter(|life| life.now.inode == row.inode && life.may_become(row))
-                .max_by_key(|life| (life.pass, life.id))
+                .max_by_key(|life| self.rank(life, row, at))
         });
         let Some(life) = found else { return false };
         let unproven = row.inode == 0 && life.pass != self.pass;
@@ -141,6 +141,16 @@ impl Tracker {
         let id = life.id;
         self.show(row, i, id, at, work);
         true
+    }
+
+    /// Of several lives with one inode the latest is meant. Twins without an inode each have a
+    /// row: one not shown yet comes first, and one whose timer goes on, in the order of the rows.
+    fn rank(&self, life: &Life, row: &Observation, at: &Snapshot) -> impl Ord + use<> {
+        let twin = row.inode == 0;
+        let unshown = twin && life.pass != self.pass;
+        let timer_off = if twin { life.timer_off(row, at) } else { 0 };
+        let older = if twin { u64::MAX - life.id.number } else { life.id.number };
+        (unshown, std::cmp::Reverse(timer_off), life.pass, older)
     }
 
     /// Whether the other end of this connection is on this machine and still waits for our ACK:
@@ -203,7 +213,9 @@ impl Tracker {
         let mut missing: Vec<Missing> = Vec::new();
         for (ends, lives) in &mut self.lives {
             for life in lives.iter_mut().filter(|life| life.pass != pass) {
-                life.misses += u8::from(whole);
+                life.unreadable |= !whole;
+                let absent = !(life.unreadable && self.bad_rows > 0);
+                life.misses += u8::from(absent);
                 let gone = life.misses >= PASSES_TO_CONFIRM;
                 missing.push(Missing { ends: *ends, id: life.id, inode: life.last_inode, gone });
             }
@@ -216,7 +228,7 @@ impl Tracker {
         for gone in missing.iter().filter(|life| life.gone) {
             if let Some(mut life) = self.forget(gone.ends, gone.id) {
                 let mut told_of_life = std::mem::take(&mut life.withheld);
-                told_of_life.push(death(&life, gone.ends, snapshot));
+                told_of_life.push(life.death(gone.ends, snapshot));
                 told.extend(told_of_life.into_iter().map(Box::new).map(Conclusion::Transition));
             }
         }
@@ -280,9 +292,12 @@ impl Tracker {
     }
 
     /// The inode of the one listener that can have made a socket with these ends: of the exact
-    /// address, else of the wildcard; 0 where there is none or a group of them.
+    /// address, else of a wildcard; 0 where there is none or a group of them.
     fn listener_of(&self, ends: Ends) -> u64 {
-        for addr in [ends.local.addr, ends.family.unspecified()] {
+        // `::ffff:0.0.0.0` listens to v4 alone, `::` perhaps to v6 alone.
+        let mapped = ends.local.addr.is_ipv4().then_some(Family::Ipv4.unspecified());
+        let addrs = [Some(ends.local.addr), mapped, Some(ends.family.unspecified())];
+        for addr in addrs.into_iter().flatten() {
             let there = self.lives.get(&ends.listener(addr)).into_iter().flatten();
             let mut listeners = there.filter(|life| life.now.state == State::Listen);
             if let Some(first) = listeners.next() {
@@ -324,12 +339,12 @@ fn tell(
     if from == Some(to) {
         return None;
     }
-    let mut told = transition(life, ends, snapshot);
+    let mut told = life.transition(ends, snapshot);
     let way = match from {
-        None if life.first_look || to == State::Closed => None,
-        _ => between(from.unwrap_or(State::Closed), to, life.proof()),
+        None if life.first_look || to == State::Closed => Between::default(),
+        _ => between_all(from.unwrap_or(State::Closed), &life.glimpsed, to, life.proof()),
     };
-    Between { certain: told.via, possible: told.maybe } = way.unwrap_or_default();
+    Between { certain: told.via, possible: told.maybe } = way;
     let passed = match from {
         Some(_) => told.via.clone(),
         None => certain_since_birth(to, life.proof()),
@@ -341,54 +356,10 @@ fn tell(
         None if life.first_look => (Event::Present, None),
         None => (Event::Opened, absent),
     };
+    life.glimpsed.clear();
     life.first_look &= from.is_none();
     life.state = Some(to);
     life.since = snapshot.end;
     life.state_seen = snapshot.start;
     Some(told)
-}
-
-/// The end of a life that two passes have missed.
-fn death(life: &Life, ends: Ends, snapshot: &Snapshot) -> Transition {
-    let from = life.state.unwrap_or(life.now.state);
-    let way = between(from, State::Closed, life.proof()).unwrap_or_default();
-    Transition {
-        event: Event::Closed,
-        after: Some(life.pass_start),
-        via: way.certain,
-        maybe: way.possible,
-        to: State::Closed,
-        inode: 0,
-        uid: None,
-        verdict: life.verdict(),
-        ..transition(life, ends, snapshot)
-    }
-}
-
-/// What every record of a life says, whatever happened.
-fn transition(life: &Life, ends: Ends, snapshot: &Snapshot) -> Transition {
-    let held = life.state.map(|_| snapshot.end.since(life.since));
-    Transition {
-        event: Event::Changed,
-        life: life.id,
-        row: life.now.index,
-        netns: snapshot.netns,
-        ends,
-        time: snapshot.end,
-        after: None,
-        from: life.state,
-        via: Vec::new(),
-        maybe: Vec::new(),
-        to: life.now.state,
-        held,
-        held_at_least: held.is_some() && life.first_look,
-        lived: snapshot.end.since(life.born),
-        lived_at_least: life.birth_unseen,
-        inode: life.now.inode,
-        last_inode: life.last_inode,
-        listener: life.listener,
-        uid: life.uid,
-        roles: life.roles,
-        verdict: None,
-    }
 }

@@ -19,11 +19,10 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let mut monitor = monitor(settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count);
     let records = monitor.sockets(&stop)?.unwrap_or_default();
-    let matched = !records.is_empty();
-    output.begin()?;
-    output.write(records)?;
+    output.begin(&stop)?;
+    output.write(records, &stop)?;
     tell(monitor.notices());
-    Ok(matched)
+    Ok(output.written() > 0)
 }
 
 /// A snapshot that is interrupted is no answer: 130 or 143, at once.

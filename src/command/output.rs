@@ -11,11 +11,15 @@ use crate::render::events::Events;
 use crate::render::json::Json;
 use crate::render::table::Sockets;
 use crate::settings::Print;
+use crate::stop::{Stop, Wake};
 use crate::view::Record;
 use jiff::tz::TimeZone;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::Duration;
+
+/// A pipe that is ready for writing takes this much without blocking (POSIX: 512 or more).
+const PIECE: usize = 4096;
 
 /// How long a snapshot waits for the names of its hosts.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,6 +29,7 @@ pub struct Output {
     renderer: Box<dyn Renderer>,
     /// How many more records are wanted.
     left: Option<u64>,
+    written: u64,
     aside: HashSet<String>,
     resolver: Option<Resolver>,
 }
@@ -66,23 +71,29 @@ impl Output {
         };
         let resolves = print.resolve && print.format == FormatName::Text;
         let resolver = resolves.then(|| Resolver::new(patience));
-        Self { renderer, left: max_count, aside: HashSet::new(), resolver }
+        Self { renderer, left: max_count, written: 0, aside: HashSet::new(), resolver }
     }
 
     /// Writes what comes before the first record.
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn begin(&mut self) -> Result<()> {
+    pub fn begin(&mut self, stop: &Stop) -> Result<()> {
         let head = self.renderer.begin();
-        write_out(&head)
+        write_out(&head, stop).map(|_| ())
     }
 
-    /// Writes records and flushes them; false when as many as asked for have been written.
+    /// How many records have been written.
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes records and flushes them; false when as many as asked for have been written, or the
+    /// run has to end while nobody reads.
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn write(&mut self, mut records: Vec<Record>) -> Result<bool> {
+    pub fn write(&mut self, mut records: Vec<Record>, stop: &Stop) -> Result<bool> {
         records.retain(|record| match self.renderer.aside(record) {
             Some(sentence) => {
                 if self.aside.insert(sentence.clone()) {
@@ -101,15 +112,32 @@ impl Output {
             Some(resolver) => resolver.names_for(&records),
             None => &numbers,
         };
-        write_out(&self.renderer.rows(&records, names))?;
-        Ok(self.left != Some(0))
+        self.written += records.len() as u64;
+        let whole = write_out(&self.renderer.rows(&records, names), stop)?;
+        Ok(whole && self.left != Some(0))
     }
 }
 
-fn write_out(bytes: &[u8]) -> Result<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
+/// Writes piece by piece, so that a reader who has stopped reading cannot keep the run from its
+/// end; false if it had to end before everything was written.
+fn write_out(bytes: &[u8], stop: &Stop) -> Result<bool> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Error::output)
+    for piece in pieces(bytes) {
+        if stop.wait_writable()? == Wake::Stop {
+            return Ok(false);
+        }
+        stdout.write_all(piece).and_then(|()| stdout.flush()).map_err(Error::output)?;
+    }
+    Ok(true)
+}
+
+/// As many whole lines as fit into a piece; a longer line goes in several.
+fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let most = &bytes[..bytes.len().min(PIECE)];
+        let whole_lines = most.iter().rposition(|byte| *byte == b'\n').map(|newline| newline + 1);
+        let (piece, rest) = bytes.split_at(whole_lines.unwrap_or(most.len()));
+        bytes = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
 }

@@ -16,11 +16,11 @@ pub fn run(settings: &Settings) -> Result<()> {
     let mut monitor = monitor(settings)?;
     let mut output = Output::events(&settings.print, settings.max_count, settings.pace.interval);
     let mut waiting_told = false;
-    output.begin()?;
+    output.begin(&stop)?;
     while let Some(records) = monitor.events(&stop)? {
         let nothing_yet = records.is_empty() && !waiting_told;
         waiting_told = true;
-        let more = output.write(records)?;
+        let more = output.write(records, &stop)?;
         tell(monitor.notices());
         if nothing_yet {
             tell_waiting(settings);

@@ -90,6 +90,13 @@ impl Book {
         }
     }
 
+    /// Forgets who held this inode.
+    pub fn disown(&mut self, inode: u64) {
+        if let Some(entry) = self.sockets.get_mut(&inode) {
+            entry.holders.clear();
+        }
+    }
+
     /// A process may have been renamed since it was found.
     pub fn rename(&mut self, holder: &Holder, comm: Vec<u8>) {
         if let Some(process) = self.processes.get_mut(&(holder.pid, holder.start)) {

@@ -15,7 +15,7 @@ use rustix::fs::{OFlags, PROC_SUPER_MAGIC, RawDir, readlinkat, statat, statfs};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -106,15 +106,16 @@ impl Scan {
 
     /// Whether the descriptor still leads to the socket; if so, how its process is called now.
     pub fn still_holds(&self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
-        let process = self.root.join(holder.pid.to_string());
+        let entry = self.process(holder.pid).ok()?;
         let table = if holder.task == holder.pid {
-            process.join("fd")
+            "fd".to_owned()
         } else {
-            process.join(format!("task/{}/fd", holder.task))
+            format!("task/{}/fd", holder.task)
         };
-        let link = std::fs::read_link(table.join(holder.fd.to_string())).ok()?;
-        let held = socket_inode(link.into_os_string().as_encoded_bytes())? == inode;
-        held.then(|| std::fs::read(process.join("comm")).ok().map(without_newline))?
+        let dir = open_dir(&entry, &table).ok()?;
+        let link = readlinkat(&dir, holder.fd.to_string(), Vec::new()).ok()?;
+        let held = socket_inode(link.as_bytes())? == inode && start_of(&entry) == holder.start;
+        held.then(|| read_file(&entry, "comm").map(without_newline))?
     }
 
     /// The processes to look at, one after the other: each holds a descriptor open.
@@ -124,9 +125,13 @@ impl Scan {
     ) -> Box<dyn Iterator<Item = Result<Entry, ProcError>> + '_> {
         match among {
             Among::Matching(filter) if !filter.pids.is_empty() => {
-                Box::new(filter.pids.clone().into_iter().map(|pid| self.process(pid)))
+                let of_pid = |pid| self.process(pid).and_then(leader);
+                Box::new(filter.pids.clone().into_iter().map(of_pid))
             }
-            _ => Box::new(all_processes_with_root(&self.root).into_iter().flatten()),
+            _ => match all_processes_with_root(&self.root) {
+                Ok(entries) => Box::new(entries),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            },
         }
     }
 
@@ -218,7 +223,7 @@ fn describe(entry: &Entry, filter: &ProcessFilter) -> Described {
         comm: without_newline(read_file(entry, "comm").unwrap_or_default()),
         exe,
         cmdline: if named { read_file(entry, "cmdline").unwrap_or_default() } else { Vec::new() },
-        uid: if filter.users.is_empty() { None } else { real_uid(entry) },
+        uid: if filter.users.is_empty() { None } else { status_number(entry, b"Uid:") },
     };
     Described {
         process,
@@ -293,6 +298,15 @@ fn read_file(entry: &Entry, name: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// A thread can be looked up like a process, but is not listed as one.
+fn leader(entry: Entry) -> Result<Entry, ProcError> {
+    let leader = status_number(&entry, b"Tgid:").and_then(|tgid| i32::try_from(tgid).ok());
+    if leader.is_some_and(|leader| leader != entry.pid()) {
+        return Err(ProcError::NotFound(None));
+    }
+    Ok(entry)
+}
+
 fn start_of(entry: &Entry) -> u64 {
     entry.stat().map_or(0, |stat| stat.starttime)
 }
@@ -310,10 +324,10 @@ fn executable(entry: &Entry) -> Exe {
     }
 }
 
-/// The first number of the line `Uid:`; a name that is no UTF-8 fails no line but its own.
-fn real_uid(entry: &Entry) -> Option<u32> {
+/// The first number of a line of `status`; a name that is no UTF-8 fails no line but its own.
+fn status_number(entry: &Entry, key: &[u8]) -> Option<u32> {
     let status = read_file(entry, "status")?;
-    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
@@ -325,12 +339,13 @@ fn without_newline(mut comm: Vec<u8>) -> Vec<u8> {
     comm
 }
 
+/// Forbidden, or beyond our own limits: in either case nothing is known of the process.
 fn is_denied(error: &ProcError) -> bool {
     match error {
         ProcError::PermissionDenied(_) => true,
         ProcError::Io(error, _) => {
-            error.kind() == ErrorKind::PermissionDenied
-                || error.raw_os_error() == Some(Errno::PERM.raw_os_error())
+            let limits = [Errno::PERM, Errno::ACCESS, Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+            Errno::from_io_error(error).is_some_and(|errno| limits.contains(&errno))
         }
         _ => false,
     }

@@ -69,6 +69,8 @@ fn cell(value: &Value) -> String {
     }
 }
 
+/// A name may hold what separates holders and their parts: it is escaped like all that is hostile.
 fn joined(holder: &Map<String, Value>) -> String {
-    holder.values().map(cell).collect::<Vec<_>>().join("/")
+    let part = |value| cell(value).replace(';', r"\x3b").replace('/', r"\x2f");
+    holder.values().map(part).collect::<Vec<_>>().join("/")
 }

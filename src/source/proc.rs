@@ -31,12 +31,14 @@ const STRETCHES: u32 = 3;
 /// The tables of one network namespace, read again and again.
 #[derive(Debug)]
 pub struct Proc {
-    tables: [(PathBuf, Family); 2],
-    families: Option<Family>,
+    /// The tables that were there at the start; none of them may go.
+    tables: Vec<(PathBuf, Family)>,
     netns: Option<u64>,
     pace: Pace,
     buffer: Vec<u8>,
     last: Option<Pass>,
+    /// The shortest time a pass has taken.
+    quickest: Option<Duration>,
     /// Read, but told after the gap before it.
     held_back: Option<Snapshot>,
     /// Passes in a row that took more than their share.
@@ -50,7 +52,7 @@ pub struct Proc {
 #[derive(Debug, Clone, Copy)]
 struct Pass {
     start: Instant,
-    boot: u64,
+    began: Stamp,
     cpu: Duration,
 }
 
@@ -69,18 +71,22 @@ impl Proc {
         } else {
             root.to_owned()
         };
-        let tables = [(home.join("net/tcp"), Family::Ipv4), (home.join("net/tcp6"), Family::Ipv6)];
+        let mut tables =
+            vec![(home.join("net/tcp"), Family::Ipv4), (home.join("net/tcp6"), Family::Ipv6)];
         if !tables.iter().any(|(path, _)| path.exists()) {
             let hint = "; --procfs takes the mount point of a procfs, such as /host/proc";
             return Err(Error::read(&tables[0].0, Errno::NOENT, hint));
         }
+        // A kernel without IPv6 has no `tcp6`, and so no such sockets.
+        let wanted = |family| families.is_none_or(|wanted| wanted == family);
+        tables.retain(|(path, family)| wanted(*family) && path.exists());
         Ok(Self {
             tables,
-            families,
             netns: namespace(&home),
             pace,
             buffer: vec![0; BUFFER],
             last: None,
+            quickest: None,
             held_back: None,
             stretched: 0,
             stretch_told: false,
@@ -97,15 +103,12 @@ impl Proc {
         let start = stamp();
         let (mut rows, mut bad_rows) = (Vec::new(), 0);
         for (path, family) in self.tables.clone() {
-            if self.families.is_none_or(|wanted| wanted == family) {
-                bad_rows += self.read_table(&path, family, &mut rows)?;
-            }
+            bad_rows += self.read_table(&path, family, &mut rows)?;
         }
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 
-    /// Reads one table and returns how many of its lines are no rows. A table that is not there
-    /// has no rows: a kernel without IPv6 has no `tcp6`.
+    /// Reads one table and returns how many of its lines are no rows.
     fn read_table(
         &mut self,
         path: &Path,
@@ -113,11 +116,7 @@ impl Proc {
         rows: &mut Vec<Observation>,
     ) -> Result<u64> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(0),
-            Err(cause) => return Err(unreadable(cause)),
-        };
+        let mut file = File::open(path).map_err(unreadable)?;
         let full_chunk =
             if is_procfs(&file) { rustix::param::page_size() - LONGEST_ROW } else { 1 };
         let (mut filled, mut bad, mut line_number) = (0, 0, 0);
@@ -189,10 +188,14 @@ impl Source for Proc {
         let cpu = clock(ClockId::ProcessCPUTime);
         let start = Instant::now();
         let snapshot = self.snapshot()?;
-        let boot = snapshot.start.boot;
-        self.last = Some(Pass { start, boot, cpu });
+        self.last = Some(Pass { start, began: snapshot.start, cpu });
+        let took = snapshot.end.since(snapshot.start);
+        let quickest = self.quickest.map_or(took, |quickest| quickest.min(took));
+        self.quickest = Some(quickest);
+        // A pause within a pass is one for the rows read after it, and for those before it the
+        // next time: so from the start of the last pass to the end of this one.
         if let Some((last, planned)) = planned
-            && is_gap(Duration::from_micros(boot.saturating_sub(last.boot)), planned)
+            && is_gap(snapshot.end.since(last.began), planned + 2 * quickest)
         {
             let lost = Lost { time: snapshot.start, reason: LostReason::Gap, count: None };
             self.held_back = Some(snapshot);

@@ -43,6 +43,22 @@ pub fn between(from: State, to: State, proof: Proof) -> Option<Between> {
     ways.summary()
 }
 
+/// What lies between two states with others seen on the way, which then are certain.
+pub fn between_all(from: State, seen: &[State], to: State, proof: Proof) -> Between {
+    let mut all = Between::default();
+    let mut here = from;
+    for station in seen.iter().chain([&to]) {
+        let Between { certain, possible } = between(here, *station, proof).unwrap_or_default();
+        all.certain.extend(certain);
+        all.possible.extend(possible);
+        if *station != to {
+            all.certain.push(*station);
+        }
+        here = *station;
+    }
+    all
+}
+
 /// Whether one socket may be seen in `from` and later in `to`.
 pub fn reachable(from: State, to: State) -> bool {
     // A row in CLOSED is an end, not a step: a life does not go on from there.

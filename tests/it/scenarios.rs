@@ -194,11 +194,10 @@ fn default_ends() -> HashMap<char, Ends> {
 fn ends(local: &str, remote: &str) -> Ends {
     let end = |text: &str| {
         let addr: SocketAddr = text.parse().unwrap();
-        Endpoint { addr: addr.ip(), port: addr.port() }
+        Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
     };
-    let local = end(local);
-    let family = if local.addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
-    Ends { family, local, remote: end(remote) }
+    let family = if local.starts_with('[') { Family::Ipv6 } else { Family::Ipv4 };
+    Ends { family, local: end(local), remote: end(remote) }
 }
 
 /// `06/0`, `05/0@59.9` (a mini-socket's timer), `05/0full` (12 fields are the rule for a request,
