@@ -74,3 +74,18 @@ fn joined(holder: &Map<String, Value>) -> String {
     let part = |value| cell(value).replace(';', r"\x3b").replace('/', r"\x2f");
     holder.values().map(part).collect::<Vec<_>>().join("/")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_name_cannot_forge_another_holder() {
+        let owners =
+            json!([{"pid": 7, "fd": 3, "process": "a;1/2/b"}, {"pid": 8, "fd": 4, "process": "c"}]);
+        assert_eq!(cell(&owners), r"7/3/a\x3b1\x2f2\x2fb;8/4/c");
+        assert_eq!(cell(&json!(["FIN_WAIT1", "CLOSING"])), "FIN_WAIT1;CLOSING");
+        assert_eq!(cell(&json!(null)), "");
+    }
+}

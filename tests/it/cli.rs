@@ -1,7 +1,9 @@
 //! The command line, on a fixture: exact output, exit status, what goes to standard error.
 
 mod bad_usage;
+mod owners;
 mod records;
+mod stage;
 
 use assert_cmd::Command;
 use std::io::{BufRead, BufReader, Read};
@@ -92,6 +94,8 @@ fn every_filter_narrows_and_repeated_values_widen() {
     assert_eq!(listed("-6 --pid 700,701 -s !LISTEN"), ["8080 ESTABLISHED", "8080 ESTABLISHED"]);
     assert_eq!(listed("-4 -l --port 8080"), Vec::<String>::new());
     assert_eq!(listed("--user 33"), ["8080 LISTEN", "8080 ESTABLISHED"]);
+    let by_user = listed("--user 0 --port 45508");
+    assert_eq!(by_user, ["45508 ESTABLISHED"], "its other end has an owner of another user");
     assert_eq!(listed("-x long-nam"), Vec::<String>::new());
     assert_eq!(listed("-x a-very-long-nam"), ["34178 LAST_ACK"]);
     assert_eq!(listed("name-indeed$"), ["34178 LAST_ACK"], "the kernel cuts names, files have all");
@@ -110,6 +114,14 @@ fn fingers_trained_on_netstat_are_right() {
     }
     let watched = run("-apn client -j -m 1 -s SYN_SENT");
     assert!(text(&watched.stdout).contains(r#""to":"SYN_SENT""#));
+}
+
+#[test]
+fn a_count_of_none_prints_nothing_and_exits_1_as_grep_does() {
+    let output = run("list -m 0");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    let output = run("watch -m 0 -j");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
 }
 
 #[test]
@@ -200,6 +212,40 @@ fn ctrl_c_and_sigterm_end_a_watch_with_0() {
             serde_json::from_str::<serde_json::Value>(line).expect("whole lines");
         }
     }
+}
+
+#[test]
+fn a_reader_that_stops_reading_holds_up_no_signal() {
+    use nix::sys::signal::{Signal, kill};
+    let procfs = many_sockets();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tcplapse"))
+        .args(["-j", "-i", "1ms", "--max-cpu", "100", "--procfs"])
+        .arg(procfs.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    // The signals are caught before the first record is written.
+    let mut stdout = BufReader::with_capacity(1, child.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    kill(pid, Signal::SIGTERM).unwrap();
+    crate::support::wait::until("its end", || child.try_wait().unwrap())
+        .code()
+        .map_or_else(|| panic!("killed"), |code| assert_eq!(code, 0));
+}
+
+/// More sockets than a pipe holds records of.
+fn many_sockets() -> tempfile::TempDir {
+    let procfs = tempfile::tempdir().unwrap();
+    std::fs::create_dir(procfs.path().join("net")).unwrap();
+    let row = |port: usize| {
+        format!(
+            "0: 0100007F:{port:04X} 0200007F:0050 01 0:0 0:0 0 0 0 {} 1 0 0 0 0 0 0\n",
+            port + 1
+        )
+    };
+    std::fs::write(procfs.path().join("net/tcp"), (1..2000).map(row).collect::<String>()).unwrap();
+    procfs
 }
 
 #[test]

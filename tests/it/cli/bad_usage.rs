@@ -2,7 +2,8 @@
 
 use super::{run, text};
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
 
 /// What is said on standard error; nothing is on standard output, and the status is 2.
 fn refused(line: &str) -> String {
@@ -84,6 +85,30 @@ fn odd_tables_are_read_as_far_as_they_go() {
     assert_eq!(text(&with_tables(no_newline.as_bytes(), "list -H").stdout).lines().count(), 27);
     let output = with_tables(&vec![0xff; 200_000], "list");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn tables_that_vanish_end_the_run_and_no_socket() {
+    let procfs = tempfile::tempdir().unwrap();
+    fs::create_dir(procfs.path().join("net")).unwrap();
+    fs::write(procfs.path().join("net/tcp"), real_table()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
+        .args(["-i", "10ms", "--procfs"])
+        .arg(procfs.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    fs::remove_file(procfs.path().join("net/tcp")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("net/tcp: No such file"), "{}", text(&output.stderr));
+    assert!(!rest.contains("CLOSED"), "{rest}");
 }
 
 #[test]

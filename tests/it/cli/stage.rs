@@ -1,0 +1,144 @@
+//! A procfs of our own that changes from poll to poll. Its tables are FIFOs: the program reads
+//! exactly what each step writes, one after the other, and the next step waits until it has.
+
+use crate::support::record::{Event, Line};
+use crate::support::wait::until;
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use tempfile::TempDir;
+
+pub(crate) struct Stage {
+    procfs: TempDir,
+    program: Option<(Child, BufReader<ChildStdout>)>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let procfs = tempfile::tempdir().expect("a folder");
+        fs::create_dir(procfs.path().join("net")).unwrap();
+        for table in ["net/tcp", "net/tcp6"] {
+            mknodat(CWD, procfs.path().join(table), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        }
+        Self { procfs, program: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.procfs.path().join(name)
+    }
+
+    /// A process that holds these sockets, in place of one with the same pid.
+    pub(crate) fn process(&self, pid: i32, comm: &str, start: u64, inodes: &[u64]) {
+        self.exit(pid);
+        let home = self.path(&pid.to_string());
+        fs::create_dir_all(home.join("fd")).unwrap();
+        fs::write(home.join("comm"), format!("{comm}\n")).unwrap();
+        fs::write(home.join("cmdline"), format!("{comm}\0")).unwrap();
+        let stat = format!("{pid} ({comm}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {start}");
+        fs::write(home.join("stat"), stat + &" 0".repeat(30) + "\n").unwrap();
+        for (fd, inode) in (3..).zip(inodes) {
+            symlink(format!("socket:[{inode}]"), home.join(format!("fd/{fd}"))).unwrap();
+        }
+    }
+
+    pub(crate) fn exit(&self, pid: i32) {
+        let home = self.path(&pid.to_string());
+        if home.exists() {
+            fs::remove_dir_all(home).unwrap();
+        }
+    }
+
+    /// Starts `tcplapse -j`, which ends by itself after this many records.
+    pub(crate) fn start(&mut self, records: usize, args: &[&str]) {
+        self.start_polling("1ms", records, args);
+    }
+
+    pub(crate) fn start_polling(&mut self, interval: &str, records: usize, args: &[&str]) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
+            .args([
+                "-j",
+                "-i",
+                interval,
+                "--max-cpu",
+                "100",
+                "-m",
+                &records.to_string(),
+                "--procfs",
+            ])
+            .arg(self.procfs.path())
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        self.program = Some((child, stdout));
+    }
+
+    /// One poll: rows as `local-port remote-port state/inode`, between two addresses of ours.
+    pub(crate) fn poll(&self, rows: &[&str]) {
+        let mut table = String::from("  sl  local_address\n");
+        for row in rows {
+            let words: Vec<&str> = row.split([' ', '/']).collect();
+            let port = |i: usize| words[i].parse::<u16>().unwrap();
+            let mini = words[3] == "0" && ["06", "05", "03"].contains(&words[2]);
+            let tail = if mini { "" } else { " 20 4 30 10 -1" };
+            let _ = writeln!(
+                table,
+                "   0: 0100000A:{:04X} 0200000A:{:04X} {} 00000000:00000000 00:00000000 00000000 \
+                 1000 0 {} 1 0{tail}",
+                port(0),
+                port(1),
+                words[2],
+                words[3]
+            );
+        }
+        self.write("net/tcp", &table);
+        self.write("net/tcp6", "");
+    }
+
+    /// Writes a table once the program has opened it.
+    fn write(&self, table: &str, text: &str) {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let open = || rustix::fs::open(self.path(table), flags, Mode::empty()).ok();
+        let mut fifo = File::from(until("the program reads", open));
+        fifo.write_all(text.as_bytes()).expect("a pipe holds a small table");
+    }
+
+    /// The next record.
+    pub(crate) fn told(&mut self) -> Event {
+        let (_, stdout) = self.program.as_mut().expect("it was started");
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a record");
+        match Line::parse(&line) {
+            Line::Event(event) => *event,
+            Line::Lost(lost) => panic!("{lost:?}"),
+        }
+    }
+
+    /// Its end: all records have been told. Returns standard error.
+    pub(crate) fn end(mut self) -> String {
+        let (mut child, mut stdout) = self.program.take().expect("it was started");
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        told
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some((child, _)) = &mut self.program {
+            // After a failed test it may still wait for a poll.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
