@@ -89,11 +89,13 @@ fn the_main_owner_matches_and_started_first() {
 fn a_socket_handed_to_a_matching_process_later_is_found() {
     let mut stage = Stage::new();
     stage.process(812, "parent", 100, &[7]);
-    stage.start_polling("1100ms", 1, &["handler"]);
-    stage.poll(&["4000 80 01/7"]);
+    stage.process(814, "handler", 100, &[9]);
+    stage.start_polling("1100ms", 2, &["handler"]);
+    stage.poll(&["4000 80 01/7", "4001 80 01/9"]);
+    assert_eq!(owner(&stage.told()), "ESTABLISHED 814/handler proven");
     stage.process(813, "handler", 200, &[7]);
-    stage.poll(&["4000 80 01/7"]);
-    stage.poll(&["4000 80 06/0"]);
+    stage.poll(&["4000 80 01/7", "4001 80 01/9"]);
+    stage.poll(&["4000 80 06/0", "4001 80 01/9"]);
     assert_eq!(owner(&stage.told()), "TIME_WAIT 813/handler remembered");
     stage.end();
 }
