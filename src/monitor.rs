@@ -197,7 +197,7 @@ impl<'a> Monitor<'a> {
             if told.last_inode == 0 && !self.book.holders(told.listener).is_empty() {
                 listeners.insert(told.listener);
             }
-            if told.inode != 0 && !self.still_proven(told) {
+            if told.inode != 0 && !self.still_proven(told.inode) {
                 doubtful.insert(told.inode);
             }
         }
@@ -220,11 +220,9 @@ impl<'a> Monitor<'a> {
         }
     }
 
-    /// Whether the holders of a socket were seen, for this reading, to hold it.
-    fn still_proven(&mut self, told: &Transition) -> bool {
-        let inode = told.inode;
-        // Who holds what was there at the first look has just been looked for.
-        if told.event == Event::Present || self.book.is_proven(inode) {
+    /// Whether the holders of a socket were seen, for this reading, to hold it, or looked for.
+    fn still_proven(&mut self, inode: u64) -> bool {
+        if self.book.is_proven(inode) || self.book.just_looked_for(inode) {
             return true;
         }
         let holders: Vec<Holder> = self.book.holders(inode).to_vec();

@@ -33,7 +33,9 @@ struct Entry {
     holders: Vec<Holder>,
     /// It was looked for in vain, while some processes could not be read.
     denied: bool,
-    /// The round in which the holders were last seen to hold it.
+    /// The round in which it was last looked for, and that in which its holders were last seen
+    /// to hold it.
+    looked_for: u64,
     proven: u64,
 }
 
@@ -55,6 +57,11 @@ impl Book {
             .is_some_and(|entry| !entry.holders.is_empty() && entry.proven == self.round)
     }
 
+    /// Whether it has been looked for in this very round: a second scan would find no more.
+    pub fn just_looked_for(&self, inode: u64) -> bool {
+        self.sockets.get(&inode).is_some_and(|entry| entry.looked_for == self.round)
+    }
+
     /// The holders found so far.
     pub fn holders(&self, inode: u64) -> &[Holder] {
         self.sockets.get(&inode).map_or(&[], |entry| &entry.holders)
@@ -73,7 +80,8 @@ impl Book {
             }
         }
         for inode in wanted {
-            self.sockets.entry(*inode).or_default().denied = found.denied > 0;
+            let entry = self.sockets.entry(*inode).or_default();
+            (entry.denied, entry.looked_for) = (found.denied > 0, self.round);
         }
         for (inode, mut holders) in seen {
             holders.sort_unstable_by_key(|holder| (holder.start, holder.pid, holder.fd));
