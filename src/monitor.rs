@@ -16,6 +16,8 @@ use crate::view::event::EventRecord;
 use crate::view::socket::SocketRecord;
 use std::collections::HashSet;
 
+/// Matches of lives that are over are dropped once there are this many.
+const SLACK: usize = 4096;
 /// How often (µs) sockets without a known owner are looked for again: their process may have been
 /// started, renamed or handed the descriptor after the first look.
 const LOOK_AGAIN: u64 = 1_000_000;
@@ -132,9 +134,12 @@ impl<'a> Monitor<'a> {
         wanted: impl Fn(&Transition) -> bool,
         record: impl Fn(Told) -> Record,
     ) -> Vec<Record> {
-        self.book.begin_round();
-        if let Reading::Snapshot(snapshot) = reading {
-            self.find_new(snapshot);
+        match reading {
+            Reading::Snapshot(snapshot) => {
+                self.book.begin_round(snapshot.end.boot);
+                self.find_new(snapshot);
+            }
+            Reading::Lost(lost) => self.book.begin_round(lost.time.boot),
         }
         let conclusions = self.tracker.update(reading);
         self.prove(&conclusions);
@@ -152,8 +157,18 @@ impl<'a> Monitor<'a> {
                 }
             }
         }
-        self.book.sweep(self.tracker.open(), self.tracker.inodes());
+        self.forget_the_dead();
         records
+    }
+
+    /// Drops what belongs to lives that are over, or were dropped without an end.
+    fn forget_the_dead(&mut self) {
+        let open = self.tracker.open();
+        self.book.sweep(open, self.tracker.inodes());
+        if self.matched.len() > 2 * open + SLACK {
+            let alive: HashSet<LifeId> = self.tracker.ids().collect();
+            self.matched.retain(|life| alive.contains(life));
+        }
     }
 
     /// Looks for the holders of sockets that nobody has looked for yet; where a process is asked
@@ -213,9 +228,8 @@ impl<'a> Monitor<'a> {
         for conclusion in conclusions {
             if let Conclusion::Transition(told) = conclusion
                 && told.event == Event::Opened
-                && !self.book.is_proven(told.inode)
             {
-                self.book.disown(told.inode);
+                self.book.disown(told.inode, told.time.boot);
             }
         }
     }

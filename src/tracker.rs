@@ -75,6 +75,11 @@ impl Tracker {
         self.undecided
     }
 
+    /// Every life being followed.
+    pub fn ids(&self) -> impl Iterator<Item = LifeId> {
+        self.lives.values().flatten().map(|life| life.id)
+    }
+
     /// Every inode that a life being followed refers to.
     pub fn inodes(&self) -> impl Iterator<Item = u64> {
         self.lives.values().flatten().flat_map(|life| [life.last_inode, life.listener])

@@ -24,7 +24,7 @@ pub struct Found {
 pub struct Book {
     sockets: HashMap<u64, Entry>,
     processes: HashMap<(i32, u64), Process>,
-    /// Counts the readings: what was found for this one needs no second look.
+    /// The boot time (µs) of the reading: what was found for this one needs no second look.
     round: u64,
 }
 
@@ -40,9 +40,9 @@ struct Entry {
 }
 
 impl Book {
-    /// A new reading: what was proven before has to be proven again.
-    pub const fn begin_round(&mut self) {
-        self.round += 1;
+    /// A new reading of this boot time (µs): what was proven before has to be proven again.
+    pub const fn begin_round(&mut self, time: u64) {
+        self.round = time;
     }
 
     /// Whether somebody has looked for this inode before.
@@ -98,9 +98,11 @@ impl Book {
         }
     }
 
-    /// Forgets who held this inode.
-    pub fn disown(&mut self, inode: u64) {
-        if let Some(entry) = self.sockets.get_mut(&inode) {
+    /// Forgets who held this inode before a life with it began at this boot time (µs).
+    pub fn disown(&mut self, inode: u64, born: u64) {
+        if let Some(entry) = self.sockets.get_mut(&inode)
+            && entry.proven < born
+        {
             entry.holders.clear();
         }
     }
@@ -221,11 +223,11 @@ mod tests {
     #[test]
     fn an_owner_is_proven_in_the_round_it_was_seen_and_remembered_after() {
         let mut book = Book::default();
-        book.begin_round();
+        book.begin_round(1);
         book.learn(&wanted(&[7]), found(&[(7, &process(10, 1, "client"), 3)], 0));
         assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));
         assert_eq!(told(&book, 0, 7, 0), (Some(10), OwnerSource::Remembered), "an orphan");
-        book.begin_round();
+        book.begin_round(2);
         assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Remembered));
         book.confirm(7);
         assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));

@@ -71,6 +71,25 @@ fn a_new_life_does_not_inherit_the_holders_of_its_inode() {
 }
 
 #[test]
+fn a_successor_that_had_to_wait_keeps_the_owner_found_meanwhile() {
+    let mut stage = Stage::new();
+    stage.process(812, "client", 100, &[7, 9]);
+    stage.process(814, "client", 100, &[11]);
+    stage.start(4, &["client"]);
+    stage.poll(&["4000 80 01/7"]);
+    assert_eq!(owner(&stage.told()), "ESTABLISHED 812/client proven");
+    stage.poll(&["4000 80 01/9", "4001 80 01/11"]);
+    assert_eq!(owner(&stage.told()), "ESTABLISHED 814/client proven");
+    stage.exit(812);
+    stage.poll(&["4000 80 01/9", "4001 80 01/11"]);
+    assert_eq!(owner(&stage.told()), "CLOSED 812/client remembered");
+    let successor = stage.told();
+    assert_eq!(owner(&successor), "ESTABLISHED 812/client remembered");
+    assert_eq!(successor.inode, Some(9));
+    stage.end();
+}
+
+#[test]
 fn the_main_owner_matches_and_started_first() {
     let mut stage = Stage::new();
     stage.process(30, "worker", 200, &[7]);
