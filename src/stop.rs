@@ -8,6 +8,8 @@ use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+/// How long a run that has to end waits for a reader that takes nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Longer than any run.
 const FOREVER: Duration = Duration::from_hours(24 * 366);
 
@@ -65,27 +67,31 @@ impl Stop {
         }
     }
 
-    /// Waits until standard output takes a piece of at most `PIPE_BUF` bytes without blocking, or
-    /// until the run has to end: a reader that has stopped reading holds up no Ctrl-C.
+    /// Waits until standard output takes a piece of at most `PIPE_BUF` bytes without blocking. If
+    /// the run has to end meanwhile, a slow reader still gets what has been seen, but one that
+    /// has stopped reading holds up no Ctrl-C.
     pub fn wait_writable(&self) -> Result<Wake> {
+        let stdout = io::stdout();
+        let out = || PollFd::new(&stdout, PollFlags::OUT);
         loop {
             let left = match self.deadline {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => FOREVER,
             };
-            let stdout = io::stdout();
-            let mut fds =
-                [PollFd::new(&stdout, PollFlags::OUT), PollFd::new(&self.signals, PollFlags::IN)];
+            let mut fds = [out(), PollFd::new(&self.signals, PollFlags::IN)];
             poll_for(&mut fds, left)?;
-            let [out, signals] = fds.map(|fd| fd.revents());
-            if !out.is_empty() {
+            let [writable, signals] = fds.map(|fd| fd.revents());
+            if !writable.is_empty() {
                 // An error or a hang-up is for the write to report.
                 return Ok(Wake::Due);
             }
             if !signals.is_empty() || self.deadline.is_some_and(|end| end <= Instant::now()) {
-                return Ok(Wake::Stop);
+                break;
             }
         }
+        let mut fds = [out()];
+        poll_for(&mut fds, PATIENCE)?;
+        Ok(if fds[0].revents().is_empty() { Wake::Stop } else { Wake::Due })
     }
 
     /// Looks for a signal or a closed pipe for at most `left`.

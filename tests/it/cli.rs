@@ -234,6 +234,49 @@ fn a_reader_that_stops_reading_holds_up_no_signal() {
         .map_or_else(|| panic!("killed"), |code| assert_eq!(code, 0));
 }
 
+#[test]
+fn a_slow_reader_gets_everything_after_the_time_is_over() {
+    let procfs = many_sockets();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tcplapse"))
+        .args(["-j", "--for", "1ms", "--procfs"])
+        .arg(procfs.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = 0;
+    let mut line = String::new();
+    while stdout.read_line(&mut line).unwrap() > 0 {
+        serde_json::from_str::<serde_json::Value>(&line).expect("whole lines");
+        line.clear();
+        lines += 1;
+        if lines % 100 == 0 {
+            // A reader's own work, not a wait for anything.
+            std::thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+    }
+    assert_eq!((lines, child.wait().unwrap().code()), (1999, Some(0)));
+}
+
+#[test]
+fn an_interrupted_list_is_no_answer() {
+    use nix::sys::signal::{Signal, kill};
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let stage = stage::Stage::new();
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tcplapse"))
+            .args(["list", "--procfs"])
+            .arg(stage.procfs())
+            .spawn()
+            .expect("it starts");
+        // It reads the first table and waits for its end.
+        let table = stage.open("net/tcp");
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        kill(pid, signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+        drop(table);
+    }
+}
+
 /// More sockets than a pipe holds records of.
 fn many_sockets() -> tempfile::TempDir {
     let procfs = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
@@ -101,11 +101,19 @@ impl Stage {
         self.write("net/tcp6", "");
     }
 
-    /// Writes a table once the program has opened it.
-    fn write(&self, table: &str, text: &str) {
+    pub(crate) fn procfs(&self) -> &Path {
+        self.procfs.path()
+    }
+
+    /// Opens a table once the program has opened it.
+    pub(crate) fn open(&self, table: &str) -> File {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let open = || rustix::fs::open(self.path(table), flags, Mode::empty()).ok();
-        let mut fifo = File::from(until("the program reads", open));
+        File::from(until("the program reads", open))
+    }
+
+    fn write(&self, table: &str, text: &str) {
+        let mut fifo = self.open(table);
         fifo.write_all(text.as_bytes()).expect("a pipe holds a small table");
     }
 
