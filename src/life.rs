@@ -4,7 +4,7 @@
 use crate::reading::{Ends, Observation, Snapshot, Stamp, Timer};
 use crate::tcp::path::{Between, Proof, between, reachable};
 use crate::tcp::state::State;
-use crate::transition::{End, Event, LifeId, Roles, Transition, Verdict};
+use crate::transition::{End, Event, LifeId, Roles, Standing, Transition, Verdict};
 
 /// A restarted timer moves its end by more than this: `when` counts 1/100 s, and a jiffy may
 /// take as long again.
@@ -223,6 +223,23 @@ impl Life {
             roles: self.roles,
             verdict: None,
         }
+    }
+
+    /// This life between two readings; `None` until its birth is told.
+    pub(crate) fn standing(&self, ends: Ends, netns: Option<u64>) -> Option<Standing> {
+        Some(Standing {
+            life: self.id,
+            netns,
+            ends,
+            state: self.state?,
+            since: self.since,
+            held_at_least: self.first_look,
+            row: self.now.index,
+            inode: self.now.inode,
+            last_inode: self.last_inode,
+            listener: if unaccepted(self.now.state) { self.listener } else { 0 },
+            uid: self.uid,
+        })
     }
 
     fn note_opener(&mut self, row: &Observation) {

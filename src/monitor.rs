@@ -6,14 +6,13 @@ use crate::filter::Filter;
 use crate::owner::book::Book;
 use crate::owner::scan::{Among, Scan};
 use crate::owner::{Attribution, Holder, OwnerSource};
-use crate::reading::{Reading, Snapshot};
+use crate::reading::{Observation, Origin, Reading, Snapshot, Stamp};
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::tracker::Tracker;
-use crate::transition::{Conclusion, Event, LifeId, Transition};
-use crate::view::Record;
-use crate::view::event::EventRecord;
+use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
 use crate::view::socket::SocketRecord;
+use crate::view::{News, Told};
 use std::collections::HashSet;
 
 /// Matches of lives that are over are dropped once there are this many.
@@ -37,6 +36,10 @@ pub struct Monitor<'a> {
     undecided_told: bool,
     /// The boot time (µs) from which on a socket without an owner is looked for again.
     look_again: u64,
+    /// The rows of the last pass.
+    rows: Vec<Observation>,
+    /// When the last reading ended.
+    read_at: Stamp,
 }
 
 /// Sockets whose owner is not known, until they have been told of.
@@ -49,12 +52,6 @@ struct Unowned {
     /// Shown, without the owner that may not be read.
     denied: u64,
     told: bool,
-}
-
-/// A transition and whose socket it is about.
-struct Told {
-    transition: Transition,
-    owner: Attribution,
 }
 
 impl<'a> Monitor<'a> {
@@ -71,42 +68,46 @@ impl<'a> Monitor<'a> {
             unowned: Unowned::default(),
             undecided_told: false,
             look_again: 0,
+            rows: Vec::new(),
+            read_at: Stamp::default(),
         }
     }
 
-    /// The events of the next reading that the filter asks for; `None` when the run is over.
+    /// The news of the next reading about the sockets that the filters ask for; `None` when the
+    /// run is over.
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`].
-    pub fn events(&mut self, stop: &Stop) -> Result<Option<Vec<Record>>> {
+    pub fn read(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
         let Some(reading) = self.source.next(stop)? else { return Ok(None) };
-        let filter = self.filter;
-        let wanted = |told: &Transition| filter.wants_change(told.from, told.to);
-        let records = self.told(&reading, wanted, |told| {
-            Record::Event(Box::new(EventRecord::new(told.transition, &told.owner)))
-        });
-        Ok(Some(records))
+        let mut news = self.take(reading);
+        let questions = self.tracker.questions();
+        if !questions.is_empty()
+            && let Some(answers) = self.source.confirm(&questions)?
+        {
+            news.extend(self.take(answers));
+        }
+        Ok(Some(news))
     }
 
-    /// The sockets of the next reading that the filter asks for; `None` when the run is over.
-    ///
-    /// # Errors
-    /// What ends the run: see [`Source::next`].
-    pub fn sockets(&mut self, stop: &Stop) -> Result<Option<Vec<Record>>> {
-        let Some(reading) = self.source.next(stop)? else { return Ok(None) };
+    /// The sockets that the filters ask for as they are now, in the order of the kernel's tables.
+    pub fn sockets(&mut self) -> Vec<SocketRecord> {
         let filter = self.filter;
-        let rows = match &reading {
-            Reading::Snapshot(snapshot) => snapshot.rows.as_slice(),
-            Reading::Lost(_) => &[],
-        };
-        let wanted = |told: &Transition| filter.wants_state(told.to);
-        let mut records = self.told(&reading, wanted, |told| {
-            let row = &rows[told.transition.row];
-            Record::Socket(Box::new(SocketRecord::new(&told.transition, row, &told.owner)))
-        });
-        // What could not be read of one look is a notice, no socket.
-        records.retain(|record| matches!(record, Record::Socket(_)));
-        Ok(Some(records))
+        let wanted = |now: &Standing| filter.wants_ends(&now.ends) && filter.wants_state(now.state);
+        let mut now: Vec<Standing> = self.tracker.standings().filter(wanted).collect();
+        now.retain(|now| self.matched.contains(&now.life));
+        now.sort_unstable_by_key(|now| now.row);
+        now.into_iter().map(|now| self.socket(&now)).collect()
+    }
+
+    fn socket(&mut self, now: &Standing) -> SocketRecord {
+        if now.inode != 0 {
+            self.still_proven(now.inode);
+        }
+        let owner = self.owner(now.inode, now.last_inode, now.listener);
+        // A life that the last pass missed has no row there.
+        let row = self.rows.get(now.row).filter(|row| row.ends == now.ends);
+        SocketRecord::new(now, row, self.read_at, &owner)
     }
 
     /// How many lives matched, and how many of them go on.
@@ -128,37 +129,40 @@ impl<'a> Monitor<'a> {
         notices
     }
 
-    fn told(
-        &mut self,
-        reading: &Reading,
-        wanted: impl Fn(&Transition) -> bool,
-        record: impl Fn(Told) -> Record,
-    ) -> Vec<Record> {
-        match reading {
-            Reading::Snapshot(snapshot) => {
-                self.book.begin_round(snapshot.end.boot);
-                self.find_new(snapshot);
-            }
-            Reading::Lost(lost) => self.book.begin_round(lost.time.boot),
+    /// Which of the kernel's interfaces the readings come from.
+    pub fn origin(&self) -> Origin {
+        self.source.origin()
+    }
+
+    fn take(&mut self, reading: Reading) -> Vec<News> {
+        self.read_at = reading.time();
+        self.book.begin_round(self.read_at.boot);
+        if let Reading::Snapshot(snapshot) = &reading {
+            self.find_new(snapshot);
         }
-        let conclusions = self.tracker.update(reading);
+        let conclusions = self.tracker.update(&reading);
+        if let Reading::Snapshot(snapshot) = reading {
+            self.rows = snapshot.rows;
+        }
         self.prove(&conclusions);
-        let mut records = Vec::new();
-        for conclusion in conclusions {
-            match conclusion {
-                Conclusion::Lost(lost) => records.push(Record::Lost(lost)),
-                Conclusion::Transition(transition) => {
-                    let told = self.attribute(*transition);
-                    let shown =
-                        self.filter.wants_ends(&told.transition.ends) && wanted(&told.transition);
-                    if self.matches(&told, shown) && shown {
-                        records.push(record(told));
-                    }
-                }
-            }
-        }
+        let news = conclusions.into_iter().filter_map(|conclusion| match conclusion {
+            Conclusion::Lost(lost) => Some(News::Lost(lost)),
+            Conclusion::Transition(transition) => self.told(*transition),
+        });
+        let news = news.collect();
         self.forget_the_dead();
-        records
+        news
+    }
+
+    /// What is to be told of a transition, if the filters ask for its socket.
+    fn told(&mut self, transition: Transition) -> Option<News> {
+        let Transition { inode, last_inode, listener, from, to, .. } = transition;
+        let owner = self.owner(inode, last_inode, listener);
+        let wanted = self.filter.wants_ends(&transition.ends);
+        let passes = self.filter.wants_change(from, to);
+        let told = Told { transition, owner, passes };
+        let matches = self.matches(&told, wanted && passes);
+        (matches && wanted).then(|| News::Told(Box::new(told)))
     }
 
     /// Drops what belongs to lives that are over, or were dropped without an end.
@@ -255,10 +259,8 @@ impl<'a> Monitor<'a> {
         })
     }
 
-    fn attribute(&self, transition: Transition) -> Told {
-        let Transition { inode, last_inode, listener, .. } = transition;
-        let owner = self.book.attribute(inode, last_inode, listener, &self.filter.process);
-        Told { transition, owner }
+    fn owner(&self, inode: u64, last_inode: u64, listener: u64) -> Attribution {
+        self.book.attribute(inode, last_inode, listener, &self.filter.process)
     }
 
     /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be

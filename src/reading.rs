@@ -150,6 +150,13 @@ pub struct Observation {
     pub timer_left: u64,
     /// Retransmissions without an answer.
     pub retransmits: u32,
+    /// What sock_diag calls the socket from birth to the end of TIME_WAIT; 0 where the source does
+    /// not tell it. It survives `connect(AF_UNSPEC)`, so the ends belong to the identity.
+    pub cookie: u64,
+    /// The interface it is bound to, which link-local twins differ in; 0 for none or untold.
+    pub ifindex: u32,
+    /// Of a listener, how many connections may wait for accept(), where the source tells it.
+    pub backlog_limit: Option<u32>,
 }
 
 impl Observation {
@@ -175,6 +182,109 @@ pub struct Snapshot {
     pub bad_rows: u64,
 }
 
+/// A socket that a reading did not show: is it gone?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Its ends.
+    pub ends: Ends,
+    /// The inode it showed last; 0 for none.
+    pub inode: u64,
+    /// Its cookie; 0 where it is not known.
+    pub cookie: u64,
+    /// The interface it is bound to; 0 where it is not known.
+    pub ifindex: u32,
+}
+
+/// What exact look-ups found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answers {
+    /// When the first question was asked.
+    pub start: Stamp,
+    /// When the last answer had come.
+    pub end: Stamp,
+    /// The inode of the network namespace, where it can be told.
+    pub netns: Option<u64>,
+    /// Each question with its answer; one that could not be trusted is left out.
+    pub answers: Vec<(Question, Answer)>,
+}
+
+/// What one exact look-up found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// No such socket: it is gone.
+    Gone,
+    /// A socket with these ends, which may be a successor or a listener: the reader compares.
+    There(Observation),
+}
+
+/// Full sockets that died, by sock_diag's destroy multicast. What dies may leave a mini-socket in
+/// FIN_WAIT2 or TIME_WAIT: a notice proves a life, not its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deaths {
+    /// When the notices were received.
+    pub time: Stamp,
+    /// The ends (if they were still there) and the cookies of the dead.
+    pub dead: Vec<(Option<Ends>, u64)>,
+    /// The kernel had more notices than room for them.
+    pub overrun: bool,
+}
+
+/// One step of one socket, as the kernel's tracepoint told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The kernel's instant.
+    pub time: Stamp,
+    /// The inode of the network namespace.
+    pub netns: Option<u64>,
+    /// The kernel's address of the socket: its name until it is in CLOSED, and reused after.
+    pub socket: u64,
+    /// Its ends.
+    pub ends: Ends,
+    /// The state before: CLOSED for a child that a listener made.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// A listener made it: the kernel's state before was that of the listener.
+    pub passive: bool,
+    /// The process whose own system call made the step.
+    pub caller: Option<Caller>,
+    /// Why a step to CLOSED cut the connection off, where the kernel told it.
+    pub cut: Option<Cut>,
+    /// What is left of a socket that went to CLOSED, which is how TIME_WAIT begins.
+    pub remains: Remains,
+}
+
+/// A process in its own system call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Its id (that of the thread group).
+    pub pid: i32,
+    /// What the kernel called it then, where that is known.
+    pub comm: Option<Vec<u8>>,
+}
+
+/// How a connection was cut off, by the kernel's own events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// An RST was received or sent.
+    Reset,
+    /// The SYN was answered by an RST.
+    Refused,
+    /// Nobody answered.
+    TimedOut,
+}
+
+/// What an exact look-up found right after a socket went to CLOSED.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// None was made, or its answer proves nothing.
+    Unknown,
+    /// Nothing: its life is over.
+    Nothing,
+    /// A mini-socket, in FIN_WAIT2 or TIME_WAIT.
+    Mini(Observation),
+}
+
 /// Why readings are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -183,6 +293,8 @@ pub enum LostReason {
     Gap,
     /// Rows of a table could not be understood.
     Table,
+    /// The kernel had more events than its ring has room for.
+    Ring,
 }
 
 /// Readings that are missing.
@@ -196,11 +308,42 @@ pub struct Lost {
     pub count: Option<u64>,
 }
 
+/// Which of the kernel's interfaces readings come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Polls of `/proc/net/tcp` and `/proc/net/tcp6`.
+    Proc,
+    /// sock_diag dumps and notices.
+    Netlink,
+    /// The tracepoint `sock:inet_sock_set_state`, joined with polls.
+    Trace,
+}
+
 /// Whatever a source has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// One look at all sockets.
     Snapshot(Snapshot),
+    /// Exact look-ups of sockets that the reading before did not show.
+    Answers(Answers),
+    /// Notices of full sockets that died.
+    Deaths(Deaths),
+    /// One step of one socket.
+    Change(Change),
     /// Something was missed.
     Lost(Lost),
+}
+
+impl Reading {
+    /// When it was complete.
+    pub const fn time(&self) -> Stamp {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.end,
+            Self::Answers(answers) => answers.end,
+            Self::Deaths(deaths) => deaths.time,
+            Self::Change(change) => change.time,
+            Self::Lost(lost) => lost.time,
+        }
+    }
 }

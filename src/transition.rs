@@ -125,6 +125,33 @@ pub struct Transition {
     pub verdict: Option<Verdict>,
 }
 
+/// A life as it stands between two readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Which life.
+    pub life: LifeId,
+    /// The network namespace.
+    pub netns: Option<u64>,
+    /// Its ends.
+    pub ends: Ends,
+    /// The state last told.
+    pub state: State,
+    /// Since when it is known to be in it.
+    pub since: Stamp,
+    /// It was found in this state, and may have been in it for longer.
+    pub held_at_least: bool,
+    /// The place of its row in the last pass that showed it.
+    pub row: usize,
+    /// The inode that the kernel shows now, 0 for none.
+    pub inode: u64,
+    /// The last inode that it showed in this life, 0 for none.
+    pub last_inode: u64,
+    /// The inode of the one listener that can have made it, while it was not accepted.
+    pub listener: u64,
+    /// The socket's uid, where the kernel tells it.
+    pub uid: Option<u32>,
+}
+
 /// What the tracker has to tell, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conclusion {

@@ -5,6 +5,7 @@ use super::{monitor, tell};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::stop::Stop;
+use crate::view::Record;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,9 +19,10 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let stop = Stop::new(None)?;
     let mut monitor = monitor(settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count);
-    let records = monitor.sockets(&stop)?.unwrap_or_default();
+    monitor.read(&stop)?;
+    let records = monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket)));
     output.begin(&stop)?;
-    output.write(records, &stop)?;
+    output.write(records.collect(), &stop)?;
     tell(monitor.notices());
     Ok(output.written() > 0)
 }

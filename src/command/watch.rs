@@ -3,8 +3,11 @@
 use super::output::Output;
 use super::{monitor, tell, terminal};
 use crate::error::Result;
+use crate::reading::Origin;
 use crate::settings::Settings;
 use crate::stop::Stop;
+use crate::view::event::EventRecord;
+use crate::view::{News, Record};
 use std::io::{self, IsTerminal};
 
 /// Watches until Ctrl-C, SIGTERM, `--for`, `-m` or the end of the reader.
@@ -17,7 +20,9 @@ pub fn run(settings: &Settings) -> Result<()> {
     let mut output = Output::events(&settings.print, settings.max_count, settings.pace.interval);
     let mut waiting_told = false;
     output.begin(&stop)?;
-    while let Some(records) = monitor.events(&stop)? {
+    while let Some(news) = monitor.read(&stop)? {
+        let origin = monitor.origin();
+        let records: Vec<Record> = news.into_iter().filter_map(|n| event(n, origin)).collect();
         let nothing_yet = records.is_empty() && !waiting_told;
         waiting_told = true;
         let more = output.write(records, &stop)?;
@@ -34,6 +39,17 @@ pub fn run(settings: &Settings) -> Result<()> {
         tell([format!("{lives} lives of sockets seen, {open} of them not over")]);
     }
     Ok(())
+}
+
+/// The record of a piece of news, if it passes the filter by state.
+fn event(news: News, origin: Origin) -> Option<Record> {
+    match news {
+        News::Lost(lost) => Some(Record::Lost(lost)),
+        News::Told(told) if told.passes => {
+            Some(Record::Event(Box::new(EventRecord::new(*told, origin))))
+        }
+        News::Told(_) => None,
+    }
 }
 
 /// A blank screen should not leave anybody wondering.

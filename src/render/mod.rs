@@ -30,6 +30,10 @@ pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
         (LostReason::Table, Some(count)) => {
             format!("{count} more lines of the tables than before could not be read")
         }
+        (LostReason::Ring, Some(count)) => {
+            format!("{count} events of the kernel had no room in the ring (--ring)")
+        }
+        (LostReason::Ring, None) => "events of the kernel had no room".to_owned(),
         (LostReason::Table, None) => "a table could not be read as a whole".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ pub mod proc;
 pub mod proc_row;
 
 use crate::error::Result;
-use crate::reading::Reading;
+use crate::reading::{Origin, Question, Reading};
 use crate::stop::Stop;
 use std::time::Duration;
 
@@ -16,6 +16,16 @@ pub trait Source {
     /// # Errors
     /// What ends the run: tables that cannot be read, or a reader that has gone.
     fn next(&mut self, stop: &Stop) -> Result<Option<Reading>>;
+
+    /// Looks exactly for sockets that the last reading did not show; `None` where that cannot be
+    /// done, so that the next readings decide.
+    ///
+    /// # Errors
+    /// What ends the run.
+    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>>;
+
+    /// Which of the kernel's interfaces it reads.
+    fn origin(&self) -> Origin;
 
     /// Something the user should be told about the readings, each thing once.
     fn notices(&mut self) -> Vec<String>;

@@ -7,7 +7,9 @@
 use super::proc_row;
 use super::{Pace, Source};
 use crate::error::{Error, Result};
-use crate::reading::{Family, Lost, LostReason, Observation, Reading, Snapshot, Stamp};
+use crate::reading::{
+    Family, Lost, LostReason, Observation, Origin, Question, Reading, Snapshot, Stamp,
+};
 use crate::stop::{Stop, Wake};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
@@ -202,6 +204,14 @@ impl Source for Proc {
             return Ok(Some(Reading::Lost(lost)));
         }
         Ok(Some(Reading::Snapshot(snapshot)))
+    }
+
+    fn confirm(&mut self, _: &[Question]) -> Result<Option<Reading>> {
+        Ok(None)
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Proc
     }
 
     fn notices(&mut self) -> Vec<String> {

@@ -38,6 +38,10 @@ pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
         timer: timer_of(timer),
         timer_left,
         retransmits: u32::try_from(retransmits).ok()?,
+        // The tables tell none of these.
+        cookie: 0,
+        ifindex: 0,
+        backlog_limit: None,
     })
 }
 

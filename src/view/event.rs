@@ -1,11 +1,11 @@
 //! An event of one socket as a record: the schema that scripts build on.
 
-use super::SCHEMA;
 use super::name::escape;
+use super::{SCHEMA, Told};
 use crate::owner::{Attribution, OwnerSource};
-use crate::reading::{Family, Stamp};
+use crate::reading::{Ends, Family, Origin, Stamp};
 use crate::tcp::state::State;
-use crate::transition::{End, Event, LifeId, Transition, Verdict};
+use crate::transition::{End, Event, LifeId, Verdict};
 use serde::{Serialize, Serializer};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub struct EventRecord {
     pub opener: Option<End>,
     pub closer: Option<End>,
     pub verdict: Option<Verdict>,
-    pub source: &'static str,
+    pub source: Origin,
     /// Time since its first sight; for text alone.
     #[serde(skip)]
     pub lived: Duration,
@@ -77,26 +77,27 @@ pub struct Held {
 
 impl EventRecord {
     /// The record of a transition.
-    pub fn new(told: Transition, owner: &Attribution) -> Self {
+    pub fn new(told: Told, source: Origin) -> Self {
+        let Told { transition: told, owner, .. } = told;
         Self {
             v: SCHEMA,
             event: told.event,
             time: told.time,
             after: told.after,
-            socket: Socket::of(&told),
+            socket: Socket::of(told.life, told.netns, told.ends),
             from: told.from,
             via: told.via,
             maybe: told.maybe,
             to: told.to,
             held: told.held,
             held_at_least: told.held_at_least,
-            owner: Owner::of(owner),
+            owner: Owner::of(&owner),
             uid: told.uid,
             inode: Some(told.inode).filter(|inode| *inode != 0),
             opener: told.roles.opener,
             closer: told.roles.closer,
             verdict: told.verdict,
-            source: "proc",
+            source,
             lived: told.lived,
             lived_at_least: told.lived_at_least,
         }
@@ -104,16 +105,17 @@ impl EventRecord {
 }
 
 impl Socket {
-    /// The socket that a transition is about.
-    pub const fn of(told: &Transition) -> Self {
+    /// The socket of a life.
+    pub const fn of(id: LifeId, netns: Option<u64>, ends: Ends) -> Self {
+        let Ends { family, local, remote } = ends;
         Self {
-            id: told.life,
-            netns: told.netns,
-            family: told.ends.family,
-            local_addr: told.ends.local.addr,
-            local_port: told.ends.local.port,
-            remote_addr: told.ends.remote.addr,
-            remote_port: told.ends.remote.port,
+            id,
+            netns,
+            family,
+            local_addr: local.addr,
+            local_port: local.port,
+            remote_addr: remote.addr,
+            remote_port: remote.port,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::event::{Owner, Socket, seconds};
 use crate::owner::Attribution;
 use crate::reading::{Observation, Stamp, Timer};
 use crate::tcp::state::State;
-use crate::transition::Transition;
+use crate::transition::Standing;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -34,25 +34,28 @@ pub struct SocketRecord {
 }
 
 impl SocketRecord {
-    /// The record of a socket that was there at this look.
-    pub fn new(told: &Transition, row: &Observation, owner: &Attribution) -> Self {
-        let left = Duration::from_millis(row.timer_left.saturating_mul(10));
+    /// The record of a socket as it was at an instant; `row` is the last that showed it, which a
+    /// socket known from the kernel's events alone has not.
+    pub fn new(now: &Standing, row: Option<&Observation>, at: Stamp, owner: &Attribution) -> Self {
+        let timer = row.map_or(Timer::None, |row| row.timer);
+        let left = row.map_or(0, |row| row.timer_left);
+        let left = Duration::from_millis(left.saturating_mul(10));
         Self {
             v: SCHEMA,
-            time: told.time,
-            socket: Socket::of(told),
-            state: told.to,
-            held: Some(Duration::ZERO),
-            held_at_least: true,
+            time: at,
+            socket: Socket::of(now.life, now.netns, now.ends),
+            state: now.state,
+            held: Some(at.since(now.since)),
+            held_at_least: now.held_at_least,
             owner: Owner::of(owner),
-            uid: told.uid,
-            inode: Some(told.inode).filter(|inode| *inode != 0),
-            recv_queue: row.rx_queue,
-            send_queue: row.tx_queue,
-            backlog_limit: None, // /proc/net/tcp does not tell it
-            timer: row.timer,
-            timer_left: (row.timer != Timer::None).then_some(left.as_secs_f64()),
-            retransmits: row.retransmits,
+            uid: now.uid,
+            inode: Some(now.inode).filter(|inode| *inode != 0),
+            recv_queue: row.map_or(0, |row| row.rx_queue),
+            send_queue: row.map_or(0, |row| row.tx_queue),
+            backlog_limit: row.and_then(|row| row.backlog_limit),
+            timer,
+            timer_left: (timer != Timer::None).then_some(left.as_secs_f64()),
+            retransmits: row.map_or(0, |row| row.retransmits),
         }
     }
 }

@@ -221,5 +221,8 @@ fn row(ends: Ends, text: &str) -> Observation {
         timer: if left.is_some() { Timer::TimeWait } else { Timer::None },
         timer_left: left.map_or(0, |left| u64::try_from(left).unwrap()),
         retransmits: 0,
+        cookie: 0,
+        ifindex: 0,
+        backlog_limit: None,
     }
 }

@@ -42,7 +42,7 @@ fn event(
         opener: None,
         closer: None,
         verdict: None,
-        source: "proc",
+        source: crate::reading::Origin::Proc,
         lived: Duration::from_millis(69_100),
         lived_at_least: false,
     }

@@ -1,0 +1,92 @@
+//! How a life ends: by passes that miss it. What follows it on the same ends, or with its inode
+//! elsewhere, is told after that end.
+
+use super::{Missing, PASSES_TO_CONFIRM, Tracker};
+use crate::life::unaccepted;
+use crate::reading::{Ends, Family, Snapshot};
+use crate::tcp::state::State;
+use crate::transition::{Conclusion, LifeId};
+
+impl Tracker {
+    /// Counts the misses of every life the pass did not show.
+    pub(super) fn reap(&mut self, whole: bool) -> Vec<Missing> {
+        let pass = self.pass;
+        let mut missing: Vec<Missing> = Vec::new();
+        for (ends, lives) in &mut self.lives {
+            for life in lives.iter_mut().filter(|life| life.pass != pass) {
+                life.unreadable |= !whole;
+                let absent = !(life.unreadable && self.bad_rows > 0);
+                life.misses += u8::from(absent);
+                let gone = life.misses >= PASSES_TO_CONFIRM;
+                missing.push(Missing { ends: *ends, id: life.id, inode: life.last_inode, gone });
+            }
+        }
+        missing.sort_unstable_by_key(|life| life.id);
+        missing
+    }
+
+    pub(super) fn close(
+        &mut self,
+        missing: &[Missing],
+        snapshot: &Snapshot,
+        told: &mut Vec<Conclusion>,
+    ) {
+        for gone in missing.iter().filter(|life| life.gone) {
+            if let Some(mut life) = self.forget(gone.ends, gone.id) {
+                let mut told_of_life = std::mem::take(&mut life.withheld);
+                told_of_life.push(life.death(gone.ends, snapshot));
+                told.extend(told_of_life.into_iter().map(Box::new).map(Conclusion::Transition));
+            }
+        }
+    }
+
+    /// Tells what waited for an end that is now concluded, or was none.
+    pub(super) fn release(&mut self, told: &mut Vec<Conclusion>) {
+        for (ends, id) in std::mem::take(&mut self.waiting) {
+            let Some(life) = self.life(ends, id) else { continue };
+            let open = life.predecessor.is_some_and(|(ends, id)| {
+                self.life(ends, id).is_some_and(|before| before.pass != self.pass)
+            });
+            if open {
+                self.waiting.push((ends, id));
+            } else if let Some(life) = self.life_mut(ends, id) {
+                life.predecessor = None;
+                let withheld = std::mem::take(&mut life.withheld);
+                told.extend(withheld.into_iter().map(Box::new).map(Conclusion::Transition));
+            }
+        }
+    }
+
+    /// Finds out what a newborn follows: a life that may have ended, and its listener.
+    pub(super) fn settle(&mut self, ends: Ends, id: LifeId, missing: &[Missing]) {
+        let listener = self.listener_of(ends);
+        let Some(life) = self.life_mut(ends, id) else { return };
+        if life.now.inode == 0 && unaccepted(life.now.state) {
+            life.listener = listener;
+        }
+        let inode = life.now.inode;
+        let pending = || missing.iter().filter(|life| !life.gone);
+        let moved = pending().find(|before| inode != 0 && before.inode == inode);
+        let replaced = || pending().rfind(|before| before.ends == ends);
+        if let Some(before) = moved.or_else(replaced) {
+            life.predecessor = Some((before.ends, before.id));
+            self.waiting.push((ends, id));
+        }
+    }
+
+    /// The inode of the one listener that can have made a socket with these ends: of the exact
+    /// address, else of a wildcard; 0 where there is none or a group of them.
+    fn listener_of(&self, ends: Ends) -> u64 {
+        // `::ffff:0.0.0.0` listens to v4 alone, `::` perhaps to v6 alone.
+        let mapped = ends.local.addr.is_ipv4().then_some(Family::Ipv4.unspecified());
+        let addrs = [Some(ends.local.addr), mapped, Some(ends.family.unspecified())];
+        for addr in addrs.into_iter().flatten() {
+            let there = self.lives.get(&ends.listener(addr)).into_iter().flatten();
+            let mut listeners = there.filter(|life| life.now.state == State::Listen);
+            if let Some(first) = listeners.next() {
+                return if listeners.next().is_none() { first.now.inode } else { 0 };
+            }
+        }
+        0
+    }
+}

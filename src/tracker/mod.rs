@@ -1,0 +1,216 @@
+//! Folds readings into transitions, one socket life at a time.
+//!
+//! Every pass is matched against the lives known so far ([`matching`]), and what it does not show
+//! may have ended ([`ending`]).
+
+mod ending;
+mod matching;
+
+use crate::life::Life;
+use crate::reading::{Ends, Lost, LostReason, Question, Reading, Snapshot, Stamp};
+use crate::tcp::path::{Between, between_all, certain_since_birth};
+use crate::tcp::state::State;
+use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
+use std::collections::HashMap;
+
+/// Passes in a row that must miss a socket before it is gone: of single misses under the worst
+/// churn none was seen twice.
+const PASSES_TO_CONFIRM: u8 = 2;
+
+/// Follows every socket from its first row to its end.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    lives: HashMap<Ends, Vec<Life>>,
+    count: usize,
+    born: u64,
+    run: u32,
+    pass: u64,
+    /// The network namespace of the last pass.
+    netns: Option<u64>,
+    /// The start of the last pass that could be read as a whole.
+    previous: Option<Stamp>,
+    /// A gap came before the next pass.
+    gap: bool,
+    bad_rows: u64,
+    /// Lives that wait for the end of another to be concluded.
+    waiting: Vec<(Ends, LifeId)>,
+    /// Lives that may or may not be the ones seen before.
+    undecided: u64,
+}
+
+/// What the matching of one pass leaves to be told.
+#[derive(Default)]
+struct Work {
+    /// Rows that no life with the same inode explains.
+    leftover: Vec<usize>,
+    /// Lives with news, by the row that brought them.
+    touched: Vec<(usize, Ends, LifeId)>,
+    /// How many lives the pass showed.
+    seen: usize,
+}
+
+/// A life that a pass did not show.
+struct Missing {
+    ends: Ends,
+    id: LifeId,
+    inode: u64,
+    gone: bool,
+}
+
+impl Tracker {
+    /// Takes in a reading and returns what it proves, in the order to tell it.
+    pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
+        match reading {
+            Reading::Snapshot(snapshot) => self.take_snapshot(snapshot),
+            Reading::Answers(_) | Reading::Deaths(_) | Reading::Change(_) => Vec::new(),
+            Reading::Lost(lost) => {
+                self.gap |= lost.reason == LostReason::Gap;
+                vec![Conclusion::Lost(*lost)]
+            }
+        }
+    }
+
+    /// Every life as it stands.
+    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+        let of = |ends: &Ends, life: &Life| life.standing(*ends, self.netns);
+        self.lives
+            .iter()
+            .flat_map(move |(ends, lives)| lives.iter().filter_map(move |life| of(ends, life)))
+    }
+
+    /// The sockets that the last reading did not show, and that an exact look-up may decide.
+    pub fn questions(&self) -> Vec<Question> {
+        Vec::new()
+    }
+
+    /// How many sockets are being followed.
+    pub const fn open(&self) -> usize {
+        self.count
+    }
+
+    /// How often a restarted timer left it open whether the ends were used again.
+    pub const fn undecided(&self) -> u64 {
+        self.undecided
+    }
+
+    /// Every life being followed.
+    pub fn ids(&self) -> impl Iterator<Item = LifeId> {
+        self.lives.values().flatten().map(|life| life.id)
+    }
+
+    /// Every inode that a life being followed refers to.
+    pub fn inodes(&self) -> impl Iterator<Item = u64> {
+        self.lives.values().flatten().flat_map(|life| [life.last_inode, life.listener])
+    }
+
+    fn take_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Conclusion> {
+        self.pass += 1;
+        self.netns = snapshot.netns;
+        if self.pass == 1 {
+            let seconds = snapshot.end.wall / 1_000_000;
+            self.run = u32::try_from(seconds).unwrap_or(u32::MAX);
+        }
+        let work = self.match_rows(snapshot);
+        let mut told = Vec::new();
+        let whole = self.judge_rows(snapshot, &mut told);
+        let missing = if work.seen < self.count { self.reap(whole) } else { Vec::new() };
+        self.close(&missing, snapshot, &mut told);
+        self.release(&mut told);
+        self.tell_news(work.touched, &missing, snapshot, &mut told);
+        if whole || self.previous.is_none() {
+            self.previous = Some(snapshot.start);
+        }
+        self.gap = false;
+        told
+    }
+
+    /// Rows that cannot be read prove no absence: what is missing since then may be among them.
+    fn judge_rows(&mut self, snapshot: &Snapshot, told: &mut Vec<Conclusion>) -> bool {
+        let lost = snapshot.bad_rows.saturating_sub(self.bad_rows);
+        self.bad_rows = snapshot.bad_rows;
+        if lost > 0 {
+            let (time, reason) = (snapshot.end, LostReason::Table);
+            told.push(Conclusion::Lost(Lost { time, reason, count: Some(lost) }));
+        }
+        lost == 0
+    }
+
+    fn tell_news(
+        &mut self,
+        touched: Vec<(usize, Ends, LifeId)>,
+        missing: &[Missing],
+        snapshot: &Snapshot,
+        told: &mut Vec<Conclusion>,
+    ) {
+        for (_, ends, id) in touched {
+            let newborn = self.life(ends, id).is_some_and(|life| life.state.is_none());
+            if newborn {
+                self.settle(ends, id, missing);
+            }
+            let absent = self.previous;
+            let Some(life) = self.life_mut(ends, id) else { continue };
+            let Some(transition) = tell(life, ends, absent, snapshot) else { continue };
+            if life.predecessor.is_some() {
+                life.withheld.push(transition);
+            } else {
+                told.push(Conclusion::Transition(Box::new(transition)));
+            }
+        }
+    }
+
+    fn life(&self, ends: Ends, id: LifeId) -> Option<&Life> {
+        self.lives.get(&ends)?.iter().find(|life| life.id == id)
+    }
+
+    fn life_mut(&mut self, ends: Ends, id: LifeId) -> Option<&mut Life> {
+        self.lives.get_mut(&ends)?.iter_mut().find(|life| life.id == id)
+    }
+
+    fn forget(&mut self, ends: Ends, id: LifeId) -> Option<Life> {
+        let lives = self.lives.get_mut(&ends)?;
+        let place = lives.iter().position(|life| life.id == id)?;
+        let life = lives.swap_remove(place);
+        if lives.is_empty() {
+            self.lives.remove(&ends);
+        }
+        self.count -= 1;
+        Some(life)
+    }
+}
+
+/// Moves a life to the state its latest row shows and says what that was: the one place where a
+/// life's state changes. `absent` is the start of the last pass that can have missed a newborn.
+fn tell(
+    life: &mut Life,
+    ends: Ends,
+    absent: Option<Stamp>,
+    snapshot: &Snapshot,
+) -> Option<Transition> {
+    let (from, to) = (life.state, life.now.state);
+    if from == Some(to) {
+        return None;
+    }
+    let mut told = life.transition(ends, snapshot);
+    let way = match from {
+        None if life.first_look || to == State::Closed => Between::default(),
+        _ => between_all(from.unwrap_or(State::Closed), &life.glimpsed, to, life.proof()),
+    };
+    Between { certain: told.via, possible: told.maybe } = way;
+    let passed = match from {
+        Some(_) => told.via.clone(),
+        None => certain_since_birth(to, life.proof()),
+    };
+    passed.into_iter().chain([to]).for_each(|state| life.note_closer(state));
+    told.roles = life.roles;
+    (told.event, told.after) = match from {
+        Some(_) => (Event::Changed, Some(life.state_seen)),
+        None if life.first_look => (Event::Present, None),
+        None => (Event::Opened, absent),
+    };
+    life.glimpsed.clear();
+    life.first_look &= from.is_none();
+    life.state = Some(to);
+    life.since = snapshot.end;
+    life.state_seen = snapshot.start;
+    Some(told)
+}
