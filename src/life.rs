@@ -1,7 +1,7 @@
 //! One socket's life as the tracker follows it: what makes two rows the same socket, who opened,
 //! who closed, how it ended.
 
-use crate::reading::{Ends, Observation, Snapshot, Stamp, Timer};
+use crate::reading::{Ends, Look, Observation, Question, Stamp, Timer};
 use crate::tcp::path::{Between, Proof, between, reachable};
 use crate::tcp::state::State;
 use crate::transition::{End, Event, LifeId, Roles, Standing, Transition, Verdict};
@@ -43,11 +43,16 @@ pub(crate) struct Life {
     /// Passes in a row without it.
     pub(crate) misses: u8,
     pub(crate) last_inode: u64,
+    /// Its cookie and interface; 0 where the source does not tell them.
+    pub(crate) cookie: u64,
+    ifindex: u32,
     pub(crate) listener: u64,
     pub(crate) uid: Option<u32>,
     pub(crate) roles: Roles,
     /// States that the pass showed before the latest row of this life.
     pub(crate) glimpsed: Vec<State>,
+    /// Its full socket is known to have died, which may leave a mini-socket.
+    pub(crate) died: bool,
     /// It is missing since rows could not be read.
     pub(crate) unreadable: bool,
     /// In `SYN_RECV` it was last a request socket.
@@ -75,10 +80,13 @@ impl Life {
             pass_start: born,
             misses: 0,
             last_inode: 0,
+            cookie: 0,
+            ifindex: 0,
             listener: 0,
             uid: None,
             roles: Roles::default(),
             glimpsed: Vec::new(),
+            died: false,
             unreadable: false,
             request: false,
             timer_end: None,
@@ -88,7 +96,7 @@ impl Life {
     }
 
     /// Takes in a row of this life.
-    pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Snapshot) {
+    pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Look) {
         if self.pass == pass && self.now.state != row.state && Some(self.now.state) != self.state {
             self.glimpsed.push(self.now.state);
             self.note_closer(self.now.state);
@@ -100,6 +108,9 @@ impl Life {
         }
         if row.inode != 0 {
             self.last_inode = row.inode;
+        }
+        if row.cookie != 0 {
+            (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
         }
         self.uid = row.known_uid();
         self.now = Shown { state: row.state, inode: row.inode, mini: row.mini, index };
@@ -115,29 +126,54 @@ impl Life {
     /// Whether this row can be the same socket a moment later (`tcp-on-linux`: identity). The
     /// inode comes with accept() and goes with close(); it never changes in between.
     pub(crate) fn may_become(&self, row: &Observation) -> bool {
+        let fits = self.cookie_says(row).unwrap_or_else(|| self.inode_fits(row));
+        fits && reachable(self.now.state, row.state)
+    }
+
+    /// Whether the cookies say that a row is this socket's, where both are known.
+    pub(crate) const fn cookie_says(&self, row: &Observation) -> Option<bool> {
+        match (self.cookie, row.cookie) {
+            (0, _) | (_, 0) => None,
+            (ours, its) => Some(ours == its),
+        }
+    }
+
+    fn inode_fits(&self, row: &Observation) -> bool {
         let now = &self.now;
-        let inode_fits = match (now.inode, row.inode) {
+        match (now.inode, row.inode) {
             (0, 0) => !back_from_mini(now, row),
             (0, _) => unaccepted(now.state) || is_unknown(now.state),
             (_, 0) => orphaned(row.state) || is_unknown(row.state),
             (before, after) => before == after,
-        };
-        inode_fits && reachable(now.state, row.state)
+        }
+    }
+
+    /// Whether a row shows this very kernel socket, but in a state that only a new connection
+    /// explains: `connect(AF_UNSPEC)` ended the one we knew.
+    pub(crate) fn began_anew(&self, row: &Observation) -> bool {
+        let same_inode = row.inode != 0 && row.inode == self.now.inode;
+        self.cookie_says(row).unwrap_or(same_inode) && !reachable(self.now.state, row.state)
+    }
+
+    /// What an exact look-up is asked about this socket.
+    pub(crate) const fn question(&self, ends: Ends) -> Question {
+        Question { ends, inode: self.now.inode, cookie: self.cookie, ifindex: self.ifindex }
     }
 
     /// Whether the timer of a mini-socket in an unchanged state was set anew: a retransmitted FIN
     /// did that, or the ends were used by another connection meanwhile.
-    pub(crate) fn timer_restarted(&self, row: &Observation, pass: &Snapshot) -> bool {
+    pub(crate) fn timer_restarted(&self, row: &Observation, pass: &Look) -> bool {
         // A timer that has run out reads 0 until the kernel gets to it, seconds later if need be.
         let running = runs_down(row) && row.timer_left > 0;
         let same = self.now.state == row.state && self.now.mini && running;
-        same && self
-            .timer_end
-            .is_some_and(|end| pass.start.boot + micros_left(row) > end + TIMER_SLACK_MICROS)
+        same && self.cookie_says(row).is_none()
+            && self
+                .timer_end
+                .is_some_and(|end| pass.start.boot + micros_left(row) > end + TIMER_SLACK_MICROS)
     }
 
     /// How far (µs) the timer of a row is from that of this life: twins are told apart by it.
-    pub(crate) fn timer_off(&self, row: &Observation, pass: &Snapshot) -> u64 {
+    pub(crate) fn timer_off(&self, row: &Observation, pass: &Look) -> u64 {
         let end = pass.end.boot + micros_left(row);
         self.timer_end.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before))
     }
@@ -178,7 +214,7 @@ impl Life {
     }
 
     /// The end of a life that two passes have missed.
-    pub(crate) fn death(&self, ends: Ends, snapshot: &Snapshot) -> Transition {
+    pub(crate) fn death(&self, ends: Ends, look: &Look) -> Transition {
         let from = self.state.unwrap_or(self.now.state);
         let way = match from {
             State::Closed => Between::default(),
@@ -193,20 +229,19 @@ impl Life {
             inode: 0,
             uid: None,
             verdict: self.verdict(),
-            ..self.transition(ends, snapshot)
+            ..self.transition(ends, look)
         }
     }
 
     /// What every record of a life says, whatever happened.
-    pub(crate) fn transition(&self, ends: Ends, snapshot: &Snapshot) -> Transition {
-        let held = self.state.map(|_| snapshot.end.since(self.since));
+    pub(crate) fn transition(&self, ends: Ends, look: &Look) -> Transition {
+        let held = self.state.map(|_| look.end.since(self.since));
         Transition {
             event: Event::Changed,
             life: self.id,
-            row: self.now.index,
-            netns: snapshot.netns,
+            netns: look.netns,
             ends,
-            time: snapshot.end,
+            time: look.end,
             after: None,
             from: self.state,
             via: Vec::new(),
@@ -214,7 +249,7 @@ impl Life {
             to: self.now.state,
             held,
             held_at_least: held.is_some() && self.first_look,
-            lived: snapshot.end.since(self.born),
+            lived: look.end.since(self.born),
             lived_at_least: self.birth_unseen,
             inode: self.now.inode,
             last_inode: self.last_inode,
@@ -253,7 +288,7 @@ impl Life {
         }
     }
 
-    fn note_timer(&mut self, row: &Observation, pass: &Snapshot) {
+    fn note_timer(&mut self, row: &Observation, pass: &Look) {
         if !runs_down(row) {
             self.timer_end = None;
             return;

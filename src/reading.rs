@@ -167,6 +167,17 @@ impl Observation {
     }
 }
 
+/// When one look at some or all sockets was made, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Before the first socket was looked at.
+    pub start: Stamp,
+    /// After the last one.
+    pub end: Stamp,
+    /// The inode of the network namespace, where it can be told.
+    pub netns: Option<u64>,
+}
+
 /// All rows of one poll, with the time it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -345,5 +356,19 @@ impl Reading {
             Self::Change(change) => change.time,
             Self::Lost(lost) => lost.time,
         }
+    }
+}
+
+impl Snapshot {
+    /// When it was taken.
+    pub const fn look(&self) -> Look {
+        Look { start: self.start, end: self.end, netns: self.netns }
+    }
+}
+
+impl Answers {
+    /// When they were given.
+    pub const fn look(&self) -> Look {
+        Look { start: self.start, end: self.end, netns: self.netns }
     }
 }

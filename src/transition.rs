@@ -85,8 +85,6 @@ pub struct Transition {
     pub event: Event,
     /// To which life.
     pub life: LifeId,
-    /// The place of its row in the snapshot that showed it, or that showed it last.
-    pub row: usize,
     /// The network namespace.
     pub netns: Option<u64>,
     /// Its ends.

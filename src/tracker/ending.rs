@@ -3,7 +3,7 @@
 
 use super::{Missing, PASSES_TO_CONFIRM, Tracker};
 use crate::life::unaccepted;
-use crate::reading::{Ends, Family, Snapshot};
+use crate::reading::{Ends, Family, Look};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
 
@@ -18,6 +18,9 @@ impl Tracker {
                 let absent = !(life.unreadable && self.bad_rows > 0);
                 life.misses += u8::from(absent);
                 let gone = life.misses >= PASSES_TO_CONFIRM;
+                if !life.unreadable && life.now.state != State::Listen {
+                    self.questions.push(life.question(*ends));
+                }
                 missing.push(Missing { ends: *ends, id: life.id, inode: life.last_inode, gone });
             }
         }
@@ -25,16 +28,11 @@ impl Tracker {
         missing
     }
 
-    pub(super) fn close(
-        &mut self,
-        missing: &[Missing],
-        snapshot: &Snapshot,
-        told: &mut Vec<Conclusion>,
-    ) {
+    pub(super) fn close(&mut self, missing: &[Missing], look: &Look, told: &mut Vec<Conclusion>) {
         for gone in missing.iter().filter(|life| life.gone) {
             if let Some(mut life) = self.forget(gone.ends, gone.id) {
                 let mut told_of_life = std::mem::take(&mut life.withheld);
-                told_of_life.push(life.death(gone.ends, snapshot));
+                told_of_life.push(life.death(gone.ends, look));
                 told.extend(told_of_life.into_iter().map(Box::new).map(Conclusion::Transition));
             }
         }

@@ -31,8 +31,11 @@ impl Tracker {
                 .max_by_key(|life| self.rank(life, row, at))
         });
         let Some(life) = found else { return false };
-        let unproven = row.inode == 0 && life.pass != self.pass;
-        if unproven && (self.gap || life.timer_restarted(row, at) && !self.peer_in_last_ack(row)) {
+        let proven = row.inode != 0 || life.cookie_says(row).is_some();
+        let unproven = !proven && life.pass != self.pass;
+        if unproven
+            && (self.gap || life.timer_restarted(row, &at.look()) && !self.peer_in_last_ack(row))
+        {
             return false;
         }
         let id = life.id;
@@ -45,7 +48,7 @@ impl Tracker {
     fn rank(&self, life: &Life, row: &Observation, at: &Snapshot) -> impl Ord + use<> {
         let twin = row.inode == 0;
         let unshown = twin && life.pass != self.pass;
-        let timer_off = if twin { life.timer_off(row, at) } else { 0 };
+        let timer_off = if twin { life.timer_off(row, &at.look()) } else { 0 };
         let older = if twin { u64::MAX - life.id.number } else { life.id.number };
         (unshown, std::cmp::Reverse(timer_off), life.pass, older)
     }
@@ -72,7 +75,8 @@ impl Tracker {
         });
         let mut first_look = pass == 1;
         if let Some(life) = candidate {
-            let unproven = self.gap || life.timer_restarted(row, snapshot);
+            let gap = self.gap && life.cookie_says(row).is_none();
+            let unproven = gap || life.timer_restarted(row, &snapshot.look());
             let id = life.id;
             if life.pass == pass || !unproven {
                 return self.show(row, index, id, snapshot, work);
@@ -98,7 +102,7 @@ impl Tracker {
         let pass = self.pass;
         let Some(life) = self.life_mut(row.ends, id) else { return };
         work.seen += usize::from(life.pass != pass);
-        life.show(row, i, pass, at);
+        life.show(row, i, pass, &at.look());
         if life.state != Some(row.state) {
             work.touched.push((i, row.ends, id));
         }

@@ -3,11 +3,12 @@
 //! Every pass is matched against the lives known so far ([`matching`]), and what it does not show
 //! may have ended ([`ending`]).
 
+mod answers;
 mod ending;
 mod matching;
 
 use crate::life::Life;
-use crate::reading::{Ends, Lost, LostReason, Question, Reading, Snapshot, Stamp};
+use crate::reading::{Ends, Look, Lost, LostReason, Question, Reading, Snapshot, Stamp};
 use crate::tcp::path::{Between, between_all, certain_since_birth};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
@@ -36,6 +37,8 @@ pub struct Tracker {
     waiting: Vec<(Ends, LifeId)>,
     /// Lives that may or may not be the ones seen before.
     undecided: u64,
+    /// What an exact look-up may decide.
+    questions: Vec<Question>,
 }
 
 /// What the matching of one pass leaves to be told.
@@ -62,7 +65,8 @@ impl Tracker {
     pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
         match reading {
             Reading::Snapshot(snapshot) => self.take_snapshot(snapshot),
-            Reading::Answers(_) | Reading::Deaths(_) | Reading::Change(_) => Vec::new(),
+            Reading::Answers(answers) => self.take_answers(answers),
+            Reading::Deaths(_) | Reading::Change(_) => Vec::new(),
             Reading::Lost(lost) => {
                 self.gap |= lost.reason == LostReason::Gap;
                 vec![Conclusion::Lost(*lost)]
@@ -79,8 +83,9 @@ impl Tracker {
     }
 
     /// The sockets that the last reading did not show, and that an exact look-up may decide.
-    pub fn questions(&self) -> Vec<Question> {
-        Vec::new()
+    /// Of a listener none may: the kernel picks one of its group by a hash.
+    pub fn questions(&mut self) -> Vec<Question> {
+        std::mem::take(&mut self.questions)
     }
 
     /// How many sockets are being followed.
@@ -105,6 +110,7 @@ impl Tracker {
 
     fn take_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Conclusion> {
         self.pass += 1;
+        self.questions.clear();
         self.netns = snapshot.netns;
         if self.pass == 1 {
             let seconds = snapshot.end.wall / 1_000_000;
@@ -114,9 +120,9 @@ impl Tracker {
         let mut told = Vec::new();
         let whole = self.judge_rows(snapshot, &mut told);
         let missing = if work.seen < self.count { self.reap(whole) } else { Vec::new() };
-        self.close(&missing, snapshot, &mut told);
+        self.close(&missing, &snapshot.look(), &mut told);
         self.release(&mut told);
-        self.tell_news(work.touched, &missing, snapshot, &mut told);
+        self.tell_news(work.touched, &missing, &snapshot.look(), &mut told);
         if whole || self.previous.is_none() {
             self.previous = Some(snapshot.start);
         }
@@ -139,7 +145,7 @@ impl Tracker {
         &mut self,
         touched: Vec<(usize, Ends, LifeId)>,
         missing: &[Missing],
-        snapshot: &Snapshot,
+        look: &Look,
         told: &mut Vec<Conclusion>,
     ) {
         for (_, ends, id) in touched {
@@ -149,7 +155,7 @@ impl Tracker {
             }
             let absent = self.previous;
             let Some(life) = self.life_mut(ends, id) else { continue };
-            let Some(transition) = tell(life, ends, absent, snapshot) else { continue };
+            let Some(transition) = tell(life, ends, absent, look) else { continue };
             if life.predecessor.is_some() {
                 life.withheld.push(transition);
             } else {
@@ -180,17 +186,12 @@ impl Tracker {
 
 /// Moves a life to the state its latest row shows and says what that was: the one place where a
 /// life's state changes. `absent` is the start of the last pass that can have missed a newborn.
-fn tell(
-    life: &mut Life,
-    ends: Ends,
-    absent: Option<Stamp>,
-    snapshot: &Snapshot,
-) -> Option<Transition> {
+fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Option<Transition> {
     let (from, to) = (life.state, life.now.state);
     if from == Some(to) {
         return None;
     }
-    let mut told = life.transition(ends, snapshot);
+    let mut told = life.transition(ends, look);
     let way = match from {
         None if life.first_look || to == State::Closed => Between::default(),
         _ => between_all(from.unwrap_or(State::Closed), &life.glimpsed, to, life.proof()),
@@ -210,7 +211,7 @@ fn tell(
     life.glimpsed.clear();
     life.first_look &= from.is_none();
     life.state = Some(to);
-    life.since = snapshot.end;
-    life.state_seen = snapshot.start;
+    life.since = look.end;
+    life.state_seen = look.start;
     Some(told)
 }

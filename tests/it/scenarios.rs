@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tcplapse::reading::{
-    Endpoint, Ends, Family, Lost, LostReason, Observation, Reading, Snapshot, Stamp, Timer,
+    Answer, Answers, Endpoint, Ends, Family, Lost, LostReason, Observation, Question, Reading,
+    Snapshot, Stamp, Timer,
 };
 use tcplapse::tcp::state::State;
 use tcplapse::tracker::Tracker;
@@ -56,6 +57,8 @@ enum Step {
     Poll(Vec<Observation>, u64),
     /// This many seconds without a look.
     Gap(u64),
+    /// What exact look-ups of sockets that the poll before did not show find: `gone`, or a row.
+    Look(Vec<(Ends, Option<Observation>)>),
 }
 
 impl Case {
@@ -66,6 +69,7 @@ impl Case {
             match line.split_once(' ').unwrap_or((line, "")) {
                 ("socket", rest) => case.define(rest),
                 ("poll", rest) => case.poll(rest),
+                ("look", rest) => case.look(rest),
                 ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
                 ("tell", rest) => {
                     expected.push(rest.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -96,6 +100,16 @@ impl Case {
         self.steps.push(Step::Poll(rows, bad));
     }
 
+    /// `A gone  B 06/0`: every question asked must be answered here, and no other.
+    fn look(&mut self, rest: &str) {
+        let words: Vec<_> = rest.split_whitespace().collect();
+        let answer = |pair: &[&str]| {
+            let ends = self.ends[&pair[0].chars().next().unwrap()];
+            (ends, (pair[1] != "gone").then(|| row(ends, pair[1])))
+        };
+        self.steps.push(Step::Look(words.chunks(2).map(answer).collect()));
+    }
+
     fn play(&self) -> String {
         let mut tracker = Tracker::default();
         let mut now = 0;
@@ -110,6 +124,11 @@ impl Case {
                         reason: LostReason::Gap,
                         count: None,
                     }))
+                }
+                Step::Look(found) => {
+                    let answers = answers(&tracker.questions(), found);
+                    let (start, end) = (stamp(now + 2 * PASS), stamp(now + 3 * PASS));
+                    tracker.update(&Reading::Answers(Answers { start, end, netns: None, answers }))
                 }
                 Step::Poll(rows, bad_rows) => {
                     now += INTERVAL;
@@ -138,7 +157,9 @@ impl Case {
         let letter = self.ends.iter().find(|(_, ends)| **ends == told.ends).expect("known ends").0;
         let mut line = format!("{}{letter} {}", told.life.number, change(told));
         let after = told.after.map_or("-".to_owned(), |after| poll_number(after.boot));
-        let _ = write!(line, " ({after},{}]", poll_number(told.time.boot - PASS));
+        // A look-up after poll 3 is at 3+.
+        let looked_up = if told.time.boot % INTERVAL > PASS { "+" } else { "" };
+        let _ = write!(line, " ({after},{}{looked_up}]", poll_number(told.time.boot - PASS));
         if told.held_at_least {
             line.push_str(" held>=");
             line.push_str(&(told.held.unwrap().as_micros() / u128::from(INTERVAL)).to_string());
@@ -156,6 +177,16 @@ impl Case {
         }
         line
     }
+}
+
+/// What was found, as answers to what was asked.
+fn answers(asked: &[Question], found: &[(Ends, Option<Observation>)]) -> Vec<(Question, Answer)> {
+    let of = |question: &Question| {
+        let (_, row) = found.iter().find(|(ends, _)| *ends == question.ends).expect("an answer");
+        (*question, row.map_or(Answer::Gone, Answer::There))
+    };
+    assert_eq!(asked.len(), found.len(), "asked: {asked:?}");
+    asked.iter().map(of).collect()
 }
 
 fn change(told: &Transition) -> String {
@@ -200,10 +231,11 @@ fn ends(local: &str, remote: &str) -> Ends {
     Ends { family, local: end(local), remote: end(remote) }
 }
 
-/// `06/0`, `05/0@59.9` (a mini-socket's timer), `05/0full` (12 fields are the rule for a request,
+/// `06/0`, `01/7#5` (its cookie, last), `05/0@59.9` (a mini-socket's timer), `05/0full` (12 fields are the rule for a request,
 /// TIME_WAIT and FIN_WAIT2 without an inode).
 fn row(ends: Ends, text: &str) -> Observation {
     let (state, rest) = text.split_once('/').unwrap();
+    let (rest, cookie) = rest.split_once('#').unwrap_or((rest, "0"));
     let (rest, left) = rest.split_once('@').map_or((rest, None), |(r, left)| (r, Some(left)));
     let (inode, full) = rest.strip_suffix("full").map_or((rest, false), |inode| (inode, true));
     let inode = inode.parse().unwrap();
@@ -221,7 +253,7 @@ fn row(ends: Ends, text: &str) -> Observation {
         timer: if left.is_some() { Timer::TimeWait } else { Timer::None },
         timer_left: left.map_or(0, |left| u64::try_from(left).unwrap()),
         retransmits: 0,
-        cookie: 0,
+        cookie: cookie.parse().unwrap(),
         ifindex: 0,
         backlog_limit: None,
     }
