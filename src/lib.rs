@@ -13,6 +13,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod coverage;
 pub mod error;
 pub mod filter;
 mod life;

@@ -1,11 +1,12 @@
 //! The corridor: a reading in, records out. Joins the source, the tracker, the owners and the
 //! filters; knows nothing of formats.
 
+use crate::coverage::Coverage;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::owner::book::Book;
 use crate::owner::scan::{Among, Scan};
-use crate::owner::{Attribution, Holder, OwnerSource};
+use crate::owner::{Attribution, Holder, OwnerSource, Process};
 use crate::reading::{Observation, Origin, Reading, Snapshot, Stamp};
 use crate::source::Source;
 use crate::stop::Stop;
@@ -13,7 +14,7 @@ use crate::tracker::Tracker;
 use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
 use crate::view::socket::SocketRecord;
 use crate::view::{News, Told};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Matches of lives that are over are dropped once there are this many.
 const SLACK: usize = 4096;
@@ -28,10 +29,11 @@ pub struct Monitor<'a> {
     filter: &'a Filter,
     tracker: Tracker,
     book: Book,
+    /// Who acted on a socket in its own system call, and when (boot time, µs).
+    callers: HashMap<LifeId, (Process, u64)>,
     /// Lives that have once matched the filter by process: they stay matched.
     matched: HashSet<LifeId>,
-    /// How many lives have matched.
-    lives: u64,
+    coverage: Coverage,
     unowned: Unowned,
     undecided_told: bool,
     /// The boot time (µs) from which on a socket without an owner is looked for again.
@@ -63,8 +65,9 @@ impl<'a> Monitor<'a> {
             filter,
             tracker: Tracker::default(),
             book: Book::default(),
+            callers: HashMap::new(),
             matched: HashSet::new(),
-            lives: 0,
+            coverage: Coverage::default(),
             unowned: Unowned::default(),
             undecided_told: false,
             look_again: 0,
@@ -104,15 +107,16 @@ impl<'a> Monitor<'a> {
         if now.inode != 0 {
             self.still_proven(now.inode);
         }
-        let owner = self.owner(now.inode, now.last_inode, now.listener);
+        let owner = self.owner(now.life, now.inode, now.last_inode, now.listener);
         // A life that the last pass missed has no row there.
         let row = self.rows.get(now.row).filter(|row| row.ends == now.ends);
         SocketRecord::new(now, row, self.read_at, &owner)
     }
 
-    /// How many lives matched, and how many of them go on.
-    pub fn counts(&self) -> (u64, usize) {
-        (self.lives, self.matched.len())
+    /// How much of what happened was seen.
+    pub fn coverage(&self) -> Coverage {
+        let (open, notices_lost) = (self.matched.len(), self.tracker.notices_lost());
+        Coverage { open, notices_lost, ..self.coverage }
     }
 
     /// What the user should know, each thing once.
@@ -146,7 +150,15 @@ impl<'a> Monitor<'a> {
         }
         self.prove(&conclusions);
         let news = conclusions.into_iter().filter_map(|conclusion| match conclusion {
-            Conclusion::Lost(lost) => Some(News::Lost(lost)),
+            Conclusion::Lost(lost) => {
+                self.coverage.lost += lost.count.unwrap_or(1);
+                Some(News::Lost(lost))
+            }
+            Conclusion::Missed(ends) => {
+                let wanted = ends.is_none_or(|ends| self.filter.wants_ends(&ends));
+                self.coverage.missed += u64::from(wanted);
+                None
+            }
             Conclusion::Transition(transition) => self.told(*transition),
         });
         let news = news.collect();
@@ -156,8 +168,12 @@ impl<'a> Monitor<'a> {
 
     /// What is to be told of a transition, if the filters ask for its socket.
     fn told(&mut self, transition: Transition) -> Option<News> {
-        let Transition { inode, last_inode, listener, from, to, .. } = transition;
-        let owner = self.owner(inode, last_inode, listener);
+        let Transition { inode, last_inode, listener, from, to, life, .. } = transition;
+        if let Some(caller) = &transition.caller {
+            let process = self.scan.caller(caller, &self.filter.process);
+            self.callers.insert(life, (process, transition.time.boot));
+        }
+        let owner = self.owner(life, inode, last_inode, listener);
         let wanted = self.filter.wants_ends(&transition.ends);
         let passes = self.filter.wants_change(from, to);
         let told = Told { transition, owner, passes };
@@ -172,6 +188,7 @@ impl<'a> Monitor<'a> {
         if self.matched.len() > 2 * open + SLACK {
             let alive: HashSet<LifeId> = self.tracker.ids().collect();
             self.matched.retain(|life| alive.contains(life));
+            self.callers.retain(|life, _| alive.contains(life));
         }
     }
 
@@ -259,8 +276,18 @@ impl<'a> Monitor<'a> {
         })
     }
 
-    fn owner(&self, inode: u64, last_inode: u64, listener: u64) -> Attribution {
-        self.book.attribute(inode, last_inode, listener, &self.filter.process)
+    fn owner(&self, life: LifeId, inode: u64, last_inode: u64, listener: u64) -> Attribution {
+        let found = self.book.attribute(inode, last_inode, listener, &self.filter.process);
+        match self.callers.get(&life) {
+            // A descriptor that was seen names the holder and its number; a system call only the
+            // process.
+            Some((process, at)) if found.holders.is_empty() => {
+                let now = *at == self.read_at.boot;
+                let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
+                Attribution { main: Some(process.clone()), holders: Vec::new(), source }
+            }
+            _ => found,
+        }
     }
 
     /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be
@@ -283,8 +310,9 @@ impl<'a> Monitor<'a> {
         }
         if told.transition.event == Event::Closed {
             self.matched.remove(&life);
+            self.callers.remove(&life);
         } else if matches && self.matched.insert(life) {
-            self.lives += 1;
+            self.coverage.lives += 1;
         }
         matches
     }

@@ -240,7 +240,8 @@ pub struct Deaths {
     pub overrun: bool,
 }
 
-/// One step of one socket, as the kernel's tracepoint told it.
+/// One step of one socket, as the kernel's tracepoint told it. From FIN_WAIT2 and CLOSING a step to
+/// CLOSED may be the start of TIME_WAIT: only a look-up tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The kernel's instant.
@@ -261,8 +262,6 @@ pub struct Change {
     pub caller: Option<Caller>,
     /// Why a step to CLOSED cut the connection off, where the kernel told it.
     pub cut: Option<Cut>,
-    /// What is left of a socket that went to CLOSED, which is how TIME_WAIT begins.
-    pub remains: Remains,
 }
 
 /// A process in its own system call.
@@ -283,17 +282,6 @@ pub enum Cut {
     Refused,
     /// Nobody answered.
     TimedOut,
-}
-
-/// What an exact look-up found right after a socket went to CLOSED.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remains {
-    /// None was made, or its answer proves nothing.
-    Unknown,
-    /// Nothing: its life is over.
-    Nothing,
-    /// A mini-socket, in FIN_WAIT2 or TIME_WAIT.
-    Mini(Observation),
 }
 
 /// Why readings are missing.

@@ -1,6 +1,6 @@
 //! What the tracker concludes from readings.
 
-use crate::reading::{Ends, Lost, Stamp};
+use crate::reading::{Caller, Ends, Lost, Stamp};
 use crate::tcp::state::State;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -63,6 +63,12 @@ pub enum Verdict {
     SimultaneousClose,
     /// Both sides sent their FIN, the other one first.
     RemoteClose,
+    /// An RST cut it off.
+    Reset,
+    /// Its SYN was answered by an RST.
+    Refused,
+    /// Nobody answered.
+    TimedOut,
     /// Not proven.
     Unknown,
 }
@@ -121,6 +127,8 @@ pub struct Transition {
     pub roles: Roles,
     /// How it ended; only on `Closed`.
     pub verdict: Option<Verdict>,
+    /// The process whose own system call did it, where the kernel told.
+    pub caller: Option<Caller>,
 }
 
 /// A life as it stands between two readings.
@@ -155,6 +163,8 @@ pub struct Standing {
 pub enum Conclusion {
     /// Something happened to a socket.
     Transition(Box<Transition>),
+    /// A life that no look saw while it was open, by its ends where these are known.
+    Missed(Option<Ends>),
     /// Readings were lost.
     Lost(Lost),
 }

@@ -1,7 +1,7 @@
 //! `watch`: the sockets there are, then every transition, until the run is over.
 
 use super::output::Output;
-use super::{monitor, tell, terminal};
+use super::{monitor, tell};
 use crate::error::Result;
 use crate::reading::Origin;
 use crate::settings::Settings;
@@ -34,10 +34,7 @@ pub fn run(settings: &Settings) -> Result<()> {
             break;
         }
     }
-    let (lives, open) = monitor.counts();
-    if io::stderr().is_terminal() && terminal::is_terminal() {
-        tell([format!("{lives} lives of sockets seen, {open} of them not over")]);
-    }
+    tell([monitor.coverage().to_string()]);
     Ok(())
 }
 

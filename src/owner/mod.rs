@@ -36,6 +36,11 @@ pub enum Exe {
 }
 
 impl Process {
+    /// One of which no more than the id is known.
+    pub const fn unknown(pid: i32) -> Self {
+        Self { pid, start: 0, comm: Vec::new(), exe: Exe::None, cmdline: Vec::new(), uid: None }
+    }
+
     /// The base name of `argv[0]`, as the program itself or a script's interpreter shows it.
     pub fn argv0(&self) -> &[u8] {
         let first = self.cmdline.split(|byte| *byte == 0).next().unwrap_or_default();

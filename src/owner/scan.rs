@@ -8,6 +8,7 @@
 use super::book::Found;
 use super::{Exe, Holder, Process, base_name};
 use crate::filter::{Match, ProcessFilter};
+use crate::reading::Caller;
 use procfs::ProcError;
 use procfs::process::{Process as Entry, all_processes_with_root};
 use rustix::buffer::spare_capacity;
@@ -116,6 +117,18 @@ impl Scan {
         let link = readlinkat(&dir, holder.fd.to_string(), Vec::new()).ok()?;
         let held = socket_inode(link.as_bytes())? == inode && start_of(&entry) == holder.start;
         held.then(|| read_file(&entry, "comm").map(without_newline))?
+    }
+
+    /// The process that a kernel event ran in, as far as it is still there to be asked.
+    pub fn caller(&self, caller: &Caller, filter: &ProcessFilter) -> Process {
+        let mut process = match self.process(caller.pid) {
+            Ok(entry) => describe(&entry, filter).process,
+            Err(_) => Process::unknown(caller.pid),
+        };
+        if let Some(comm) = &caller.comm {
+            process.comm.clone_from(comm);
+        }
+        process
     }
 
     /// The processes to look at, one after the other: each holds a descriptor open.

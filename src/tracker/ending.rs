@@ -2,18 +2,19 @@
 //! elsewhere, is told after that end.
 
 use super::{Missing, PASSES_TO_CONFIRM, Tracker};
-use crate::life::unaccepted;
+use crate::life::{Life, unaccepted};
 use crate::reading::{Ends, Family, Look};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
 
 impl Tracker {
     /// Counts the misses of every life the pass did not show.
-    pub(super) fn reap(&mut self, whole: bool) -> Vec<Missing> {
+    pub(super) fn reap(&mut self, whole: bool, at: &Look) -> Vec<Missing> {
         let pass = self.pass;
         let mut missing: Vec<Missing> = Vec::new();
         for (ends, lives) in &mut self.lives {
-            for life in lives.iter_mut().filter(|life| life.pass != pass) {
+            let moved = |life: &Life| life.moved.is_some_and(|moved| moved >= at.start);
+            for life in lives.iter_mut().filter(|life| life.pass != pass && !moved(life)) {
                 life.unreadable |= !whole;
                 let absent = !(life.unreadable && self.bad_rows > 0);
                 life.misses += u8::from(absent);
@@ -74,7 +75,7 @@ impl Tracker {
 
     /// The inode of the one listener that can have made a socket with these ends: of the exact
     /// address, else of a wildcard; 0 where there is none or a group of them.
-    fn listener_of(&self, ends: Ends) -> u64 {
+    pub(super) fn listener_of(&self, ends: Ends) -> u64 {
         // `::ffff:0.0.0.0` listens to v4 alone, `::` perhaps to v6 alone.
         let mapped = ends.local.addr.is_ipv4().then_some(Family::Ipv4.unspecified());
         let addrs = [Some(ends.local.addr), mapped, Some(ends.family.unspecified())];

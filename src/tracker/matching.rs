@@ -3,7 +3,7 @@
 
 use super::{Tracker, Work};
 use crate::life::Life;
-use crate::reading::{Observation, Snapshot, Stamp};
+use crate::reading::{Ends, Observation, Snapshot, Stamp};
 use crate::tcp::state::State;
 use crate::transition::LifeId;
 
@@ -11,6 +11,9 @@ impl Tracker {
     pub(super) fn match_rows(&mut self, snapshot: &Snapshot) -> Work {
         let mut work = Work::default();
         for (index, row) in snapshot.rows.iter().enumerate() {
+            if self.overtaken(row, index, snapshot, &mut work) {
+                continue;
+            }
             if !self.goes_on(row, index, snapshot, &mut work) {
                 work.leftover.push(index);
             }
@@ -86,15 +89,15 @@ impl Tracker {
             self.forget(row.ends, id);
             first_look = true;
         }
-        let id = self.begin(row, snapshot.end, first_look);
+        let id = self.begin(row.ends, row.state, snapshot.end, first_look);
         self.show(row, index, id, snapshot, work);
     }
 
-    fn begin(&mut self, row: &Observation, born: Stamp, first_look: bool) -> LifeId {
+    pub(super) fn begin(&mut self, ends: Ends, state: State, born: Stamp, first: bool) -> LifeId {
         self.born += 1;
         self.count += 1;
         let id = LifeId { run: self.run, number: self.born };
-        self.lives.entry(row.ends).or_default().push(Life::new(id, row, born, first_look));
+        self.lives.entry(ends).or_default().push(Life::new(id, state, born, first));
         id
     }
 

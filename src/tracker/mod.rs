@@ -4,14 +4,18 @@
 //! may have ended ([`ending`]).
 
 mod answers;
+mod changes;
+mod deaths;
 mod ending;
 mod matching;
 
 use crate::life::Life;
 use crate::reading::{Ends, Look, Lost, LostReason, Question, Reading, Snapshot, Stamp};
-use crate::tcp::path::{Between, between_all, certain_since_birth};
+use crate::tcp::path::{Between, certain_since_birth};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
+use changes::Events;
+use deaths::Unseen;
 use std::collections::HashMap;
 
 /// Passes in a row that must miss a socket before it is gone: of single misses under the worst
@@ -39,6 +43,10 @@ pub struct Tracker {
     undecided: u64,
     /// What an exact look-up may decide.
     questions: Vec<Question>,
+    /// What notices and events told that polls have yet to confirm.
+    unseen: Unseen,
+    notices_lost: bool,
+    events: Events,
 }
 
 /// What the matching of one pass leaves to be told.
@@ -66,9 +74,13 @@ impl Tracker {
         match reading {
             Reading::Snapshot(snapshot) => self.take_snapshot(snapshot),
             Reading::Answers(answers) => self.take_answers(answers),
-            Reading::Deaths(_) | Reading::Change(_) => Vec::new(),
+            Reading::Deaths(deaths) => self.take_deaths(deaths),
+            Reading::Change(change) => self.take_change(change),
             Reading::Lost(lost) => {
                 self.gap |= lost.reason == LostReason::Gap;
+                if lost.reason == LostReason::Ring {
+                    self.events.forget_names();
+                }
                 vec![Conclusion::Lost(*lost)]
             }
         }
@@ -98,6 +110,11 @@ impl Tracker {
         self.undecided
     }
 
+    /// Whether notices of deaths were lost: more lives were missed than told.
+    pub const fn notices_lost(&self) -> bool {
+        self.notices_lost
+    }
+
     /// Every life being followed.
     pub fn ids(&self) -> impl Iterator<Item = LifeId> {
         self.lives.values().flatten().map(|life| life.id)
@@ -118,8 +135,10 @@ impl Tracker {
         }
         let work = self.match_rows(snapshot);
         let mut told = Vec::new();
+        let first = self.previous.is_none();
         let whole = self.judge_rows(snapshot, &mut told);
-        let missing = if work.seen < self.count { self.reap(whole) } else { Vec::new() };
+        let missing =
+            if work.seen < self.count { self.reap(whole, &snapshot.look()) } else { Vec::new() };
         self.close(&missing, &snapshot.look(), &mut told);
         self.release(&mut told);
         self.tell_news(work.touched, &missing, &snapshot.look(), &mut told);
@@ -127,6 +146,8 @@ impl Tracker {
             self.previous = Some(snapshot.start);
         }
         self.gap = false;
+        self.unseen.forget_before(snapshot.start);
+        told.extend(self.take_early_changes(snapshot, first));
         told
     }
 
@@ -156,10 +177,14 @@ impl Tracker {
             let absent = self.previous;
             let Some(life) = self.life_mut(ends, id) else { continue };
             let Some(transition) = tell(life, ends, absent, look) else { continue };
+            let corpse = transition.event == Event::Opened && life.is_corpse();
             if life.predecessor.is_some() {
                 life.withheld.push(transition);
             } else {
                 told.push(Conclusion::Transition(Box::new(transition)));
+            }
+            if corpse && !self.unseen.was_told(ends) {
+                told.push(Conclusion::Missed(Some(ends)));
             }
         }
     }
@@ -189,12 +214,13 @@ impl Tracker {
 fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Option<Transition> {
     let (from, to) = (life.state, life.now.state);
     if from == Some(to) {
+        (life.direct, life.caller) = (false, None);
         return None;
     }
     let mut told = life.transition(ends, look);
     let way = match from {
         None if life.first_look || to == State::Closed => Between::default(),
-        _ => between_all(from.unwrap_or(State::Closed), &life.glimpsed, to, life.proof()),
+        _ => life.way(from.unwrap_or(State::Closed), to),
     };
     Between { certain: told.via, possible: told.maybe } = way;
     let passed = match from {
@@ -209,6 +235,7 @@ fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Opti
         None => (Event::Opened, absent),
     };
     life.glimpsed.clear();
+    (life.direct, life.caller) = (false, None);
     life.first_look &= from.is_none();
     life.state = Some(to);
     life.since = look.end;

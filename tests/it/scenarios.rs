@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tcplapse::reading::{
-    Answer, Answers, Endpoint, Ends, Family, Lost, LostReason, Observation, Question, Reading,
-    Snapshot, Stamp, Timer,
+    Answer, Answers, Change, Cut, Deaths, Endpoint, Ends, Family, Lost, LostReason, Observation,
+    Question, Reading, Snapshot, Stamp, Timer,
 };
 use tcplapse::tcp::state::State;
 use tcplapse::tracker::Tracker;
@@ -17,6 +17,8 @@ use tcplapse::transition::{Conclusion, Event, Transition};
 /// Time between two polls, and what a poll takes, in microseconds.
 const INTERVAL: u64 = 100_000;
 const PASS: u64 = 1000;
+/// How long after a poll the first kernel event comes.
+const EVENTS: u64 = 10_000;
 
 #[test]
 fn every_scenario_is_told_as_written() {
@@ -59,6 +61,10 @@ enum Step {
     Gap(u64),
     /// What exact look-ups of sockets that the poll before did not show find: `gone`, or a row.
     Look(Vec<(Ends, Option<Observation>)>),
+    /// Notices of deaths.
+    Died(Vec<(Option<Ends>, u64)>),
+    /// A kernel event, and how many came since the last poll.
+    Event(Change, u64),
 }
 
 impl Case {
@@ -70,6 +76,8 @@ impl Case {
                 ("socket", rest) => case.define(rest),
                 ("poll", rest) => case.poll(rest),
                 ("look", rest) => case.look(rest),
+                ("died", rest) => case.died(rest),
+                ("event", rest) => case.event(rest),
                 ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
                 ("tell", rest) => {
                     expected.push(rest.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -110,6 +118,39 @@ impl Case {
         self.steps.push(Step::Look(words.chunks(2).map(answer).collect()));
     }
 
+    /// `A#5  -#6`: ends and cookie of each.
+    fn died(&mut self, rest: &str) {
+        let death = |word: &str| {
+            let (letter, cookie) = word.split_once('#').unwrap();
+            let ends = letter.chars().next().filter(|letter| *letter != '-');
+            (ends.map(|letter| self.ends[&letter]), cookie.parse().unwrap())
+        };
+        self.steps.push(Step::Died(rest.split_whitespace().map(death).collect()));
+    }
+
+    /// `1 A ESTABLISHED FIN_WAIT1 passive reset`: the kernel's address of the socket, its ends,
+    /// the step.
+    fn event(&mut self, rest: &str) {
+        let words: Vec<_> = rest.split_whitespace().collect();
+        let state = |word: &str| State::from_name(word).unwrap();
+        let cut = [("reset", Cut::Reset), ("refused", Cut::Refused), ("timed-out", Cut::TimedOut)];
+        let change = Change {
+            time: stamp(0),
+            netns: None,
+            socket: words[0].parse().unwrap(),
+            ends: self.ends[&words[1].chars().next().unwrap()],
+            from: state(words[2]),
+            to: state(words[3]),
+            passive: words.contains(&"passive"),
+            caller: None,
+            cut: cut.iter().find(|(word, _)| words.contains(word)).map(|(_, cut)| *cut),
+        };
+        let since_poll = |step: &&Step| !matches!(step, Step::Poll(..));
+        let events = self.steps.iter().rev().take_while(since_poll);
+        let number = events.filter(|step| matches!(step, Step::Event(..))).count() as u64;
+        self.steps.push(Step::Event(change, number));
+    }
+
     fn play(&self) -> String {
         let mut tracker = Tracker::default();
         let mut now = 0;
@@ -124,6 +165,15 @@ impl Case {
                         reason: LostReason::Gap,
                         count: None,
                     }))
+                }
+                Step::Died(dead) => tracker.update(&Reading::Deaths(Deaths {
+                    time: stamp(now + EVENTS),
+                    dead: dead.clone(),
+                    overrun: false,
+                })),
+                Step::Event(change, number) => {
+                    let time = stamp(now + EVENTS + number);
+                    tracker.update(&Reading::Change(Change { time, ..change.clone() }))
                 }
                 Step::Look(found) => {
                     let answers = answers(&tracker.questions(), found);
@@ -148,18 +198,22 @@ impl Case {
         lines.join("\n")
     }
 
+    fn letter(&self, ends: Ends) -> char {
+        *self.ends.iter().find(|(_, known)| **known == ends).expect("known ends").0
+    }
+
     /// A conclusion in one line, times as numbers of polls.
     fn line(&self, conclusion: &Conclusion) -> String {
         let told = match conclusion {
             Conclusion::Lost(lost) => return format!("lost {:?}", lost.reason).to_lowercase(),
+            Conclusion::Missed(Some(ends)) => return format!("missed {}", self.letter(*ends)),
+            Conclusion::Missed(None) => return "missed".to_owned(),
             Conclusion::Transition(told) => told,
         };
-        let letter = self.ends.iter().find(|(_, ends)| **ends == told.ends).expect("known ends").0;
+        let letter = self.letter(told.ends);
         let mut line = format!("{}{letter} {}", told.life.number, change(told));
-        let after = told.after.map_or("-".to_owned(), |after| poll_number(after.boot));
-        // A look-up after poll 3 is at 3+.
-        let looked_up = if told.time.boot % INTERVAL > PASS { "+" } else { "" };
-        let _ = write!(line, " ({after},{}{looked_up}]", poll_number(told.time.boot - PASS));
+        let after = told.after.map_or("-".to_owned(), when);
+        let _ = write!(line, " ({after},{}]", when(told.time));
         if told.held_at_least {
             line.push_str(" held>=");
             line.push_str(&(told.held.unwrap().as_micros() / u128::from(INTERVAL)).to_string());
@@ -202,8 +256,14 @@ fn change(told: &Transition) -> String {
     }
 }
 
-fn poll_number(boot: u64) -> String {
-    (boot / INTERVAL).to_string()
+/// The number of the poll; `3+` is a look-up after poll 3, `3e1` the second event after it.
+fn when(time: Stamp) -> String {
+    let (poll, later) = (time.boot / INTERVAL, time.boot % INTERVAL);
+    match later {
+        0 | PASS => poll.to_string(),
+        EVENTS.. => format!("{poll}e{}", later - EVENTS),
+        _ => format!("{poll}+"),
+    }
 }
 
 fn stamp(micros: u64) -> Stamp {

@@ -67,7 +67,8 @@ fn events_keep_within_the_terminal_and_a_summary_ends_them() {
         plain.lines().partition(|line| line.starts_with("tcplapse: "));
     assert!(events.iter().all(|line| line.chars().count() <= 80), "{plain}");
     assert_eq!(events.iter().filter(|line| line.contains("812/client")).count(), 4, "{plain}");
-    let summary = "tcplapse: 4 lives of sockets seen, 4 of them not over";
+    let summary =
+        "tcplapse: coverage: lives seen 4 (still open 4), lives missed 0, readings lost 0";
     assert_eq!(notices.last(), Some(&summary));
 }
 

@@ -1,0 +1,105 @@
+//! What makes two rows the same socket: cookie, inode, timer, and a legal way from state to state.
+
+use super::{Life, Shown, orphaned, unaccepted};
+use crate::reading::{Ends, Look, Observation, Question, Timer};
+use crate::tcp::path::reachable;
+use crate::tcp::state::State;
+
+/// A restarted timer moves its end by more than this: `when` counts 1/100 s, and a jiffy may
+/// take as long again.
+const TIMER_SLACK_MICROS: u64 = 20_000;
+
+impl Life {
+    /// Whether this row can be the same socket a moment later (`tcp-on-linux`: identity). The
+    /// inode comes with accept() and goes with close(); it never changes in between.
+    pub(crate) fn may_become(&self, row: &Observation) -> bool {
+        let fits = self.cookie_says(row).unwrap_or_else(|| self.inode_fits(row));
+        fits && reachable(self.now.state, row.state)
+    }
+
+    /// Whether the cookies say that a row is this socket's, where both are known.
+    pub(crate) const fn cookie_says(&self, row: &Observation) -> Option<bool> {
+        match (self.cookie, row.cookie) {
+            (0, _) | (_, 0) => None,
+            (ours, its) => Some(ours == its),
+        }
+    }
+
+    fn inode_fits(&self, row: &Observation) -> bool {
+        let now = &self.now;
+        if !self.has_row {
+            return true;
+        }
+        match (now.inode, row.inode) {
+            (0, 0) => !back_from_mini(now, row),
+            (0, _) => unaccepted(now.state) || is_unknown(now.state),
+            (_, 0) => orphaned(row.state) || is_unknown(row.state),
+            (before, after) => before == after,
+        }
+    }
+
+    /// Whether a row shows this very kernel socket, but in a state that only a new connection
+    /// explains: `connect(AF_UNSPEC)` ended the one we knew.
+    pub(crate) fn began_anew(&self, row: &Observation) -> bool {
+        let same_inode = row.inode != 0 && row.inode == self.now.inode;
+        self.cookie_says(row).unwrap_or(same_inode) && !reachable(self.now.state, row.state)
+    }
+
+    /// What an exact look-up is asked about this socket.
+    pub(crate) const fn question(&self, ends: Ends) -> Question {
+        Question { ends, inode: self.now.inode, cookie: self.cookie, ifindex: self.ifindex }
+    }
+
+    /// Whether the timer of a mini-socket in an unchanged state was set anew: a retransmitted FIN
+    /// did that, or the ends were used by another connection meanwhile.
+    pub(crate) fn timer_restarted(&self, row: &Observation, pass: &Look) -> bool {
+        // A timer that has run out reads 0 until the kernel gets to it, seconds later if need be.
+        let running = runs_down(row) && row.timer_left > 0;
+        let same = self.now.state == row.state && self.now.mini && running;
+        same && self.cookie_says(row).is_none()
+            && self
+                .timer_end
+                .is_some_and(|end| pass.start.boot + micros_left(row) > end + TIMER_SLACK_MICROS)
+    }
+
+    /// How far (µs) the timer of a row is from that of this life: twins are told apart by it.
+    pub(crate) fn timer_off(&self, row: &Observation, pass: &Look) -> u64 {
+        let end = pass.end.boot + micros_left(row);
+        self.timer_end.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before))
+    }
+
+    /// Found as what a close leaves: nobody saw it while it was open.
+    pub(crate) fn is_corpse(&self) -> bool {
+        self.now.mini && orphaned(self.now.state)
+    }
+
+    pub(super) fn note_timer(&mut self, row: &Observation, pass: &Look) {
+        if !runs_down(row) {
+            self.timer_end = None;
+            return;
+        }
+        let end = pass.end.boot + micros_left(row) + TIMER_SLACK_MICROS / 2;
+        let same = self.now.state == row.state;
+        self.timer_end = Some(self.timer_end.filter(|_| same).map_or(end, |old| old.min(end)));
+    }
+}
+
+const fn is_unknown(state: State) -> bool {
+    matches!(state, State::Unknown(_))
+}
+
+/// A mini-socket after a close never becomes a full one again, and a child never a request.
+fn back_from_mini(now: &Shown, row: &Observation) -> bool {
+    let request = |state| state == State::SynRecv;
+    let grown_back = now.mini && !row.mini && !request(now.state);
+    let shrunk_back = !now.mini && row.mini && request(row.state);
+    grown_back || shrunk_back
+}
+
+fn runs_down(row: &Observation) -> bool {
+    row.mini && row.timer == Timer::TimeWait
+}
+
+fn micros_left(row: &Observation) -> u64 {
+    row.timer_left.saturating_mul(10_000)
+}

@@ -1,0 +1,267 @@
+//! One socket's life as the tracker follows it: from its first row or event to its end.
+
+mod identity;
+mod roles;
+
+use crate::reading::{Caller, Change, Cut, Ends, Look, Observation, Stamp};
+use crate::tcp::path::{Between, between_all};
+use crate::tcp::state::State;
+use crate::transition::{End, Event, LifeId, Roles, Standing, Transition};
+
+/// What the latest row of a life showed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) state: State,
+    pub(crate) inode: u64,
+    pub(crate) mini: bool,
+    /// Its place in the pass: a later row is a later sample.
+    pub(crate) index: usize,
+}
+
+/// One socket from its first row to its end.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // each a fact of its own
+pub(crate) struct Life {
+    pub(crate) id: LifeId,
+    pub(crate) now: Shown,
+    /// The state last told; changed by `Tracker::tell` alone. `None` until the birth is told.
+    pub(crate) state: Option<State>,
+    /// It was there at the first look.
+    pub(crate) birth_unseen: bool,
+    /// And it still is in the state it was found in, for an unknown time.
+    pub(crate) first_look: bool,
+    pub(crate) born: Stamp,
+    /// First sight of the state told.
+    pub(crate) since: Stamp,
+    /// The start of the last pass that showed the state told.
+    pub(crate) state_seen: Stamp,
+    /// The number and the start of the last pass that showed it.
+    pub(crate) pass: u64,
+    pub(crate) pass_start: Stamp,
+    /// Passes in a row without it.
+    pub(crate) misses: u8,
+    pub(crate) last_inode: u64,
+    /// Its cookie and interface; 0 where the source does not tell them.
+    pub(crate) cookie: u64,
+    ifindex: u32,
+    pub(crate) listener: u64,
+    pub(crate) uid: Option<u32>,
+    pub(crate) roles: Roles,
+    /// States that the pass showed before the latest row of this life.
+    pub(crate) glimpsed: Vec<State>,
+    /// A row has shown it: its inode is known, be it none.
+    pub(crate) has_row: bool,
+    /// When the kernel's events last moved it.
+    pub(crate) moved: Option<Stamp>,
+    /// The event told the very step from the state before.
+    pub(crate) direct: bool,
+    /// The process whose own system call made the latest step.
+    pub(crate) caller: Option<Caller>,
+    /// How the kernel said that it was cut off.
+    pub(crate) cut: Option<Cut>,
+    /// Its full socket is known to have died, which may leave a mini-socket.
+    pub(crate) died: bool,
+    /// It is missing since rows could not be read.
+    pub(crate) unreadable: bool,
+    /// In `SYN_RECV` it was last a request socket.
+    request: bool,
+    /// The latest boot time (µs) at which the timer of a mini-socket can run out.
+    timer_end: Option<u64>,
+    /// The life whose end must be concluded before this one is told, and what waits for it.
+    pub(crate) predecessor: Option<(Ends, LifeId)>,
+    pub(crate) withheld: Vec<Transition>,
+}
+
+impl Life {
+    pub(crate) fn new(id: LifeId, state: State, born: Stamp, first_look: bool) -> Self {
+        let now = Shown { state, inode: 0, mini: false, index: 0 };
+        Self {
+            id,
+            now,
+            state: None,
+            birth_unseen: first_look,
+            first_look,
+            born,
+            since: born,
+            state_seen: born,
+            pass: 0,
+            pass_start: born,
+            misses: 0,
+            last_inode: 0,
+            cookie: 0,
+            ifindex: 0,
+            listener: 0,
+            uid: None,
+            roles: Roles::default(),
+            glimpsed: Vec::new(),
+            has_row: false,
+            moved: None,
+            direct: false,
+            caller: None,
+            cut: None,
+            died: false,
+            unreadable: false,
+            request: false,
+            timer_end: None,
+            predecessor: None,
+            withheld: Vec::new(),
+        }
+    }
+
+    /// Takes in a row of this life.
+    pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Look) {
+        if self.pass == pass && self.now.state != row.state && Some(self.now.state) != self.state {
+            self.glimpsed.push(self.now.state);
+            self.note_closer(self.now.state);
+        }
+        self.note_opener(row);
+        self.note_timer(row, pass_at);
+        if row.state == State::SynRecv {
+            self.request = row.mini;
+        }
+        if row.inode != 0 {
+            self.last_inode = row.inode;
+        }
+        if row.cookie != 0 {
+            (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
+        }
+        self.has_row = true;
+        self.uid = row.known_uid();
+        self.now = Shown { state: row.state, inode: row.inode, mini: row.mini, index };
+        self.pass = pass;
+        self.pass_start = pass_at.start;
+        self.misses = 0;
+        self.unreadable = false;
+        if self.state == Some(row.state) {
+            self.state_seen = pass_at.start;
+        }
+    }
+
+    /// The end of a life that two passes have missed.
+    pub(crate) fn death(&self, ends: Ends, look: &Look) -> Transition {
+        let way = match self.state.unwrap_or(self.now.state) {
+            State::Closed => Between::default(),
+            from => self.way(from, State::Closed),
+        };
+        Transition {
+            event: Event::Closed,
+            after: Some(self.pass_start),
+            via: way.certain,
+            maybe: way.possible,
+            to: State::Closed,
+            inode: 0,
+            uid: None,
+            verdict: self.verdict(),
+            ..self.transition(ends, look)
+        }
+    }
+
+    /// What lies between the state told and the next.
+    pub(crate) fn way(&self, from: State, to: State) -> Between {
+        match self.glimpsed.split_last() {
+            _ if !self.direct => between_all(from, &self.glimpsed, to, self.proof()),
+            None => Between::default(),
+            // The last state glimpsed is the one that the event started from.
+            Some((last, before)) => {
+                let mut way = between_all(from, before, *last, self.proof());
+                way.certain.push(*last);
+                way
+            }
+        }
+    }
+
+    /// Takes in a step that the kernel told.
+    pub(crate) fn step(&mut self, change: &Change) {
+        match self.state {
+            Some(state) if state != change.from => self.glimpsed.push(change.from),
+            _ => {
+                self.state_seen = change.time;
+                self.pass_start = change.time;
+            }
+        }
+        let opener = &mut self.roles.opener;
+        match (change.from, change.to) {
+            (_, State::SynSent) => *opener = Some(End::Local),
+            (State::SynSent, State::SynRecv) => *opener = Some(End::Both),
+            _ if change.passive => *opener = Some(End::Remote),
+            _ => {}
+        }
+        (self.moved, self.direct) = (Some(change.time), true);
+        (self.caller, self.cut) = (change.caller.clone(), change.cut);
+        if change.to != State::Closed {
+            self.now = Shown { state: change.to, mini: false, ..self.now };
+        }
+    }
+
+    /// Takes in a row that was read before the kernel's last event may have been: it tells who the
+    /// socket is, not where it stands.
+    pub(crate) fn show_stale(&mut self, row: &Observation, index: usize, pass: u64, at: &Look) {
+        if row.state == self.now.state {
+            return self.show(row, index, pass, at);
+        }
+        self.now.index = index;
+        if row.inode != 0 {
+            self.last_inode = row.inode;
+        }
+        if row.cookie != 0 {
+            (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
+        }
+        (self.pass, self.misses) = (pass, 0);
+    }
+
+    /// What every record of a life says, whatever happened.
+    pub(crate) fn transition(&self, ends: Ends, look: &Look) -> Transition {
+        let held = self.state.map(|_| look.end.since(self.since));
+        Transition {
+            event: Event::Changed,
+            life: self.id,
+            netns: look.netns,
+            ends,
+            time: look.end,
+            after: None,
+            from: self.state,
+            via: Vec::new(),
+            maybe: Vec::new(),
+            to: self.now.state,
+            held,
+            held_at_least: held.is_some() && self.first_look,
+            lived: look.end.since(self.born),
+            lived_at_least: self.birth_unseen,
+            inode: self.now.inode,
+            last_inode: self.last_inode,
+            listener: if unaccepted(self.now.state) { self.listener } else { 0 },
+            uid: self.uid,
+            roles: self.roles,
+            verdict: None,
+            caller: self.caller.clone(),
+        }
+    }
+
+    /// This life between two readings; `None` until its birth is told.
+    pub(crate) fn standing(&self, ends: Ends, netns: Option<u64>) -> Option<Standing> {
+        Some(Standing {
+            life: self.id,
+            netns,
+            ends,
+            state: self.state?,
+            since: self.since,
+            held_at_least: self.first_look,
+            row: self.now.index,
+            inode: self.now.inode,
+            last_inode: self.last_inode,
+            listener: if unaccepted(self.now.state) { self.listener } else { 0 },
+            uid: self.uid,
+        })
+    }
+}
+
+/// States in which a socket without an inode has not been accepted yet: a close leaves them.
+pub(crate) const fn unaccepted(state: State) -> bool {
+    matches!(state, State::SynRecv | State::Established | State::CloseWait)
+}
+
+/// States in which a socket without an inode has been closed by its owner.
+const fn orphaned(state: State) -> bool {
+    use State::{Closing, FinWait1, FinWait2, LastAck, TimeWait};
+    matches!(state, FinWait1 | FinWait2 | Closing | LastAck | TimeWait)
+}

@@ -1,0 +1,212 @@
+//! Steps that the kernel's events told: exact in time and way. Polls go on beside them and show
+//! what events do not: inodes, request sockets, the end of TIME_WAIT.
+
+use super::{Missing, Tracker, Work, tell};
+use crate::life::{Life, unaccepted};
+use crate::reading::{Change, Ends, Look, Observation, Snapshot, Stamp};
+use crate::tcp::state::State;
+use crate::transition::{Conclusion, LifeId};
+use std::collections::HashMap;
+
+/// What is remembered of events.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// The lives that events have named, by the kernel's address of the socket.
+    names: HashMap<u64, (Ends, LifeId)>,
+    /// Ends that events closed since the last pass began: its rows may still show them.
+    closed: Vec<(Ends, Stamp)>,
+    /// What came before the first look.
+    early: Vec<Change>,
+}
+
+impl Events {
+    /// Events were lost: an address may have been given to another socket.
+    pub(super) fn forget_names(&mut self) {
+        self.names.clear();
+    }
+}
+
+impl Tracker {
+    pub(super) fn take_change(&mut self, change: &Change) -> Vec<Conclusion> {
+        if self.previous.is_none() {
+            self.events.early.push(change.clone());
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        let known = self.life_of(change);
+        match known {
+            _ if change.from == State::Closed => self.be_born(change, known, &mut told),
+            Some((ends, id)) => self.move_on(change, ends, id, &mut told),
+            None => {
+                // It was there before, unseen by polls.
+                let id = self.begin(change.ends, change.from, change.time, false);
+                let absent = self.previous;
+                self.tell_step(change.ends, id, absent, &look(change), &mut told);
+                self.move_on(change, change.ends, id, &mut told);
+            }
+        }
+        told
+    }
+
+    /// What happened while the first look was taken: its rows may show it already.
+    pub(super) fn take_early_changes(&mut self, pass: &Snapshot, first: bool) -> Vec<Conclusion> {
+        self.events.closed.retain(|(_, time)| *time >= pass.start);
+        if !first {
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        for change in std::mem::take(&mut self.events.early) {
+            let there = self.lives.get_mut(&change.ends).and_then(|lives| lives.last_mut());
+            let news = match &there {
+                Some(life) => life.state == Some(change.from),
+                None => change.from == State::Closed && change.time >= pass.start,
+            };
+            if news && change.time >= pass.start {
+                if let Some(life) = there {
+                    // The pass ended later, but its row was read before.
+                    life.since = life.since.min(change.time);
+                }
+                told.extend(self.take_change(&change));
+            } else if let Some(life) = there.filter(|_| change.to != State::Closed) {
+                self.events.names.insert(change.socket, (change.ends, life.id));
+            }
+        }
+        told
+    }
+
+    /// Whether the kernel's events are ahead of a row of this pass, which then proves nothing new.
+    pub(super) fn overtaken(
+        &mut self,
+        row: &Observation,
+        index: usize,
+        at: &Snapshot,
+        work: &mut Work,
+    ) -> bool {
+        if self.events.names.is_empty() && self.events.closed.is_empty() {
+            return false;
+        }
+        let pass = self.pass;
+        let lives = self.lives.get_mut(&row.ends).map(Vec::as_mut_slice).unwrap_or_default();
+        let ahead = lives.iter_mut().find(|life| {
+            life.moved.is_some_and(|moved| moved >= at.start)
+                && life.cookie_says(row).unwrap_or(true)
+        });
+        if let Some(life) = ahead {
+            work.seen += usize::from(life.pass != pass);
+            life.show_stale(row, index, pass, &at.look());
+            return true;
+        }
+        self.events.closed.iter().any(|(ends, time)| *ends == row.ends && *time >= at.start)
+    }
+
+    /// The life that an event is about: by the kernel's address, else by its ends.
+    fn life_of(&self, change: &Change) -> Option<(Ends, LifeId)> {
+        let named = self.events.names.get(&change.socket);
+        if let Some((ends, id)) = named.filter(|(ends, id)| self.life(*ends, *id).is_some()) {
+            return Some((*ends, *id));
+        }
+        let lives = self.lives.get(&change.ends)?;
+        let full = |life: &&Life| !life.now.mini || life.now.state == State::SynRecv;
+        let expected = |life: &&Life| life.state == Some(change.from);
+        let mut full_lives = lives.iter().filter(full);
+        let life = full_lives.clone().find(expected).or_else(|| full_lives.next())?;
+        Some((change.ends, life.id))
+    }
+
+    /// A socket begins. A request that polls have shown is the same life; a wait with these ends
+    /// has given way to it, since no two sockets share them.
+    fn be_born(
+        &mut self,
+        change: &Change,
+        known: Option<(Ends, LifeId)>,
+        told: &mut Vec<Conclusion>,
+    ) {
+        let look = look(change);
+        let requested = known.and_then(|(ends, id)| self.life(ends, id)).is_some_and(|life| {
+            change.passive && life.now.mini && life.now.state == State::SynRecv
+        });
+        if let Some((ends, id)) = known.filter(|_| requested) {
+            self.events.names.insert(change.socket, (ends, id));
+            if let Some(life) = self.life_mut(ends, id) {
+                life.step(&Change { from: State::SynRecv, ..change.clone() });
+            }
+            return self.tell_step(ends, id, None, &look, told);
+        }
+        let lives = self.lives.get(&change.ends).map(Vec::as_slice).unwrap_or_default();
+        let waits = lives.iter().filter(|life| life.now.state == State::TimeWait);
+        let over: Vec<Missing> = waits.map(|life| missing(change.ends, life)).collect();
+        let before =
+            lives.iter().find(|life| life.now.state != State::TimeWait).map(|life| life.id);
+        self.close(&over, &look, told);
+        let listener = self.listener_of(change.ends);
+        let id = self.begin(change.ends, change.to, change.time, false);
+        self.events.names.insert(change.socket, (change.ends, id));
+        if let Some(before) = before {
+            self.waiting.push((change.ends, id));
+            self.questions.extend(self.life(change.ends, before).map(|l| l.question(change.ends)));
+        }
+        if let Some(life) = self.life_mut(change.ends, id) {
+            life.predecessor = before.map(|before| (change.ends, before));
+            life.listener = if change.passive { listener } else { 0 };
+            life.step(change);
+        }
+        self.tell_step(change.ends, id, Some(change.time), &look, told);
+    }
+
+    /// A socket that is known makes a step.
+    fn move_on(&mut self, change: &Change, ends: Ends, id: LifeId, told: &mut Vec<Conclusion>) {
+        let look = look(change);
+        self.events.names.insert(change.socket, (ends, id));
+        let Some(life) = self.life_mut(ends, id) else { return };
+        // What a poll has shown later than this is no news.
+        if life.since.boot > change.time.boot {
+            return;
+        }
+        life.step(change);
+        if change.to != State::Closed {
+            if !unaccepted(change.to) || change.to == State::CloseWait {
+                life.listener = 0;
+            }
+            return self.tell_step(ends, id, None, &look, told);
+        }
+        let over = [missing(ends, life)];
+        let may_wait = matches!(change.from, State::FinWait2 | State::Closing);
+        if may_wait && change.cut.is_none() {
+            // The full socket is gone; a mini-socket may go on for it.
+            (life.died, life.direct) = (true, false);
+            let question = life.question(ends);
+            self.events.names.remove(&change.socket);
+            self.questions.push(question);
+            return;
+        }
+        self.events.names.remove(&change.socket);
+        self.events.closed.push((ends, change.time));
+        self.close(&over, &look, told);
+        self.release(told);
+    }
+
+    fn tell_step(
+        &mut self,
+        ends: Ends,
+        id: LifeId,
+        absent: Option<Stamp>,
+        look: &Look,
+        told: &mut Vec<Conclusion>,
+    ) {
+        let Some(life) = self.life_mut(ends, id) else { return };
+        let Some(transition) = tell(life, ends, absent, look) else { return };
+        if life.predecessor.is_some() {
+            life.withheld.push(transition);
+        } else {
+            told.push(Conclusion::Transition(Box::new(transition)));
+        }
+    }
+}
+
+fn look(change: &Change) -> Look {
+    Look { start: change.time, end: change.time, netns: change.netns }
+}
+
+fn missing(ends: Ends, life: &Life) -> Missing {
+    Missing { ends, id: life.id, inode: life.last_inode, gone: true }
+}

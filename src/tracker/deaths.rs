@@ -1,0 +1,65 @@
+//! Notices of full sockets that died. What dies may leave a mini-socket, so a notice asks for a
+//! look-up; and it proves a life that no poll saw.
+
+use super::Tracker;
+use crate::reading::{Deaths, Ends, Stamp};
+use crate::tcp::state::State;
+use crate::transition::Conclusion;
+use std::collections::HashMap;
+
+/// Deaths of lives that no poll saw, until the next poll has shown what they left.
+#[derive(Debug, Default)]
+pub(super) struct Unseen {
+    told: HashMap<Ends, Stamp>,
+}
+
+impl Unseen {
+    /// Whether a notice has told of the life that left these ends; it is told of once.
+    pub(super) fn was_told(&mut self, ends: Ends) -> bool {
+        self.told.remove(&ends).is_some()
+    }
+
+    /// A pass that began after a death has shown all that it left.
+    pub(super) fn forget_before(&mut self, start: Stamp) {
+        self.told.retain(|_, time| *time >= start);
+    }
+}
+
+impl Tracker {
+    pub(super) fn take_deaths(&mut self, deaths: &Deaths) -> Vec<Conclusion> {
+        let mut missed = Vec::new();
+        // Who died before the first look is none of this run's.
+        if self.previous.is_none() {
+            return missed;
+        }
+        self.notices_lost |= deaths.overrun;
+        for (ends, cookie) in &deaths.dead {
+            let known = match ends {
+                Some(ends) => self.note_death(*ends, *cookie),
+                None => self.lives.values().flatten().any(|life| life.cookie == *cookie),
+            };
+            // A socket without a remote end listened, or was never connected.
+            let lived = ends.is_none_or(|ends| ends.remote.port != 0);
+            if !known && lived {
+                self.unseen.told.extend(ends.map(|ends| (ends, deaths.time)));
+                missed.push(Conclusion::Missed(*ends));
+            }
+        }
+        missed
+    }
+
+    /// Whether a death is that of a life we know; what it left is to be looked for.
+    fn note_death(&mut self, ends: Ends, cookie: u64) -> bool {
+        let lives = self.lives.get_mut(&ends).map(Vec::as_mut_slice).unwrap_or_default();
+        let place = lives.iter().position(|life| life.cookie == cookie).or_else(|| {
+            // A wait that was never looked at while its full socket lived has a cookie of its own.
+            lives.iter().position(|life| life.is_corpse() && !life.died)
+        });
+        let Some(life) = place.map(|place| &mut lives[place]) else { return false };
+        let first = !std::mem::replace(&mut life.died, true);
+        if first && !life.is_corpse() && life.state != Some(State::Listen) {
+            self.questions.push(life.question(ends));
+        }
+        true
+    }
+}
