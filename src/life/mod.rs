@@ -1,12 +1,13 @@
 //! One socket's life as the tracker follows it: from its first row or event to its end.
 
 mod identity;
-mod roles;
+pub(crate) mod roles;
 
 use crate::reading::{Caller, Change, Cut, Ends, Look, Observation, Stamp};
 use crate::tcp::path::{Between, between_all};
 use crate::tcp::state::State;
 use crate::transition::{End, Event, LifeId, Roles, Standing, Transition};
+use roles::Peer;
 
 /// What the latest row of a life showed.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,8 @@ pub(crate) struct Life {
     pub(crate) since: Stamp,
     /// The start of the last pass that showed the state told.
     pub(crate) state_seen: Stamp,
+    /// The pass that it was born in or before.
+    pub(crate) first_pass: u64,
     /// The number and the start of the last pass that showed it.
     pub(crate) pass: u64,
     pub(crate) pass_start: Stamp,
@@ -47,6 +50,7 @@ pub(crate) struct Life {
     pub(crate) listener: u64,
     pub(crate) uid: Option<u32>,
     pub(crate) roles: Roles,
+    pub(crate) peer: Peer,
     /// States that the pass showed before the latest row of this life.
     pub(crate) glimpsed: Vec<State>,
     /// A row has shown it: its inode is known, be it none.
@@ -84,6 +88,7 @@ impl Life {
             born,
             since: born,
             state_seen: born,
+            first_pass: 0,
             pass: 0,
             pass_start: born,
             misses: 0,
@@ -93,6 +98,7 @@ impl Life {
             listener: 0,
             uid: None,
             roles: Roles::default(),
+            peer: Peer::default(),
             glimpsed: Vec::new(),
             has_row: false,
             moved: None,
@@ -114,6 +120,7 @@ impl Life {
             self.glimpsed.push(self.now.state);
             self.note_closer(self.now.state);
         }
+        self.unmask_peer(row);
         self.note_opener(row);
         self.note_timer(row, pass_at);
         if row.state == State::SynRecv {

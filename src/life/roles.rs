@@ -6,12 +6,68 @@ use crate::tcp::path::Proof;
 use crate::tcp::state::State;
 use crate::transition::{End, Verdict};
 
+/// What the other end of the connection, on this machine too, proves.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools)] // each a fact of its own
+pub(crate) struct Peer {
+    /// A listener made it.
+    passive: bool,
+    /// It had our FIN.
+    had_fin: bool,
+    /// It had our FIN before it sent its own.
+    closed_second: bool,
+    /// Its FIN and ours crossed.
+    crossed: bool,
+    /// It is none: the two only look alike.
+    pub(crate) disproved: bool,
+}
+
+/// States of a socket that has not sent its FIN.
+pub(crate) const fn before_fin(state: State) -> bool {
+    matches!(state, State::SynSent | State::SynRecv | State::Established | State::CloseWait)
+}
+
 impl Life {
     /// What is proven of this life beyond its state.
     pub(crate) fn proof(&self) -> Proof {
         Proof {
             passive: self.roles.opener == Some(End::Remote),
+            active: self.peer.passive,
             request: self.request && self.state == Some(State::SynRecv),
+            sent_fin: self.peer.had_fin,
+            closed_first: self.peer.closed_second || self.peer.crossed,
+            uncrossed: self.peer.closed_second,
+        }
+    }
+
+    /// Draws what the other end's row proves of this one (RFC 9293, section 3.6): it was shown
+    /// in this pass, in `state`, made by a listener or not.
+    pub(crate) fn note_peer(&mut self, state: State, opener: Option<End>) {
+        let peer = &mut self.peer;
+        match opener {
+            Some(End::Remote) if self.roles.opener.is_none() => {
+                peer.passive = true;
+                self.roles.opener = Some(End::Local);
+            }
+            Some(End::Both) => self.roles.opener = Some(End::Both),
+            _ => {}
+        }
+        peer.closed_second |= matches!(state, State::CloseWait | State::LastAck);
+        peer.crossed |= state == State::Closing;
+        let both_fins = matches!(state, State::LastAck | State::Closing | State::TimeWait);
+        peer.had_fin |= peer.closed_second || both_fins;
+        self.roles.both_fins |= both_fins;
+        if (peer.closed_second || peer.crossed) && self.roles.closer.is_none() {
+            self.roles.closer = Some(End::Local);
+        }
+    }
+
+    /// A row that cannot be, were the socket with the mirrored ends the other end: a transparent
+    /// proxy has such pairs, that are no connection.
+    pub(super) fn unmask_peer(&mut self, row: &Observation) {
+        if self.peer.had_fin && before_fin(row.state) {
+            self.peer = Peer { disproved: true, ..Peer::default() };
+            (self.roles.closer, self.roles.both_fins) = (None, false);
         }
     }
 

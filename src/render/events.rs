@@ -239,6 +239,12 @@ fn note(event: &EventRecord) -> Option<String> {
         (Some(Verdict::LocalClose), _) => "this side closed first",
         (Some(Verdict::RemoteClose), _) => "the other side closed first",
         (Some(Verdict::SimultaneousClose), _) => "both sides closed at once",
+        (Some(Verdict::Reset), _) => "reset",
+        (Some(Verdict::Refused), _) => "refused by the other side",
+        (Some(Verdict::TimedOut), _) => "the other side did not answer",
+        (_, Some(State::Established)) if event.both_fins => {
+            "both sides closed, likely the other first"
+        }
         (_, Some(State::Established)) => "likely reset, or closed by the other side first",
         (_, Some(State::CloseWait)) => "likely closed by this side too, or reset",
         (_, Some(State::SynSent)) => "likely refused, timed out or given up",

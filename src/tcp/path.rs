@@ -14,20 +14,41 @@ pub struct Between {
 
 /// What is proven about a life beyond the two states: it strikes ways out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each a fact of its own
 pub struct Proof {
     /// A listener made this socket, so it never was in `SYN_SENT`.
     pub passive: bool,
+    /// A listener made the other end, so this one began in `SYN_SENT` and got a SYN+ACK.
+    pub active: bool,
     /// The state before was a request socket (`TCP_NEW_SYN_RECV`): its child is `ESTABLISHED`
     /// before it does anything else (`tcp_rcv_state_process()`).
     pub request: bool,
+    /// The other end had our FIN: this one sent it before it was gone.
+    pub sent_fin: bool,
+    /// And it did so before it had the other's, so it never was in `CLOSE_WAIT`.
+    pub closed_first: bool,
+    /// The other end had our FIN before it sent its own, which acknowledged ours: no `CLOSING`.
+    pub uncrossed: bool,
 }
 
 impl Proof {
     fn allows(self, from: State, to: State) -> bool {
-        let through_syn_sent = from == State::SynSent || to == State::SynSent;
+        let passes = |state| from == state || to == state;
         let skips_established =
             from == State::SynRecv && matches!(to, State::FinWait1 | State::CloseWait);
-        !(self.passive && through_syn_sent || self.request && skips_established)
+        let begins_otherwise = from == State::Closed && to != State::SynSent;
+        let without_fin = to == State::Closed
+            && matches!(
+                from,
+                State::SynSent | State::SynRecv | State::Established | State::CloseWait
+            );
+        let struck = self.passive && passes(State::SynSent)
+            || self.active && (passes(State::SynRecv) || begins_otherwise)
+            || self.request && skips_established
+            || self.sent_fin && without_fin
+            || self.closed_first && (passes(State::CloseWait) || passes(State::LastAck))
+            || self.uncrossed && passes(State::Closing);
+        !struck
     }
 }
 
@@ -48,7 +69,11 @@ pub fn between_all(from: State, seen: &[State], to: State, proof: Proof) -> Betw
     let mut all = Between::default();
     let mut here = from;
     for station in seen.iter().chain([&to]) {
-        let Between { certain, possible } = between(here, *station, proof).unwrap_or_default();
+        let way = between(here, *station, proof);
+        let Between { certain, possible } = way
+            // A proof that leaves no way was none.
+            .or_else(|| between(here, *station, Proof::default()))
+            .unwrap_or_default();
         all.certain.extend(certain);
         all.possible.extend(possible);
         if *station != to {
@@ -165,8 +190,17 @@ mod tests {
 
     #[test]
     fn proof_strikes_ways_out() {
-        let passive = Proof { passive: true, request: false };
-        let request = Proof { passive: true, request: true };
+        let passive = Proof { passive: true, ..Proof::default() };
+        let request = Proof { request: true, ..passive };
+        let active = Proof { active: true, ..Proof::default() };
+        let sent = Proof { sent_fin: true, ..Proof::default() };
+        let first = Proof { closed_first: true, uncrossed: true, ..sent };
+        assert_eq!(told(Closed, Established, active), "[SYN_SENT] {}");
+        assert_eq!(told(SynSent, Established, active), "[] {}");
+        assert_eq!(told(CloseWait, Closed, sent), "[LAST_ACK] {}");
+        assert_eq!(told(Established, Closed, sent), plain(Established, Closed));
+        assert_eq!(told(Established, TimeWait, first), "[FIN_WAIT1 FIN_WAIT2] {}");
+        assert_eq!(told(Established, Closed, first), "[FIN_WAIT1] {FIN_WAIT2 TIME_WAIT}");
         assert_eq!(told(Closed, Established, passive), "[] {SYN_RECV}");
         assert_eq!(told(SynRecv, FinWait1, passive), "[] {ESTABLISHED}");
         assert_eq!(told(SynRecv, FinWait1, request), "[ESTABLISHED] {}");

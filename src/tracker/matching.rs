@@ -97,7 +97,9 @@ impl Tracker {
         self.born += 1;
         self.count += 1;
         let id = LifeId { run: self.run, number: self.born };
-        self.lives.entry(ends).or_default().push(Life::new(id, state, born, first));
+        let mut life = Life::new(id, state, born, first);
+        life.first_pass = self.pass;
+        self.lives.entry(ends).or_default().push(life);
         id
     }
 

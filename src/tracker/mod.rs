@@ -8,6 +8,7 @@ mod changes;
 mod deaths;
 mod ending;
 mod matching;
+mod mirror;
 
 use crate::life::Life;
 use crate::reading::{Ends, Look, Lost, LostReason, Question, Reading, Snapshot, Stamp};
@@ -137,6 +138,7 @@ impl Tracker {
         let mut told = Vec::new();
         let first = self.previous.is_none();
         let whole = self.judge_rows(snapshot, &mut told);
+        self.compare_ends(&work.touched);
         let missing =
             if work.seen < self.count { self.reap(whole, &snapshot.look()) } else { Vec::new() };
         self.close(&missing, &snapshot.look(), &mut told);

@@ -38,6 +38,9 @@ pub struct EventRecord {
     /// Time since its first sight; for text alone.
     #[serde(skip)]
     pub lived: Duration,
+    /// The FINs of both sides are proven; for text alone.
+    #[serde(skip)]
+    pub both_fins: bool,
     /// Its birth was not seen; for text alone.
     #[serde(skip)]
     pub lived_at_least: bool,
@@ -99,6 +102,7 @@ impl EventRecord {
             verdict: told.verdict,
             source,
             lived: told.lived,
+            both_fins: told.roles.both_fins,
             lived_at_least: told.lived_at_least,
         }
     }

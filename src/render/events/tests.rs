@@ -44,6 +44,7 @@ fn event(
         verdict: None,
         source: crate::reading::Origin::Proc,
         lived: Duration::from_millis(69_100),
+        both_fins: false,
         lived_at_least: false,
     }
 }
@@ -153,4 +154,24 @@ fn colours_change_nothing_but_colours() {
     assert!(coloured.contains("\x1b["));
     let plain = anstream::adapter::strip_str(&coloured).to_string();
     assert_eq!(plain, rendered(Some(120), false));
+}
+
+#[test]
+fn the_kernels_word_and_the_other_ends_decide_the_last_sentence() {
+    let closed = |from, verdict, both_fins| {
+        let mut gone = event(Event::Closed, Some(from), &[], &[], State::Closed);
+        (gone.verdict, gone.both_fins) = (Some(verdict), both_fins);
+        note(&gone).unwrap()
+    };
+    let (established, syn_sent) = (State::Established, State::SynSent);
+    assert_eq!(closed(established, Verdict::Reset, false), "reset, lived 69.1s");
+    assert_eq!(closed(syn_sent, Verdict::Refused, false), "refused by the other side, lived 69.1s");
+    assert_eq!(
+        closed(syn_sent, Verdict::TimedOut, false),
+        "the other side did not answer, lived 69.1s"
+    );
+    assert_eq!(
+        closed(established, Verdict::Unknown, true),
+        "both sides closed, likely the other first, lived 69.1s"
+    );
 }

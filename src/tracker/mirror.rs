@@ -1,0 +1,76 @@
+//! The other end's row: a connection within this machine shows both, and each proves something of
+//! the other.
+
+use super::Tracker;
+use crate::life::Life;
+use crate::life::roles::before_fin;
+use crate::reading::Ends;
+use crate::tcp::state::State;
+use crate::transition::{End, LifeId};
+
+/// What one end shows.
+#[derive(Clone, Copy)]
+struct View {
+    state: State,
+    opener: Option<End>,
+    first_pass: u64,
+    pass: u64,
+    index: usize,
+}
+
+impl View {
+    const fn of(life: &Life) -> Self {
+        Self {
+            state: life.now.state,
+            opener: life.roles.opener,
+            first_pass: life.first_pass,
+            pass: life.pass,
+            index: life.now.index,
+        }
+    }
+}
+
+impl Tracker {
+    /// Lets every life with news, and its other end, learn from each other.
+    pub(super) fn compare_ends(&mut self, touched: &[(usize, Ends, LifeId)]) {
+        for (_, ends, id) in touched {
+            for mirrored in ends.mirrored() {
+                let Some(mirror) = self.only_full_life(mirrored) else { continue };
+                let Some(own) = self.life(*ends, *id).map(View::of) else { continue };
+                let Some(other) = self.life(mirrored, mirror).map(View::of) else { continue };
+                self.learn(*ends, *id, own, other);
+                self.learn(mirrored, mirror, other, own);
+            }
+        }
+    }
+
+    /// One connection has one other end; where several lives share its ends, none is sure.
+    fn only_full_life(&self, ends: Ends) -> Option<LifeId> {
+        match self.lives.get(&ends)?.as_slice() {
+            [life] => Some(life.id),
+            _ => None,
+        }
+    }
+
+    fn learn(&mut self, ends: Ends, id: LifeId, own: View, other: View) {
+        // They are two ends of one connection only if both were there at one time; who is still
+        // connecting may meet what an older connection left.
+        let together = own.first_pass <= other.pass && other.first_pass <= own.pass;
+        let shown = other.pass == self.pass;
+        if !together || !shown || matches!(own.state, State::SynSent | State::Listen) {
+            return;
+        }
+        let read_later = own.pass == self.pass && own.index > other.index;
+        let Some(life) = self.life_mut(ends, id) else { return };
+        if life.peer.disproved || read_later && before_fin(own.state) && has_fin(other.state) {
+            life.peer.disproved = true;
+            return;
+        }
+        life.note_peer(other.state, other.opener);
+    }
+}
+
+/// States of a socket that has received the other's FIN.
+const fn has_fin(state: State) -> bool {
+    matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait)
+}
