@@ -1,7 +1,9 @@
 //! Folds readings into transitions, one socket life at a time.
 //!
-//! Every pass is matched against the lives known so far ([`matching`]), and what it does not show
-//! may have ended ([`ending`]).
+//! Every pass is matched against the lives known so far (`matching`), and what it does not show
+//! may have ended (`ending`), which exact look-ups confirm (`answers`). The kernel's own words
+//! come beside the passes: notices of deaths (`deaths`) and events (`changes`). Two ends of one
+//! connection on this machine learn from each other (`mirror`).
 
 mod answers;
 mod changes;
