@@ -6,7 +6,7 @@ pub(crate) mod roles;
 use crate::reading::{Caller, Change, Cut, Ends, Look, Observation, Stamp};
 use crate::tcp::path::{Between, between_all};
 use crate::tcp::state::State;
-use crate::transition::{End, Event, LifeId, Roles, Standing, Transition};
+use crate::transition::{Conclusion, End, Event, LifeId, Roles, Standing, Transition};
 use roles::Peer;
 
 /// What the latest row of a life showed.
@@ -51,16 +51,12 @@ pub(crate) struct Life {
     pub(crate) uid: Option<u32>,
     pub(crate) roles: Roles,
     pub(crate) peer: Peer,
-    /// States that the pass showed before the latest row of this life.
-    pub(crate) glimpsed: Vec<State>,
+    /// What is known of the way to the next state to be told; boxed, since most lives stand.
+    pub(crate) way: Option<Box<Way>>,
     /// A row has shown it: its inode is known, be it none.
     pub(crate) has_row: bool,
-    /// When the kernel's events last moved it.
-    pub(crate) moved: Option<Stamp>,
-    /// The event told the very step from the state before.
-    pub(crate) direct: bool,
-    /// The process whose own system call made the latest step.
-    pub(crate) caller: Option<Caller>,
+    /// The boot time (µs) at which the kernel's events last moved it; 0 for never.
+    pub(crate) moved: u64,
     /// How the kernel said that it was cut off.
     pub(crate) cut: Option<Cut>,
     /// Its full socket is known to have died, which may leave a mini-socket.
@@ -71,9 +67,33 @@ pub(crate) struct Life {
     request: bool,
     /// The latest boot time (µs) at which the timer of a mini-socket can run out.
     timer_end: Option<u64>,
-    /// The life whose end must be concluded before this one is told, and what waits for it.
-    pub(crate) predecessor: Option<(Ends, LifeId)>,
+    /// What it waits for before it can be told; boxed, since few have to.
+    pub(crate) waits: Option<Box<Waits>>,
+}
+
+/// What is known of the way from the state told to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// States that were seen on it, by a row that a later one of the same pass followed, or as
+    /// the start of an event's step.
+    pub(crate) glimpsed: Vec<State>,
+    /// An event told the very last step of it.
+    pub(crate) direct: bool,
+    /// The process whose own system call made that step.
+    pub(crate) caller: Option<Caller>,
+}
+
+/// The life whose end must be concluded before another is told, and what waits for it.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    pub(crate) predecessor: (Ends, LifeId),
     pub(crate) withheld: Vec<Transition>,
+}
+
+impl Waits {
+    pub(crate) fn for_end_of(ends: Ends, id: LifeId) -> Self {
+        Self { predecessor: (ends, id), withheld: Vec::new() }
+    }
 }
 
 impl Life {
@@ -99,25 +119,23 @@ impl Life {
             uid: None,
             roles: Roles::default(),
             peer: Peer::default(),
-            glimpsed: Vec::new(),
+            way: None,
             has_row: false,
-            moved: None,
-            direct: false,
-            caller: None,
+            moved: 0,
             cut: None,
             died: false,
             unreadable: false,
             request: false,
             timer_end: None,
-            predecessor: None,
-            withheld: Vec::new(),
+            waits: None,
         }
     }
 
     /// Takes in a row of this life.
     pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Look) {
         if self.pass == pass && self.now.state != row.state && Some(self.now.state) != self.state {
-            self.glimpsed.push(self.now.state);
+            let before = self.now.state;
+            self.way.get_or_insert_default().glimpsed.push(before);
             self.note_closer(self.now.state);
         }
         self.unmask_peer(row);
@@ -148,7 +166,7 @@ impl Life {
     pub(crate) fn death(&self, ends: Ends, look: &Look) -> Transition {
         let way = match self.state.unwrap_or(self.now.state) {
             State::Closed => Between::default(),
-            from => self.way(from, State::Closed),
+            from => self.between(from, State::Closed),
         };
         Transition {
             event: Event::Closed,
@@ -164,9 +182,13 @@ impl Life {
     }
 
     /// What lies between the state told and the next.
-    pub(crate) fn way(&self, from: State, to: State) -> Between {
-        match self.glimpsed.split_last() {
-            _ if !self.direct => between_all(from, &self.glimpsed, to, self.proof()),
+    pub(crate) fn between(&self, from: State, to: State) -> Between {
+        let (glimpsed, direct) = match &self.way {
+            Some(way) => (way.glimpsed.as_slice(), way.direct),
+            None => (&[][..], false),
+        };
+        match glimpsed.split_last() {
+            _ if !direct => between_all(from, glimpsed, to, self.proof()),
             None => Between::default(),
             // The last state glimpsed is the one that the event started from.
             Some((last, before)) => {
@@ -180,7 +202,9 @@ impl Life {
     /// Takes in a step that the kernel told.
     pub(crate) fn step(&mut self, change: &Change) {
         match self.state {
-            Some(state) if state != change.from => self.glimpsed.push(change.from),
+            Some(state) if state != change.from => {
+                self.way.get_or_insert_default().glimpsed.push(change.from);
+            }
             _ => {
                 self.state_seen = change.time;
                 self.pass_start = change.time;
@@ -193,8 +217,9 @@ impl Life {
             _ if change.passive => *opener = Some(End::Remote),
             _ => {}
         }
-        (self.moved, self.direct) = (Some(change.time), true);
-        (self.caller, self.cut) = (change.caller.clone(), change.cut);
+        (self.moved, self.cut) = (change.time.boot, change.cut);
+        let way = self.way.get_or_insert_default();
+        (way.direct, way.caller) = (true, change.caller.clone());
         if change.to != State::Closed {
             self.now = Shown { state: change.to, mini: false, ..self.now };
         }
@@ -214,6 +239,23 @@ impl Life {
             (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
         }
         (self.pass, self.misses) = (pass, 0);
+    }
+
+    /// What is to be told now; nothing while the end of another life is awaited.
+    pub(crate) fn tell_or_withhold(&mut self, told: Transition) -> Option<Conclusion> {
+        match &mut self.waits {
+            Some(waits) => {
+                waits.withheld.push(told);
+                None
+            }
+            None => Some(Conclusion::Transition(Box::new(told))),
+        }
+    }
+
+    /// What waited, in order.
+    pub(crate) fn stop_waiting(&mut self) -> impl Iterator<Item = Conclusion> + use<> {
+        let withheld = self.waits.take().map(|waits| waits.withheld).unwrap_or_default();
+        withheld.into_iter().map(Box::new).map(Conclusion::Transition)
     }
 
     /// What every record of a life says, whatever happened.
@@ -240,7 +282,7 @@ impl Life {
             uid: self.uid,
             roles: self.roles,
             verdict: None,
-            caller: self.caller.clone(),
+            caller: self.way.as_ref().and_then(|way| way.caller.clone()),
         }
     }
 

@@ -86,6 +86,7 @@ impl Book {
         for (inode, mut holders) in seen {
             holders.sort_unstable_by_key(|holder| (holder.start, holder.pid, holder.fd));
             holders.dedup_by_key(|holder| (holder.pid, holder.fd));
+            holders.shrink_to_fit();
             let entry = self.sockets.entry(inode).or_default();
             (entry.holders, entry.proven) = (holders, self.round);
         }

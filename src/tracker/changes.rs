@@ -2,7 +2,7 @@
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
 use super::{Missing, Tracker, Work, tell};
-use crate::life::{Life, unaccepted};
+use crate::life::{Life, Waits, unaccepted};
 use crate::reading::{Change, Ends, Look, Observation, Snapshot, Stamp};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
@@ -87,10 +87,9 @@ impl Tracker {
         }
         let pass = self.pass;
         let lives = self.lives.get_mut(&row.ends).map(Vec::as_mut_slice).unwrap_or_default();
-        let ahead = lives.iter_mut().find(|life| {
-            life.moved.is_some_and(|moved| moved >= at.start)
-                && life.cookie_says(row).unwrap_or(true)
-        });
+        let ahead = lives
+            .iter_mut()
+            .find(|life| life.moved >= at.start.boot && life.cookie_says(row).unwrap_or(true));
         if let Some(life) = ahead {
             work.seen += usize::from(life.pass != pass);
             life.show_stale(row, index, pass, &at.look());
@@ -146,7 +145,7 @@ impl Tracker {
             self.questions.extend(self.life(change.ends, before).map(|l| l.question(change.ends)));
         }
         if let Some(life) = self.life_mut(change.ends, id) {
-            life.predecessor = before.map(|before| (change.ends, before));
+            life.waits = before.map(|before| Box::new(Waits::for_end_of(change.ends, before)));
             life.listener = if change.passive { listener } else { 0 };
             life.step(change);
         }
@@ -173,7 +172,10 @@ impl Tracker {
         let may_wait = matches!(change.from, State::FinWait2 | State::Closing);
         if may_wait && change.cut.is_none() {
             // The full socket is gone; a mini-socket may go on for it.
-            (life.died, life.direct) = (true, false);
+            life.died = true;
+            if let Some(way) = &mut life.way {
+                (way.direct, way.caller) = (false, None);
+            }
             let question = life.question(ends);
             self.events.names.remove(&change.socket);
             self.questions.push(question);
@@ -195,11 +197,7 @@ impl Tracker {
     ) {
         let Some(life) = self.life_mut(ends, id) else { return };
         let Some(transition) = tell(life, ends, absent, look) else { return };
-        if life.predecessor.is_some() {
-            life.withheld.push(transition);
-        } else {
-            told.push(Conclusion::Transition(Box::new(transition)));
-        }
+        told.extend(life.tell_or_withhold(transition));
     }
 }
 

@@ -2,7 +2,7 @@
 //! elsewhere, is told after that end.
 
 use super::{Missing, PASSES_TO_CONFIRM, Tracker};
-use crate::life::{Life, unaccepted};
+use crate::life::{Life, Waits, unaccepted};
 use crate::reading::{Ends, Family, Look};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
@@ -13,7 +13,7 @@ impl Tracker {
         let pass = self.pass;
         let mut missing: Vec<Missing> = Vec::new();
         for (ends, lives) in &mut self.lives {
-            let moved = |life: &Life| life.moved.is_some_and(|moved| moved >= at.start);
+            let moved = |life: &Life| life.moved >= at.start.boot;
             for life in lives.iter_mut().filter(|life| life.pass != pass && !moved(life)) {
                 life.unreadable |= !whole;
                 let absent = !(life.unreadable && self.bad_rows > 0);
@@ -32,9 +32,9 @@ impl Tracker {
     pub(super) fn close(&mut self, missing: &[Missing], look: &Look, told: &mut Vec<Conclusion>) {
         for gone in missing.iter().filter(|life| life.gone) {
             if let Some(mut life) = self.forget(gone.ends, gone.id) {
-                let mut told_of_life = std::mem::take(&mut life.withheld);
-                told_of_life.push(life.death(gone.ends, look));
-                told.extend(told_of_life.into_iter().map(Box::new).map(Conclusion::Transition));
+                told.extend(life.stop_waiting());
+                let death = life.death(gone.ends, look);
+                told.push(Conclusion::Transition(Box::new(death)));
             }
         }
     }
@@ -43,15 +43,14 @@ impl Tracker {
     pub(super) fn release(&mut self, told: &mut Vec<Conclusion>) {
         for (ends, id) in std::mem::take(&mut self.waiting) {
             let Some(life) = self.life(ends, id) else { continue };
-            let open = life.predecessor.is_some_and(|(ends, id)| {
+            let open = life.waits.as_ref().is_some_and(|waits| {
+                let (ends, id) = waits.predecessor;
                 self.life(ends, id).is_some_and(|before| before.pass != self.pass)
             });
             if open {
                 self.waiting.push((ends, id));
             } else if let Some(life) = self.life_mut(ends, id) {
-                life.predecessor = None;
-                let withheld = std::mem::take(&mut life.withheld);
-                told.extend(withheld.into_iter().map(Box::new).map(Conclusion::Transition));
+                told.extend(life.stop_waiting());
             }
         }
     }
@@ -68,7 +67,7 @@ impl Tracker {
         let moved = pending().find(|before| inode != 0 && before.inode == inode);
         let replaced = || pending().rfind(|before| before.ends == ends);
         if let Some(before) = moved.or_else(replaced) {
-            life.predecessor = Some((before.ends, before.id));
+            life.waits = Some(Box::new(Waits::for_end_of(before.ends, before.id)));
             self.waiting.push((ends, id));
         }
     }

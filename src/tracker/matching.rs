@@ -99,7 +99,8 @@ impl Tracker {
         let id = LifeId { run: self.run, number: self.born };
         let mut life = Life::new(id, state, born, first);
         life.first_pass = self.pass;
-        self.lives.entry(ends).or_default().push(life);
+        // Nearly all ends are those of one socket.
+        self.lives.entry(ends).or_insert_with(|| Vec::with_capacity(1)).push(life);
         id
     }
 

@@ -182,11 +182,7 @@ impl Tracker {
             let Some(life) = self.life_mut(ends, id) else { continue };
             let Some(transition) = tell(life, ends, absent, look) else { continue };
             let corpse = transition.event == Event::Opened && life.is_corpse();
-            if life.predecessor.is_some() {
-                life.withheld.push(transition);
-            } else {
-                told.push(Conclusion::Transition(Box::new(transition)));
-            }
+            told.extend(life.tell_or_withhold(transition));
             if corpse && !self.unseen.was_told(ends) {
                 told.push(Conclusion::Missed(Some(ends)));
             }
@@ -218,13 +214,13 @@ impl Tracker {
 fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Option<Transition> {
     let (from, to) = (life.state, life.now.state);
     if from == Some(to) {
-        (life.direct, life.caller) = (false, None);
+        life.way = None;
         return None;
     }
     let mut told = life.transition(ends, look);
     let way = match from {
         None if life.first_look || to == State::Closed => Between::default(),
-        _ => life.way(from.unwrap_or(State::Closed), to),
+        _ => life.between(from.unwrap_or(State::Closed), to),
     };
     Between { certain: told.via, possible: told.maybe } = way;
     let passed = match from {
@@ -238,8 +234,7 @@ fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Opti
         None if life.first_look => (Event::Present, None),
         None => (Event::Opened, absent),
     };
-    life.glimpsed.clear();
-    (life.direct, life.caller) = (false, None);
+    life.way = None;
     life.first_look &= from.is_none();
     life.state = Some(to);
     life.since = look.end;
