@@ -214,6 +214,8 @@ pub enum SourceName {
 pub enum ViewName {
     /// A line per transition
     Events,
+    /// The sockets there are, longest in their state first
+    Table,
 }
 
 /// How records are written.

@@ -1,6 +1,6 @@
 //! The command line, checked: one small function per rule. What is wrong is said in a sentence.
 
-use crate::cli::{self, ColorName, FormatName, Options, TimeName};
+use crate::cli::{self, ColorName, FormatName, Options, TimeName, ViewName};
 use crate::error::{Error, Result};
 use crate::filter::{AddrFilter, Filter, ProcessFilter, parse_ports};
 use crate::reading::Family;
@@ -42,6 +42,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, clippy::struct_excessive_bools)] // named as the flags are
 pub struct Print {
+    pub view: ViewName,
     pub format: FormatName,
     pub extended: bool,
     pub timers: bool,
@@ -69,6 +70,7 @@ impl Settings {
             duration: options.look.duration.as_deref().map(duration).transpose()?,
             max_count: options.look.max_count,
             print: Print {
+                view: print.view,
                 format: if print.json { FormatName::Json } else { print.format },
                 extended: print.extend,
                 timers: print.timers,

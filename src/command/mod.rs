@@ -3,7 +3,9 @@
 pub mod list;
 mod names;
 pub mod output;
+mod show;
 pub mod terminal;
+mod views;
 pub mod watch;
 
 use crate::cli::Options;

@@ -2,9 +2,10 @@
 
 use super::names::Resolver;
 use super::{tell, terminal};
-use crate::cli::FormatName;
+use crate::cli::{FormatName, ViewName};
 use crate::error::{Error, Result};
 use crate::render::Renderer;
+use crate::render::board::Board;
 use crate::render::cell::{Clock, Names};
 use crate::render::csv::Csv;
 use crate::render::events::Events;
@@ -35,15 +36,13 @@ pub struct Output {
 }
 
 impl Output {
-    /// A stream of events in the chosen format. Names may take a part of the interval, so that
-    /// the next poll is never late for them.
-    pub fn events(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
-        let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
-        let clock = Clock { format: print.time, zone, start: None };
-        let palette = terminal::palette(print.color);
-        let width = terminal::width().map(usize::from);
-        let events = || Events::new(clock, palette, print.header, width);
-        Self::new(print, max_count, interval / 2, || Box::new(events()))
+    /// The chosen view in the chosen format. Names may take a part of the interval, so that the
+    /// next poll is never late for them.
+    pub fn of_view(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
+        Self::new(print, max_count, interval / 2, || match print.view {
+            ViewName::Events => Box::new(events(print)),
+            ViewName::Table => Box::new(board(print)),
+        })
     }
 
     /// A table of sockets in the chosen format.
@@ -116,6 +115,26 @@ impl Output {
         let whole = write_out(&self.renderer.rows(&records, names), stop)?;
         Ok(whole && self.left != Some(0))
     }
+}
+
+fn events(print: &Print) -> Events {
+    let width = terminal::width().map(usize::from);
+    Events::new(clock(print), terminal::palette(print.color), print.header, width)
+}
+
+fn board(print: &Print) -> Board {
+    Board {
+        clock: clock(print),
+        palette: terminal::palette(print.color),
+        header: print.header,
+        extended: print.extended,
+        timers: print.timers,
+    }
+}
+
+fn clock(print: &Print) -> Clock {
+    let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
+    Clock { format: print.time, zone, start: None }
 }
 
 /// Writes piece by piece, so that a reader who has stopped reading cannot keep the run from its

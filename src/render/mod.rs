@@ -1,5 +1,6 @@
 //! Records to bytes: text, JSON Lines, CSV. Pure: what is written where is not decided here.
 
+pub mod board;
 pub mod cell;
 pub mod csv;
 pub mod events;
@@ -10,12 +11,25 @@ pub mod table;
 use crate::view::Record;
 use cell::Names;
 
+/// The room that a terminal has for a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Size {
+    pub columns: usize,
+    pub rows: usize,
+}
+
 /// Turns records into bytes, ready to be written.
 pub trait Renderer {
     /// What comes before the first record.
     fn begin(&mut self) -> Vec<u8>;
     /// Some records, in order. Names are for text alone: scripts get numbers.
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8>;
+    /// The records of a picture as the lines of a frame that fits a terminal; none, where the
+    /// records are no picture.
+    fn frame(&mut self, _: &[Record], _: &Names, _: Size) -> Vec<String> {
+        Vec::new()
+    }
     /// Whether a record goes to standard error in this format, and how.
     fn aside(&self, record: &Record) -> Option<String>;
 }

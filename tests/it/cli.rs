@@ -68,6 +68,18 @@ tcp  0  0  127.0.0.1:53088  127.88.0.1:54389  FIN_WAIT2  812/client  0  22333  -
     );
 }
 
+#[test]
+fn the_view_of_a_table_is_printed_once_at_the_end_of_the_run() {
+    let output = run("-H server --view table --for 300ms -s ESTABLISHED");
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with(">=0."), "{lines:?}");
+    assert!(
+        lines[1].ends_with("ESTABLISHED  700/server  [::1]:8080      [::1]:58016"),
+        "{lines:?}"
+    );
+}
+
 /// Local ports and states of what `list` shows.
 fn listed(line: &str) -> Vec<String> {
     let output = run(&format!("list -H {line}"));
