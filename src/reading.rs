@@ -127,6 +127,20 @@ pub enum Timer {
     Probe,
 }
 
+impl Timer {
+    /// The timer of a code of `/proc/net/tcp` (`get_tcp4_sock()`) or sock_diag
+    /// (`inet_sk_diag_fill()`); a code of a later kernel is no timer that we know.
+    pub const fn from_code(code: u64) -> Self {
+        match code {
+            1 => Self::Retransmit,
+            2 => Self::Keepalive,
+            3 => Self::TimeWait,
+            4 => Self::Probe,
+            _ => Self::None,
+        }
+    }
+}
+
 /// One row: what the kernel showed of one socket at one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {

@@ -35,7 +35,7 @@ pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
         mini: rest + 10 == FIELDS_OF_MINI,
         tx_queue: u32::try_from(tx_queue).ok()?,
         rx_queue: u32::try_from(rx_queue).ok()?,
-        timer: timer_of(timer),
+        timer: Timer::from_code(timer),
         timer_left,
         retransmits: u32::try_from(retransmits).ok()?,
         // The tables tell none of these.
@@ -43,17 +43,6 @@ pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
         ifindex: 0,
         backlog_limit: None,
     })
-}
-
-/// Codes of `get_tcp4_sock()`; a code of a later kernel is no timer that we know.
-const fn timer_of(code: u64) -> Timer {
-    match code {
-        1 => Timer::Retransmit,
-        2 => Timer::Keepalive,
-        3 => Timer::TimeWait,
-        4 => Timer::Probe,
-        _ => Timer::None,
-    }
 }
 
 /// `0100007F:1F90`: the address in words of native byte order, the port in host order.

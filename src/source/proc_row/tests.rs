@@ -134,7 +134,8 @@ prop_compose! {
     ) -> Observation {
         Observation {
             ends, state: State::from_code(code), inode, uid, mini,
-            tx_queue: queues.0, rx_queue: queues.1, timer: timer_of(timer), timer_left, retransmits,
+            tx_queue: queues.0, rx_queue: queues.1, timer: Timer::from_code(timer), timer_left,
+            retransmits,
             cookie: 0,
             ifindex: 0,
             backlog_limit: None,
