@@ -27,6 +27,15 @@ pub enum Error {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// The kernel does not answer on sock_diag.
+    #[error(
+        "the kernel does not tell of TCP sockets by netlink: {cause}; load its module tcp_diag \
+         (modprobe tcp_diag), or use --source proc"
+    )]
+    Netlink {
+        /// What the kernel said.
+        cause: io::Error,
+    },
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),

@@ -174,9 +174,10 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// The uid if the kernel tells it: a mini-socket after a close prints 0 for anybody.
+    /// The uid if the kernel tells it: a mini-socket after a close prints 0 for anybody, and
+    /// sock_diag, which alone tells cookies, does so for a request, too.
     pub fn known_uid(&self) -> Option<u32> {
-        let told = !self.mini || self.state == State::SynRecv;
+        let told = !self.mini || self.state == State::SynRecv && self.cookie == 0;
         told.then_some(self.uid)
     }
 }

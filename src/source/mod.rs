@@ -1,8 +1,11 @@
 //! Where readings come from. Sources are the only code, beside `owner::scan`, that reads the
 //! kernel, and the only code that asks the clock.
 
+pub mod clock;
+pub mod netlink_wire;
 pub mod proc;
 pub mod proc_row;
+pub mod sock_diag;
 
 use crate::error::Result;
 use crate::reading::{Origin, Question, Reading};

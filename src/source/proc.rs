@@ -4,6 +4,7 @@
 //! after the last row may walk the table again and repeat rows. So a chunk that leaves room for a
 //! row is the last one, and no further `read()` follows it (`tcp-on-linux`, rule 1).
 
+use super::clock::{self, stamp};
 use super::proc_row;
 use super::{Pace, Source};
 use crate::error::{Error, Result};
@@ -13,7 +14,6 @@ use crate::reading::{
 use crate::stop::{Stop, Wake};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -159,7 +159,7 @@ impl Proc {
     /// How long after the start of the last pass the next one is due: the interval, or longer
     /// where polling would take more than its share of a core.
     fn planned(&mut self, last: Pass) -> Duration {
-        let used = clock(ClockId::ProcessCPUTime).saturating_sub(last.cpu);
+        let used = clock::cpu().saturating_sub(last.cpu);
         let share = used.div_f64(self.pace.max_cpu / 100.0);
         let stretched = share > self.pace.interval;
         self.stretched = if stretched { self.stretched.saturating_add(1) } else { 0 };
@@ -187,7 +187,7 @@ impl Source for Proc {
                 Wake::ReaderGone => return Err(Error::ReaderGone),
             }
         }
-        let cpu = clock(ClockId::ProcessCPUTime);
+        let cpu = clock::cpu();
         let start = Instant::now();
         let snapshot = self.snapshot()?;
         self.last = Some(Pass { start, began: snapshot.start, cpu });
@@ -245,17 +245,6 @@ fn is_procfs(file: &File) -> bool {
 fn namespace(home: &Path) -> Option<u64> {
     let link = std::fs::read_link(home.join("ns/net")).ok()?;
     link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
-}
-
-fn clock(id: ClockId) -> Duration {
-    // Neither of the clocks read here runs before zero.
-    Duration::try_from(clock_gettime(id)).unwrap_or_default()
-}
-
-fn stamp() -> Stamp {
-    let micros = |id| u64::try_from(clock(id).as_micros()).unwrap_or(u64::MAX);
-    let wall = i64::try_from(micros(ClockId::Realtime)).unwrap_or(i64::MAX);
-    Stamp { wall, boot: micros(ClockId::Boottime) }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn within(room: &str, house: &str) -> bool {
 }
 
 /// Rooms that know nothing of files, sockets, the environment or the clock.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "tcp",
     "reading",
     "transition",
@@ -52,6 +52,7 @@ const PURE: [&str; 11] = [
     "life",
     "filter",
     "owner::book",
+    "source::netlink_wire",
     "source::proc_row",
     "view",
     "render",

@@ -6,5 +6,6 @@ mod churn;
 mod judge;
 mod owners;
 mod reuse;
+mod sock_diag;
 mod states;
 mod story;

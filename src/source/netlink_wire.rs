@@ -1,0 +1,321 @@
+//! The messages of `NETLINK_SOCK_DIAG`: requests to bytes, bytes to observations. Pure.
+//!
+//! The kernel writes them in `net/ipv4/inet_diag.c`; the layouts are those of `linux/netlink.h`
+//! and `linux/inet_diag.h`. Numbers are in the byte order of the machine, addresses and ports in
+//! that of the network. No extension is asked for: what an observation holds is in the fixed part
+//! of a message, and whatever attributes a kernel adds behind it, of whatever length, are skipped.
+
+use crate::reading::{Endpoint, Ends, Family, Observation, Question, Timer};
+use crate::tcp::state::State;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// `nlmsghdr`: length, type, flags, sequence number, port.
+const HEADER: usize = 16;
+/// `inet_diag_msg`.
+const SOCKET: usize = 72;
+/// `nlattr`: length and type.
+const ATTRIBUTE: usize = 4;
+/// Messages and attributes begin at multiples of this.
+const ALIGN: usize = 4;
+
+const NLMSG_NOOP: u16 = 1;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+
+const NLM_F_REQUEST: u16 = 0x001;
+/// `NLM_F_ROOT | NLM_F_MATCH`.
+const NLM_F_DUMP: u16 = 0x300;
+
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const IPPROTO_TCP: u8 = 6;
+/// `INET_DIAG_NOCOOKIE`, in both halves: any socket with these ends will do.
+const NO_COOKIE: u64 = u64::MAX;
+
+/// Attribute of a request: a program that picks sockets.
+const INET_DIAG_REQ_BYTECODE: u16 = 1;
+/// Attribute of every full socket since Linux 3.7, and of no mini-socket.
+const INET_DIAG_SHUTDOWN: u16 = 8;
+/// The bits of an attribute's type that are flags.
+const ATTRIBUTE_FLAGS: u16 = 0xc000;
+
+/// Rejects what is bound to no device (index 0) and takes the rest: two `inet_diag_bc_op`s (code,
+/// bytes ahead if it holds, bytes ahead if not). A jump beyond the end rejects, but the way of
+/// "it holds" may not end so: hence the second one, an `INET_DIAG_BC_JMP`, which never holds.
+const BOUND_TO_A_DEVICE: [u8; 12] = {
+    const INET_DIAG_BC_DEV_COND: u8 = 9;
+    const INET_DIAG_BC_JMP: u8 = 1;
+    let ([a, b], [c, d]) = (12_u16.to_ne_bytes(), 8_u16.to_ne_bytes());
+    [INET_DIAG_BC_DEV_COND, 8, a, b, 0, 0, 0, 0, INET_DIAG_BC_JMP, 4, c, d]
+};
+
+/// States as the kernel masks them: `1 << code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct States(u32);
+
+impl States {
+    /// All that a table shows. CLOSE (7) and `TCP_BOUND_INACTIVE` (13) are sockets that are merely
+    /// bound.
+    pub const ALL: Self = Self(0x1f7e);
+    /// Listeners: the kernel then leaves out its large table of connections.
+    pub const LISTEN: Self = Self(1 << 10);
+}
+
+/// Which sockets of a family a dump shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those in these states.
+    In(States),
+    /// The listeners of one port.
+    ListenersOn(u16),
+    /// Those bound to a device.
+    BoundToADevice,
+}
+
+/// A request of `inet_diag_req_v2`.
+struct Request {
+    flags: u16,
+    states: States,
+    ends: Ends,
+    ifindex: u32,
+    cookie: u64,
+    program: &'static [u8],
+}
+
+/// Writes the request to dump some sockets.
+pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, which: Which) {
+    let (states, port, program): (_, _, &'static [u8]) = match which {
+        Which::In(states) => (states, 0, &[]),
+        Which::ListenersOn(port) => (States::LISTEN, port, &[]),
+        Which::BoundToADevice => (States::ALL, 0, &BOUND_TO_A_DEVICE),
+    };
+    let end = |port| Endpoint { addr: family.unspecified(), port };
+    let ends = Ends { family, local: end(port), remote: end(0) };
+    let flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let request = Request { flags, states, ends, ifindex: 0, cookie: NO_COOKIE, program };
+    request.write(buffer, sequence);
+}
+
+/// Writes the request for exactly one socket.
+pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &Question) {
+    let cookie = if question.cookie == 0 { NO_COOKIE } else { question.cookie };
+    let Question { ends, ifindex, .. } = *question;
+    let (flags, states) = (NLM_F_REQUEST, States::ALL);
+    Request { flags, states, ends, ifindex, cookie, program: &[] }.write(buffer, sequence);
+}
+
+impl Request {
+    fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
+        let Ends { family, local, remote } = self.ends;
+        buffer.clear();
+        buffer.extend([0; 4]); // nlmsg_len, known at the end
+        buffer.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+        buffer.extend(self.flags.to_ne_bytes());
+        buffer.extend(sequence.to_ne_bytes());
+        buffer.extend([0; 4]); // nlmsg_pid: the kernel fills in ours
+        let family_code = match family {
+            Family::Ipv4 => AF_INET,
+            Family::Ipv6 => AF_INET6,
+        };
+        buffer.extend([family_code, IPPROTO_TCP, 0, 0]); // no extensions, padding
+        buffer.extend(self.states.0.to_ne_bytes());
+        buffer.extend(local.port.to_be_bytes());
+        buffer.extend(remote.port.to_be_bytes());
+        buffer.extend(address_bytes(local.addr, family));
+        buffer.extend(address_bytes(remote.addr, family));
+        buffer.extend(self.ifindex.to_ne_bytes());
+        for half in [self.cookie & u64::from(u32::MAX), self.cookie >> 32] {
+            buffer.extend(u32::try_from(half).unwrap_or_default().to_ne_bytes());
+        }
+        if let Ok(length @ 1..) = u16::try_from(self.program.len()) {
+            buffer.extend((length + 4).to_ne_bytes());
+            buffer.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
+            buffer.extend(self.program);
+        }
+        let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        buffer[..4].copy_from_slice(&length.to_ne_bytes());
+    }
+}
+
+/// 16 bytes in any family; an IPv6 socket has its v4 addresses mapped.
+fn address_bytes(addr: IpAddr, family: Family) -> [u8; 16] {
+    match (family, addr) {
+        (Family::Ipv6, IpAddr::V4(v4)) => v4.to_ipv6_mapped().octets(),
+        (_, IpAddr::V6(v6)) => v6.octets(),
+        (Family::Ipv4, IpAddr::V4(v4)) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&v4.octets());
+            bytes
+        }
+    }
+}
+
+/// What the kernel says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A socket: the body of an `inet_diag_msg` with its attributes.
+    Socket(Body<'a>),
+    /// The request failed with this errno; 0 is an acknowledgement.
+    Error(i32),
+    /// A dump is complete; an errno if it is not.
+    Done(i32),
+    /// A message without meaning here.
+    Other,
+    /// Bytes that are no message; nothing that follows them can be understood.
+    Broken,
+}
+
+/// An `inet_diag_msg` with its attributes, long enough to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Body<'a>(&'a [u8]);
+
+/// The messages of one datagram, each with its sequence number.
+#[derive(Debug, Clone)]
+pub struct Messages<'a>(&'a [u8]);
+
+impl<'a> Messages<'a> {
+    /// Reads what one `recv()` brought.
+    pub const fn new(datagram: &'a [u8]) -> Self {
+        Self(datagram)
+    }
+
+    fn take(&mut self) -> Option<(u32, Message<'a>)> {
+        let length = usize::try_from(u32_at(self.0, 0)?).ok()?;
+        let message = self.0.get(..length)?;
+        let (kind, sequence) = (u16_at(message, 4)?, u32_at(message, 8)?);
+        let body = message.get(HEADER..)?;
+        self.0 = self.0.get(length.next_multiple_of(ALIGN)..).unwrap_or_default();
+        let errno = || u32_at(body, 0).map(u32::cast_signed).map(i32::saturating_neg);
+        let message = match kind {
+            SOCK_DIAG_BY_FAMILY if body.len() >= SOCKET => Message::Socket(Body(body)),
+            SOCK_DIAG_BY_FAMILY => Message::Broken,
+            NLMSG_ERROR => Message::Error(errno()?),
+            // Kernels before 4.14 may end a dump with a bare header.
+            NLMSG_DONE => Message::Done(errno().unwrap_or(0).max(0)),
+            NLMSG_NOOP.. => Message::Other,
+            0 => Message::Broken,
+        };
+        Some((sequence, message))
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = (u32, Message<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let taken = self.take();
+        if taken.is_none() {
+            self.0 = &[];
+        }
+        Some(taken.unwrap_or((0, Message::Broken)))
+    }
+}
+
+impl Body<'_> {
+    /// The socket, as `/proc/net/tcp` would show it; `None` if its family is none of TCP's.
+    pub fn observation(self) -> Option<Observation> {
+        let state = State::from_code(self.0[1]);
+        let timer = Timer::from_code(u64::from(self.0[2]));
+        let [expires, rx_queue, tx_queue, uid, inode] = self.numbers_at(52);
+        let listens = state == State::Listen;
+        Some(Observation {
+            ends: self.ends()?,
+            state,
+            inode: u64::from(inode),
+            uid,
+            mini: state == State::TimeWait || !self.has_attribute(INET_DIAG_SHUTDOWN),
+            // What waits in a listener's tx_queue is no data: it is the limit of its backlog.
+            tx_queue: if listens { 0 } else { tx_queue },
+            rx_queue,
+            timer,
+            timer_left: centiseconds(expires),
+            // Of the other timers it counts probes, which are no retransmissions.
+            retransmits: if timer == Timer::Retransmit { u32::from(self.0[3]) } else { 0 },
+            cookie: self.cookie(),
+            ifindex: self.number_at(40),
+            backlog_limit: listens.then_some(tx_queue),
+        })
+    }
+
+    /// The ends and the cookie of a socket that has died. The ends are told only where both ports
+    /// are: those of a reset socket have been wiped out in part. `None` if it never had a peer, as
+    /// a socket that nobody connected, or a listener.
+    pub fn death(self) -> Option<(Option<Ends>, u64)> {
+        let ends = self.ends()?;
+        let complete = ends.local.port != 0 && ends.remote.port != 0;
+        let met_nobody = ends.remote.port == 0 && ends.remote.addr.is_unspecified();
+        (!met_nobody).then(|| (complete.then_some(ends), self.cookie()))
+    }
+
+    fn ends(self) -> Option<Ends> {
+        let family = match self.0[0] {
+            AF_INET => Family::Ipv4,
+            AF_INET6 => Family::Ipv6,
+            _ => return None,
+        };
+        let end = |port: usize, addr: usize| Endpoint {
+            addr: self.address_at(addr, family),
+            port: u16::from_be_bytes([self.0[port], self.0[port + 1]]),
+        };
+        Some(Ends { family, local: end(4, 8), remote: end(6, 24) })
+    }
+
+    fn address_at(self, at: usize, family: Family) -> IpAddr {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.0[at..at + 16]);
+        match family {
+            Family::Ipv4 => IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),
+            Family::Ipv6 => IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical(),
+        }
+    }
+
+    /// Two words, the lower one first whatever the byte order (`sock_diag_save_cookie()`).
+    fn cookie(self) -> u64 {
+        let [low, high] = self.numbers_at(44);
+        u64::from(high) << 32 | u64::from(low)
+    }
+
+    fn numbers_at<const N: usize>(self, at: usize) -> [u32; N] {
+        std::array::from_fn(|i| self.number_at(at + 4 * i))
+    }
+
+    /// A number in the fixed part, which is all there.
+    fn number_at(self, at: usize) -> u32 {
+        u32_at(self.0, at).unwrap_or_default()
+    }
+
+    fn has_attribute(self, wanted: u16) -> bool {
+        let mut rest = &self.0[SOCKET..];
+        while let (Some(length), Some(kind)) = (u16_at(rest, 0), u16_at(rest, 2)) {
+            if kind & !ATTRIBUTE_FLAGS == wanted {
+                return true;
+            }
+            let step = usize::from(length).max(ATTRIBUTE).next_multiple_of(ALIGN);
+            rest = rest.get(step..).unwrap_or_default();
+        }
+        false
+    }
+}
+
+/// Milliseconds to the unit of `/proc`. A timer that is overdue is left with nothing; older
+/// kernels show it as a negative number.
+fn centiseconds(millis: u32) -> u64 {
+    u64::try_from(millis.cast_signed()).map_or(0, |millis| millis / 10)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    let bytes = bytes.get(at..at + 2)?;
+    Some(u16::from_ne_bytes([bytes[0], bytes[1]]))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at + 4)?;
+    Some(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+#[cfg(test)]
+mod tests;

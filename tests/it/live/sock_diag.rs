@@ -1,0 +1,210 @@
+//! The client of sock_diag, asked about real sockets.
+
+use crate::support::netns::isolated;
+use crate::support::sockets::{bound, connecting, end, listener, pair, reset};
+use crate::support::wait::until;
+use socket2::{Domain, Socket, Type};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use tcplapse::reading::{Answer, Endpoint, Ends, Family, Observation, Question};
+use tcplapse::source::netlink_wire::{States, Which};
+use tcplapse::source::sock_diag::{DeathWatch, SockDiag};
+use tcplapse::tcp::state::State;
+
+const HERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+
+fn client() -> SockDiag {
+    SockDiag::open().expect("sock_diag answers anybody")
+}
+
+fn dump(client: &mut SockDiag, family: Family) -> Vec<Observation> {
+    let mut rows = Vec::new();
+    let dump = client.dump(family, Which::In(States::ALL), &mut rows).expect("a dump");
+    assert_eq!(dump.bad_rows, 0);
+    rows
+}
+
+fn endpoint(addr: SocketAddr) -> Endpoint {
+    Endpoint { addr: addr.ip(), port: addr.port() }
+}
+
+/// The ends of a connected socket, as it says itself.
+fn ends(socket: &Socket) -> Ends {
+    let local = endpoint(end(&socket.local_addr()).into());
+    let remote = endpoint(end(&socket.peer_addr()).into());
+    Ends { family: Family::Ipv4, local, remote }
+}
+
+/// What a reader of `/proc` would ask: neither cookie nor interface.
+fn as_proc_asks(row: &Observation) -> Question {
+    Question { ends: row.ends, inode: row.inode, cookie: 0, ifindex: 0 }
+}
+
+fn as_netlink_asks(row: &Observation) -> Question {
+    Question { ends: row.ends, inode: row.inode, cookie: row.cookie, ifindex: row.ifindex }
+}
+
+#[test]
+fn a_look_up_tells_the_living_from_the_gone_and_from_a_successor() {
+    isolated(|| {
+        let server = listener(HERE, 8).expect("a port is free");
+        let (first, accepted) = pair(&server, HERE);
+        let here = ends(&first);
+        let mut client = client();
+        let rows = dump(&mut client, Family::Ipv4);
+        let old = *rows.iter().find(|row| row.ends == here).expect("it is there");
+        for question in [as_proc_asks(&old), as_netlink_asks(&old)] {
+            let Some(Answer::There(row)) = client.look_up(&question) else { panic!("it lives") };
+            assert_eq!(row, old);
+        }
+        reset(first);
+        drop(accepted);
+        for question in [as_proc_asks(&old), as_netlink_asks(&old)] {
+            assert_eq!(client.look_up(&question), Some(Answer::Gone), "not the listener");
+        }
+        let (_second, _accepted) = pair(&server, end_of(here.local));
+        let asked = client.look_up(&as_proc_asks(&old));
+        let Some(Answer::There(new)) = asked else { panic!("these ends are used again") };
+        assert_eq!(new.ends, here);
+        assert_ne!((new.inode, new.cookie), (old.inode, old.cookie));
+        assert_eq!(client.look_up(&as_netlink_asks(&old)), Some(Answer::Gone));
+    });
+}
+
+fn end_of(end: Endpoint) -> SocketAddrV4 {
+    match SocketAddr::from(end) {
+        SocketAddr::V4(v4) => v4,
+        SocketAddr::V6(v6) => panic!("{v6} is no IPv4 end"),
+    }
+}
+
+#[test]
+fn each_listener_of_a_group_is_found_and_its_end_is_proven() {
+    isolated(|| {
+        let port = end(&listener(HERE, 1).expect("a port is free").local_addr());
+        let mut group: Vec<Socket> = (1..=4).map(|backlog| member(port, backlog)).collect();
+        let mut client = client();
+        let rows = dump(&mut client, Family::Ipv4);
+        let mut limits: Vec<_> = rows.iter().filter_map(|row| row.backlog_limit).collect();
+        limits.sort_unstable();
+        assert_eq!(limits, [1, 2, 3, 4], "as listen() got them");
+        for row in &rows {
+            for question in [as_proc_asks(row), as_netlink_asks(row)] {
+                assert_eq!(client.look_up(&question), Some(Answer::There(*row)));
+            }
+        }
+        let gone = *rows.iter().find(|row| row.backlog_limit == Some(3)).expect("listed above");
+        drop(group.remove(2));
+        for row in &rows {
+            let answer = if *row == gone { Answer::Gone } else { Answer::There(*row) };
+            for question in [as_proc_asks(row), as_netlink_asks(row)] {
+                assert_eq!(client.look_up(&question), Some(answer));
+            }
+        }
+    });
+}
+
+/// A listener that shares its port.
+fn member(port: SocketAddrV4, backlog: i32) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_port(true).expect("anybody may share a port");
+    socket.bind(&port.into()).expect("the group shares the port");
+    socket.listen(backlog).expect("it is bound");
+    socket
+}
+
+#[test]
+fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
+    isolated(|| {
+        let server = listener(HERE, 8).expect("a port is free");
+        let client_end = bound(HERE).expect("a port is free");
+        if let Err(error) = client_end.bind_device(Some(b"lo")) {
+            return crate::support::netns::skip(&format!("cannot bind to a device: {error}"));
+        }
+        client_end.connect(&server.local_addr().expect("it is bound")).expect("loopback is up");
+        let here = ends(&client_end);
+        let mut client = client();
+        let rows = dump(&mut client, Family::Ipv4);
+        let row = *rows.iter().find(|row| row.ends == here).expect("it is there");
+        assert_eq!(row.ifindex, 1, "lo is the first device");
+        assert_eq!(client.look_up(&as_netlink_asks(&row)), Some(Answer::There(row)));
+        let unknown = as_proc_asks(&row);
+        let other = ends(&server.accept().expect("it is connected").0);
+        let gone = Question {
+            ends: Ends { local: Endpoint { port: 1, ..other.local }, ..other },
+            ..unknown
+        };
+        assert_eq!(client.confirm(&[unknown, gone]), [(gone, Answer::Gone)]);
+        drop(client_end);
+    });
+}
+
+#[test]
+fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
+    isolated(|| {
+        let mut watch = DeathWatch::open(None).expect("anybody may subscribe");
+        let server = listener(HERE, 8).expect("a port is free");
+        let (first, accepted) = pair(&server, HERE);
+        let (reset_ends, other) = (ends(&first), ends(&accepted));
+        let rows = dump(&mut client(), Family::Ipv4);
+        let cookie = |ends| rows.iter().find(|row| row.ends == ends).expect("it is there").cookie;
+        reset(first);
+        until("the reset to arrive", || (accepted.take_error().ok()??.raw_os_error()).map(drop));
+        drop(accepted);
+        // Nobody answers there.
+        let port_1 = SocketAddrV4::new(*HERE.ip(), 1);
+        let refused = connecting(HERE, port_1).expect("a port is free");
+        until("the refusal", || refused.take_error().ok()?.map(drop));
+        drop(refused);
+        drop(Socket::new(Domain::IPV4, Type::STREAM, None));
+        let mut dead = Vec::new();
+        until("three deaths", || {
+            let deaths = watch.drain()?;
+            assert!(!deaths.overrun);
+            dead.extend(deaths.dead);
+            (dead.len() >= 3).then_some(())
+        });
+        drop(server);
+        let of = |cookie| dead.iter().find(|(_, dead)| *dead == cookie).map(|(ends, _)| *ends);
+        assert_eq!(of(cookie(reset_ends)), Some(None), "a reset wipes its ends out");
+        assert_eq!(of(cookie(other)), Some(Some(other)));
+        assert_eq!(dead.len(), 3, "who met nobody has had no life: {dead:?}");
+    });
+}
+
+#[test]
+fn no_living_socket_is_denied_while_thousands_come_and_go() {
+    const PAIRS: usize = 20;
+    isolated(|| {
+        let server = listener(HERE, 128).expect("a port is free");
+        let quiet: Vec<_> = (0..PAIRS).map(|_| pair(&server, HERE)).collect();
+        let mut client = client();
+        let rows = dump(&mut client, Family::Ipv4);
+        assert_eq!(rows.len(), 2 * PAIRS + 1);
+        let churned = std::thread::scope(|scope| {
+            let churn = scope.spawn(|| {
+                let server = listener(HERE, 128).expect("a port is free");
+                for _ in 0..2000 {
+                    let (first, accepted) = pair(&server, HERE);
+                    reset(first);
+                    drop(accepted);
+                }
+            });
+            let mut asked = 0;
+            while !churn.is_finished() {
+                for row in &rows {
+                    let questions = [as_proc_asks(row), as_netlink_asks(row)];
+                    for (_, answer) in client.confirm(&questions) {
+                        let Answer::There(found) = answer else { panic!("denied: {row:?}") };
+                        assert_eq!(found.cookie, row.cookie);
+                        assert_eq!(found.state, row.state);
+                        asked += 1;
+                    }
+                }
+            }
+            asked
+        });
+        assert!(churned > rows.len(), "{churned} look-ups are few");
+        assert!(rows.iter().any(|row| row.state == State::Listen));
+        drop(quiet);
+    });
+}
