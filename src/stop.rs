@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{self, IsTerminal};
@@ -27,6 +28,8 @@ pub struct Stop {
 pub enum Wake {
     /// The time waited for has come.
     Due,
+    /// There is something to read.
+    Readable,
     /// The run is over.
     Stop,
     /// The run is over because nobody reads standard output any more.
@@ -51,18 +54,23 @@ impl Stop {
 
     /// Waits until `due`, or until the run has to end.
     pub fn wait(&self, due: Instant) -> Result<Wake> {
+        self.wait_for(due, None)
+    }
+
+    /// Waits until there is something to read, until `due`, or until the run has to end.
+    pub fn wait_for(&self, due: Instant, source: Option<BorrowedFd<'_>>) -> Result<Wake> {
         loop {
             let until = self.deadline.map_or(due, |deadline| deadline.min(due));
             let left = until.saturating_duration_since(Instant::now());
-            if let Some(wake) = self.poll(left)? {
-                return Ok(wake);
-            }
+            let wake = self.poll(left, source)?;
             let now = Instant::now();
-            if self.deadline.is_some_and(|deadline| deadline <= now) {
-                return Ok(Wake::Stop);
-            }
-            if due <= now {
-                return Ok(Wake::Due);
+            let over = self.deadline.is_some_and(|deadline| deadline <= now);
+            match wake {
+                // However much there is to read, a run ends in time.
+                None | Some(Wake::Readable) if over => return Ok(Wake::Stop),
+                Some(wake) => return Ok(wake),
+                None if due <= now => return Ok(Wake::Due),
+                None => {}
             }
         }
     }
@@ -94,21 +102,26 @@ impl Stop {
         Ok(if fds[0].revents().is_empty() { Wake::Stop } else { Wake::Due })
     }
 
-    /// Looks for a signal or a closed pipe for at most `left`.
-    fn poll(&self, left: Duration) -> Result<Option<Wake>> {
-        let stdout = io::stdout();
-        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
-        if self.watch_reader {
+    /// Looks for a signal, a closed pipe or something to read for at most `left`.
+    fn poll(&self, left: Duration, source: Option<BorrowedFd<'_>>) -> Result<Option<Wake>> {
+        let (stdout, signals) = (io::stdout(), self.signals.as_fd());
+        let reader = if self.watch_reader { stdout.as_fd() } else { signals };
+        let mut fds = [
+            PollFd::from_borrowed_fd(signals, PollFlags::IN),
             // No event asked for: an error or a hang-up is always told.
-            fds.push(PollFd::new(&stdout, PollFlags::empty()));
-        }
+            PollFd::from_borrowed_fd(reader, PollFlags::empty()),
+            PollFd::from_borrowed_fd(source.unwrap_or(signals), PollFlags::IN),
+        ];
         poll_for(&mut fds, left)?;
-        if !fds[0].revents().is_empty() {
-            return Ok(Some(Wake::Stop));
-        }
+        let [signals, reader, source] = fds.map(|fd| fd.revents());
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-        let reader_gone = fds.get(1).is_some_and(|fd| fd.revents().intersects(gone));
-        Ok(reader_gone.then_some(Wake::ReaderGone))
+        Ok(if !signals.is_empty() {
+            Some(Wake::Stop)
+        } else if reader.intersects(gone) {
+            Some(Wake::ReaderGone)
+        } else {
+            (!source.is_empty()).then_some(Wake::Readable)
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod netlink_wire;
+pub mod pace;
 pub mod proc;
 pub mod proc_row;
 pub mod sock_diag;
@@ -10,7 +11,8 @@ pub mod sock_diag;
 use crate::error::Result;
 use crate::reading::{Origin, Question, Reading};
 use crate::stop::Stop;
-use std::time::Duration;
+
+pub use pace::Pace;
 
 /// Says what the kernel's sockets do.
 pub trait Source {
@@ -32,13 +34,4 @@ pub trait Source {
 
     /// Something the user should be told about the readings, each thing once.
     fn notices(&mut self) -> Vec<String>;
-}
-
-/// How a source polls.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
-    /// Time between the starts of two polls.
-    pub interval: Duration,
-    /// The share of one core, in percent, that polling stays under.
-    pub max_cpu: f64,
 }

@@ -4,31 +4,25 @@
 //! after the last row may walk the table again and repeat rows. So a chunk that leaves room for a
 //! row is the last one, and no further `read()` follows it (`tcp-on-linux`, rule 1).
 
-use super::clock::{self, stamp};
+use super::Source;
+use super::clock::stamp;
+use super::pace::{Pace, Pacer};
 use super::proc_row;
-use super::{Pace, Source};
+use super::sock_diag::SockDiag;
 use crate::error::{Error, Result};
-use crate::reading::{
-    Family, Lost, LostReason, Observation, Origin, Question, Reading, Snapshot, Stamp,
-};
-use crate::stop::{Stop, Wake};
+use crate::reading::{Family, Observation, Origin, Question, Reading, Snapshot};
+use crate::stop::Stop;
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// No row is as long as this; a chunk that ends earlier than a page less this is the last.
 const LONGEST_ROW: usize = 512;
 const BUFFER: usize = 64 * 1024;
-/// A pass this much later than planned is no late pass but a gap.
-const GRACE: Duration = Duration::from_secs(2);
-/// After this long a whole TIME_WAIT may have come and gone unseen.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-
-/// So many stretched intervals in a row are no single dear look at new owners.
-const STRETCHES: u32 = 3;
+/// The procfs that shows the caller's own network namespace.
+pub const OWN_PROCFS: &str = "/proc";
 
 /// The tables of one network namespace, read again and again.
 #[derive(Debug)]
@@ -36,26 +30,13 @@ pub struct Proc {
     /// The tables that were there at the start; none of them may go.
     tables: Vec<(PathBuf, Family)>,
     netns: Option<u64>,
-    pace: Pace,
+    pacer: Pacer,
     buffer: Vec<u8>,
-    last: Option<Pass>,
-    /// The shortest time a pass has taken.
-    quickest: Option<Duration>,
-    /// Read, but told after the gap before it.
-    held_back: Option<Snapshot>,
-    /// Passes in a row that took more than their share.
-    stretched: u32,
-    stretch_told: bool,
+    /// Exact look-ups, which are possible only where the tables are the caller's own; without
+    /// them the next two passes decide.
+    look_ups: Option<SockDiag>,
     bad_row: bool,
     notices: Vec<String>,
-}
-
-/// When a pass began, on the clocks that decide about the next.
-#[derive(Debug, Clone, Copy)]
-struct Pass {
-    start: Instant,
-    began: Stamp,
-    cpu: Duration,
 }
 
 impl Proc {
@@ -66,7 +47,8 @@ impl Proc {
     /// Where there is no table to be read.
     pub fn open(root: &Path, families: Option<Family>, pace: Pace) -> Result<Self> {
         let of_process = |process: &str| root.join(process);
-        let home = if root == Path::new("/proc") {
+        let own = root == Path::new(OWN_PROCFS);
+        let home = if own {
             of_process("thread-self")
         } else if of_process("1/net/tcp").exists() {
             of_process("1")
@@ -85,13 +67,9 @@ impl Proc {
         Ok(Self {
             tables,
             netns: namespace(&home),
-            pace,
+            pacer: Pacer::new(pace),
             buffer: vec![0; BUFFER],
-            last: None,
-            quickest: None,
-            held_back: None,
-            stretched: 0,
-            stretch_told: false,
+            look_ups: own.then(|| SockDiag::open().ok()).flatten(),
             bad_row: false,
             notices: Vec::new(),
         })
@@ -155,59 +133,24 @@ impl Proc {
             }
         }
     }
-
-    /// How long after the start of the last pass the next one is due: the interval, or longer
-    /// where polling would take more than its share of a core.
-    fn planned(&mut self, last: Pass) -> Duration {
-        let used = clock::cpu().saturating_sub(last.cpu);
-        let share = used.div_f64(self.pace.max_cpu / 100.0);
-        let stretched = share > self.pace.interval;
-        self.stretched = if stretched { self.stretched.saturating_add(1) } else { 0 };
-        if self.stretched == STRETCHES && !std::mem::replace(&mut self.stretch_told, true) {
-            self.notices.push(format!(
-                "polling every {share:.1?} instead of {:?}, to stay under {}% of one core (--max-cpu)",
-                self.pace.interval, self.pace.max_cpu
-            ));
-        }
-        share.max(self.pace.interval)
-    }
 }
 
 impl Source for Proc {
     fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
-        if let Some(snapshot) = self.held_back.take() {
-            return Ok(Some(Reading::Snapshot(snapshot)));
+        if let Some(reading) = self.pacer.held_back() {
+            return Ok(Some(reading));
         }
-        let planned = self.last.map(|last| (last, self.planned(last)));
-        // The first look waits for nothing, however short the run.
-        if let Some((last, planned)) = planned {
-            match stop.wait(last.start + planned)? {
-                Wake::Due => {}
-                Wake::Stop => return Ok(None),
-                Wake::ReaderGone => return Err(Error::ReaderGone),
-            }
+        if !self.pacer.wait(stop)? {
+            return Ok(None);
         }
-        let cpu = clock::cpu();
-        let start = Instant::now();
+        let pass = self.pacer.begin(&mut self.notices);
         let snapshot = self.snapshot()?;
-        self.last = Some(Pass { start, began: snapshot.start, cpu });
-        let took = snapshot.end.since(snapshot.start);
-        let quickest = self.quickest.map_or(took, |quickest| quickest.min(took));
-        self.quickest = Some(quickest);
-        // A pause within a pass is one for the rows read after it, and for those before it the
-        // next time: so from the start of the last pass to the end of this one.
-        if let Some((last, planned)) = planned
-            && is_gap(snapshot.end.since(last.began), planned, 2 * quickest)
-        {
-            let lost = Lost { time: snapshot.start, reason: LostReason::Gap, count: None };
-            self.held_back = Some(snapshot);
-            return Ok(Some(Reading::Lost(lost)));
-        }
-        Ok(Some(Reading::Snapshot(snapshot)))
+        Ok(Some(self.pacer.end(&pass, snapshot)))
     }
 
-    fn confirm(&mut self, _: &[Question]) -> Result<Option<Reading>> {
-        Ok(None)
+    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+        let netns = self.netns;
+        Ok(self.look_ups.as_mut().and_then(|client| client.answer(questions, netns)))
     }
 
     fn origin(&self) -> Origin {
@@ -217,12 +160,6 @@ impl Source for Proc {
     fn notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
-}
-
-/// Whether too much can have happened between two passes, which `took` so long, to go on from the
-/// one to the other.
-fn is_gap(elapsed: Duration, planned: Duration, took: Duration) -> bool {
-    planned > LONGEST_WAIT || elapsed > planned + took + GRACE
 }
 
 fn note_bad_row(noted: &mut bool, notices: &mut Vec<String>, path: &Path, line: usize) {
@@ -242,24 +179,7 @@ fn is_procfs(file: &File) -> bool {
 }
 
 /// The inode of the network namespace that `home/net` shows.
-fn namespace(home: &Path) -> Option<u64> {
+pub(super) fn namespace(home: &Path) -> Option<u64> {
     let link = std::fs::read_link(home.join("ns/net")).ok()?;
     link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_late_pass_is_a_gap_only_if_much_was_missed() {
-        let s = Duration::from_secs_f64;
-        let is_gap = |elapsed, planned| is_gap(s(elapsed), s(planned), s(0.01));
-        assert!(!is_gap(0.1, 0.1));
-        assert!(!is_gap(1.9, 0.1), "a busy machine is no gap");
-        assert!(is_gap(2.2, 0.1), "a stopped monitor is one");
-        assert!(!is_gap(31.0, 30.0));
-        assert!(!is_gap(60.1, 60.0), "an interval of a minute is allowed");
-        assert!(is_gap(61.0, 61.0), "in a longer one a TIME_WAIT fits");
-    }
 }

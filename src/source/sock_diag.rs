@@ -4,7 +4,7 @@
 use super::clock::stamp;
 use super::netlink_wire::{Message, Messages, States, Which, write_dump, write_look_up};
 use crate::error::{Error, Result};
-use crate::reading::{Answer, Deaths, Ends, Family, Observation, Question};
+use crate::reading::{Answer, Answers, Deaths, Ends, Family, Observation, Question, Reading};
 use crate::tcp::state::State;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -165,6 +165,14 @@ impl SockDiag {
             }
         }
         answers
+    }
+
+    /// A reading of what [`Self::confirm`] finds, if it finds anything.
+    pub(super) fn answer(&mut self, questions: &[Question], netns: Option<u64>) -> Option<Reading> {
+        let start = stamp();
+        let answers = self.confirm(questions);
+        let told = !answers.is_empty();
+        told.then(|| Reading::Answers(Answers { start, end: stamp(), netns, answers }))
     }
 
     /// A listener among others with its ends (`SO_REUSEPORT`) is found by the kernel's choice, so
