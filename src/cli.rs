@@ -207,6 +207,9 @@ pub struct Habits {
 pub enum SourceName {
     /// Polls of /proc/net/tcp and /proc/net/tcp6
     Proc,
+    /// Dumps of the kernel's sock_diag on the same interval, with its notices of sockets that die
+    /// in between; no privilege needed
+    Netlink,
 }
 
 /// What is shown of the transitions.

@@ -1,16 +1,17 @@
 //! The command line, checked: one small function per rule. What is wrong is said in a sentence.
 
-use crate::cli::{self, ColorName, FormatName, Options, TimeName, ViewName};
+use crate::cli::{self, ColorName, FormatName, Options, SourceName, TimeName, ViewName};
 use crate::error::{Error, Result};
 use crate::filter::{AddrFilter, Filter, ProcessFilter, parse_ports};
 use crate::reading::Family;
 use crate::render::cell::TimeFormat;
 use crate::source::Pace;
+use crate::source::proc::OWN_PROCFS;
 use crate::tcp::state_set::StateSet;
 use jiff::SignedDuration;
 use regex::bytes::Regex;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A longer wait is a slip of the finger, and beyond what clocks can add.
@@ -22,6 +23,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 pub struct Settings {
     /// Which sockets.
     pub filter: Filter,
+    /// Where states come from.
+    pub source: SourceName,
     /// The procfs to read.
     pub procfs: PathBuf,
     /// How often.
@@ -81,6 +84,7 @@ impl Settings {
                 utc: print.utc,
             },
             hints: hints(&options.patterns),
+            source: source(options.look.source, &options.look.procfs)?,
             procfs: options.look.procfs,
             patterns: options.patterns,
         })
@@ -92,6 +96,17 @@ fn tcp_only(habits: &cli::Habits) -> Result<()> {
         return usage("TCP only: leave out -u, -w, -S and --unix (ss and netstat show those)");
     }
     Ok(())
+}
+
+/// Only its tables show another network namespace than the caller's.
+fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
+    if name != SourceName::Proc && procfs != Path::new(OWN_PROCFS) {
+        let procfs = procfs.display();
+        return usage(&format!(
+            "only --source proc reads another procfs; leave out --source or --procfs {procfs}"
+        ));
+    }
+    Ok(name)
 }
 
 fn filter(options: &Options) -> Result<Filter> {
@@ -271,6 +286,7 @@ mod tests {
         assert!(error("t -s BLAH").contains("'BLAH' is no TCP state"));
         assert!(error("t (").contains("'(' is no regular expression: unclosed group"));
         assert!(error("t --port 9-1").contains("'9-1'"));
+        assert!(error("t --source netlink --procfs /host/proc").contains("--procfs /host/proc"));
         assert!(error("t -u").starts_with("TCP only"));
     }
 

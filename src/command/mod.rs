@@ -8,11 +8,13 @@ pub mod terminal;
 mod views;
 pub mod watch;
 
-use crate::cli::Options;
+use crate::cli::{Options, SourceName};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::owner::scan::Scan;
 use crate::settings::Settings;
+use crate::source::Source;
+use crate::source::netlink::Netlink;
 use crate::source::proc::Proc;
 
 /// The settings of a command; what was probably meant otherwise is said on standard error.
@@ -27,8 +29,15 @@ pub fn checked(options: Options) -> Result<Settings> {
 
 /// The monitor that the settings ask for.
 fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
-    let source = Proc::open(&settings.procfs, settings.filter.family, settings.pace)?;
-    Ok(Monitor::new(Box::new(source), Scan::new(&settings.procfs), &settings.filter))
+    Ok(Monitor::new(source(settings)?, Scan::new(&settings.procfs), &settings.filter))
+}
+
+fn source(settings: &Settings) -> Result<Box<dyn Source>> {
+    let (family, pace) = (settings.filter.family, settings.pace);
+    Ok(match settings.source {
+        SourceName::Proc => Box::new(Proc::open(&settings.procfs, family, pace)?),
+        SourceName::Netlink => Box::new(Netlink::open(family, pace)?),
+    })
 }
 
 /// Tells the user something on standard error, where records never go.

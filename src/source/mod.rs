@@ -2,6 +2,7 @@
 //! kernel, and the only code that asks the clock.
 
 pub mod clock;
+pub mod netlink;
 pub mod netlink_wire;
 pub mod pace;
 pub mod proc;

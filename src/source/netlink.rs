@@ -1,0 +1,123 @@
+//! Polls sock_diag on an interval, and hears of sockets that die in between.
+
+use super::Source;
+use super::clock::stamp;
+use super::netlink_wire::{States, Which};
+use super::pace::{Pace, Pacer, goes_on};
+use super::proc::{OWN_PROCFS, namespace};
+use super::sock_diag::{DeathWatch, SockDiag};
+use crate::error::Result;
+use crate::reading::{Family, Origin, Question, Reading, Snapshot};
+use crate::stop::{Stop, Wake};
+use rustix::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Notices that follow each other faster are taken together: thousands in a second must not wake
+/// us thousands of times.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The sockets of the caller's network namespace.
+#[derive(Debug)]
+pub struct Netlink {
+    client: SockDiag,
+    deaths: DeathWatch,
+    families: Vec<Family>,
+    netns: Option<u64>,
+    pacer: Pacer,
+    /// Until then notices may gather.
+    deaf_until: Instant,
+    /// Notices have been taken for the poll that is due.
+    heard: bool,
+    notices: Vec<String>,
+}
+
+impl Netlink {
+    /// Asks for the sockets of one family, or of both.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Netlink`] where the kernel does not answer.
+    pub fn open(family: Option<Family>, pace: Pace) -> Result<Self> {
+        let both = [Family::Ipv4, Family::Ipv6].into_iter();
+        Ok(Self {
+            // Subscribed before the first look, so that no death falls between them.
+            deaths: DeathWatch::open(family)?,
+            client: SockDiag::open()?,
+            families: both.filter(|one| family.is_none_or(|wanted| wanted == *one)).collect(),
+            netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
+            pacer: Pacer::new(pace),
+            deaf_until: Instant::now(),
+            // Before the first look nothing has to be heard.
+            heard: true,
+            notices: Vec::new(),
+        })
+    }
+
+    /// Dumps all sockets once.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Netlink`]
+    pub fn snapshot(&mut self) -> Result<Snapshot> {
+        let start = stamp();
+        let (mut rows, mut bad_rows) = (Vec::new(), 0);
+        for family in &self.families {
+            bad_rows += self.client.dump(*family, Which::In(States::ALL), &mut rows)?.bad_rows;
+        }
+        Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
+    }
+
+    /// Waits for notices, or until the next poll is due.
+    fn wait(&self, stop: &Stop) -> Result<Wake> {
+        let Some(due) = self.pacer.due() else { return Ok(Wake::Due) };
+        let wake = stop.wait(due.min(self.deaf_until))?;
+        if wake == Wake::Due && self.deaf_until < due {
+            return stop.wait_for(due, Some(self.deaths.as_fd()));
+        }
+        Ok(wake)
+    }
+
+    fn hear(&mut self) -> Option<Reading> {
+        self.deaf_until = Instant::now() + PAUSE;
+        self.deaths.drain().map(Reading::Deaths)
+    }
+}
+
+impl Source for Netlink {
+    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
+        if let Some(reading) = self.pacer.held_back() {
+            return Ok(Some(reading));
+        }
+        loop {
+            let wake = self.wait(stop)?;
+            if !goes_on(wake)? {
+                return Ok(None);
+            }
+            // What died before a poll is told before it, and then the poll has its turn.
+            let due = wake == Wake::Due;
+            if !std::mem::replace(&mut self.heard, due)
+                && let Some(deaths) = self.hear()
+            {
+                return Ok(Some(deaths));
+            }
+            if due {
+                break;
+            }
+        }
+        self.heard = false;
+        let pass = self.pacer.begin(&mut self.notices);
+        let snapshot = self.snapshot()?;
+        Ok(Some(self.pacer.end(&pass, snapshot)))
+    }
+
+    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+        Ok(self.client.answer(questions, self.netns))
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Netlink
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+}
