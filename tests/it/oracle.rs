@@ -1,10 +1,20 @@
-//! The `procfs` crate reads the same tables in its own way: an independent truth for our rows.
+//! Other crates read the same bytes in their own way: an independent truth for our rows.
 
 use super::cli::fixture;
+use super::support::netns::isolated;
+use super::support::sockets::{ANY_PORT, listener, pair};
+use netlink_packet_core::{NetlinkMessage, NetlinkPayload, Parseable};
+use netlink_packet_sock_diag::SockDiagMessage;
+use netlink_packet_sock_diag::inet::{
+    InetRequest, InetResponseHeader, StateFlags, Timer as TheirTimer,
+};
 use procfs::FromBufReadSI;
 use procfs::net::{TcpNetEntries, TcpNetEntry};
+use rustix::net::netlink::SOCK_DIAG;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, socket};
 use std::io::BufReader;
-use tcplapse::reading::{Family, Observation};
+use tcplapse::reading::{Endpoint, Family, Observation, Timer};
+use tcplapse::source::netlink_wire::{Message, Messages, States, Which, write_dump};
 use tcplapse::source::proc_row;
 
 #[test]
@@ -34,4 +44,80 @@ fn assert_same(ours: &Observation, theirs: &TcpNetEntry) {
     assert_eq!(ours.state.code(), theirs.state.clone() as u8);
     assert_eq!((ours.inode, ours.uid), (theirs.inode, theirs.uid));
     assert_eq!((ours.rx_queue, ours.tx_queue), (theirs.rx_queue, theirs.tx_queue));
+}
+
+#[test]
+fn our_messages_agree_with_the_netlink_packet_crates() {
+    isolated(|| {
+        let server = listener(ANY_PORT, 8).expect("a port is free");
+        let (first, accepted) = pair(&server, ANY_PORT);
+        first.send(b"unread").expect("it is connected");
+        let (left, closed) = pair(&server, ANY_PORT);
+        drop(left);
+        let mut request = Vec::new();
+        write_dump(&mut request, 1, Family::Ipv4, Which::In(States::ALL));
+        let asked = InetRequest::parse(&request[16..]).expect("a request that they understand");
+        assert_eq!((asked.family, asked.protocol), (2, 6), "AF_INET, TCP");
+        assert_eq!(asked.states, StateFlags::all() - StateFlags::CLOSE);
+        let diag = socket(AddressFamily::NETLINK, SocketType::DGRAM, Some(SOCK_DIAG));
+        let diag = diag.expect("sock_diag needs no privilege");
+        send(&diag, &request, SendFlags::empty()).expect("the kernel listens");
+        let mut datagram = vec![0; 32 * 1024];
+        let (_, length) =
+            recv(&diag, &mut *datagram, RecvFlags::empty()).expect("the kernel answers");
+        let ours = ours(&datagram[..length]);
+        let theirs = theirs(&datagram[..length]);
+        assert_eq!((ours.len(), theirs.len()), (5, 5), "a listener and two pairs");
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert_same_socket(ours, theirs);
+        }
+        drop((accepted, closed));
+    });
+}
+
+fn ours(datagram: &[u8]) -> Vec<Observation> {
+    let row = |(_, message)| match message {
+        Message::Socket(body) => body.observation().expect("a socket"),
+        other => panic!("{other:?} is no socket"),
+    };
+    Messages::new(datagram).map(row).collect()
+}
+
+fn theirs(mut datagram: &[u8]) -> Vec<InetResponseHeader> {
+    let mut headers = Vec::new();
+    while !datagram.is_empty() {
+        let message = NetlinkMessage::deserialize(datagram).expect("a message");
+        let length = usize::try_from(message.header.length).expect("a length");
+        datagram = &datagram[length.next_multiple_of(4)..];
+        let NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) = message.payload
+        else {
+            panic!("{message:?} is no socket")
+        };
+        headers.push(response.header);
+    }
+    headers
+}
+
+fn assert_same_socket(ours: &Observation, theirs: &InetResponseHeader) {
+    let id = &theirs.socket_id;
+    let end = |addr, port| Endpoint { addr, port };
+    assert_eq!(ours.ends.local, end(id.source_address, id.source_port));
+    assert_eq!(ours.ends.remote, end(id.destination_address, id.destination_port));
+    let [low, high] =
+        [0, 4].map(|at| u32::from_ne_bytes(id.cookie[at..at + 4].try_into().unwrap()));
+    assert_eq!(ours.cookie, u64::from(high) << 32 | u64::from(low));
+    assert_eq!(ours.ifindex, id.interface_id);
+    assert_eq!(ours.state.code(), theirs.state);
+    assert_eq!((ours.inode, ours.uid), (theirs.inode.into(), theirs.uid));
+    let queues = (ours.rx_queue, ours.backlog_limit.unwrap_or(ours.tx_queue));
+    assert_eq!(queues, (theirs.recv_queue, theirs.send_queue));
+    let (timer, left) = match &theirs.timer {
+        None => (Timer::None, None),
+        Some(TheirTimer::TimeWait) => (Timer::TimeWait, None), // they lose the time
+        Some(TheirTimer::Retransmit(left, _)) => (Timer::Retransmit, Some(left)),
+        Some(TheirTimer::KeepAlive(left)) => (Timer::Keepalive, Some(left)),
+        Some(TheirTimer::Probe(left)) => (Timer::Probe, Some(left)),
+    };
+    assert_eq!(ours.timer, timer);
+    assert!(left.is_none_or(|left| left.as_millis() / 10 == u128::from(ours.timer_left)));
 }

@@ -1,16 +1,14 @@
 //! The client of sock_diag, asked about real sockets.
 
 use crate::support::netns::isolated;
-use crate::support::sockets::{bound, connecting, end, listener, pair, reset};
+use crate::support::sockets::{ANY_PORT, bound, connecting, end, listener, pair, reset};
 use crate::support::wait::until;
 use socket2::{Domain, Socket, Type};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{SocketAddr, SocketAddrV4};
 use tcplapse::reading::{Answer, Endpoint, Ends, Family, Observation, Question};
 use tcplapse::source::netlink_wire::{States, Which};
 use tcplapse::source::sock_diag::{DeathWatch, SockDiag};
 use tcplapse::tcp::state::State;
-
-const HERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 
 fn client() -> SockDiag {
     SockDiag::open().expect("sock_diag answers anybody")
@@ -46,8 +44,8 @@ fn as_netlink_asks(row: &Observation) -> Question {
 #[test]
 fn a_look_up_tells_the_living_from_the_gone_and_from_a_successor() {
     isolated(|| {
-        let server = listener(HERE, 8).expect("a port is free");
-        let (first, accepted) = pair(&server, HERE);
+        let server = listener(ANY_PORT, 8).expect("a port is free");
+        let (first, accepted) = pair(&server, ANY_PORT);
         let here = ends(&first);
         let mut client = client();
         let rows = dump(&mut client, Family::Ipv4);
@@ -80,7 +78,7 @@ fn end_of(end: Endpoint) -> SocketAddrV4 {
 #[test]
 fn each_listener_of_a_group_is_found_and_its_end_is_proven() {
     isolated(|| {
-        let port = end(&listener(HERE, 1).expect("a port is free").local_addr());
+        let port = end(&listener(ANY_PORT, 1).expect("a port is free").local_addr());
         let mut group: Vec<Socket> = (1..=4).map(|backlog| member(port, backlog)).collect();
         let mut client = client();
         let rows = dump(&mut client, Family::Ipv4);
@@ -115,8 +113,8 @@ fn member(port: SocketAddrV4, backlog: i32) -> Socket {
 #[test]
 fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
     isolated(|| {
-        let server = listener(HERE, 8).expect("a port is free");
-        let client_end = bound(HERE).expect("a port is free");
+        let server = listener(ANY_PORT, 8).expect("a port is free");
+        let client_end = bound(ANY_PORT).expect("a port is free");
         if let Err(error) = client_end.bind_device(Some(b"lo")) {
             return crate::support::netns::skip(&format!("cannot bind to a device: {error}"));
         }
@@ -142,8 +140,8 @@ fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
 fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
     isolated(|| {
         let mut watch = DeathWatch::open(None).expect("anybody may subscribe");
-        let server = listener(HERE, 8).expect("a port is free");
-        let (first, accepted) = pair(&server, HERE);
+        let server = listener(ANY_PORT, 8).expect("a port is free");
+        let (first, accepted) = pair(&server, ANY_PORT);
         let (reset_ends, other) = (ends(&first), ends(&accepted));
         let rows = dump(&mut client(), Family::Ipv4);
         let cookie = |ends| rows.iter().find(|row| row.ends == ends).expect("it is there").cookie;
@@ -151,8 +149,8 @@ fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
         until("the reset to arrive", || (accepted.take_error().ok()??.raw_os_error()).map(drop));
         drop(accepted);
         // Nobody answers there.
-        let port_1 = SocketAddrV4::new(*HERE.ip(), 1);
-        let refused = connecting(HERE, port_1).expect("a port is free");
+        let port_1 = SocketAddrV4::new(*ANY_PORT.ip(), 1);
+        let refused = connecting(ANY_PORT, port_1).expect("a port is free");
         until("the refusal", || refused.take_error().ok()?.map(drop));
         drop(refused);
         drop(Socket::new(Domain::IPV4, Type::STREAM, None));
@@ -175,16 +173,16 @@ fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
 fn no_living_socket_is_denied_while_thousands_come_and_go() {
     const PAIRS: usize = 20;
     isolated(|| {
-        let server = listener(HERE, 128).expect("a port is free");
-        let quiet: Vec<_> = (0..PAIRS).map(|_| pair(&server, HERE)).collect();
+        let server = listener(ANY_PORT, 128).expect("a port is free");
+        let quiet: Vec<_> = (0..PAIRS).map(|_| pair(&server, ANY_PORT)).collect();
         let mut client = client();
         let rows = dump(&mut client, Family::Ipv4);
         assert_eq!(rows.len(), 2 * PAIRS + 1);
         let churned = std::thread::scope(|scope| {
             let churn = scope.spawn(|| {
-                let server = listener(HERE, 128).expect("a port is free");
+                let server = listener(ANY_PORT, 128).expect("a port is free");
                 for _ in 0..2000 {
-                    let (first, accepted) = pair(&server, HERE);
+                    let (first, accepted) = pair(&server, ANY_PORT);
                     reset(first);
                     drop(accepted);
                 }

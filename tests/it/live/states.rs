@@ -3,13 +3,10 @@
 use crate::support::netns::isolated;
 use crate::support::program::list;
 use crate::support::record::Listed;
-use crate::support::sockets::{Drop, connecting, end, listener, pair};
+use crate::support::sockets::{ANY_PORT, Drop, connecting, end, listener, pair};
 use crate::support::wait::until;
 use socket2::Socket;
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4};
-
-const HERE: Ipv4Addr = Ipv4Addr::new(127, 88, 0, 1);
-const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(HERE, 0);
 
 /// What `list` has to show of one socket.
 struct Expected {

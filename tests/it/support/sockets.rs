@@ -4,8 +4,11 @@ use super::wait::until;
 use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 use std::collections::HashSet;
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
+
+/// On loopback, whichever port is free.
+pub(crate) const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 
 /// Which segments a socket does not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
