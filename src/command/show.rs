@@ -1,8 +1,8 @@
 //! The loop of every command that shows a run: readings in, records of the chosen view out.
 
 use super::output::Output;
-use super::views::{self, Now};
 use super::tell;
+use super::views::{self, Now};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::settings::Settings;
