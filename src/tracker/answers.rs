@@ -11,11 +11,15 @@ impl Tracker {
         for (question, answer) in &answers.answers {
             let Some(id) = self.asked_about(question) else { continue };
             let (ends, pass) = (question.ends, self.pass);
+            let alone = self.lives.get(&ends).is_some_and(|lives| lives.len() == 1);
             let Some(life) = self.life_mut(ends, id) else { continue };
             match answer {
                 Answer::Gone => {
                     gone.push(Missing { ends, id, inode: life.last_inode, gone: true });
                 }
+                // What has these ends and no inode may be what a successor left.
+                Answer::There(row)
+                    if row.inode == 0 && life.cookie_says(row).is_none() && !alone => {}
                 Answer::There(row) if row.ends == ends && life.may_become(row) => {
                     life.show(row, life.now.index, pass, &look);
                     if life.state != Some(row.state) {

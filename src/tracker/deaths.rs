@@ -3,7 +3,6 @@
 
 use super::Tracker;
 use crate::reading::{Deaths, Ends, Stamp};
-use crate::tcp::state::State;
 use crate::transition::Conclusion;
 use std::collections::HashMap;
 
@@ -57,7 +56,7 @@ impl Tracker {
         });
         let Some(life) = place.map(|place| &mut lives[place]) else { return false };
         let first = !std::mem::replace(&mut life.died, true);
-        if first && !life.is_corpse() && life.state != Some(State::Listen) {
+        if first && !life.is_corpse() {
             self.questions.push(life.question(ends));
         }
         true

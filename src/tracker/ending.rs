@@ -19,7 +19,7 @@ impl Tracker {
                 let absent = !(life.unreadable && self.bad_rows > 0);
                 life.misses += u8::from(absent);
                 let gone = life.misses >= PASSES_TO_CONFIRM;
-                if !life.unreadable && life.now.state != State::Listen {
+                if !life.unreadable {
                     self.questions.push(life.question(*ends));
                 }
                 missing.push(Missing { ends: *ends, id: life.id, inode: life.last_inode, gone });

@@ -98,7 +98,6 @@ impl Tracker {
     }
 
     /// The sockets that the last reading did not show, and that an exact look-up may decide.
-    /// Of a listener none may: the kernel picks one of its group by a hash.
     pub fn questions(&mut self) -> Vec<Question> {
         std::mem::take(&mut self.questions)
     }
