@@ -7,5 +7,7 @@ mod judge;
 mod owners;
 mod reuse;
 mod sock_diag;
+mod sources;
 mod states;
 mod story;
+mod twins;

@@ -24,7 +24,7 @@ struct Expected {
 
 /// Sockets that are held in a state, and what is expected of them.
 #[derive(Default)]
-struct Scene {
+pub(super) struct Scene {
     held: Vec<Socket>,
     expected: Vec<Expected>,
 }
@@ -57,6 +57,11 @@ impl Scene {
         self.expected.last_mut().expect("just pushed")
     }
 
+    /// Waits until all of it is there.
+    pub(super) fn rows(&self) -> Vec<Listed> {
+        until("every socket to be in its state", || all_there(self))
+    }
+
     fn hold(&mut self, sockets: impl IntoIterator<Item = Socket>) {
         self.held.extend(sockets);
     }
@@ -75,18 +80,23 @@ impl Ends {
 #[test]
 fn every_state_is_reached_and_listed() {
     isolated(|| {
-        let mut scene = Scene::default();
-        opening(&mut scene);
-        open(&mut scene);
-        closing_first(&mut scene);
-        closing_at_once(&mut scene);
-        closing_second(&mut scene);
-        let rows = until("every socket to be in its state", || all_there(&scene));
+        let scene = every_state();
+        let rows = scene.rows();
         for expected in &scene.expected {
             let row = row_of(expected, &rows).expect("it was there a moment ago");
             check(expected, row);
         }
     });
+}
+
+pub(super) fn every_state() -> Scene {
+    let mut scene = Scene::default();
+    opening(&mut scene);
+    open(&mut scene);
+    closing_first(&mut scene);
+    closing_at_once(&mut scene);
+    closing_second(&mut scene);
+    scene
 }
 
 fn opening(scene: &mut Scene) {

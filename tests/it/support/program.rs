@@ -5,7 +5,8 @@ use super::wait::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -16,7 +17,21 @@ const TCPLAPSE: &str = env!("CARGO_BIN_EXE_tcplapse");
 /// # Panics
 /// If it fails, or says what the interface does not know.
 pub(crate) fn list(args: &[&str]) -> Vec<Listed> {
-    let output = Command::new(TCPLAPSE).args(["list", "-j"]).args(args).output();
+    listed(Command::new(TCPLAPSE).args(["list", "-j"]).args(args).output())
+}
+
+/// The same as a user without rights; `None` if that may not be tried.
+///
+/// # Panics
+/// As [`list`].
+pub(crate) fn list_as_nobody(args: &[&str]) -> Option<Vec<Listed>> {
+    const NOBODY: u32 = 65534;
+    let mut command = Command::new(TCPLAPSE);
+    let output = command.args(["list", "-j"]).args(args).uid(NOBODY).gid(NOBODY).output();
+    output.is_ok().then(|| listed(output))
+}
+
+fn listed(output: std::io::Result<Output>) -> Vec<Listed> {
     let output = output.expect("the program was built for this test");
     assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
     String::from_utf8(output.stdout).expect("JSON is UTF-8").lines().map(Listed::parse).collect()
