@@ -18,24 +18,32 @@ const MOST: usize = 100_000;
 
 #[test]
 fn quiet_sockets_are_told_once_whatever_happens_around_them() {
-    isolated(|| {
-        let quiet = quiet_pairs();
-        let lines = std::thread::scope(|scope| {
-            let churn = scope.spawn(churn);
-            let range = format!("{}-{}", QUIET_PORTS.0, QUIET_PORTS.1);
-            let watch = Watch::start(&["-i", "10ms", "--max-cpu", "100", "--port", &range]);
-            let connections = churn.join().expect("churning does not fail");
-            eprintln!("{connections} connections in {CHURN:?}");
-            assert!(connections > 1000, "that was no churn");
-            watch.stop()
-        });
-        let mut sockets: Vec<_> = lines.iter().map(present).collect();
-        sockets.sort_unstable();
-        sockets.dedup();
-        let expected = 2 * PAIRS + 1; // the listener has one, too
-        assert_eq!((lines.len(), sockets.len()), (expected, expected), "one record each");
-        drop(quiet);
+    isolated(|| quiet_among_thousands("proc"));
+}
+
+#[test]
+fn quiet_sockets_are_told_once_by_netlink_too() {
+    isolated(|| quiet_among_thousands("netlink"));
+}
+
+fn quiet_among_thousands(source: &str) {
+    let quiet = quiet_pairs();
+    let lines = std::thread::scope(|scope| {
+        let churn = scope.spawn(churn);
+        let range = format!("{}-{}", QUIET_PORTS.0, QUIET_PORTS.1);
+        let often = ["-i", "10ms", "--max-cpu", "100", "--port", &range];
+        let watch = Watch::start(&[&often[..], &["--source", source]].concat());
+        let connections = churn.join().expect("churning does not fail");
+        eprintln!("{connections} connections in {CHURN:?}");
+        assert!(connections > 1000, "that was no churn");
+        watch.stop()
     });
+    let mut sockets: Vec<_> = lines.iter().map(present).collect();
+    sockets.sort_unstable();
+    sockets.dedup();
+    let expected = 2 * PAIRS + 1; // the listener has one, too
+    assert_eq!((lines.len(), sockets.len()), (expected, expected), "one record each");
+    drop(quiet);
 }
 
 fn present(line: &Line) -> (std::net::SocketAddr, std::net::SocketAddr) {

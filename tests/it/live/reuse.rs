@@ -19,29 +19,37 @@ const LIFE: Duration = Duration::from_millis(13);
 
 #[test]
 fn every_use_of_the_same_ends_is_a_life_of_its_own() {
-    isolated(|| {
-        let watch = Watch::start(&["--port", "7000", "-i", "20ms", "--max-cpu", "100"]);
-        let server = listener(SERVER, 8).expect("the port is free");
-        watch.until("the listener", |told| told.to == "LISTEN");
-        let begin = Instant::now();
-        let mut life = 0;
-        while lives_told(&watch) < ENOUGH {
-            life += 1;
-            assert!(life < MOST, "few of {MOST} lives were told");
-            let (client, accepted) = pair(&server, CLIENT);
-            until_instant(begin + LIFE * life);
-            reset(client);
-            drop(accepted);
-        }
-        drop(server);
-        watch.until("the listener's end", |told| told.from.as_deref() == Some("LISTEN"));
-        let lines = watch.stop();
-        let told: Vec<&Event> = lines.iter().map(event).filter(|t| t.remote_port != 0).collect();
-        for local_port in [SERVER.port(), CLIENT.port()] {
-            let of_one_end = told.iter().filter(|told| told.local_port == local_port).copied();
-            lives_follow_each_other(of_one_end.collect());
-        }
-    });
+    isolated(|| lives_on_the_same_ends("proc"));
+}
+
+#[test]
+fn every_use_of_the_same_ends_is_a_life_of_its_own_by_netlink() {
+    isolated(|| lives_on_the_same_ends("netlink"));
+}
+
+fn lives_on_the_same_ends(source: &str) {
+    let often = ["--port", "7000", "-i", "20ms", "--max-cpu", "100"];
+    let watch = Watch::start(&[&often[..], &["--source", source]].concat());
+    let server = listener(SERVER, 8).expect("the port is free");
+    watch.until("the listener", |told| told.to == "LISTEN");
+    let begin = Instant::now();
+    let mut life = 0;
+    while lives_told(&watch) < ENOUGH {
+        life += 1;
+        assert!(life < MOST, "few of {MOST} lives were told");
+        let (client, accepted) = pair(&server, CLIENT);
+        until_instant(begin + LIFE * life);
+        reset(client);
+        drop(accepted);
+    }
+    drop(server);
+    watch.until("the listener's end", |told| told.from.as_deref() == Some("LISTEN"));
+    let lines = watch.stop();
+    let told: Vec<&Event> = lines.iter().map(event).filter(|t| t.remote_port != 0).collect();
+    for local_port in [SERVER.port(), CLIENT.port()] {
+        let of_one_end = told.iter().filter(|told| told.local_port == local_port).copied();
+        lives_follow_each_other(of_one_end.collect());
+    }
 }
 
 /// How many lives of the client's end have been told of.
