@@ -217,6 +217,8 @@ pub enum SourceName {
 pub enum ViewName {
     /// A line per transition
     Events,
+    /// A block per socket when its life is over, and for those that are not at the end
+    Timeline,
     /// The sockets there are, longest in their state first
     Table,
 }

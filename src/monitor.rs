@@ -103,14 +103,38 @@ impl<'a> Monitor<'a> {
         now.into_iter().map(|now| self.socket(&now)).collect()
     }
 
+    /// The lives that go on, in the order in which they began, whatever state they are in.
+    pub fn lives(&mut self) -> Vec<(Standing, Attribution)> {
+        let filter = self.filter;
+        let wanted = |now: &Standing| filter.wants_ends(&now.ends);
+        let mut now: Vec<Standing> = self.tracker.standings().filter(wanted).collect();
+        now.retain(|now| self.matched.contains(&now.life));
+        now.sort_unstable_by_key(|now| now.life);
+        now.into_iter().map(|now| (now, self.owner_now(&now))).collect()
+    }
+
+    /// The lives that are being followed, whether they match or not.
+    pub fn followed(&self) -> HashSet<LifeId> {
+        self.tracker.ids().collect()
+    }
+
+    /// When the last reading ended.
+    pub const fn read_at(&self) -> Stamp {
+        self.read_at
+    }
+
     fn socket(&mut self, now: &Standing) -> SocketRecord {
-        if now.inode != 0 {
-            self.still_proven(now.inode);
-        }
-        let owner = self.owner(now.life, now.inode, now.last_inode, now.listener);
+        let owner = self.owner_now(now);
         // A life that the last pass missed has no row there.
         let row = self.rows.get(now.row).filter(|row| row.ends == now.ends);
         SocketRecord::new(now, row, self.read_at, &owner)
+    }
+
+    fn owner_now(&mut self, now: &Standing) -> Attribution {
+        if now.inode != 0 {
+            self.still_proven(now.inode);
+        }
+        self.owner(now.life, now.inode, now.last_inode, now.listener)
     }
 
     /// How much of what happened was seen.

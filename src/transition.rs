@@ -53,6 +53,18 @@ pub enum End {
     Both,
 }
 
+impl End {
+    /// What the other side calls it.
+    #[must_use]
+    pub const fn seen_from_the_other_side(self) -> Self {
+        match self {
+            Self::Local => Self::Remote,
+            Self::Remote => Self::Local,
+            Self::Both => Self::Both,
+        }
+    }
+}
+
 /// How a life ended, as far as it is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -74,6 +74,8 @@ impl Resolver {
         let (socket, uid) = match record {
             Record::Event(event) => (&event.socket, None),
             Record::Socket(socket) => (&socket.socket, socket.uid),
+            // The other end has the same two.
+            Record::Life(life) => (&life.socket, None),
             Record::Lost(_) => return,
         };
         let ends = [

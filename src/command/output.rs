@@ -11,6 +11,7 @@ use crate::render::csv::Csv;
 use crate::render::events::Events;
 use crate::render::json::Json;
 use crate::render::table::Sockets;
+use crate::render::timeline::Timeline;
 use crate::settings::Print;
 use crate::stop::{Stop, Wake};
 use crate::view::Record;
@@ -41,6 +42,7 @@ impl Output {
     pub fn of_view(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
         Self::new(print, max_count, interval / 2, || match print.view {
             ViewName::Events => Box::new(events(print)),
+            ViewName::Timeline => Box::new(timeline(print)),
             ViewName::Table => Box::new(board(print)),
         })
     }
@@ -120,6 +122,11 @@ impl Output {
 fn events(print: &Print) -> Events {
     let width = terminal::width().map(usize::from);
     Events::new(clock(print), terminal::palette(print.color), print.header, width)
+}
+
+fn timeline(print: &Print) -> Timeline {
+    let width = terminal::width().map(usize::from);
+    Timeline { clock: clock(print), palette: terminal::palette(print.color), width }
 }
 
 fn board(print: &Print) -> Board {

@@ -8,6 +8,7 @@ use crate::monitor::Monitor;
 use crate::settings::Settings;
 use crate::stop::Stop;
 use crate::view::News;
+use crate::view::timeline::Lives;
 use std::io::{self, IsTerminal};
 
 /// Shows what the monitor reads until the run is over. Where the first look finds nothing,
@@ -21,20 +22,22 @@ pub(super) fn show(
     settings: &Settings,
     mut empty: Option<String>,
 ) -> Result<()> {
-    let mut view = views::open(settings.print.view);
+    let mut view = views::open(&settings.print);
+    let mut lives = Lives::default();
     let mut output = Output::of_view(&settings.print, settings.max_count, settings.pace.interval);
     let mut more = true;
     output.begin(stop)?;
     while more && let Some(news) = monitor.read(stop)? {
         let nothing = !news.iter().any(passes);
-        let records = view.take(news, &mut Now { monitor });
+        tell(lost_sight(lives.take(&news, || monitor.followed())));
+        let records = view.take(news, &mut Now { monitor, lives: &mut lives });
         more = output.write(records, stop)?;
         tell(monitor.notices());
         let waiting = empty.take().filter(|_| nothing && io::stderr().is_terminal());
         tell(waiting);
     }
     if more {
-        output.write(view.so_far(&mut Now { monitor }), stop)?;
+        output.write(view.so_far(&mut Now { monitor, lives: &mut lives }), stop)?;
     }
     tell([monitor.coverage().to_string()]);
     Ok(())
@@ -46,4 +49,14 @@ fn passes(news: &News) -> bool {
         News::Told(told) => told.passes,
         News::Lost(_) => true,
     }
+}
+
+/// Lives that were lost sight of have no timeline.
+fn lost_sight(lives: usize) -> Option<String> {
+    let sockets = match lives {
+        0 => return None,
+        1 => "a socket was".to_owned(),
+        many => format!("{many} sockets were"),
+    };
+    Some(format!("{sockets} lost sight of: what became of them has no timeline"))
 }

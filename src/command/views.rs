@@ -1,14 +1,21 @@
 //! What a run is shown as: the news of every reading become records, in one of the views.
 
-use crate::cli::ViewName;
+use crate::cli::{FormatName, ViewName};
 use crate::monitor::Monitor;
+use crate::settings::Print;
+use crate::transition::{Event, LifeId};
+use crate::view::conversation::{Conversations, paired};
 use crate::view::event::EventRecord;
+use crate::view::timeline::{LifeRecord, Lives};
 use crate::view::{News, Record};
+use std::collections::HashSet;
 
 /// What a view may ask when there is news.
 pub(super) struct Now<'m, 'f> {
     /// Who reads: knows the sockets there are.
     pub(super) monitor: &'m mut Monitor<'f>,
+    /// The lives so far, and those that the news ended.
+    pub(super) lives: &'m mut Lives,
 }
 
 /// One way to show a run. A stream gives records as they come; a picture gives what it shows when
@@ -22,10 +29,20 @@ pub(super) trait View {
 }
 
 /// The view that the settings ask for.
-pub(super) fn open(view: ViewName) -> Box<dyn View> {
-    match view {
+pub(super) fn open(print: &Print) -> Box<dyn View> {
+    match print.view {
         ViewName::Events => Box::new(Events),
+        ViewName::Timeline => Box::new(Timeline::new(print.format == FormatName::Text)),
         ViewName::Table => Box::new(Table),
+    }
+}
+
+impl Now<'_, '_> {
+    /// The lives that go on.
+    pub(super) fn open_lives(&mut self) -> Vec<LifeRecord> {
+        let at = self.monitor.read_at();
+        let lives = self.monitor.lives().into_iter();
+        lives.filter_map(|(now, owner)| self.lives.so_far(&now, &owner, at)).collect()
     }
 }
 
@@ -48,6 +65,70 @@ impl View for Events {
     fn so_far(&mut self, _: &mut Now<'_, '_>) -> Vec<Record> {
         Vec::new()
     }
+}
+
+/// A block per life, when it is over.
+struct Timeline {
+    /// Joins both ends of a connection; scripts get every life by itself.
+    conversations: Option<Conversations>,
+}
+
+impl Timeline {
+    fn new(for_people: bool) -> Self {
+        Self { conversations: for_people.then(Conversations::default) }
+    }
+
+    fn over(&mut self, news: &News, lives: &Lives) -> Vec<LifeRecord> {
+        let News::Told(told) = news else { return Vec::new() };
+        let (event, ends) = (told.transition.event, told.transition.ends);
+        let ended = lives.ended(told);
+        match (&mut self.conversations, event) {
+            (Some(conversations), Event::Present | Event::Opened) => conversations.begin(ends),
+            (Some(conversations), Event::Closed) => return conversations.end(ends, ended),
+            _ => {}
+        }
+        ended.into_iter().collect()
+    }
+}
+
+impl View for Timeline {
+    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>) -> Vec<Record> {
+        let mut records = Vec::new();
+        for news in news {
+            records.extend(self.over(&news, now.lives).into_iter().map(life));
+            records.extend(losses(vec![news]));
+        }
+        let Some(conversations) = &mut self.conversations else { return records };
+        let mut overdue = conversations.overdue(now.monitor.read_at());
+        if !overdue.is_empty() {
+            let waited: HashSet<LifeId> = overdue.iter().map(|life| life.socket.id).collect();
+            overdue.extend(now.open_lives());
+            let told = |life: &LifeRecord| {
+                let other = life.other_end.iter().map(|other| other.socket.id);
+                other.chain([life.socket.id]).any(|id| waited.contains(&id))
+            };
+            records.extend(paired(overdue).into_iter().filter(told).map(life));
+        }
+        records
+    }
+
+    fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
+        let open = now.open_lives();
+        let lives = match &mut self.conversations {
+            Some(conversations) => {
+                let mut lives = conversations.rest();
+                lives.extend(open);
+                lives.sort_unstable_by_key(|life| life.socket.id);
+                paired(lives)
+            }
+            None => open,
+        };
+        lives.into_iter().map(life).collect()
+    }
+}
+
+fn life(life: LifeRecord) -> Record {
+    Record::Life(Box::new(life))
 }
 
 /// The sockets there are now.

@@ -40,6 +40,7 @@ impl Renderer for Csv {
             match record {
                 Record::Event(event) => self.write(&mut writer, event),
                 Record::Socket(socket) => self.write(&mut writer, socket),
+                Record::Life(life) => self.write(&mut writer, life),
                 Record::Lost(_) => {}
             }
         }

@@ -2,11 +2,12 @@
 //! cut it. On a narrow terminal the story goes on the next line instead of breaking anywhere.
 
 use super::cell::{Clock, Names, duration, endpoint, owner};
+use super::sentence::ending;
 use super::style::Palette;
 use super::{Renderer, lost_sentence};
 use crate::reading::Lost;
 use crate::tcp::state::State;
-use crate::transition::{Event, Verdict};
+use crate::transition::Event;
 use crate::view::Record;
 use crate::view::event::EventRecord;
 use unicode_width::UnicodeWidthStr;
@@ -122,7 +123,7 @@ impl Renderer for Events {
             let (cells, story) = match record {
                 Record::Event(event) => (self.cells(event, names), self.story(event)),
                 Record::Lost(lost) => (self.lost_cells(lost), Story::lost(lost)),
-                Record::Socket(_) => continue,
+                Record::Socket(_) | Record::Life(_) => continue,
             };
             self.grow(&cells);
             lines.push((cells, story));
@@ -235,23 +236,8 @@ fn note(event: &EventRecord) -> Option<String> {
     }
     let verb = if event.lived_at_least { "watched" } else { "lived" };
     let lived = format!("{verb} {}", duration(event.lived));
-    let how = match (event.verdict, event.from) {
-        (Some(Verdict::LocalClose), _) => "this side closed first",
-        (Some(Verdict::RemoteClose), _) => "the other side closed first",
-        (Some(Verdict::SimultaneousClose), _) => "both sides closed at once",
-        (Some(Verdict::Reset), _) => "reset",
-        (Some(Verdict::Refused), _) => "refused by the other side",
-        (Some(Verdict::TimedOut), _) => "the other side did not answer",
-        (_, Some(State::Established)) if event.both_fins => {
-            "both sides closed, likely the other first"
-        }
-        (_, Some(State::Established)) => "likely reset, or closed by the other side first",
-        (_, Some(State::CloseWait)) => "likely closed by this side too, or reset",
-        (_, Some(State::SynSent)) => "likely refused, timed out or given up",
-        (_, Some(State::SynRecv)) => "likely reset, or its handshake never ended",
-        (_, Some(State::FinWait1 | State::FinWait2)) => "likely timed out or reset",
-        _ => return Some(lived),
-    };
+    let how = ending(event.verdict, event.from, event.both_fins);
+    let Some(how) = how else { return Some(lived) };
     Some(format!("{how}, {lived}"))
 }
 

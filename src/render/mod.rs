@@ -5,8 +5,10 @@ pub mod cell;
 pub mod csv;
 pub mod events;
 pub mod json;
+mod sentence;
 pub mod style;
 pub mod table;
+pub mod timeline;
 
 use crate::view::Record;
 use cell::Names;

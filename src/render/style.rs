@@ -13,7 +13,11 @@ pub struct Palette {
 impl Palette {
     /// Text in a style, plain where colours are off.
     pub fn paint(self, style: Style, text: &str) -> String {
-        if self.on { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.on && !text.is_empty() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// A state that was seen.

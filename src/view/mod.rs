@@ -1,8 +1,10 @@
 //! What is shown: records made of conclusions and readings. Pure.
 
+pub mod conversation;
 pub mod event;
 pub mod name;
 pub mod socket;
+pub mod timeline;
 
 use crate::owner::Attribution;
 use crate::reading::Lost;
@@ -38,6 +40,8 @@ pub enum Record {
     Event(Box<event::EventRecord>),
     /// A socket as it is now.
     Socket(Box<socket::SocketRecord>),
+    /// The life of a socket.
+    Life(Box<timeline::LifeRecord>),
     /// Readings were lost.
     Lost(Lost),
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::owner::OwnerSource;
 use crate::reading::{Family, LostReason, Stamp};
 use crate::render::cell::TimeFormat;
-use crate::transition::LifeId;
+use crate::transition::{LifeId, Verdict};
 use crate::view::SCHEMA;
 use crate::view::event::{Held, Owner, Socket};
 use insta::assert_snapshot;
@@ -172,6 +172,6 @@ fn the_kernels_word_and_the_other_ends_decide_the_last_sentence() {
     );
     assert_eq!(
         closed(established, Verdict::Unknown, true),
-        "both sides closed, likely the other first, lived 69.1s"
+        "both sides closed, likely the other side first, lived 69.1s"
     );
 }

@@ -1,7 +1,7 @@
 //! JSON and CSV, read back into the schema that scripts build on: a key more or less fails.
 
 use super::{run, text};
-use crate::support::record::{Event, Line, Listed, Owner};
+use crate::support::record::{Event, Life, Line, Listed, Owner};
 
 fn events(line: &str) -> Vec<Event> {
     let event = |line: &str| match Line::parse(line) {
@@ -13,6 +13,32 @@ fn events(line: &str) -> Vec<Event> {
 
 fn listed(line: &str) -> Vec<Listed> {
     text(&run(line).stdout).lines().map(Listed::parse).collect()
+}
+
+#[test]
+fn a_life_that_is_not_over_is_told_at_the_end_of_the_run() {
+    let output = run("-j --view timeline client -s FIN_WAIT2 --for 10ms");
+    let lives: Vec<Life> = text(&output.stdout).lines().map(Life::parse).collect();
+    assert_eq!(lives.len(), 1);
+    let life = &lives[0];
+    assert_eq!((life.v, life.event.as_str(), life.local_port), (1, "life", 53088));
+    assert_eq!((life.pid, life.process.as_deref()), (Some(812), Some("client")));
+    assert_eq!(life.owners, [Owner { pid: 812, fd: 7, process: "client".into() }]);
+    assert_eq!((life.opened, life.ended, &life.verdict), (None, None, &None));
+    assert_eq!((&life.opener, life.closer.as_deref()), (&None, Some("local")));
+    assert_eq!(life.told(), ["FIN_WAIT2 observed"]);
+    let step = &life.steps[0];
+    assert!(step.at.is_some() && step.held.is_some() && step.cause.is_none());
+}
+
+#[test]
+fn a_life_as_csv_has_its_steps_in_one_cell() {
+    let output = run("--format csv --view timeline client -s FIN_WAIT2 --for 10ms");
+    let mut rows = csv::Reader::from_reader(&output.stdout[..]);
+    assert_eq!(rows.headers().unwrap().iter().next_back(), Some("steps"));
+    let row = rows.records().next().expect("a life").unwrap();
+    let steps = row.iter().next_back().unwrap();
+    assert!(steps.starts_with("FIN_WAIT2/20") && steps.ends_with("/observed/"), "{steps}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 /// How many keys an event has; all of them are always there.
 const EVENT_KEYS: usize = 27;
 const SOCKET_KEYS: usize = 24;
+const LIFE_KEYS: usize = 19;
 
 /// RFC 3339 in the records; here microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -103,6 +104,58 @@ pub(crate) struct Listed {
     pub(crate) timer: String,
     pub(crate) timer_left: Option<f64>,
     pub(crate) retransmits: u32,
+}
+
+/// One life of `--view timeline`.
+#[allow(clippy::struct_field_names)] // `event` is the schema's word
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Life {
+    pub(crate) v: u8,
+    pub(crate) event: String,
+    pub(crate) id: String,
+    pub(crate) netns: Option<u64>,
+    pub(crate) family: String,
+    pub(crate) local_addr: IpAddr,
+    pub(crate) local_port: u16,
+    pub(crate) remote_addr: IpAddr,
+    pub(crate) remote_port: u16,
+    pub(crate) pid: Option<u32>,
+    pub(crate) process: Option<String>,
+    pub(crate) owners: Vec<Owner>,
+    pub(crate) owner_source: String,
+    pub(crate) opened: Option<Time>,
+    pub(crate) ended: Option<Time>,
+    pub(crate) opener: Option<String>,
+    pub(crate) closer: Option<String>,
+    pub(crate) verdict: Option<String>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One step of a life.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    pub(crate) state: String,
+    pub(crate) at: Option<Time>,
+    pub(crate) held: Option<f64>,
+    pub(crate) evidence: String,
+    pub(crate) cause: Option<String>,
+}
+
+impl Life {
+    /// # Panics
+    /// Where the line breaks the promised schema.
+    pub(crate) fn parse(line: &str) -> Self {
+        let value: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert_eq!(value.as_object().map(serde_json::Map::len), Some(LIFE_KEYS), "{line}");
+        serde_json::from_value(value).expect(line)
+    }
+
+    /// Its steps as `STATE evidence`.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.steps.iter().map(|step| format!("{} {}", step.state, step.evidence)).collect()
+    }
 }
 
 /// A line of `watch -j`.

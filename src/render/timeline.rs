@@ -1,0 +1,304 @@
+//! Lives as blocks of text: who, both ends and what became of them, then a line per step with a
+//! bar as long as its share of the longest. Both ends of one connection stand in two lanes.
+
+use super::cell::{Clock, Names, duration, endpoint, owner};
+use super::sentence::{Sides, process, remark, summary};
+use super::style::{Palette, style_of};
+use super::{Renderer, lost_sentence};
+use crate::reading::Stamp;
+use crate::tcp::state::State;
+use crate::transition::End;
+use crate::view::Record;
+use crate::view::timeline::{Evidence, LifeRecord, Step};
+use unicode_width::UnicodeWidthStr;
+
+const INDENT: &str = "  ";
+const GAP: &str = "  ";
+/// What leads from a lane to the next.
+const LANE: usize = 4;
+/// The longest bar, and the shortest that still tells something.
+const LONGEST_BAR: usize = 32;
+const SHORTEST_BAR: usize = 8;
+/// A cause in less than this is no text any more.
+const NARROWEST: usize = 16;
+
+/// Writes lives as blocks of text.
+#[derive(Debug)]
+pub struct Timeline {
+    /// How times are written.
+    pub clock: Clock,
+    /// Colours, where wanted.
+    pub palette: Palette,
+    /// The terminal's width; `None` in a pipe, where all is ASCII and a step is one line.
+    pub width: Option<usize>,
+}
+
+/// One line of a block, before it is aligned.
+struct Line<'a> {
+    time: String,
+    lane: usize,
+    step: &'a Step,
+    state: String,
+    held: String,
+    cause: String,
+    /// When it happened, or what came after it.
+    order: Stamp,
+    /// The first lane goes on beside it.
+    beside: bool,
+}
+
+impl Timeline {
+    fn block(&mut self, life: &LifeRecord, names: &Names) -> String {
+        let sides = sides(life, names);
+        let mut text = self.head(life, &sides, names);
+        let mut lines = self.steps(life, 0);
+        if let Some(other) = &life.other_end {
+            lines.extend(self.steps(other, 1));
+            lines.sort_by_key(|line| (line.order, line.lane));
+            let over = life.ended.unwrap_or(life.seen);
+            let began = lines.iter().find(|line| line.lane == 0).map(|line| line.order);
+            for line in &mut lines {
+                let open = life.ended.is_none() || line.order < over;
+                line.beside = open && began.is_some_and(|began| began <= line.order);
+            }
+        }
+        text += &self.aligned(&lines);
+        for sentence in remarks(life, &sides) {
+            text += &wrapped(&sentence, INDENT.len(), self.width);
+        }
+        text
+    }
+
+    fn head(&self, life: &LifeRecord, sides: &Sides, names: &Names) -> String {
+        let socket = &life.socket;
+        let local = endpoint(socket.local_addr, socket.local_port, names);
+        let remote = endpoint(socket.remote_addr, socket.remote_port, names);
+        let (opener, closer) = roles(life);
+        let arrow = match opener {
+            Some(End::Local) => "->",
+            Some(End::Remote) => "<-",
+            Some(End::Both) => "<->",
+            None => "--",
+        };
+        let listens = life.steps.iter().any(|step| step.state == State::Listen);
+        let ends = if listens { local } else { format!("{local} {arrow} {remote}") };
+        let other = life.other_end.as_ref().map(|other| format!("{GAP}{}", owner(&other.owner)));
+        let title = format!("{}{GAP}{ends}{}", owner(&life.owner), other.unwrap_or_default());
+        let title = wrapped(&title, 0, self.width);
+        let mut head = String::new();
+        for line in title.lines() {
+            head += &(self.palette.heading(line) + "\n");
+        }
+        head + &wrapped(&summary(life, (opener, closer), sides), INDENT.len(), self.width)
+    }
+
+    fn steps<'a>(&mut self, life: &'a LifeRecord, lane: usize) -> Vec<Line<'a>> {
+        let mut lines: Vec<Line<'_>> = Vec::with_capacity(life.steps.len());
+        let mut order = life.seen;
+        for (i, step) in life.steps.iter().enumerate().rev() {
+            order = step.at.unwrap_or(order);
+            let there_already = i == 0 && life.opened.is_none();
+            let at_least = if there_already { ">=" } else { "" };
+            let open = i + 1 == life.steps.len() && life.ended.is_none();
+            let more = if open && !there_already { "+" } else { "" };
+            let held = step.held.map(|held| format!("{at_least}{}{more}", duration(held)));
+            let (time, state) = match (step.evidence, step.at) {
+                (Evidence::Possible, _) => ("perhaps".to_owned(), format!("({}?)", step.state)),
+                (Evidence::Observed, Some(at)) => (self.clock.write(at), step.state.to_string()),
+                _ => ("unseen".to_owned(), format!("[{}]", step.state)),
+            };
+            lines.push(Line {
+                time,
+                lane,
+                step,
+                state,
+                held: held.unwrap_or_default(),
+                cause: cause(step, there_already).to_owned(),
+                order,
+                beside: false,
+            });
+        }
+        lines.reverse();
+        lines
+    }
+
+    /// The lines of the steps in columns, the bars as long as there is room for.
+    fn aligned(&self, lines: &[Line<'_>]) -> String {
+        let widest = |text: &dyn Fn(&Line<'_>) -> usize| lines.iter().map(text).max().unwrap_or(0);
+        let time = widest(&|line| line.time.width());
+        let state = widest(&|line| line.lane * LANE + line.state.width());
+        let held = widest(&|line| line.held.width());
+        let cause = widest(&|line| line.cause.width());
+        let fixed = INDENT.len() + time + state + held + 4 * GAP.len();
+        let bar = self.width.map_or(LONGEST_BAR, |width| {
+            width.saturating_sub(fixed + cause).clamp(SHORTEST_BAR, LONGEST_BAR)
+        });
+        let longest = lines.iter().filter_map(|line| line.step.held).max().unwrap_or_default();
+        let share = |step: &Step| {
+            let held = step.held.unwrap_or_default().as_secs_f64();
+            if longest.is_zero() { 0.0 } else { held / longest.as_secs_f64() }
+        };
+        let mut text = String::new();
+        for line in lines {
+            let lane = if line.lane == 0 {
+                String::new()
+            } else {
+                format!("{:<LANE$}", if line.beside { self.rail() } else { "" })
+            };
+            let fill = " ".repeat(state - lane.width() - line.state.width());
+            let columns = [
+                format!("{INDENT}{:>time$}{GAP}", line.time),
+                format!("{}{}{fill}{GAP}", self.palette.dim(&lane), self.painted(line)),
+                format!("{:>held$}{GAP}", line.held),
+                self.bar(share(line.step), bar, line.step.state),
+                GAP.to_owned(),
+            ];
+            let before = columns.concat();
+            let room = self.width.map(|width| width.saturating_sub(fixed + bar).max(NARROWEST));
+            let mut causes = words_in(&line.cause, room).into_iter();
+            let first = before + &causes.next().unwrap_or_default();
+            text += first.trim_end();
+            text.push('\n');
+            for more in causes {
+                text.extend([&" ".repeat(fixed + bar), &more, "\n"]);
+            }
+        }
+        text
+    }
+
+    fn painted(&self, line: &Line<'_>) -> String {
+        match line.step.evidence {
+            Evidence::Observed => self.palette.paint(style_of(line.step.state), &line.state),
+            _ => self.palette.dim(&line.state),
+        }
+    }
+
+    const fn rail(&self) -> &'static str {
+        if self.width.is_some() { "│" } else { "|" }
+    }
+
+    /// A bar of this share of the width, in eighths of a column where the terminal can draw them.
+    fn bar(&self, share: f64, width: usize, state: State) -> String {
+        const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss
+        )]
+        // a share is between 0 and 1, and no terminal is as wide as a mantissa
+        let eighths = (share * width as f64 * 8.0).round() as usize;
+        let bar = match self.width {
+            _ if share <= 0.0 => String::new(),
+            Some(_) => {
+                let eighths = eighths.max(1);
+                "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+            }
+            None => "#".repeat(eighths.div_ceil(8).max(1)),
+        };
+        let fill = " ".repeat(width.saturating_sub(bar.width()));
+        self.palette.paint(style_of(state), &bar) + &fill
+    }
+}
+
+impl Renderer for Timeline {
+    fn begin(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
+        let mut text = String::new();
+        for record in records {
+            match record {
+                Record::Life(life) => text += &(self.block(life, names) + "\n"),
+                Record::Lost(lost) => {
+                    let time = self.clock.write(lost.time);
+                    text.extend(["LOST", GAP, &time, GAP, &lost_sentence(lost), "\n\n"]);
+                }
+                Record::Event(_) | Record::Socket(_) => {}
+            }
+        }
+        text.into_bytes()
+    }
+
+    fn aside(&self, _: &Record) -> Option<String> {
+        None
+    }
+}
+
+/// The other end on this host proves what this one does not.
+fn roles(life: &LifeRecord) -> (Option<End>, Option<End>) {
+    let other = life.other_end.as_deref();
+    let opener = life.opener.or_else(|| other?.opener.map(End::seen_from_the_other_side));
+    let closer = life.closer.or_else(|| other?.closer.map(End::seen_from_the_other_side));
+    (opener, closer)
+}
+
+/// Names for both sides, where both are known and differ.
+fn sides(life: &LifeRecord, names: &Names) -> Sides {
+    let Some(other) = &life.other_end else { return Sides::nameless() };
+    let end = |life: &LifeRecord| endpoint(life.socket.local_addr, life.socket.local_port, names);
+    match (process(&life.owner), process(&other.owner)) {
+        (Some(this), Some(other)) if this != other => Sides { this, other },
+        _ => Sides { this: end(life), other: end(other) },
+    }
+}
+
+/// What there is to say; both ends may prove the same.
+fn remarks(life: &LifeRecord, sides: &Sides) -> Vec<String> {
+    let of_this = remark(life, sides);
+    let of_other = life.other_end.as_ref().and_then(|other| remark(other, &sides.swapped()));
+    // Who has not closed yet says more than who waits for that.
+    let closed_last =
+        |life: &LifeRecord| life.steps.iter().any(|step| step.state == State::CloseWait);
+    let other_first = life.other_end.as_deref().is_some_and(closed_last);
+    let said = if other_first { of_other.or(of_this) } else { of_this.or(of_other) };
+    let left_out = life.left_out;
+    let many =
+        (left_out > 0).then(|| format!("{left_out} more steps are left out, after the first"));
+    said.into_iter().chain(many).collect()
+}
+
+/// The cause in the words of the table of edges, or what is known where several edges lead there.
+fn cause(step: &Step, there_already: bool) -> &'static str {
+    match (step.cause, step.state) {
+        _ if there_already => "there at the first look",
+        (Some(cause), _) => cause,
+        _ if step.evidence == Evidence::Possible => "",
+        (None, State::Established) => "handshake complete",
+        (None, State::TimeWait) => "received FIN and the ACK of ours",
+        (None, State::SynRecv) => "received SYN, sent SYN+ACK",
+        (None, _) => "",
+    }
+}
+
+/// Text in lines of at most this room, broken at blanks.
+fn words_in(text: &str, room: Option<usize>) -> Vec<String> {
+    let room = room.unwrap_or(usize::MAX);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("it began with one line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.width() + 1 + word.width() <= room {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// Text in lines that fit the terminal, each behind an indent.
+fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
+    let room = width.map(|width| width.saturating_sub(indent).max(NARROWEST));
+    let margin = " ".repeat(indent);
+    let mut lines = String::new();
+    for line in words_in(text, room) {
+        lines.extend([margin.as_str(), &line, "\n"]);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Both ends of a connection within this machine, told as one: the end that is over first waits
+//! for the other.
+
+use super::timeline::LifeRecord;
+use crate::reading::{Ends, Stamp};
+use crate::transition::{End, LifeId};
+use std::collections::{HashMap, VecDeque};
+
+/// How long (µs) an end waits for the other: as long as a TIME_WAIT may last (60 s and the coarse
+/// steps of the kernel's timers) and be concluded.
+const PATIENCE: u64 = 70_000_000;
+/// No more than these wait, a few megabytes; under heavier churn ends are told one by one.
+const MOST_WAITING: usize = 4096;
+
+/// Joins ends to conversations.
+#[derive(Debug, Default)]
+pub struct Conversations {
+    /// How many sockets with these ends are open.
+    open: HashMap<Ends, usize>,
+    waiting: HashMap<LifeId, LifeRecord>,
+    /// Who waits, by ends, and in the order in which they began to.
+    by_ends: HashMap<Ends, Vec<LifeId>>,
+    queue: VecDeque<(u64, LifeId)>,
+}
+
+impl Conversations {
+    /// A socket with these ends has begun.
+    pub fn begin(&mut self, ends: Ends) {
+        *self.open.entry(ends).or_default() += 1;
+    }
+
+    /// A socket with these ends is over; `life` is to be told. Returns what can be told now.
+    pub fn end(&mut self, ends: Ends, life: Option<LifeRecord>) -> Vec<LifeRecord> {
+        if let Some(count) = self.open.get_mut(&ends) {
+            *count -= 1;
+            if *count == 0 {
+                self.open.remove(&ends);
+            }
+        }
+        let Some(life) = life else { return self.release(ends) };
+        let other_open = ends.mirrored().iter().any(|other| self.open.contains_key(other));
+        if let Some(before) = self.other_end_of(&life) {
+            vec![joined(before, life)]
+        } else if other_open && self.waiting.len() < MOST_WAITING {
+            self.wait(life);
+            Vec::new()
+        } else {
+            vec![life]
+        }
+    }
+
+    /// Those that have waited too long at this instant.
+    pub fn overdue(&mut self, now: Stamp) -> Vec<LifeRecord> {
+        let mut overdue = Vec::new();
+        while let Some((due, life)) = self.queue.front().copied() {
+            // Those that need not wait any more are still queued.
+            if due > now.boot && self.waiting.contains_key(&life) {
+                break;
+            }
+            self.queue.pop_front();
+            overdue.extend(self.take(life));
+        }
+        overdue
+    }
+
+    /// All that wait.
+    pub fn rest(&mut self) -> Vec<LifeRecord> {
+        let mut rest: Vec<LifeRecord> = std::mem::take(self).waiting.into_values().collect();
+        rest.sort_unstable_by_key(|life| life.socket.id);
+        rest
+    }
+
+    /// Only sockets with these ends are open: others have been lost sight of.
+    pub fn retain(&mut self, open: impl Iterator<Item = Ends>) {
+        self.open.clear();
+        open.for_each(|ends| self.begin(ends));
+    }
+
+    fn wait(&mut self, life: LifeRecord) {
+        let id = life.socket.id;
+        self.by_ends.entry(life.ends).or_default().push(id);
+        self.queue.push_back((life.seen.boot.saturating_add(PATIENCE), id));
+        self.waiting.insert(id, life);
+    }
+
+    fn other_end_of(&mut self, life: &LifeRecord) -> Option<LifeRecord> {
+        let ids = life.ends.mirrored().into_iter().filter_map(|ends| self.by_ends.get(&ends));
+        let mut others = ids.flatten().filter_map(|id| self.waiting.get(id));
+        let other = others.find(|other| other.is_other_end_of(life))?.socket.id;
+        self.take(other)
+    }
+
+    /// What waits for an end that will not be told.
+    fn release(&mut self, ends: Ends) -> Vec<LifeRecord> {
+        let others = ends.mirrored().into_iter().filter_map(|ends| self.by_ends.get(&ends));
+        let others: Vec<LifeId> = others.flatten().copied().collect();
+        others.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    fn take(&mut self, id: LifeId) -> Option<LifeRecord> {
+        let life = self.waiting.remove(&id)?;
+        if let Some(ids) = self.by_ends.get_mut(&life.ends) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_ends.remove(&life.ends);
+            }
+        }
+        Some(life)
+    }
+}
+
+/// Lives with the two ends of a connection joined, in the order in which they began.
+pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
+    let mut alone: Vec<Option<LifeRecord>> = Vec::with_capacity(lives.len());
+    let mut by_ends: HashMap<Ends, Vec<usize>> = HashMap::new();
+    for life in lives {
+        let places = life.ends.mirrored().into_iter().filter_map(|ends| by_ends.get(&ends));
+        let other = places.flatten().copied().find(|place| {
+            let before: Option<&LifeRecord> = alone[*place].as_ref();
+            before.is_some_and(|before| before.other_end.is_none() && before.is_other_end_of(&life))
+        });
+        if let Some(place) = other
+            && let Some(before) = alone[place].take()
+        {
+            alone[place] = Some(joined(before, life));
+        } else {
+            by_ends.entry(life.ends).or_default().push(alone.len());
+            alone.push(Some(life));
+        }
+    }
+    alone.into_iter().flatten().collect()
+}
+
+/// The end that opened comes first, or else the one that closed first.
+fn joined(a: LifeRecord, b: LifeRecord) -> LifeRecord {
+    let leads = |life: &LifeRecord, other: &LifeRecord| {
+        let opened = life.opener == Some(End::Local) || other.opener == Some(End::Remote);
+        let closed = life.closer == Some(End::Local) || other.closer == Some(End::Remote);
+        (opened, closed)
+    };
+    let swap = leads(&b, &a) > leads(&a, &b);
+    let (mut first, second) = if swap { (b, a) } else { (a, b) };
+    first.other_end = Some(Box::new(second));
+    first
+}
+
+#[cfg(test)]
+mod tests;

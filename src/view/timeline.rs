@@ -1,0 +1,270 @@
+//! Whole lives: the transitions of one socket joined into its steps, with what caused each.
+
+use super::event::{Owner, Socket, seconds};
+use super::{News, SCHEMA, Told};
+use crate::owner::Attribution;
+use crate::reading::{Ends, Stamp};
+use crate::tcp::edge::EDGES;
+use crate::tcp::state::State;
+use crate::transition::{End, Event, LifeId, Roles, Standing, Transition, Verdict};
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// No legal way has as many states: more of them come only from codes that no kernel names.
+const MOST_STEPS: usize = 24;
+
+/// One life, over or not. Field names, order and values are the public schema, version 1.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)] // README and man page describe the schema
+pub struct LifeRecord {
+    pub v: u8,
+    pub event: &'static str,
+    #[serde(flatten)]
+    pub socket: Socket,
+    #[serde(flatten)]
+    pub owner: Owner,
+    pub opened: Option<Stamp>,
+    pub ended: Option<Stamp>,
+    pub opener: Option<End>,
+    pub closer: Option<End>,
+    pub verdict: Option<Verdict>,
+    pub steps: Vec<Step>,
+    /// Its ends, to find the other one by; for text alone, as all that follows.
+    #[serde(skip)]
+    pub ends: Ends,
+    /// Until when it was followed.
+    #[serde(skip)]
+    pub seen: Stamp,
+    /// The FINs of both sides are proven.
+    #[serde(skip)]
+    pub both_fins: bool,
+    /// A descriptor of it is open now.
+    #[serde(skip)]
+    pub descriptor: bool,
+    /// Steps that are not told, because there were too many.
+    #[serde(skip)]
+    pub left_out: u32,
+    /// The other end of the connection, where both are told as one.
+    #[serde(skip)]
+    pub other_end: Option<Box<Self>>,
+}
+
+/// A state of a life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct Step {
+    pub state: State,
+    pub at: Option<Stamp>,
+    #[serde(serialize_with = "seconds")]
+    pub held: Option<Duration>,
+    pub evidence: Evidence,
+    pub cause: Option<&'static str>,
+}
+
+/// How a step is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// It was seen.
+    Observed,
+    /// It was not seen, but is on every legal way.
+    Certain,
+    /// It was not seen, and is on some legal way.
+    Possible,
+}
+
+/// The lives that are not over, and those that the last news ended.
+#[derive(Debug, Default)]
+pub struct Lives {
+    open: HashMap<LifeId, History>,
+    ended: HashMap<LifeId, History>,
+    /// Something happened that can have cost lives without an end.
+    doubtful: bool,
+}
+
+/// What is kept of a life: its owner and its ends are known to who tells of it.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    trail: Vec<Trace>,
+    roles: Roles,
+    /// Its birth was seen.
+    born: bool,
+    /// The filter by state asks for one of its transitions.
+    passes: bool,
+    left_out: u32,
+}
+
+/// One step as it is kept: small, because a busy machine has many.
+#[derive(Debug, Clone, Copy)]
+struct Trace {
+    state: State,
+    evidence: Evidence,
+    /// When it was seen, or what came after it.
+    at: Stamp,
+}
+
+impl Lives {
+    /// Takes in the news of one reading; `followed` tells which lives still are. Returns how many
+    /// were lost sight of: neither that they ended nor that they went on is known.
+    pub fn take(&mut self, news: &[News], followed: impl FnOnce() -> HashSet<LifeId>) -> usize {
+        // Where something was lost, the next reading shows what that has cost; and one that was
+        // there already, but not at the first look, takes the place of another.
+        let begun = !self.open.is_empty();
+        let costs = |news: &News| match news {
+            News::Lost(_) => true,
+            News::Told(told) => begun && told.transition.event == Event::Present,
+        };
+        let doubtful = std::mem::replace(&mut self.doubtful, news.iter().any(costs));
+        self.ended.clear();
+        for news in news {
+            if let News::Told(told) = news {
+                self.follow(told);
+            }
+        }
+        let open = self.open.len();
+        if doubtful {
+            let followed = followed();
+            self.open.retain(|life, _| followed.contains(life));
+        }
+        open - self.open.len()
+    }
+
+    fn follow(&mut self, told: &Told) {
+        let life = told.transition.life;
+        let history = self.open.entry(life).or_default();
+        history.extend(&told.transition);
+        history.passes |= told.passes;
+        if told.transition.event == Event::Closed
+            && let Some(history) = self.open.remove(&life)
+        {
+            self.ended.insert(life, history);
+        }
+    }
+
+    /// The record of a life that this reading ended, if the filter by state asks for it.
+    pub fn ended(&self, told: &Told) -> Option<LifeRecord> {
+        let Transition { ends, time, verdict, netns, life, .. } = told.transition;
+        let history = self.ended.get(&life).filter(|history| history.passes)?;
+        let socket = Socket::of(life, netns, ends);
+        let record = history.record(socket, ends, Owner::of(&told.owner), time);
+        Some(LifeRecord { ended: Some(time), verdict, ..record })
+    }
+
+    /// The record of a life that is not over at this instant, if the filter by state asks for it.
+    pub fn so_far(&self, now: &Standing, owner: &Attribution, at: Stamp) -> Option<LifeRecord> {
+        let history = self.open.get(&now.life).filter(|history| history.passes)?;
+        let socket = Socket::of(now.life, now.netns, now.ends);
+        let mut record = history.record(socket, now.ends, Owner::of(owner), at);
+        record.descriptor = now.inode != 0;
+        if let Some(last) = record.steps.last_mut() {
+            last.held = Some(at.since(now.since));
+        }
+        Some(record)
+    }
+}
+
+impl History {
+    fn extend(&mut self, told: &Transition) {
+        if self.trail.is_empty() {
+            self.trail.reserve_exact(1 + told.via.len() + told.maybe.len());
+        }
+        self.born |= told.event == Event::Opened;
+        self.roles = told.roles;
+        let unseen = |states: &[State], evidence| {
+            let trace = |state: &State| Trace { state: *state, evidence, at: told.time };
+            states.iter().map(trace).collect::<Vec<_>>()
+        };
+        let mut passed = unseen(&told.via, Evidence::Certain);
+        passed.extend(unseen(&told.maybe, Evidence::Possible));
+        // In the order of the table of edges no legal way goes backwards.
+        passed.sort_by_key(|trace| trace.state);
+        passed.push(Trace { state: told.to, evidence: Evidence::Observed, at: told.time });
+        for trace in passed {
+            self.push(trace);
+        }
+    }
+
+    /// Keeps the first step and the latest ones.
+    fn push(&mut self, trace: Trace) {
+        if self.trail.len() >= MOST_STEPS {
+            self.trail.remove(1);
+            self.left_out += 1;
+        }
+        self.trail.push(trace);
+    }
+
+    fn record(&self, socket: Socket, ends: Ends, owner: Owner, seen: Stamp) -> LifeRecord {
+        let opened = self.trail.first().filter(|_| self.born);
+        LifeRecord {
+            v: SCHEMA,
+            event: "life",
+            socket,
+            owner,
+            opened: opened.map(|first| first.at),
+            ended: None,
+            opener: self.roles.opener,
+            closer: self.roles.closer,
+            verdict: None,
+            steps: self.steps(),
+            ends,
+            seen,
+            both_fins: self.roles.both_fins,
+            descriptor: false,
+            left_out: self.left_out,
+            other_end: None,
+        }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let observed = |trace: &Trace| trace.evidence == Evidence::Observed;
+        let step = |(i, trace): (usize, &Trace)| {
+            let next = self.trail[i + 1..].iter().find(|next| observed(next));
+            Step {
+                state: trace.state,
+                at: observed(trace).then_some(trace.at),
+                held: next.filter(|_| observed(trace)).map(|next| next.at.since(trace.at)),
+                evidence: trace.evidence,
+                cause: self.cause(i),
+            }
+        };
+        self.trail.iter().enumerate().map(step).collect()
+    }
+
+    /// What made this step, where only one edge can have led to it.
+    fn cause(&self, i: usize) -> Option<&'static str> {
+        let before = &self.trail[..i];
+        let sure = before.iter().rposition(|trace| trace.evidence != Evidence::Possible);
+        // What was there at the first look was made by nobody knows what.
+        let birth = sure.is_none().then_some(State::Closed).filter(|_| self.born);
+        let since = &before[sure.unwrap_or_default()..];
+        let from = since.iter().map(|trace| trace.state).chain(birth);
+        let from: HashSet<State> = from.collect();
+        let to = self.trail[i].state;
+        let mut edges = EDGES.iter().filter(|edge| edge.to == to && from.contains(&edge.from));
+        let only = edges.next()?;
+        edges.next().is_none().then_some(only.cause)
+    }
+}
+
+impl LifeRecord {
+    /// Whether the other end of this connection, on this machine, is that.
+    pub fn is_other_end_of(&self, other: &Self) -> bool {
+        let began = |life: &Self| life.steps.iter().find_map(|step| step.at).unwrap_or_default();
+        let over = |life: &Self| life.ended.unwrap_or(life.seen);
+        self.socket.id != other.socket.id
+            && self.socket.netns == other.socket.netns
+            && self.ends.mirrored().contains(&other.ends)
+            && began(self) <= over(other)
+            && began(other) <= over(self)
+    }
+
+    /// How long it was followed.
+    pub fn lived(&self) -> Duration {
+        let began = self.steps.iter().find_map(|step| step.at);
+        began.map_or(Duration::ZERO, |began| self.ended.unwrap_or(self.seen).since(began))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

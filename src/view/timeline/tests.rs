@@ -1,0 +1,246 @@
+use super::*;
+use crate::owner::{Exe, OwnerSource, Process};
+use crate::reading::{Endpoint, Family, Lost, LostReason};
+use crate::tcp::state::State::{
+    CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
+    TimeWait,
+};
+
+/// One socket of a story, told transition by transition.
+pub(crate) struct Story {
+    transition: Transition,
+    owner: Attribution,
+    wanted: Vec<State>,
+    news: Vec<News>,
+}
+
+fn end(text: &str) -> Endpoint {
+    let end: std::net::SocketAddr = text.parse().unwrap();
+    Endpoint { addr: end.ip(), port: end.port() }
+}
+
+pub(crate) fn stamp(seconds: f64) -> Stamp {
+    let micros = Duration::from_secs_f64(seconds).as_micros();
+    let boot = u64::try_from(micros).unwrap();
+    Stamp { wall: 1_793_534_400_000_000 + i64::try_from(boot).unwrap(), boot }
+}
+
+impl Story {
+    pub(crate) fn new(number: u64, owner: (i32, &str), local: &str, remote: &str) -> Self {
+        let (local, remote) = (end(local), end(remote));
+        let transition = Transition {
+            event: Event::Opened,
+            life: LifeId { run: 1, number },
+            netns: None,
+            ends: Ends { family: Family::Ipv4, local, remote },
+            time: stamp(0.0),
+            after: None,
+            from: None,
+            via: Vec::new(),
+            maybe: Vec::new(),
+            to: Closed,
+            held: None,
+            held_at_least: false,
+            lived: Duration::ZERO,
+            lived_at_least: false,
+            inode: 7,
+            last_inode: 7,
+            listener: 0,
+            uid: None,
+            roles: Roles::default(),
+            verdict: None,
+            caller: None,
+        };
+        let main = Process {
+            pid: owner.0,
+            start: 1,
+            comm: owner.1.into(),
+            exe: Exe::None,
+            cmdline: Vec::new(),
+            uid: None,
+        };
+        let source = OwnerSource::Proven;
+        let owner = Attribution { main: Some(main), holders: Vec::new(), source };
+        Self { transition, owner, wanted: Vec::new(), news: Vec::new() }
+    }
+
+    pub(crate) fn roles(mut self, opener: Option<End>, closer: Option<End>) -> Self {
+        self.transition.roles = Roles { opener, closer, both_fins: false };
+        self
+    }
+
+    pub(crate) fn remembered(mut self) -> Self {
+        self.owner.source = OwnerSource::Remembered;
+        self.transition.inode = 0;
+        self
+    }
+
+    /// Only lives that pass one of these states are asked for.
+    fn wanted(mut self, states: &[State]) -> Self {
+        self.wanted = states.to_vec();
+        self
+    }
+
+    /// At this second the socket is found in a state, having passed others unseen.
+    pub(crate) fn at(mut self, second: f64, via: &[State], maybe: &[State], to: State) -> Self {
+        let before = &self.transition;
+        let event = match before.from {
+            _ if to == Closed => Event::Closed,
+            None if second < 0.05 => Event::Present,
+            None => Event::Opened,
+            Some(_) => Event::Changed,
+        };
+        let transition = Transition {
+            event,
+            time: stamp(second),
+            via: via.to_vec(),
+            maybe: maybe.to_vec(),
+            to,
+            ..before.clone()
+        };
+        let passes = self.wanted.is_empty() || self.wanted.contains(&to);
+        let told = Told { transition, owner: self.owner.clone(), passes };
+        self.news.push(News::Told(Box::new(told)));
+        self.transition.from = Some(to);
+        self
+    }
+
+    pub(crate) fn ends_with(mut self, verdict: Verdict) -> Self {
+        self.transition.verdict = Some(verdict);
+        self
+    }
+
+    /// The record of the life, over or as it is at this second.
+    fn record(&self, second: f64) -> Option<LifeRecord> {
+        let mut lives = Lives::default();
+        lives.take(&self.news, HashSet::new);
+        let Some(News::Told(last)) = self.news.last() else { panic!("nothing was told") };
+        if last.transition.event == Event::Closed {
+            return lives.ended(last);
+        }
+        let Transition { life, netns, ends, to, time, inode, .. } = last.transition;
+        let now = Standing {
+            life,
+            netns,
+            ends,
+            state: to,
+            since: time,
+            held_at_least: false,
+            row: 0,
+            inode,
+            last_inode: 7,
+            listener: 0,
+            uid: None,
+        };
+        lives.so_far(&now, &self.owner, stamp(second))
+    }
+
+    pub(crate) fn life(&self, second: f64) -> LifeRecord {
+        self.record(second).expect("it passes")
+    }
+}
+
+/// A client that closed first, and a server that took its time.
+pub(crate) fn client() -> Story {
+    Story::new(2, (812, "client"), "127.0.0.1:40122", "127.0.0.1:9527")
+        .roles(Some(End::Local), Some(End::Local))
+        .at(1.0, &[], &[], SynSent)
+        .at(1.1, &[], &[SynRecv], Established)
+        .at(5.1, &[FinWait1], &[], FinWait2)
+        .remembered()
+        .at(8.1, &[], &[], TimeWait)
+}
+
+pub(crate) fn server() -> Story {
+    Story::new(3, (700, "server"), "127.0.0.1:9527", "127.0.0.1:40122")
+        .roles(Some(End::Remote), Some(End::Remote))
+        .at(1.1, &[], &[SynRecv], Established)
+        .at(5.1, &[], &[], CloseWait)
+}
+
+fn told(life: &LifeRecord) -> Vec<String> {
+    let step = |step: &Step| {
+        let held = step.held.map_or("-".to_owned(), |held| held.as_secs_f64().to_string());
+        format!("{} {:?} {held} {}", step.state, step.evidence, step.cause.unwrap_or("-"))
+    };
+    life.steps.iter().map(step).collect()
+}
+
+#[test]
+fn a_life_is_its_steps_with_what_caused_each() {
+    let life = client().ends_with(Verdict::LocalClose).at(70.2, &[], &[], Closed).life(0.0);
+    assert_eq!(
+        told(&life),
+        [
+            "SYN_SENT Observed 0.1 connect(): sent SYN",
+            "SYN_RECV Possible - received SYN, sent SYN+ACK (simultaneous open)",
+            "ESTABLISHED Observed 4 -",
+            "FIN_WAIT1 Certain - close() or shutdown(): sent FIN",
+            "FIN_WAIT2 Observed 3 received ACK of our FIN",
+            "TIME_WAIT Observed 62.1 received FIN, sent ACK",
+            "CLOSED Observed - 60 s over (or RST, or the ends used again)",
+        ]
+    );
+    assert_eq!((life.opened, life.ended), (Some(stamp(1.0)), Some(stamp(70.2))));
+    assert_eq!(life.verdict, Some(Verdict::LocalClose));
+    assert_eq!(life.lived(), Duration::from_millis(69_200));
+}
+
+#[test]
+fn what_was_there_already_has_no_birth_and_what_goes_on_no_end() {
+    let life = Story::new(1, (7, "server"), "127.0.0.1:9527", "0.0.0.0:0")
+        .at(0.0, &[], &[], Listen)
+        .life(3.5);
+    assert_eq!(told(&life), ["LISTEN Observed 3.5 -"]);
+    assert_eq!((life.opened, life.ended, life.verdict), (None, None, None));
+    assert_eq!(life.seen, stamp(3.5));
+}
+
+#[test]
+fn unseen_states_stand_in_the_order_in_which_they_can_be_passed() {
+    let maybe = [SynSent, SynRecv, Established, FinWait2, Closing];
+    let life = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80")
+        .at(1.0, &[FinWait1], &maybe, TimeWait)
+        .life(2.0);
+    let states: Vec<_> = life.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [SynSent, SynRecv, Established, FinWait1, FinWait2, Closing, TimeWait]);
+    assert_eq!(life.steps[6].cause, None, "two edges may have led there");
+    assert_eq!(life.steps[5].cause, Some("received FIN, sent ACK (simultaneous close)"));
+    assert!(life.steps[..6].iter().all(|step| step.at.is_none() && step.held.is_none()));
+}
+
+#[test]
+fn a_life_passes_the_filter_by_state_if_one_of_its_transitions_does() {
+    let wanted = |states: &[State]| {
+        let life = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80").wanted(states);
+        life.at(1.0, &[], &[], Established).at(2.0, &[], &[], CloseWait).record(3.0).is_some()
+    };
+    assert!(wanted(&[CloseWait]) && wanted(&[Established]));
+    assert!(!wanted(&[LastAck]));
+}
+
+#[test]
+fn a_life_without_end_in_states_without_a_name_stays_small() {
+    let mut life = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80");
+    life = life.at(1.0, &[], &[], Established);
+    for second in 2..100 {
+        let state = State::Unknown(if second % 2 == 0 { 30 } else { 31 });
+        life = life.at(f64::from(second), &[], &[], state);
+    }
+    let life = life.life(200.0);
+    assert_eq!(life.steps.len(), MOST_STEPS);
+    assert_eq!(life.steps[0].state, Established);
+    assert_eq!(life.left_out as usize, 99 - MOST_STEPS);
+}
+
+#[test]
+fn lives_that_were_lost_sight_of_are_forgotten_with_the_next_reading() {
+    let mut lives = Lives::default();
+    let followed = || HashSet::from([LifeId { run: 1, number: 3 }]);
+    assert_eq!(lives.take(&[client().news, server().news].concat(), followed), 0);
+    assert_eq!(lives.take(&[], followed), 0, "nothing gives reason to ask");
+    let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
+    assert_eq!(lives.take(&[News::Lost(lost)], followed), 0);
+    assert_eq!(lives.take(&[], followed), 1);
+    assert_eq!(lives.open.len(), 1);
+}
