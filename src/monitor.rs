@@ -5,9 +5,8 @@ use crate::coverage::Coverage;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::owner::book::Book;
-use crate::owner::scan::{Among, Scan};
-use crate::owner::{Attribution, Holder, OwnerSource, Process};
-use crate::reading::{Observation, Origin, Reading, Snapshot, Stamp};
+use crate::owner::{Among, Attribution, Finder, Holder, OwnerSource, Process};
+use crate::reading::{Observation, Origin, Reading, Stamp};
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::tracker::Tracker;
@@ -18,14 +17,11 @@ use std::collections::{HashMap, HashSet};
 
 /// Matches of lives that are over are dropped once there are this many.
 const SLACK: usize = 4096;
-/// How often (µs) sockets without a known owner are looked for again: their process may have been
-/// started, renamed or handed the descriptor after the first look.
-const LOOK_AGAIN: u64 = 1_000_000;
 
 /// Follows the sockets that a filter asks for.
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
-    scan: Scan,
+    finder: Box<dyn Finder>,
     filter: &'a Filter,
     tracker: Tracker,
     book: Book,
@@ -36,8 +32,6 @@ pub struct Monitor<'a> {
     coverage: Coverage,
     unowned: Unowned,
     undecided_told: bool,
-    /// The boot time (µs) from which on a socket without an owner is looked for again.
-    look_again: u64,
     /// The rows of the last pass.
     rows: Vec<Observation>,
     /// When the last reading ended.
@@ -57,11 +51,11 @@ struct Unowned {
 }
 
 impl<'a> Monitor<'a> {
-    /// Reads from `source`, and looks for owners with `scan`.
-    pub fn new(source: Box<dyn Source + 'a>, scan: Scan, filter: &'a Filter) -> Self {
+    /// Reads from `source`, and has `finder` find the owners.
+    pub fn new(source: Box<dyn Source + 'a>, finder: Box<dyn Finder>, filter: &'a Filter) -> Self {
         Self {
             source,
-            scan,
+            finder,
             filter,
             tracker: Tracker::default(),
             book: Book::default(),
@@ -70,7 +64,6 @@ impl<'a> Monitor<'a> {
             coverage: Coverage::default(),
             unowned: Unowned::default(),
             undecided_told: false,
-            look_again: 0,
             rows: Vec::new(),
             read_at: Stamp::default(),
         }
@@ -83,12 +76,12 @@ impl<'a> Monitor<'a> {
     /// What ends the run: see [`Source::next`].
     pub fn read(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
         let Some(reading) = self.source.next(stop)? else { return Ok(None) };
-        let mut news = self.take(reading);
+        let mut news = self.take(reading)?;
         let questions = self.tracker.questions();
         if !questions.is_empty()
             && let Some(answers) = self.source.confirm(&questions)?
         {
-            news.extend(self.take(answers));
+            news.extend(self.take(answers)?);
         }
         Ok(Some(news))
     }
@@ -162,16 +155,27 @@ impl<'a> Monitor<'a> {
         self.source.origin()
     }
 
-    fn take(&mut self, reading: Reading) -> Vec<News> {
+    fn take(&mut self, reading: Reading) -> Result<Vec<News>> {
+        match reading {
+            Reading::Owners(owners) => {
+                self.finder.learn(owners);
+                return Ok(Vec::new());
+            }
+            Reading::Begin(_) => self.begin_anew(),
+            _ => {}
+        }
         self.read_at = reading.time();
         self.book.begin_round(self.read_at.boot);
-        if let Reading::Snapshot(snapshot) = &reading {
-            self.find_new(snapshot);
-        }
+        self.finder.begin_round(self.read_at.boot);
         let conclusions = self.tracker.update(&reading);
+        if let Some(owners) = self.source.owners(&reading, &conclusions)? {
+            self.finder.learn(owners);
+        }
+        let is_pass = matches!(reading, Reading::Snapshot(_));
         if let Reading::Snapshot(snapshot) = reading {
             self.rows = snapshot.rows;
         }
+        self.find_new(is_pass);
         self.prove(&conclusions);
         let news = conclusions.into_iter().filter_map(|conclusion| match conclusion {
             Conclusion::Lost(lost) => {
@@ -187,14 +191,22 @@ impl<'a> Monitor<'a> {
         });
         let news = news.collect();
         self.forget_the_dead();
-        news
+        Ok(news)
+    }
+
+    /// What was known of one run says nothing about the next.
+    fn begin_anew(&mut self) {
+        self.book = Book::default();
+        self.callers.clear();
+        self.matched.clear();
+        self.rows.clear();
     }
 
     /// What is to be told of a transition, if the filters ask for its socket.
     fn told(&mut self, transition: Transition) -> Option<News> {
         let Transition { inode, last_inode, listener, from, to, life, .. } = transition;
         if let Some(caller) = &transition.caller {
-            let process = self.scan.caller(caller, &self.filter.process);
+            let process = self.finder.caller(caller, &self.filter.process);
             self.callers.insert(life, (process, transition.time.boot));
         }
         let owner = self.owner(life, inode, last_inode, listener);
@@ -218,15 +230,14 @@ impl<'a> Monitor<'a> {
 
     /// Looks for the holders of sockets that nobody has looked for yet; where a process is asked
     /// for, now and then also of those that had none.
-    fn find_new(&mut self, snapshot: &Snapshot) {
-        let now = snapshot.end.boot;
-        let again = !self.filter.process.is_empty() && now >= self.look_again;
-        if again {
-            self.look_again = now + LOOK_AGAIN;
+    fn find_new(&mut self, is_pass: bool) {
+        let again = !self.filter.process.is_empty() && self.finder.looks_again();
+        if !(is_pass || again) {
+            return;
         }
         let unknown =
             |inode: &u64| !self.book.knows(*inode) || again && self.book.holders(*inode).is_empty();
-        let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
+        let inodes = self.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
         let new: HashSet<u64> = inodes.filter(unknown).collect();
         self.find(self.among(), &new);
     }
@@ -240,7 +251,7 @@ impl<'a> Monitor<'a> {
 
     fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) {
         if !wanted.is_empty() {
-            let found = self.scan.find(among, wanted);
+            let found = self.finder.find(among, wanted);
             self.book.learn(wanted, found);
         }
     }
@@ -293,7 +304,7 @@ impl<'a> Monitor<'a> {
     }
 
     fn holds(&mut self, holder: &Holder, inode: u64) -> bool {
-        let comm = self.scan.still_holds(holder, inode);
+        let comm = self.finder.still_holds(holder, inode);
         comm.is_some_and(|comm| {
             self.book.rename(holder, comm);
             true

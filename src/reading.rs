@@ -1,8 +1,9 @@
 //! What a source says, in kernel words, stamped with time. Nothing here concludes anything.
 
+use crate::owner::register::Owners;
 use crate::tcp::state::State;
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -38,7 +39,7 @@ impl Serialize for Stamp {
 }
 
 /// The address family of the socket, which a v4-mapped address does not tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// `AF_INET`: a row of `/proc/net/tcp`.
@@ -112,7 +113,7 @@ impl Ends {
 }
 
 /// The kernel's timer on a socket (column `tr`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Timer {
     /// Code 0: none is running.
@@ -289,7 +290,8 @@ pub struct Caller {
 }
 
 /// How a connection was cut off, by the kernel's own events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cut {
     /// An RST was received or sent.
     Reset,
@@ -300,7 +302,7 @@ pub enum Cut {
 }
 
 /// Why readings are missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LostReason {
     /// Too long a time without a look: a suspended or stopped machine, a long interval.
@@ -323,7 +325,7 @@ pub struct Lost {
 }
 
 /// Which of the kernel's interfaces readings come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Polls of `/proc/net/tcp` and `/proc/net/tcp6`.
@@ -347,6 +349,10 @@ pub enum Reading {
     Change(Change),
     /// Something was missed.
     Lost(Lost),
+    /// Who holds the sockets that the next reading has news of.
+    Owners(Owners),
+    /// A run begins: what was read before is of another.
+    Begin(Stamp),
 }
 
 impl Reading {
@@ -358,6 +364,8 @@ impl Reading {
             Self::Deaths(deaths) => deaths.time,
             Self::Change(change) => change.time,
             Self::Lost(lost) => lost.time,
+            Self::Owners(owners) => owners.time,
+            Self::Begin(time) => *time,
         }
     }
 }

@@ -29,7 +29,8 @@ pub fn checked(options: Options) -> Result<Settings> {
 
 /// The monitor that the settings ask for.
 fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
-    Ok(Monitor::new(source(settings)?, Scan::new(&settings.procfs), &settings.filter))
+    let finder = Box::new(Scan::new(&settings.procfs));
+    Ok(Monitor::new(source(settings)?, finder, &settings.filter))
 }
 
 fn source(settings: &Settings) -> Result<Box<dyn Source>> {

@@ -1,6 +1,6 @@
 //! Who holds which socket: what the scans found, kept as long as a life refers to it. Pure.
 
-use super::{Attribution, Holder, OwnerSource, Process};
+use super::{Attribution, Holder, OwnerSource, Process, put_in_order};
 use crate::filter::{Match, ProcessFilter};
 use std::collections::{HashMap, HashSet};
 
@@ -71,7 +71,7 @@ impl Book {
     /// where they were known before without a holder.
     pub fn learn(&mut self, wanted: &HashSet<u64>, found: Found) {
         for process in found.processes {
-            self.processes.insert((process.pid, process.start), process);
+            self.processes.insert(process.identity(), process);
         }
         let mut seen: HashMap<u64, Vec<Holder>> = HashMap::new();
         for (inode, holder) in found.holders {
@@ -84,8 +84,7 @@ impl Book {
             (entry.denied, entry.looked_for) = (found.denied > 0, self.round);
         }
         for (inode, mut holders) in seen {
-            holders.sort_unstable_by_key(|holder| (holder.start, holder.pid, holder.fd));
-            holders.dedup_by_key(|holder| (holder.pid, holder.fd));
+            put_in_order(&mut holders);
             holders.shrink_to_fit();
             let entry = self.sockets.entry(inode).or_default();
             (entry.holders, entry.proven) = (holders, self.round);
@@ -110,7 +109,7 @@ impl Book {
 
     /// A process may have been renamed since it was found.
     pub fn rename(&mut self, holder: &Holder, comm: Vec<u8>) {
-        if let Some(process) = self.processes.get_mut(&(holder.pid, holder.start)) {
+        if let Some(process) = self.processes.get_mut(&holder.process()) {
             process.comm = comm;
         }
     }
@@ -160,12 +159,12 @@ impl Book {
         let in_use: HashSet<u64> = in_use.collect();
         self.sockets.retain(|inode, _| in_use.contains(inode));
         let holders = self.sockets.values().flat_map(|entry| &entry.holders);
-        let alive: HashSet<_> = holders.map(|holder| (holder.pid, holder.start)).collect();
+        let alive: HashSet<_> = holders.map(Holder::process).collect();
         self.processes.retain(|identity, _| alive.contains(identity));
     }
 
     fn process(&self, holder: &Holder) -> Option<&Process> {
-        self.processes.get(&(holder.pid, holder.start))
+        self.processes.get(&holder.process())
     }
 
     /// The process that alone holds a socket, through however many descriptors.

@@ -1,9 +1,15 @@
 //! Whose socket it is: who holds a descriptor of it, and how we know.
 
 pub mod book;
+pub mod register;
 pub mod scan;
 
+use crate::filter::{Match, ProcessFilter};
+use crate::reading::Caller;
+use book::Found;
+use register::Owners;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -35,10 +41,72 @@ pub enum Exe {
     Denied,
 }
 
+/// Finds the holders of sockets: by looking at the processes, or in what a recording keeps of such
+/// looks.
+pub trait Finder {
+    /// A reading that was complete at this boot time (µs) is worked on from now on.
+    fn begin_round(&mut self, now: u64);
+
+    /// Whether sockets without a known owner are worth another look.
+    fn looks_again(&mut self) -> bool;
+
+    /// Finds the holders of sockets.
+    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> Found;
+
+    /// Whether the descriptor still leads to the socket; if so, how its process is called now.
+    fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>>;
+
+    /// The process that a kernel event ran in, as far as it is still there to be asked.
+    fn caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process;
+
+    /// Takes in what a reading tells of owners.
+    fn learn(&mut self, owners: Owners);
+}
+
+/// Where to look for holders. In either case the filter tells what has to be read of a process.
+#[derive(Debug, Clone, Copy)]
+pub enum Among<'a> {
+    /// In the processes that the filter can match.
+    Matching(&'a ProcessFilter),
+    /// In all processes.
+    All(&'a ProcessFilter),
+}
+
+impl<'a> Among<'a> {
+    /// The filter, whether it narrows the search or not.
+    pub const fn filter(self) -> &'a ProcessFilter {
+        match self {
+            Self::Matching(filter) | Self::All(filter) => filter,
+        }
+    }
+
+    /// Whether to look into a process.
+    pub fn wants(self, process: &Process) -> Match {
+        match self {
+            Self::Matching(filter) => filter.matches(process),
+            Self::All(_) => Match::Yes,
+        }
+    }
+}
+
 impl Process {
     /// One of which no more than the id is known.
     pub const fn unknown(pid: i32) -> Self {
         Self { pid, start: 0, comm: Vec::new(), exe: Exe::None, cmdline: Vec::new(), uid: None }
+    }
+
+    /// By the name that the kernel's event gave it, if it did.
+    #[must_use]
+    pub fn named(mut self, caller: &Caller) -> Self {
+        if let Some(comm) = &caller.comm {
+            self.comm.clone_from(comm);
+        }
+        self
+    }
+
+    /// Its id and its start: a pid alone is used again.
+    pub const fn identity(&self) -> (i32, u64) {
+        (self.pid, self.start)
     }
 
     /// The base name of `argv[0]`, as the program itself or a script's interpreter shows it.
@@ -90,6 +158,19 @@ pub struct Holder {
     pub task: i32,
     /// The number of the descriptor.
     pub fd: i32,
+}
+
+impl Holder {
+    /// The identity of the process.
+    pub const fn process(&self) -> (i32, u64) {
+        (self.pid, self.start)
+    }
+}
+
+/// Brings the holders of one socket into the order of their processes' start, each once.
+fn put_in_order(holders: &mut Vec<Holder>) {
+    holders.sort_unstable_by_key(|holder| (holder.start, holder.pid, holder.fd));
+    holders.dedup_by_key(|holder| (holder.pid, holder.fd));
 }
 
 /// What a record says about owners.

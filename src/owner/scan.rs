@@ -5,22 +5,28 @@
 //! an error. All files of a process are opened below one open directory, which leads to nothing
 //! once the process is gone, never to its pid's next bearer.
 
+mod describe;
+mod survey;
+
 use super::book::Found;
-use super::{Exe, Holder, Process, base_name};
+use super::register::Owners;
+use super::{Among, Finder, Holder, Process};
 use crate::filter::{Match, ProcessFilter};
 use crate::reading::Caller;
+use describe::{Described, Reads, describe, read_file, start_of, status_number, without_newline};
 use procfs::ProcError;
 use procfs::process::{Process as Entry, all_processes_with_root};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{OFlags, PROC_SUPER_MAGIC, RawDir, readlinkat, statat, statfs};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Read;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+/// How often (µs) sockets without a known owner are looked for again: their process may have been
+/// started, renamed or handed the descriptor after the first look.
+const LOOK_AGAIN: u64 = 1_000_000;
 /// Two tables whose newest descriptors are the same are the same table: one that was split off
 /// (`unshare(CLONE_FILES)`) and has a socket of its own differs there.
 const SAMPLE: usize = 8;
@@ -33,30 +39,12 @@ pub struct Scan {
     hidden: bool,
     /// The processes that held sockets at the last look.
     recent: HashSet<i32>,
-}
-
-/// Where to look for holders. In either case the filter tells what has to be read of a process.
-#[derive(Debug, Clone, Copy)]
-pub enum Among<'a> {
-    /// In the processes that the filter can match.
-    Matching(&'a ProcessFilter),
-    /// In all processes.
-    All(&'a ProcessFilter),
-}
-
-impl<'a> Among<'a> {
-    const fn filter(self) -> &'a ProcessFilter {
-        match self {
-            Self::Matching(filter) | Self::All(filter) => filter,
-        }
-    }
-
-    fn wants(self, process: &Process) -> Match {
-        match self {
-            Self::Matching(filter) => filter.matches(process),
-            Self::All(_) => Match::Yes,
-        }
-    }
+    /// Who may not be read, as the last survey described them.
+    denied: HashMap<(i32, u64), Process>,
+    /// The boot time (µs) of the reading at hand, and that from which on sockets without a known
+    /// owner are looked for again.
+    now: u64,
+    look_again: u64,
 }
 
 /// The descriptors of one table.
@@ -75,14 +63,17 @@ impl Scan {
             root: root.to_owned(),
             hidden: is_procfs && !root.join("1").exists(),
             recent: HashSet::new(),
+            denied: HashMap::new(),
+            now: 0,
+            look_again: 0,
         }
     }
 
     /// Finds the holders of sockets. Where some of the wanted inodes stay without one, threads with
     /// tables of their own are looked into.
-    pub fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> Found {
+    fn search(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> (Found, Vec<Process>) {
         let found = Found { denied: u64::from(self.hidden), ..Found::default() };
-        let mut search = Search { among, found, threaded: Vec::new() };
+        let mut search = Search { among, found, denied: Vec::new(), threaded: Vec::new() };
         // Who held sockets before opens the next ones, and short-lived ones are gone soon.
         let first = std::mem::take(&mut self.recent);
         for pid in &first {
@@ -93,7 +84,7 @@ impl Scan {
                 search.visit(entry);
             }
         }
-        let Search { mut found, threaded, .. } = search;
+        let Search { mut found, threaded, denied, .. } = search;
         let resolved: HashSet<u64> = found.holders.iter().map(|(inode, _)| *inode).collect();
         if !wanted.is_subset(&resolved) {
             for (process, table) in threaded {
@@ -102,33 +93,15 @@ impl Scan {
         }
         let pids = found.processes.iter().map(|process| process.pid);
         self.recent = pids.collect();
-        found
+        (found, denied)
     }
 
-    /// Whether the descriptor still leads to the socket; if so, how its process is called now.
-    pub fn still_holds(&self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
-        let entry = self.process(holder.pid).ok()?;
-        let table = if holder.task == holder.pid {
-            "fd".to_owned()
-        } else {
-            format!("task/{}/fd", holder.task)
-        };
-        let dir = open_dir(&entry, &table).ok()?;
-        let link = readlinkat(&dir, holder.fd.to_string(), Vec::new()).ok()?;
-        let held = socket_inode(link.as_bytes())? == inode && start_of(&entry) == holder.start;
-        held.then(|| read_file(&entry, "comm").map(without_newline))?
-    }
-
-    /// The process that a kernel event ran in, as far as it is still there to be asked.
-    pub fn caller(&self, caller: &Caller, filter: &ProcessFilter) -> Process {
-        let mut process = match self.process(caller.pid) {
-            Ok(entry) => describe(&entry, filter).process,
-            Err(_) => Process::unknown(caller.pid),
-        };
-        if let Some(comm) = &caller.comm {
-            process.comm.clone_from(comm);
+    /// A process as far as it is still there to be asked.
+    fn ask(&self, pid: i32, reads: Reads) -> Process {
+        match self.process(pid) {
+            Ok(entry) => describe(&entry, reads).process,
+            Err(_) => Process::unknown(pid),
         }
-        process
     }
 
     /// The processes to look at, one after the other: each holds a descriptor open.
@@ -176,10 +149,50 @@ impl Scan {
     }
 }
 
+impl Finder for Scan {
+    fn begin_round(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    fn looks_again(&mut self) -> bool {
+        let due = self.now >= self.look_again;
+        if due {
+            self.look_again = self.now + LOOK_AGAIN;
+        }
+        due
+    }
+
+    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> Found {
+        self.search(among, wanted).0
+    }
+
+    fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
+        let entry = self.process(holder.pid).ok()?;
+        let table = if holder.task == holder.pid {
+            "fd".to_owned()
+        } else {
+            format!("task/{}/fd", holder.task)
+        };
+        let dir = open_dir(&entry, &table).ok()?;
+        let link = readlinkat(&dir, holder.fd.to_string(), Vec::new()).ok()?;
+        let held = socket_inode(link.as_bytes())? == inode && start_of(&entry) == holder.start;
+        held.then(|| read_file(&entry, "comm").map(without_newline))?
+    }
+
+    fn caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
+        self.ask(caller.pid, Reads::asked(filter)).named(caller)
+    }
+
+    /// It looks for itself.
+    fn learn(&mut self, _: Owners) {}
+}
+
 /// One scan under way.
 struct Search<'a> {
     among: Among<'a>,
     found: Found,
+    /// Processes that could be meant, and may not be read.
+    denied: Vec<Process>,
     /// Processes that have threads, with their leader's table.
     threaded: Vec<(Process, Table)>,
 }
@@ -195,7 +208,7 @@ impl Search<'_> {
     }
 
     fn look_into(&mut self, entry: &Entry) -> Result<(), ProcError> {
-        let Described { process, threads } = describe(entry, self.among.filter());
+        let Described { process, threads } = describe(entry, Reads::asked(self.among.filter()));
         match self.among.wants(&process) {
             Match::No => return Ok(()),
             Match::Unreadable => {
@@ -204,7 +217,13 @@ impl Search<'_> {
             }
             Match::Yes => {}
         }
-        let dir = open_dir(entry, "fd")?;
+        let dir = match open_dir(entry, "fd") {
+            Ok(dir) => dir,
+            Err(error) => {
+                self.denied.extend(is_denied(&error).then_some(process));
+                return Err(error);
+            }
+        };
         let before = self.found.holders.len();
         let sampled = if threads { SAMPLE } else { 0 };
         let table = read_table(&dir, (&process, process.pid), sampled, &mut self.found);
@@ -215,32 +234,6 @@ impl Search<'_> {
             self.threaded.push((process, table));
         }
         Ok(())
-    }
-}
-
-/// A process with what decides where to look.
-struct Described {
-    process: Process,
-    /// It has more threads than its leader.
-    threads: bool,
-}
-
-/// Reads of a process what the filter asks for.
-fn describe(entry: &Entry, filter: &ProcessFilter) -> Described {
-    let stat = entry.stat().ok();
-    let named = !filter.patterns.is_empty();
-    let exe = if named && !filter.full { executable(entry) } else { Exe::None };
-    let process = Process {
-        pid: entry.pid(),
-        start: stat.as_ref().map_or(0, |stat| stat.starttime),
-        comm: without_newline(read_file(entry, "comm").unwrap_or_default()),
-        exe,
-        cmdline: if named { read_file(entry, "cmdline").unwrap_or_default() } else { Vec::new() },
-        uid: if filter.users.is_empty() { None } else { status_number(entry, b"Uid:") },
-    };
-    Described {
-        process,
-        threads: stat.is_none_or(|stat| stat.num_threads > 1 || stat.state == 'Z'),
     }
 }
 
@@ -305,12 +298,6 @@ fn open_dir(entry: &Entry, path: &str) -> Result<File, ProcError> {
     entry.open_relative_flags(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)
 }
 
-fn read_file(entry: &Entry, name: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    entry.open_relative(name).ok()?.read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
 /// A thread can be looked up like a process, but is not listed as one.
 fn leader(entry: Entry) -> Result<Entry, ProcError> {
     let leader = status_number(&entry, b"Tgid:").and_then(|tgid| i32::try_from(tgid).ok());
@@ -318,38 +305,6 @@ fn leader(entry: Entry) -> Result<Entry, ProcError> {
         return Err(ProcError::NotFound(None));
     }
     Ok(entry)
-}
-
-fn start_of(entry: &Entry) -> u64 {
-    entry.stat().map_or(0, |stat| stat.starttime)
-}
-
-fn executable(entry: &Entry) -> Exe {
-    match entry.exe() {
-        Ok(path) => {
-            let path = path.into_os_string().into_vec();
-            let name = base_name(&path);
-            // A file that was replaced since its start is shown with this behind it.
-            Exe::Name(name.strip_suffix(b" (deleted)").unwrap_or(name).to_vec())
-        }
-        Err(error) if is_denied(&error) => Exe::Denied,
-        Err(_) => Exe::None,
-    }
-}
-
-/// The first number of a line of `status`; a name that is no UTF-8 fails no line but its own.
-fn status_number(entry: &Entry, key: &[u8]) -> Option<u32> {
-    let status = read_file(entry, "status")?;
-    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
-    std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
-}
-
-/// comm ends with one newline of the kernel's; any before it are the name's own.
-fn without_newline(mut comm: Vec<u8>) -> Vec<u8> {
-    if comm.last() == Some(&b'\n') {
-        comm.pop();
-    }
-    comm
 }
 
 /// Forbidden, or beyond our own limits: in either case nothing is known of the process.

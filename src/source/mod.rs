@@ -10,8 +10,10 @@ pub mod proc_row;
 pub mod sock_diag;
 
 use crate::error::Result;
+use crate::owner::register::Owners;
 use crate::reading::{Origin, Question, Reading};
 use crate::stop::Stop;
+use crate::transition::Conclusion;
 
 pub use pace::Pace;
 
@@ -29,6 +31,15 @@ pub trait Source {
     /// # Errors
     /// What ends the run.
     fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>>;
+
+    /// Finds out who holds the sockets that a reading has news of, where that is to be recorded:
+    /// among all processes, whoever is asked for.
+    ///
+    /// # Errors
+    /// What ends the run.
+    fn owners(&mut self, _: &Reading, _: &[Conclusion]) -> Result<Option<Owners>> {
+        Ok(None)
+    }
 
     /// Which of the kernel's interfaces it reads.
     fn origin(&self) -> Origin;

@@ -1,6 +1,6 @@
 //! The states of a TCP socket: kernel codes, names, and the spellings people type.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// A TCP state as `/proc/net/tcp` shows it (`include/net/tcp_states.h`).
@@ -155,6 +155,15 @@ fn unknown_code(plain: &str) -> Option<State> {
 impl Serialize for State {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| {
+            serde::de::Error::custom(format_args!("'{}' is no TCP state", name.escape_debug()))
+        })
     }
 }
 

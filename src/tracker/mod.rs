@@ -86,6 +86,11 @@ impl Tracker {
                 }
                 vec![Conclusion::Lost(*lost)]
             }
+            Reading::Owners(_) => Vec::new(),
+            Reading::Begin(_) => {
+                *self = Self::default();
+                Vec::new()
+            }
         }
     }
 

@@ -20,6 +20,25 @@ pub fn escape(name: &[u8]) -> String {
     safe
 }
 
+/// The bytes of a name that was escaped; `None` if it never was one.
+pub fn unescape(escaped: &str) -> Option<Vec<u8>> {
+    let mut name = Vec::with_capacity(escaped.len());
+    let mut rest = escaped;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        name.extend(plain.as_bytes());
+        rest = if let Some(rest) = escape.strip_prefix('\\') {
+            name.push(b'\\');
+            rest
+        } else {
+            let digits = escape.strip_prefix('x')?.get(..2)?;
+            name.push(u8::from_str_radix(digits, 16).ok()?);
+            &escape[3..]
+        };
+    }
+    name.extend(rest.as_bytes());
+    Some(name)
+}
+
 /// An escaped name as one word: a blank would break a text column.
 pub fn one_word(escaped: &str) -> String {
     escaped.replace(' ', r"\x20")
@@ -67,6 +86,13 @@ mod tests {
             let safe = escape(&name);
             prop_assert!(!safe.chars().any(is_hostile));
             prop_assert!(!one_word(&safe).contains(' '));
+            prop_assert_eq!(unescape(&safe), Some(name));
+        }
+
+        #[test]
+        fn no_text_is_unescaped_with_a_panic(text: String) {
+            let _ = unescape(&text);
+            let _ = unescape(&format!("\\x{text}"));
         }
     }
 }

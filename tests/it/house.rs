@@ -60,7 +60,7 @@ const PURE: [&str; 12] = [
 ];
 
 fn is_pure(room: &str) -> bool {
-    room != "owner::scan" && PURE.iter().any(|pure| within(room, pure))
+    !within(room, "owner::scan") && PURE.iter().any(|pure| within(room, pure))
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn pure_rooms_touch_nothing_outside() {
 #[test]
 fn only_sources_and_the_scan_read_the_kernel() {
     for (room, code) in rooms() {
-        let may_read = within(&room, "source") || room == "owner::scan";
+        let may_read = within(&room, "source") || within(&room, "owner::scan");
         for word in ["File::open", "read_link", "procfs::process", "clock_gettime", "std::fs::read"]
         {
             assert!(may_read || !code.contains(word), "{room} uses {word}");
