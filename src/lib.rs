@@ -20,6 +20,7 @@ mod life;
 pub mod monitor;
 pub mod owner;
 pub mod reading;
+pub mod recording;
 pub mod render;
 pub mod settings;
 pub mod source;

@@ -47,6 +47,7 @@ fn within(room: &str, house: &str) -> bool {
 const PURE: [&str; 12] = [
     "tcp",
     "reading",
+    "recording",
     "transition",
     "tracker",
     "life",

@@ -1,0 +1,352 @@
+use super::*;
+use crate::owner::register::Owners;
+use crate::owner::{Exe, Holder, Process};
+use crate::reading::{
+    Answer, Answers, Caller, Change, Cut, Deaths, Endpoint, Ends, Family, Lost, LostReason,
+    Observation, Question, Reading, Snapshot, Timer,
+};
+use crate::tcp::state::State;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::net::IpAddr;
+
+fn header() -> Header {
+    Header {
+        start: Stamp { wall: 1_790_000_000_000_000, boot: 77 },
+        boot_id: "0b1c".to_owned(),
+        part: 0,
+        source: Origin::Proc,
+        interval: Duration::from_millis(100),
+        host: "host".to_owned(),
+        kernel: "6.18".to_owned(),
+    }
+}
+
+/// Writes readings as a run does, and returns the file and the readings with their timers set.
+fn written(mut readings: Vec<Reading>) -> (Vec<u8>, Vec<Reading>) {
+    let mut encoder = Encoder::default();
+    let mut file = encoder.header(&header());
+    for reading in &mut readings {
+        encoder.take(reading);
+        file.extend(encoder.lines(None));
+    }
+    file.extend(encoder.rest());
+    (file, readings)
+}
+
+fn read(file: &[u8]) -> Vec<Reading> {
+    let mut decoder = Decoder::default();
+    let lines = file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.filter_map(|line| decoder.line(line).expect("a line of ours")).collect()
+}
+
+fn snapshot(boot: u64, rows: &[Observation]) -> Reading {
+    let at = |boot| Stamp { wall: 1_790_000_000_000_000, boot };
+    let (start, end) = (at(boot), at(boot + 1000));
+    Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows: rows.to_vec(), bad_rows: 0 })
+}
+
+fn row(port: u16, state: State, inode: u64) -> Observation {
+    let end = |port| Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port };
+    Observation {
+        ends: Ends { family: Family::Ipv4, local: end(port), remote: end(80) },
+        state,
+        inode,
+        uid: 1000,
+        mini: inode == 0,
+        tx_queue: 0,
+        rx_queue: 0,
+        timer: Timer::None,
+        timer_left: 0,
+        retransmits: 0,
+        cookie: 0,
+        ifindex: 0,
+        backlog_limit: None,
+    }
+}
+
+#[test]
+fn a_recording_looks_like_this() {
+    let waiting =
+        Observation { timer: Timer::TimeWait, timer_left: 6000, ..row(2, State::TimeWait, 0) };
+    let server = Process {
+        start: 5,
+        comm: b"ser\xffver\n".to_vec(),
+        exe: Exe::Name(b"server".to_vec()),
+        cmdline: b"./server\0-v\0".to_vec(),
+        uid: Some(0),
+        ..Process::unknown(10)
+    };
+    let owners = Owners {
+        time: Stamp { wall: 1_790_000_000_000_000, boot: 2000 },
+        anew: true,
+        all: true,
+        processes: vec![server],
+        holders: vec![(7, vec![Holder { pid: 10, start: 5, task: 10, fd: 3 }])],
+        ..Owners::default()
+    };
+    let later = Observation { timer_left: 5990, ..waiting };
+    let (file, _) = written(vec![
+        Reading::Owners(owners),
+        snapshot(1000, &[row(1, State::Established, 7), waiting]),
+        snapshot(101_000, &[row(1, State::Established, 7), later]),
+        snapshot(201_000, &[row(1, State::CloseWait, 7)]),
+    ]);
+    insta::assert_snapshot!(String::from_utf8(file).unwrap(), @r#"
+    {"tcplapse":{"recording":1,"start":[1790000000000000,77],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}
+    {"owners":{"time":[1790000000000000,2000],"anew":true,"all":true,"processes":[{"pid":10,"start":5,"comm":"ser\\xffver\\x0a","exe":"server","cmdline":"./server\\x00-v\\x00","uid":0}],"holders":[[7,[{"pid":10,"start":5,"fd":3}]]]}}
+    {"pass":{"start":[1790000000000000,1000],"end":[1790000000000000,2000],"netns":1,"rows":[{"local":"127.0.0.1:1","remote":"127.0.0.1:80","state":"ESTABLISHED","inode":7,"uid":1000},{"local":"127.0.0.1:2","remote":"127.0.0.1:80","state":"TIME_WAIT","uid":1000,"mini":true,"timer":"time-wait","left":6000}]}}
+    {"pass":{"start":[1790000000000000,101000],"end":[1790000000000000,102000],"netns":1}}
+    {"pass":{"start":[1790000000000000,201000],"end":[1790000000000000,202000],"netns":1,"rows":[{"state":"CLOSE_WAIT"},-1]}}
+    "#);
+}
+
+#[test]
+fn a_quiet_machine_costs_next_to_nothing() {
+    const HOUR: u64 = 36_000;
+    let rows = |pass: u64| {
+        // The kernel rounds to jiffies of 4 ms, and a row is read at some instant of the pass.
+        let timer_left = (7_200_000 - pass * 100 - pass % 7) / 10;
+        let timer = Timer::Keepalive;
+        [
+            row(1, State::Listen, 7),
+            Observation { timer, timer_left, ..row(2, State::Established, 9) },
+        ]
+    };
+    let passes = (0..HOUR).map(|pass| snapshot(pass * 100_000, &rows(pass)));
+    let (file, readings) = written(passes.collect());
+    assert!(file.len() < 100_000, "{} bytes in an hour", file.len());
+    let read = read(&file);
+    assert_eq!(read.last(), readings.last(), "to the end");
+}
+
+#[test]
+fn a_timer_that_was_set_anew_is_news() {
+    let waiting = |left| Observation {
+        timer: Timer::TimeWait,
+        timer_left: left,
+        ..row(2, State::TimeWait, 0)
+    };
+    for left in [5991, 6000] {
+        let (file, readings) =
+            written(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(left)])]);
+        assert_eq!(read(&file)[1..], readings);
+        let Reading::Snapshot(last) = &readings[1] else { panic!() };
+        assert_eq!(last.rows[0].timer_left, left, "a tick more than foretold is told");
+    }
+    let (_, readings) =
+        written(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(5988)])]);
+    let Reading::Snapshot(last) = &readings[1] else { panic!() };
+    assert_eq!(last.rows[0].timer_left, 5990, "rounding is not");
+}
+
+#[test]
+fn a_file_of_the_same_run_goes_on() {
+    let mut decoder = Decoder::default();
+    let mut begin = |part, start| {
+        let start = Stamp { wall: start, boot: 1 };
+        let line = Encoder::default().header(&Header { start, part, ..header() });
+        decoder.line(line.trim_ascii_end()).unwrap().is_some()
+    };
+    assert!(begin(0, 5), "the first");
+    assert!(!begin(1, 5), "its continuation");
+    assert!(begin(3, 5), "one is missing");
+    assert!(begin(4, 6), "another run");
+}
+
+#[test]
+fn what_is_no_recording_or_newer_is_refused() {
+    let refused = |line: &str| Decoder::default().line(line.as_bytes()).unwrap_err();
+    assert_eq!(refused("hello"), Wrong::NoRecording);
+    assert_eq!(refused(r#"{"pass":{}}"#), Wrong::NoRecording);
+    assert_eq!(refused(r#"{"tcplapse":{"recording":2,"whatever":[]}}"#), Wrong::Newer(2));
+    assert!(matches!(refused(r#"{"tcplapse":{}}"#), Wrong::Broken(_)));
+    let mut decoder = Decoder::default();
+    decoder.line(Encoder::default().header(&header()).trim_ascii_end()).unwrap();
+    for line in [
+        "{}",
+        r#"{"pass":{"start":[0,0],"end":[0,0],"netns":null,"rows":[1]}}"#,
+        r#"{"pass":{"start":[0,0],"end":[0,0],"netns":null,"rows":[-1]}}"#,
+        r#"{"pass":{"start":[0,0],"end":[0,0],"netns":null,"rows":[{"state":"LISTEN"}]}}"#,
+        r#"{"new\u001b[2J":1}"#,
+        r#"{"owners":{"time":[0,0],"callers":[{"pid":1,"start":1,"comm":"\\q"}]}}"#,
+    ] {
+        let Err(Wrong::Broken(reason)) = decoder.line(line.as_bytes()) else { panic!("{line}") };
+        assert!(!reason.contains('\x1b'), "{reason}");
+    }
+}
+
+fn state() -> impl Strategy<Value = State> {
+    any::<u8>().prop_map(State::from_code)
+}
+
+fn stamp() -> impl Strategy<Value = Stamp> {
+    (any::<i64>(), any::<u64>()).prop_map(|(wall, boot)| Stamp { wall, boot })
+}
+
+/// Few of them, so that they meet again.
+fn ends() -> impl Strategy<Value = Ends> {
+    let addr = select(vec!["10.0.0.1", "::1", "fe80::1", "0.0.0.0"]);
+    let addr = addr.prop_map(|text| text.parse::<IpAddr>().unwrap());
+    let end = (addr, 0..3_u16).prop_map(|(addr, port)| Endpoint { addr, port });
+    let family = select(vec![Family::Ipv4, Family::Ipv6]);
+    let end = end.boxed();
+    (family, end.clone(), end).prop_map(|(family, local, remote)| Ends { family, local, remote })
+}
+
+fn observation() -> impl Strategy<Value = Observation> {
+    let timers = [Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait, Timer::Probe];
+    let left = prop_oneof![0..10_u64, any::<u64>()];
+    let timer = (select(timers.to_vec()), left, any::<u32>());
+    let rest = (any::<u32>(), any::<u32>(), any::<bool>(), option::of(any::<u32>()), any::<u32>());
+    (ends(), state(), 0..3_u64, 0..3_u32, timer, rest, any::<u64>()).prop_map(
+        |(ends, state, inode, uid, (timer, timer_left, retransmits), rest, cookie)| Observation {
+            ends,
+            state,
+            inode,
+            uid,
+            mini: rest.2,
+            tx_queue: rest.0,
+            rx_queue: rest.1,
+            timer,
+            timer_left,
+            retransmits,
+            cookie,
+            ifindex: rest.4,
+            backlog_limit: rest.3,
+        },
+    )
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    let exe =
+        prop_oneof![any::<Vec<u8>>().prop_map(Exe::Name), Just(Exe::None), Just(Exe::Denied),];
+    let names = (any::<Vec<u8>>(), exe, any::<Vec<u8>>());
+    (any::<i32>(), any::<u64>(), names, option::of(any::<u32>())).prop_map(
+        |(pid, start, (comm, exe, cmdline), uid)| Process { pid, start, comm, exe, cmdline, uid },
+    )
+}
+
+fn owners() -> impl Strategy<Value = Owners> {
+    let holder = (any::<i32>(), any::<u64>(), any::<i32>(), any::<i32>());
+    let holder = holder.prop_map(|(pid, start, task, fd)| Holder { pid, start, task, fd });
+    let holders = vec((any::<u64>(), vec(holder, 0..3)), 0..3);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let processes = || vec(process(), 0..2);
+    let rest = (vec((any::<i32>(), any::<u64>()), 0..2), vec(any::<u64>(), 0..2));
+    (stamp(), flags, processes(), processes(), processes(), holders, rest).prop_map(
+        |(time, (anew, all, hidden), processes, denied, callers, holders, (allowed, proven))| {
+            Owners { time, anew, all, hidden, processes, denied, allowed, holders, proven, callers }
+        },
+    )
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let caller = (any::<i32>(), option::of(any::<Vec<u8>>()));
+    let caller = option::of(caller.prop_map(|(pid, comm)| Caller { pid, comm }));
+    let cut = option::of(select(vec![Cut::Reset, Cut::Refused, Cut::TimedOut]));
+    let what = (state(), state(), any::<bool>(), caller, cut);
+    (stamp(), option::of(any::<u64>()), any::<u64>(), ends(), what).prop_map(
+        |(time, netns, socket, ends, (from, to, passive, caller, cut))| Change {
+            time,
+            netns,
+            socket,
+            ends,
+            from,
+            to,
+            passive,
+            caller,
+            cut,
+        },
+    )
+}
+
+fn answers() -> impl Strategy<Value = Answers> {
+    let question = (ends(), any::<u64>(), any::<u64>(), any::<u32>());
+    let question = question.prop_map(|(ends, inode, cookie, ifindex)| Question {
+        ends,
+        inode,
+        cookie,
+        ifindex,
+    });
+    let answer = prop_oneof![Just(Answer::Gone), observation().prop_map(Answer::There)];
+    (stamp(), stamp(), option::of(any::<u64>()), vec((question, answer), 0..3))
+        .prop_map(|(start, end, netns, answers)| Answers { start, end, netns, answers })
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    let reasons = select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring]);
+    let near = (any::<i64>(), 0..100_000_u64).prop_map(|(wall, boot)| Stamp { wall, boot });
+    let start = prop_oneof![near, stamp()].boxed();
+    let pass = (start.clone(), start, option::of(0..3_u64), vec(observation(), 0..8), 0..2_u64);
+    let lost = (stamp(), reasons, option::of(any::<u64>()));
+    let dead = vec((option::of(ends()), any::<u64>()), 0..3);
+    prop_oneof![
+        8 => pass.prop_map(|(start, end, netns, rows, bad_rows)| {
+            Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows })
+        }),
+        1 => answers().prop_map(Reading::Answers),
+        1 => (stamp(), dead, any::<bool>()).prop_map(|(time, dead, overrun)| {
+            Reading::Deaths(Deaths { time, dead, overrun })
+        }),
+        1 => change().prop_map(Reading::Change),
+        1 => lost.prop_map(|(time, reason, count)| Reading::Lost(Lost { time, reason, count })),
+        1 => owners().prop_map(Reading::Owners),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(readings in vec(reading(), 0..12)) {
+        let (file, readings) = written(readings);
+        let begin = Reading::Begin(header().start);
+        let all: Vec<Reading> = std::iter::once(begin).chain(readings).collect();
+        prop_assert_eq!(read(&file), all);
+    }
+
+    #[test]
+    fn passes_that_change_a_little_are_read_as_they_were(
+        rows in vec(observation(), 0..40),
+        edits in vec((0..40_usize, 0..3_u8, observation()), 0..40),
+    ) {
+        let mut rows = rows;
+        let mut readings = vec![snapshot(0, &rows)];
+        for (pass, (at, what, row)) in (1..).zip(edits) {
+            let at = at.min(rows.len());
+            match what {
+                0 => rows.insert(at, row),
+                1 if at < rows.len() => drop(rows.remove(at)),
+                _ if at < rows.len() => rows[at].state = row.state,
+                _ => {}
+            }
+            readings.push(snapshot(pass * 100_000, &rows));
+        }
+        let (file, readings) = written(readings);
+        // Passes without news may be one line; whatever else is read was so.
+        let read = read(&file);
+        prop_assert_eq!(read.last(), readings.last());
+        let mut left = readings.iter();
+        for reading in &read[1..] {
+            prop_assert!(left.any(|written| written == reading), "{:?}", reading);
+        }
+    }
+
+    #[test]
+    fn no_line_whatever_makes_it_panic(lines in vec(any::<Vec<u8>>(), 0..4), cut in 0..4000_usize) {
+        let mut decoder = Decoder::default();
+        for line in &lines {
+            let _ = decoder.line(line);
+        }
+        let (mut file, _) = written(vec![snapshot(0, &[row(1, State::Listen, 3)]), snapshot(5, &[])]);
+        file.truncate(cut);
+        if let Some(byte) = lines.first().and_then(|line| line.first()) {
+            let place = cut % file.len().max(1);
+            file.iter_mut().skip(place).take(1).for_each(|b| *b = *byte);
+        }
+        for line in file.split(|byte| *byte == b'\n') {
+            let _ = decoder.line(line);
+        }
+    }
+}

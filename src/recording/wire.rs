@@ -1,0 +1,283 @@
+//! The lines of a recording as they are written: short, and with nothing that says nothing.
+
+use super::row::{Row, Step};
+use crate::reading::{Cut, Endpoint, Ends, Family, LostReason, Origin, Stamp};
+use crate::tcp::state::State;
+use crate::view::name::{escape, unescape};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::net::SocketAddr;
+
+/// What every recording begins with.
+pub(super) const MAGIC: &[u8] = br#"{"tcplapse":"#;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Line {
+    Tcplapse(HeaderLine),
+    Pass(Pass),
+    Quiet(Quiet),
+    Answers(AnswersLine),
+    Deaths(DeathsLine),
+    Change(Box<ChangeLine>),
+    Lost(LostLine),
+    Owners(OwnersLine),
+}
+
+/// Only the version, which is looked at before all else.
+#[derive(Debug, Deserialize)]
+pub(super) struct Probe {
+    pub(super) tcplapse: Version,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub(super) recording: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HeaderLine {
+    pub(super) recording: u64,
+    pub(super) start: At,
+    pub(super) boot_id: String,
+    pub(super) part: u64,
+    pub(super) source: Origin,
+    /// Microseconds.
+    pub(super) interval: u64,
+    pub(super) host: String,
+    pub(super) kernel: String,
+}
+
+/// A pass, by what it shows other than the one before.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Pass {
+    pub(super) start: At,
+    pub(super) end: At,
+    pub(super) netns: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) bad: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rows: Vec<Step>,
+}
+
+/// Passes that show the same as the one before; times are those of the last of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Quiet {
+    pub(super) passes: u64,
+    pub(super) start: At,
+    pub(super) end: At,
+}
+
+/// Wall clock and boot clock, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct At(i64, u64);
+
+impl From<Stamp> for At {
+    fn from(stamp: Stamp) -> Self {
+        Self(stamp.wall, stamp.boot)
+    }
+}
+
+impl From<At> for Stamp {
+    fn from(At(wall, boot): At) -> Self {
+        Self { wall, boot }
+    }
+}
+
+/// A number of 64 bits that readers of JSON would round.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Id(pub(super) u64);
+
+impl Id {
+    const fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// Bytes that others chose, with escapes for what is no text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Name(pub(super) Vec<u8>);
+
+impl Name {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        escape(&self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let escaped = String::deserialize(deserializer)?;
+        unescape(&escaped).map(Self).ok_or_else(|| D::Error::custom("a name with a wrong escape"))
+    }
+}
+
+/// The ends of a socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct EndsLine {
+    /// Where the local address does not tell it: it is v4-mapped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) family: Option<Family>,
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+}
+
+impl From<Ends> for EndsLine {
+    fn from(ends: Ends) -> Self {
+        let (local, remote) = (ends.local.into(), ends.remote.into());
+        let family = Some(ends.family).filter(|family| *family != family_of(&local));
+        Self { family, local, remote }
+    }
+}
+
+impl From<EndsLine> for Ends {
+    fn from(line: EndsLine) -> Self {
+        let endpoint = |end: SocketAddr| Endpoint { addr: end.ip(), port: end.port() };
+        Self {
+            family: line.family.unwrap_or_else(|| family_of(&line.local)),
+            local: endpoint(line.local),
+            remote: endpoint(line.remote),
+        }
+    }
+}
+
+const fn family_of(addr: &SocketAddr) -> Family {
+    if addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct AnswersLine {
+    pub(super) start: At,
+    pub(super) end: At,
+    pub(super) netns: Option<u64>,
+    pub(super) answers: Vec<AnswerLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct AnswerLine {
+    #[serde(flatten)]
+    pub(super) asked: EndsLine,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) inode: u64,
+    #[serde(default, skip_serializing_if = "Id::is_none")]
+    pub(super) cookie: Id,
+    #[serde(default)]
+    pub(super) ifindex: u32,
+    /// `null`: it is gone.
+    pub(super) found: Option<Row>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DeathsLine {
+    pub(super) time: At,
+    pub(super) overrun: bool,
+    pub(super) dead: Vec<Dead>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Dead {
+    pub(super) ends: Option<EndsLine>,
+    pub(super) cookie: Id,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ChangeLine {
+    pub(super) time: At,
+    pub(super) netns: Option<u64>,
+    pub(super) socket: Id,
+    pub(super) ends: EndsLine,
+    pub(super) from: State,
+    pub(super) to: State,
+    pub(super) passive: bool,
+    pub(super) caller: Option<CallerLine>,
+    pub(super) cut: Option<Cut>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CallerLine {
+    pub(super) pid: i32,
+    pub(super) comm: Option<Name>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LostLine {
+    pub(super) time: At,
+    pub(super) reason: LostReason,
+    pub(super) count: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OwnersLine {
+    pub(super) time: At,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) anew: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) all: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) hidden: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) processes: Vec<ProcessLine>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) denied: Vec<ProcessLine>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) allowed: Vec<(i32, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) holders: Vec<(u64, Vec<HolderLine>)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) proven: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) callers: Vec<ProcessLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ProcessLine {
+    pub(super) pid: i32,
+    pub(super) start: u64,
+    pub(super) comm: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) exe: Option<Name>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) exe_denied: bool,
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
+    pub(super) cmdline: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) uid: Option<u32>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HolderLine {
+    pub(super) pid: i32,
+    pub(super) start: u64,
+    pub(super) fd: i32,
+    /// The thread, where it has a table of descriptors of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) task: Option<i32>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes it so
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
