@@ -158,6 +158,8 @@ pub struct Standing {
     pub since: Stamp,
     /// It was found in this state, and may have been in it for longer.
     pub held_at_least: bool,
+    /// The last pass did not show it: it may be gone.
+    pub missed: bool,
     /// The place of its row in the last pass that showed it.
     pub row: usize,
     /// The inode that the kernel shows now, 0 for none.

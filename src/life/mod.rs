@@ -295,6 +295,7 @@ impl Life {
             state: self.state?,
             since: self.since,
             held_at_least: self.first_look,
+            missed: self.misses > 0 || self.unreadable,
             row: self.now.index,
             inode: self.now.inode,
             last_inode: self.last_inode,
