@@ -120,6 +120,7 @@ impl Story {
         }
         let Transition { life, netns, ends, to, time, inode, .. } = last.transition;
         let now = Standing {
+            missed: false,
             life,
             netns,
             ends,
