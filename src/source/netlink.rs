@@ -29,6 +29,8 @@ pub struct Netlink {
     deaf_until: Instant,
     /// Notices have been taken for the poll that is due.
     heard: bool,
+    /// How many sockets there were the last time.
+    room: usize,
     notices: Vec<String>,
 }
 
@@ -49,6 +51,7 @@ impl Netlink {
             deaf_until: Instant::now(),
             // Before the first look nothing has to be heard.
             heard: true,
+            room: 0,
             notices: Vec::new(),
         })
     }
@@ -59,10 +62,11 @@ impl Netlink {
     /// [`crate::error::Error::Netlink`]
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
-        let (mut rows, mut bad_rows) = (Vec::new(), 0);
+        let (mut rows, mut bad_rows) = (Vec::with_capacity(self.room), 0);
         for family in &self.families {
             bad_rows += self.client.dump(*family, Which::In(States::ALL), &mut rows)?.bad_rows;
         }
+        self.room = rows.len();
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 

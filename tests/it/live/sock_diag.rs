@@ -4,6 +4,7 @@ use crate::support::netns::isolated;
 use crate::support::sockets::{ANY_PORT, bound, connecting, end, listener, pair, reset};
 use crate::support::wait::until;
 use socket2::{Domain, Socket, Type};
+use std::collections::HashSet;
 use std::net::{SocketAddr, SocketAddrV4};
 use tcplapse::reading::{Answer, Endpoint, Ends, Family, Observation, Question};
 use tcplapse::source::netlink_wire::{States, Which};
@@ -170,6 +171,54 @@ fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
 }
 
 #[test]
+fn each_death_among_hundreds_of_short_connections_is_told_once() {
+    const CONNECTIONS: usize = 300;
+    isolated(|| {
+        let mut watch = DeathWatch::open(Some(Family::Ipv4)).expect("anybody may subscribe");
+        churn(CONNECTIONS);
+        let mut cookies = HashSet::new();
+        let mut told = 0;
+        until("all deaths", || {
+            let deaths = watch.drain()?;
+            assert!(!deaths.overrun, "there is room for them");
+            told += deaths.dead.len();
+            cookies.extend(deaths.dead.into_iter().map(|(_, cookie)| cookie));
+            (cookies.len() >= 2 * CONNECTIONS).then_some(())
+        });
+        assert_eq!((told, cookies.len()), (2 * CONNECTIONS, 2 * CONNECTIONS));
+        assert_eq!(watch.drain(), None, "the listener met nobody");
+    });
+}
+
+#[test]
+fn notices_that_find_no_room_are_told_as_lost() {
+    /// More than there is room for, whoever asks for it.
+    const CONNECTIONS: usize = 15_000;
+    isolated(|| {
+        let mut watch = DeathWatch::open(None).expect("anybody may subscribe");
+        churn(CONNECTIONS);
+        let (mut told, mut overrun) = (0, false);
+        until("the loss", || {
+            let deaths = watch.drain()?;
+            told += deaths.dead.len();
+            overrun |= deaths.overrun;
+            overrun.then_some(())
+        });
+        assert!((1..2 * CONNECTIONS).contains(&told), "{told} are told");
+    });
+}
+
+/// Opens and resets connections, one after the other.
+fn churn(connections: usize) {
+    let server = listener(ANY_PORT, 128).expect("a port is free");
+    for _ in 0..connections {
+        let (first, accepted) = pair(&server, ANY_PORT);
+        reset(first);
+        drop(accepted);
+    }
+}
+
+#[test]
 fn no_living_socket_is_denied_while_thousands_come_and_go() {
     const PAIRS: usize = 20;
     isolated(|| {
@@ -179,14 +228,7 @@ fn no_living_socket_is_denied_while_thousands_come_and_go() {
         let rows = dump(&mut client, Family::Ipv4);
         assert_eq!(rows.len(), 2 * PAIRS + 1);
         let churned = std::thread::scope(|scope| {
-            let churn = scope.spawn(|| {
-                let server = listener(ANY_PORT, 128).expect("a port is free");
-                for _ in 0..2000 {
-                    let (first, accepted) = pair(&server, ANY_PORT);
-                    reset(first);
-                    drop(accepted);
-                }
-            });
+            let churn = scope.spawn(|| churn(2000));
             let mut asked = 0;
             while !churn.is_finished() {
                 for row in &rows {
