@@ -8,6 +8,8 @@ pub mod pace;
 pub mod proc;
 pub mod proc_row;
 pub mod sock_diag;
+pub mod trace_format;
+pub mod trace_record;
 
 use crate::error::Result;
 use crate::owner::register::Owners;

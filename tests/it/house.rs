@@ -44,7 +44,7 @@ fn within(room: &str, house: &str) -> bool {
 }
 
 /// Rooms that know nothing of files, sockets, the environment or the clock.
-const PURE: [&str; 13] = [
+const PURE: &[&str] = &[
     "tcp",
     "reading",
     "recording",
@@ -55,6 +55,8 @@ const PURE: [&str; 13] = [
     "owner::book",
     "source::netlink_wire",
     "source::proc_row",
+    "source::trace_format",
+    "source::trace_record",
     "view",
     "render",
     "owner",
