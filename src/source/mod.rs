@@ -10,6 +10,8 @@ pub mod proc_row;
 pub mod sock_diag;
 pub mod trace_format;
 pub mod trace_record;
+pub mod trace_ring;
+pub mod tracefs;
 
 use crate::error::Result;
 use crate::owner::register::Owners;
