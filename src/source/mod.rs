@@ -9,8 +9,13 @@ pub mod proc;
 pub mod proc_row;
 pub mod sock_diag;
 pub mod trace_format;
+pub mod trace_home;
+pub mod trace_join;
+pub mod trace_lives;
+pub mod trace_omens;
 pub mod trace_record;
 pub mod trace_ring;
+pub mod trace_tasks;
 pub mod tracefs;
 
 use crate::error::Result;
