@@ -133,6 +133,9 @@ pub struct Look {
     /// Stretch the interval so that polling takes at most this share of one core
     #[arg(long, value_name = "PERCENT", default_value = "25")]
     pub max_cpu: f64,
+    /// Memory per CPU for the events of --source trace
+    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+    pub ring: String,
 }
 
 /// What to print.
@@ -210,6 +213,11 @@ pub enum SourceName {
     /// Dumps of the kernel's sock_diag on the same interval, with its notices of sockets that die
     /// in between; no privilege needed
     Netlink,
+    /// Every change of state as the kernel makes it, beside dumps of sock_diag; needs root, or
+    /// CAP_PERFMON and tracefs
+    Trace,
+    /// The best that is permitted: trace, else netlink, else proc
+    Auto,
 }
 
 /// What is shown of the transitions.

@@ -36,6 +36,9 @@ pub enum Error {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// The kernel's events cannot be followed.
+    #[error("the kernel's events cannot be followed: {0}; or use --source netlink")]
+    Trace(String),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A longer wait is a slip of the finger, and beyond what clocks can add.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
+/// Below, the smaller rings would be less than a page; above, it is a slip of the finger.
+const RING_SIZES: RangeInclusive<usize> = 16 << 10..=256 << 20;
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What to do, free of contradictions.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub filter: Filter,
     /// Where states come from.
     pub source: SourceName,
+    /// The bytes per CPU for events.
+    pub ring: usize,
     /// The procfs to read.
     pub procfs: PathBuf,
     /// How often.
@@ -64,7 +68,9 @@ impl Settings {
     pub fn new(options: Options) -> Result<Self> {
         tcp_only(&options.habits)?;
         let print = &options.print;
+        let (ring, rounded) = ring(&options.look.ring)?;
         Ok(Self {
+            ring,
             filter: filter(&options)?,
             pace: Pace {
                 interval: interval(&options.look.interval)?,
@@ -83,7 +89,7 @@ impl Settings {
                 time: time_format(print.time),
                 utc: print.utc,
             },
-            hints: hints(&options.patterns),
+            hints: hints(&options.patterns).into_iter().chain(rounded).collect(),
             source: source(options.look.source, &options.look.procfs)?,
             procfs: options.look.procfs,
             patterns: options.patterns,
@@ -100,7 +106,8 @@ fn tcp_only(habits: &cli::Habits) -> Result<()> {
 
 /// Only its tables show another network namespace than the caller's.
 fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
-    if name != SourceName::Proc && procfs != Path::new(OWN_PROCFS) {
+    let of_its_own = matches!(name, SourceName::Netlink | SourceName::Trace);
+    if of_its_own && procfs != Path::new(OWN_PROCFS) {
         let procfs = procfs.display();
         return usage(&format!(
             "only --source proc reads another procfs; leave out --source or --procfs {procfs}"
@@ -218,6 +225,28 @@ fn max_cpu(percent: f64) -> Result<f64> {
     }
 }
 
+/// `1MiB`, `16KiB` or bytes; the kernel's rings are powers of two, so it may become more.
+fn ring(text: &str) -> Result<(usize, Option<String>)> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits.trim().parse().ok().zip(unit);
+    match bytes.map(|(number, unit): (usize, usize)| number.saturating_mul(unit)) {
+        Some(bytes) if RING_SIZES.contains(&bytes) => {
+            let ring = bytes.next_power_of_two();
+            let hint = format!("--ring {text} becomes {}KiB, a power of two", ring >> 10);
+            Ok((ring, (ring != bytes).then_some(hint)))
+        }
+        Some(_) => usage(&format!("--ring takes a size from 16KiB to 256MiB, not '{text}'")),
+        None => usage(&format!("'{text}' is no size; write --ring 1MiB or 512KiB")),
+    }
+}
+
 const fn time_format(name: TimeName) -> TimeFormat {
     match name {
         TimeName::Clock => TimeFormat::Clock,
@@ -288,6 +317,22 @@ mod tests {
         assert!(error("t --port 9-1").contains("'9-1'"));
         assert!(error("t --source netlink --procfs /host/proc").contains("--procfs /host/proc"));
         assert!(error("t -u").starts_with("TCP only"));
+    }
+
+    #[test]
+    fn rings_take_sizes_and_become_powers_of_two() {
+        for (text, kib) in [("1MiB", 1024), ("16KiB", 16), ("64k", 64), ("32768", 32)] {
+            assert_eq!(ring(text).unwrap(), (kib << 10, None), "{text}");
+        }
+        let (ring, hint) = ring("100KiB").unwrap();
+        assert_eq!(ring, 128 << 10);
+        assert!(hint.unwrap().contains("100KiB becomes 128KiB"));
+        for (text, reason) in [("8KiB", "from 16KiB"), ("1GiB", "to 256MiB")] {
+            assert!(error(&format!("t --ring {text}")).contains(reason), "{text}");
+        }
+        for text in ["", "big", "1TiB", "-1", "1.5MiB", "99999999999999999999"] {
+            assert!(super::ring(text).unwrap_err().to_string().contains("no size"), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `list`: one snapshot as a table.
 
 use super::output::Output;
-use super::{monitor, tell};
+use super::{monitor_of, sources, tell};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 pub fn run(settings: &Settings) -> Result<bool> {
     die_as_a_shell_reports()?;
     let stop = Stop::new(None)?;
-    let mut monitor = monitor(settings)?;
+    let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings);
     let mut output = Output::sockets(&settings.print, settings.max_count);
     monitor.read(&stop)?;
     let records = monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket)));

@@ -4,18 +4,17 @@ pub mod list;
 mod names;
 pub mod output;
 mod show;
+mod sources;
 pub mod terminal;
 mod views;
 pub mod watch;
 
-use crate::cli::{Options, SourceName};
+use crate::cli::Options;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::owner::scan::Scan;
 use crate::settings::Settings;
 use crate::source::Source;
-use crate::source::netlink::Netlink;
-use crate::source::proc::Proc;
 
 /// The settings of a command; what was probably meant otherwise is said on standard error.
 ///
@@ -29,16 +28,11 @@ pub fn checked(options: Options) -> Result<Settings> {
 
 /// The monitor that the settings ask for.
 fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
-    let finder = Box::new(Scan::new(&settings.procfs));
-    Ok(Monitor::new(source(settings)?, finder, &settings.filter))
+    Ok(monitor_of(sources::open(settings)?, settings))
 }
 
-fn source(settings: &Settings) -> Result<Box<dyn Source>> {
-    let (family, pace) = (settings.filter.family, settings.pace);
-    Ok(match settings.source {
-        SourceName::Proc => Box::new(Proc::open(&settings.procfs, family, pace)?),
-        SourceName::Netlink => Box::new(Netlink::open(family, pace)?),
-    })
+fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Monitor<'_> {
+    Monitor::new(source, Box::new(Scan::new(&settings.procfs)), &settings.filter)
 }
 
 /// Tells the user something on standard error, where records never go.

@@ -11,6 +11,20 @@ pub fn stamp() -> Stamp {
     Stamp { wall, boot: micros(ClockId::Boottime) }
 }
 
+/// Microseconds from the boot clock to the wall clock: the best of a few readings, since whoever is
+/// interrupted between two clocks knows neither.
+pub fn wall_offset() -> i64 {
+    const READINGS: usize = 5;
+    let reading = |_| {
+        let before = read(ClockId::Boottime);
+        let wall = read(ClockId::Realtime);
+        let took = read(ClockId::Boottime).saturating_sub(before);
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        (took, micros(wall) - micros(before + took / 2))
+    };
+    (0..READINGS).map(reading).min().map_or(0, |(_, offset)| offset)
+}
+
 /// The CPU time this program has used.
 pub fn cpu() -> Duration {
     read(ClockId::ProcessCPUTime)

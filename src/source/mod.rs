@@ -8,6 +8,7 @@ pub mod pace;
 pub mod proc;
 pub mod proc_row;
 pub mod sock_diag;
+pub mod trace;
 pub mod trace_format;
 pub mod trace_home;
 pub mod trace_join;

@@ -7,7 +7,7 @@ use super::pace::{Pace, Pacer, goes_on};
 use super::proc::{OWN_PROCFS, namespace};
 use super::sock_diag::{DeathWatch, SockDiag};
 use crate::error::Result;
-use crate::reading::{Family, Origin, Question, Reading, Snapshot};
+use crate::reading::{Answer, Family, Origin, Question, Reading, Snapshot};
 use crate::stop::{Stop, Wake};
 use rustix::fd::AsFd;
 use std::path::Path;
@@ -17,21 +17,67 @@ use std::time::{Duration, Instant};
 /// us thousands of times.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Looks at the sockets of the caller's network namespace.
+#[derive(Debug)]
+pub(super) struct Dumps {
+    client: SockDiag,
+    families: Vec<Family>,
+    netns: Option<u64>,
+    /// How many sockets there were the last time.
+    room: usize,
+}
+
 /// The sockets of the caller's network namespace.
 #[derive(Debug)]
 pub struct Netlink {
-    client: SockDiag,
+    dumps: Dumps,
     deaths: DeathWatch,
-    families: Vec<Family>,
-    netns: Option<u64>,
     pacer: Pacer,
     /// Until then notices may gather.
     deaf_until: Instant,
     /// Notices have been taken for the poll that is due.
     heard: bool,
-    /// How many sockets there were the last time.
-    room: usize,
     notices: Vec<String>,
+}
+
+impl Dumps {
+    /// Asks for the sockets of one family, or of both.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Netlink`] where the kernel does not answer.
+    pub(super) fn open(family: Option<Family>) -> Result<Self> {
+        let both = [Family::Ipv4, Family::Ipv6].into_iter();
+        Ok(Self {
+            client: SockDiag::open()?,
+            families: both.filter(|one| family.is_none_or(|wanted| wanted == *one)).collect(),
+            netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
+            room: 0,
+        })
+    }
+
+    /// Dumps all sockets once.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Netlink`]
+    pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
+        let start = stamp();
+        let (mut rows, mut bad_rows) = (Vec::with_capacity(self.room), 0);
+        for family in &self.families {
+            bad_rows += self.client.dump(*family, Which::In(States::ALL), &mut rows)?.bad_rows;
+        }
+        self.room = rows.len();
+        Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
+    }
+
+    /// Looks exactly for sockets; what cannot be answered for certain is left out.
+    pub(super) fn answer(&mut self, questions: &[Question]) -> Option<Reading> {
+        self.client.answer(questions, self.netns)
+    }
+
+    /// The same, with nothing around it.
+    pub(super) fn confirm(&mut self, questions: &[Question]) -> Vec<(Question, Answer)> {
+        self.client.confirm(questions)
+    }
 }
 
 impl Netlink {
@@ -40,18 +86,14 @@ impl Netlink {
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
     pub fn open(family: Option<Family>, pace: Pace) -> Result<Self> {
-        let both = [Family::Ipv4, Family::Ipv6].into_iter();
         Ok(Self {
             // Subscribed before the first look, so that no death falls between them.
             deaths: DeathWatch::open(family)?,
-            client: SockDiag::open()?,
-            families: both.filter(|one| family.is_none_or(|wanted| wanted == *one)).collect(),
-            netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
+            dumps: Dumps::open(family)?,
             pacer: Pacer::new(pace),
             deaf_until: Instant::now(),
             // Before the first look nothing has to be heard.
             heard: true,
-            room: 0,
             notices: Vec::new(),
         })
     }
@@ -61,13 +103,7 @@ impl Netlink {
     /// # Errors
     /// [`crate::error::Error::Netlink`]
     pub fn snapshot(&mut self) -> Result<Snapshot> {
-        let start = stamp();
-        let (mut rows, mut bad_rows) = (Vec::with_capacity(self.room), 0);
-        for family in &self.families {
-            bad_rows += self.client.dump(*family, Which::In(States::ALL), &mut rows)?.bad_rows;
-        }
-        self.room = rows.len();
-        Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
+        self.dumps.snapshot()
     }
 
     /// Waits for notices, or until the next poll is due.
@@ -114,7 +150,7 @@ impl Source for Netlink {
     }
 
     fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
-        Ok(self.client.answer(questions, self.netns))
+        Ok(self.dumps.answer(questions))
     }
 
     fn origin(&self) -> Origin {

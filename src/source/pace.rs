@@ -110,20 +110,34 @@ impl Pacer {
 
     /// What is to be said of a pass: that there was a gap before it, or what it has seen.
     pub(super) fn end(&mut self, pass: &Begun, snapshot: Snapshot) -> Reading {
+        if let Some(lost) = self.note(pass, &snapshot) {
+            self.held_back = Some(snapshot);
+            return Reading::Lost(lost);
+        }
+        Reading::Snapshot(snapshot)
+    }
+
+    /// Takes down when a pass was, and says whether there was a gap before it.
+    pub(super) fn note(&mut self, pass: &Begun, snapshot: &Snapshot) -> Option<Lost> {
         self.last = Some(Pass { start: pass.start, began: snapshot.start, cpu: pass.cpu });
         let took = snapshot.end.since(snapshot.start);
         let quickest = self.quickest.map_or(took, |quickest| quickest.min(took));
         self.quickest = Some(quickest);
         // A pause within a pass is one for the rows read after it, and for those before it the
         // next time: so from the start of the last pass to the end of this one.
-        if let Some((last, planned)) = pass.planned
-            && is_gap(snapshot.end.since(last.began), planned, 2 * quickest)
-        {
-            let lost = Lost { time: snapshot.start, reason: LostReason::Gap, count: None };
-            self.held_back = Some(snapshot);
-            return Reading::Lost(lost);
+        let (last, planned) = pass.planned?;
+        is_gap(snapshot.end.since(last.began), planned, 2 * quickest).then_some(Lost {
+            time: snapshot.start,
+            reason: LostReason::Gap,
+            count: None,
+        })
+    }
+
+    /// This CPU time since the last pass was not spent for it.
+    pub(super) fn excuse(&mut self, cpu: Duration) {
+        if let Some(last) = &mut self.last {
+            last.cpu += cpu;
         }
-        Reading::Snapshot(snapshot)
     }
 }
 

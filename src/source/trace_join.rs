@@ -39,7 +39,7 @@ pub trait Look {
     /// What is known of a thread that is there now.
     fn task(&mut self, tid: i32) -> Option<Task>;
 
-    /// Exact look-ups in the watched namespace, and when (ns of the boot clock) they began.
+    /// Exact look-ups in the watched namespace, and when (ns of the boot clock) they were over.
     fn sockets(&mut self, questions: &[Question]) -> (u64, Vec<(Question, Answer)>);
 }
 

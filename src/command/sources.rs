@@ -1,0 +1,76 @@
+//! The source that the settings name, or the best of them.
+
+use super::tell;
+use crate::cli::SourceName;
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+use crate::source::Source;
+use crate::source::netlink::Netlink;
+use crate::source::proc::{OWN_PROCFS, Proc};
+use crate::source::trace::Trace;
+use std::path::Path;
+
+/// Opens the source to watch with.
+///
+/// # Errors
+/// What the named source lacks; of `auto`, what the last resort lacks.
+pub(super) fn open(settings: &Settings) -> Result<Box<dyn Source>> {
+    match settings.source {
+        SourceName::Proc => proc(settings),
+        SourceName::Netlink => netlink(settings),
+        SourceName::Trace => trace(settings),
+        SourceName::Auto => best(settings),
+    }
+}
+
+/// Opens the source to take one look with. Events tell nothing of what is there already.
+///
+/// # Errors
+/// What the source lacks.
+pub(super) fn open_for_a_look(settings: &Settings) -> Result<Box<dyn Source>> {
+    let other_procfs = settings.procfs != Path::new(OWN_PROCFS);
+    match settings.source {
+        SourceName::Auto if other_procfs => proc(settings),
+        SourceName::Auto => netlink(settings).or_else(|_| proc(settings)),
+        SourceName::Trace => netlink(settings),
+        _ => open(settings),
+    }
+}
+
+fn best(settings: &Settings) -> Result<Box<dyn Source>> {
+    if settings.procfs != Path::new(OWN_PROCFS) {
+        tell(["--source auto takes proc: nothing else reads another procfs".to_owned()]);
+        return proc(settings);
+    }
+    let why = match trace(settings) {
+        Ok(source) => {
+            tell(["--source auto takes trace".to_owned()]);
+            return Ok(source);
+        }
+        Err(Error::Trace(why)) => why,
+        Err(error) => error.to_string(),
+    };
+    match netlink(settings) {
+        Ok(source) => {
+            tell([format!("--source auto takes netlink, not trace: {why}")]);
+            Ok(source)
+        }
+        Err(error) => {
+            tell([format!("--source auto takes proc, not trace: {why}; nor netlink: {error}")]);
+            proc(settings)
+        }
+    }
+}
+
+fn proc(settings: &Settings) -> Result<Box<dyn Source>> {
+    let Settings { procfs, pace, filter, .. } = settings;
+    Ok(Box::new(Proc::open(procfs, filter.family, *pace)?))
+}
+
+fn netlink(settings: &Settings) -> Result<Box<dyn Source>> {
+    Ok(Box::new(Netlink::open(settings.filter.family, settings.pace)?))
+}
+
+fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
+    Ok(Box::new(Trace::open(settings.filter.family, settings.pace, settings.ring)?))
+}
