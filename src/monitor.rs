@@ -313,16 +313,15 @@ impl<'a> Monitor<'a> {
 
     fn owner(&self, life: LifeId, inode: u64, last_inode: u64, listener: u64) -> Attribution {
         let found = self.book.attribute(inode, last_inode, listener, &self.filter.process);
-        match self.callers.get(&life) {
-            // A descriptor that was seen names the holder and its number; a system call only the
-            // process.
-            Some((process, at)) if found.holders.is_empty() => {
-                let now = *at == self.read_at.boot;
-                let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
-                Attribution { main: Some(process.clone()), holders: Vec::new(), source }
-            }
-            _ => found,
+        let Some((process, at)) = self.callers.get(&life) else { return found };
+        let now = *at == self.read_at.boot;
+        // A descriptor that was seen names the holder and its number; a system call only the
+        // process.
+        if found.source == OwnerSource::Proven || !now && !found.holders.is_empty() {
+            return found;
         }
+        let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
+        Attribution { main: Some(process.clone()), holders: found.holders, source }
     }
 
     /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be

@@ -210,7 +210,7 @@ pub struct Snapshot {
 }
 
 /// A socket that a reading did not show: is it gone?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Its ends.
     pub ends: Ends,

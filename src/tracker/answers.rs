@@ -1,21 +1,66 @@
 //! What exact look-ups prove: that a socket is gone, or that a pass only missed it.
 
 use super::{Missing, Tracker};
-use crate::reading::{Answer, Answers, Question};
+use crate::reading::{Answer, Answers, Ends, Question};
 use crate::transition::{Conclusion, LifeId};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// Which lives exact look-ups were asked about, after the latest reading.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    order: Vec<Question>,
+    /// No life where several would ask the same: the answer could be about either.
+    lives: HashMap<Question, Option<LifeId>>,
+}
+
+impl Asked {
+    /// What is to be asked, in order.
+    pub(super) fn questions(&self) -> Vec<Question> {
+        self.order.iter().filter(|question| self.about(question).is_some()).copied().collect()
+    }
+
+    pub(super) fn ends(&self) -> Vec<Ends> {
+        self.order.iter().map(|question| question.ends).collect()
+    }
+
+    fn add(&mut self, question: Question, id: LifeId) {
+        match self.lives.entry(question) {
+            Entry::Vacant(entry) => {
+                entry.insert(Some(id));
+                self.order.push(question);
+            }
+            Entry::Occupied(mut entry) if *entry.get() != Some(id) => {
+                entry.insert(None);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+
+    /// The life that a question was about.
+    fn about(&self, question: &Question) -> Option<LifeId> {
+        self.lives.get(question).copied().flatten()
+    }
+}
 
 impl Tracker {
     pub(super) fn take_answers(&mut self, answers: &Answers) -> Vec<Conclusion> {
         let look = answers.look();
         let (mut gone, mut touched) = (Vec::new(), Vec::new());
         for (question, answer) in &answers.answers {
-            let Some(id) = self.asked_about(question) else { continue };
             let (ends, pass) = (question.ends, self.pass);
             let alone = self.lives.get(&ends).is_some_and(|lives| lives.len() == 1);
+            let Some(id) = self.asked.about(question) else { continue };
             let Some(life) = self.life_mut(ends, id) else { continue };
             match answer {
                 Answer::Gone => {
-                    gone.push(Missing { ends, id, inode: life.last_inode, gone: true });
+                    gone.push(Missing {
+                        ends,
+                        id,
+                        inode: life.last_inode,
+                        gone: true,
+                        asks: false,
+                    });
                 }
                 // What has these ends and no inode may be what a successor left.
                 Answer::There(row)
@@ -23,16 +68,24 @@ impl Tracker {
                 Answer::There(row) if row.ends == ends && life.may_become(row) => {
                     life.show(row, life.now.index, pass, &look);
                     if life.state != Some(row.state) {
-                        touched.push((0, ends, id));
+                        touched.push((life.now.index, ends, id));
                     }
                 }
                 Answer::There(row) if row.ends == ends && life.began_anew(row) => {
-                    gone.push(Missing { ends, id, inode: life.last_inode, gone: true });
+                    gone.push(Missing {
+                        ends,
+                        id,
+                        inode: life.last_inode,
+                        gone: true,
+                        asks: false,
+                    });
                 }
                 // A successor, or a twin on another link: the next pass decides.
                 Answer::There(_) => {}
             }
         }
+        self.asked = Asked::default();
+        self.compare_ends(&touched);
         let mut told = Vec::new();
         self.close(&gone, &look, &mut told);
         self.release(&mut told);
@@ -40,14 +93,10 @@ impl Tracker {
         told
     }
 
-    /// The life that a question was about; none where several would have asked the same.
-    fn asked_about(&self, question: &Question) -> Option<LifeId> {
-        let lives = self.lives.get(&question.ends)?;
-        let mut asking = lives
-            .iter()
-            .filter(|life| life.pass != self.pass || life.died)
-            .filter(|life| life.question(question.ends) == *question);
-        let first = asking.next()?.id;
-        asking.next().is_none().then_some(first)
+    /// Asks an exact look-up about a life.
+    pub(super) fn ask(&mut self, ends: Ends, id: LifeId) {
+        if let Some(question) = self.life(ends, id).map(|life| life.question(ends)) {
+            self.asked.add(question, id);
+        }
     }
 }

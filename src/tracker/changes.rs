@@ -142,7 +142,7 @@ impl Tracker {
         self.events.names.insert(change.socket, (change.ends, id));
         if let Some(before) = before {
             self.waiting.push((change.ends, id));
-            self.questions.extend(self.life(change.ends, before).map(|l| l.question(change.ends)));
+            self.ask(change.ends, before);
         }
         if let Some(life) = self.life_mut(change.ends, id) {
             life.waits = before.map(|before| Box::new(Waits::for_end_of(change.ends, before)));
@@ -176,9 +176,9 @@ impl Tracker {
             if let Some(way) = &mut life.way {
                 (way.direct, way.caller) = (false, None);
             }
-            let question = life.question(ends);
             self.events.names.remove(&change.socket);
-            self.questions.push(question);
+            self.ask(ends, id);
+            self.ask_other_ends();
             return;
         }
         self.events.names.remove(&change.socket);
@@ -206,5 +206,5 @@ fn look(change: &Change) -> Look {
 }
 
 fn missing(ends: Ends, life: &Life) -> Missing {
-    Missing { ends, id: life.id, inode: life.last_inode, gone: true }
+    Missing { ends, id: life.id, inode: life.last_inode, gone: true, asks: false }
 }

@@ -44,6 +44,7 @@ impl Tracker {
                 missed.push(Conclusion::Missed(*ends));
             }
         }
+        self.ask_other_ends();
         missed
     }
 
@@ -56,8 +57,10 @@ impl Tracker {
         });
         let Some(life) = place.map(|place| &mut lives[place]) else { return false };
         let first = !std::mem::replace(&mut life.died, true);
-        if first && !life.is_corpse() {
-            self.questions.push(life.question(ends));
+        let ask = first && !life.is_corpse();
+        let id = life.id;
+        if ask {
+            self.ask(ends, id);
         }
         true
     }

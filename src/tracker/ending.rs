@@ -19,13 +19,15 @@ impl Tracker {
                 let absent = !(life.unreadable && self.bad_rows > 0);
                 life.misses += u8::from(absent);
                 let gone = life.misses >= PASSES_TO_CONFIRM;
-                if !life.unreadable {
-                    self.questions.push(life.question(*ends));
-                }
-                missing.push(Missing { ends: *ends, id: life.id, inode: life.last_inode, gone });
+                let (id, inode) = (life.id, life.last_inode);
+                missing.push(Missing { ends: *ends, id, inode, gone, asks: !life.unreadable });
             }
         }
         missing.sort_unstable_by_key(|life| life.id);
+        for life in missing.iter().filter(|life| life.asks && !life.gone) {
+            self.ask(life.ends, life.id);
+        }
+        self.ask_other_ends();
         missing
     }
 

@@ -4,7 +4,7 @@
 use super::Tracker;
 use crate::life::Life;
 use crate::life::roles::before_fin;
-use crate::reading::Ends;
+use crate::reading::{Ends, Stamp};
 use crate::tcp::state::State;
 use crate::transition::{End, LifeId};
 
@@ -15,7 +15,8 @@ struct View {
     opener: Option<End>,
     first_pass: u64,
     pass: u64,
-    index: usize,
+    /// When it was read, as far as that can be told.
+    read: (Stamp, usize),
 }
 
 impl View {
@@ -25,7 +26,7 @@ impl View {
             opener: life.roles.opener,
             first_pass: life.first_pass,
             pass: life.pass,
-            index: life.now.index,
+            read: (life.pass_start, life.now.index),
         }
     }
 }
@@ -40,6 +41,18 @@ impl Tracker {
                 let Some(other) = self.life(mirrored, mirror).map(View::of) else { continue };
                 self.learn(*ends, *id, own, other);
                 self.learn(mirrored, mirror, other, own);
+            }
+        }
+    }
+
+    /// Asks about the other ends of those asked about, too: what they show now proves how these
+    /// ended.
+    pub(super) fn ask_other_ends(&mut self) {
+        for ends in self.asked.ends() {
+            for mirrored in ends.mirrored() {
+                if let Some(id) = self.only_full_life(mirrored) {
+                    self.ask(mirrored, id);
+                }
             }
         }
     }
@@ -60,7 +73,7 @@ impl Tracker {
         if !together || !shown || matches!(own.state, State::SynSent | State::Listen) {
             return;
         }
-        let read_later = own.pass == self.pass && own.index > other.index;
+        let read_later = own.pass == self.pass && own.read > other.read;
         let Some(life) = self.life_mut(ends, id) else { return };
         if life.peer.disproved || read_later && before_fin(own.state) && has_fin(other.state) {
             life.peer.disproved = true;

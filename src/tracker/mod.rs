@@ -17,6 +17,7 @@ use crate::reading::{Ends, Look, Lost, LostReason, Question, Reading, Snapshot, 
 use crate::tcp::path::{Between, certain_since_birth};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
+use answers::Asked;
 use changes::Events;
 use deaths::Unseen;
 use std::collections::HashMap;
@@ -45,7 +46,7 @@ pub struct Tracker {
     /// Lives that may or may not be the ones seen before.
     undecided: u64,
     /// What an exact look-up may decide.
-    questions: Vec<Question>,
+    asked: Asked,
     /// What notices and events told that polls have yet to confirm.
     unseen: Unseen,
     notices_lost: bool,
@@ -69,11 +70,16 @@ struct Missing {
     id: LifeId,
     inode: u64,
     gone: bool,
+    /// A look-up may decide.
+    asks: bool,
 }
 
 impl Tracker {
     /// Takes in a reading and returns what it proves, in the order to tell it.
     pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
+        if !matches!(reading, Reading::Answers(_)) {
+            self.asked = Asked::default();
+        }
         match reading {
             Reading::Snapshot(snapshot) => self.take_snapshot(snapshot),
             Reading::Answers(answers) => self.take_answers(answers),
@@ -103,8 +109,8 @@ impl Tracker {
     }
 
     /// The sockets that the last reading did not show, and that an exact look-up may decide.
-    pub fn questions(&mut self) -> Vec<Question> {
-        std::mem::take(&mut self.questions)
+    pub fn questions(&self) -> Vec<Question> {
+        self.asked.questions()
     }
 
     /// How many sockets are being followed.
@@ -134,7 +140,6 @@ impl Tracker {
 
     fn take_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Conclusion> {
         self.pass += 1;
-        self.questions.clear();
         self.netns = snapshot.netns;
         if self.pass == 1 {
             let seconds = snapshot.end.wall / 1_000_000;
