@@ -76,7 +76,7 @@ impl Resolver {
             Record::Socket(socket) => (&socket.socket, socket.uid),
             // The other end has the same two.
             Record::Life(life) => (&life.socket, None),
-            Record::Lost(_) => return,
+            Record::Lost(_) | Record::Diagram(_) => return,
         };
         let ends = [
             Endpoint { addr: socket.local_addr, port: socket.local_port },

@@ -41,6 +41,9 @@ impl Renderer for Csv {
                 Record::Event(event) => self.write(&mut writer, event),
                 Record::Socket(socket) => self.write(&mut writer, socket),
                 Record::Life(life) => self.write(&mut writer, life),
+                Record::Diagram(diagram) => {
+                    diagram.records().for_each(|edge| self.write(&mut writer, &edge));
+                }
                 Record::Lost(_) => {}
             }
         }

@@ -123,7 +123,7 @@ impl Renderer for Events {
             let (cells, story) = match record {
                 Record::Event(event) => (self.cells(event, names), self.story(event)),
                 Record::Lost(lost) => (self.lost_cells(lost), Story::lost(lost)),
-                Record::Socket(_) | Record::Life(_) => continue,
+                Record::Socket(_) | Record::Life(_) | Record::Diagram(_) => continue,
             };
             self.grow(&cells);
             lines.push((cells, story));

@@ -3,8 +3,10 @@
 pub mod board;
 pub mod cell;
 pub mod csv;
+pub mod diagram;
 pub mod events;
 pub mod json;
+pub mod prose;
 mod sentence;
 pub mod style;
 pub mod table;

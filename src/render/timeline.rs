@@ -214,7 +214,7 @@ impl Renderer for Timeline {
                     let time = self.clock.write(lost.time);
                     text.extend(["LOST", GAP, &time, GAP, &lost_sentence(lost), "\n\n"]);
                 }
-                Record::Event(_) | Record::Socket(_) => {}
+                Record::Event(_) | Record::Socket(_) | Record::Diagram(_) => {}
             }
         }
         text.into_bytes()

@@ -1,6 +1,7 @@
 //! What is shown: records made of conclusions and readings. Pure.
 
 pub mod conversation;
+pub mod diagram;
 pub mod event;
 pub mod name;
 pub mod socket;
@@ -42,6 +43,8 @@ pub enum Record {
     Socket(Box<socket::SocketRecord>),
     /// The life of a socket.
     Life(Box<timeline::LifeRecord>),
+    /// How often the edges of the diagram were walked.
+    Diagram(Box<diagram::Diagram>),
     /// Readings were lost.
     Lost(Lost),
 }

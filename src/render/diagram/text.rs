@@ -1,0 +1,165 @@
+//! The diagram in characters: the picture, what its lines mean, and the legend.
+
+use super::canvas::{Canvas, Stroke};
+use super::layout::{self, BARS, BOX_HEIGHT, HEIGHT, Route, SHAPES, Shape, Spot, WIDTH, Way};
+use super::{legend, short};
+use crate::render::style::{Palette, style_of};
+use crate::tcp::edge::{Edge, Side};
+use crate::tcp::state::State;
+use crate::view::diagram::{Diagram, Walks};
+use anstyle::Style;
+
+/// The legend stands beside the picture where it has this many columns there.
+const BESIDE: usize = 36;
+const GAP: usize = 2;
+
+/// The whole picture, for a terminal or a pipe of this width. Below 80 columns there is no room for
+/// the drawing: the legend tells the same.
+pub fn text(diagram: &Diagram, palette: Palette, width: usize) -> String {
+    let mut lines = lines(diagram, palette, width);
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The picture for a terminal: at most so many lines, the drawing before the legend.
+pub fn frame(diagram: &Diagram, palette: Palette, width: usize, height: usize) -> Vec<String> {
+    let mut lines = lines(diagram, palette, width);
+    if lines.len() > height {
+        lines = drawn(diagram, palette, width);
+        lines.extend(legend::walked(diagram, palette, width));
+        lines.truncate(height);
+    }
+    lines
+}
+
+fn lines(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
+    if width >= WIDTH + GAP + BESIDE {
+        return beside(diagram, palette, width);
+    }
+    let mut lines = drawn(diagram, palette, width);
+    lines.push(String::new());
+    lines.extend(legend::below(diagram, palette, width));
+    lines
+}
+
+fn beside(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
+    let left = drawn(diagram, palette, WIDTH);
+    let right = legend::beside(diagram, palette, width - WIDTH - GAP);
+    let rows = left.len().max(right.len());
+    let row = |i: usize| {
+        let cell = left.get(i).map_or("", String::as_str);
+        match right.get(i) {
+            Some(text) => {
+                let blank = WIDTH + GAP - legend::columns(cell).min(WIDTH);
+                format!("{cell}{:blank$}{text}", "")
+            }
+            None => cell.to_owned(),
+        }
+    };
+    (0..rows).map(row).collect()
+}
+
+/// The drawing with the meaning of its lines.
+fn drawn(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
+    if width < WIDTH {
+        return legend::states(diagram, palette, width);
+    }
+    let mut canvas = Canvas::new(WIDTH, HEIGHT);
+    for row in BARS {
+        bar(&mut canvas, row, diagram);
+    }
+    for shape in &SHAPES {
+        state(&mut canvas, shape, diagram);
+    }
+    for ((letter, edge, route), (_, walks)) in layout::edges().zip(diagram.edges()) {
+        let style = ink(edge, walks, diagram);
+        arrow(&mut canvas, edge, route, style);
+        label(&mut canvas, letter, route, walks, style);
+    }
+    let mut lines = canvas.rows(palette);
+    lines.push(String::new());
+    lines.extend(legend::key(diagram, palette, width));
+    lines
+}
+
+fn bar(canvas: &mut Canvas, row: usize, diagram: &Diagram) {
+    let style = style_of(State::Closed);
+    canvas.line((0, row), (WIDTH - 1, row), Stroke::Double, style);
+    let name = match diagram.now(State::Closed) {
+        0 => " CLOSED ".to_owned(),
+        now => format!(" CLOSED {} ", short(now)),
+    };
+    canvas.text((WIDTH / 2 - 5, row), &name, style.bold());
+}
+
+fn state(canvas: &mut Canvas, shape: &Shape, diagram: &Diagram) {
+    let Shape { state, corner: (x, y), width } = *shape;
+    let now = diagram.now(state);
+    let style = style_of(state);
+    let border = if now > 0 || diagram.is_empty() { style } else { Style::new().dimmed() };
+    let (right, bottom) = (x + width - 1, y + BOX_HEIGHT - 1);
+    for (from, to) in [
+        ((x, y), (right, y)),
+        ((right, y), (right, bottom)),
+        ((x, y), (x, bottom)),
+        ((x, bottom), (right, bottom)),
+    ] {
+        canvas.line(from, to, Stroke::Thin, border);
+    }
+    canvas.text((x + 2, y + 1), &state.to_string(), style.bold());
+    if now > 0 {
+        let room = width - 5 - state.to_string().len();
+        let exact = now.to_string();
+        let count = if exact.len() <= room { exact } else { short(now) };
+        canvas.text((right - 1 - count.len(), y + 1), &count, Style::new().bold());
+    }
+}
+
+/// Walked edges have the colour of where they lead to. The others are dim, but for those of the
+/// two sides in a picture without counts.
+fn ink(edge: &Edge, walks: Walks, diagram: &Diagram) -> Style {
+    if walks != Walks::default() {
+        style_of(edge.to)
+    } else if diagram.is_empty() && matches!(edge.side, Side::Active | Side::Passive) {
+        Style::new()
+    } else {
+        Style::new().dimmed()
+    }
+}
+
+fn arrow(canvas: &mut Canvas, edge: &Edge, route: &Route, style: Style) {
+    for (from, to) in route.pieces() {
+        canvas.line(from, to, stroke(edge.side), style);
+    }
+    let (tip, way) = route.tip();
+    canvas.text(tip, tip_glyph(way), style);
+}
+
+const fn stroke(side: Side) -> Stroke {
+    match side {
+        Side::Active => Stroke::Heavy,
+        Side::Passive => Stroke::Dashed,
+        Side::Both | Side::Kernel => Stroke::Thin,
+    }
+}
+
+const fn tip_glyph(way: Way) -> &'static str {
+    match way {
+        Way::Up => "▲",
+        Way::Right => "►",
+        Way::Down => "▼",
+        Way::Left => "◄",
+    }
+}
+
+fn label(canvas: &mut Canvas, letter: char, route: &Route, walks: Walks, style: Style) {
+    let (x, y): Spot = route.label;
+    canvas.text((x, y), &letter.to_string(), style.bold());
+    if walks.observed > 0 {
+        canvas.text((x + 2, y), &short(walks.observed), Style::new());
+    }
+    if walks.certain > 0 {
+        let text = format!("[{}]", short(walks.certain));
+        canvas.text(route.certain, &text, Style::new().dimmed());
+    }
+}
