@@ -229,6 +229,8 @@ pub enum ViewName {
     Timeline,
     /// The sockets there are, longest in their state first
     Table,
+    /// The diagram of the TCP states, with how often each step was made
+    Diagram,
 }
 
 /// How records are written.
@@ -240,6 +242,12 @@ pub enum FormatName {
     Json,
     /// Comma separated values
     Csv,
+    /// The diagram for documents and browsers
+    Svg,
+    /// The diagram for Graphviz
+    Dot,
+    /// The diagram for Mermaid
+    Mermaid,
 }
 
 /// Whether text is coloured.

@@ -9,6 +9,7 @@ use crate::owner::{Among, Attribution, Finder, Holder, OwnerSource, Process};
 use crate::reading::{Observation, Origin, Reading, Stamp};
 use crate::source::Source;
 use crate::stop::Stop;
+use crate::tcp::state::State;
 use crate::tracker::Tracker;
 use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
 use crate::view::socket::SocketRecord;
@@ -88,20 +89,14 @@ impl<'a> Monitor<'a> {
 
     /// The sockets that the filters ask for as they are now, in the order of the kernel's tables.
     pub fn sockets(&mut self) -> Vec<SocketRecord> {
-        let filter = self.filter;
-        let wanted = |now: &Standing| filter.wants_ends(&now.ends) && filter.wants_state(now.state);
-        let mut now: Vec<Standing> = self.tracker.standings().filter(wanted).collect();
-        now.retain(|now| self.matched.contains(&now.life));
+        let mut now: Vec<Standing> = self.wanted().collect();
         now.sort_unstable_by_key(|now| now.row);
         now.into_iter().map(|now| self.socket(&now)).collect()
     }
 
     /// The lives that go on, in the order in which they began, whatever state they are in.
     pub fn lives(&mut self) -> Vec<(Standing, Attribution)> {
-        let filter = self.filter;
-        let wanted = |now: &Standing| filter.wants_ends(&now.ends);
-        let mut now: Vec<Standing> = self.tracker.standings().filter(wanted).collect();
-        now.retain(|now| self.matched.contains(&now.life));
+        let mut now: Vec<Standing> = self.matching().collect();
         now.sort_unstable_by_key(|now| now.life);
         now.into_iter().map(|now| (now, self.owner_now(&now))).collect()
     }
@@ -114,6 +109,21 @@ impl<'a> Monitor<'a> {
     /// When the last reading ended.
     pub const fn read_at(&self) -> Stamp {
         self.read_at
+    }
+
+    /// The states of those sockets.
+    pub fn states(&self) -> impl Iterator<Item = State> {
+        self.wanted().map(|now| now.state)
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = Standing> {
+        self.matching().filter(|now| self.filter.wants_state(now.state))
+    }
+
+    /// All that match, whatever state they are in.
+    fn matching(&self) -> impl Iterator<Item = Standing> {
+        let wanted = |now: &Standing| self.filter.wants_ends(&now.ends);
+        self.tracker.standings().filter(move |now| wanted(now) && self.matched.contains(&now.life))
     }
 
     fn socket(&mut self, now: &Standing) -> SocketRecord {

@@ -68,6 +68,7 @@ impl Settings {
     pub fn new(options: Options) -> Result<Self> {
         tcp_only(&options.habits)?;
         let print = &options.print;
+        drawings(print)?;
         let (ring, rounded) = ring(&options.look.ring)?;
         Ok(Self {
             ring,
@@ -114,6 +115,15 @@ fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
         ));
     }
     Ok(name)
+}
+
+/// Only the diagram is drawn.
+fn drawings(print: &cli::Print) -> Result<()> {
+    let drawing = matches!(print.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
+    if drawing && print.view != ViewName::Diagram {
+        return usage("--format svg, dot and mermaid draw the diagram: add --view diagram");
+    }
+    Ok(())
 }
 
 fn filter(options: &Options) -> Result<Filter> {
@@ -317,6 +327,9 @@ mod tests {
         assert!(error("t --port 9-1").contains("'9-1'"));
         assert!(error("t --source netlink --procfs /host/proc").contains("--procfs /host/proc"));
         assert!(error("t -u").starts_with("TCP only"));
+        assert!(error("t --format svg").ends_with("add --view diagram"));
+        assert!(error("t --format dot --view table").ends_with("add --view diagram"));
+        assert!(settings("t --format mermaid --view diagram").is_ok());
     }
 
     #[test]

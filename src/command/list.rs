@@ -2,6 +2,7 @@
 
 use super::output::Output;
 use super::{monitor_of, sources, tell};
+use crate::cli::ViewName;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -15,6 +16,10 @@ use std::sync::atomic::AtomicBool;
 /// # Errors
 /// Tables that cannot be read, or output that cannot be written.
 pub fn run(settings: &Settings) -> Result<bool> {
+    if settings.print.view == ViewName::Diagram {
+        let instead = "list prints a table; for the diagram write tcplapse watch --view diagram";
+        return Err(Error::Usage(instead.to_owned()));
+    }
     die_as_a_shell_reports()?;
     let stop = Stop::new(None)?;
     let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings);

@@ -8,6 +8,7 @@ use crate::render::Renderer;
 use crate::render::board::Board;
 use crate::render::cell::{Clock, Names};
 use crate::render::csv::Csv;
+use crate::render::diagram::{Drawing, Picture};
 use crate::render::events::Events;
 use crate::render::json::Json;
 use crate::render::table::Sockets;
@@ -44,6 +45,7 @@ impl Output {
             ViewName::Events => Box::new(events(print)),
             ViewName::Timeline => Box::new(timeline(print)),
             ViewName::Table => Box::new(board(print)),
+            ViewName::Diagram => Box::new(picture(print, Drawing::Text)),
         })
     }
 
@@ -69,6 +71,9 @@ impl Output {
             FormatName::Text => text(),
             FormatName::Json => Box::new(Json),
             FormatName::Csv => Box::new(Csv::new(print.header)),
+            FormatName::Svg => Box::new(picture(print, Drawing::Svg)),
+            FormatName::Dot => Box::new(picture(print, Drawing::Dot)),
+            FormatName::Mermaid => Box::new(picture(print, Drawing::Mermaid)),
         };
         let resolves = print.resolve && print.format == FormatName::Text;
         let resolver = resolves.then(|| Resolver::new(patience));
@@ -137,6 +142,10 @@ fn board(print: &Print) -> Board {
         extended: print.extended,
         timers: print.timers,
     }
+}
+
+fn picture(print: &Print, drawing: Drawing) -> Picture {
+    Picture { drawing, palette: terminal::palette(print.color), width: terminal::width_or_80() }
 }
 
 fn clock(print: &Print) -> Clock {

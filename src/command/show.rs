@@ -22,12 +22,15 @@ pub(super) fn show(
     settings: &Settings,
     mut empty: Option<String>,
 ) -> Result<()> {
-    let mut view = views::open(&settings.print);
+    let mut view = views::open(&settings.print, settings.max_count);
     let mut lives = Lives::default();
     let mut output = Output::of_view(&settings.print, settings.max_count, settings.pace.interval);
     let mut more = true;
     output.begin(stop)?;
-    while more && let Some(news) = monitor.read(stop)? {
+    while more
+        && !view.is_full()
+        && let Some(news) = monitor.read(stop)?
+    {
         let nothing = !news.iter().any(passes);
         tell(lost_sight(lives.take(&news, || monitor.followed())));
         let records = view.take(news, &mut Now { monitor, lives: &mut lives });

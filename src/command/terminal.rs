@@ -16,6 +16,11 @@ pub fn width() -> Option<u16> {
     Some(if size.ws_col == 0 { 80 } else { size.ws_col })
 }
 
+/// The terminal's width; in a pipe or a file that of most terminals.
+pub fn width_or_80() -> usize {
+    width().map_or(80, usize::from)
+}
+
 /// Colours as asked for; by default where the terminal and NO_COLOR allow them.
 pub fn palette(color: ColorName) -> Palette {
     let on = match color {

@@ -5,6 +5,7 @@ use crate::monitor::Monitor;
 use crate::settings::Print;
 use crate::transition::{Event, LifeId};
 use crate::view::conversation::{Conversations, paired};
+use crate::view::diagram::Diagram;
 use crate::view::event::EventRecord;
 use crate::view::timeline::{LifeRecord, Lives};
 use crate::view::{News, Record};
@@ -26,14 +27,20 @@ pub(super) trait View {
 
     /// What a picture shows now, or what a stream has not told yet.
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record>;
+
+    /// Whether it shows all that it was asked for.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
-/// The view that the settings ask for.
-pub(super) fn open(print: &Print) -> Box<dyn View> {
+/// The view that the settings ask for; a diagram is full with `max_count` events.
+pub(super) fn open(print: &Print, max_count: Option<u64>) -> Box<dyn View> {
     match print.view {
         ViewName::Events => Box::new(Events),
         ViewName::Timeline => Box::new(Timeline::new(print.format == FormatName::Text)),
         ViewName::Table => Box::new(Table),
+        ViewName::Diagram => Box::new(Counts { diagram: Diagram::default(), left: max_count }),
     }
 }
 
@@ -143,6 +150,37 @@ impl View for Table {
         let mut sockets = now.monitor.sockets();
         sockets.sort_by_key(|socket| std::cmp::Reverse(socket.held));
         sockets.into_iter().map(|socket| Record::Socket(Box::new(socket))).collect()
+    }
+}
+
+/// How often every step was made.
+struct Counts {
+    diagram: Diagram,
+    /// How many more events it takes in.
+    left: Option<u64>,
+}
+
+impl View for Counts {
+    fn take(&mut self, news: Vec<News>, _: &mut Now<'_, '_>) -> Vec<Record> {
+        for told in &news {
+            if let News::Told(told) = told
+                && told.passes
+                && !self.is_full()
+            {
+                self.diagram.take(told);
+                self.left = self.left.map(|left| left - 1);
+            }
+        }
+        losses(news)
+    }
+
+    fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
+        self.diagram.stand(now.monitor.states());
+        vec![Record::Diagram(Box::new(self.diagram.clone()))]
+    }
+
+    fn is_full(&self) -> bool {
+        self.left == Some(0)
     }
 }
 

@@ -14,6 +14,71 @@ pub use mermaid::mermaid;
 pub use svg::svg;
 pub use text::{frame, text};
 
+use super::cell::Names;
+use super::style::Palette;
+use super::{Renderer, Size, lost_sentence};
+use crate::view::Record;
+use crate::view::diagram::Diagram;
+
+/// What the diagram is drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drawing {
+    /// Characters.
+    Text,
+    /// A picture for documents and browsers.
+    Svg,
+    /// Graphviz's language.
+    Dot,
+    /// Mermaid's language.
+    Mermaid,
+}
+
+/// Draws the diagram.
+#[derive(Debug)]
+pub struct Picture {
+    /// What with.
+    pub drawing: Drawing,
+    /// Colours of the characters, where wanted.
+    pub palette: Palette,
+    /// How many characters fit into a line.
+    pub width: usize,
+}
+
+impl Renderer for Picture {
+    fn begin(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
+        let drawn = |diagram: &Diagram| match self.drawing {
+            Drawing::Text => text(diagram, self.palette, self.width),
+            Drawing::Svg => svg(diagram),
+            Drawing::Dot => dot(diagram),
+            Drawing::Mermaid => mermaid(diagram),
+        };
+        records.iter().filter_map(diagram).map(drawn).collect::<String>().into_bytes()
+    }
+
+    fn frame(&mut self, records: &[Record], _: &Names, size: Size) -> Vec<String> {
+        let drawn = |diagram| frame(diagram, self.palette, size.columns, size.rows);
+        records.iter().filter_map(diagram).flat_map(drawn).collect()
+    }
+
+    fn aside(&self, record: &Record) -> Option<String> {
+        match record {
+            Record::Lost(lost) => Some(lost_sentence(lost)),
+            _ => None,
+        }
+    }
+}
+
+fn diagram(record: &Record) -> Option<&Diagram> {
+    match record {
+        Record::Diagram(diagram) => Some(diagram),
+        _ => None,
+    }
+}
+
 /// A count in at most four characters: `9999`, `10k`, `3M`.
 fn short(count: u64) -> String {
     let units = ["", "k", "M", "G", "T", "P", "E"];

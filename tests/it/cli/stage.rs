@@ -117,12 +117,17 @@ impl Stage {
         fifo.write_all(text.as_bytes()).expect("a pipe holds a small table");
     }
 
-    /// The next record.
-    pub(crate) fn told(&mut self) -> Event {
+    /// The next line of standard output.
+    pub(crate) fn line(&mut self) -> String {
         let (_, stdout) = self.program.as_mut().expect("it was started");
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a record");
-        match Line::parse(&line) {
+        line
+    }
+
+    /// The next record.
+    pub(crate) fn told(&mut self) -> Event {
+        match Line::parse(&self.line()) {
             Line::Event(event) => *event,
             Line::Lost(lost) => panic!("{lost:?}"),
         }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
@@ -155,6 +156,35 @@ impl Life {
     /// Its steps as `STATE evidence`.
     pub(crate) fn told(&self) -> Vec<String> {
         self.steps.iter().map(|step| format!("{} {}", step.state, step.evidence)).collect()
+    }
+}
+
+/// The diagram's record.
+#[allow(clippy::struct_field_names)] // `event` is the schema's word
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Diagram {
+    pub(crate) v: u8,
+    pub(crate) event: String,
+    pub(crate) states: BTreeMap<String, u64>,
+    pub(crate) edges: Vec<Edge>,
+}
+
+/// How often a step was made.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Edge {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) observed: u64,
+    pub(crate) certain: u64,
+}
+
+impl Diagram {
+    /// # Panics
+    /// Where the line breaks the promised schema.
+    pub(crate) fn parse(line: &str) -> Self {
+        serde_json::from_str(line).expect(line)
     }
 }
 
