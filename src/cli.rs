@@ -20,6 +20,7 @@ use std::path::PathBuf;
     max_term_width = 100,
     override_usage = "tcplapse [watch] [OPTIONS] [PATTERN]...\n       \
                       tcplapse list [OPTIONS] [PATTERN]...\n       \
+                      tcplapse explain [STATE | FROM TO]\n       \
                       tcplapse completions SHELL",
     after_help = "Without a command, tcplapse watches; Ctrl-C ends it. -a, -n, -p and -t, as in \
                   netstat -apn, are the defaults and are accepted."
@@ -40,12 +41,28 @@ pub enum Command {
     Watch(Options),
     /// Print one snapshot as a table, as netstat -apn does; exit 1 if nothing matches
     List(Options),
+    /// Tell what a state or a change of states means; without one, draw the diagram of all
+    Explain(Explain),
     /// Print a completion script for a shell
     Completions {
         /// The shell to write it for
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
+}
+
+/// What is to be explained.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A state, or two: from the one to the other. Any common spelling will do
+    #[arg(value_name = "STATE", num_args = 0..=2)]
+    pub states: Vec<String>,
+    /// Format of the diagram
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: DrawingName,
+    /// Colours
+    #[arg(long, value_enum, default_value = "auto")]
+    pub color: ColorName,
 }
 
 /// What every command that shows sockets takes.
@@ -242,6 +259,19 @@ pub enum FormatName {
     Json,
     /// Comma separated values
     Csv,
+    /// The diagram for documents and browsers
+    Svg,
+    /// The diagram for Graphviz
+    Dot,
+    /// The diagram for Mermaid
+    Mermaid,
+}
+
+/// What the diagram is drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DrawingName {
+    /// Characters for people
+    Text,
     /// The diagram for documents and browsers
     Svg,
     /// The diagram for Graphviz

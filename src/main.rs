@@ -31,6 +31,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let matched = command::list::run(&command::checked(options)?)?;
             Ok(ExitCode::from(u8::from(!matched)))
         }
+        Command::Explain(asked) => {
+            command::explain::run(&asked)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tcplapse", &mut script);

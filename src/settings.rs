@@ -268,7 +268,7 @@ const fn time_format(name: TimeName) -> TimeFormat {
 
 /// A name that is probably meant otherwise works, and is commented on.
 fn hints(patterns: &[String]) -> Vec<String> {
-    let commands = ["watch", "list", "completions"];
+    let commands = ["watch", "list", "explain", "completions"];
     let hint = |pattern: &String| {
         if !pattern.is_empty() && pattern.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(format!(

@@ -5,6 +5,7 @@ pub mod cell;
 pub mod csv;
 pub mod diagram;
 pub mod events;
+pub mod explain;
 pub mod json;
 pub mod prose;
 mod sentence;

@@ -3,6 +3,7 @@
 //! Pure, and without any import of ours: everything else reads this room.
 
 pub mod edge;
+pub mod lore;
 pub mod path;
 pub mod state;
 pub mod state_set;

@@ -64,6 +64,14 @@ pub fn between(from: State, to: State, proof: Proof) -> Option<Between> {
     ways.summary()
 }
 
+/// Every legal way from one state to another, as the states that are passed; the shortest first.
+pub fn ways(from: State, to: State) -> Vec<Vec<State>> {
+    let mut ways = Ways { to, proof: Proof::default(), found: Vec::new() };
+    ways.walk(&mut vec![from]);
+    ways.found.sort_by_key(Vec::len);
+    ways.found
+}
+
 /// What lies between two states with others seen on the way, which then are certain.
 pub fn between_all(from: State, seen: &[State], to: State, proof: Proof) -> Between {
     let mut all = Between::default();
@@ -186,6 +194,20 @@ mod tests {
         assert_eq!(plain(Established, SynRecv), "no way");
         assert_eq!(plain(CloseWait, FinWait1), "no way");
         assert_eq!(plain(Listen, Established), "no way");
+    }
+
+    #[test]
+    fn ways_are_all_that_the_table_has_the_shortest_first() {
+        assert_eq!(ways(Established, CloseWait), [vec![]]);
+        assert_eq!(ways(SynSent, Established), [vec![], vec![SynRecv]]);
+        assert_eq!(
+            ways(Established, TimeWait),
+            [vec![FinWait1, FinWait2], vec![FinWait1, Closing]]
+        );
+        assert_eq!(ways(Established, Closed).len(), 8);
+        assert_eq!(ways(SynSent, Closed).len(), 25);
+        assert!(ways(TimeWait, Established).is_empty());
+        assert!(ways(Listen, Listen).is_empty());
     }
 
     #[test]

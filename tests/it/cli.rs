@@ -2,6 +2,7 @@
 
 mod bad_usage;
 mod diagram;
+mod explain;
 mod owners;
 mod records;
 mod stage;

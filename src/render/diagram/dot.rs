@@ -6,7 +6,7 @@ use crate::view::diagram::{Diagram, Walks};
 use std::fmt::Write as _;
 
 /// The diagram as a graph for dot(1).
-pub fn dot(diagram: &Diagram) -> String {
+pub(super) fn dot(diagram: &Diagram) -> String {
     let mut out = String::from(
         "digraph tcp {\n  \
          graph [fontname=\"sans-serif\", nodesep=0.6, ranksep=0.7]\n  \

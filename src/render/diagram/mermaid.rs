@@ -7,7 +7,7 @@ use crate::view::diagram::Diagram;
 use std::fmt::Write as _;
 
 /// The diagram as a `stateDiagram-v2`.
-pub fn mermaid(diagram: &Diagram) -> String {
+pub(super) fn mermaid(diagram: &Diagram) -> String {
     let mut out = String::from("stateDiagram-v2\n");
     for (state, now) in diagram.states() {
         // A code without a name has characters that no identifier may have.

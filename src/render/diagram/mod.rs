@@ -9,16 +9,15 @@ mod mermaid;
 mod svg;
 mod text;
 
-pub use dot::dot;
-pub use mermaid::mermaid;
-pub use svg::svg;
-pub use text::{frame, text};
-
 use super::cell::Names;
 use super::style::Palette;
 use super::{Renderer, Size, lost_sentence};
 use crate::view::Record;
 use crate::view::diagram::Diagram;
+use dot::dot;
+use mermaid::mermaid;
+use svg::svg;
+use text::{frame, text};
 
 /// What the diagram is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +30,16 @@ pub enum Drawing {
     Dot,
     /// Mermaid's language.
     Mermaid,
+}
+
+/// The diagram, drawn; width and colours are those of the characters.
+pub fn drawn(diagram: &Diagram, drawing: Drawing, palette: Palette, width: usize) -> String {
+    match drawing {
+        Drawing::Text => text(diagram, palette, width),
+        Drawing::Svg => svg(diagram),
+        Drawing::Dot => dot(diagram),
+        Drawing::Mermaid => mermaid(diagram),
+    }
 }
 
 /// Draws the diagram.
@@ -50,12 +59,7 @@ impl Renderer for Picture {
     }
 
     fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
-        let drawn = |diagram: &Diagram| match self.drawing {
-            Drawing::Text => text(diagram, self.palette, self.width),
-            Drawing::Svg => svg(diagram),
-            Drawing::Dot => dot(diagram),
-            Drawing::Mermaid => mermaid(diagram),
-        };
+        let drawn = |diagram| drawn(diagram, self.drawing, self.palette, self.width);
         records.iter().filter_map(diagram).map(drawn).collect::<String>().into_bytes()
     }
 

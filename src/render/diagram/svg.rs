@@ -23,7 +23,7 @@ const BEND: usize = 9;
 const STYLE: &str = include_str!("svg.css");
 
 /// The diagram as a document of its own.
-pub fn svg(diagram: &Diagram) -> String {
+pub(super) fn svg(diagram: &Diagram) -> String {
     let width = 2 * MARGIN + WIDTH * CELL.0;
     let picture = 2 * MARGIN + HEIGHT * CELL.1;
     let rows = layout::edges().count().div_ceil(COLUMNS);

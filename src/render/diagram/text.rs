@@ -15,14 +15,19 @@ const GAP: usize = 2;
 
 /// The whole picture, for a terminal or a pipe of this width. Below 80 columns there is no room for
 /// the drawing: the legend tells the same.
-pub fn text(diagram: &Diagram, palette: Palette, width: usize) -> String {
+pub(super) fn text(diagram: &Diagram, palette: Palette, width: usize) -> String {
     let mut lines = lines(diagram, palette, width);
     lines.push(String::new());
     lines.join("\n")
 }
 
 /// The picture for a terminal: at most so many lines, the drawing before the legend.
-pub fn frame(diagram: &Diagram, palette: Palette, width: usize, height: usize) -> Vec<String> {
+pub(super) fn frame(
+    diagram: &Diagram,
+    palette: Palette,
+    width: usize,
+    height: usize,
+) -> Vec<String> {
     let mut lines = lines(diagram, palette, width);
     if lines.len() > height {
         lines = drawn(diagram, palette, width);

@@ -1,0 +1,233 @@
+//! `explain` in sentences: a state, or the ways from one state to another. What is legal comes from
+//! the table of edges, what it means from the lore.
+
+use super::prose::{highlight, wrap};
+use super::style::Palette;
+use crate::tcp::edge::{Authority, EDGES, Edge, Side, leaving};
+use crate::tcp::lore::{self, Lore};
+use crate::tcp::path::{Between, Proof, between, ways};
+use crate::tcp::state::State;
+use unicode_width::UnicodeWidthStr;
+
+/// Longer lines are hard to read.
+const WIDEST: usize = 100;
+const INDENT: &str = "  ";
+
+/// Lays sentences out for a width.
+struct Page {
+    palette: Palette,
+    width: usize,
+    text: String,
+}
+
+/// A state: what it means, how one gets in and out, how long it lasts, what to look at.
+pub fn state(state: State, palette: Palette, width: usize) -> String {
+    let mut page = Page::new(palette, width);
+    let Some(lore) = lore::of(state) else {
+        page.paragraph(&format!("{state} is a code that Linux does not name."), "");
+        return page.text;
+    };
+    let Lore { brief, meaning, side, lasts, pile, next, sections } = *lore;
+    page.paragraph(&format!("{state}: {brief}"), "");
+    page.section("What it means", meaning);
+    page.section("Who is in it", side);
+    let into: Vec<&Edge> = EDGES.iter().filter(|edge| edge.to == state).collect();
+    page.edges("How one gets there", &into, |edge| format!("from {}", edge.from));
+    let out: Vec<&Edge> = leaving(state).collect();
+    page.edges("How one leaves", &out, |edge| format!("to {}", edge.to));
+    page.section("How long it lasts", lasts);
+    page.section("What many of them tell", pile);
+    page.heading("What to look at next");
+    for (command, shows) in next {
+        page.line(&format!("{INDENT}{command}"));
+        page.paragraph(shows, "      ");
+    }
+    page.section("Where it is laid down", sections);
+    page.text
+}
+
+/// Every legal way from one state to another, what they have in common, and what makes each step.
+pub fn change(from: State, to: State, palette: Palette, width: usize) -> String {
+    let mut page = Page::new(palette, width);
+    let ways = ways(from, to);
+    let count = match ways.len() {
+        0 => return page.no_way(from, to),
+        1 => "one way".to_owned(),
+        more => format!("{more} ways"),
+    };
+    page.paragraph(&format!("{from} to {to}: {count}"), "");
+    page.notes(from, to);
+    page.heading(if ways.len() == 1 { "The way" } else { "The ways, the shortest first" });
+    let mut steps = Vec::new();
+    for way in &ways {
+        let mut stations = vec![from];
+        stations.extend(way);
+        stations.push(to);
+        let walked: Vec<&Edge> = stations.windows(2).filter_map(|pair| edge(pair)).collect();
+        page.way(from, &walked);
+        steps.extend(walked);
+    }
+    let used: Vec<&Edge> = EDGES.iter().filter(|edge| steps.contains(edge)).collect();
+    page.edges("What makes each step", &used, |edge| format!("{} to {}", edge.from, edge.to));
+    page.text
+}
+
+fn edge(pair: &[State]) -> Option<&'static Edge> {
+    leaving(pair[0]).find(|edge| edge.to == pair[1])
+}
+
+/// A sentence's list: `A`, `A and B`, `A, B and C`.
+fn list(states: &[State], last: &str) -> String {
+    let names: Vec<String> = states.iter().map(State::to_string).collect();
+    match names.split_last() {
+        Some((only, [])) => only.clone(),
+        Some((end, rest)) => format!("{} {last} {end}", rest.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}
+
+impl Page {
+    fn new(palette: Palette, width: usize) -> Self {
+        Self { palette, width: width.min(WIDEST), text: String::new() }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn paragraph(&mut self, text: &str, indent: &str) {
+        for line in wrap(text, self.width.saturating_sub(indent.len())) {
+            let line = format!("{indent}{}", highlight(&line, self.palette));
+            self.line(&line);
+        }
+    }
+
+    fn heading(&mut self, title: &str) {
+        let heading = self.palette.heading(title);
+        self.line("");
+        self.line(&heading);
+    }
+
+    fn section(&mut self, title: &str, text: &str) {
+        self.heading(title);
+        self.paragraph(text, INDENT);
+    }
+
+    /// Edges as a table: the states, the cause, who walks it.
+    fn edges(&mut self, title: &str, edges: &[&Edge], name: impl Fn(&Edge) -> String) {
+        self.heading(title);
+        let widest = edges.iter().map(|edge| name(edge).width()).max().unwrap_or_default();
+        let before = INDENT.len() + widest + 2;
+        for edge in edges {
+            let cause = format!("{} {}", edge.cause, who(edge));
+            let name = name(edge);
+            let blank = widest - name.width() + 2;
+            let head = format!("{INDENT}{}{:blank$}", highlight(&name, self.palette), "");
+            let lines = wrap(&cause, self.width.saturating_sub(before).max(20));
+            for (i, line) in lines.iter().enumerate() {
+                let head = if i == 0 { head.clone() } else { " ".repeat(before) };
+                self.line(&format!("{head}{line}"));
+            }
+        }
+    }
+
+    /// One way on a line, or on several where it is long.
+    fn way(&mut self, from: State, steps: &[&Edge]) {
+        let mut line = format!("{INDENT}{from}");
+        for edge in steps {
+            let step = format!(" -> {}", edge.to);
+            if line.width() + step.width() > self.width {
+                let full = highlight(&line, self.palette);
+                self.line(&full);
+                line = INDENT.repeat(2);
+            }
+            line.push_str(&step);
+        }
+        let last = highlight(&line, self.palette);
+        self.line(&last);
+    }
+
+    /// What all ways have in common, and what only some.
+    fn notes(&mut self, from: State, to: State) {
+        let Between { certain, possible } = between(from, to, Proof::default()).unwrap_or_default();
+        self.line("");
+        self.paragraph(&passed(&certain, &possible), INDENT);
+        if from == State::Closed {
+            self.paragraph(
+                "CLOSED is where a life begins: a socket that was not there before.",
+                INDENT,
+            );
+        }
+        if to == State::Closed {
+            self.paragraph("CLOSED is where a life ends: the socket is gone.", INDENT);
+        }
+    }
+
+    fn no_way(mut self, from: State, to: State) -> String {
+        if from == to {
+            self.paragraph(&format!("{from} is one state: no step leads from it to itself."), "");
+            self.line("");
+            let text = format!("tcplapse explain {from} tells what it means.");
+            self.paragraph(&text, INDENT);
+            return self.text;
+        }
+        self.paragraph(&format!("{from} to {to}: no legal way"), "");
+        self.line("");
+        let reached = |wanted: &dyn Fn(State) -> bool| -> Vec<State> {
+            State::NAMED.into_iter().filter(|state| wanted(*state)).collect()
+        };
+        let after = reached(&|state| !ways(from, state).is_empty());
+        let before = reached(&|state| !ways(state, to).is_empty());
+        self.paragraph(
+            &format!(
+                "From {from} a socket can only get to {}; to {to} only from {}.",
+                list(&after, "and"),
+                list(&before, "and")
+            ),
+            INDENT,
+        );
+        self.line("");
+        self.paragraph(
+            "Where both are seen with the same ends, one after the other, the first socket is \
+             gone and another one has taken its place: tcplapse tells the end of the one and the \
+             birth of the other.",
+            INDENT,
+        );
+        self.text
+    }
+}
+
+/// `(passive side, Linux)`.
+fn who(edge: &Edge) -> String {
+    let side = match edge.side {
+        Side::Active => "active side",
+        Side::Passive => "passive side",
+        Side::Both => "both sides",
+        Side::Kernel => "kernel",
+    };
+    match edge.authority {
+        Authority::Rfc9293 => format!("({side})"),
+        Authority::Linux => format!("({side}, Linux only)"),
+    }
+}
+
+fn passed(certain: &[State], possible: &[State]) -> String {
+    match (certain, possible) {
+        ([], []) => "One step: nothing lies between.".to_owned(),
+        ([], _) => format!(
+            "No state lies on every way; {} on some. Seen from outside, they are possible, not \
+             certain.",
+            list(possible, "and")
+        ),
+        (_, []) => format!("Certainly through {}: there is no other way.", list(certain, "and")),
+        _ => format!(
+            "Certainly through {}, which lies on every way; possibly through {}.",
+            list(certain, "and"),
+            list(possible, "or")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;
