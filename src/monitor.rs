@@ -217,6 +217,7 @@ impl<'a> Monitor<'a> {
         let Transition { inode, last_inode, listener, from, to, life, .. } = transition;
         if let Some(caller) = &transition.caller {
             let process = self.finder.caller(caller, &self.filter.process);
+            let process = self.best_known(life, process);
             self.callers.insert(life, (process, transition.time.boot));
         }
         let owner = self.owner(life, inode, last_inode, listener);
@@ -331,7 +332,17 @@ impl<'a> Monitor<'a> {
             return found;
         }
         let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
-        Attribution { main: Some(process.clone()), holders: found.holders, source }
+        // It may have been gone when it was asked for its name.
+        let held = found.main.filter(|main| process.is_unknown() && main.pid == process.pid);
+        let main = held.unwrap_or_else(|| process.clone());
+        Attribution { main: Some(main), holders: found.holders, source }
+    }
+
+    /// A process that could not be asked any more, as it was known when it acted before.
+    fn best_known(&self, life: LifeId, process: Process) -> Process {
+        let before = self.callers.get(&life).map(|(before, _)| before);
+        let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
+        same.cloned().unwrap_or(process)
     }
 
     /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be

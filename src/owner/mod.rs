@@ -95,6 +95,11 @@ impl Process {
         Self { pid, start: 0, comm: Vec::new(), exe: Exe::None, cmdline: Vec::new(), uid: None }
     }
 
+    /// Whether no more than its id is known.
+    pub const fn is_unknown(&self) -> bool {
+        self.start == 0 && self.comm.is_empty()
+    }
+
     /// By the name that the kernel's event gave it, if it did.
     #[must_use]
     pub fn named(mut self, caller: &Caller) -> Self {

@@ -1,7 +1,7 @@
 //! A recording: readings as lines of JSON, and back. Pure.
 //!
 //! The first line names the run; each line after it is a reading. A pass is written as what differs
-//! from the pass before ([`delta`]), and a stretch of passes that show the same is one line. The
+//! from the pass before (`delta`), and a stretch of passes that show the same is one line. The
 //! owners found for a reading stand before it.
 
 mod convert;

@@ -28,7 +28,7 @@ pub struct End {
 /// How far (ns) before the end a sign of it can be, and how far after. What is between them is the
 /// work of one function, but the CPU may be taken away in it.
 const BEFORE: u64 = 10_000_000;
-/// See [`BEFORE`].
+/// As `BEFORE`, for what comes after.
 pub const AFTER: u64 = 5_000_000;
 
 /// A sign that a socket is about to be cut off, or was.

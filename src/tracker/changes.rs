@@ -14,12 +14,21 @@ pub(super) struct Events {
     /// The lives that events have named, by the kernel's address of the socket.
     names: HashMap<u64, (Ends, LifeId)>,
     /// Ends that events closed since the last pass began: its rows may still show them.
-    closed: Vec<(Ends, Stamp)>,
+    closed: HashMap<Ends, Stamp>,
     /// What came before the first look.
     early: Vec<Change>,
 }
 
 impl Events {
+    /// Rows and events from before this instant may still show these ends.
+    pub(super) fn note_closed(&mut self, ends: Ends, time: Stamp) {
+        self.closed.insert(ends, time);
+    }
+
+    fn was_closed_since(&self, ends: Ends, since: Stamp) -> bool {
+        self.closed.get(&ends).is_some_and(|time| *time >= since)
+    }
+
     /// Events were lost: an address may have been given to another socket.
     pub(super) fn forget_names(&mut self) {
         self.names.clear();
@@ -37,6 +46,8 @@ impl Tracker {
         match known {
             _ if change.from == State::Closed => self.be_born(change, known, &mut told),
             Some((ends, id)) => self.move_on(change, ends, id, &mut told),
+            // A look-up was ahead of the event.
+            None if self.events.was_closed_since(change.ends, change.time) => {}
             None => {
                 // It was there before, unseen by polls.
                 let id = self.begin(change.ends, change.from, change.time, false);
@@ -50,7 +61,7 @@ impl Tracker {
 
     /// What happened while the first look was taken: its rows may show it already.
     pub(super) fn take_early_changes(&mut self, pass: &Snapshot, first: bool) -> Vec<Conclusion> {
-        self.events.closed.retain(|(_, time)| *time >= pass.start);
+        self.events.closed.retain(|_, time| *time >= pass.start);
         if !first {
             return Vec::new();
         }
@@ -95,7 +106,7 @@ impl Tracker {
             life.show_stale(row, index, pass, &at.look());
             return true;
         }
-        self.events.closed.iter().any(|(ends, time)| *ends == row.ends && *time >= at.start)
+        self.events.was_closed_since(row.ends, at.start)
     }
 
     /// The life that an event is about: by the kernel's address, else by its ends.
@@ -177,12 +188,12 @@ impl Tracker {
                 (way.direct, way.caller) = (false, None);
             }
             self.events.names.remove(&change.socket);
+            // Not about the other end: a look-up is ahead of the events that tell of it.
             self.ask(ends, id);
-            self.ask_other_ends();
             return;
         }
         self.events.names.remove(&change.socket);
-        self.events.closed.push((ends, change.time));
+        self.events.note_closed(ends, change.time);
         self.close(&over, &look, told);
         self.release(told);
     }

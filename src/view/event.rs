@@ -134,7 +134,11 @@ impl Owner {
         });
         Self {
             pid: owner.main.as_ref().map(|process| process.pid),
-            process: owner.main.as_ref().map(|process| escape(&process.comm)),
+            process: owner
+                .main
+                .as_ref()
+                .filter(|process| !process.is_unknown())
+                .map(|process| escape(&process.comm)),
             owners: held.collect(),
             owner_source: owner.source,
         }

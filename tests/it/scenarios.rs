@@ -19,6 +19,8 @@ const INTERVAL: u64 = 100_000;
 const PASS: u64 = 1000;
 /// How long after a poll the first kernel event comes.
 const EVENTS: u64 = 10_000;
+/// And when sockets are looked up.
+const LOOKS: u64 = 50_000;
 
 #[test]
 fn every_scenario_is_told_as_written() {
@@ -177,7 +179,7 @@ impl Case {
                 }
                 Step::Look(found) => {
                     let answers = answers(&tracker.questions(), found);
-                    let (start, end) = (stamp(now + 2 * PASS), stamp(now + 3 * PASS));
+                    let (start, end) = (stamp(now + LOOKS), stamp(now + LOOKS + PASS));
                     tracker.update(&Reading::Answers(Answers { start, end, netns: None, answers }))
                 }
                 Step::Poll(rows, bad_rows) => {
@@ -261,7 +263,7 @@ fn when(time: Stamp) -> String {
     let (poll, later) = (time.boot / INTERVAL, time.boot % INTERVAL);
     match later {
         0 | PASS => poll.to_string(),
-        EVENTS.. => format!("{poll}e{}", later - EVENTS),
+        EVENTS..LOOKS => format!("{poll}e{}", later - EVENTS),
         _ => format!("{poll}+"),
     }
 }
