@@ -109,18 +109,32 @@ fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }
 
-#[test]
-fn the_man_page_is_the_one_that_the_program_and_its_sections_make() {
-    let path = root().join("man/tcplapse.1");
-    let made = man_page();
+/// Holds a committed file against what the program makes now, or writes it anew.
+fn assert_fresh(file: &str, made: &str) {
+    let path = root().join(file);
     if std::env::var_os("TCPLAPSE_WRITE").is_some() {
-        fs::write(&path, &made).expect("the man page can be written");
+        fs::write(&path, made).expect("the file can be written");
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == made,
-        "man/tcplapse.1 is stale; renew it with: TCPLAPSE_WRITE=1 cargo test --test it man"
+        "{file} is stale; renew it with: TCPLAPSE_WRITE=1 cargo test --test it man"
     );
+}
+
+#[test]
+fn the_man_page_is_the_one_that_the_program_and_its_sections_make() {
+    assert_fresh("man/tcplapse.1", &man_page());
+}
+
+#[test]
+fn the_picture_of_the_readme_is_the_one_that_the_program_draws() {
+    assert_fresh("man/diagram.svg", &stdout(&["explain", "--format", "svg"]));
+    let shown = read("README.md");
+    assert!(shown.contains("](man/diagram.svg)"), "the README shows it");
+    let drawing = stdout(&["explain"]);
+    let bar = drawing.lines().nth(22).expect("the bar below the drawing");
+    assert!(shown.contains(bar), "the README's transcript is of another drawing");
 }
 
 #[test]
