@@ -182,11 +182,16 @@ impl<'a> Monitor<'a> {
             self.finder.learn(owners);
         }
         let is_pass = matches!(reading, Reading::Snapshot(_));
+        let is_event = matches!(reading, Reading::Change(_));
         if let Reading::Snapshot(snapshot) = reading {
             self.rows = snapshot.rows;
         }
         self.find_new(is_pass);
-        self.prove(&conclusions);
+        if is_event {
+            self.recall(&conclusions);
+        } else {
+            self.prove(&conclusions);
+        }
         let news = conclusions.into_iter().filter_map(|conclusion| match conclusion {
             Conclusion::Lost(lost) => {
                 self.coverage.lost += lost.count.unwrap_or(1);
@@ -287,6 +292,20 @@ impl<'a> Monitor<'a> {
         // A listener speaks for what it has not accepted only if it has one holder among all
         // processes, whatever the filter.
         self.find(Among::All(&self.filter.process), &listeners);
+        self.disown_newborns(conclusions);
+    }
+
+    /// Makes sure of the holders known. Kernel events come by the thousand: they are no reason to
+    /// look into every process, and who acted says so.
+    fn recall(&mut self, conclusions: &[Conclusion]) {
+        for conclusion in conclusions {
+            if let Conclusion::Transition(told) = conclusion
+                && told.inode != 0
+                && self.filter.wants_ends(&told.ends)
+            {
+                self.still_proven(told.inode);
+            }
+        }
         self.disown_newborns(conclusions);
     }
 
