@@ -10,4 +10,5 @@ mod sock_diag;
 mod sources;
 mod states;
 mod story;
+mod trace;
 mod twins;

@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 
 const TCPLAPSE: &str = env!("CARGO_BIN_EXE_tcplapse");
 
+const NOBODY: u32 = 65534;
+
 /// `tcplapse list -j` with these arguments.
 ///
 /// # Panics
@@ -25,10 +27,15 @@ pub(crate) fn list(args: &[&str]) -> Vec<Listed> {
 /// # Panics
 /// As [`list`].
 pub(crate) fn list_as_nobody(args: &[&str]) -> Option<Vec<Listed>> {
-    const NOBODY: u32 = 65534;
     let mut command = Command::new(TCPLAPSE);
     let output = command.args(["list", "-j"]).args(args).uid(NOBODY).gid(NOBODY).output();
     output.is_ok().then(|| listed(output))
+}
+
+/// A run that ends by itself, as a user without rights: status, output and errors; `None` if that
+/// may not be tried.
+pub(crate) fn run_as_nobody(args: &[&str]) -> Option<Output> {
+    Command::new(TCPLAPSE).args(args).uid(NOBODY).gid(NOBODY).output().ok()
 }
 
 fn listed(output: std::io::Result<Output>) -> Vec<Listed> {
