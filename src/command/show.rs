@@ -42,6 +42,7 @@ pub(super) fn show(
     if more {
         output.write(view.so_far(&mut Now { monitor, lives: &mut lives }), stop)?;
     }
+    tell(monitor.notices());
     tell([monitor.coverage().to_string()]);
     Ok(())
 }

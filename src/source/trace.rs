@@ -25,11 +25,12 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at what the rings had.
 const CADENCE: Duration = Duration::from_millis(10);
+/// How long a run that is over tells what had been read but not been told. Who follows may be slow.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// `PF_KTHREAD`, among a thread's flags.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
 /// The events of the machine and the tables of the caller's network namespace.
-#[allow(clippy::struct_excessive_bools)] // what was told, and what is to be done next
 pub struct Trace {
     follower: Follower,
     /// Events that others may still come before.
@@ -46,7 +47,10 @@ pub struct Trace {
     ready: VecDeque<Reading>,
     /// CPU time from which on nothing was done for polls; none while that goes on.
     idle_since: Option<Duration>,
-    over: bool,
+    /// The run is over; what is ready may be told until then.
+    over: Option<Instant>,
+    /// Readings for which there was no time at the end.
+    untold: usize,
     reasons_lost: bool,
     undecided_told: bool,
     notices: Vec<String>,
@@ -88,7 +92,8 @@ impl Trace {
             afresh: true,
             ready: VecDeque::new(),
             idle_since: None,
-            over: false,
+            over: None,
+            untold: 0,
             reasons_lost: false,
             undecided_told: false,
             notices: Vec::new(),
@@ -108,7 +113,7 @@ impl Trace {
 
     /// The run is over: tells what has been delivered.
     fn finish(&mut self) -> Result<()> {
-        self.over = true;
+        self.over = Some(Instant::now() + LAST_WORDS);
         let delivery = self.follower.finish().map_err(ring_broke)?;
         self.take(delivery);
         Ok(())
@@ -132,7 +137,7 @@ impl Trace {
         for event in self.early.drain(..ripe) {
             self.joiner.take(&event, look);
         }
-        self.tell(until.saturating_sub(if self.over { 0 } else { PATIENCE }));
+        self.tell(until.saturating_sub(if self.over.is_some() { 0 } else { PATIENCE }));
     }
 
     /// Tells what happened up to this time (ns), and the poll that ended by then.
@@ -191,13 +196,17 @@ impl Source for Trace {
         // If a poll was handed out last, its price ends here.
         self.idle_since.get_or_insert_with(clock::cpu);
         loop {
+            if self.over.is_some_and(|end| end <= Instant::now()) {
+                self.untold = self.ready.len();
+                self.ready.clear();
+            }
             if let Some(reading) = self.ready.pop_front() {
                 if matches!(reading, Reading::Snapshot(_)) {
                     self.excuse();
                 }
                 return Ok(Some(reading));
             }
-            if self.over {
+            if self.over.is_some() {
                 return Ok(None);
             }
             match stop.wait(self.due())? {
@@ -230,6 +239,10 @@ impl Source for Trace {
                  --ring takes a larger size"
                     .to_owned(),
             );
+        }
+        let untold = std::mem::take(&mut self.untold);
+        if untold > 0 {
+            notices.push(format!("the run ended with {untold} changes of state read and not told"));
         }
         let undecided = self.joiner.undecided();
         if undecided > 0 && !std::mem::replace(&mut self.undecided_told, true) {

@@ -304,3 +304,6 @@ impl Joiner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

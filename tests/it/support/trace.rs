@@ -16,6 +16,9 @@ const EINVAL: i32 = 22;
 /// Per CPU: a connection makes ten events of some 100 bytes.
 const BUFFER_KB: &str = "16384";
 
+/// How many instances this process has made: each has a name of its own.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 /// One event, in microseconds of the monotonic clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Traced {
@@ -48,8 +51,7 @@ impl Trace {
     pub(crate) fn start(ports: RangeInclusive<u16>) -> Result<Self, String> {
         let mount_point = tempfile::tempdir().map_err(|error| error.to_string())?;
         mount_privately(mount_point.path()).map_err(|error| format!("no tracefs: {error}"))?;
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let instance = mount_point.path().join(format!("instances/judge-{}-{}", name.0, name.1));
         let trace = Self { instance, mount_point };
         match fs::create_dir(&trace.instance).and_then(|()| trace.enable(&ports)) {
