@@ -1,12 +1,18 @@
-//! When a run has to end: a signal, its time, or a reader that went away. Every wait goes here.
+//! When a run has to end: a signal, its time, or a reader that went away. Every wait goes here, and
+//! so does whatever else wants attention meanwhile: a call for a report, a key, a terminal of
+//! another size.
 
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io::{self, IsTerminal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGWINCH};
+use signal_hook::{flag, low_level};
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a run that has to end waits for a reader that takes nothing.
@@ -17,8 +23,17 @@ const FOREVER: Duration = Duration::from_hours(24 * 366);
 /// Waits, and knows when to give up.
 #[derive(Debug)]
 pub struct Stop {
-    /// Readable once a signal has come.
+    /// Readable once a signal that ends the run has come.
     signals: UnixStream,
+    sender: UnixStream,
+    /// Readable when there is a call.
+    calls: UnixStream,
+    caller: UnixStream,
+    report: Arc<AtomicBool>,
+    suspend: Arc<AtomicBool>,
+    /// Keys are listened to.
+    keys: Cell<bool>,
+    interrupted: Cell<bool>,
     deadline: Option<Instant>,
     watch_reader: bool,
 }
@@ -26,7 +41,7 @@ pub struct Stop {
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// The time waited for has come.
+    /// The time waited for has come, or somebody wants to know how things stand now.
     Due,
     /// There is something to read.
     Readable,
@@ -36,20 +51,82 @@ pub enum Wake {
     ReaderGone,
 }
 
+/// What somebody asked for while the run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calls {
+    /// The timelines so far: SIGUSR1.
+    pub report: bool,
+    /// To be stopped from the terminal: SIGTSTP.
+    pub suspend: bool,
+}
+
 impl Stop {
-    /// Catches SIGINT and SIGTERM; stops by itself after `duration`.
+    /// Catches SIGINT and SIGTERM; stops by itself after `duration`. SIGUSR1 is a call.
     pub fn new(duration: Option<Duration>) -> Result<Self> {
-        let failed = |cause| Error::System { what: "catch signals", cause };
-        let (signals, sender) = UnixStream::pair().map_err(failed)?;
-        for signal in [SIGINT, SIGTERM] {
-            let sender = sender.try_clone().map_err(failed)?;
-            signal_hook::low_level::pipe::register(signal, sender).map_err(failed)?;
-        }
+        let (signals, sender) = UnixStream::pair().map_err(uncaught)?;
+        let (calls, caller) = UnixStream::pair().map_err(uncaught)?;
+        calls.set_nonblocking(true).map_err(uncaught)?;
         // A duration beyond the clock's range is no limit.
         let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
-        // A hang-up of a terminal comes as a signal; a pipe's reader goes silently.
-        let watch_reader = !io::stdout().is_terminal();
-        Ok(Self { signals, deadline, watch_reader })
+        let stop = Self {
+            signals,
+            sender,
+            calls,
+            caller,
+            report: Arc::default(),
+            suspend: Arc::default(),
+            keys: Cell::new(false),
+            interrupted: Cell::new(false),
+            deadline,
+            // A hang-up of a terminal comes as a signal; a pipe's reader goes silently.
+            watch_reader: !io::stdout().is_terminal(),
+        };
+        stop.ends_by(&[SIGINT, SIGTERM])?;
+        stop.call_by(SIGUSR1, &stop.report)?;
+        Ok(stop)
+    }
+
+    /// From now on also minds what happens to a terminal that is drawn on: another size, a stop
+    /// from the keyboard, its end. Every such signal is a call, or ends the run.
+    pub fn mind_terminal(&self) -> Result<()> {
+        self.ends_by(&[SIGHUP, SIGQUIT])?;
+        self.call_by(SIGWINCH, &Arc::default())?;
+        self.call_by(SIGTSTP, &self.suspend)
+    }
+
+    /// From now on the key `q` ends the run.
+    pub fn mind_keys(&self) {
+        self.keys.set(true);
+    }
+
+    /// What was asked for since the last time.
+    pub fn calls(&self) -> Calls {
+        let called = |flag: &AtomicBool| flag.swap(false, Ordering::Relaxed);
+        Calls { report: called(&self.report), suspend: called(&self.suspend) }
+    }
+
+    /// Whether a signal or a key ended the run.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.get()
+    }
+
+    fn is_time_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    fn ends_by(&self, signals: &[i32]) -> Result<()> {
+        for signal in signals {
+            let sender = self.sender.try_clone().map_err(uncaught)?;
+            low_level::pipe::register(*signal, sender).map_err(uncaught)?;
+        }
+        Ok(())
+    }
+
+    /// A signal that sets a flag, and then wakes.
+    fn call_by(&self, signal: i32, set: &Arc<AtomicBool>) -> Result<()> {
+        flag::register(signal, Arc::clone(set)).map_err(uncaught)?;
+        let caller = self.caller.try_clone().map_err(uncaught)?;
+        low_level::pipe::register(signal, caller).map(|_| ()).map_err(uncaught)
     }
 
     /// Waits until `due`, or until the run has to end.
@@ -64,7 +141,7 @@ impl Stop {
             let left = until.saturating_duration_since(Instant::now());
             let wake = self.poll(left, source)?;
             let now = Instant::now();
-            let over = self.deadline.is_some_and(|deadline| deadline <= now);
+            let over = self.is_time_over();
             match wake {
                 // However much there is to read, a run ends in time.
                 None | Some(Wake::Readable) if over => return Ok(Wake::Stop),
@@ -93,7 +170,7 @@ impl Stop {
                 // An error or a hang-up is for the write to report.
                 return Ok(Wake::Due);
             }
-            if !signals.is_empty() || self.deadline.is_some_and(|end| end <= Instant::now()) {
+            if !signals.is_empty() || self.is_time_over() {
                 break;
             }
         }
@@ -102,27 +179,57 @@ impl Stop {
         Ok(if fds[0].revents().is_empty() { Wake::Stop } else { Wake::Due })
     }
 
-    /// Looks for a signal, a closed pipe or something to read for at most `left`.
+    /// Looks for a signal, a closed pipe, a call, a key or something to read for at most `left`.
     fn poll(&self, left: Duration, source: Option<BorrowedFd<'_>>) -> Result<Option<Wake>> {
-        let (stdout, signals) = (io::stdout(), self.signals.as_fd());
+        let (stdout, stdin) = (io::stdout(), io::stdin());
+        let signals = self.signals.as_fd();
         let reader = if self.watch_reader { stdout.as_fd() } else { signals };
+        let keys = if self.keys.get() { stdin.as_fd() } else { signals };
         let mut fds = [
             PollFd::from_borrowed_fd(signals, PollFlags::IN),
             // No event asked for: an error or a hang-up is always told.
             PollFd::from_borrowed_fd(reader, PollFlags::empty()),
             PollFd::from_borrowed_fd(source.unwrap_or(signals), PollFlags::IN),
+            PollFd::new(&self.calls, PollFlags::IN),
+            PollFd::from_borrowed_fd(keys, PollFlags::IN),
         ];
         poll_for(&mut fds, left)?;
-        let [signals, reader, source] = fds.map(|fd| fd.revents());
+        let [signals, reader, source, calls, keys] = fds.map(|fd| fd.revents());
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-        Ok(if !signals.is_empty() {
+        Ok(if !signals.is_empty() || !keys.is_empty() && self.wants_to_quit() {
+            self.interrupted.set(true);
             Some(Wake::Stop)
         } else if reader.intersects(gone) {
             Some(Wake::ReaderGone)
+        } else if !calls.is_empty() {
+            self.hear_calls();
+            Some(Wake::Due)
         } else {
             (!source.is_empty()).then_some(Wake::Readable)
         })
     }
+
+    /// Whether a key that was pressed ends the run.
+    fn wants_to_quit(&self) -> bool {
+        let mut keys = [0; 64];
+        match rustix::io::read(io::stdin(), &mut keys) {
+            Ok(0) | Err(_) => {
+                self.keys.set(false);
+                false
+            }
+            Ok(read) => keys[..read].iter().any(|key| matches!(key, b'q' | b'Q')),
+        }
+    }
+
+    /// Empties the pipe of the calls: their flags tell what they were.
+    fn hear_calls(&self) {
+        let mut calls = [0; 64];
+        while matches!((&self.calls).read(&mut calls), Ok(read) if read > 0) {}
+    }
+}
+
+fn uncaught(cause: io::Error) -> Error {
+    Error::System { what: "catch signals", cause }
 }
 
 /// Polls for at most `left`; a signal ends it early.

@@ -4,6 +4,8 @@ pub mod explain;
 pub mod list;
 mod names;
 pub mod output;
+mod reports;
+mod screen;
 mod show;
 mod sources;
 pub mod terminal;

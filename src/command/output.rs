@@ -1,24 +1,26 @@
 //! Standard output: records in the chosen format, flushed as they come, at most as many as asked.
 
 use super::names::Resolver;
-use super::{tell, terminal};
+use super::terminal;
 use crate::cli::{FormatName, ViewName};
 use crate::error::{Error, Result};
-use crate::render::Renderer;
 use crate::render::board::Board;
 use crate::render::cell::{Clock, Names};
 use crate::render::csv::Csv;
 use crate::render::diagram::{Drawing, Picture};
 use crate::render::events::Events;
 use crate::render::json::Json;
+use crate::render::style::Palette;
 use crate::render::table::Sockets;
 use crate::render::timeline::Timeline;
+use crate::render::{Renderer, Size};
 use crate::settings::Print;
 use crate::stop::{Stop, Wake};
 use crate::view::Record;
 use jiff::tz::TimeZone;
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 /// A pipe that is ready for writing takes this much without blocking (POSIX: 512 or more).
@@ -33,7 +35,9 @@ pub struct Output {
     /// How many more records are wanted.
     left: Option<u64>,
     written: u64,
+    /// What was told beside the records, each kind once, and what of it still has to be.
     aside: HashSet<String>,
+    asides: Vec<String>,
     resolver: Option<Resolver>,
 }
 
@@ -77,7 +81,14 @@ impl Output {
         };
         let resolves = print.resolve && print.format == FormatName::Text;
         let resolver = resolves.then(|| Resolver::new(patience));
-        Self { renderer, left: max_count, written: 0, aside: HashSet::new(), resolver }
+        Self {
+            renderer,
+            left: max_count,
+            written: 0,
+            aside: HashSet::new(),
+            asides: Vec::new(),
+            resolver,
+        }
     }
 
     /// Writes what comes before the first record.
@@ -103,7 +114,7 @@ impl Output {
         records.retain(|record| match self.renderer.aside(record) {
             Some(sentence) => {
                 if self.aside.insert(sentence.clone()) {
-                    tell([sentence]);
+                    self.asides.push(sentence);
                 }
                 false
             }
@@ -113,15 +124,38 @@ impl Output {
             records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= records.len() as u64;
         }
-        let numbers = Names::default();
-        let names = match &mut self.resolver {
-            Some(resolver) => resolver.names_for(&records),
-            None => &numbers,
-        };
+        let names = names_for(&mut self.resolver, &records);
         self.written += records.len() as u64;
-        let whole = write_out(&self.renderer.rows(&records, names), stop)?;
+        let whole = write_out(&self.renderer.rows(&records, &names), stop)?;
         Ok(whole && self.left != Some(0))
     }
+
+    /// The lines of a frame that shows these records.
+    pub fn frame(&mut self, records: &[Record], size: Size) -> Vec<String> {
+        self.renderer.frame(records, &names_for(&mut self.resolver, records), size)
+    }
+
+    /// What is to be told beside the records, on standard error.
+    pub fn asides(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.asides)
+    }
+}
+
+/// Names for these records, if they are wanted.
+fn names_for<'n>(resolver: &'n mut Option<Resolver>, records: &[Record]) -> Cow<'n, Names> {
+    match resolver {
+        Some(resolver) => Cow::Borrowed(resolver.names_for(records)),
+        None => Cow::Owned(Names::default()),
+    }
+}
+
+/// Lives as text for standard error.
+pub(super) fn timelines(print: &Print, records: &[Record]) -> Vec<u8> {
+    let stderr = io::stderr();
+    let on = stderr.is_terminal() && terminal::palette(print.color).on;
+    let width = terminal::width_of(&stderr).map(usize::from);
+    let mut timeline = Timeline { clock: clock(print), palette: Palette { on }, width };
+    timeline.rows(records, &Names::default())
 }
 
 fn events(print: &Print) -> Events {
@@ -155,7 +189,7 @@ fn clock(print: &Print) -> Clock {
 
 /// Writes piece by piece, so that a reader who has stopped reading cannot keep the run from its
 /// end; false if it had to end before everything was written.
-fn write_out(bytes: &[u8], stop: &Stop) -> Result<bool> {
+pub(super) fn write_out(bytes: &[u8], stop: &Stop) -> Result<bool> {
     let mut stdout = io::stdout().lock();
     for piece in pieces(bytes) {
         if stop.wait_writable()? == Wake::Stop {

@@ -1,8 +1,11 @@
 //! The loop of every command that shows a run: readings in, records of the chosen view out.
 
 use super::output::Output;
+use super::reports::{Reports, report};
+use super::screen::Screen;
 use super::tell;
-use super::views::{self, Now};
+use super::views::{self, Now, View};
+use crate::cli::FormatName;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::settings::Settings;
@@ -22,29 +25,97 @@ pub(super) fn show(
     settings: &Settings,
     mut empty: Option<String>,
 ) -> Result<()> {
-    let mut view = views::open(&settings.print, settings.max_count);
     let mut lives = Lives::default();
-    let mut output = Output::of_view(&settings.print, settings.max_count, settings.pace.interval);
+    let mut show = Show::open(settings, stop)?;
     let mut more = true;
-    output.begin(stop)?;
+    show.output.begin(stop)?;
     while more
-        && !view.is_full()
+        && !show.view.is_full()
         && let Some(news) = monitor.read(stop)?
     {
         let nothing = !news.iter().any(passes);
-        tell(lost_sight(lives.take(&news, || monitor.followed())));
-        let records = view.take(news, &mut Now { monitor, lives: &mut lives });
-        more = output.write(records, stop)?;
-        tell(monitor.notices());
-        let waiting = empty.take().filter(|_| nothing && io::stderr().is_terminal());
-        tell(waiting);
-    }
-    if more {
-        output.write(view.so_far(&mut Now { monitor, lives: &mut lives }), stop)?;
+        let mut said: Vec<String> =
+            lost_sight(lives.take(&news, || monitor.followed())).into_iter().collect();
+        more = show.take(news, &mut Now { monitor, lives: &mut lives }, stop)?;
+        said.extend(show.output.asides().into_iter().chain(monitor.notices()));
+        let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
+        said.extend(empty.take().filter(|_| waits));
+        show.say(said);
     }
     tell(monitor.notices());
+    show.end(more, &mut Now { monitor, lives: &mut lives }, stop)?;
     tell([monitor.coverage().to_string()]);
     Ok(())
+}
+
+/// A run as it is shown.
+struct Show<'s> {
+    settings: &'s Settings,
+    view: Box<dyn View>,
+    output: Output,
+    /// Where a picture is drawn again and again.
+    screen: Option<Screen>,
+    reports: Reports,
+}
+
+impl<'s> Show<'s> {
+    fn open(settings: &'s Settings, stop: &Stop) -> Result<Self> {
+        let Settings { print, max_count, pace, .. } = settings;
+        let view = views::open(print, *max_count);
+        let drawn = view.is_picture() && print.format == FormatName::Text;
+        Ok(Self {
+            settings,
+            view,
+            output: Output::of_view(print, *max_count, pace.interval),
+            screen: if drawn { Screen::open(stop)? } else { None },
+            reports: Reports::default(),
+        })
+    }
+
+    /// Shows the news of one reading, and answers who called; false when nobody wants more.
+    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>, stop: &Stop) -> Result<bool> {
+        let records = self.view.take(news, now);
+        let more = self.output.write(records, stop)?;
+        let calls = stop.calls();
+        if calls.report {
+            self.report(report(&self.settings.print, now));
+        }
+        let Some(screen) = &mut self.screen else { return Ok(more) };
+        if calls.suspend {
+            screen.suspend();
+        }
+        let lines = self.output.frame(&self.view.picture(now), Screen::size());
+        Ok(screen.draw(&lines, stop)? && more)
+    }
+
+    /// A report on the terminal that is drawn on stands there once the run is over.
+    fn report(&mut self, report: Vec<u8>) {
+        match &mut self.screen {
+            Some(screen) if io::stderr().is_terminal() => {
+                screen.aside(|| Reports::default().write(report));
+            }
+            _ => self.reports.write(report),
+        }
+    }
+
+    /// Sentences, on standard error.
+    fn say(&mut self, sentences: Vec<String>) {
+        match &mut self.screen {
+            Some(screen) if !sentences.is_empty() => screen.aside(|| tell(sentences)),
+            _ => tell(sentences),
+        }
+    }
+
+    /// What is told when the run is over. A terminal that was drawn on is left clean where that was
+    /// asked for; a run that ends by itself leaves its picture.
+    fn end(mut self, more: bool, now: &mut Now<'_, '_>, stop: &Stop) -> Result<()> {
+        let drawn = self.screen.take().is_some();
+        if more && !(drawn && stop.is_interrupted()) {
+            self.output.write(self.view.so_far(now), stop)?;
+            tell(self.output.asides());
+        }
+        Ok(())
+    }
 }
 
 /// Whether news is of what was asked for.

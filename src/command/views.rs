@@ -7,9 +7,14 @@ use crate::transition::{Event, LifeId};
 use crate::view::conversation::{Conversations, paired};
 use crate::view::diagram::Diagram;
 use crate::view::event::EventRecord;
+use crate::view::socket::SocketRecord;
 use crate::view::timeline::{LifeRecord, Lives};
 use crate::view::{News, Record};
 use std::collections::HashSet;
+use std::time::Duration;
+
+/// How long a socket that has gone is still shown.
+const FADING: Duration = Duration::from_secs(2);
 
 /// What a view may ask when there is news.
 pub(super) struct Now<'m, 'f> {
@@ -32,6 +37,16 @@ pub(super) trait View {
     fn is_full(&self) -> bool {
         false
     }
+
+    /// Whether it is a picture: on a terminal it is drawn again with every reading.
+    fn is_picture(&self) -> bool {
+        false
+    }
+
+    /// What a picture shows on a terminal, beside what there is.
+    fn picture(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
+        self.so_far(now)
+    }
 }
 
 /// The view that the settings ask for; a diagram is full with `max_count` events.
@@ -39,7 +54,7 @@ pub(super) fn open(print: &Print, max_count: Option<u64>) -> Box<dyn View> {
     match print.view {
         ViewName::Events => Box::new(Events),
         ViewName::Timeline => Box::new(Timeline::new(print.format == FormatName::Text)),
-        ViewName::Table => Box::new(Table),
+        ViewName::Table => Box::new(Table::default()),
         ViewName::Diagram => Box::new(Counts { diagram: Diagram::default(), left: max_count }),
     }
 }
@@ -139,10 +154,24 @@ fn life(life: LifeRecord) -> Record {
 }
 
 /// The sockets there are now.
-struct Table;
+#[derive(Default)]
+struct Table {
+    /// Sockets that have gone, to be shown for a moment.
+    gone: Vec<SocketRecord>,
+}
 
 impl View for Table {
-    fn take(&mut self, news: Vec<News>, _: &mut Now<'_, '_>) -> Vec<Record> {
+    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>) -> Vec<Record> {
+        let at = now.monitor.read_at();
+        self.gone.retain(|socket| at.since(socket.time) < FADING);
+        for news in &news {
+            if let News::Told(told) = news
+                && told.transition.event == Event::Closed
+                && told.passes
+            {
+                self.gone.push(SocketRecord::gone(told));
+            }
+        }
         losses(news)
     }
 
@@ -150,6 +179,20 @@ impl View for Table {
         let mut sockets = now.monitor.sockets();
         sockets.sort_by_key(|socket| std::cmp::Reverse(socket.held));
         sockets.into_iter().map(|socket| Record::Socket(Box::new(socket))).collect()
+    }
+
+    fn is_picture(&self) -> bool {
+        true
+    }
+
+    fn picture(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
+        let mut records = self.so_far(now);
+        let at = now.monitor.read_at();
+        for socket in &self.gone {
+            let held = Some(at.since(socket.time));
+            records.push(Record::Socket(Box::new(SocketRecord { held, ..socket.clone() })));
+        }
+        records
     }
 }
 

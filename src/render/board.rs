@@ -18,6 +18,8 @@ const STATE: usize = 1;
 const CUTTABLE: [usize; 3] = [2, 3, 4];
 const NARROWEST: usize = 12;
 const ENDS: [usize; 2] = [3, 4];
+/// A blank screen should not leave anybody wondering.
+const EMPTY: &str = "no such socket yet; watching, q ends";
 const GAP: &str = "  ";
 
 /// What the table shows and how.
@@ -100,7 +102,7 @@ impl Board {
 
     /// How many sockets there are, and in which states.
     fn summary(&mut self, sockets: &[&SocketRecord], width: usize) -> String {
-        let Some(first) = sockets.first() else { return clip("no such socket now", width) };
+        let Some(first) = sockets.first() else { return clip(EMPTY, width) };
         let there = || sockets.iter().filter(|socket| socket.state != State::Closed);
         let mut line = Line { text: String::new(), room: width };
         line.push(&self.clock.write(first.time), |text| self.palette.dim(text));
@@ -111,6 +113,7 @@ impl Board {
             let text = format!("{GAP}{} {}", group.len(), group[0]);
             line.push(&text, |text| self.palette.paint(style_of(group[0]), text));
         }
+        line.push(&format!("{GAP}q ends"), |text| self.palette.dim(text));
         line.text
     }
 }

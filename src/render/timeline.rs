@@ -21,7 +21,7 @@ const LANE: usize = 4;
 const LONGEST_BAR: usize = 32;
 const SHORTEST_BAR: usize = 8;
 /// A cause in less than this is no text any more.
-const NARROWEST: usize = 16;
+const NARROWEST: usize = 10;
 
 /// Writes lives as blocks of text.
 #[derive(Debug)]

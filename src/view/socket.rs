@@ -1,11 +1,11 @@
 //! A socket as it is now: a record of `list`.
 
-use super::SCHEMA;
 use super::event::{Owner, Socket, seconds};
+use super::{SCHEMA, Told};
 use crate::owner::Attribution;
 use crate::reading::{Observation, Stamp, Timer};
 use crate::tcp::state::State;
-use crate::transition::Standing;
+use crate::transition::{Standing, Transition};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -57,5 +57,25 @@ impl SocketRecord {
             timer_left: (timer != Timer::None).then_some(left.as_secs_f64()),
             retransmits: row.map_or(0, |row| row.retransmits),
         }
+    }
+
+    /// The record of a socket that has just gone.
+    pub fn gone(told: &Told) -> Self {
+        let Transition { life, netns, ends, time, to, last_inode, .. } = told.transition;
+        let now = Standing {
+            life,
+            netns,
+            ends,
+            state: to,
+            since: time,
+            held_at_least: false,
+            row: 0,
+            missed: true,
+            inode: 0,
+            last_inode,
+            listener: 0,
+            uid: None,
+        };
+        Self::new(&now, None, time, &told.owner)
     }
 }

@@ -1,6 +1,7 @@
 //! The command line, on a fixture: exact output, exit status, what goes to standard error.
 
 mod bad_usage;
+mod calls;
 mod diagram;
 mod explain;
 mod owners;

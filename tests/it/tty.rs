@@ -1,24 +1,57 @@
 //! On a terminal: width, colours, hints; all of it in a pseudo terminal.
 
+mod screen;
+
 use super::cli::fixture;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
+/// A pseudo terminal.
+struct Pty {
+    master: Option<File>,
+    name: CString,
+}
+
+impl Pty {
+    fn open(columns: u16, rows: u16) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let master = openpt(flags).expect("a pseudo terminal");
+        grantpt(&master).and_then(|()| unlockpt(&master)).expect("its other end");
+        let name = ptsname(&master, Vec::new()).expect("its name");
+        let pty = Self { master: Some(File::from(master)), name };
+        pty.resize(columns, rows);
+        pty
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(self.master(), size).expect("its size");
+    }
+
+    /// The side of the test: what it writes are keys.
+    fn master(&self) -> File {
+        self.master.as_ref().expect("not hung up").try_clone().expect("a descriptor")
+    }
+
+    /// The side of the program.
+    fn end(&self) -> Stdio {
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        rustix::fs::open(&self.name, flags, Mode::empty()).expect("the terminal").into()
+    }
+
+    fn hang_up(&mut self) {
+        self.master = None;
+    }
+}
+
 /// Runs the program with standard output and error on a terminal of this width.
 fn on_terminal(columns: u16, args: &[&str], env: &[(&str, &str)]) -> String {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo terminal");
-    grantpt(&master).and_then(|()| unlockpt(&master)).expect("its other end");
-    let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(&master, size).expect("its size");
-    let name = ptsname(&master, Vec::new()).expect("its name");
-    let end = || -> Stdio {
-        let flags = OFlags::RDWR | OFlags::NOCTTY;
-        rustix::fs::open(&name, flags, Mode::empty()).expect("the terminal").into()
-    };
+    let pty = Pty::open(columns, 40);
     let mut child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
         .args(args)
         .arg("--procfs")
@@ -26,13 +59,13 @@ fn on_terminal(columns: u16, args: &[&str], env: &[(&str, &str)]) -> String {
         .env_remove("NO_COLOR")
         .env("TERM", "xterm")
         .envs(env.iter().copied())
-        .stdout(end())
-        .stderr(end())
+        .stdout(pty.end())
+        .stderr(pty.end())
         .spawn()
         .expect("it starts");
     let mut screen = Vec::new();
     // The last close of the other end reads as an error here.
-    let _ = File::from(master).read_to_end(&mut screen);
+    let _ = pty.master().read_to_end(&mut screen);
     assert_eq!(child.wait().expect("its end").code(), Some(0));
     String::from_utf8(screen).expect("UTF-8").replace("\r\n", "\n")
 }

@@ -1,0 +1,149 @@
+//! A terminal that is drawn on again and again. It is left as it was found, whichever way the run
+//! ends: by itself, by an error, by a panic or by a stop from the keyboard.
+
+use super::output::write_out;
+use super::terminal;
+use crate::error::Result;
+use crate::render::Size;
+use crate::stop::Stop;
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
+use signal_hook::consts::SIGTSTP;
+use signal_hook::low_level::emulate_default_handler;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The other screen, without a cursor, and lines cut at its edge.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+/// A frame between these is shown at once, by terminals that know them.
+const BEGIN: &str = "\x1b[?2026h\x1b[H";
+const END: &str = "\x1b[?2026l";
+
+/// The terminal while it is drawn on.
+pub(super) struct Screen {
+    state: Arc<Mutex<State>>,
+    /// What it shows; nothing after it was changed by others.
+    shown: String,
+}
+
+/// What has to be undone.
+#[derive(Default)]
+struct State {
+    entered: bool,
+    /// The modes of the keyboard as they were found.
+    modes: Option<Termios>,
+}
+
+impl Screen {
+    /// Takes the terminal, if there is one that can be drawn on.
+    ///
+    /// # Errors
+    /// Signals that cannot be caught.
+    pub(super) fn open(stop: &Stop) -> Result<Option<Self>> {
+        if !terminal::can_be_drawn_on() {
+            return Ok(None);
+        }
+        stop.mind_terminal()?;
+        let state = Arc::new(Mutex::new(State::default()));
+        let of_hook = Arc::clone(&state);
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            leave(&of_hook);
+            hook(panic);
+        }));
+        let screen = Self { state, shown: String::new() };
+        if screen.enter() {
+            stop.mind_keys();
+        }
+        Ok(Some(screen))
+    }
+
+    /// The room for a frame.
+    pub(super) fn size() -> Size {
+        terminal::size()
+    }
+
+    /// Shows a frame; false if the run had to end before the terminal took it.
+    ///
+    /// # Errors
+    /// The terminal cannot be written.
+    pub(super) fn draw(&mut self, lines: &[String], stop: &Stop) -> Result<bool> {
+        let mut frame = String::from(BEGIN);
+        let rows = Self::size().rows;
+        for (i, line) in lines.iter().take(rows).enumerate() {
+            let next = if i == 0 { "" } else { "\r\n" };
+            // Cleared before it is written: behind a full line that would take its last column.
+            frame.extend([next, "\x1b[K", line]);
+        }
+        if lines.len() < rows {
+            frame.push_str("\r\n\x1b[J");
+        }
+        frame.push_str(END);
+        if frame == self.shown {
+            return Ok(true);
+        }
+        self.shown = frame;
+        write_out(self.shown.as_bytes(), stop)
+    }
+
+    /// Gives the terminal back while something else is told or done on it.
+    pub(super) fn aside(&mut self, what: impl FnOnce()) {
+        leave(&self.state);
+        what();
+        self.shown.clear();
+        self.enter();
+    }
+
+    /// Stops the process as the keyboard asked for, and goes on when it is continued.
+    pub(super) fn suspend(&mut self) {
+        // Where that fails, the run goes on.
+        self.aside(|| drop(emulate_default_handler(SIGTSTP)));
+    }
+
+    /// Takes the terminal; true if its keys come one by one now.
+    fn enter(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        write(ENTER);
+        state.entered = true;
+        state.modes = keys_one_by_one();
+        state.modes.is_some()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave(&self.state);
+    }
+}
+
+/// Gives the terminal back as it was found, once.
+fn leave(state: &Mutex<State>) {
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(modes) = state.modes.take() {
+        // A terminal that is gone needs no modes.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &modes);
+    }
+    if std::mem::take(&mut state.entered) {
+        write(LEAVE);
+    }
+}
+
+/// Keys without echo, and without waiting for the end of a line; Ctrl-C and Ctrl-Z stay signals.
+/// Returns the modes before, if standard input is a terminal.
+fn keys_one_by_one() -> Option<Termios> {
+    let stdin = io::stdin();
+    let before = tcgetattr(&stdin).ok().filter(|_| stdin.is_terminal())?;
+    let mut modes = before.clone();
+    modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+    modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+    modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    tcsetattr(&stdin, OptionalActions::Now, &modes).ok().map(|()| before)
+}
+
+fn write(sequence: &str) {
+    let mut stdout = io::stdout().lock();
+    // A terminal that is gone is told of by the next frame.
+    let _ = stdout.write_all(sequence.as_bytes()).and_then(|()| stdout.flush());
+}
