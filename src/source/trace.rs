@@ -25,12 +25,15 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at what the rings had.
 const CADENCE: Duration = Duration::from_millis(10);
+/// So many readings may be ready before no more events are taken from the rings' thread.
+const MOST_READY: usize = 1 << 18;
 /// How long a run that is over tells what had been read but not been told. Who follows may be slow.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// `PF_KTHREAD`, among a thread's flags.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
 /// The events of the machine and the tables of the caller's network namespace.
+#[allow(clippy::struct_excessive_bools)] // what there is to do, and what has been told
 pub struct Trace {
     follower: Follower,
     /// Events that others may still come before.
@@ -45,6 +48,11 @@ pub struct Trace {
     /// Sockets may have been born without an event that was read.
     afresh: bool,
     ready: VecDeque<Reading>,
+    /// One of them is a poll: another one has no hurry.
+    poll_ready: bool,
+    /// When events are to be taken next, also while readings are ready: whose they are can be found
+    /// out only as long as the sockets and processes are there.
+    next_turn: Instant,
     /// CPU time from which on nothing was done for polls; none while that goes on.
     idle_since: Option<Duration>,
     /// The run is over; what is ready may be told until then.
@@ -91,6 +99,8 @@ impl Trace {
             poll: None,
             afresh: true,
             ready: VecDeque::new(),
+            poll_ready: false,
+            next_turn: Instant::now(),
             idle_since: None,
             over: None,
             untold: 0,
@@ -102,10 +112,14 @@ impl Trace {
 
     /// Takes what the rings had, and a poll if one is due.
     fn turn(&mut self) -> Result<()> {
+        self.next_turn = Instant::now() + CADENCE;
+        if self.ready.len() > MOST_READY {
+            return Ok(());
+        }
         let delivery = self.follower.take().map_err(ring_broke)?;
         self.take(delivery);
         let due = self.pacer.due().is_none_or(|due| due <= Instant::now());
-        if self.poll.is_none() && (due || self.afresh) {
+        if self.poll.is_none() && !self.poll_ready && (due || self.afresh) {
             self.take_poll()?;
         }
         Ok(())
@@ -113,6 +127,10 @@ impl Trace {
 
     /// The run is over: tells what has been delivered.
     fn finish(&mut self) -> Result<()> {
+        // The first look is told however short the run.
+        if self.pacer.due().is_none() {
+            self.take_poll()?;
+        }
         self.over = Some(Instant::now() + LAST_WORDS);
         let delivery = self.follower.finish().map_err(ring_broke)?;
         self.take(delivery);
@@ -147,6 +165,7 @@ impl Trace {
         if let Some(poll) = self.poll.take_if(|poll| end(poll) <= until) {
             self.tell_steps(nanos(poll.end.boot) + 999, offset);
             self.ready.push_back(Reading::Snapshot(self.of_family(poll)));
+            self.poll_ready = true;
         }
         self.tell_steps(until, offset);
     }
@@ -184,10 +203,18 @@ impl Trace {
         }
     }
 
-    fn due(&self) -> Instant {
-        let now = Instant::now();
-        let poll = self.pacer.due().unwrap_or(now);
-        if self.poll.is_some() { now + CADENCE } else { poll.min(now + CADENCE) }
+    /// The next reading that is ready, unless the run is over for too long.
+    fn pop(&mut self) -> Option<Reading> {
+        if self.over.is_some_and(|end| end <= Instant::now()) {
+            self.untold = self.ready.len();
+            self.ready.clear();
+        }
+        let reading = self.ready.pop_front()?;
+        if matches!(reading, Reading::Snapshot(_)) {
+            self.poll_ready = false;
+            self.excuse();
+        }
+        Some(reading)
     }
 }
 
@@ -196,29 +223,19 @@ impl Source for Trace {
         // If a poll was handed out last, its price ends here.
         self.idle_since.get_or_insert_with(clock::cpu);
         loop {
-            if self.over.is_some_and(|end| end <= Instant::now()) {
-                self.untold = self.ready.len();
-                self.ready.clear();
-            }
-            if let Some(reading) = self.ready.pop_front() {
-                if matches!(reading, Reading::Snapshot(_)) {
-                    self.excuse();
+            let now = Instant::now();
+            if self.over.is_none() && (self.ready.is_empty() || self.next_turn <= now) {
+                match stop.wait(self.next_turn)? {
+                    Wake::ReaderGone => return Err(Error::ReaderGone),
+                    Wake::Due | Wake::Readable => self.turn()?,
+                    Wake::Stop => self.finish()?,
                 }
+            }
+            if let Some(reading) = self.pop() {
                 return Ok(Some(reading));
             }
             if self.over.is_some() {
                 return Ok(None);
-            }
-            match stop.wait(self.due())? {
-                Wake::ReaderGone => return Err(Error::ReaderGone),
-                Wake::Due | Wake::Readable => self.turn()?,
-                Wake::Stop => {
-                    // The first look is told however short the run.
-                    if self.pacer.due().is_none() {
-                        self.take_poll()?;
-                    }
-                    self.finish()?;
-                }
             }
         }
     }

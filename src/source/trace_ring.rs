@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Between two looks at the rings.
 const CADENCE: Duration = Duration::from_millis(10);
 /// So many events wait in memory at most, some 100 bytes each.
-const MOST_WAITING: usize = 1 << 19;
+const MOST_WAITING: usize = 1 << 18;
 /// No record is as long as this: a ring with so much room has lost nothing.
 const LONGEST_RECORD: usize = 512;
 /// What is not a change of state is rarer.
