@@ -1,7 +1,8 @@
 //! The command line: commands, flags and their help, nothing else. What they mean is checked in
 //! `settings`.
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
     max_term_width = 100,
     override_usage = "tcplapse [watch] [OPTIONS] [PATTERN]...\n       \
                       tcplapse list [OPTIONS] [PATTERN]...\n       \
+                      tcplapse replay [OPTIONS] FILE [PATTERN]...\n       \
                       tcplapse explain [STATE | FROM TO]\n       \
                       tcplapse completions SHELL",
     after_help = "Without a command, tcplapse watches; Ctrl-C ends it. -a, -n, -p and -t, as in \
@@ -41,6 +43,10 @@ pub enum Command {
     Watch(Options),
     /// Print one snapshot as a table, as netstat -apn does; exit 1 if nothing matches
     List(Options),
+    /// Show a recording in any view, filtered as a live run; '-' is standard input, and .gz and
+    /// .zst files are read as they are
+    #[command(mut_args(hide_if_live))]
+    Replay(ReplayOptions),
     /// Tell what a state or a change of states means; without one, draw the diagram of all
     Explain(Explain),
     /// Print a completion script for a shell
@@ -84,6 +90,23 @@ pub struct Options {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub habits: Habits,
+}
+
+/// What `replay` takes.
+#[derive(Debug, Args)]
+pub struct ReplayOptions {
+    /// The recording; '-' is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub options: Options,
+    /// Go on as the file grows, across rotation
+    #[arg(long)]
+    pub follow: bool,
+    /// Flags that were given and say how to look, which was settled when it was recorded.
+    #[arg(skip)]
+    pub live: Vec<String>,
 }
 
 /// Which sockets.
@@ -153,6 +176,9 @@ pub struct Look {
     /// Memory per CPU for the events of --source trace
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub ring: String,
+    /// Also write every reading to FILE, to be shown again by replay; SIGHUP opens it anew
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// What to print.
@@ -302,6 +328,31 @@ pub enum TimeName {
     Epoch,
     /// Seconds since the first look
     Elapsed,
+}
+
+/// Reads the command line; ends the program where it asks for help or is wrong.
+pub fn parse(args: Vec<OsString>) -> Cli {
+    let matches = Cli::command().get_matches_from(command_first(args));
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let (Some(Command::Replay(replay)), Some((_, given))) =
+        (&mut cli.command, matches.subcommand())
+    {
+        let on_line = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+        let live = given.ids().map(Id::as_str).filter(|id| is_live(id) && on_line(id));
+        replay.live = live.map(|id| format!("--{}", id.replace('_', "-"))).collect();
+    }
+    cli
+}
+
+/// Whether a flag says how to look at the kernel.
+fn is_live(id: &str) -> bool {
+    let how_long = ["duration", "max_count"];
+    let look = Look::augment_args(clap::Command::new("look"));
+    !how_long.contains(&id) && look.get_arguments().any(|arg| arg.get_id() == id)
+}
+
+fn hide_if_live(arg: Arg) -> Arg {
+    if is_live(arg.get_id().as_str()) { arg.hide(true) } else { arg }
 }
 
 /// Moves a command behind options to the front: options may stand before or after it.

@@ -19,6 +19,14 @@ pub enum Error {
         /// What to do about it, led by a separator; may be empty.
         hint: &'static str,
     },
+    /// A recording cannot be written.
+    #[error("cannot record to {}: {cause}", path.display())]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// What the kernel said.
+        cause: io::Error,
+    },
     /// A system call without a file failed.
     #[error("cannot {what}: {cause}")]
     System {

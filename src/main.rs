@@ -1,14 +1,14 @@
 //! The binary: parse, run, say once what went wrong.
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use std::io::Write;
 use std::process::ExitCode;
-use tcplapse::cli::{Cli, Command, command_first};
+use tcplapse::cli::{self, Cli, Command};
 use tcplapse::command;
 use tcplapse::error::{Error, Result};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(command_first(std::env::args_os().collect()));
+    let cli = cli::parse(std::env::args_os().collect());
     match run(cli) {
         Ok(status) => status,
         // Nobody reads any more: the end of the run, and no fault.
@@ -30,6 +30,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::List(options) => {
             let matched = command::list::run(&command::checked(options)?)?;
             Ok(ExitCode::from(u8::from(!matched)))
+        }
+        Command::Replay(options) => {
+            command::replay::run(options)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Explain(asked) => {
             command::explain::run(&asked)?;

@@ -1,6 +1,8 @@
 //! The command line, checked: one small function per rule. What is wrong is said in a sentence.
 
-use crate::cli::{self, ColorName, FormatName, Options, SourceName, TimeName, ViewName};
+use crate::cli::{
+    self, ColorName, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
+};
 use crate::error::{Error, Result};
 use crate::filter::{AddrFilter, Filter, ProcessFilter, parse_ports};
 use crate::reading::Family;
@@ -39,6 +41,8 @@ pub struct Settings {
     pub max_count: Option<u64>,
     /// How they are written.
     pub print: Print,
+    /// Where readings are recorded.
+    pub record: Option<PathBuf>,
     /// Advice for what was probably meant, to be told on standard error.
     pub hints: Vec<String>,
     /// The patterns as they were written.
@@ -90,11 +94,35 @@ impl Settings {
                 time: time_format(print.time),
                 utc: print.utc,
             },
+            record: options.look.record.map(record).transpose()?,
             hints: hints(&options.patterns).into_iter().chain(rounded).collect(),
             source: source(options.look.source, &options.look.procfs)?,
             procfs: options.look.procfs,
             patterns: options.patterns,
         })
+    }
+}
+
+/// What was settled when a recording was made cannot be asked for when it is shown.
+///
+/// # Errors
+/// `Error::Usage`
+pub fn replay(options: &ReplayOptions) -> Result<()> {
+    if let [flag, ..] = options.live.as_slice() {
+        return usage(&format!(
+            "{flag} says how to look at the kernel, and a recording has looked already: leave it out"
+        ));
+    }
+    if options.follow && options.file.as_os_str() == "-" {
+        return usage("standard input is read as it comes: leave out --follow");
+    }
+    Ok(())
+}
+
+impl Settings {
+    /// The family to read. A recording holds all sockets, whatever is asked for.
+    pub fn family(&self) -> Option<Family> {
+        self.filter.family.filter(|_| self.record.is_none())
     }
 }
 
@@ -227,6 +255,14 @@ fn duration(text: &str) -> Result<Duration> {
     }
 }
 
+/// Standard output carries records alone.
+fn record(path: PathBuf) -> Result<PathBuf> {
+    if path.as_os_str() == "-" {
+        return usage("--record takes a file: standard output is for what is printed");
+    }
+    Ok(path)
+}
+
 fn max_cpu(percent: f64) -> Result<f64> {
     if (0.1..=100.0).contains(&percent) {
         Ok(percent)
@@ -268,7 +304,7 @@ const fn time_format(name: TimeName) -> TimeFormat {
 
 /// A name that is probably meant otherwise works, and is commented on.
 fn hints(patterns: &[String]) -> Vec<String> {
-    let commands = ["watch", "list", "explain", "completions"];
+    let commands = ["watch", "list", "replay", "explain", "completions"];
     let hint = |pattern: &String| {
         if !pattern.is_empty() && pattern.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(format!(
@@ -327,6 +363,7 @@ mod tests {
         assert!(error("t --port 9-1").contains("'9-1'"));
         assert!(error("t --source netlink --procfs /host/proc").contains("--procfs /host/proc"));
         assert!(error("t -u").starts_with("TCP only"));
+        assert!(error("t --record -").contains("takes a file"));
         assert!(error("t --format svg").ends_with("add --view diagram"));
         assert!(error("t --format dot --view table").ends_with("add --view diagram"));
         assert!(settings("t --format mermaid --view diagram").is_ok());

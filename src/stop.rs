@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGWINCH};
 use signal_hook::{flag, low_level};
@@ -34,8 +35,20 @@ pub struct Stop {
     /// Keys are listened to.
     keys: Cell<bool>,
     interrupted: Cell<bool>,
+    hangups: Option<Hangups>,
     deadline: Option<Instant>,
     watch_reader: bool,
+}
+
+/// SIGHUP, where it is caught.
+#[derive(Debug)]
+struct Hangups {
+    /// Readable once one has come.
+    came: UnixStream,
+    /// The run has a terminal, and the end of that is its own.
+    end_with_terminal: bool,
+    /// One has come that asks for a recording to be opened anew.
+    taken: Cell<bool>,
 }
 
 /// What a wait ended with.
@@ -77,6 +90,7 @@ impl Stop {
             suspend: Arc::default(),
             keys: Cell::new(false),
             interrupted: Cell::new(false),
+            hangups: None,
             deadline,
             // A hang-up of a terminal comes as a signal; a pipe's reader goes silently.
             watch_reader: !io::stdout().is_terminal(),
@@ -89,7 +103,10 @@ impl Stop {
     /// From now on also minds what happens to a terminal that is drawn on: another size, a stop
     /// from the keyboard, its end. Every such signal is a call, or ends the run.
     pub fn mind_terminal(&self) -> Result<()> {
-        self.ends_by(&[SIGHUP, SIGQUIT])?;
+        self.ends_by(&[SIGQUIT])?;
+        if self.hangups.is_none() {
+            self.ends_by(&[SIGHUP])?;
+        }
         self.call_by(SIGWINCH, &Arc::default())?;
         self.call_by(SIGTSTP, &self.suspend)
     }
@@ -127,6 +144,21 @@ impl Stop {
         flag::register(signal, Arc::clone(set)).map_err(uncaught)?;
         let caller = self.caller.try_clone().map_err(uncaught)?;
         low_level::pipe::register(signal, caller).map(|_| ()).map_err(uncaught)
+    }
+
+    /// Catches SIGHUP too. It asks for a recording to be opened anew; only where it comes because
+    /// the run's terminal is gone it ends the run, unless those signals were `ignored` before.
+    pub fn catch_hangups(&mut self, ignored: bool) -> Result<()> {
+        let came = catch(&[SIGHUP])?;
+        came.set_nonblocking(true).map_err(uncaught)?;
+        let end_with_terminal = !ignored && has_terminal();
+        self.hangups = Some(Hangups { came, end_with_terminal, taken: Cell::new(false) });
+        Ok(())
+    }
+
+    /// Whether a SIGHUP has asked for a recording to be opened anew since this was asked last.
+    pub fn take_hangup(&self) -> bool {
+        self.hangups.as_ref().is_some_and(|hangups| hangups.taken.take())
     }
 
     /// Waits until `due`, or until the run has to end.
@@ -185,8 +217,10 @@ impl Stop {
         let signals = self.signals.as_fd();
         let reader = if self.watch_reader { stdout.as_fd() } else { signals };
         let keys = if self.keys.get() { stdin.as_fd() } else { signals };
+        let hangups = self.hangups.as_ref().map_or(signals, |hangups| hangups.came.as_fd());
         let mut fds = [
             PollFd::from_borrowed_fd(signals, PollFlags::IN),
+            PollFd::from_borrowed_fd(hangups, PollFlags::IN),
             // No event asked for: an error or a hang-up is always told.
             PollFd::from_borrowed_fd(reader, PollFlags::empty()),
             PollFd::from_borrowed_fd(source.unwrap_or(signals), PollFlags::IN),
@@ -194,9 +228,10 @@ impl Stop {
             PollFd::from_borrowed_fd(keys, PollFlags::IN),
         ];
         poll_for(&mut fds, left)?;
-        let [signals, reader, source, calls, keys] = fds.map(|fd| fd.revents());
+        let [signals, hangups, reader, source, calls, keys] = fds.map(|fd| fd.revents());
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-        Ok(if !signals.is_empty() || !keys.is_empty() && self.wants_to_quit() {
+        let hung_up = !hangups.is_empty() && self.hangups.as_ref().is_some_and(Hangups::is_the_end);
+        Ok(if !signals.is_empty() || hung_up || !keys.is_empty() && self.wants_to_quit() {
             self.interrupted.set(true);
             Some(Wake::Stop)
         } else if reader.intersects(gone) {
@@ -230,6 +265,32 @@ impl Stop {
 
 fn uncaught(cause: io::Error) -> Error {
     Error::System { what: "catch signals", cause }
+}
+
+impl Hangups {
+    /// Takes in the signals that came; whether they mean the end of the run.
+    fn is_the_end(&self) -> bool {
+        let mut signals = [0; 64];
+        while (&self.came).read(&mut signals).is_ok_and(|read| read > 0) {}
+        self.taken.set(true);
+        self.end_with_terminal && !has_terminal()
+    }
+}
+
+/// A stream that becomes readable when one of the signals comes.
+fn catch(signals: &[i32]) -> Result<UnixStream> {
+    let (came, sender) = UnixStream::pair().map_err(uncaught)?;
+    for signal in signals {
+        let sender = sender.try_clone().map_err(uncaught)?;
+        low_level::pipe::register(*signal, sender).map_err(uncaught)?;
+    }
+    Ok(came)
+}
+
+/// Whether there is a controlling terminal.
+fn has_terminal() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
 }
 
 /// Polls for at most `left`; a signal ends it early.

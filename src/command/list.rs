@@ -1,11 +1,10 @@
 //! `list`: one snapshot as a table.
 
 use super::output::Output;
-use super::{monitor_of, sources, tell};
+use super::{monitor_of, sources, stop, tell};
 use crate::cli::ViewName;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
-use crate::stop::Stop;
 use crate::view::Record;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
@@ -21,8 +20,8 @@ pub fn run(settings: &Settings) -> Result<bool> {
         return Err(Error::Usage(instead.to_owned()));
     }
     die_as_a_shell_reports()?;
-    let stop = Stop::new(None)?;
-    let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings);
+    let stop = stop(settings, None)?;
+    let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count);
     monitor.read(&stop)?;
     let records = monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket)));

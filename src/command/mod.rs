@@ -4,6 +4,7 @@ pub mod explain;
 pub mod list;
 mod names;
 pub mod output;
+pub mod replay;
 mod reports;
 mod screen;
 mod show;
@@ -15,9 +16,13 @@ pub mod watch;
 use crate::cli::Options;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::owner::register::Register;
 use crate::owner::scan::Scan;
 use crate::settings::Settings;
 use crate::source::Source;
+use crate::source::record::{Recorder, hangups_are_ignored};
+use crate::stop::Stop;
+use std::time::Duration;
 
 /// The settings of a command; what was probably meant otherwise is said on standard error.
 ///
@@ -29,13 +34,30 @@ pub fn checked(options: Options) -> Result<Settings> {
     Ok(settings)
 }
 
-/// The monitor that the settings ask for.
-fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
-    Ok(monitor_of(sources::open(settings)?, settings))
+/// What ends a run that the settings ask for, after `duration` at the latest.
+fn stop(settings: &Settings, duration: Option<Duration>) -> Result<Stop> {
+    let mut stop = Stop::new(duration)?;
+    if settings.record.is_some() {
+        stop.catch_hangups(hangups_are_ignored())?;
+    }
+    Ok(stop)
 }
 
-fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Monitor<'_> {
-    Monitor::new(source, Box::new(Scan::new(&settings.procfs)), &settings.filter)
+/// The monitor that the settings ask for.
+fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
+    monitor_of(sources::open(settings)?, settings)
+}
+
+/// The monitor of a source. Where the run is recorded, it acts on what the recording says.
+fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_>> {
+    let scan = Scan::new(&settings.procfs);
+    Ok(match &settings.record {
+        None => Monitor::new(source, Box::new(scan), &settings.filter),
+        Some(path) => {
+            let recorder = Recorder::open(path, source, scan, settings.pace.interval)?;
+            Monitor::new(Box::new(recorder), Box::new(Register::default()), &settings.filter)
+        }
+    })
 }
 
 /// Tells the user something on standard error, where records never go.

@@ -1,17 +1,16 @@
 //! `watch`: the sockets there are, then every transition, until the run is over.
 
-use super::monitor;
 use super::show::show;
+use super::{monitor, stop};
 use crate::error::Result;
 use crate::settings::Settings;
-use crate::stop::Stop;
 
 /// Watches until Ctrl-C, SIGTERM, `--for`, `-m` or the end of the reader.
 ///
 /// # Errors
 /// What ends the run before its time.
 pub fn run(settings: &Settings) -> Result<()> {
-    let stop = Stop::new(settings.duration)?;
+    let stop = stop(settings, settings.duration)?;
     let mut monitor = monitor(settings)?;
     show(&mut monitor, &stop, settings, Some(nothing_yet(settings)))
 }

@@ -82,6 +82,11 @@ impl Register {
         self.processes.get(&holder.process())
     }
 
+    /// Whether there are processes of which nothing can be known.
+    pub const fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+
     /// Whether a process that acted on a socket is known as it is now.
     pub fn knows_caller(&self, process: &Process) -> bool {
         self.callers.get(&process.pid) == Some(process)
@@ -118,11 +123,11 @@ impl Register {
         owners
     }
 
-    /// Whether there is anything in a survey's news.
+    /// Whether owners tell anything that is not known.
     pub const fn learns_from(&self, owners: &Owners) -> bool {
-        let Owners { processes, denied, allowed, holders, .. } = owners;
+        let Owners { processes, denied, allowed, holders, callers, .. } = owners;
         owners.hidden != self.hidden
-            || !(processes.is_empty() && denied.is_empty())
+            || !(processes.is_empty() && denied.is_empty() && callers.is_empty())
             || !(allowed.is_empty() && holders.is_empty())
     }
 

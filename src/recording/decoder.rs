@@ -37,7 +37,7 @@ impl Decoder {
         Ok(Some(match line {
             Line::Tcplapse(header) => return Ok(self.take_header(header)),
             Line::Pass(pass) => self.pass(&pass)?,
-            Line::Quiet(quiet) => self.quiet(&quiet)?,
+            Line::Quiet(quiet) => self.quiet(quiet)?,
             Line::Answers(line) => line.reading().ok_or_else(|| misfit("a socket without ends"))?,
             Line::Deaths(line) => Reading::Deaths(line.into()),
             Line::Change(line) => Reading::Change((*line).into()),
@@ -75,8 +75,7 @@ impl Decoder {
         Ok(Reading::Snapshot(Snapshot { start: pass.start.into(), end, netns, bad_rows, rows }))
     }
 
-    fn quiet(&mut self, quiet: &Quiet) -> Result<Reading, Wrong> {
-        let Quiet { start, end, .. } = *quiet;
+    fn quiet(&mut self, Quiet(start, end): Quiet) -> Result<Reading, Wrong> {
         self.pass(&Pass { start, end, netns: self.netns, bad: self.bad_rows, rows: Vec::new() })
     }
 }

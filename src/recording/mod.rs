@@ -1,18 +1,20 @@
 //! A recording: readings as lines of JSON, and back. Pure.
 //!
 //! The first line names the run; each line after it is a reading. A pass is written as what differs
-//! from the pass before (`delta`), and a stretch of passes that show the same is one line. The
-//! owners found for a reading stand before it.
+//! from the pass before (`delta`); of passes that show the same not all count (`thin`). The owners
+//! found for a reading stand before it.
 
 mod convert;
 mod decoder;
 mod delta;
 mod encoder;
 mod row;
+mod thin;
 mod wire;
 
 pub use decoder::Decoder;
-pub use encoder::Encoder;
+pub use encoder::{Encoder, Written};
+pub use thin::Thinner;
 
 use crate::reading::{Origin, Stamp};
 use std::time::Duration;

@@ -61,13 +61,9 @@ pub(super) struct Pass {
     pub(super) rows: Vec<Step>,
 }
 
-/// Passes that show the same as the one before; times are those of the last of them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Quiet {
-    pub(super) passes: u64,
-    pub(super) start: At,
-    pub(super) end: At,
-}
+/// Start and end of a pass that shows the same as the one before.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Quiet(pub(super) At, pub(super) At);
 
 /// Wall clock and boot clock, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

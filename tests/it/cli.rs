@@ -5,6 +5,7 @@ mod calls;
 mod diagram;
 mod explain;
 mod owners;
+mod recordings;
 mod records;
 mod stage;
 

@@ -5,6 +5,7 @@ mod actor;
 mod churn;
 mod judge;
 mod owners;
+mod record;
 mod reuse;
 mod sock_diag;
 mod sources;

@@ -47,7 +47,7 @@ fn man_page() -> String {
         page += &section(name);
     }
     page += &states();
-    for name in ["output", "exit-status", "examples", "files", "notes", "see-also"] {
+    for name in ["output", "recordings", "exit-status", "examples", "files", "notes", "see-also"] {
         page += &section(name);
     }
     page

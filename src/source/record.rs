@@ -1,0 +1,295 @@
+//! Records whatever source: writes what passes, and finds the owners of all sockets, so that a
+//! replay can ask for any of them. The run itself acts on what is written, no more and no less.
+
+use super::record_file::RecordFile;
+use super::{Source, clock};
+use crate::error::Result;
+use crate::owner::register::{Owners, Register};
+use crate::owner::scan::Scan;
+use crate::owner::{Finder, Process};
+use crate::reading::{Origin, Question, Reading, Stamp};
+use crate::recording::{Encoder, Header, Thinner, Written};
+use crate::stop::Stop;
+use crate::transition::{Conclusion, Transition};
+use crate::view::name::escape;
+use signal_hook::consts::SIGHUP;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often all processes are looked at, though no socket is new: descriptors are handed on and
+/// processes change their names.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// These looks take at most one part in so many of the time.
+const SHARE: u32 = 50;
+
+/// A source whose readings are written to a file.
+pub struct Recorder {
+    source: Box<dyn Source>,
+    scan: Scan,
+    path: PathBuf,
+    /// `None` once it could not be written to.
+    file: Option<RecordFile>,
+    header: Header,
+    encoder: Encoder,
+    register: Register,
+    /// Owners have been written.
+    begun: bool,
+    thinner: Thinner,
+    /// The reading that is being worked on: it is written once its owners are found.
+    current: Option<Written>,
+    /// A pass that showed nothing new, and that will have been the last one before some news, or
+    /// that does not count.
+    quiet: Option<Entry>,
+    /// News that come after it.
+    waiting: Option<Entry>,
+    /// The sockets that have been looked for.
+    known: HashSet<u64>,
+    look_again: Instant,
+    notices: Vec<String>,
+}
+
+type Entry = (Reading, Written);
+
+/// What a reading makes us look at.
+#[derive(Default)]
+struct Asked {
+    /// A look at all processes is needed.
+    survey: bool,
+    /// Sockets whose holders have been looked at, and hold them.
+    proven: Vec<u64>,
+    /// Processes that have another name than before.
+    renamed: Vec<Process>,
+    /// Processes that acted on a socket.
+    callers: Vec<Process>,
+}
+
+impl Recorder {
+    /// Records what `source` says in the file, and what `scan` finds.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or that holds anything but recordings.
+    pub fn open(
+        path: &Path,
+        source: Box<dyn Source>,
+        scan: Scan,
+        interval: Duration,
+    ) -> Result<Self> {
+        let file = RecordFile::open(path)?;
+        std::thread::sleep(file.second_to_wait_for());
+        let names = rustix::system::uname();
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let header = Header {
+            start: clock::stamp(),
+            boot_id: boot_id.unwrap_or_default().trim_end().to_owned(),
+            part: 0,
+            source: source.origin(),
+            interval,
+            host: escape(names.nodename().to_bytes()),
+            kernel: escape(names.release().to_bytes()),
+        };
+        let mut recorder = Self {
+            source,
+            scan,
+            path: path.to_owned(),
+            file: Some(file),
+            header,
+            encoder: Encoder::default(),
+            register: Register::default(),
+            begun: false,
+            thinner: Thinner::default(),
+            current: None,
+            quiet: None,
+            waiting: None,
+            known: HashSet::new(),
+            look_again: Instant::now(),
+            notices: Vec::new(),
+        };
+        recorder.begin_file();
+        Ok(recorder)
+    }
+
+    /// The first line of a file.
+    fn begin_file(&mut self) {
+        let header = self.encoder.header(&self.header);
+        self.write(&header);
+    }
+
+    /// A full disk ends the recording, not the run.
+    fn write(&mut self, lines: &[u8]) {
+        if let Some(file) = &mut self.file
+            && let Err(cause) = file.write(lines)
+        {
+            let path = self.path.display();
+            self.notices.push(format!("the recording to {path} ends here: {cause}"));
+            self.file = None;
+        }
+    }
+
+    /// Goes on in a new file at the same path, after the old one was moved away.
+    fn reopen(&mut self) {
+        self.quiet = None;
+        // What was lost meanwhile leaves a gap in the numbers.
+        self.header.part += if self.file.take().is_some() { 1 } else { 2 };
+        match RecordFile::open(&self.path) {
+            Ok(file) => self.file = Some(file),
+            Err(error) => self.notices.push(format!("{error}; the recording ends here")),
+        }
+        self.begin_file();
+        let mut owners = Reading::Owners(self.register.whole(Stamp::default()));
+        let lines = self.encoder.take(&mut owners).lines(None);
+        self.write(&lines);
+    }
+
+    /// Passes a reading on as it will be read from the file.
+    fn pass_on(&mut self, (reading, written): Entry) -> Reading {
+        self.current = Some(written);
+        reading
+    }
+
+    /// What comes next, kept or new.
+    fn entry(&mut self, stop: &Stop) -> Result<Option<Entry>> {
+        if let Some(entry) = self.waiting.take() {
+            return Ok(Some(entry));
+        }
+        loop {
+            let reading = self.source.next(stop)?;
+            if stop.take_hangup() {
+                self.reopen();
+            }
+            let Some(mut reading) = reading else { return Ok(self.quiet.take()) };
+            let written = self.encoder.take(&mut reading);
+            let counts = self.thinner.counts(written.is_quiet(), reading.time());
+            let entry = (reading, written);
+            if !counts {
+                self.quiet = Some(entry);
+            } else if entry.1.is_quiet() {
+                self.quiet = None;
+                return Ok(Some(entry));
+            } else if let Some(quiet) = self.quiet.take() {
+                // Until then nothing had changed.
+                self.waiting = Some(entry);
+                return Ok(Some(quiet));
+            } else {
+                return Ok(Some(entry));
+            }
+        }
+    }
+
+    /// What has to be looked at for a reading.
+    fn asked(&mut self, reading: &Reading, conclusions: &[Conclusion]) -> Asked {
+        let mut asked = Asked::default();
+        if let Reading::Snapshot(snapshot) = reading
+            && self.current.as_ref().is_some_and(|written| !written.is_quiet())
+        {
+            let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
+            let known = std::mem::take(&mut self.known);
+            self.known = inodes.collect();
+            asked.survey = !self.known.is_subset(&known);
+        }
+        for conclusion in conclusions {
+            if let Conclusion::Transition(told) = conclusion {
+                self.ask(told, &mut asked);
+            }
+        }
+        asked
+    }
+
+    /// Looks at the holders that a transition needs.
+    fn ask(&mut self, told: &Transition, asked: &mut Asked) {
+        if let Some(caller) = &told.caller {
+            let process = self.scan.whole(caller.pid);
+            if !self.register.knows_caller(&process) {
+                asked.callers.push(process);
+            }
+        }
+        let listener_speaks =
+            told.last_inode == 0 && !self.register.holders(told.listener).is_empty();
+        asked.survey |= listener_speaks;
+        if told.inode != 0 && !asked.survey && !asked.proven.contains(&told.inode) {
+            asked.survey |= !self.known.contains(&told.inode) || !self.prove(told.inode, asked);
+            self.known.insert(told.inode);
+        }
+    }
+
+    /// Whether all holders of a socket still hold it, and there are any.
+    fn prove(&mut self, inode: u64, asked: &mut Asked) -> bool {
+        let holders = self.register.holders(inode);
+        for holder in holders {
+            let Some(comm) = self.scan.still_holds(holder, inode) else { return false };
+            if let Some(process) = self.register.process(holder)
+                && process.comm != comm
+            {
+                asked.renamed.push(Process { comm, ..process.clone() });
+            }
+        }
+        let any = !holders.is_empty();
+        asked.proven.extend(any.then_some(inode));
+        any
+    }
+
+    /// Looks at all processes.
+    fn survey(&mut self) -> Owners {
+        let begin = Instant::now();
+        let survey = self.scan.survey(&self.known);
+        self.look_again = Instant::now() + LOOK_AGAIN.max(begin.elapsed() * SHARE);
+        self.register.news(survey, &self.known)
+    }
+}
+
+/// Whether SIGHUP was ignored when the run began, as nohup(1) has it.
+pub fn hangups_are_ignored() -> bool {
+    let status = procfs::process::Process::myself().and_then(|own| own.status());
+    status.is_ok_and(|status| status.sigign & 1 << (SIGHUP - 1) != 0)
+}
+
+impl Source for Recorder {
+    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
+        Ok(self.entry(stop)?.map(|entry| self.pass_on(entry)))
+    }
+
+    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+        // What was read already comes before any answer.
+        if self.waiting.is_some() {
+            return Ok(None);
+        }
+        let Some(mut answers) = self.source.confirm(questions)? else { return Ok(None) };
+        let written = self.encoder.take(&mut answers);
+        self.thinner.counts(false, answers.time());
+        Ok(Some(self.pass_on((answers, written))))
+    }
+
+    fn owners(&mut self, reading: &Reading, news: &[Conclusion]) -> Result<Option<Owners>> {
+        let asked = self.asked(reading, news);
+        let is_pass = matches!(reading, Reading::Snapshot(_));
+        let due = is_pass && Instant::now() >= self.look_again;
+        let mut owners = if asked.survey || due { self.survey() } else { Owners::default() };
+        if !owners.all {
+            owners.hidden = self.register.is_hidden();
+            owners.processes = asked.renamed;
+        }
+        owners.proven = if owners.all { Vec::new() } else { asked.proven };
+        owners.callers = asked.callers;
+        owners.time = reading.time();
+        owners.anew = !self.begun;
+        let told = asked.survey || !owners.proven.is_empty() || self.register.learns_from(&owners);
+        let owners = told.then_some(owners);
+        let lines = self.current.take().map(|written| written.lines(owners.as_ref()));
+        self.write(&lines.unwrap_or_default());
+        if let Some(owners) = &owners {
+            self.begun = true;
+            self.register.learn(owners.clone());
+        }
+        Ok(owners)
+    }
+
+    fn origin(&self) -> Origin {
+        self.source.origin()
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        let mut notices = self.source.notices();
+        notices.append(&mut self.notices);
+        notices
+    }
+}

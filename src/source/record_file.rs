@@ -1,0 +1,95 @@
+//! The file that a recording is written to: only appended to, and only if it is one.
+
+use crate::error::{Error, Result};
+use crate::recording;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The first bytes of a file tell whether it is a recording.
+const HEAD: u64 = 64;
+
+/// A file open for appending.
+#[derive(Debug)]
+pub(super) struct RecordFile {
+    file: File,
+    /// How long it is, all lines whole; `None` for a pipe or a device.
+    length: Option<u64>,
+}
+
+impl RecordFile {
+    /// Creates the file, readable for its owner alone, or opens one that holds recordings.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let failed = |cause| Error::Record { path: path.to_owned(), cause };
+        let plain = std::fs::metadata(path).map_or(true, |found| found.is_file());
+        let mut options = OpenOptions::new();
+        options.append(true).read(plain).create(plain).mode(0o600);
+        let mut file = options.open(path).map_err(failed)?;
+        if !plain {
+            return Ok(Self { file, length: None });
+        }
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let path = path.display();
+            return Err(Error::Usage(format!("{path} is being recorded to by another run")));
+        }
+        let mut head = Vec::new();
+        (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
+        if !head.is_empty() && !recording::begins(&head) {
+            let path = path.display();
+            return Err(Error::Usage(format!(
+                "{path} holds something else than a recording; --record takes another file"
+            )));
+        }
+        end_last_line(&mut file).map_err(failed)?;
+        let length = Some(file.metadata().map_err(failed)?.len());
+        Ok(Self { file, length })
+    }
+
+    /// How long until a run that begins now begins in another second than any that is in the
+    /// file: the second is part of the names of lives.
+    pub(super) fn second_to_wait_for(&self) -> Duration {
+        let written = self.file.metadata().and_then(|found| found.modified());
+        let recorded = self.length.is_some_and(|length| length > 0);
+        let (Ok(written), Ok(now), true) =
+            (written, SystemTime::now().duration_since(UNIX_EPOCH), recorded)
+        else {
+            return Duration::ZERO;
+        };
+        let written = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // A clock that was set back is not waited for.
+        if written == now.as_secs() {
+            Duration::from_secs(written + 1).saturating_sub(now)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Appends whole lines; where there is no room for all of them, none.
+    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(lines);
+        if let Some(length) = &mut self.length {
+            match written {
+                Ok(()) => *length += lines.len() as u64,
+                Err(_) => self.file.set_len(*length)?,
+            }
+        }
+        written
+    }
+}
+
+/// A line that was cut off by the end of its writer must not run into the next.
+fn end_last_line(file: &mut File) -> io::Result<()> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}

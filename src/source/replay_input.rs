@@ -1,0 +1,169 @@
+//! What a recording is read from: a file, standard input, a file that grows; packed by gzip or zstd
+//! or not at all, as its first bytes tell.
+
+use super::tail::Tail;
+use crate::error::{Error, Result};
+use crate::stop::{Stop, Wake};
+use flate2::bufread::MultiGzDecoder;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// As many first bytes tell how a file is packed.
+const MAGIC: u64 = 4;
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Waits are renewed after this long, to no effect.
+const LONG: Duration = Duration::from_hours(1);
+
+/// The bytes of a recording, unpacked.
+pub(super) struct Input<'a> {
+    bytes: Box<dyn Read + 'a>,
+    state: Rc<State>,
+}
+
+/// What a reader deep inside has to say.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The run is over.
+    pub(super) stopped: Cell<bool>,
+    pub(super) notices: RefCell<Vec<String>>,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn open(path: &Path, follow: bool, stop: &'a Stop) -> Result<Self> {
+        let unreadable = |cause: io::Error| Error::read(path, cause, "");
+        let state = Rc::new(State::default());
+        let mut raw: Box<dyn Read + 'a> = if follow {
+            Box::new(Tail::open(path, stop, Rc::clone(&state))?)
+        } else {
+            let file = if path.as_os_str() == "-" {
+                let stdin: OwnedFd =
+                    io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?;
+                File::from(stdin)
+            } else {
+                File::open(path).map_err(unreadable)?
+            };
+            Box::new(Patient { file, stop, state: Rc::clone(&state) })
+        };
+        let mut head = Vec::new();
+        match (&mut raw).take(MAGIC).read_to_end(&mut head) {
+            Ok(_) => {}
+            Err(_) if state.stopped.get() => {}
+            Err(cause) => return Err(unreadable(cause)),
+        }
+        let packed = head.starts_with(GZIP) || head == ZSTD;
+        if follow && packed {
+            let path = path.display();
+            return Err(Error::Usage(format!(
+                "{path} is packed, so it does not grow: leave out --follow"
+            )));
+        }
+        let whole = BufReader::new(Cursor::new(head.clone()).chain(raw));
+        let bytes: Box<dyn Read + 'a> = if head.starts_with(GZIP) {
+            Box::new(MultiGzDecoder::new(whole))
+        } else if packed {
+            Box::new(Zstd { source: whole, decoder: FrameDecoder::new(), in_frame: false })
+        } else {
+            Box::new(whole)
+        };
+        Ok(Self { bytes, state })
+    }
+
+    /// Whether the run was over while it was read.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state.stopped.get()
+    }
+
+    /// What happened to the file meanwhile.
+    pub(super) fn notices(&self) -> Vec<String> {
+        self.state.notices.take()
+    }
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer)
+    }
+}
+
+/// Reads a file without missing the end of the run while nothing comes.
+struct Patient<'a> {
+    file: File,
+    stop: &'a Stop,
+    state: Rc<State>,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.state.wait(self.stop, Instant::now() + LONG, self.file.as_fd())?;
+        self.file.read(buffer)
+    }
+}
+
+impl State {
+    /// Waits until there is something to read, or until `due`.
+    ///
+    /// # Errors
+    /// One that stands for the end of the run.
+    pub(super) fn wait(&self, stop: &Stop, due: Instant, source: BorrowedFd<'_>) -> io::Result<()> {
+        match stop.wait_for(due, Some(source)) {
+            Ok(Wake::Due | Wake::Readable) => Ok(()),
+            Ok(Wake::Stop | Wake::ReaderGone) => {
+                self.stopped.set(true);
+                Err(io::Error::other("the run is over"))
+            }
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+}
+
+/// Unpacks zstd, one frame after the other.
+struct Zstd<R> {
+    source: R,
+    decoder: FrameDecoder,
+    in_frame: bool,
+}
+
+impl<R: BufRead> Zstd<R> {
+    /// Begins the next frame that holds anything; false at the end.
+    fn begin_frame(&mut self) -> io::Result<bool> {
+        while !self.in_frame && !self.source.fill_buf()?.is_empty() {
+            match self.decoder.reset(&mut self.source) {
+                Ok(()) => self.in_frame = true,
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        Ok(self.in_frame)
+    }
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.begin_frame()? {
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                self.decoder
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
+                    .map_err(io::Error::other)?;
+            }
+            let read = self.decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            self.in_frame = false;
+        }
+        Ok(0)
+    }
+}
