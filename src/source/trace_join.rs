@@ -150,7 +150,8 @@ impl Joiner {
         let here = self.lives.get(serial).and_then(|life| life.here);
         let here = here
             .or_else(|| self.by_thread(event, Context::Task, look))
-            .or_else(|| self.by_other_end(&ends));
+            // At its birth whoever connected to it is there; later only a twin may be.
+            .or_else(|| self.by_other_end(&ends).filter(|_| passive));
         let caller = if here == Some(false) { None } else { self.caller(event, from, to, look) };
         if to == State::Listen && here != Some(false) {
             self.home.listens(&ends, event.time);

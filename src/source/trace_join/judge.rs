@@ -49,9 +49,6 @@ impl Joiner {
             // It went on after the kernel had not found it here.
             return Some(false);
         }
-        if let Some(here) = self.by_other_end(&life.ends) {
-            return Some(here);
-        }
         let older = self.home.has_unnamed(&life.ends);
         if life.born {
             let taken = older || self.is_taken(life);

@@ -163,6 +163,22 @@ fn another_namespace_is_left_out_although_its_sockets_look_the_same() {
 }
 
 #[test]
+fn the_end_that_is_left_of_two_alike_proves_nothing_of_the_other_s_peer() {
+    let mut stage = Stage::new();
+    stage.poll(1, &[row(LISTENER, Listen)], true);
+    for (who, socket) in [(OWN, 1), (OTHER, 3)] {
+        stage.step(10, who, socket, CLIENT, Closed, SynSent);
+        stage.step(11, who, socket, CLIENT, SynSent, Established);
+    }
+    stage.step(12, NET, 4, SERVER, Closed, SynRecv);
+    stage.step(13, OTHER, 3, CLIENT, Established, Closed);
+    stage.step(14, NET, 4, SERVER, SynRecv, CloseWait);
+    stage.told(20);
+    stage.step(31, OTHER, 4, SERVER, CloseWait, LastAck);
+    assert_eq!(stage.told(40), []);
+}
+
+#[test]
 fn what_nobody_here_listens_for_is_not_ours_and_needs_no_question() {
     let mut stage = Stage::new();
     stage.poll(1, &[row(ends((HOME, 22), (Ipv4Addr::UNSPECIFIED, 0)), Listen)], true);
