@@ -144,6 +144,9 @@ impl Lives {
 
     /// The record of a life that this reading ended, if the filter by state asks for it.
     pub fn ended(&self, told: &Told) -> Option<LifeRecord> {
+        if told.transition.event != Event::Closed {
+            return None;
+        }
         let Transition { ends, time, verdict, netns, life, .. } = told.transition;
         let history = self.ended.get(&life).filter(|history| history.passes)?;
         let socket = Socket::of(life, netns, ends);

@@ -188,6 +188,19 @@ fn a_life_is_its_steps_with_what_caused_each() {
 }
 
 #[test]
+fn a_life_that_one_reading_changed_and_ended_is_told_once() {
+    let story = client().at(70.2, &[], &[], Closed);
+    let mut lives = Lives::default();
+    lives.take(&story.news, HashSet::new);
+    let told = story.news.iter().filter_map(|news| match news {
+        News::Told(told) => lives.ended(told),
+        News::Lost(_) => None,
+    });
+    let ended: Vec<_> = told.map(|life| life.ended).collect();
+    assert_eq!(ended, [Some(stamp(70.2))]);
+}
+
+#[test]
 fn what_was_there_already_has_no_birth_and_what_goes_on_no_end() {
     let life = Story::new(1, (7, "server"), "127.0.0.1:9527", "0.0.0.0:0")
         .at(0.0, &[], &[], Listen)
