@@ -1,6 +1,8 @@
 //! The corridor: a reading in, records out. Joins the source, the tracker, the owners and the
 //! filters; knows nothing of formats.
 
+mod unowned;
+
 use crate::coverage::Coverage;
 use crate::error::Result;
 use crate::filter::Filter;
@@ -15,6 +17,7 @@ use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
 use crate::view::socket::SocketRecord;
 use crate::view::{News, Told};
 use std::collections::{HashMap, HashSet};
+use unowned::Unowned;
 
 /// Matches of lives that are over are dropped once there are this many.
 const SLACK: usize = 4096;
@@ -37,18 +40,6 @@ pub struct Monitor<'a> {
     rows: Vec<Observation>,
     /// When the last reading ended.
     read_at: Stamp,
-}
-
-/// Sockets whose owner is not known, until they have been told of.
-#[derive(Debug, Default)]
-struct Unowned {
-    /// Not shown, because a filter by process cannot decide.
-    hidden: u64,
-    /// Of these, such as could belong to a process that may not be read.
-    hidden_denied: u64,
-    /// Shown, without the owner that may not be read.
-    denied: u64,
-    told: bool,
 }
 
 impl<'a> Monitor<'a> {
@@ -76,15 +67,21 @@ impl<'a> Monitor<'a> {
     /// # Errors
     /// What ends the run: see [`Source::next`].
     pub fn read(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
-        let Some(reading) = self.source.next(stop)? else { return Ok(None) };
-        let mut news = self.take(reading)?;
+        // What the last reading left open is asked before anything else is read.
         let questions = self.tracker.questions();
-        if !questions.is_empty()
-            && let Some(answers) = self.source.confirm(&questions)?
-        {
-            news.extend(self.take(answers)?);
+        let mut next = match questions.as_slice() {
+            [] => None,
+            questions => self.source.confirm(questions)?,
+        };
+        loop {
+            if next.is_none() {
+                next = self.source.next(stop)?;
+            }
+            let Some(reading) = next.take() else { return Ok(None) };
+            if let Some(news) = self.take(reading)? {
+                return Ok(Some(news));
+            }
         }
-        Ok(Some(news))
     }
 
     /// The sockets that the filters ask for as they are now, in the order of the kernel's tables.
@@ -165,13 +162,17 @@ impl<'a> Monitor<'a> {
         self.source.origin()
     }
 
-    fn take(&mut self, reading: Reading) -> Result<Vec<News>> {
+    /// The news of a reading, if it is one of sockets.
+    fn take(&mut self, reading: Reading) -> Result<Option<Vec<News>>> {
         match reading {
             Reading::Owners(owners) => {
                 self.finder.learn(owners);
-                return Ok(Vec::new());
+                return Ok(None);
             }
-            Reading::Begin(_) => self.begin_anew(),
+            Reading::Begin(_) => {
+                self.begin_anew();
+                return Ok(None);
+            }
             _ => {}
         }
         self.read_at = reading.time();
@@ -206,11 +207,12 @@ impl<'a> Monitor<'a> {
         });
         let news = news.collect();
         self.forget_the_dead();
-        Ok(news)
+        Ok(Some(news))
     }
 
     /// What was known of one run says nothing about the next.
     fn begin_anew(&mut self) {
+        self.tracker = Tracker::default();
         self.book = Book::default();
         self.callers.clear();
         self.matched.clear();
@@ -389,38 +391,5 @@ impl<'a> Monitor<'a> {
             self.coverage.lives += 1;
         }
         matches
-    }
-}
-
-impl Unowned {
-    const fn count(&mut self, shown: bool, denied: bool) {
-        let denied = denied as u64;
-        if shown {
-            self.denied += denied;
-        } else {
-            self.hidden += 1;
-            self.hidden_denied += denied;
-        }
-    }
-
-    /// Tells once how many sockets are not shown, or are shown without an owner.
-    fn notice(&mut self) -> Option<String> {
-        let count = |n: u64| format!("{n} socket{}", if n == 1 { "" } else { "s" });
-        if self.told || self.hidden + self.denied == 0 {
-            return None;
-        }
-        self.told = true;
-        Some(match (self.hidden, self.hidden_denied) {
-            (0, _) => format!(
-                "the owners of {} cannot be told, because not all processes may be read",
-                count(self.denied)
-            ),
-            (hidden, 0) => format!("{} without a known owner not shown", count(hidden)),
-            (hidden, denied) => format!(
-                "{} without a known owner not shown; {denied} of them could belong to processes \
-                 that may not be read",
-                count(hidden)
-            ),
-        })
     }
 }

@@ -92,11 +92,8 @@ impl Tracker {
                 }
                 vec![Conclusion::Lost(*lost)]
             }
-            Reading::Owners(_) => Vec::new(),
-            Reading::Begin(_) => {
-                *self = Self::default();
-                Vec::new()
-            }
+            // They say nothing of what sockets do.
+            Reading::Owners(_) | Reading::Begin(_) => Vec::new(),
         }
     }
 
