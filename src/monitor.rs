@@ -67,12 +67,7 @@ impl<'a> Monitor<'a> {
     /// # Errors
     /// What ends the run: see [`Source::next`].
     pub fn read(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
-        // What the last reading left open is asked before anything else is read.
-        let questions = self.tracker.questions();
-        let mut next = match questions.as_slice() {
-            [] => None,
-            questions => self.source.confirm(questions)?,
-        };
+        let mut next = self.confirm()?;
         loop {
             if next.is_none() {
                 next = self.source.next(stop)?;
@@ -81,6 +76,18 @@ impl<'a> Monitor<'a> {
             if let Some(news) = self.take(reading)? {
                 return Ok(Some(news));
             }
+        }
+    }
+
+    /// What the last readings left open is asked before anything else is read, but not between
+    /// kernel events that came together.
+    fn confirm(&mut self) -> Result<Option<Reading>> {
+        if self.source.has_more() {
+            return Ok(None);
+        }
+        match self.tracker.questions().as_slice() {
+            [] => Ok(None),
+            questions => self.source.confirm(questions),
         }
     }
 

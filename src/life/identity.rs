@@ -38,6 +38,11 @@ impl Life {
         }
     }
 
+    /// Whether events tell of its every step, so that a look-up would be ahead of them.
+    pub(crate) const fn is_followed(&self) -> bool {
+        self.moved > 0 && !self.died && !self.now.mini
+    }
+
     /// Whether a row shows this very kernel socket, but in a state that only a new connection
     /// explains: `connect(AF_UNSPEC)` ended the one we knew.
     pub(crate) fn began_anew(&self, row: &Observation) -> bool {

@@ -56,6 +56,11 @@ pub trait Source {
         Ok(None)
     }
 
+    /// Whether kernel events that came together with the last one wait to be told.
+    fn has_more(&self) -> bool {
+        false
+    }
+
     /// Which of the kernel's interfaces it reads.
     fn origin(&self) -> Origin;
 

@@ -28,7 +28,7 @@ const CADENCE: Duration = Duration::from_millis(10);
 /// So many readings may be ready before no more events are taken from the rings' thread.
 const MOST_READY: usize = 1 << 18;
 /// How long a run that is over tells what had been read but not been told. Who follows may be slow.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// `PF_KTHREAD`, among a thread's flags.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
@@ -244,6 +244,10 @@ impl Source for Trace {
         self.polls.confirm(questions)
     }
 
+    fn has_more(&self) -> bool {
+        matches!(self.ready.front(), Some(Reading::Change(_)))
+    }
+
     fn origin(&self) -> Origin {
         Origin::Trace
     }
@@ -312,7 +316,7 @@ impl Look for Kernel<'_> {
 
     fn sockets(&mut self, questions: &[Question]) -> (u64, Vec<(Question, Answer)>) {
         let answers = match self.0 {
-            Polls::Netlink(dumps) => dumps.confirm(questions),
+            Polls::Netlink(dumps) => dumps.look_up(questions),
             Polls::Proc(_) => Vec::new(),
         };
         (nanos(clock::stamp().boot), answers)

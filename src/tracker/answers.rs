@@ -85,11 +85,6 @@ impl Tracker {
             }
         }
         self.asked = Asked::default();
-        for over in &gone {
-            if self.life(over.ends, over.id).is_some_and(|life| life.moved > 0) {
-                self.events.note_closed(over.ends, look.end);
-            }
-        }
         self.compare_ends(&touched);
         let mut told = Vec::new();
         self.close(&gone, &look, &mut told);

@@ -193,7 +193,6 @@ impl Tracker {
             return;
         }
         self.events.names.remove(&change.socket);
-        self.events.note_closed(ends, change.time);
         self.close(&over, &look, told);
         self.release(told);
     }

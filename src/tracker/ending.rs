@@ -20,7 +20,13 @@ impl Tracker {
                 life.misses += u8::from(absent);
                 let gone = life.misses >= PASSES_TO_CONFIRM;
                 let (id, inode) = (life.id, life.last_inode);
-                missing.push(Missing { ends: *ends, id, inode, gone, asks: !life.unreadable });
+                missing.push(Missing {
+                    ends: *ends,
+                    id,
+                    inode,
+                    gone,
+                    asks: !life.unreadable && !life.is_followed(),
+                });
             }
         }
         missing.sort_unstable_by_key(|life| life.id);
@@ -34,6 +40,9 @@ impl Tracker {
     pub(super) fn close(&mut self, missing: &[Missing], look: &Look, told: &mut Vec<Conclusion>) {
         for gone in missing.iter().filter(|life| life.gone) {
             if let Some(mut life) = self.forget(gone.ends, gone.id) {
+                if life.moved > 0 {
+                    self.events.note_closed(gone.ends, look.end);
+                }
                 told.extend(life.stop_waiting());
                 let death = life.death(gone.ends, look);
                 told.push(Conclusion::Transition(Box::new(death)));

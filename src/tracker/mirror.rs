@@ -50,7 +50,10 @@ impl Tracker {
     pub(super) fn ask_other_ends(&mut self) {
         for ends in self.asked.ends() {
             for mirrored in ends.mirrored() {
-                if let Some(id) = self.only_full_life(mirrored) {
+                let other = self.only_full_life(mirrored);
+                let id = other
+                    .filter(|id| self.life(mirrored, *id).is_some_and(|life| !life.is_followed()));
+                if let Some(id) = id {
                     self.ask(mirrored, id);
                 }
             }

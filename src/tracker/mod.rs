@@ -77,7 +77,8 @@ struct Missing {
 impl Tracker {
     /// Takes in a reading and returns what it proves, in the order to tell it.
     pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
-        if !matches!(reading, Reading::Answers(_)) {
+        // Events that come together are asked about together.
+        if !matches!(reading, Reading::Answers(_) | Reading::Change(_)) {
             self.asked = Asked::default();
         }
         match reading {
