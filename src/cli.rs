@@ -1,11 +1,15 @@
 //! The command line: commands, flags and their help, nothing else. What they mean is checked in
 //! `settings`.
 
+mod order;
+
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+pub use order::command_first;
 
 /// Watch the TCP sockets of programs change state.
 ///
@@ -23,6 +27,7 @@ use std::path::PathBuf;
                       tcplapse list [OPTIONS] [PATTERN]...\n       \
                       tcplapse replay [OPTIONS] FILE [PATTERN]...\n       \
                       tcplapse explain [STATE | FROM TO]\n       \
+                      tcplapse wait [OPTIONS] [PATTERN]...\n       \
                       tcplapse completions SHELL",
     after_help = "Without a command, tcplapse watches; Ctrl-C ends it. -a, -n, -p and -t, as in \
                   netstat -apn, are the defaults and are accepted."
@@ -49,6 +54,8 @@ pub enum Command {
     Replay(ReplayOptions),
     /// Tell what a state or a change of states means; without one, draw the diagram of all
     Explain(Explain),
+    /// Wait until a condition on the sockets holds; exit 124 when the time-out runs out
+    Wait(WaitOptions),
     /// Print a completion script for a shell
     Completions {
         /// The shell to write it for
@@ -107,6 +114,21 @@ pub struct ReplayOptions {
     /// Flags that were given and say how to look, which was settled when it was recorded.
     #[arg(skip)]
     pub live: Vec<String>,
+}
+
+/// What `wait` takes.
+#[derive(Debug, Args)]
+pub struct WaitOptions {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub options: Options,
+    /// What to wait for: any SET, none SET, all SET, or 'count SET OP N' with OP one of
+    /// >= > = < <=; SET as in --state [default: any connected, or any LISTEN with -l]
+    #[arg(long, value_name = "EXPR", help_heading = "What to wait for")]
+    pub until: Option<String>,
+    /// Give up after this long, with exit status 124
+    #[arg(long, value_name = "DUR", help_heading = "What to wait for")]
+    pub timeout: Option<String>,
 }
 
 /// Which sockets.
@@ -355,70 +377,9 @@ fn hide_if_live(arg: Arg) -> Arg {
     if is_live(arg.get_id().as_str()) { arg.hide(true) } else { arg }
 }
 
-/// Moves a command behind options to the front: options may stand before or after it.
-pub fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
-    let cli = Cli::command();
-    if let Some(place) = first_positional(&cli, &args) {
-        let names_command =
-            |word: &str| cli.get_subcommands().any(|known| known.get_name() == word);
-        if args[place].to_str().is_some_and(names_command) {
-            let command = args.remove(place);
-            args.insert(1, command);
-        }
-    }
-    args
-}
-
-/// The place of the first argument that is neither an option nor the value of one.
-fn first_positional(cli: &clap::Command, args: &[OsString]) -> Option<usize> {
-    let takes_value = |known: &dyn Fn(&clap::Arg) -> bool| {
-        cli.get_arguments().any(|arg| known(arg) && arg.get_action().takes_values())
-    };
-    let mut at = 1;
-    while let Some(word) = args.get(at) {
-        let word = word.to_string_lossy();
-        let value_follows = if word == "--" {
-            return None;
-        } else if let Some(long) = word.strip_prefix("--") {
-            takes_value(&|arg| arg.get_long() == Some(long))
-        } else if let Some(cluster) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
-            // In a cluster the rest of the word is the value of the first flag that takes one.
-            let value_at = cluster
-                .char_indices()
-                .find(|(_, flag)| takes_value(&|arg| arg.get_short() == Some(*flag)));
-            value_at.is_some_and(|(i, flag)| i + flag.len_utf8() == cluster.len())
-        } else {
-            return Some(at);
-        };
-        at += 1 + usize::from(value_follows);
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn moved(line: &str) -> String {
-        let args = line.split(' ').map(OsString::from).collect();
-        let words: Vec<_> =
-            command_first(args).into_iter().map(|word| word.into_string().unwrap()).collect();
-        words.join(" ")
-    }
-
-    #[test]
-    fn a_command_may_stand_behind_options() {
-        assert_eq!(moved("t -i 1s list x"), "t list -i 1s x");
-        assert_eq!(moved("t -ji1s --pid 1 list"), "t list -ji1s --pid 1");
-        assert_eq!(moved("t --state=LISTEN list"), "t list --state=LISTEN");
-    }
-
-    #[test]
-    fn a_pattern_or_a_value_is_no_command() {
-        for line in ["t client list", "t -- list", "t --user list", "t -s list", "t -apn client"] {
-            assert_eq!(moved(line), line);
-        }
-    }
 
     #[test]
     fn the_definition_is_sound() {

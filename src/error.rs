@@ -9,6 +9,9 @@ pub enum Error {
     /// Wrong usage, in a sentence.
     #[error("{0}")]
     Usage(String),
+    /// The answer is not known, in a sentence that says why and how to ask instead.
+    #[error("{0}")]
+    NotKnown(String),
     /// A file of the kernel, or of a fixture, cannot be read.
     #[error("cannot read {}: {cause}{hint}", path.display())]
     Read {

@@ -5,6 +5,7 @@
 //!   (`life`), and what that proves.
 //! * [`source`]: who reads the kernel's tables. [`owner`]: whose socket it is.
 //! * [`filter`], [`view`], [`render`]: which sockets, as what records, in which bytes.
+//! * [`condition`]: what `wait` waits for.
 //! * [`monitor`]: the corridor that joins them. [`command`]: the commands, which alone write.
 //! * [`cli`] → [`settings`]: flags, and what they mean once checked. [`stop`]: when a run ends.
 //!
@@ -13,6 +14,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod condition;
 pub mod coverage;
 pub mod error;
 pub mod filter;

@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use tcplapse::cli::{self, Cli, Command};
 use tcplapse::command;
 use tcplapse::error::{Error, Result};
+use tcplapse::settings::Wait;
+
+/// As timeout(1) reports it.
+const TIMED_OUT: u8 = 124;
 
 fn main() -> ExitCode {
     let cli = cli::parse(std::env::args_os().collect());
@@ -38,6 +42,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(asked) => {
             command::explain::run(&asked)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Wait(options) => {
+            let met = command::wait::run(&Wait::new(options)?)?;
+            Ok(ExitCode::from(if met { 0 } else { TIMED_OUT }))
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

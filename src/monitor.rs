@@ -1,6 +1,7 @@
 //! The corridor: a reading in, records out. Joins the source, the tracker, the owners and the
 //! filters; knows nothing of formats.
 
+mod standing;
 mod unowned;
 
 use crate::coverage::Coverage;
@@ -11,11 +12,10 @@ use crate::owner::{Among, Attribution, Finder, Holder, OwnerSource, Process};
 use crate::reading::{Observation, Origin, Reading, Stamp};
 use crate::source::Source;
 use crate::stop::Stop;
-use crate::tcp::state::State;
 use crate::tracker::Tracker;
-use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
-use crate::view::socket::SocketRecord;
+use crate::transition::{Conclusion, Event, LifeId, Transition};
 use crate::view::{News, Told};
+use standing::Looks;
 use std::collections::{HashMap, HashSet};
 use unowned::Unowned;
 
@@ -40,6 +40,9 @@ pub struct Monitor<'a> {
     rows: Vec<Observation>,
     /// When the last reading ended.
     read_at: Stamp,
+    looks: Looks,
+    /// Inodes of sockets that were found with owners which do not match.
+    others: HashSet<u64>,
 }
 
 impl<'a> Monitor<'a> {
@@ -58,6 +61,8 @@ impl<'a> Monitor<'a> {
             undecided_told: false,
             rows: Vec::new(),
             read_at: Stamp::default(),
+            looks: Looks::default(),
+            others: HashSet::new(),
         }
     }
 
@@ -91,57 +96,9 @@ impl<'a> Monitor<'a> {
         }
     }
 
-    /// The sockets that the filters ask for as they are now, in the order of the kernel's tables.
-    pub fn sockets(&mut self) -> Vec<SocketRecord> {
-        let mut now: Vec<Standing> = self.wanted().collect();
-        now.sort_unstable_by_key(|now| now.row);
-        now.into_iter().map(|now| self.socket(&now)).collect()
-    }
-
-    /// The lives that go on, in the order in which they began, whatever state they are in.
-    pub fn lives(&mut self) -> Vec<(Standing, Attribution)> {
-        let mut now: Vec<Standing> = self.matching().collect();
-        now.sort_unstable_by_key(|now| now.life);
-        now.into_iter().map(|now| (now, self.owner_now(&now))).collect()
-    }
-
-    /// The lives that are being followed, whether they match or not.
-    pub fn followed(&self) -> HashSet<LifeId> {
-        self.tracker.ids().collect()
-    }
-
     /// When the last reading ended.
     pub const fn read_at(&self) -> Stamp {
         self.read_at
-    }
-
-    /// The states of those sockets.
-    pub fn states(&self) -> impl Iterator<Item = State> {
-        self.wanted().map(|now| now.state)
-    }
-
-    fn wanted(&self) -> impl Iterator<Item = Standing> {
-        self.matching().filter(|now| self.filter.wants_state(now.state))
-    }
-
-    /// All that match, whatever state they are in.
-    fn matching(&self) -> impl Iterator<Item = Standing> {
-        let wanted = |now: &Standing| self.filter.wants_ends(&now.ends);
-        self.tracker.standings().filter(move |now| wanted(now) && self.matched.contains(&now.life))
-    }
-
-    fn socket(&mut self, now: &Standing) -> SocketRecord {
-        let owner = self.owner_now(now);
-        // A life that the last pass missed has no row there.
-        let row = self.rows.get(now.row).filter(|row| row.ends == now.ends);
-        SocketRecord::new(now, row, self.read_at, &owner)
-    }
-
-    fn owner_now(&mut self, now: &Standing) -> Attribution {
-        if now.inode != 0 {
-            self.still_proven(now.inode);
-        }
-        self.owner(now.life, now.inode, now.last_inode, now.listener)
     }
 
     /// How much of what happened was seen.
@@ -152,7 +109,7 @@ impl<'a> Monitor<'a> {
 
     /// What the user should know, each thing once.
     pub fn notices(&mut self) -> Vec<String> {
-        let mut notices = self.source.notices();
+        let mut notices = self.source_notices();
         notices.extend(self.unowned.notice());
         if self.tracker.undecided() > 0 && !std::mem::replace(&mut self.undecided_told, true) {
             notices.push(
@@ -162,6 +119,11 @@ impl<'a> Monitor<'a> {
             );
         }
         notices
+    }
+
+    /// What there is to know of the readings themselves, each thing once.
+    pub fn source_notices(&mut self) -> Vec<String> {
+        self.source.notices()
     }
 
     /// Which of the kernel's interfaces the readings come from.
@@ -192,6 +154,7 @@ impl<'a> Monitor<'a> {
         let is_pass = matches!(reading, Reading::Snapshot(_));
         let is_event = matches!(reading, Reading::Change(_));
         if let Reading::Snapshot(snapshot) = reading {
+            self.looks.take(&snapshot);
             self.rows = snapshot.rows;
         }
         self.find_new(is_pass);
@@ -224,6 +187,8 @@ impl<'a> Monitor<'a> {
         self.callers.clear();
         self.matched.clear();
         self.rows.clear();
+        self.others.clear();
+        self.looks = Looks::default();
     }
 
     /// What is to be told of a transition, if the filters ask for its socket.

@@ -161,6 +161,13 @@ impl Stop {
         self.hangups.as_ref().is_some_and(|hangups| hangups.taken.take())
     }
 
+    /// Goes on where nobody reads standard output: the exit status is the answer.
+    #[must_use]
+    pub const fn whoever_reads(mut self) -> Self {
+        self.watch_reader = false;
+        self
+    }
+
     /// Waits until `due`, or until the run has to end.
     pub fn wait(&self, due: Instant) -> Result<Wake> {
         self.wait_for(due, None)

@@ -1,14 +1,11 @@
 //! `list`: one snapshot as a table.
 
 use super::output::Output;
-use super::{monitor_of, sources, stop, tell};
+use super::{die_as_a_shell_reports, monitor_of, sources, stop, tell};
 use crate::cli::ViewName;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::view::Record;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Prints the sockets there are; returns whether any matched, as grep does.
 ///
@@ -29,14 +26,4 @@ pub fn run(settings: &Settings) -> Result<bool> {
     output.write(records.collect(), &stop)?;
     tell(monitor.notices());
     Ok(output.written() > 0)
-}
-
-/// A snapshot that is interrupted is no answer: 130 or 143, at once.
-fn die_as_a_shell_reports() -> Result<()> {
-    let now = Arc::new(AtomicBool::new(true));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&now))
-            .map_err(|cause| Error::System { what: "catch signals", cause })?;
-    }
-    Ok(())
 }

@@ -10,11 +10,13 @@ mod screen;
 mod show;
 mod sources;
 pub mod terminal;
+mod unseen;
 mod views;
+pub mod wait;
 pub mod watch;
 
 use crate::cli::Options;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::owner::register::Register;
 use crate::owner::scan::Scan;
@@ -22,6 +24,9 @@ use crate::settings::Settings;
 use crate::source::Source;
 use crate::source::record::{Recorder, hangups_are_ignored};
 use crate::stop::Stop;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The settings of a command; what was probably meant otherwise is said on standard error.
@@ -30,7 +35,7 @@ use std::time::Duration;
 /// Wrong usage.
 pub fn checked(options: Options) -> Result<Settings> {
     let settings = Settings::new(options)?;
-    tell(settings.hints.iter().cloned());
+    hint(&settings);
     Ok(settings)
 }
 
@@ -41,6 +46,11 @@ fn stop(settings: &Settings, duration: Option<Duration>) -> Result<Stop> {
         stop.catch_hangups(hangups_are_ignored())?;
     }
     Ok(stop)
+}
+
+/// What was probably meant otherwise.
+fn hint(settings: &Settings) {
+    tell(settings.hints.iter().cloned());
 }
 
 /// The monitor that the settings ask for.
@@ -58,6 +68,16 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
             Monitor::new(Box::new(recorder), Box::new(Register::default()), &settings.filter)
         }
     })
+}
+
+/// A question that is interrupted has no answer: 130 or 143, at once.
+fn die_as_a_shell_reports() -> Result<()> {
+    let now = Arc::new(AtomicBool::new(true));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&now))
+            .map_err(|cause| Error::System { what: "catch signals", cause })?;
+    }
+    Ok(())
 }
 
 /// Tells the user something on standard error, where records never go.

@@ -8,6 +8,7 @@ mod owners;
 mod recordings;
 mod records;
 mod stage;
+mod wait;
 
 use assert_cmd::Command;
 use std::io::{BufRead, BufReader, Read};

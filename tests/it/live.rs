@@ -13,3 +13,4 @@ mod states;
 mod story;
 mod trace;
 mod twins;
+mod wait;

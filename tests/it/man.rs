@@ -47,7 +47,9 @@ fn man_page() -> String {
         page += &section(name);
     }
     page += &states();
-    for name in ["output", "recordings", "exit-status", "examples", "files", "notes", "see-also"] {
+    for name in
+        ["output", "recordings", "wait", "exit-status", "examples", "files", "notes", "see-also"]
+    {
         page += &section(name);
     }
     page
@@ -64,6 +66,33 @@ fn commands(command: &Command) -> String {
 
 /// The options once, since those of `list` are those of `watch`; clap's headings below one.
 fn options(man: &Man) -> String {
+    let of_command = |command: Command| {
+        let heading = format!(".SS \"Options of {}\"", command.get_name());
+        option_sections(&Man::new(command)).replace(".SH OPTIONS", &heading)
+    };
+    option_sections(man) + &own_options().map(of_command).collect::<String>()
+}
+
+/// The commands with the options that they alone have, where they have some.
+fn own_options() -> impl Iterator<Item = Command> {
+    let root = Cli::command();
+    let shared = move |id: &clap::Id| root.get_arguments().any(|arg| arg.get_id() == id);
+    let only_own = move |command: &Command| {
+        let command = command.clone().disable_help_flag(true);
+        command.mut_args(|arg| {
+            let hidden = arg.is_positional() || shared(arg.get_id());
+            arg.help_heading(None).hide(hidden)
+        })
+    };
+    let commands: Vec<Command> = Cli::command().get_subcommands().map(only_own).collect();
+    let has_some = |command: &Command| {
+        command.get_arguments().any(|arg| !arg.is_hide_set() && arg.get_long().is_some())
+    };
+    commands.into_iter().filter(has_some)
+}
+
+/// The sections of a command's options.
+fn option_sections(man: &Man) -> String {
     let mut bytes = Vec::new();
     man.render_options_section(&mut bytes).expect("memory takes every page");
     let text = String::from_utf8(bytes).expect("help is UTF-8");
@@ -189,7 +218,9 @@ fn completions_are_made_for_every_shell_and_know_the_flags() {
 
 fn long_flags() -> Vec<String> {
     let command = definition();
-    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let commands: Vec<Command> = [command].into_iter().chain(own_options()).collect();
+    let all = commands.iter().flat_map(Command::get_arguments);
+    let shown = all.filter(|arg| !arg.is_hide_set());
     shown.filter_map(|arg| arg.get_long()).map(str::to_owned).collect()
 }
 

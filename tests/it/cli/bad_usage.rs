@@ -26,6 +26,9 @@ fn wrong_values_are_named_with_what_to_write() {
         ("list --user no-such-user", "there is no user 'no-such-user'"),
         ("list -u", "TCP only"),
         ("-apu client", "TCP only"),
+        ("wait --until LISTEN", "--until: 'LISTEN' alone is no condition; write 'any LISTEN'"),
+        ("wait --for 5s", "to give up, write --timeout '5s'"),
+        ("wait --timeout soon", "'soon' is no duration"),
     ] {
         let said = refused(line);
         assert!(said.starts_with("tcplapse: ") && said.contains(told), "{line}: {said}");

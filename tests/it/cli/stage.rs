@@ -4,16 +4,19 @@
 use crate::support::record::{Event, Line};
 use crate::support::wait::until;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 pub(crate) struct Stage {
     procfs: TempDir,
+    /// Folders that were made unreadable.
+    forbidden: Vec<PathBuf>,
     program: Option<(Child, BufReader<ChildStdout>)>,
 }
 
@@ -24,7 +27,7 @@ impl Stage {
         for table in ["net/tcp", "net/tcp6"] {
             mknodat(CWD, procfs.path().join(table), FileType::Fifo, Mode::RWXU, 0).unwrap();
         }
-        Self { procfs, program: None }
+        Self { procfs, forbidden: Vec::new(), program: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -45,6 +48,14 @@ impl Stage {
         }
     }
 
+    /// A process whose descriptors may not be listed, to those started by [`Self::run_unprivileged`].
+    pub(crate) fn forbidden_process(&mut self, pid: i32, comm: &str) {
+        self.process(pid, comm, 50, &[]);
+        let descriptors = self.path(&format!("{pid}/fd"));
+        fs::set_permissions(&descriptors, Permissions::from_mode(0o000)).unwrap();
+        self.forbidden.push(descriptors);
+    }
+
     pub(crate) fn exit(&self, pid: i32) {
         let home = self.path(&pid.to_string());
         if home.exists() {
@@ -58,19 +69,17 @@ impl Stage {
     }
 
     pub(crate) fn start_polling(&mut self, interval: &str, records: usize, args: &[&str]) {
+        let records = records.to_string();
+        let watch = ["-j", "-i", interval, "--max-cpu", "100", "-m", &records];
+        self.run(&[&watch, args].concat());
+    }
+
+    /// Starts any command.
+    pub(crate) fn run(&mut self, args: &[&str]) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
-            .args([
-                "-j",
-                "-i",
-                interval,
-                "--max-cpu",
-                "100",
-                "-m",
-                &records.to_string(),
-                "--procfs",
-            ])
-            .arg(self.procfs.path())
             .args(args)
+            .arg("--procfs")
+            .arg(self.procfs.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -79,9 +88,31 @@ impl Stage {
         self.program = Some((child, stdout));
     }
 
+    /// Starts any command without the right to read what is forbidden.
+    pub(crate) fn run_unprivileged(&mut self, args: &[&str]) {
+        let start = || {
+            for right in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
+                // Whoever may not give up a right has none.
+                let _ = remove_capability_from_bounding_set(right);
+            }
+            self.run(args);
+        };
+        // The rights are given up by this thread, and so by what it starts.
+        std::thread::scope(|scope| scope.spawn(start).join()).expect("it starts");
+    }
+
     /// One poll: rows as `local-port remote-port state/inode`, between two addresses of ours.
     pub(crate) fn poll(&self, rows: &[&str]) {
-        let mut table = String::from("  sl  local_address\n");
+        self.poll_after("", rows);
+    }
+
+    /// A poll with a line that is no row.
+    pub(crate) fn poll_with_bad_row(&self, rows: &[&str]) {
+        self.poll_after("   0: torn\n", rows);
+    }
+
+    fn poll_after(&self, line: &str, rows: &[&str]) {
+        let mut table = format!("  sl  local_address\n{line}");
         for row in rows {
             let words: Vec<&str> = row.split([' ', '/']).collect();
             let port = |i: usize| words[i].parse::<u16>().unwrap();
@@ -133,21 +164,29 @@ impl Stage {
         }
     }
 
-    /// Its end: all records have been told. Returns standard error.
-    pub(crate) fn end(mut self) -> String {
-        let (mut child, mut stdout) = self.program.take().expect("it was started");
-        let mut rest = String::new();
-        stdout.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "");
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-        let mut told = String::new();
+    /// Waits for its end: status, standard output, standard error.
+    pub(crate) fn outcome(mut self) -> (Option<i32>, String, String) {
+        let (child, stdout) = self.program.as_mut().expect("it was started");
+        let status = until("its end", || child.try_wait().unwrap());
+        let (mut printed, mut told) = (String::new(), String::new());
+        stdout.read_to_string(&mut printed).unwrap();
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        (status.code(), printed, told)
+    }
+
+    /// Its end: all records have been told. Returns standard error.
+    pub(crate) fn end(self) -> String {
+        let (status, rest, told) = self.outcome();
+        assert_eq!((status, rest.as_str()), (Some(0), ""));
         told
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        for folder in &self.forbidden {
+            let _ = fs::set_permissions(folder, Permissions::from_mode(0o700));
+        }
         if let Some((child, _)) = &mut self.program {
             // After a failed test it may still wait for a poll.
             let _ = child.kill();

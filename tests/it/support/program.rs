@@ -44,6 +44,39 @@ fn listed(output: std::io::Result<Output>) -> Vec<Listed> {
     String::from_utf8(output.stdout).expect("JSON is UTF-8").lines().map(Listed::parse).collect()
 }
 
+/// A running `tcplapse` that answers by its exit status; killed when dropped.
+pub(crate) struct Asked(Child);
+
+impl Asked {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(TCPLAPSE);
+        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("the program was built for this test"))
+    }
+
+    /// It has not ended.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.0.try_wait().expect("it is our child").is_none()
+    }
+
+    /// Waits for its end; exit status, standard output, standard error.
+    pub(crate) fn answer(&mut self) -> (i32, String, String) {
+        let status = until("its end", || self.0.try_wait().expect("it is our child"));
+        let (mut printed, mut told) = (String::new(), String::new());
+        let _ = self.0.stdout.take().map(|mut out| out.read_to_string(&mut printed));
+        let _ = self.0.stderr.take().map(|mut err| err.read_to_string(&mut told));
+        (status.code().expect("it was not killed"), printed, told)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // Where it has ended already there is nothing to kill.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A running `tcplapse -j`; killed when dropped.
 pub(crate) struct Watch {
     child: Child,

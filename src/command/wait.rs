@@ -1,0 +1,96 @@
+//! `wait`: until a condition on matching sockets holds.
+
+use super::unseen::{PATIENCE, Unseen, hidden};
+use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
+use crate::condition::{Census, Condition};
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::settings::Wait;
+use std::io::{self, IsTerminal};
+
+/// An absence is believed after this many looks: a single one may skip a row.
+const LOOKS_FOR_ABSENCE: u64 = 2;
+
+/// Waits, and returns whether the condition came to hold before the time-out. Prints nothing on
+/// standard output: the exit status is the answer.
+///
+/// # Errors
+/// What ends the run, or an answer that cannot be known.
+pub fn run(wait: &Wait) -> Result<bool> {
+    die_as_a_shell_reports()?;
+    hint(&wait.settings);
+    let stop = stop(&wait.settings, wait.timeout)?.whoever_reads();
+    let mut monitor = monitor(&wait.settings)?;
+    let (mut looks, mut open) = (0, 0);
+    while monitor.read(&stop)?.is_some() {
+        tell(monitor.source_notices());
+        open = match answer(&mut monitor, &wait.condition) {
+            Answer::Holds => return Ok(true),
+            Answer::HoldsNot => 0,
+            Answer::Open(unseen) if open + 1 == PATIENCE => {
+                return Err(unseen.error(&format!("whether '{}' holds", wait.condition)));
+            }
+            Answer::Open(_) => open + 1,
+        };
+        looks += 1;
+        if looks == 1 && io::stderr().is_terminal() {
+            tell([format!("waiting for '{}'; Ctrl-C ends", wait.condition)]);
+        }
+    }
+    tell([timed_out(&mut monitor, wait)]);
+    Ok(false)
+}
+
+enum Answer {
+    Holds,
+    HoldsNot,
+    /// It holds, unless sockets that were not seen make it untrue.
+    Open(Unseen),
+}
+
+fn answer(monitor: &mut Monitor<'_>, condition: &Condition) -> Answer {
+    let mut census = census(monitor);
+    if condition.holds(&census) != Some(true) {
+        return Answer::HoldsNot;
+    }
+    if !condition.needs_absence() {
+        return Answer::Holds;
+    }
+    if monitor.looks().taken < LOOKS_FOR_ABSENCE {
+        return Answer::HoldsNot;
+    }
+    let unseen = Unseen::of(monitor);
+    unseen.candidates.iter().for_each(|now| census.count_possible(now.state));
+    if unseen.all_rows_read() && condition.holds(&census) == Some(true) {
+        Answer::Holds
+    } else {
+        Answer::Open(unseen)
+    }
+}
+
+/// The matching sockets by state: those the last look showed for certain. One that it missed may
+/// be gone, until the tracker has concluded so.
+fn census(monitor: &Monitor<'_>) -> Census {
+    let mut census = Census::default();
+    for now in monitor.standings() {
+        if now.missed {
+            census.count_possible(now.state);
+        } else {
+            census.count(now.state);
+        }
+    }
+    census
+}
+
+/// Why it did not come: what there is instead.
+fn timed_out(monitor: &mut Monitor<'_>, wait: &Wait) -> String {
+    let there = match census(monitor).to_string() {
+        none if none.is_empty() => "no matching socket".to_owned(),
+        some => format!("matching sockets: {some}"),
+    };
+    let more = match monitor.candidates().len() {
+        0 => String::new(),
+        candidates => format!("; {}", hidden(candidates)),
+    };
+    format!("'{}' did not come to hold in time; {there}{more}", wait.condition)
+}

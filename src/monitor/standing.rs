@@ -1,0 +1,166 @@
+//! The sockets as they stand between two readings, and what of them cannot be known.
+
+use super::Monitor;
+use crate::filter::{Match, ProcessFilter};
+use crate::owner::book::Found;
+use crate::owner::{Among, Attribution};
+use crate::reading::Snapshot;
+use crate::tcp::state::State;
+use crate::transition::{LifeId, Standing};
+use crate::view::socket::SocketRecord;
+use std::collections::{HashMap, HashSet};
+
+/// The looks at all sockets so far: an absence needs two, since a single one may skip a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// How many.
+    pub taken: u64,
+    /// Rows of the last that could not be understood.
+    pub bad_rows: u64,
+}
+
+impl Looks {
+    /// Counts a look.
+    pub(super) const fn take(&mut self, snapshot: &Snapshot) {
+        self.taken += 1;
+        self.bad_rows = snapshot.bad_rows;
+    }
+}
+
+impl Monitor<'_> {
+    /// The sockets that the filters ask for as they are now, in the order of the kernel's tables.
+    pub fn sockets(&mut self) -> Vec<SocketRecord> {
+        let mut now: Vec<Standing> = self.standings().collect();
+        now.sort_unstable_by_key(|now| now.row);
+        now.into_iter().map(|now| self.socket(&now)).collect()
+    }
+
+    /// The lives that go on, in the order in which they began, whatever state they are in.
+    pub fn lives(&mut self) -> Vec<(Standing, Attribution)> {
+        let mut now: Vec<Standing> = self.matching().collect();
+        now.sort_unstable_by_key(|now| now.life);
+        now.into_iter().map(|now| (now, self.owner_now(&now))).collect()
+    }
+
+    /// The lives that are being followed, whether they match or not.
+    pub fn followed(&self) -> HashSet<LifeId> {
+        self.tracker.ids().collect()
+    }
+
+    /// The states of the sockets that the filters ask for.
+    pub fn states(&self) -> impl Iterator<Item = State> {
+        self.standings().map(|now| now.state)
+    }
+
+    /// The lives that the filters ask for as they stand, in no order: what there is to know
+    /// without another look at owners.
+    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+        self.matching().filter(|now| self.filter.wants_state(now.state))
+    }
+
+    /// All that match, whatever state they are in.
+    fn matching(&self) -> impl Iterator<Item = Standing> {
+        self.in_place().filter(|now| self.matched.contains(&now.life))
+    }
+
+    /// All that pass the filters by ends, whoever owns them.
+    fn in_place(&self) -> impl Iterator<Item = Standing> {
+        self.tracker.standings().filter(|now| self.filter.wants_ends(&now.ends))
+    }
+
+    /// The record of a life as it stands.
+    pub fn socket(&mut self, now: &Standing) -> SocketRecord {
+        let owner = self.owner_now(now);
+        // A life that the last pass missed has no row there.
+        let row = self.rows.get(now.row).filter(|row| row.ends == now.ends);
+        SocketRecord::new(now, row, self.read_at, &owner)
+    }
+
+    fn owner_now(&mut self, now: &Standing) -> Attribution {
+        if now.inode != 0 {
+            self.still_proven(now.inode);
+        }
+        self.owner(now.life, now.inode, now.last_inode, now.listener)
+    }
+
+    /// How many looks at all sockets there have been, and how many rows the last could not read.
+    pub const fn looks(&self) -> Looks {
+        self.looks
+    }
+
+    /// The sockets with an inode that pass the other filters and may belong to a matching process
+    /// whose descriptors may not be read, or are known only since this look to match. One with an
+    /// owner that does not match is none of them; nor is one without an inode, which nobody holds.
+    ///
+    /// This looks into all processes, so it is for the moment when an absence decides.
+    pub fn candidates(&mut self) -> Vec<Standing> {
+        let filter = &self.filter.process;
+        let mut unknown: Vec<Standing> = Vec::new();
+        if !filter.is_empty() {
+            let unmatched =
+                |now: &Standing| self.filter.wants_state(now.state) && self.is_unmatched(now);
+            unknown.extend(self.in_place().filter(unmatched));
+        }
+        let there = inodes(&unknown);
+        self.others.retain(|inode| there.contains(inode));
+        unknown.retain(|now| !self.others.contains(&now.inode));
+        if unknown.is_empty() {
+            return unknown;
+        }
+        let wanted = inodes(&unknown);
+        let of_others = owned_by_others(&self.finder.find(Among::All(filter), &wanted), filter);
+        self.others.extend(wanted.intersection(&of_others));
+        unknown.retain(|now| !of_others.contains(&now.inode));
+        if unknown.is_empty() {
+            return unknown;
+        }
+        let wanted = inodes(&unknown);
+        let found = self.finder.find(Among::Matching(filter), &wanted);
+        let hidden = found.denied > 0;
+        self.book.learn(&wanted, found);
+        let matched = self.match_again();
+        // Who may not be read and cannot match hides nothing.
+        unknown.retain(|now| hidden || matched.contains(&now.life));
+        unknown
+    }
+
+    /// Matches the lives that have come to a matching process since they were last told of: nothing
+    /// happens to a socket that is handed on.
+    fn match_again(&mut self) -> HashSet<LifeId> {
+        let filter = &self.filter.process;
+        let comes_to_match = |now: &Standing| {
+            self.is_unmatched(now) && {
+                let owner = self.book.attribute(now.inode, now.last_inode, now.listener, filter);
+                self.book.any_matches(&owner, filter)
+            }
+        };
+        let new = self.tracker.standings().filter(comes_to_match).map(|now| now.life);
+        let new: HashSet<LifeId> = new.collect();
+        self.coverage.lives += new.len() as u64;
+        self.matched.extend(&new);
+        new
+    }
+
+    fn is_unmatched(&self, now: &Standing) -> bool {
+        now.inode != 0 && !self.matched.contains(&now.life)
+    }
+}
+
+fn inodes(sockets: &[Standing]) -> HashSet<u64> {
+    sockets.iter().map(|now| now.inode).collect()
+}
+
+/// The inodes whose holders were all read, and do not match.
+fn owned_by_others(found: &Found, filter: &ProcessFilter) -> HashSet<u64> {
+    let of_others: HashMap<_, _> = found
+        .processes
+        .iter()
+        .map(|process| (process.identity(), filter.matches(process) == Match::No))
+        .collect();
+    let mut owned: HashMap<u64, bool> = HashMap::new();
+    for (inode, holder) in &found.holders {
+        let other = of_others.get(&holder.process()).is_some_and(|other| *other);
+        *owned.entry(*inode).or_insert(true) &= other;
+    }
+    owned.into_iter().filter_map(|(inode, others)| others.then_some(inode)).collect()
+}
