@@ -28,6 +28,7 @@ pub use order::command_first;
                       tcplapse replay [OPTIONS] FILE [PATTERN]...\n       \
                       tcplapse explain [STATE | FROM TO]\n       \
                       tcplapse wait [OPTIONS] [PATTERN]...\n       \
+                      tcplapse check [OPTIONS] [PATTERN]...\n       \
                       tcplapse completions SHELL",
     after_help = "Without a command, tcplapse watches; Ctrl-C ends it. -a, -n, -p and -t, as in \
                   netstat -apn, are the defaults and are accepted."
@@ -56,6 +57,8 @@ pub enum Command {
     Explain(Explain),
     /// Wait until a condition on the sockets holds; exit 124 when the time-out runs out
     Wait(WaitOptions),
+    /// Watch for leaked and stuck sockets for a while and print them; exit 1 if there are any
+    Check(CheckOptions),
     /// Print a completion script for a shell
     Completions {
         /// The shell to write it for
@@ -129,6 +132,24 @@ pub struct WaitOptions {
     /// Give up after this long, with exit status 124
     #[arg(long, value_name = "DUR", help_heading = "What to wait for")]
     pub timeout: Option<String>,
+}
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub struct CheckOptions {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub options: Options,
+    /// A socket that stays in STATE for AGE, such as CLOSE_WAIT:60s; may be repeated, and STATE
+    /// may be any SET as in --state. --for is the longest AGE unless it is given
+    #[arg(long, value_name = "STATE:AGE", help_heading = "What is wrong")]
+    pub stuck: Vec<String>,
+    /// More than COUNT sockets in STATE, such as TIME_WAIT:1000
+    #[arg(long, value_name = "STATE:COUNT", help_heading = "What is wrong")]
+    pub max: Vec<String>,
+    /// More sockets in STATE at the end than at the start, and never fewer in between
+    #[arg(long, value_name = "STATE", help_heading = "What is wrong")]
+    pub growing: Vec<String>,
 }
 
 /// Which sockets.

@@ -3,6 +3,7 @@
 
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
+use crate::transition::Standing;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -52,6 +53,16 @@ pub struct Tally {
 }
 
 impl Census {
+    /// Counts a matching socket: one that the last look missed may be gone, until its end has been
+    /// concluded.
+    pub fn count_standing(&mut self, now: &Standing) {
+        if now.missed {
+            self.count_possible(now.state);
+        } else {
+            self.count(now.state);
+        }
+    }
+
     /// Counts a socket that is there and matches.
     pub fn count(&mut self, state: State) {
         self.states.entry(state).or_default().certain += 1;

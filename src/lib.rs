@@ -5,7 +5,7 @@
 //!   (`life`), and what that proves.
 //! * [`source`]: who reads the kernel's tables. [`owner`]: whose socket it is.
 //! * [`filter`], [`view`], [`render`]: which sockets, as what records, in which bytes.
-//! * [`condition`]: what `wait` waits for.
+//! * [`condition`], [`judgement`]: what `wait` waits for, what `check` finds wrong.
 //! * [`monitor`]: the corridor that joins them. [`command`]: the commands, which alone write.
 //! * [`cli`] → [`settings`]: flags, and what they mean once checked. [`stop`]: when a run ends.
 //!
@@ -18,6 +18,7 @@ pub mod condition;
 pub mod coverage;
 pub mod error;
 pub mod filter;
+pub mod judgement;
 mod life;
 pub mod monitor;
 pub mod owner;

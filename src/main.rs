@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use tcplapse::cli::{self, Cli, Command};
 use tcplapse::command;
 use tcplapse::error::{Error, Result};
-use tcplapse::settings::Wait;
+use tcplapse::settings::check::Check;
+use tcplapse::settings::wait::Wait;
 
 /// As timeout(1) reports it.
 const TIMED_OUT: u8 = 124;
@@ -46,6 +47,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Wait(options) => {
             let met = command::wait::run(&Wait::new(options)?)?;
             Ok(ExitCode::from(if met { 0 } else { TIMED_OUT }))
+        }
+        Command::Check(options) => {
+            let offended = command::check::run(&Check::new(options)?)?;
+            Ok(ExitCode::from(u8::from(offended)))
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

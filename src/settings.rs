@@ -1,17 +1,17 @@
 //! The command line, checked: one small function per rule. What is wrong is said in a sentence.
 
+pub mod check;
+pub mod wait;
+
 use crate::cli::{
     self, ColorName, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
-    WaitOptions,
 };
-use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::filter::{AddrFilter, Filter, ProcessFilter, parse_ports};
 use crate::reading::Family;
 use crate::render::cell::TimeFormat;
 use crate::source::Pace;
 use crate::source::proc::OWN_PROCFS;
-use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use jiff::SignedDuration;
 use regex::bytes::Regex;
@@ -50,17 +50,6 @@ pub struct Settings {
     pub hints: Vec<String>,
     /// The patterns as they were written.
     pub patterns: Vec<String>,
-}
-
-/// What `wait` waits for.
-#[derive(Debug)]
-pub struct Wait {
-    /// Which sockets, and how to look.
-    pub settings: Settings,
-    /// What has to hold of them.
-    pub condition: Condition,
-    /// When to give up.
-    pub timeout: Option<Duration>,
 }
 
 /// How records are written.
@@ -138,45 +127,6 @@ impl Settings {
     pub fn family(&self) -> Option<Family> {
         self.filter.family.filter(|_| self.record.is_none())
     }
-}
-
-impl Wait {
-    /// Checks the options of `wait`.
-    ///
-    /// # Errors
-    /// `Error::Usage`, as for [`Settings::new`].
-    pub fn new(wait: WaitOptions) -> Result<Self> {
-        if let Some(duration) = &wait.options.look.duration {
-            return usage(&format!(
-                "wait goes on until its condition holds; to give up, write --timeout '{duration}'"
-            ));
-        }
-        let settings = Settings::new(wait.options)?;
-        let timeout = wait.timeout.as_deref().map(duration).transpose()?;
-        let condition = condition(wait.until.as_deref(), &settings.filter)?;
-        Ok(Self { settings, condition, timeout })
-    }
-}
-
-/// The condition as written; by default a connection, or whatever socket the filter by state asks
-/// for where it asks for no connection.
-fn condition(until: Option<&str>, filter: &Filter) -> Result<Condition> {
-    let wants_some = |set: &StateSet| {
-        State::NAMED.into_iter().any(|state| set.contains(state) && filter.wants_state(state))
-    };
-    let parse = |text: &str| {
-        text.parse::<Condition>().map_err(|wrong| Error::Usage(format!("--until: {wrong}")))
-    };
-    let Some(text) = until else {
-        let connected = parse("any connected")?;
-        let asked = if filter.listening { "any LISTEN" } else { "any all" };
-        return if wants_some(connected.states()) { Ok(connected) } else { parse(asked) };
-    };
-    let condition = parse(text)?;
-    if wants_some(condition.states()) {
-        return Ok(condition);
-    }
-    usage(&format!("--until '{text}' is about states that --state or --listening leaves out"))
 }
 
 fn tcp_only(habits: &cli::Habits) -> Result<()> {
@@ -357,7 +307,7 @@ const fn time_format(name: TimeName) -> TimeFormat {
 
 /// A name that is probably meant otherwise works, and is commented on.
 fn hints(patterns: &[String]) -> Vec<String> {
-    let commands = ["watch", "list", "replay", "explain", "wait", "completions"];
+    let commands = ["watch", "list", "replay", "explain", "wait", "check", "completions"];
     let hint = |pattern: &String| {
         if !pattern.is_empty() && pattern.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(format!(

@@ -19,7 +19,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     die_as_a_shell_reports()?;
     let stop = stop(settings, None)?;
     let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings)?;
-    let mut output = Output::sockets(&settings.print, settings.max_count);
+    let mut output = Output::sockets(&settings.print, settings.max_count, false);
     monitor.read(&stop)?;
     let records = monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket)));
     output.begin(&stop)?;

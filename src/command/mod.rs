@@ -1,5 +1,6 @@
 //! One file per command, each a table of contents. Only here and in `main` is anything written.
 
+pub mod check;
 pub mod explain;
 pub mod list;
 mod names;

@@ -53,13 +53,14 @@ impl Output {
         })
     }
 
-    /// A table of sockets in the chosen format.
-    pub fn sockets(print: &Print, max_count: Option<u64>) -> Self {
+    /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
+    pub fn sockets(print: &Print, max_count: Option<u64>, held: bool) -> Self {
         let table = || Sockets {
             palette: terminal::palette(print.color),
             header: print.header,
             extended: print.extended,
             timers: print.timers,
+            held,
             width: terminal::width(),
         };
         Self::new(print, max_count, PATIENCE, || Box::new(table()))

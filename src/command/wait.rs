@@ -5,7 +5,7 @@ use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
 use crate::condition::{Census, Condition};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::settings::Wait;
+use crate::settings::wait::Wait;
 use std::io::{self, IsTerminal};
 
 /// An absence is believed after this many looks: a single one may skip a row.
@@ -68,16 +68,11 @@ fn answer(monitor: &mut Monitor<'_>, condition: &Condition) -> Answer {
     }
 }
 
-/// The matching sockets by state: those the last look showed for certain. One that it missed may
-/// be gone, until the tracker has concluded so.
+/// The matching sockets by state.
 fn census(monitor: &Monitor<'_>) -> Census {
     let mut census = Census::default();
     for now in monitor.standings() {
-        if now.missed {
-            census.count_possible(now.state);
-        } else {
-            census.count(now.state);
-        }
+        census.count_standing(&now);
     }
     census
 }

@@ -122,6 +122,15 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// Time in a state: `4.0s`, `>=4.0s` where it may be longer, `-` where it is not known.
+pub fn held(held: Option<Duration>, at_least: bool) -> String {
+    match held {
+        None => "-".to_owned(),
+        Some(held) if at_least => format!(">={}", duration(held)),
+        Some(held) => duration(held),
+    }
+}
+
 /// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far.
 pub fn timer(timer: Timer, left: Option<f64>, retransmits: u32) -> String {
     let name = match timer {

@@ -1,7 +1,7 @@
 //! The stream of events as text: one line each, columns that grow with what they hold and never
 //! cut it. On a narrow terminal the story goes on the next line instead of breaking anywhere.
 
-use super::cell::{Clock, Names, duration, endpoint, owner};
+use super::cell::{Clock, Names, duration, endpoint, held, owner};
 use super::sentence::ending;
 use super::style::Palette;
 use super::{Renderer, lost_sentence};
@@ -44,7 +44,7 @@ impl Events {
             owner(&event.owner),
             endpoint(socket.local_addr, socket.local_port, names),
             endpoint(socket.remote_addr, socket.remote_port, names),
-            held(event),
+            held(event.held, event.held_at_least),
         ]
     }
 
@@ -213,14 +213,6 @@ impl Wrapped {
         self.text.push('\n');
         self.text.push_str(&" ".repeat(self.indent));
         self.at = self.indent;
-    }
-}
-
-fn held(event: &EventRecord) -> String {
-    match event.held {
-        None => "-".to_owned(),
-        Some(held) if event.held_at_least => format!(">={}", duration(held)),
-        Some(held) => duration(held),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sockets as a table: drawn to fit a terminal, or streamed as plain aligned columns.
 
-use super::cell::{Names, endpoint, owner, timer};
+use super::cell::{Names, endpoint, held, owner, timer};
 use super::style::{Palette, style_of};
 use super::{Renderer, lost_sentence};
 use crate::reading::Family;
@@ -26,6 +26,7 @@ const GAP: &str = "  ";
 
 /// What a table shows and how.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // columns are there or not
 pub struct Sockets {
     /// Colours, where wanted.
     pub palette: Palette,
@@ -35,6 +36,8 @@ pub struct Sockets {
     pub extended: bool,
     /// Show timer and retransmits.
     pub timers: bool,
+    /// Show the time in the state.
+    pub held: bool,
     /// A terminal's width; `None` in a pipe or a file.
     pub width: Option<u16>,
 }
@@ -47,6 +50,9 @@ impl Sockets {
         }
         if self.timers {
             headings.push("TIMER");
+        }
+        if self.held {
+            headings.push("HELD");
         }
         headings
     }
@@ -71,6 +77,9 @@ impl Sockets {
         }
         if self.timers {
             cells.push(timer(record.timer, record.timer_left, record.retransmits));
+        }
+        if self.held {
+            cells.push(held(record.held, record.held_at_least));
         }
         cells
     }

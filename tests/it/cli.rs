@@ -2,6 +2,7 @@
 
 mod bad_usage;
 mod calls;
+mod check;
 mod diagram;
 mod explain;
 mod owners;

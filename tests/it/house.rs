@@ -52,6 +52,7 @@ const PURE: &[&str] = &[
     "tracker",
     "life",
     "condition",
+    "judgement",
     "filter",
     "owner::book",
     "source::netlink_wire",

@@ -2,6 +2,7 @@
 //! lets anybody have a namespace, but the judge, which reads the kernel's trace.
 
 mod actor;
+mod check;
 mod churn;
 mod judge;
 mod owners;

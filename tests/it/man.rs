@@ -47,9 +47,17 @@ fn man_page() -> String {
         page += &section(name);
     }
     page += &states();
-    for name in
-        ["output", "recordings", "wait", "exit-status", "examples", "files", "notes", "see-also"]
-    {
+    for name in [
+        "output",
+        "recordings",
+        "wait",
+        "check",
+        "exit-status",
+        "examples",
+        "files",
+        "notes",
+        "see-also",
+    ] {
         page += &section(name);
     }
     page

@@ -47,6 +47,7 @@ fn rendered(width: Option<u16>, extra: bool, colours: bool) -> String {
         header: true,
         extended: extra,
         timers: extra,
+        held: false,
         width,
     };
     let records = [
@@ -104,6 +105,7 @@ fn an_empty_table_prints_nothing() {
         header: true,
         extended: false,
         timers: false,
+        held: true,
         width: Some(80),
     };
     assert!(table.rows(&[], &Names::default()).is_empty());

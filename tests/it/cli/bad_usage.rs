@@ -27,6 +27,13 @@ fn wrong_values_are_named_with_what_to_write() {
         ("list -u", "TCP only"),
         ("-apu client", "TCP only"),
         ("wait --until LISTEN", "--until: 'LISTEN' alone is no condition; write 'any LISTEN'"),
+        ("check", "check needs to know what is wrong; write --stuck CLOSE_WAIT:60s"),
+        ("check --stuck CLOSE_WAIT", "--stuck takes STATE:AGE such as CLOSE_WAIT:60s"),
+        ("check --stuck OPEN:60s", "--stuck: 'OPEN' is no TCP state"),
+        ("check --stuck CLOSE_WAIT:long", "'long' is no duration"),
+        ("check --max TIME_WAIT:many", "--max takes STATE:COUNT such as TIME_WAIT:1000"),
+        ("check --growing CLOSE_WAIT", "--growing needs a time to grow in; add --for 10m"),
+        ("check --stuck CLOSE_WAIT:60s --for 5s", "In 5s nothing can be seen to be stuck for 60s"),
         ("wait --for 5s", "to give up, write --timeout '5s'"),
         ("wait --timeout soon", "'soon' is no duration"),
     ] {

@@ -111,24 +111,25 @@ impl Stage {
         self.poll_after("   0: torn\n", rows);
     }
 
-    fn poll_after(&self, line: &str, rows: &[&str]) {
-        let mut table = format!("  sl  local_address\n{line}");
-        for row in rows {
-            let words: Vec<&str> = row.split([' ', '/']).collect();
-            let port = |i: usize| words[i].parse::<u16>().unwrap();
-            let mini = words[3] == "0" && ["06", "05", "03"].contains(&words[2]);
-            let tail = if mini { "" } else { " 20 4 30 10 -1" };
-            let _ = writeln!(
-                table,
-                "   0: 0100000A:{:04X} 0200000A:{:04X} {} 00000000:00000000 00:00000000 00000000 \
-                 1000 0 {} 1 0{tail}",
-                port(0),
-                port(1),
-                words[2],
-                words[3]
-            );
+    /// The same poll again and again until the program has ended.
+    pub(crate) fn poll_on(&mut self, rows: &[&str]) {
+        loop {
+            let (child, _) = self.program.as_mut().expect("it was started");
+            if child.try_wait().unwrap().is_some() {
+                return;
+            }
+            if let Some(mut table) = self.opened("net/tcp") {
+                table.write_all(rendered("", rows).as_bytes()).expect("a pipe holds a small table");
+                drop(table);
+                self.write("net/tcp6", "");
+            } else {
+                std::thread::park_timeout(std::time::Duration::from_millis(1));
+            }
         }
-        self.write("net/tcp", &table);
+    }
+
+    fn poll_after(&self, line: &str, rows: &[&str]) {
+        self.write("net/tcp", &rendered(line, rows));
         self.write("net/tcp6", "");
     }
 
@@ -138,9 +139,12 @@ impl Stage {
 
     /// Opens a table once the program has opened it.
     pub(crate) fn open(&self, table: &str) -> File {
+        until("the program reads", || self.opened(table))
+    }
+
+    fn opened(&self, table: &str) -> Option<File> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let open = || rustix::fs::open(self.path(table), flags, Mode::empty()).ok();
-        File::from(until("the program reads", open))
+        rustix::fs::open(self.path(table), flags, Mode::empty()).ok().map(File::from)
     }
 
     fn write(&self, table: &str, text: &str) {
@@ -180,6 +184,27 @@ impl Stage {
         assert_eq!((status, rest.as_str()), (Some(0), ""));
         told
     }
+}
+
+/// A table with a line before its rows.
+fn rendered(line: &str, rows: &[&str]) -> String {
+    let mut table = format!("  sl  local_address\n{line}");
+    for row in rows {
+        let words: Vec<&str> = row.split([' ', '/']).collect();
+        let port = |i: usize| words[i].parse::<u16>().unwrap();
+        let mini = words[3] == "0" && ["06", "05", "03"].contains(&words[2]);
+        let tail = if mini { "" } else { " 20 4 30 10 -1" };
+        let _ = writeln!(
+            table,
+            "   0: 0100000A:{:04X} 0200000A:{:04X} {} 00000000:00000000 00:00000000 00000000 \
+                 1000 0 {} 1 0{tail}",
+            port(0),
+            port(1),
+            words[2],
+            words[3]
+        );
+    }
+    table
 }
 
 impl Drop for Stage {

@@ -1,0 +1,83 @@
+//! `check`: watches for a while, and prints the sockets that are stuck, too many or growing in
+//! number.
+
+use super::output::Output;
+use super::unseen::{PATIENCE, Unseen};
+use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
+use crate::error::{Error, Result};
+use crate::judgement::{Judge, Open};
+use crate::monitor::Monitor;
+use crate::settings::check::Check;
+use crate::stop::Stop;
+use crate::transition::Standing;
+use crate::view::Record;
+use crate::view::socket::SocketRecord;
+use std::io::{self, IsTerminal};
+
+/// Prints the offenders, the worst first, and returns whether there are any.
+///
+/// # Errors
+/// What ends the run, or an answer that cannot be known.
+pub fn run(check: &Check) -> Result<bool> {
+    die_as_a_shell_reports()?;
+    hint(&check.settings);
+    let stop = stop(&check.settings, None)?.whoever_reads();
+    let mut monitor = monitor(&check.settings)?;
+    if io::stderr().is_terminal() && !check.duration.is_zero() {
+        tell([format!("watching for {:?}; Ctrl-C ends", check.duration)]);
+    }
+    let offenders = offenders(&mut monitor, check, &stop)?;
+    let mut output = Output::sockets(&check.settings.print, check.settings.max_count, true);
+    let records = offenders.iter().cloned().map(Box::new).map(Record::Socket).collect();
+    match output.begin(&stop).and_then(|()| output.write(records, &stop)) {
+        // The exit status is for whoever does not read, too.
+        Ok(_) | Err(Error::ReaderGone) => Ok(!offenders.is_empty()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Watches until the time is over by the readings, then for as long as the answer is open.
+fn offenders(monitor: &mut Monitor<'_>, check: &Check, stop: &Stop) -> Result<Vec<SocketRecord>> {
+    let mut judge = Judge::new(&check.limits);
+    let mut open_looks = 0;
+    loop {
+        let looks = monitor.looks().taken;
+        let more = monitor.read(stop)?.is_some();
+        tell(monitor.source_notices());
+        let now = monitor.read_at();
+        let concerned = |now: &Standing| check.limits.concern(now.state);
+        let sockets: Vec<Standing> = monitor.standings().filter(concerned).collect();
+        if monitor.looks().taken > looks {
+            judge.look(now, &sockets, &mut |socket| monitor.socket(socket));
+        }
+        if more && judge.watched(now).is_none_or(|watched| watched < check.duration) {
+            continue;
+        }
+        let offenders = judge.offenders(now, &sockets, &mut |socket| monitor.socket(socket));
+        if !offenders.is_empty() {
+            tell(judge.charges(&sockets));
+            return Ok(offenders);
+        }
+        let Some(error) = unknown(monitor, &judge, &sockets) else { return Ok(offenders) };
+        open_looks += 1;
+        if !more || open_looks == PATIENCE {
+            return Err(error);
+        }
+    }
+}
+
+/// Why it cannot be told that nothing is wrong.
+fn unknown(monitor: &mut Monitor<'_>, judge: &Judge<'_>, sockets: &[Standing]) -> Option<Error> {
+    let unseen = Unseen::of(monitor);
+    let question = "whether nothing is wrong";
+    let because = |reason: &str| Error::NotKnown(format!("{question} cannot be told: {reason}"));
+    match judge.open(monitor.read_at(), sockets, &unseen.candidates) {
+        Some(Open::Looks) => Some(because("there were fewer than two looks")),
+        Some(Open::Watched) => {
+            Some(because("sockets in such a state were watched for a shorter time than that"))
+        }
+        Some(Open::Candidates) => Some(unseen.error(question)),
+        None if !unseen.all_rows_read() => Some(unseen.error(question)),
+        None => None,
+    }
+}
