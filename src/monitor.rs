@@ -230,6 +230,9 @@ impl<'a> Monitor<'a> {
         let inodes = self.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
         let new: HashSet<u64> = inodes.filter(unknown).collect();
         self.find(self.among(), &new);
+        if again {
+            self.match_again();
+        }
     }
 
     /// Where to look for holders: among the processes the filter can match. By user alone all

@@ -126,7 +126,7 @@ impl Monitor<'_> {
 
     /// Matches the lives that have come to a matching process since they were last told of: nothing
     /// happens to a socket that is handed on.
-    fn match_again(&mut self) -> HashSet<LifeId> {
+    pub(super) fn match_again(&mut self) -> HashSet<LifeId> {
         let filter = &self.filter.process;
         let comes_to_match = |now: &Standing| {
             self.is_unmatched(now) && {

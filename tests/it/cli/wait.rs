@@ -65,6 +65,18 @@ fn what_appears_is_seen_by_the_next_look() {
 }
 
 #[test]
+fn a_listener_that_is_handed_to_the_server_is_seen() {
+    let mut stage = Stage::new();
+    stage.process(700, "starter", 50, &[8]);
+    stage.run(&[&QUICK[..], &["-l", "server"]].concat());
+    stage.poll(&["80 0 0A/8"]);
+    stage.poll(&["80 0 0A/8"]);
+    stage.process(812, "server", 60, &[8]);
+    stage.poll_on(&["80 0 0A/8"]);
+    assert_eq!(stage.outcome().0, Some(0), "nothing happened to the socket itself");
+}
+
+#[test]
 fn a_look_that_misses_a_socket_makes_it_not_gone() {
     let mut stage = Stage::new();
     stage.run(&[&QUICK[..], &["--until", "none ESTABLISHED"]].concat());
