@@ -19,6 +19,8 @@ use standing::Looks;
 use std::collections::{HashMap, HashSet};
 use unowned::Unowned;
 
+/// So many questions are asked without waiting for the last of the events that came together.
+const MANY: usize = 256;
 /// Matches of lives that are over are dropped once there are this many.
 const SLACK: usize = 4096;
 
@@ -87,7 +89,7 @@ impl<'a> Monitor<'a> {
     /// What the last readings left open is asked before anything else is read, but not between
     /// kernel events that came together.
     fn confirm(&mut self) -> Result<Option<Reading>> {
-        if self.source.has_more() {
+        if self.source.has_more() && self.tracker.open_questions() < MANY {
             return Ok(None);
         }
         match self.tracker.questions().as_slice() {

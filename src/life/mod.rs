@@ -83,17 +83,10 @@ pub(crate) struct Way {
     pub(crate) caller: Option<Caller>,
 }
 
-/// The life whose end must be concluded before another is told, and what waits for it.
-#[derive(Debug)]
+/// What waits until the end of another life is concluded.
+#[derive(Debug, Default)]
 pub(crate) struct Waits {
-    pub(crate) predecessor: (Ends, LifeId),
-    pub(crate) withheld: Vec<Transition>,
-}
-
-impl Waits {
-    pub(crate) fn for_end_of(ends: Ends, id: LifeId) -> Self {
-        Self { predecessor: (ends, id), withheld: Vec::new() }
-    }
+    withheld: Vec<Transition>,
 }
 
 impl Life {

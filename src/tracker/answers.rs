@@ -20,6 +20,10 @@ impl Asked {
         self.order.iter().filter(|question| self.about(question).is_some()).copied().collect()
     }
 
+    pub(super) const fn count(&self) -> usize {
+        self.order.len()
+    }
+
     pub(super) fn ends(&self) -> Vec<Ends> {
         self.order.iter().map(|question| question.ends).collect()
     }

@@ -2,7 +2,7 @@
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
 use super::{Missing, Tracker, Work, tell};
-use crate::life::{Life, Waits, unaccepted};
+use crate::life::{Life, unaccepted};
 use crate::reading::{Change, Ends, Look, Observation, Snapshot, Stamp};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
@@ -152,11 +152,11 @@ impl Tracker {
         let id = self.begin(change.ends, change.to, change.time, false);
         self.events.names.insert(change.socket, (change.ends, id));
         if let Some(before) = before {
-            self.waiting.push((change.ends, id));
+            self.wait_for((change.ends, before), (change.ends, id));
             self.ask(change.ends, before);
         }
         if let Some(life) = self.life_mut(change.ends, id) {
-            life.waits = before.map(|before| Box::new(Waits::for_end_of(change.ends, before)));
+            life.waits = before.map(|_| Box::default());
             life.listener = if change.passive { listener } else { 0 };
             life.step(change);
         }
@@ -194,7 +194,7 @@ impl Tracker {
         }
         self.events.names.remove(&change.socket);
         self.close(&over, &look, told);
-        self.release(told);
+        self.release_after(id, told);
     }
 
     fn tell_step(

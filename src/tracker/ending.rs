@@ -2,7 +2,7 @@
 //! elsewhere, is told after that end.
 
 use super::{Missing, PASSES_TO_CONFIRM, Tracker};
-use crate::life::{Life, Waits, unaccepted};
+use crate::life::{Life, unaccepted};
 use crate::reading::{Ends, Family, Look};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
@@ -50,20 +50,33 @@ impl Tracker {
         }
     }
 
-    /// Tells what waited for an end that is now concluded, or was none.
+    /// Tells what waited for ends that are now concluded, or were none.
     pub(super) fn release(&mut self, told: &mut Vec<Conclusion>) {
-        for (ends, id) in std::mem::take(&mut self.waiting) {
-            let Some(life) = self.life(ends, id) else { continue };
-            let open = life.waits.as_ref().is_some_and(|waits| {
-                let (ends, id) = waits.predecessor;
-                self.life(ends, id).is_some_and(|before| before.pass != self.pass)
-            });
-            if open {
-                self.waiting.push((ends, id));
-            } else if let Some(life) = self.life_mut(ends, id) {
+        let mut over: Vec<LifeId> = self.waiting.keys().copied().collect();
+        over.retain(|id| {
+            let (ends, _) = self.waiting[id];
+            self.life(ends, *id).is_none_or(|before| before.pass == self.pass)
+        });
+        over.sort_unstable();
+        for id in over {
+            self.release_after(id, told);
+        }
+    }
+
+    /// Tells what waited for one end.
+    pub(super) fn release_after(&mut self, id: LifeId, told: &mut Vec<Conclusion>) {
+        let Some((_, successors)) = self.waiting.remove(&id) else { return };
+        for (ends, id) in successors {
+            if let Some(life) = self.life_mut(ends, id) {
                 told.extend(life.stop_waiting());
             }
         }
+    }
+
+    /// Lets a life wait until the end of another is concluded.
+    pub(super) fn wait_for(&mut self, before: (Ends, LifeId), life: (Ends, LifeId)) {
+        let (ends, id) = before;
+        self.waiting.entry(id).or_insert_with(|| (ends, Vec::new())).1.push(life);
     }
 
     /// Finds out what a newborn follows: a life that may have ended, and its listener.
@@ -78,8 +91,8 @@ impl Tracker {
         let moved = pending().find(|before| inode != 0 && before.inode == inode);
         let replaced = || pending().rfind(|before| before.ends == ends);
         if let Some(before) = moved.or_else(replaced) {
-            life.waits = Some(Box::new(Waits::for_end_of(before.ends, before.id)));
-            self.waiting.push((ends, id));
+            life.waits = Some(Box::default());
+            self.wait_for((before.ends, before.id), (ends, id));
         }
     }
 

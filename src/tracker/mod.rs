@@ -41,8 +41,8 @@ pub struct Tracker {
     /// A gap came before the next pass.
     gap: bool,
     bad_rows: u64,
-    /// Lives that wait for the end of another to be concluded.
-    waiting: Vec<(Ends, LifeId)>,
+    /// Lives that wait for the end of another to be concluded, by that one and its ends.
+    waiting: HashMap<LifeId, (Ends, Vec<(Ends, LifeId)>)>,
     /// Lives that may or may not be the ones seen before.
     undecided: u64,
     /// What an exact look-up may decide.
@@ -109,6 +109,11 @@ impl Tracker {
     /// The sockets that the last reading did not show, and that an exact look-up may decide.
     pub fn questions(&self) -> Vec<Question> {
         self.asked.questions()
+    }
+
+    /// How many these are.
+    pub fn open_questions(&self) -> usize {
+        self.asked.count()
     }
 
     /// How many sockets are being followed.
