@@ -39,6 +39,8 @@ pub struct ProcessFilter {
     pub pids: Vec<i32>,
     /// Its real user, or that of a socket without an owner.
     pub users: Vec<u32>,
+    /// Rules ask for more of a process than this filter does: all is read of it.
+    pub for_rules: bool,
 }
 
 /// Whether a process satisfies a filter.

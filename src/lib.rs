@@ -25,6 +25,7 @@ pub mod owner;
 pub mod reading;
 pub mod recording;
 pub mod render;
+pub mod rules;
 pub mod settings;
 pub mod source;
 pub mod stop;

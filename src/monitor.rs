@@ -351,11 +351,7 @@ impl<'a> Monitor<'a> {
         let denied = told.owner.source == OwnerSource::Denied;
         let matches = filter.is_empty()
             || self.matched.contains(&life)
-            || if told.owner.main.is_some() {
-                self.book.any_matches(&told.owner, filter)
-            } else {
-                filter.matches_socket_uid(told.transition.uid)
-            };
+            || self.owner_passes(filter, &told.owner, told.transition.uid);
         let uid_decides = !filter.needs_owner() && told.transition.uid.is_some() && !denied;
         let ownerless = told.owner.main.is_none() && (denied || told.transition.last_inode == 0);
         if shown && ownerless && !uid_decides && told.transition.event != Event::Closed {

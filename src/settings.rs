@@ -1,6 +1,7 @@
 //! The command line, checked: one small function per rule. What is wrong is said in a sentence.
 
 pub mod check;
+pub mod rules;
 pub mod wait;
 
 use crate::cli::{
@@ -46,6 +47,8 @@ pub struct Settings {
     pub print: Print,
     /// Where readings are recorded.
     pub record: Option<PathBuf>,
+    /// The rules that are judged by.
+    pub rules: Option<PathBuf>,
     /// Advice for what was probably meant, to be told on standard error.
     pub hints: Vec<String>,
     /// The patterns as they were written.
@@ -99,6 +102,7 @@ impl Settings {
             },
             record: options.look.record.map(record).transpose()?,
             hints: hints(&options.patterns).into_iter().chain(rounded).collect(),
+            rules: options.print.rules,
             source: source(options.look.source, &options.look.procfs)?,
             procfs: options.look.procfs,
             patterns: options.patterns,
@@ -126,6 +130,19 @@ impl Settings {
     /// The family to read. A recording holds all sockets, whatever is asked for.
     pub fn family(&self) -> Option<Family> {
         self.filter.family.filter(|_| self.record.is_none())
+    }
+
+    /// The settings of a command that has no stream of records for alerts.
+    ///
+    /// # Errors
+    /// `Error::Usage`, where there are rules.
+    pub fn without_rules(self, command: &str) -> Result<Self> {
+        match self.rules {
+            None => Ok(self),
+            Some(_) => {
+                usage(&format!("{command} judges by no --rules; write tcplapse watch --rules"))
+            }
+        }
     }
 }
 
@@ -169,6 +186,7 @@ fn filter(options: &Options) -> Result<Filter> {
             full: which.full,
             pids: which.pid.iter().map(|text| pid(text)).collect::<Result<_>>()?,
             users: which.user.iter().map(|text| user(text)).collect::<Result<_>>()?,
+            for_rules: options.print.rules.is_some(),
         },
         states: states(&which.state)?,
         local: addresses(&which.local)?,

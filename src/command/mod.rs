@@ -1,7 +1,9 @@
 //! One file per command, each a table of contents. Only here and in `main` is anything written.
 
+mod alarm;
 pub mod check;
 pub mod explain;
+mod hook;
 pub mod list;
 mod names;
 pub mod output;

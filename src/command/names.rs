@@ -76,6 +76,7 @@ impl Resolver {
             Record::Socket(socket) => (&socket.socket, socket.uid),
             // The other end has the same two.
             Record::Life(life) => (&life.socket, None),
+            Record::Alert(alert) => (&alert.worst, None),
             Record::Lost(_) | Record::Diagram(_) => return,
         };
         let ends = [

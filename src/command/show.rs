@@ -1,5 +1,6 @@
 //! The loop of every command that shows a run: readings in, records of the chosen view out.
 
+use super::alarm::Alarm;
 use super::output::Output;
 use super::reports::{Reports, report};
 use super::screen::Screen;
@@ -38,6 +39,7 @@ pub(super) fn show(
             lost_sight(lives.take(&news, || monitor.followed())).into_iter().collect();
         more = show.take(news, &mut Now { monitor, lives: &mut lives }, stop)?;
         said.extend(show.output.asides().into_iter().chain(monitor.notices()));
+        said.extend(show.alarm.iter_mut().flat_map(Alarm::notices));
         let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
         said.extend(empty.take().filter(|_| waits));
         show.say(said);
@@ -56,6 +58,7 @@ struct Show<'s> {
     /// Where a picture is drawn again and again.
     screen: Option<Screen>,
     reports: Reports,
+    alarm: Option<Alarm>,
 }
 
 impl<'s> Show<'s> {
@@ -69,12 +72,15 @@ impl<'s> Show<'s> {
             output: Output::of_view(print, *max_count, pace.interval),
             screen: if drawn { Screen::open(stop)? } else { None },
             reports: Reports::default(),
+            alarm: settings.rules.as_deref().map(Alarm::open).transpose()?,
         })
     }
 
     /// Shows the news of one reading, and answers who called; false when nobody wants more.
     fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>, stop: &Stop) -> Result<bool> {
-        let records = self.view.take(news, now);
+        let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
+        let mut records = self.view.take(news, now);
+        records.extend(alerts.into_iter().flatten());
         let more = self.output.write(records, stop)?;
         let calls = stop.calls();
         if calls.report {
@@ -114,6 +120,7 @@ impl<'s> Show<'s> {
             self.output.write(self.view.so_far(now), stop)?;
             tell(self.output.asides());
         }
+        tell(self.alarm.into_iter().flat_map(Alarm::finish));
         Ok(())
     }
 }

@@ -3,7 +3,7 @@ use crate::owner::{Attribution, OwnerSource};
 use crate::reading::{Endpoint, Ends, Family};
 
 /// A socket by its number, in a state since a second.
-fn socket(number: u64, state: State, since: u64) -> Standing {
+pub(crate) fn socket(number: u64, state: State, since: u64) -> Standing {
     let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
     Standing {
         life: LifeId { run: 1, number },
@@ -21,7 +21,7 @@ fn socket(number: u64, state: State, since: u64) -> Standing {
     }
 }
 
-fn at(second: u64) -> Stamp {
+pub(crate) fn at(second: u64) -> Stamp {
     Stamp { wall: 0, boot: second * 1_000_000 }
 }
 

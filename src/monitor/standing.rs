@@ -1,12 +1,13 @@
 //! The sockets as they stand between two readings, and what of them cannot be known.
 
 use super::Monitor;
-use crate::filter::{Match, ProcessFilter};
+use crate::filter::{Filter, Match, ProcessFilter};
 use crate::owner::book::Found;
 use crate::owner::{Among, Attribution};
 use crate::reading::Snapshot;
 use crate::tcp::state::State;
-use crate::transition::{LifeId, Standing};
+use crate::transition::{LifeId, Standing, Transition};
+use crate::view::Told;
 use crate::view::socket::SocketRecord;
 use std::collections::{HashMap, HashSet};
 
@@ -76,11 +77,52 @@ impl Monitor<'_> {
         SocketRecord::new(now, row, self.read_at, &owner)
     }
 
-    fn owner_now(&mut self, now: &Standing) -> Attribution {
+    /// Whose socket it is now.
+    pub fn owner_now(&mut self, now: &Standing) -> Attribution {
         if now.inode != 0 {
             self.still_proven(now.inode);
         }
         self.owner(now.life, now.inode, now.last_inode, now.listener)
+    }
+
+    /// The sockets that the filters by process and ends ask for, in whatever state, as far as
+    /// another filter asks for them, too.
+    pub fn sockets_of(&self, filter: &Filter) -> impl Iterator<Item = Standing> {
+        self.tracker.standings().filter(|now| {
+            filter.wants_state(now.state)
+                && filter.wants_ends(&now.ends)
+                && self.filter.wants_ends(&now.ends)
+                && self.matched.contains(&now.life)
+                && self.is_owned(&filter.process, now)
+        })
+    }
+
+    /// Whether another filter asks for what happened to a socket.
+    pub fn asks(&self, filter: &Filter, told: &Told) -> bool {
+        let Transition { ends, from, to, uid, .. } = told.transition;
+        filter.wants_ends(&ends)
+            && filter.wants_change(from, to)
+            && self.owner_passes(&filter.process, &told.owner, uid)
+    }
+
+    fn is_owned(&self, filter: &ProcessFilter, now: &Standing) -> bool {
+        filter.is_empty() || {
+            let owner = self.owner(now.life, now.inode, now.last_inode, now.listener);
+            self.owner_passes(filter, &owner, now.uid)
+        }
+    }
+
+    /// Whether an owner satisfies a filter, or the socket's own user where there is none.
+    pub(super) fn owner_passes(
+        &self,
+        filter: &ProcessFilter,
+        owner: &Attribution,
+        uid: Option<u32>,
+    ) -> bool {
+        match owner.main {
+            Some(_) => self.book.any_matches(owner, filter),
+            None => filter.matches_socket_uid(uid),
+        }
     }
 
     /// How many looks at all sockets there have been, and how many rows the last could not read.

@@ -3,7 +3,7 @@
 
 use super::cell::{Clock, Names, duration, endpoint, owner, timer};
 use super::style::{Palette, style_of};
-use super::{Renderer, Size, lost_sentence};
+use super::{Renderer, Size, beside};
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
@@ -149,10 +149,7 @@ impl Renderer for Board {
     }
 
     fn aside(&self, record: &Record) -> Option<String> {
-        match record {
-            Record::Lost(lost) => Some(lost_sentence(lost)),
-            _ => None,
-        }
+        beside(record)
     }
 }
 

@@ -1,7 +1,7 @@
 //! CSV: the same keys in the same order as JSON, flattened into one row per record.
 
 use super::cell::Names;
-use super::{Renderer, lost_sentence};
+use super::{Renderer, beside};
 use crate::view::Record;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -44,17 +44,14 @@ impl Renderer for Csv {
                 Record::Diagram(diagram) => {
                     diagram.records().for_each(|edge| self.write(&mut writer, &edge));
                 }
-                Record::Lost(_) => {}
+                Record::Lost(_) | Record::Alert(_) => {}
             }
         }
         writer.into_inner().expect("memory takes every row")
     }
 
     fn aside(&self, record: &Record) -> Option<String> {
-        match record {
-            Record::Lost(lost) => Some(lost_sentence(lost)),
-            _ => None,
-        }
+        beside(record)
     }
 }
 

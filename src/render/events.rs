@@ -3,13 +3,15 @@
 
 use super::cell::{Clock, Names, duration, endpoint, held, owner};
 use super::sentence::ending;
-use super::style::Palette;
+use super::style::{Palette, style_of};
 use super::{Renderer, lost_sentence};
 use crate::reading::Lost;
 use crate::tcp::state::State;
 use crate::transition::Event;
 use crate::view::Record;
+use crate::view::alert::AlertRecord;
 use crate::view::event::EventRecord;
+use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 /// The columns before the story; all but the last are aligned to the left.
@@ -46,6 +48,25 @@ impl Events {
             endpoint(socket.remote_addr, socket.remote_port, names),
             held(event.held, event.held_at_least),
         ]
+    }
+
+    /// The worst socket.
+    fn alert_cells(&mut self, alert: &AlertRecord, names: &Names) -> [String; 5] {
+        let worst = &alert.worst;
+        [
+            self.clock.write(alert.time),
+            owner(&alert.owner),
+            endpoint(worst.local_addr, worst.local_port, names),
+            endpoint(worst.remote_addr, worst.remote_port, names),
+            held(alert.held, alert.held_at_least),
+        ]
+    }
+
+    fn alert_story(&self, alert: &AlertRecord) -> Story {
+        let style = if alert.active { style_of(State::CloseWait) } else { Style::new() };
+        let word = Word { text: self.palette.paint(style, "ALERT"), width: "ALERT".len() };
+        let note = alert.sentence().split(' ').map(Word::plain).collect();
+        Story { change: vec![word], note }
     }
 
     fn lost_cells(&mut self, lost: &Lost) -> [String; 5] {
@@ -122,6 +143,7 @@ impl Renderer for Events {
         for record in records {
             let (cells, story) = match record {
                 Record::Event(event) => (self.cells(event, names), self.story(event)),
+                Record::Alert(alert) => (self.alert_cells(alert, names), self.alert_story(alert)),
                 Record::Lost(lost) => (self.lost_cells(lost), Story::lost(lost)),
                 Record::Socket(_) | Record::Life(_) | Record::Diagram(_) => continue,
             };

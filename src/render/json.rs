@@ -32,6 +32,7 @@ impl Renderer for Json {
                 Record::Socket(socket) => serde_json::to_writer(&mut bytes, socket),
                 Record::Life(life) => serde_json::to_writer(&mut bytes, life),
                 Record::Diagram(diagram) => serde_json::to_writer(&mut bytes, diagram),
+                Record::Alert(alert) => serde_json::to_writer(&mut bytes, alert),
                 Record::Lost(lost) => serde_json::to_writer(&mut bytes, &lost_record(lost)),
             };
             written.expect("strings, numbers and lists serialize into memory");

@@ -39,6 +39,15 @@ pub trait Renderer {
     fn aside(&self, record: &Record) -> Option<String>;
 }
 
+/// What a format without room for such a record says on standard error.
+pub fn beside(record: &Record) -> Option<String> {
+    match record {
+        Record::Lost(lost) => Some(lost_sentence(lost)),
+        Record::Alert(alert) => Some(format!("{} alert {}", alert.time, alert.sentence())),
+        _ => None,
+    }
+}
+
 /// A sentence about lost readings, for people.
 pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
     use crate::reading::LostReason;

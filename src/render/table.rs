@@ -2,7 +2,7 @@
 
 use super::cell::{Names, endpoint, held, owner, timer};
 use super::style::{Palette, style_of};
-use super::{Renderer, lost_sentence};
+use super::{Renderer, beside};
 use crate::reading::Family;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
@@ -199,10 +199,7 @@ impl Renderer for Sockets {
     }
 
     fn aside(&self, record: &Record) -> Option<String> {
-        match record {
-            Record::Lost(lost) => Some(lost_sentence(lost)),
-            _ => None,
-        }
+        beside(record)
     }
 }
 

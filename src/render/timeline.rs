@@ -215,6 +215,10 @@ impl Renderer for Timeline {
                     let time = self.clock.write(lost.time);
                     text.extend(["LOST", GAP, &time, GAP, &lost_sentence(lost), "\n\n"]);
                 }
+                Record::Alert(alert) => {
+                    let time = self.clock.write(alert.time);
+                    text.extend(["ALERT", GAP, &time, GAP, &alert.sentence(), "\n\n"]);
+                }
                 Record::Event(_) | Record::Socket(_) | Record::Diagram(_) => {}
             }
         }

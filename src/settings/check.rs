@@ -24,7 +24,7 @@ impl Check {
     /// # Errors
     /// `Error::Usage`, as for [`Settings::new`].
     pub fn new(check: CheckOptions) -> Result<Self> {
-        let settings = Settings::new(check.options)?;
+        let settings = Settings::new(check.options)?.without_rules("check")?;
         let limits = Limits {
             stuck: each(&check.stuck, stuck)?,
             most: each(&check.max, most)?,

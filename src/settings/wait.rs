@@ -31,7 +31,7 @@ impl Wait {
                 "wait goes on until its condition holds; to give up, write --timeout '{duration}'"
             ));
         }
-        let settings = Settings::new(wait.options)?;
+        let settings = Settings::new(wait.options)?.without_rules("wait")?;
         let timeout = wait.timeout.as_deref().map(duration).transpose()?;
         let condition = condition(wait.until.as_deref(), &settings.filter)?;
         Ok(Self { settings, condition, timeout })

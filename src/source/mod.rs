@@ -2,6 +2,7 @@
 //! kernel, and the only code that asks the clock.
 
 pub mod clock;
+mod folder;
 pub mod netlink;
 pub mod netlink_wire;
 pub mod pace;
@@ -11,6 +12,7 @@ pub mod record;
 mod record_file;
 pub mod replay;
 mod replay_input;
+pub mod rules_file;
 pub mod sock_diag;
 mod tail;
 pub mod trace;

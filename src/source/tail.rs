@@ -1,18 +1,16 @@
 //! A recording that is still being written, read as it grows.
 //!
-//! The kernel tells of changes in its folder, since a watch on the file itself would end with the
-//! file's name: a service that rotates its recording moves the old file away, finishes it, and goes
+//! A service that rotates its recording moves the old file away, finishes it, and goes
 //! on in a new one of the same name. So is it read: the old one to its end, then the new one.
 
+use super::folder::Folder;
 use super::replay_input::State;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use rustix::fd::AsFd;
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -27,10 +25,7 @@ pub(super) struct Tail<'a> {
     /// How much of it has been read, and how that ended.
     read: u64,
     last: u8,
-    /// Readable once something has changed in the folder.
-    changes: UnixStream,
-    /// Tells of changes as long as it lives.
-    _watcher: RecommendedWatcher,
+    changes: Folder,
     /// The new file could not be opened, and that has been told.
     denied: bool,
     stop: &'a Stop,
@@ -40,21 +35,7 @@ pub(super) struct Tail<'a> {
 impl<'a> Tail<'a> {
     pub(super) fn open(path: &Path, stop: &'a Stop, state: Rc<State>) -> Result<Self> {
         let failed = |cause| Error::System { what: "wait for a file to grow", cause };
-        let (changes, sender) = UnixStream::pair().map_err(failed)?;
-        changes.set_nonblocking(true).map_err(failed)?;
-        sender.set_nonblocking(true).map_err(failed)?;
-        let told = move |event: notify::Result<Event>| {
-            // Our own reading is an access, too. An error may hide a change.
-            if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
-                // A full pipe wakes us as well.
-                let _ = (&sender).write(&[0]);
-            }
-        };
-        let unwatched = |error: notify::Error| failed(io::Error::other(error));
-        let mut watcher = notify::recommended_watcher(told).map_err(unwatched)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(unwatched)?;
+        let changes = Folder::of(path).map_err(failed)?;
         let file = File::open(path).map_err(|cause| Error::read(path, cause, ""))?;
         Ok(Self {
             path: path.to_owned(),
@@ -62,7 +43,6 @@ impl<'a> Tail<'a> {
             read: 0,
             last: b'\n',
             changes,
-            _watcher: watcher,
             denied: false,
             stop,
             state,
@@ -72,8 +52,7 @@ impl<'a> Tail<'a> {
     /// Waits until something has changed.
     fn wait(&mut self) -> io::Result<()> {
         self.state.wait(self.stop, Instant::now() + LOOK, self.changes.as_fd())?;
-        let mut told = [0; 256];
-        while self.changes.read(&mut told).is_ok_and(|read| read > 0) {}
+        self.changes.has_changed();
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What is shown: records made of conclusions and readings. Pure.
 
+pub mod alert;
 pub mod conversation;
 pub mod diagram;
 pub mod event;
@@ -37,6 +38,8 @@ pub enum News {
 /// Whatever is printed as one record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
+    /// A rule has something to tell.
+    Alert(Box<alert::AlertRecord>),
     /// Something happened to a socket.
     Event(Box<event::EventRecord>),
     /// A socket as it is now.

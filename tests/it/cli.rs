@@ -8,6 +8,7 @@ mod explain;
 mod owners;
 mod recordings;
 mod records;
+mod rules;
 mod stage;
 mod wait;
 

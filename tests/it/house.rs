@@ -53,6 +53,7 @@ const PURE: &[&str] = &[
     "life",
     "condition",
     "judgement",
+    "rules",
     "filter",
     "owner::book",
     "source::netlink_wire",

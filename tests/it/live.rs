@@ -8,6 +8,7 @@ mod judge;
 mod owners;
 mod record;
 mod reuse;
+mod rules;
 mod sock_diag;
 mod sources;
 mod states;

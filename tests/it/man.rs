@@ -52,6 +52,7 @@ fn man_page() -> String {
         "recordings",
         "wait",
         "check",
+        "rules",
         "exit-status",
         "examples",
         "files",

@@ -20,6 +20,9 @@ impl Reads {
 
     /// What a filter asks for.
     pub(super) const fn asked(filter: &ProcessFilter) -> Self {
+        if filter.for_rules {
+            return Self::ALL;
+        }
         let cmdline = !filter.patterns.is_empty();
         Self { exe: cmdline && !filter.full, cmdline, uid: !filter.users.is_empty() }
     }

@@ -11,7 +11,7 @@ mod text;
 
 use super::cell::Names;
 use super::style::Palette;
-use super::{Renderer, Size, lost_sentence};
+use super::{Renderer, Size, beside};
 use crate::view::Record;
 use crate::view::diagram::Diagram;
 use dot::dot;
@@ -69,10 +69,7 @@ impl Renderer for Picture {
     }
 
     fn aside(&self, record: &Record) -> Option<String> {
-        match record {
-            Record::Lost(lost) => Some(lost_sentence(lost)),
-            _ => None,
-        }
+        beside(record)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::reading::{Family, LostReason, Stamp};
 use crate::render::cell::TimeFormat;
 use crate::transition::{LifeId, Verdict};
 use crate::view::SCHEMA;
+use crate::view::alert::Offender;
 use crate::view::event::{Held, Owner, Socket};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
@@ -104,6 +105,30 @@ TIME          OWNER           LOCAL            REMOTE             HELD  STATE
 12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
 12:00:01.104  -               -                -                     -  LOST  gap: too long since the last look to know what happened; sockets without an inode start anew
 12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s  ESTABLISHED -> CLOSED (FIN_WAIT1?)  likely reset, or closed by the other side first, watched 69.1s
+");
+}
+
+#[test]
+fn an_alert_is_a_line_about_the_worst_socket() {
+    let closed = event(Event::Changed, Some(State::Established), &[], &[], State::CloseWait);
+    let worst = Offender {
+        socket: closed.socket.clone(),
+        owner: closed.owner,
+        held: Some(Duration::from_secs(61)),
+        held_at_least: true,
+    };
+    let alert = |active, lives: &[u64]| {
+        let lives = lives.iter().map(|number| LifeId { run: 1, number: *number }).collect();
+        Record::Alert(Box::new(AlertRecord::new(closed.time, "half closed", active, lives, &worst)))
+    };
+    let records = [alert(true, &[1, 2]), alert(false, &[2]), alert(false, &[])];
+    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let mut events = Events::new(clock, Palette { on: false }, false, None);
+    let text = String::from_utf8(events.rows(&records, &Names::default())).unwrap();
+    assert_snapshot!(text, @r"
+12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed: 2 sockets
+12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed is over: 1 socket left
+12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed is over
 ");
 }
 

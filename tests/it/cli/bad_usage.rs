@@ -34,6 +34,8 @@ fn wrong_values_are_named_with_what_to_write() {
         ("check --max TIME_WAIT:many", "--max takes STATE:COUNT such as TIME_WAIT:1000"),
         ("check --growing CLOSE_WAIT", "--growing needs a time to grow in; add --for 10m"),
         ("check --stuck CLOSE_WAIT:60s --for 5s", "In 5s nothing can be seen to be stuck for 60s"),
+        ("list --rules x.toml", "list judges by no --rules; write tcplapse watch --rules"),
+        ("watch --rules /no/such/file", "cannot read /no/such/file: No such file"),
         ("wait --for 5s", "to give up, write --timeout '5s'"),
         ("wait --timeout soon", "'soon' is no duration"),
     ] {

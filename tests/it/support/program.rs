@@ -59,6 +59,19 @@ impl Asked {
         self.0.try_wait().expect("it is our child").is_none()
     }
 
+    /// Waits for the next line on its standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let stdout = self.0.stdout.as_mut().expect("not read to its end yet");
+        let mut line = Vec::new();
+        // Byte by byte: what follows is for the answer.
+        while line.last() != Some(&b'\n') {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).expect("it says something");
+            line.extend(byte);
+        }
+        String::from_utf8(line).expect("UTF-8")
+    }
+
     /// Waits for its end; exit status, standard output, standard error.
     pub(crate) fn answer(&mut self) -> (i32, String, String) {
         let status = until("its end", || self.0.try_wait().expect("it is our child"));

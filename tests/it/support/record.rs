@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
 const EVENT_KEYS: usize = 27;
+const ALERT_KEYS: usize = 13;
 const SOCKET_KEYS: usize = 24;
 const LIFE_KEYS: usize = 19;
 
@@ -185,6 +186,49 @@ impl Diagram {
     /// Where the line breaks the promised schema.
     pub(crate) fn parse(line: &str) -> Self {
         serde_json::from_str(line).expect(line)
+    }
+}
+
+/// What a rule tells.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alert {
+    pub(crate) v: u8,
+    pub(crate) event: String,
+    pub(crate) time: Time,
+    pub(crate) rule: String,
+    pub(crate) active: bool,
+    pub(crate) count: usize,
+    pub(crate) sockets: Vec<String>,
+    pub(crate) netns: Option<u64>,
+    pub(crate) family: String,
+    pub(crate) local_addr: IpAddr,
+    pub(crate) local_port: u16,
+    pub(crate) remote_addr: IpAddr,
+    pub(crate) remote_port: u16,
+}
+
+impl Alert {
+    /// The alerts among lines of JSON.
+    ///
+    /// # Panics
+    /// Where one breaks the promised schema.
+    pub(crate) fn among(lines: &str) -> Vec<Self> {
+        let whole = lines.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let alerts = whole.filter_map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).expect(line);
+            if value["event"] != "alert" {
+                return None;
+            }
+            assert_eq!(value.as_object().map(serde_json::Map::len), Some(ALERT_KEYS), "{line}");
+            Some(serde_json::from_value(value).expect(line))
+        });
+        alerts.collect()
+    }
+
+    /// `leak on 2`: the rule, whether it is on, and how many offend.
+    pub(crate) fn told(&self) -> String {
+        format!("{} {} {}", self.rule, if self.active { "on" } else { "over" }, self.count)
     }
 }
 

@@ -1,0 +1,37 @@
+//! What the commands take whose answer is their exit status.
+
+use super::Options;
+use clap::Args;
+
+/// What `wait` takes.
+#[derive(Debug, Args)]
+pub struct WaitOptions {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub options: Options,
+    /// What to wait for: any SET, none SET, all SET, or 'count SET OP N' with OP one of
+    /// >= > = < <=; SET as in --state [default: any connected, or any LISTEN with -l]
+    #[arg(long, value_name = "EXPR", help_heading = "What to wait for")]
+    pub until: Option<String>,
+    /// Give up after this long, with exit status 124
+    #[arg(long, value_name = "DUR", help_heading = "What to wait for")]
+    pub timeout: Option<String>,
+}
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub struct CheckOptions {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub options: Options,
+    /// A socket that stays in STATE for AGE, such as CLOSE_WAIT:60s; may be repeated, and STATE
+    /// may be any SET as in --state. --for is the longest AGE unless it is given
+    #[arg(long, value_name = "STATE:AGE", help_heading = "What is wrong")]
+    pub stuck: Vec<String>,
+    /// More than COUNT sockets in STATE, such as TIME_WAIT:1000
+    #[arg(long, value_name = "STATE:COUNT", help_heading = "What is wrong")]
+    pub max: Vec<String>,
+    /// More sockets in STATE at the end than at the start, and never fewer in between
+    #[arg(long, value_name = "STATE", help_heading = "What is wrong")]
+    pub growing: Vec<String>,
+}

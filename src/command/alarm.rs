@@ -1,0 +1,150 @@
+//! The rules of a run: read from their file, held against every reading, their alerts printed and
+//! given to programs.
+
+use super::hook::{Hook, Notices};
+use crate::error::{Error, Result};
+use crate::monitor::Monitor;
+use crate::reading::Stamp;
+use crate::rules::Rule;
+use crate::rules::watch::Watch;
+use crate::settings::rules::parse;
+use crate::source::rules_file::RulesFile;
+use crate::transition::Standing;
+use crate::view::alert::AlertRecord;
+use crate::view::event::Owner;
+use crate::view::{News, Record, Told};
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long the end of a run waits for programs that have been given an alert.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The first look may skip a row, which would look like growth at the second.
+const LOOKS_TO_GROW: u64 = 2;
+
+/// Holds rules against readings.
+pub(super) struct Alarm {
+    file: RulesFile,
+    watches: Vec<Watch>,
+    /// By the name of the rule.
+    hooks: HashMap<String, Hook>,
+    /// What is to be told on standard error.
+    notices: Notices,
+}
+
+impl Alarm {
+    /// Reads the rules.
+    ///
+    /// # Errors
+    /// A file that cannot be read or understood.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = RulesFile::read(path)?;
+        let rules = parse(file.text())
+            .map_err(|wrong| Error::Usage(format!("{}, {wrong}", path.display())))?;
+        let (watches, notices) = (rules.into_iter().map(Watch::new), Notices::default());
+        notices.extend(file.notice());
+        Ok(Self { file, watches: watches.collect(), hooks: HashMap::new(), notices })
+    }
+
+    /// The alerts of one reading.
+    pub(super) fn take(&mut self, news: &[News], monitor: &mut Monitor<'_>) -> Vec<Record> {
+        let now = monitor.read_at();
+        let mut alerts = self.read_again(now);
+        for watch in &mut self.watches {
+            alerts.extend(judge(watch, now, news, monitor).map(|alert| (alert, exec_of(watch))));
+        }
+        let mut records = Vec::new();
+        for (alert, exec) in alerts {
+            if !exec.is_empty() {
+                let hook = self.hooks.entry(alert.rule.clone());
+                let hook = hook.or_insert_with(|| Hook::new(&alert.rule, &self.notices));
+                hook.give(exec, line(&alert));
+            }
+            records.push(Record::Alert(Box::new(alert)));
+        }
+        records
+    }
+
+    /// What is to be told, each thing once.
+    pub(super) fn notices(&mut self) -> Vec<String> {
+        self.notices.take()
+    }
+
+    /// Lets programs read what they were given; returns what is left to be told.
+    pub(super) fn finish(self) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        self.hooks.values().for_each(|hook| hook.finish(deadline));
+        self.notices.take()
+    }
+
+    /// Takes in an edited file: rules that were not edited go on, alerts of others are over.
+    fn read_again(&mut self, now: Stamp) -> Vec<(AlertRecord, Vec<String>)> {
+        let path = self.file.path().display().to_string();
+        let rules = match self.file.changed() {
+            None => return Vec::new(),
+            Some(Ok(text)) => parse(text).map_err(|wrong| format!("{path}, {wrong}")),
+            Some(Err(error)) => Err(error.to_string()),
+        };
+        let rules = match rules {
+            Ok(rules) => rules,
+            Err(reason) => {
+                self.notices.extend([format!("{reason}; the rules read before stay in force")]);
+                return Vec::new();
+            }
+        };
+        self.notices.extend([format!("{path}: read again, {} rules", rules.len())]);
+        self.replace(rules, now)
+    }
+
+    fn replace(&mut self, rules: Vec<Rule>, now: Stamp) -> Vec<(AlertRecord, Vec<String>)> {
+        let mut before = std::mem::take(&mut self.watches);
+        for rule in rules {
+            let same = before.iter().position(|watch| watch.rule().definition == rule.definition);
+            self.watches.push(match same {
+                Some(place) => before.swap_remove(place),
+                None => Watch::new(rule),
+            });
+        }
+        let over = |watch: &mut Watch| Some((watch.end(now, Vec::new())?, exec_of(watch)));
+        before.iter_mut().filter_map(over).collect()
+    }
+}
+
+fn judge(
+    watch: &mut Watch,
+    now: Stamp,
+    news: &[News],
+    monitor: &mut Monitor<'_>,
+) -> Option<AlertRecord> {
+    let (filter, conditions) = (&watch.rule().filter, &watch.rule().conditions);
+    if conditions.growing_for.is_some() && monitor.looks().taken < LOOKS_TO_GROW {
+        return None;
+    }
+    let (mut sockets, mut happened) = (Vec::new(), Vec::new());
+    if conditions.is_instant() {
+        happened.extend(news.iter().filter_map(told).filter(|told| monitor.asks(filter, told)));
+    } else {
+        sockets.extend(monitor.sockets_of(filter));
+    }
+    let mut owner = |socket: &Standing| Owner::of(&monitor.owner_now(socket));
+    watch.take(now, &sockets, &happened, &mut owner)
+}
+
+fn told(news: &News) -> Option<&Told> {
+    match news {
+        News::Told(told) => Some(told),
+        News::Lost(_) => None,
+    }
+}
+
+fn exec_of(watch: &Watch) -> Vec<String> {
+    watch.rule().exec.clone()
+}
+
+/// The record as it is printed with `--format json`.
+fn line(alert: &AlertRecord) -> Vec<u8> {
+    let mut line =
+        serde_json::to_vec(alert).expect("strings, numbers and lists serialize into memory");
+    line.push(b'\n');
+    line
+}
