@@ -349,12 +349,15 @@ pub enum TimeName {
 pub fn parse(args: Vec<OsString>) -> Cli {
     let matches = Cli::command().get_matches_from(command_first(args));
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    if let (Some(Command::Replay(replay)), Some((_, given))) =
-        (&mut cli.command, matches.subcommand())
-    {
+    let live = match &mut cli.command {
+        Some(Command::Replay(replay)) => Some(&mut replay.live),
+        Some(Command::Check(check)) => Some(&mut check.live),
+        _ => None,
+    };
+    if let (Some(flags), Some((_, given))) = (live, matches.subcommand()) {
         let on_line = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
         let live = given.ids().map(Id::as_str).filter(|id| is_live(id) && on_line(id));
-        replay.live = live.map(|id| format!("--{}", id.replace('_', "-"))).collect();
+        *flags = live.map(|id| format!("--{}", id.replace('_', "-"))).collect();
     }
     cli
 }

@@ -100,6 +100,13 @@ impl<'a> Judge<'a> {
         self.start.map(|start| now.since(start))
     }
 
+    /// Another run begins, as in a recording that was gone on with: what was there before is no
+    /// start to grow from, but what has offended has.
+    pub fn begin_anew(&mut self) {
+        (self.looks, self.start) = (0, None);
+        self.growing.fill(None);
+    }
+
     /// Takes in the matching sockets of one look at all of them. `record` is asked for those that
     /// begin to offend.
     pub fn look(

@@ -110,16 +110,22 @@ impl Settings {
     }
 }
 
-/// What was settled when a recording was made cannot be asked for when it is shown.
+/// What was settled when a recording was made cannot be asked for when it is read.
+fn looks_no_more(live: &[String]) -> Result<()> {
+    match live {
+        [] => Ok(()),
+        [flag, ..] => usage(&format!(
+            "{flag} says how to look at the kernel, and a recording has looked already: leave it out"
+        )),
+    }
+}
+
+/// Checks what `replay` alone takes.
 ///
 /// # Errors
 /// `Error::Usage`
 pub fn replay(options: &ReplayOptions) -> Result<()> {
-    if let [flag, ..] = options.live.as_slice() {
-        return usage(&format!(
-            "{flag} says how to look at the kernel, and a recording has looked already: leave it out"
-        ));
-    }
+    looks_no_more(&options.live)?;
     if options.follow && options.file.as_os_str() == "-" {
         return usage("standard input is read as it comes: leave out --follow");
     }

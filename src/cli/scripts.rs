@@ -2,6 +2,7 @@
 
 use super::Options;
 use clap::Args;
+use std::path::PathBuf;
 
 /// What `wait` takes.
 #[derive(Debug, Args)]
@@ -34,4 +35,10 @@ pub struct CheckOptions {
     /// More sockets in STATE at the end than at the start, and never fewer in between
     #[arg(long, value_name = "STATE", help_heading = "What is wrong")]
     pub growing: Vec<String>,
+    /// Judge the recording in FILE, from its beginning to its end; '-' is standard input
+    #[arg(long, value_name = "FILE", help_heading = "What is wrong")]
+    pub from: Option<PathBuf>,
+    /// Flags that were given and say how to look at the kernel.
+    #[arg(skip)]
+    pub live: Vec<String>,
 }

@@ -22,10 +22,12 @@ pub fn run(check: &Check) -> Result<bool> {
     die_as_a_shell_reports()?;
     hint(&check.settings);
     let stop = stop(&check.settings, None)?.whoever_reads();
-    let mut monitor = monitor(&check.settings)?;
-    if io::stderr().is_terminal() && !check.duration.is_zero() {
-        tell([format!("watching for {:?}; Ctrl-C ends", check.duration)]);
-    }
+    let mut monitor = match &check.from {
+        Some(recording) => super::replay::monitor(recording, false, &check.settings, &stop)?,
+        None => monitor(&check.settings)?,
+    };
+    let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal());
+    tell(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
     let offenders = offenders(&mut monitor, check, &stop)?;
     let mut output = Output::sockets(&check.settings.print, check.settings.max_count, true);
     let records = offenders.iter().cloned().map(Box::new).map(Record::Socket).collect();
@@ -41,16 +43,21 @@ fn offenders(monitor: &mut Monitor<'_>, check: &Check, stop: &Stop) -> Result<Ve
     let mut judge = Judge::new(&check.limits);
     let mut open_looks = 0;
     loop {
-        let looks = monitor.looks().taken;
+        let before = monitor.looks().taken;
         let more = monitor.read(stop)?.is_some();
         tell(monitor.source_notices());
         let now = monitor.read_at();
         let concerned = |now: &Standing| check.limits.concern(now.state);
         let sockets: Vec<Standing> = monitor.standings().filter(concerned).collect();
-        if monitor.looks().taken > looks {
+        let looks = monitor.looks().taken;
+        if looks < before {
+            judge.begin_anew();
+        }
+        if looks > before {
             judge.look(now, &sockets, &mut |socket| monitor.socket(socket));
         }
-        if more && judge.watched(now).is_none_or(|watched| watched < check.duration) {
+        let over = check.duration.is_some_and(|time| judge.watched(now) >= Some(time));
+        if more && !over {
             continue;
         }
         let offenders = judge.offenders(now, &sockets, &mut |socket| monitor.socket(socket));
@@ -73,9 +80,9 @@ fn unknown(monitor: &mut Monitor<'_>, judge: &Judge<'_>, sockets: &[Standing]) -
     let because = |reason: &str| Error::NotKnown(format!("{question} cannot be told: {reason}"));
     match judge.open(monitor.read_at(), sockets, &unseen.candidates) {
         Some(Open::Looks) => Some(because("there were fewer than two looks")),
-        Some(Open::Watched) => {
-            Some(because("sockets in such a state were watched for a shorter time than that"))
-        }
+        Some(Open::Watched) => Some(because(
+            "sockets were in such a state from the first look on, for an unknown time",
+        )),
         Some(Open::Candidates) => Some(unseen.error(question)),
         None if !unseen.all_rows_read() => Some(unseen.error(question)),
         None => None,

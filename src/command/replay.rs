@@ -6,8 +6,10 @@ use crate::cli::ReplayOptions;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::owner::register::Register;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::source::replay::Replay;
+use crate::stop::Stop;
+use std::path::Path;
 
 /// Shows the recording to its end; one that is followed, until the run has to end.
 ///
@@ -18,7 +20,17 @@ pub fn run(options: ReplayOptions) -> Result<()> {
     let ReplayOptions { file, options, follow, .. } = options;
     let settings = checked(options)?;
     let stop = stop(&settings, settings.duration)?;
-    let recording = Box::new(Replay::open(&file, follow, &stop)?);
-    let mut monitor = Monitor::new(recording, Box::new(Register::default()), &settings.filter);
+    let mut monitor = monitor(&file, follow, &settings, &stop)?;
     show(&mut monitor, &stop, &settings, None)
+}
+
+/// The monitor of a recording.
+pub(super) fn monitor<'a>(
+    file: &Path,
+    follow: bool,
+    settings: &'a Settings,
+    stop: &'a Stop,
+) -> Result<Monitor<'a>> {
+    let recording = Box::new(Replay::open(file, follow, stop)?);
+    Ok(Monitor::new(recording, Box::new(Register::default()), &settings.filter))
 }

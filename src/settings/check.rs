@@ -1,10 +1,11 @@
 //! What `check` is asked for, checked.
 
-use super::{Settings, duration, usage};
+use super::{Settings, duration, looks_no_more, usage};
 use crate::cli::CheckOptions;
 use crate::error::{Error, Result};
 use crate::judgement::{Limit, Limits};
 use crate::tcp::state_set::StateSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What `check` judges by.
@@ -14,8 +15,10 @@ pub struct Check {
     pub settings: Settings,
     /// What offends.
     pub limits: Limits,
-    /// For how long to watch.
-    pub duration: Duration,
+    /// The recording to judge; `None` for what there is now.
+    pub from: Option<PathBuf>,
+    /// For how long to watch; `None` for a whole recording.
+    pub duration: Option<Duration>,
 }
 
 impl Check {
@@ -30,8 +33,11 @@ impl Check {
             most: each(&check.max, most)?,
             growing: each(&check.growing, growing)?,
         };
-        let duration = time_to_watch(&limits, settings.duration)?;
-        Ok(Self { settings, limits, duration })
+        if check.from.is_some() {
+            looks_no_more(&check.live)?;
+        }
+        let duration = time_to_watch(&limits, settings.duration, check.from.is_some())?;
+        Ok(Self { settings, limits, from: check.from, duration })
     }
 }
 
@@ -67,9 +73,13 @@ fn limit<T>(flag: &str, text: &str, allowed: T) -> Result<Limit<T>> {
     Ok(Limit { states, allowed, text: text.to_owned() })
 }
 
-/// As long as the longest age: what is found at the first look may have been there for long, but
+/// A whole recording; else as long as the longest age: what is found at the first look may have been there for long, but
 /// only what was watched for that long is known to have been.
-fn time_to_watch(limits: &Limits, asked: Option<Duration>) -> Result<Duration> {
+fn time_to_watch(
+    limits: &Limits,
+    asked: Option<Duration>,
+    recorded: bool,
+) -> Result<Option<Duration>> {
     if limits.is_empty() {
         return usage(
             "check needs to know what is wrong; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 \
@@ -77,11 +87,12 @@ fn time_to_watch(limits: &Limits, asked: Option<Duration>) -> Result<Duration> {
         );
     }
     match (asked, limits.longest_age()) {
-        (None, None) if limits.growing.is_empty() => Ok(Duration::ZERO),
+        (None, _) if recorded => Ok(None),
+        (None, None) if limits.growing.is_empty() => Ok(Some(Duration::ZERO)),
         (None, None) => usage("--growing needs a time to grow in; add --for 10m"),
         (Some(asked), Some(age)) if asked < age => usage(&format!(
             "In {asked:?} nothing can be seen to be stuck for {age:?}; leave --for out, or make it longer"
         )),
-        (asked, age) => Ok(asked.or(age).unwrap_or_default()),
+        (asked, age) => Ok(asked.or(age)),
     }
 }

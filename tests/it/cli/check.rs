@@ -129,3 +129,33 @@ fn a_row_that_cannot_be_read_leaves_nothing_wrong_open() {
     assert_eq!(status, Some(2));
     assert!(told.contains("1 row of the kernel's tables cannot be read"), "{told}");
 }
+
+#[test]
+fn a_recording_is_judged_as_the_run_would_have_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recording").display().to_string();
+    let looks = "-i 10ms --max-cpu 100";
+    let live = run(&format!("check --stuck CLOSE_WAIT:50ms -j {looks} --record {file}"));
+    let judged = |line: &str| {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_tcplapse"));
+        let args = ["check", "--from", &file].into_iter().chain(line.split(' '));
+        command.args(args).output().expect("it runs")
+    };
+    let replayed = judged("--stuck CLOSE_WAIT:50ms -j");
+    assert_eq!(replayed.status.code(), Some(1), "{}", text(&replayed.stderr));
+    assert_eq!(text(&replayed.stdout), text(&live.stdout));
+    let known = |line: &str| {
+        let output = judged(line);
+        (output.status.code(), text(&output.stdout).lines().count())
+    };
+    assert_eq!(known("--stuck CLOSE_WAIT:50ms client"), (Some(0), 0));
+    assert_eq!(known("--max LISTEN:1 -H server"), (Some(1), 2));
+    assert_eq!(known("--growing all"), (Some(0), 0), "for as long as it is");
+    let too_short = judged("--stuck CLOSE_WAIT:1h");
+    assert_eq!(too_short.status.code(), Some(2));
+    let told = text(&too_short.stderr);
+    assert!(told.contains("from the first look on, for an unknown time"), "{told}");
+    let looks_again = judged("--max all:0 -i 1s");
+    assert_eq!(looks_again.status.code(), Some(2));
+    assert!(text(&looks_again.stderr).contains("--interval says how to look at the kernel"));
+}

@@ -116,6 +116,19 @@ fn what_happens_and_what_is_over_is_told_in_its_place() {
 }
 
 #[test]
+fn a_replay_is_judged_as_the_run_was() {
+    let (folder, path) = rules(HALF_CLOSED);
+    let recording = folder.path().join("recording").display().to_string();
+    let place = ["--local", "127.88.0.0/16"];
+    let live = output(&path, &[&place[..], &["-j", "-m", "1", "--record", &recording]].concat());
+    let mut replay = Command::new(env!("CARGO_BIN_EXE_tcplapse"));
+    replay.args(["replay", &recording, "-j", "-s", "CLOSED", "--rules"]).arg(&path).args(place);
+    let replayed = replay.output().expect("it runs");
+    assert_eq!(text(&replayed.stdout), text(&live.stdout));
+    assert_eq!(Alert::among(text(&live.stdout)).len(), 1);
+}
+
+#[test]
 fn a_file_that_cannot_be_understood_is_refused_with_its_line() {
     let (_folder, path) = rules("[[rule]]\nname = 'a'\nlonger_then = '1s'\n");
     let output = output(&path, &[]);
