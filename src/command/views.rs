@@ -225,6 +225,10 @@ impl View for Counts {
     fn is_full(&self) -> bool {
         self.left == Some(0)
     }
+
+    fn is_picture(&self) -> bool {
+        true
+    }
 }
 
 /// All that a picture tells between the times it is drawn.

@@ -10,6 +10,7 @@ use super::trace_record::{self, Event, Layout, Record, Tracepoint};
 use perf_event::events::{Software, Tracepoint as TracepointId};
 use perf_event::{Builder, Clock, ReadFormat, SampleFlag, Sampler};
 use rustix::io::Errno;
+use rustix::process::setpriority_process;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -197,6 +198,9 @@ struct Inbox {
     failed: Option<io::Error>,
 }
 
+/// Ahead of those whose events fill the rings.
+const PRIORITY: i32 = -15;
+
 impl Follower {
     /// Begins to empty the rings.
     ///
@@ -206,6 +210,8 @@ impl Follower {
         let shared = Arc::new(Shared::default());
         let ours = Arc::clone(&shared);
         let follow = move || {
+            // Whoever makes the events may want every CPU; without privilege we wait our turn.
+            let _ = setpriority_process(None, PRIORITY);
             if let Err(error) = ours.follow(&mut rings) {
                 ours.with(|inbox| inbox.failed = Some(error));
             }

@@ -212,3 +212,13 @@ fn a_terminal_that_cannot_be_drawn_on_gets_the_table_at_the_end() {
     let text = String::from_utf8_lossy(&piece[..read]);
     assert!(text.contains("812/client") && !text.contains("\x1b[?"), "{text}");
 }
+
+#[test]
+fn a_diagram_is_drawn_in_place_and_leaves_the_terminal_clean() {
+    let live = Live::start(120, 50, "--view diagram -i 10ms");
+    let drawn = |frame: &[String]| frame.iter().any(|line| line.contains("ESTABLISHED"));
+    let frame = live.until_frame("the states", drawn);
+    assert!(fits(&frame, 120, 50), "{frame:#?}");
+    live.press("q");
+    assert!(!assert_clean(live).contains("ESTABLISHED"));
+}
