@@ -28,6 +28,7 @@ pub use scripts::{CheckOptions, WaitOptions};
     override_usage = "tcplapse [watch] [OPTIONS] [PATTERN]...\n       \
                       tcplapse list [OPTIONS] [PATTERN]...\n       \
                       tcplapse replay [OPTIONS] FILE [PATTERN]...\n       \
+                      tcplapse run [OPTIONS] -- COMMAND [ARG]...\n       \
                       tcplapse explain [STATE | FROM TO]\n       \
                       tcplapse wait [OPTIONS] [PATTERN]...\n       \
                       tcplapse check [OPTIONS] [PATTERN]...\n       \
@@ -55,6 +56,13 @@ pub enum Command {
     /// .zst files are read as they are
     #[command(mut_args(hide_if_live))]
     Replay(ReplayOptions),
+    /// Run a command, follow the sockets of it and of all that it starts to their end, tell their
+    /// timelines on standard error, and exit with the status of the command
+    #[command(
+        mut_arg("source", |arg| arg.default_value("auto")),
+        mut_arg("view", |arg| arg.default_value("timeline")),
+    )]
+    Run(RunOptions),
     /// Tell what a state or a change of states means; without one, draw the diagram of all
     Explain(Explain),
     /// Wait until a condition on the sockets holds; exit 124 when the time-out runs out
@@ -102,6 +110,24 @@ pub struct Options {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub habits: Habits,
+}
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub options: Options,
+    /// Wait at most this long for the ends of its sockets, and for those in TIME_WAIT too; without
+    /// it, until they are closed or only TIME_WAIT is left
+    #[arg(long, value_name = "DUR")]
+    pub linger: Option<String>,
+    /// Write the timelines to FILE, as they end, instead of standard error
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
 }
 
 /// What `replay` takes.

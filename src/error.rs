@@ -30,6 +30,14 @@ pub enum Error {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// A file for the output cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// What the kernel said.
+        cause: io::Error,
+    },
     /// A system call without a file failed.
     #[error("cannot {what}: {cause}")]
     System {
@@ -65,6 +73,11 @@ impl Error {
     /// A file that could not be read, with a hint that may be empty.
     pub fn read(path: &Path, cause: impl Into<io::Error>, hint: &'static str) -> Self {
         Self::Read { path: path.to_owned(), cause: cause.into(), hint }
+    }
+
+    /// A file for the output that could not be written.
+    pub fn write(path: &Path, cause: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), cause }
     }
 
     /// A failed write to standard output; a closed pipe is the end of the run.

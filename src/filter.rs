@@ -6,8 +6,11 @@ use crate::reading::{Endpoint, Ends, Family};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use regex::bytes::Regex;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 /// Everything a user can ask of a socket.
 #[derive(Debug, Clone, Default)]
@@ -39,8 +42,40 @@ pub struct ProcessFilter {
     pub pids: Vec<i32>,
     /// Its real user, or that of a socket without an owner.
     pub users: Vec<u32>,
+    /// Who started it.
+    pub tree: Option<Tree>,
     /// Rules ask for more of a process than this filter does: all is read of it.
     pub for_rules: bool,
+}
+
+/// The processes that one has started, directly or not, as far as they have been seen: a set that
+/// grows while it is in use, in all its copies.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    root: i32,
+    members: Rc<RefCell<HashSet<(i32, u64)>>>,
+}
+
+impl Tree {
+    /// Nobody yet, of those that this process starts. It does not belong to them.
+    pub fn new(root: i32) -> Self {
+        Self { root, members: Rc::default() }
+    }
+
+    /// Who starts them.
+    pub const fn root(&self) -> i32 {
+        self.root
+    }
+
+    /// Takes in a process by its pid and start.
+    pub fn add(&self, process: (i32, u64)) {
+        self.members.borrow_mut().insert(process);
+    }
+
+    /// Whether a process of this pid and start belongs to it.
+    pub fn holds(&self, process: (i32, u64)) -> bool {
+        self.members.borrow().contains(&process)
+    }
 }
 
 /// Whether a process satisfies a filter.
@@ -57,17 +92,20 @@ pub enum Match {
 impl ProcessFilter {
     /// Nothing is asked: every process will do, and so will none.
     pub const fn is_empty(&self) -> bool {
-        self.patterns.is_empty() && self.pids.is_empty() && self.users.is_empty()
+        !self.needs_owner() && self.users.is_empty()
     }
 
     /// A socket without an owner cannot satisfy it.
     pub const fn needs_owner(&self) -> bool {
-        !(self.patterns.is_empty() && self.pids.is_empty())
+        !(self.patterns.is_empty() && self.pids.is_empty() && self.tree.is_none())
     }
 
     /// Whether a process satisfies all of it.
     pub fn matches(&self, process: &Process) -> Match {
         if !self.pids.is_empty() && !self.pids.contains(&process.pid) {
+            return Match::No;
+        }
+        if self.tree.as_ref().is_some_and(|tree| !tree.holds(process.identity())) {
             return Match::No;
         }
         let user = self.user_matches(process.uid);

@@ -40,6 +40,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             command::replay::run(options)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Run(asked) => command::run::run(asked),
         Command::Explain(asked) => {
             command::explain::run(&asked)?;
             Ok(ExitCode::SUCCESS)

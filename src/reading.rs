@@ -18,6 +18,16 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// The instant this much earlier, by the boot clock; the wall clock is taken to have run evenly.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            wall: self.wall.saturating_sub_unsigned(micros),
+            boot: self.boot.saturating_sub(micros),
+        }
+    }
+
     /// The time from `earlier` to this instant on the boot clock; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.boot.saturating_sub(earlier.boot))

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod rules;
+pub mod run;
 pub mod wait;
 
 use crate::cli::{
@@ -193,6 +194,7 @@ fn filter(options: &Options) -> Result<Filter> {
             pids: which.pid.iter().map(|text| pid(text)).collect::<Result<_>>()?,
             users: which.user.iter().map(|text| user(text)).collect::<Result<_>>()?,
             for_rules: options.print.rules.is_some(),
+            tree: None,
         },
         states: states(&which.state)?,
         local: addresses(&which.local)?,
@@ -331,7 +333,7 @@ const fn time_format(name: TimeName) -> TimeFormat {
 
 /// A name that is probably meant otherwise works, and is commented on.
 fn hints(patterns: &[String]) -> Vec<String> {
-    let commands = ["watch", "list", "replay", "explain", "wait", "check", "completions"];
+    let commands = ["watch", "list", "run", "replay", "explain", "wait", "check", "completions"];
     let hint = |pattern: &String| {
         if !pattern.is_empty() && pattern.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(format!(

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGWINCH};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGWINCH};
 use signal_hook::{flag, low_level};
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Read};
@@ -32,11 +32,13 @@ pub struct Stop {
     caller: UnixStream,
     report: Arc<AtomicBool>,
     suspend: Arc<AtomicBool>,
+    /// Signals that are meant for a command, with whether they have come.
+    passed_on: Vec<(i32, Arc<AtomicBool>)>,
     /// Keys are listened to.
     keys: Cell<bool>,
     interrupted: Cell<bool>,
     hangups: Option<Hangups>,
-    deadline: Option<Instant>,
+    deadline: Cell<Option<Instant>>,
     watch_reader: bool,
 }
 
@@ -76,11 +78,32 @@ pub struct Calls {
 impl Stop {
     /// Catches SIGINT and SIGTERM; stops by itself after `duration`. SIGUSR1 is a call.
     pub fn new(duration: Option<Duration>) -> Result<Self> {
+        // A duration beyond the clock's range is no limit.
+        let deadline = duration.and_then(|duration| Instant::now().checked_add(duration)).into();
+        // A hang-up of a terminal comes as a signal; a pipe's reader goes silently.
+        let watch_reader = !io::stdout().is_terminal();
+        let stop = Self { deadline, watch_reader, ..Self::deaf()? };
+        stop.ends_by(&[SIGINT, SIGTERM])?;
+        Ok(stop)
+    }
+
+    /// For the time of a command: signals are meant for that, and its end, as of everything it has
+    /// started, is a call. Standard output is the command's.
+    pub fn of_command(signals: &[i32]) -> Result<Self> {
+        let mut stop = Self::deaf()?;
+        stop.passed_on = signals.iter().map(|signal| (*signal, Arc::default())).collect();
+        for (signal, came) in &stop.passed_on {
+            stop.call_by(*signal, came)?;
+        }
+        stop.call_by(SIGCHLD, &Arc::default())?;
+        Ok(stop)
+    }
+
+    /// Hears SIGUSR1 alone.
+    fn deaf() -> Result<Self> {
         let (signals, sender) = UnixStream::pair().map_err(uncaught)?;
         let (calls, caller) = UnixStream::pair().map_err(uncaught)?;
         calls.set_nonblocking(true).map_err(uncaught)?;
-        // A duration beyond the clock's range is no limit.
-        let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
         let stop = Self {
             signals,
             sender,
@@ -88,16 +111,28 @@ impl Stop {
             caller,
             report: Arc::default(),
             suspend: Arc::default(),
+            passed_on: Vec::new(),
             keys: Cell::new(false),
             interrupted: Cell::new(false),
             hangups: None,
-            deadline,
-            // A hang-up of a terminal comes as a signal; a pipe's reader goes silently.
-            watch_reader: !io::stdout().is_terminal(),
+            deadline: Cell::default(),
+            watch_reader: false,
         };
-        stop.ends_by(&[SIGINT, SIGTERM])?;
         stop.call_by(SIGUSR1, &stop.report)?;
         Ok(stop)
+    }
+
+    /// Sets the end of the run, or none.
+    pub fn end_at(&self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+    }
+
+    /// The signals for the command that have come since the last time.
+    pub fn passed_on(&self) -> Vec<i32> {
+        let came = |(signal, came): &(i32, Arc<AtomicBool>)| {
+            came.swap(false, Ordering::Relaxed).then_some(*signal)
+        };
+        self.passed_on.iter().filter_map(came).collect()
     }
 
     /// From now on also minds what happens to a terminal that is drawn on: another size, a stop
@@ -128,7 +163,7 @@ impl Stop {
     }
 
     fn is_time_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+        self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
     }
 
     fn ends_by(&self, signals: &[i32]) -> Result<()> {
@@ -176,7 +211,7 @@ impl Stop {
     /// Waits until there is something to read, until `due`, or until the run has to end.
     pub fn wait_for(&self, due: Instant, source: Option<BorrowedFd<'_>>) -> Result<Wake> {
         loop {
-            let until = self.deadline.map_or(due, |deadline| deadline.min(due));
+            let until = self.deadline.get().map_or(due, |deadline| deadline.min(due));
             let left = until.saturating_duration_since(Instant::now());
             let wake = self.poll(left, source)?;
             let now = Instant::now();
@@ -198,7 +233,7 @@ impl Stop {
         let stdout = io::stdout();
         let out = || PollFd::new(&stdout, PollFlags::OUT);
         loop {
-            let left = match self.deadline {
+            let left = match self.deadline.get() {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => FOREVER,
             };

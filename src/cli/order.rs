@@ -63,6 +63,7 @@ mod tests {
         assert_eq!(moved("t -ji1s --pid 1 list"), "t list -ji1s --pid 1");
         assert_eq!(moved("t --state=LISTEN list"), "t list --state=LISTEN");
         assert_eq!(moved("t --timeout 5s wait x"), "t wait --timeout 5s x");
+        assert_eq!(moved("t --linger 1s run -- list x"), "t run --linger 1s -- list x");
     }
 
     #[test]

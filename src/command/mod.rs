@@ -9,6 +9,7 @@ mod names;
 pub mod output;
 pub mod replay;
 mod reports;
+pub mod run;
 mod screen;
 mod show;
 mod sources;
@@ -63,7 +64,8 @@ fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
 
 /// The monitor of a source. Where the run is recorded, it acts on what the recording says.
 fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_>> {
-    let scan = Scan::new(&settings.procfs);
+    let tree = settings.filter.process.tree.clone();
+    let scan = Scan::new(&settings.procfs).following(tree);
     Ok(match &settings.record {
         None => Monitor::new(source, Box::new(scan), &settings.filter),
         Some(path) => {

@@ -2,7 +2,7 @@
 
 use super::names::Resolver;
 use super::terminal;
-use crate::cli::{FormatName, ViewName};
+use crate::cli::{ColorName, FormatName, ViewName};
 use crate::error::{Error, Result};
 use crate::render::board::Board;
 use crate::render::cell::{Clock, Names};
@@ -20,7 +20,9 @@ use crate::view::Record;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A pipe that is ready for writing takes this much without blocking (POSIX: 512 or more).
@@ -51,6 +53,11 @@ impl Output {
             ViewName::Table => Box::new(board(print)),
             ViewName::Diagram => Box::new(picture(print, Drawing::Text)),
         })
+    }
+
+    /// The lives of a command's sockets in the chosen format.
+    pub fn of_command(print: &Print, max_count: Option<u64>, sink: &Sink) -> Self {
+        Self::new(print, max_count, PATIENCE, || Box::new(sink.timeline(print)))
     }
 
     /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
@@ -111,7 +118,13 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn write(&mut self, mut records: Vec<Record>, stop: &Stop) -> Result<bool> {
+    pub fn write(&mut self, records: Vec<Record>, stop: &Stop) -> Result<bool> {
+        let whole = write_out(&self.bytes(records), stop)?;
+        Ok(whole && self.left != Some(0))
+    }
+
+    /// Records as they are written, as far as they are wanted.
+    pub fn bytes(&mut self, mut records: Vec<Record>) -> Vec<u8> {
         records.retain(|record| match self.renderer.aside(record) {
             Some(sentence) => {
                 if self.aside.insert(sentence.clone()) {
@@ -127,8 +140,7 @@ impl Output {
         }
         let names = names_for(&mut self.resolver, &records);
         self.written += records.len() as u64;
-        let whole = write_out(&self.renderer.rows(&records, &names), stop)?;
-        Ok(whole && self.left != Some(0))
+        self.renderer.rows(&records, &names)
     }
 
     /// The lines of a frame that shows these records.
@@ -150,13 +162,58 @@ fn names_for<'n>(resolver: &'n mut Option<Resolver>, records: &[Record]) -> Cow<
     }
 }
 
-/// Lives as text for standard error.
-pub(super) fn timelines(print: &Print, records: &[Record]) -> Vec<u8> {
-    let stderr = io::stderr();
-    let on = stderr.is_terminal() && terminal::palette(print.color).on;
-    let width = terminal::width_of(&stderr).map(usize::from);
-    let mut timeline = Timeline { clock: clock(print), palette: Palette { on }, width };
-    timeline.rows(records, &Names::default())
+/// Where what is no record of ours on standard output goes.
+pub enum Sink {
+    /// Standard error, which others write to as well.
+    Stderr,
+    /// A file of its own.
+    File(PathBuf, File),
+}
+
+impl Sink {
+    /// Standard error, or a new file.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self::Stderr) };
+        let file = File::create(path).map_err(|cause| Error::write(path, cause))?;
+        Ok(Self::File(path.to_owned(), file))
+    }
+
+    /// Whether others write to it too.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Stderr)
+    }
+
+    /// Lives as text for whoever reads it.
+    pub fn timeline(&self, print: &Print) -> Timeline {
+        let stderr = io::stderr();
+        let (width, terminal) = match self {
+            Self::Stderr => (terminal::width_of(&stderr), stderr.is_terminal()),
+            Self::File(..) => (None, false),
+        };
+        let on = match print.color {
+            ColorName::Auto => terminal && terminal::palette(print.color).on,
+            asked => terminal::palette(asked).on,
+        };
+        Timeline { clock: clock(print), palette: Palette { on }, width: width.map(usize::from) }
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            // Nobody is left to be told that standard error is closed.
+            Self::Stderr => drop(io::stderr().lock().write_all(bytes)),
+            Self::File(path, file) => {
+                file.write_all(bytes).map_err(|cause| Error::write(path, cause))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn events(print: &Print) -> Events {

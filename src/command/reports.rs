@@ -1,8 +1,10 @@
 //! The timelines so far, for whoever calls with SIGUSR1: on standard error, in whatever view. They
 //! may be long and their reader slow, so a thread writes them while polling goes on.
 
-use super::output;
+use super::output::Sink;
 use super::views::Now;
+use crate::render::Renderer;
+use crate::render::cell::Names;
 use crate::settings::Print;
 use crate::view::Record;
 use crate::view::conversation::paired;
@@ -58,7 +60,7 @@ fn start() -> (Sender<Vec<u8>>, Receiver<()>) {
 pub(super) fn report(print: &Print, now: &mut Now<'_, '_>) -> Vec<u8> {
     let lives = paired(now.open_lives());
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
-    let mut report = output::timelines(print, &records);
+    let mut report = Sink::Stderr.timeline(print).rows(&records, &Names::default());
     report.extend(format!("tcplapse: {}\n", now.monitor.coverage()).into_bytes());
     report
 }

@@ -44,7 +44,7 @@ pub(super) fn show(
         said.extend(empty.take().filter(|_| waits));
         show.say(said);
     }
-    tell(monitor.notices());
+    show.say(monitor.notices());
     show.end(more, &mut Now { monitor, lives: &mut lives }, stop)?;
     tell([monitor.coverage().to_string()]);
     Ok(())

@@ -2,8 +2,9 @@
 
 use crate::cli::{FormatName, ViewName};
 use crate::monitor::Monitor;
+use crate::owner::Attribution;
 use crate::settings::Print;
-use crate::transition::{Event, LifeId};
+use crate::transition::{Event, LifeId, Standing};
 use crate::view::conversation::{Conversations, paired};
 use crate::view::diagram::Diagram;
 use crate::view::event::EventRecord;
@@ -63,8 +64,12 @@ impl Now<'_, '_> {
     /// The lives that go on.
     pub(super) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
+        let wanted: HashSet<LifeId> = self.monitor.standings().map(|now| now.life).collect();
         let lives = self.monitor.lives().into_iter();
-        lives.filter_map(|(now, owner)| self.lives.so_far(&now, &owner, at)).collect()
+        let record = |(now, owner): (Standing, Attribution)| {
+            self.lives.so_far(&now, &owner, at, wanted.contains(&now.life))
+        };
+        lives.filter_map(record).collect()
     }
 }
 

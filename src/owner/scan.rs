@@ -5,13 +5,14 @@
 //! an error. All files of a process are opened below one open directory, which leads to nothing
 //! once the process is gone, never to its pid's next bearer.
 
+mod descent;
 mod describe;
 mod survey;
 
 use super::book::Found;
 use super::register::Owners;
 use super::{Among, Finder, Holder, Process};
-use crate::filter::{Match, ProcessFilter};
+use crate::filter::{Match, ProcessFilter, Tree};
 use crate::reading::Caller;
 use describe::{Described, Reads, describe, read_file, start_of, status_number, without_newline};
 use procfs::ProcError;
@@ -45,6 +46,10 @@ pub struct Scan {
     /// owner are looked for again.
     now: u64,
     look_again: u64,
+    /// The processes of a command, which grow more while it runs.
+    tree: Option<Tree>,
+    /// Those of them that run.
+    living: Vec<i32>,
 }
 
 /// The descriptors of one table.
@@ -66,12 +71,21 @@ impl Scan {
             denied: HashMap::new(),
             now: 0,
             look_again: 0,
+            tree: None,
+            living: Vec::new(),
         }
+    }
+
+    /// Also finds out who belongs to a tree.
+    #[must_use]
+    pub fn following(self, tree: Option<Tree>) -> Self {
+        Self { tree, ..self }
     }
 
     /// Finds the holders of sockets. Where some of the wanted inodes stay without one, threads with
     /// tables of their own are looked into.
     fn search(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> (Found, Vec<Process>) {
+        self.grow_tree();
         let found = Found { denied: u64::from(self.hidden), ..Found::default() };
         let mut search = Search { among, found, denied: Vec::new(), threaded: Vec::new() };
         // Who held sockets before opens the next ones, and short-lived ones are gone soon.
@@ -109,10 +123,13 @@ impl Scan {
         &self,
         among: Among<'_>,
     ) -> Box<dyn Iterator<Item = Result<Entry, ProcError>> + '_> {
+        let of_pid = |pid| self.process(pid).and_then(leader);
         match among {
             Among::Matching(filter) if !filter.pids.is_empty() => {
-                let of_pid = |pid| self.process(pid).and_then(leader);
                 Box::new(filter.pids.clone().into_iter().map(of_pid))
+            }
+            Among::Matching(ProcessFilter { tree: Some(_), .. }) => {
+                Box::new(self.living.clone().into_iter().map(of_pid))
             }
             _ => match all_processes_with_root(&self.root) {
                 Ok(entries) => Box::new(entries),
@@ -180,6 +197,7 @@ impl Finder for Scan {
     }
 
     fn caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
+        self.grow_tree();
         self.ask(caller.pid, Reads::asked(filter)).named(caller)
     }
 

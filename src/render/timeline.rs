@@ -98,7 +98,8 @@ impl Timeline {
         let mut order = life.seen;
         for (i, step) in life.steps.iter().enumerate().rev() {
             order = step.at.unwrap_or(order);
-            let there_already = i == 0 && life.opened.is_none();
+            let first = i == 0 && life.opened.is_none();
+            let there_already = first && !life.late;
             let at_least = if there_already { ">=" } else { "" };
             let open = i + 1 == life.steps.len() && life.ended.is_none();
             let more = if open && !there_already { "+" } else { "" };
@@ -114,7 +115,12 @@ impl Timeline {
                 step,
                 state,
                 held: held.unwrap_or_default(),
-                cause: cause(step, there_already).to_owned(),
+                cause: match (first, life.late) {
+                    (true, true) => "before it was known whose it is",
+                    (true, false) => "there at the first look",
+                    _ => cause(step),
+                }
+                .to_owned(),
                 order,
                 beside: false,
             });
@@ -264,9 +270,8 @@ fn remarks(life: &LifeRecord, sides: &Sides) -> Vec<String> {
 }
 
 /// The cause in the words of the table of edges, or what is known where several edges lead there.
-fn cause(step: &Step, there_already: bool) -> &'static str {
+fn cause(step: &Step) -> &'static str {
     match (step.cause, step.state) {
-        _ if there_already => "there at the first look",
         (Some(cause), _) => cause,
         _ if step.evidence == Evidence::Possible => "",
         (None, State::Established) => "handshake complete",

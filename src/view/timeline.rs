@@ -2,7 +2,7 @@
 
 use super::event::{Owner, Socket, seconds};
 use super::{News, SCHEMA, Told};
-use crate::owner::Attribution;
+use crate::owner::{Attribution, OwnerSource};
 use crate::reading::{Ends, Stamp};
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
@@ -42,6 +42,10 @@ pub struct LifeRecord {
     /// A descriptor of it is open now.
     #[serde(skip)]
     pub descriptor: bool,
+    /// It was followed before it was known that it is asked for: its first step is the state that it
+    /// was in then.
+    #[serde(skip)]
+    pub late: bool,
     /// Steps that are not told, because there were too many.
     #[serde(skip)]
     pub left_out: u32,
@@ -90,9 +94,13 @@ pub struct History {
     roles: Roles,
     /// Its birth was seen.
     born: bool,
+    /// It matched the filters only after that.
+    late: bool,
     /// The filter by state asks for one of its transitions.
     passes: bool,
     left_out: u32,
+    /// The owner of its listener, before it was accepted: who accepted it may never be found.
+    listener: Option<Box<Owner>>,
 }
 
 /// One step as it is kept: small, because a busy machine has many.
@@ -135,6 +143,9 @@ impl Lives {
         let history = self.open.entry(life).or_default();
         history.extend(&told.transition);
         history.passes |= told.passes;
+        if told.owner.source == OwnerSource::Listener {
+            history.listener = Some(Box::new(Owner::of(&told.owner)));
+        }
         if told.transition.event == Event::Closed
             && let Some(history) = self.open.remove(&life)
         {
@@ -154,9 +165,21 @@ impl Lives {
         Some(LifeRecord { ended: Some(time), verdict, ..record })
     }
 
-    /// The record of a life that is not over at this instant, if the filter by state asks for it.
-    pub fn so_far(&self, now: &Standing, owner: &Attribution, at: Stamp) -> Option<LifeRecord> {
-        let history = self.open.get(&now.life).filter(|history| history.passes)?;
+    /// The record of a life that is not over at this instant, if the filter by state asks for it;
+    /// `wanted`: it asks for the state it is in.
+    pub fn so_far(
+        &self,
+        now: &Standing,
+        owner: &Attribution,
+        at: Stamp,
+        wanted: bool,
+    ) -> Option<LifeRecord> {
+        // Nothing may have happened to it since it came to match.
+        let untold = History::untold(now, wanted);
+        let history = self.open.get(&now.life).unwrap_or(&untold);
+        if !history.passes {
+            return None;
+        }
         let socket = Socket::of(now.life, now.netns, now.ends);
         let mut record = history.record(socket, now.ends, Owner::of(owner), at);
         record.descriptor = now.inode != 0;
@@ -168,9 +191,16 @@ impl Lives {
 }
 
 impl History {
+    /// That of a life of which only the state is known that it is in.
+    fn untold(now: &Standing, wanted: bool) -> Self {
+        let trace = Trace { state: now.state, evidence: Evidence::Observed, at: now.since };
+        Self { trail: vec![trace], late: true, passes: wanted, ..Self::default() }
+    }
+
     fn extend(&mut self, told: &Transition) {
         if self.trail.is_empty() {
             self.trail.reserve_exact(1 + told.via.len() + told.maybe.len());
+            self.begin_late(told);
         }
         self.born |= told.event == Event::Opened;
         self.roles = told.roles;
@@ -188,6 +218,15 @@ impl History {
         }
     }
 
+    /// The filter by process may have matched only now: the state before is known.
+    fn begin_late(&mut self, told: &Transition) {
+        if let (Some(state), Some(held)) = (told.from, told.held) {
+            self.late = true;
+            let at = told.time.before(held);
+            self.trail.push(Trace { state, evidence: Evidence::Observed, at });
+        }
+    }
+
     /// Keeps the first step and the latest ones.
     fn push(&mut self, trace: Trace) {
         if self.trail.len() >= MOST_STEPS {
@@ -199,6 +238,10 @@ impl History {
 
     fn record(&self, socket: Socket, ends: Ends, owner: Owner, seen: Stamp) -> LifeRecord {
         let opened = self.trail.first().filter(|_| self.born);
+        let owner = match &self.listener {
+            Some(listener) if owner.owner_source == OwnerSource::Unknown => (**listener).clone(),
+            _ => owner,
+        };
         LifeRecord {
             v: SCHEMA,
             event: "life",
@@ -214,6 +257,7 @@ impl History {
             seen,
             both_fins: self.roles.both_fins,
             descriptor: false,
+            late: self.late,
             left_out: self.left_out,
             other_end: None,
         }

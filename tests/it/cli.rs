@@ -9,6 +9,7 @@ mod owners;
 mod recordings;
 mod records;
 mod rules;
+mod run;
 mod stage;
 mod wait;
 

@@ -9,6 +9,7 @@ mod owners;
 mod record;
 mod reuse;
 mod rules;
+mod run;
 mod sock_diag;
 mod sources;
 mod states;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::owner::{Exe, OwnerSource, Process};
+use crate::owner::{Exe, Process};
 use crate::reading::{Endpoint, Family, Lost, LostReason};
 use crate::tcp::state::State::{
     CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
@@ -12,6 +12,8 @@ pub(crate) struct Story {
     owner: Attribution,
     wanted: Vec<State>,
     news: Vec<News>,
+    /// It came to match after all of that.
+    untold: bool,
 }
 
 fn end(text: &str) -> Endpoint {
@@ -61,7 +63,7 @@ impl Story {
         };
         let source = OwnerSource::Proven;
         let owner = Attribution { main: Some(main), holders: Vec::new(), source };
-        Self { transition, owner, wanted: Vec::new(), news: Vec::new() }
+        Self { transition, owner, wanted: Vec::new(), news: Vec::new(), untold: false }
     }
 
     pub(crate) fn roles(mut self, opener: Option<End>, closer: Option<End>) -> Self {
@@ -113,7 +115,9 @@ impl Story {
     /// The record of the life, over or as it is at this second.
     fn record(&self, second: f64) -> Option<LifeRecord> {
         let mut lives = Lives::default();
-        lives.take(&self.news, HashSet::new);
+        if !self.untold {
+            lives.take(&self.news, HashSet::new);
+        }
         let Some(News::Told(last)) = self.news.last() else { panic!("nothing was told") };
         if last.transition.event == Event::Closed {
             return lives.ended(last);
@@ -133,7 +137,7 @@ impl Story {
             listener: 0,
             uid: None,
         };
-        lives.so_far(&now, &self.owner, stamp(second))
+        lives.so_far(&now, &self.owner, stamp(second), true)
     }
 
     pub(crate) fn life(&self, second: f64) -> LifeRecord {
@@ -257,4 +261,44 @@ fn lives_that_were_lost_sight_of_are_forgotten_with_the_next_reading() {
     assert_eq!(lives.take(&[News::Lost(lost)], followed), 0);
     assert_eq!(lives.take(&[], followed), 1);
     assert_eq!(lives.open.len(), 1);
+}
+
+#[test]
+fn a_life_that_matched_late_begins_with_the_state_that_it_was_in() {
+    let mut late = server();
+    late.news.remove(0);
+    if let News::Told(told) = &mut late.news[0] {
+        told.transition.held = Some(Duration::from_secs(4));
+    }
+    let life = late.life(6.1);
+    assert_eq!(
+        told(&life),
+        ["ESTABLISHED Observed 4 -", "CLOSE_WAIT Observed 1 received FIN, sent ACK"]
+    );
+    assert_eq!((life.opened, life.steps[0].at, life.late), (None, Some(stamp(1.1)), true));
+}
+
+#[test]
+fn the_listener_speaks_for_whom_nobody_was_found_to_have_accepted() {
+    let mut child = server();
+    for (news, source) in child.news.iter_mut().zip([OwnerSource::Listener, OwnerSource::Unknown]) {
+        let News::Told(told) = news else { continue };
+        told.owner.source = source;
+        if source == OwnerSource::Unknown {
+            told.owner.main = None;
+        }
+    }
+    (child.owner.main, child.owner.source) = (None, OwnerSource::Unknown);
+    let life = child.life(6.0);
+    assert_eq!(life.owner.process.as_deref(), Some("server"));
+    assert_eq!(life.owner.owner_source, OwnerSource::Listener);
+}
+
+#[test]
+fn a_life_to_which_nothing_happened_since_it_came_to_match_is_the_state_it_is_in() {
+    let mut silent = server();
+    silent.untold = true;
+    let life = silent.life(6.1);
+    assert_eq!(told(&life), ["CLOSE_WAIT Observed 1 -"]);
+    assert!(life.late);
 }

@@ -3,7 +3,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddrV4;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 
 /// Set in an actor.
@@ -22,17 +23,35 @@ pub(crate) struct Actor {
 impl Actor {
     /// Starts one in the caller's network namespace.
     pub(crate) fn start(name: &str) -> Self {
+        Self::begin(name, |link| Command::new(link))
+    }
+
+    /// Starts one by the program: these words come before the command. Its pid is the program's.
+    pub(crate) fn run_by(name: &str, words: &[&str]) -> Self {
+        Self::begin(name, |link| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tcplapse"));
+            command.args(words).arg(link).stderr(Stdio::piped());
+            command
+        })
+    }
+
+    fn begin(name: &str, command: impl FnOnce(&Path) -> Command) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let link = home.path().join(name);
         let this = std::env::current_exe().expect("a test knows its own file");
         std::os::unix::fs::symlink(this, &link).expect("the directory is new");
-        let mut command = Command::new(&link);
+        let mut command = command(&link);
         command.args(["--exact", "live::actor::actor", "--nocapture"]).env(ACTOR, "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a test binary can be run");
         let commands = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, commands, answers, _home: home }
+    }
+
+    /// What the program that runs it says.
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("piped, and not taken yet")
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -69,6 +88,12 @@ impl Actor {
     /// Lets it exit with whatever it holds, and waits for that.
     pub(crate) fn exit(mut self) {
         self.end();
+    }
+
+    /// The same; how it ended.
+    pub(crate) fn leave(mut self) -> ExitStatus {
+        self.commands = None;
+        self.child.wait().expect("it is our child")
     }
 
     fn end(&mut self) {

@@ -1,0 +1,200 @@
+//! `run`: a command, and the story of the sockets of it and of all that it starts.
+
+use super::output::{Output, Sink};
+use super::reports::{Reports, report};
+use super::views::{self, Now, View};
+use super::{monitor, tell};
+use crate::cli::RunOptions;
+use crate::error::{Error, Result};
+use crate::monitor::Monitor;
+use crate::settings::run::{Errand, checked};
+use crate::settings::{Print, Settings};
+use crate::source::record::is_ignored;
+use crate::stop::Stop;
+use crate::tcp::state::State;
+use crate::view::timeline::Lives;
+use crate::view::{News, Record};
+use child::{Child, SIGNALS};
+use rustix::process::{getpid, set_child_subreaper};
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+mod child;
+
+/// Timelines that wait for the end of the command, so that they do not run into what it prints: a
+/// few megabytes. More go nowhere but into a file.
+const MOST_HELD_BACK: usize = 10_000;
+
+/// A process that the command has left behind gets this long to open a socket.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the command and returns its status, as a shell would. Polling begins before it does.
+///
+/// # Errors
+/// Wrong usage, and what keeps the command from being followed at all.
+pub fn run(asked: RunOptions) -> Result<ExitCode> {
+    let (settings, errand) = checked(asked, getpid().as_raw_nonzero().get())?;
+    tell(settings.hints.iter().cloned());
+    // Who loses its parent becomes our child, and so stays in the tree.
+    set_child_subreaper(Some(getpid()))
+        .map_err(|cause| Error::System { what: "keep orphans", cause: cause.into() })?;
+    let signals: Vec<i32> = SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let stop = Stop::of_command(&signals)?;
+    let mut story = Story::open(&settings, &errand)?;
+    let mut monitor = monitor(&settings)?;
+    if let Some(news) = monitor.read(&stop)? {
+        story.take(news, &mut monitor);
+    }
+    let mut child = match Child::start(&errand.command) {
+        Ok(child) => child,
+        Err(failed) => {
+            tell([failed.sentence]);
+            return Ok(ExitCode::from(failed.status));
+        }
+    };
+    if let Err(error) = follow(&mut child, &errand, &mut monitor, &stop, &mut story) {
+        // The command is none the worse for it.
+        tell([error.to_string()]);
+    }
+    let status = child.wait(&stop)?;
+    story.end(&mut monitor);
+    Ok(ExitCode::from(status))
+}
+
+/// Reads until the command and its sockets have come to their end.
+fn follow(
+    child: &mut Child,
+    errand: &Errand,
+    monitor: &mut Monitor<'_>,
+    stop: &Stop,
+    story: &mut Story<'_>,
+) -> Result<()> {
+    let mut ended = None;
+    while let Some(news) = monitor.read(stop)? {
+        story.take(news, monitor);
+        story.answer(stop, monitor);
+        let signals = stop.passed_on();
+        if child.is_running()? {
+            child.pass_on(&signals);
+            continue;
+        }
+        if !signals.is_empty() {
+            break;
+        }
+        let Some((looks, at)) = ended else {
+            let now = Instant::now();
+            stop.end_at(errand.linger.and_then(|linger| now.checked_add(linger)));
+            ended = Some((monitor.looks().taken, now));
+            continue;
+        };
+        // Only a look that began after its end shows what the command has left behind.
+        if monitor.looks().taken > looks {
+            match left(monitor, errand) {
+                0 if !child.left_others() || at.elapsed() > GRACE => break,
+                0 => {}
+                left => story.say_what_is_waited_for(left, errand),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many sockets have not come to their end. TIME_WAIT is waited for where a time was given.
+fn left(monitor: &mut Monitor<'_>, errand: &Errand) -> usize {
+    let lives = monitor.lives();
+    let counts = |state| errand.linger.is_some() || state != State::TimeWait;
+    lives.iter().filter(|(now, _)| counts(now.state)).count()
+}
+
+/// The timelines on their way to a reader.
+struct Story<'s> {
+    print: &'s Print,
+    view: Box<dyn View>,
+    lives: Lives,
+    output: Output,
+    sink: Sink,
+    /// What waits for the end of the command, and how many found no room.
+    held_back: Vec<Record>,
+    left_out: u64,
+    /// What is to be said once the command has had its say.
+    sentences: Vec<String>,
+    waiting_told: bool,
+    reports: Reports,
+}
+
+impl<'s> Story<'s> {
+    fn open(settings: &'s Settings, errand: &Errand) -> Result<Self> {
+        let Settings { print, max_count, .. } = settings;
+        let sink = Sink::open(errand.output.as_deref())?;
+        Ok(Self {
+            print,
+            view: views::open(print, *max_count),
+            lives: Lives::default(),
+            output: Output::of_command(print, *max_count, &sink),
+            sink,
+            held_back: Vec::new(),
+            left_out: 0,
+            sentences: Vec::new(),
+            waiting_told: false,
+            reports: Reports::default(),
+        })
+    }
+
+    fn take(&mut self, news: Vec<News>, monitor: &mut Monitor<'_>) {
+        self.lives.take(&news, || monitor.followed());
+        let records = self.view.take(news, &mut Now { monitor, lives: &mut self.lives });
+        self.sentences.extend(monitor.notices());
+        if self.sink.is_shared() {
+            let room = MOST_HELD_BACK - self.held_back.len();
+            self.left_out += records.len().saturating_sub(room) as u64;
+            self.held_back.extend(records.into_iter().take(room));
+        } else {
+            self.write(records);
+        }
+    }
+
+    fn write(&mut self, records: Vec<Record>) {
+        let bytes = self.output.bytes(records);
+        if let Err(error) = self.sink.write(&bytes) {
+            self.sentences.push(error.to_string());
+        }
+    }
+
+    /// Gives whoever calls the timelines so far.
+    fn answer(&mut self, stop: &Stop, monitor: &mut Monitor<'_>) {
+        if stop.calls().report {
+            let mut now = Now { monitor, lives: &mut self.lives };
+            self.reports.write(report(self.print, &mut now));
+        }
+    }
+
+    /// Nobody should wonder why the prompt does not come back.
+    fn say_what_is_waited_for(&mut self, left: usize, errand: &Errand) {
+        let said = std::mem::replace(&mut self.waiting_told, true);
+        if !said && errand.linger.is_none() && io::stderr().is_terminal() {
+            let sockets = if left == 1 { "1 socket".to_owned() } else { format!("{left} sockets") };
+            tell([format!(
+                "the command has ended, {sockets} of it not; waiting for that, Ctrl-C ends the wait \
+                 (--linger 0s: no wait)"
+            )]);
+        }
+    }
+
+    /// Tells all that has not been told.
+    fn end(mut self, monitor: &mut Monitor<'_>) {
+        let mut records = std::mem::take(&mut self.held_back);
+        records.extend(self.view.so_far(&mut Now { monitor, lives: &mut self.lives }));
+        self.write(records);
+        self.sentences.extend(self.output.asides());
+        if self.left_out > 0 {
+            let many = self.left_out;
+            self.sentences.push(format!(
+                "{many} more lives had no room to wait for the end of the command; --output FILE \
+                 takes them as they come"
+            ));
+        }
+        self.sentences.push(monitor.coverage().to_string());
+        tell(self.sentences);
+    }
+}

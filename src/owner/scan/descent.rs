@@ -1,0 +1,118 @@
+//! Who was started by whom: the processes of a command and of all that it starts.
+
+use super::Scan;
+use procfs::process::all_processes_with_root;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+impl Scan {
+    /// Takes those into the tree that have been started since the last look. Who has exited stays
+    /// in it, since its sockets may be told later, but is not looked into any more.
+    pub(super) fn grow_tree(&mut self) {
+        let Some(tree) = &self.tree else { return };
+        self.living = descendants(&self.root, tree.root());
+        for pid in &self.living {
+            if let Ok(entry) = self.process(*pid) {
+                tree.add((*pid, super::start_of(&entry)));
+            }
+        }
+    }
+}
+
+/// The children of a process, their children, and so on. Every thread has children of its own; a
+/// kernel without these lists (`CONFIG_PROC_CHILDREN`) still tells every process's parent.
+fn descendants(procfs: &Path, root: i32) -> Vec<i32> {
+    let mut found = vec![root];
+    let mut known = HashSet::from([root]);
+    let mut parents = None;
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        let children = listed_children(procfs, pid).unwrap_or_else(|| {
+            let parents = parents.get_or_insert_with(|| all_parents(procfs));
+            parents.get(&pid).cloned().unwrap_or_default()
+        });
+        found.extend(children.into_iter().filter(|child| known.insert(*child)));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// `None` where the kernel does not list them; a process that has gone has none.
+fn listed_children(procfs: &Path, pid: i32) -> Option<Vec<i32>> {
+    let mut children = Vec::new();
+    let Ok(threads) = std::fs::read_dir(procfs.join(format!("{pid}/task"))) else {
+        return Some(children);
+    };
+    for thread in threads.flatten() {
+        match std::fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => {
+                let pids = list.split_whitespace().map(str::parse::<i32>);
+                children.extend(pids.map_while(Result::ok));
+            }
+            // The thread, or with it the list alone, is not there.
+            Err(_) if thread.path().join("stat").exists() => return None,
+            Err(_) => {}
+        }
+    }
+    Some(children)
+}
+
+/// The children of every process, by their own word.
+fn all_parents(procfs: &Path) -> HashMap<i32, Vec<i32>> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    let processes = all_processes_with_root(procfs).into_iter().flatten().flatten();
+    for stat in processes.filter_map(|process| process.stat().ok()) {
+        children.entry(stat.ppid).or_default().push(stat.pid);
+    }
+    children
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A procfs of these processes, each with its parent; with lists of children or without.
+    fn procfs(processes: &[(i32, i32)], listed: bool) -> tempfile::TempDir {
+        let procfs = tempfile::tempdir().unwrap();
+        for (pid, parent) in processes {
+            let home = procfs.path().join(pid.to_string());
+            let thread = home.join(format!("task/{pid}"));
+            fs::create_dir_all(&thread).unwrap();
+            let stat = format!("{pid} (x) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {pid}");
+            let stat = stat + &" 0".repeat(30) + "\n";
+            fs::write(home.join("stat"), &stat).unwrap();
+            fs::write(thread.join("stat"), &stat).unwrap();
+            if listed {
+                let own = processes.iter().filter(|(_, parent)| parent == pid);
+                let list: Vec<String> = own.map(|(child, _)| child.to_string()).collect();
+                fs::write(thread.join("children"), list.join(" ") + " ").unwrap();
+            }
+        }
+        procfs
+    }
+
+    #[test]
+    fn all_generations_are_found_and_nobody_else() {
+        let processes = [(10, 1), (11, 10), (12, 11), (13, 11), (20, 1), (21, 20)];
+        for listed in [true, false] {
+            let procfs = procfs(&processes, listed);
+            let mut found = descendants(procfs.path(), 10);
+            found.sort_unstable();
+            assert_eq!(found, [11, 12, 13], "listed: {listed}");
+            assert_eq!(descendants(procfs.path(), 21), [0_i32; 0]);
+        }
+    }
+
+    #[test]
+    fn who_has_exited_stays_in_the_tree() {
+        let procfs = procfs(&[(10, 1), (11, 10)], true);
+        let tree = crate::filter::Tree::new(10);
+        let mut scan = Scan::new(procfs.path()).following(Some(tree.clone()));
+        scan.grow_tree();
+        fs::remove_dir_all(procfs.path().join("11")).unwrap();
+        fs::write(procfs.path().join("10/task/10/children"), "").unwrap();
+        scan.grow_tree();
+        assert!(tree.holds((11, 11)) && !tree.holds((10, 10)) && !tree.holds((11, 12)));
+    }
+}
