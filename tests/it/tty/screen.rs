@@ -22,7 +22,7 @@ const END: &str = "\x1b[?2026l";
 struct Live {
     pty: Pty,
     child: Child,
-    written: Arc<Mutex<String>>,
+    written: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -39,21 +39,21 @@ impl Live {
             .stderr(pty.end())
             .spawn()
             .expect("it starts");
-        let written = Arc::new(Mutex::new(String::new()));
+        let written = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&written);
         let mut master = pty.master();
         let reader = std::thread::spawn(move || {
             let mut piece = [0; 4096];
             // The last close of the other end reads as an error here.
             while let Ok(read @ 1..) = master.read(&mut piece) {
-                sink.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..read]));
+                sink.lock().unwrap().extend_from_slice(&piece[..read]);
             }
         });
         Self { pty, child, written, reader: Some(reader) }
     }
 
     fn written(&self) -> String {
-        self.written.lock().unwrap().clone()
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
     }
 
     /// The lines of the latest whole frame, without colours.
