@@ -304,10 +304,11 @@ impl<'a> Monitor<'a> {
         if self.book.is_proven(inode) || self.book.just_looked_for(inode) {
             return true;
         }
-        let holders: Vec<Holder> = self.book.holders(inode).to_vec();
-        let all_hold = holders.iter().all(|holder| self.holds(holder, inode));
-        if all_hold && !holders.is_empty() {
-            self.book.confirm(inode);
+        let mut holders: Vec<Holder> = self.book.holders(inode).to_vec();
+        holders.retain(|holder| self.holds(holder, inode));
+        if !holders.is_empty() {
+            // Whoever has let go since is no holder any more.
+            self.book.confirm(inode, holders);
         }
         self.book.is_proven(inode)
     }
@@ -324,15 +325,14 @@ impl<'a> Monitor<'a> {
         let found = self.book.attribute(inode, last_inode, listener, &self.filter.process);
         let Some((process, at)) = self.callers.get(&life) else { return found };
         let now = *at == self.read_at.boot;
+        let seen_later = self.book.proven_at(last_inode) > *at;
         // A descriptor that was seen names the holder and its number; a system call only the
         // process.
-        if found.source == OwnerSource::Proven || !now && !found.holders.is_empty() {
+        if found.source == OwnerSource::Proven || !found.holders.is_empty() && seen_later {
             return found;
         }
         let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
-        // It may have been gone when it was asked for its name.
-        let held = found.main.filter(|main| process.is_unknown() && main.pid == process.pid);
-        let main = held.unwrap_or_else(|| process.clone());
+        let main = self.book.named(last_inode, process.clone());
         Attribution { main: Some(main), holders: found.holders, source }
     }
 

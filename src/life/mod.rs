@@ -57,6 +57,8 @@ pub(crate) struct Life {
     pub(crate) has_row: bool,
     /// The boot time (µs) at which the kernel's events last moved it; 0 for never.
     pub(crate) moved: u64,
+    /// That at which an event or a look-up last told where it stands: older passes tell less.
+    pub(crate) known_at: u64,
     /// How the kernel said that it was cut off.
     pub(crate) cut: Option<Cut>,
     /// Its full socket is known to have died, which may leave a mini-socket.
@@ -115,6 +117,7 @@ impl Life {
             way: None,
             has_row: false,
             moved: 0,
+            known_at: 0,
             cut: None,
             died: false,
             unreadable: false,
@@ -210,7 +213,7 @@ impl Life {
             _ if change.passive => *opener = Some(End::Remote),
             _ => {}
         }
-        (self.moved, self.cut) = (change.time.boot, change.cut);
+        (self.moved, self.known_at, self.cut) = (change.time.boot, change.time.boot, change.cut);
         let way = self.way.get_or_insert_default();
         (way.direct, way.caller) = (true, change.caller.clone());
         if change.to != State::Closed {

@@ -91,11 +91,24 @@ impl Book {
         }
     }
 
-    /// The holders were seen to hold it just now.
-    pub fn confirm(&mut self, inode: u64) {
+    /// These of its holders were seen to hold it just now.
+    pub fn confirm(&mut self, inode: u64, holders: Vec<Holder>) {
         if let Some(entry) = self.sockets.get_mut(&inode) {
-            entry.proven = self.round;
+            (entry.holders, entry.proven) = (holders, self.round);
         }
+    }
+
+    /// The boot time (µs) of the reading for which its holders were last seen to hold it.
+    pub fn proven_at(&self, inode: u64) -> u64 {
+        self.sockets.get(&inode).map_or(0, |entry| entry.proven)
+    }
+
+    /// A process that was gone when it was asked for its name, as it was known when it was found
+    /// to hold this inode.
+    pub fn named(&self, inode: u64, process: Process) -> Process {
+        let same = |holder: &&Holder| holder.pid == process.pid;
+        let known = self.holders(inode).iter().find(same).and_then(|holder| self.process(holder));
+        known.filter(|_| process.is_unknown()).cloned().unwrap_or(process)
     }
 
     /// Forgets who held this inode before a life with it began at this boot time (µs).
@@ -229,7 +242,7 @@ mod tests {
         assert_eq!(told(&book, 0, 7, 0), (Some(10), OwnerSource::Remembered), "an orphan");
         book.begin_round(2);
         assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Remembered));
-        book.confirm(7);
+        book.confirm(7, book.holders(7).to_vec());
         assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));
     }
 

@@ -60,6 +60,7 @@ pub struct Trace {
     /// Readings for which there was no time at the end.
     untold: usize,
     reasons_lost: bool,
+    reasons_told: bool,
     undecided_told: bool,
     notices: Vec<String>,
 }
@@ -105,6 +106,7 @@ impl Trace {
             over: None,
             untold: 0,
             reasons_lost: false,
+            reasons_told: false,
             undecided_told: false,
             notices: Vec::new(),
         })
@@ -254,7 +256,7 @@ impl Source for Trace {
 
     fn notices(&mut self) -> Vec<String> {
         let mut notices = std::mem::take(&mut self.notices);
-        if std::mem::take(&mut self.reasons_lost) {
+        if self.reasons_lost && !std::mem::replace(&mut self.reasons_told, true) {
             notices.push(
                 "events that tell who did a step, or why a connection was cut off, found no room; \
                  --ring takes a larger size"

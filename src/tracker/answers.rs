@@ -71,6 +71,7 @@ impl Tracker {
                     if row.inode == 0 && life.cookie_says(row).is_none() && !alone => {}
                 Answer::There(row) if row.ends == ends && life.may_become(row) => {
                     life.show(row, life.now.index, pass, &look);
+                    life.known_at = look.start.boot;
                     if life.state != Some(row.state) {
                         touched.push((life.now.index, ends, id));
                     }

@@ -93,14 +93,11 @@ impl Tracker {
         at: &Snapshot,
         work: &mut Work,
     ) -> bool {
-        if self.events.names.is_empty() && self.events.closed.is_empty() {
-            return false;
-        }
         let pass = self.pass;
         let lives = self.lives.get_mut(&row.ends).map(Vec::as_mut_slice).unwrap_or_default();
         let ahead = lives
             .iter_mut()
-            .find(|life| life.moved >= at.start.boot && life.cookie_says(row).unwrap_or(true));
+            .find(|life| life.known_at >= at.start.boot && life.cookie_says(row).unwrap_or(true));
         if let Some(life) = ahead {
             work.seen += usize::from(life.pass != pass);
             life.show_stale(row, index, pass, &at.look());

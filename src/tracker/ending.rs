@@ -13,8 +13,8 @@ impl Tracker {
         let pass = self.pass;
         let mut missing: Vec<Missing> = Vec::new();
         for (ends, lives) in &mut self.lives {
-            let moved = |life: &Life| life.moved >= at.start.boot;
-            for life in lives.iter_mut().filter(|life| life.pass != pass && !moved(life)) {
+            let ahead = |life: &Life| life.known_at >= at.start.boot;
+            for life in lives.iter_mut().filter(|life| life.pass != pass && !ahead(life)) {
                 life.unreadable |= !whole;
                 let absent = !(life.unreadable && self.bad_rows > 0);
                 life.misses += u8::from(absent);
@@ -40,9 +40,7 @@ impl Tracker {
     pub(super) fn close(&mut self, missing: &[Missing], look: &Look, told: &mut Vec<Conclusion>) {
         for gone in missing.iter().filter(|life| life.gone) {
             if let Some(mut life) = self.forget(gone.ends, gone.id) {
-                if life.moved > 0 {
-                    self.events.note_closed(gone.ends, look.end);
-                }
+                self.events.note_closed(gone.ends, look.end);
                 told.extend(life.stop_waiting());
                 let death = life.death(gone.ends, look);
                 told.push(Conclusion::Transition(Box::new(death)));

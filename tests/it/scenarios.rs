@@ -59,6 +59,8 @@ struct Case {
 enum Step {
     /// A poll with these rows, in this order, and this many unreadable lines.
     Poll(Vec<Observation>, u64),
+    /// A poll that was taken before what came last, and is told after it.
+    Late(Vec<Observation>),
     /// This many seconds without a look.
     Gap(u64),
     /// What exact look-ups of sockets that the poll before did not show find: `gone`, or a row.
@@ -78,6 +80,11 @@ impl Case {
                 ("socket", rest) => case.define(rest),
                 ("poll", rest) => case.poll(rest),
                 ("look", rest) => case.look(rest),
+                ("late", rest) => {
+                    case.poll(rest);
+                    let Some(Step::Poll(rows, _)) = case.steps.pop() else { unreachable!() };
+                    case.steps.push(Step::Late(rows));
+                }
                 ("died", rest) => case.died(rest),
                 ("event", rest) => case.event(rest),
                 ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
@@ -182,6 +189,13 @@ impl Case {
                     let (start, end) = (stamp(now + LOOKS), stamp(now + LOOKS + PASS));
                     tracker.update(&Reading::Answers(Answers { start, end, netns: None, answers }))
                 }
+                Step::Late(rows) => tracker.update(&Reading::Snapshot(Snapshot {
+                    start: stamp(now + EVENTS),
+                    end: stamp(now + EVENTS + PASS),
+                    netns: None,
+                    rows: rows.clone(),
+                    bad_rows: 0,
+                })),
                 Step::Poll(rows, bad_rows) => {
                     now += INTERVAL;
                     let (start, end) = (stamp(now), stamp(now + PASS));

@@ -19,6 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use truth::{Ends, Lives};
 
+const SOURCES: [&str; 3] = ["proc", "netlink", "trace"];
 const LIVES: usize = 1500;
 const SPAN: Duration = Duration::from_secs(12);
 /// The wall clock may be moved by these microseconds in a run, or differ so much from sample to
@@ -53,13 +54,14 @@ fn run(seed: u64, trace: Trace) {
     let home = plan::home();
     let mut cast = Cast::new(home);
     let offset = wall_offset();
-    let watch = Watch::start(&["-i", "20ms", "--max-cpu", "100"]);
-    cast.mark(&watch);
+    let start = |source| Watch::start(&["-i", "20ms", "--max-cpu", "100", "--source", source]);
+    let watches = SOURCES.map(start);
+    cast.mark(&watches);
     let plan = Plan::random(home, seed, LIVES, SPAN);
     let opened = cast.play(&plan);
-    cast.mark(&watch);
+    cast.mark(&watches);
     let table = sockets::table();
-    let lines = watch.stop();
+    let told = watches.map(Watch::stop);
     let traced = trace.stop();
     let drift = wall_offset() - offset;
     if drift.abs() > SLEW {
@@ -67,11 +69,18 @@ fn run(seed: u64, trace: Trace) {
     }
     let mut lives = truth::lives(&in_wall_time(traced, home, offset), &table);
     cast.name_owners(&mut lives, &opened);
+    for (source, lines) in SOURCES.into_iter().zip(told) {
+        judge(source, lines, &lives);
+    }
+}
+
+/// Holds what one source told against the truth.
+fn judge(source: &str, lines: Vec<Line>, lives: &Lives) {
     let (told, lost) = sort(lines);
-    let report = claims::judge(&told, &lives);
+    let report = claims::judge(&told, lives);
     let truths: usize = lives.values().map(Vec::len).sum();
     eprintln!(
-        "{truths} lives of sockets, {} told, {} had to be; {} records ({lost} lost); {} claims \
+        "{source}: {truths} lives of sockets, {} told, {} had to be; {} records ({lost} lost); {} claims \
          checked, {} false; {} ids join lives that polls cannot tell apart",
         report.told,
         report.due,
@@ -81,7 +90,7 @@ fn run(seed: u64, trace: Trace) {
         report.undecided
     );
     let shown: Vec<&str> = report.errors.iter().take(5).map(String::as_str).collect();
-    assert!(report.errors.is_empty(), "{}", shown.join("\n\n"));
+    assert!(report.errors.is_empty(), "{source}: {}", shown.join("\n\n"));
     assert!(report.undecided * 100 < LIVES, "too many lives were joined");
     assert!(truths > LIVES && report.due > LIVES / 2, "the run has tested little");
 }
@@ -104,16 +113,21 @@ impl Cast {
 
     /// Opens and closes a socket and waits until the program has told both: then it runs, and has
     /// told all that came before.
-    fn mark(&mut self, watch: &Watch) {
+    fn mark(&mut self, watches: &[Watch]) {
         let marker = SocketAddr::from((self.home, MARKER));
+        // The clocks of the trace and of the records differ a little.
+        let begun = now(ClockId::Realtime) - 1000;
         self.server.tell(&format!("listen marker {marker} 1"));
-        let begun = now(ClockId::Realtime);
         let marked = |told: &Event, state: &str| {
             told.local() == marker && told.to == state && told.time.0 >= begun
         };
-        watch.until("the marker", |told| marked(told, "LISTEN"));
+        for watch in watches {
+            watch.until("the marker", |told| marked(told, "LISTEN"));
+        }
         self.server.tell("close marker");
-        watch.until("the marker's end", |told| marked(told, "CLOSED"));
+        for watch in watches {
+            watch.until("the marker's end", |told| marked(told, "CLOSED"));
+        }
     }
 
     /// Acts out a plan. What fails, as a second close does, is part of the play.
