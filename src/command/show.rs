@@ -6,7 +6,7 @@ use super::reports::{Reports, report};
 use super::screen::Screen;
 use super::tell;
 use super::views::{self, Now, View};
-use crate::cli::FormatName;
+use crate::cli::{FormatName, ViewName};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::settings::Settings;
@@ -36,7 +36,7 @@ pub(super) fn show(
     {
         let nothing = !news.iter().any(passes);
         let mut said: Vec<String> =
-            lost_sight(lives.take(&news, || monitor.followed())).into_iter().collect();
+            lost_sight(lives.take(&news, || monitor.followed()), settings).into_iter().collect();
         more = show.take(news, &mut Now { monitor, lives: &mut lives }, stop)?;
         said.extend(show.output.asides().into_iter().chain(monitor.notices()));
         said.extend(show.alarm.iter_mut().flat_map(Alarm::notices));
@@ -134,11 +134,12 @@ fn passes(news: &News) -> bool {
 }
 
 /// Lives that were lost sight of have no timeline.
-fn lost_sight(lives: usize) -> Option<String> {
+fn lost_sight(lives: usize, settings: &Settings) -> Option<String> {
     let sockets = match lives {
+        _ if settings.print.view != ViewName::Timeline => return None,
         0 => return None,
         1 => "a socket was".to_owned(),
         many => format!("{many} sockets were"),
     };
-    Some(format!("{sockets} lost sight of: what became of them has no timeline"))
+    Some(format!("{sockets} lost sight of: what became of them is in no timeline"))
 }

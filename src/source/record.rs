@@ -189,7 +189,11 @@ impl Recorder {
         }
         for conclusion in conclusions {
             if let Conclusion::Transition(told) = conclusion {
-                self.ask(told, &mut asked);
+                if matches!(reading, Reading::Change(_)) {
+                    self.recall(told, &mut asked);
+                } else {
+                    self.ask(told, &mut asked);
+                }
             }
         }
         asked
@@ -197,18 +201,26 @@ impl Recorder {
 
     /// Looks at the holders that a transition needs.
     fn ask(&mut self, told: &Transition, asked: &mut Asked) {
-        if let Some(caller) = &told.caller {
-            let process = self.scan.whole(caller.pid);
-            if !self.register.knows_caller(&process) {
-                asked.callers.push(process);
-            }
-        }
         let listener_speaks =
             told.last_inode == 0 && !self.register.holders(told.listener).is_empty();
         asked.survey |= listener_speaks;
         if told.inode != 0 && !asked.survey && !asked.proven.contains(&told.inode) {
             asked.survey |= !self.known.contains(&told.inode) || !self.prove(told.inode, asked);
             self.known.insert(told.inode);
+        }
+    }
+
+    /// Looks at who made a step, and at the holders known. Kernel events come by the thousand: they
+    /// are no reason to look at all processes.
+    fn recall(&mut self, told: &Transition, asked: &mut Asked) {
+        if let Some(caller) = &told.caller {
+            let process = self.scan.whole(caller.pid);
+            if !self.register.knows_caller(&process) {
+                asked.callers.push(process);
+            }
+        }
+        if told.inode != 0 && !asked.proven.contains(&told.inode) {
+            self.prove(told.inode, asked);
         }
     }
 

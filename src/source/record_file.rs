@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::recording;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,6 +27,10 @@ impl RecordFile {
         let plain = std::fs::metadata(path).map_or(true, |found| found.is_file());
         let mut options = OpenOptions::new();
         options.append(true).read(plain).create(plain).mode(0o600);
+        if !plain {
+            // A pipe that nobody reads is told of, not waited for.
+            options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        }
         let mut file = options.open(path).map_err(failed)?;
         if !plain {
             return Ok(Self { file, length: None });

@@ -121,7 +121,12 @@ impl<'a> Replay<'a> {
     }
 
     fn wrong(&self, number: u64, reason: &str) -> Error {
-        Error::Usage(format!("{}, line {number}: {reason}", self.name()))
+        // A line of the recording is one of JSON: its own number would be told twice.
+        let reason = reason.split(" at line ").next().unwrap_or(reason);
+        Error::Usage(format!(
+            "{}, line {number} is damaged: {reason}; what comes before it is shown",
+            self.name()
+        ))
     }
 
     fn unfit(&self, wrong: &Wrong) -> Error {

@@ -6,11 +6,13 @@ use crate::error::{Error, Result};
 use crate::stop::{Stop, Wake};
 use flate2::bufread::MultiGzDecoder;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::OFlags;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -48,7 +50,11 @@ impl<'a> Input<'a> {
                     io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?;
                 File::from(stdin)
             } else {
-                File::open(path).map_err(unreadable)?
+                // Whoever writes into a pipe may come later: that is waited for where a signal is
+                // heard.
+                let waiting = OFlags::NONBLOCK.bits().cast_signed();
+                let mut options = File::options();
+                options.read(true).custom_flags(waiting).open(path).map_err(unreadable)?
             };
             Box::new(Patient { file, stop, state: Rc::clone(&state) })
         };
@@ -102,8 +108,13 @@ struct Patient<'a> {
 
 impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.state.wait(self.stop, Instant::now() + LONG, self.file.as_fd())?;
-        self.file.read(buffer)
+        loop {
+            self.state.wait(self.stop, Instant::now() + LONG, self.file.as_fd())?;
+            match self.file.read(buffer) {
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
     }
 }
 

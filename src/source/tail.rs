@@ -36,6 +36,10 @@ impl<'a> Tail<'a> {
     pub(super) fn open(path: &Path, stop: &'a Stop, state: Rc<State>) -> Result<Self> {
         let failed = |cause| Error::System { what: "wait for a file to grow", cause };
         let changes = Folder::of(path).map_err(failed)?;
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            let path = path.display();
+            return Err(Error::Usage(format!("{path} is no file that grows: leave out --follow")));
+        }
         let file = File::open(path).map_err(|cause| Error::read(path, cause, ""))?;
         Ok(Self {
             path: path.to_owned(),

@@ -145,8 +145,10 @@ impl Owner {
     }
 }
 
-/// A time span in seconds.
+/// A time span in seconds, to the microsecond that the clocks tell.
 #[allow(clippy::ref_option)] // serde passes the field by reference
 pub(super) fn seconds<S: Serializer>(held: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-    held.map(|held| held.as_secs_f64()).serialize(s)
+    // Exact for 285 years.
+    #[allow(clippy::cast_precision_loss)]
+    held.map(|held| held.as_micros() as f64 / 1e6).serialize(s)
 }

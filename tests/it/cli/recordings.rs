@@ -189,7 +189,7 @@ fn what_cannot_be_replayed_is_said_in_a_sentence() {
         (b"", "this is no recording"),
         (b"hello\n", "this is no recording"),
         (newer.as_bytes(), "version 2 of the format is newer"),
-        (&broken, "line 2: "),
+        (&broken, "line 2 is damaged: "),
     ];
     for (bytes, sentence) in cases {
         let output = recorded.replay_of(bytes);
