@@ -224,6 +224,11 @@ impl Life {
     /// Takes in a row that was read before the kernel's last event may have been: it tells who the
     /// socket is, not where it stands.
     pub(crate) fn show_stale(&mut self, row: &Observation, index: usize, pass: u64, at: &Look) {
+        if self.born.boot >= at.start.boot && self.cookie_says(row).is_none() {
+            // It may be that of another socket which had these ends before.
+            (self.pass, self.misses) = (pass, 0);
+            return;
+        }
         if row.state == self.now.state {
             return self.show(row, index, pass, at);
         }
