@@ -140,10 +140,10 @@ impl Tracker {
             return self.tell_step(ends, id, None, &look, told);
         }
         let lives = self.lives.get(&change.ends).map(Vec::as_slice).unwrap_or_default();
-        let waits = lives.iter().filter(|life| life.now.state == State::TimeWait);
-        let over: Vec<Missing> = waits.map(|life| missing(change.ends, life)).collect();
-        let before =
-            lives.iter().find(|life| life.now.state != State::TimeWait).map(|life| life.id);
+        let waits = |life: &&Life| life.died || life.now.state == State::TimeWait;
+        let over = lives.iter().filter(waits).map(|life| missing(change.ends, life));
+        let over: Vec<Missing> = over.collect();
+        let before = lives.iter().find(|life| !waits(life)).map(|life| life.id);
         self.close(&over, &look, told);
         let listener = self.listener_of(change.ends);
         let id = self.begin(change.ends, change.to, change.time, false);
