@@ -3,9 +3,11 @@
 //! * [`tcp`]: what TCP allows on Linux: states, the table of edges, what lies between two states.
 //! * [`reading`] → [`tracker`] → [`transition`]: what a source says, followed life by life
 //!   (`life`), and what that proves.
-//! * [`source`]: who reads the kernel's tables. [`owner`]: whose socket it is.
+//! * [`source`]: who reads the kernel, or a recording of it. [`owner`]: whose socket it is.
+//! * [`recording`]: readings as lines of a file. [`coverage`]: how much of it all was seen.
 //! * [`filter`], [`view`], [`render`]: which sockets, as what records, in which bytes.
-//! * [`condition`], [`judgement`]: what `wait` waits for, what `check` finds wrong.
+//! * [`condition`], [`judgement`]: what `wait` waits for, what `check` finds wrong; [`rules`]:
+//!   what gives an alert.
 //! * [`monitor`]: the corridor that joins them. [`command`]: the commands, which alone write.
 //! * [`cli`] → [`settings`]: flags, and what they mean once checked. [`stop`]: when a run ends.
 //!
