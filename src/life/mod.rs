@@ -166,7 +166,8 @@ impl Life {
         };
         Transition {
             event: Event::Closed,
-            after: Some(self.pass_start),
+            // A look-up gets ahead of events: what it saw later than this end was a successor's.
+            after: Some(self.pass_start.min(look.end)),
             via: way.certain,
             maybe: way.possible,
             to: State::Closed,
