@@ -2,6 +2,7 @@
 //! look-up; and it proves a life that no poll saw.
 
 use super::Tracker;
+use crate::life::Life;
 use crate::reading::{Deaths, Ends, Stamp};
 use crate::transition::Conclusion;
 use std::collections::HashMap;
@@ -35,7 +36,7 @@ impl Tracker {
         for (ends, cookie) in &deaths.dead {
             let known = match ends {
                 Some(ends) => self.note_death(*ends, *cookie),
-                None => self.lives.values().flatten().any(|life| life.cookie == *cookie),
+                None => self.ends_of(*cookie).is_some_and(|ends| self.note_death(ends, *cookie)),
             };
             // A socket without a remote end listened, or was never connected.
             let lived = ends.is_none_or(|ends| ends.remote.port != 0);
@@ -46,6 +47,13 @@ impl Tracker {
         }
         self.ask_other_ends();
         missed
+    }
+
+    /// The ends of the life with a cookie: a socket that was cut off has lost its own by the time
+    /// of the notice.
+    fn ends_of(&self, cookie: u64) -> Option<Ends> {
+        let has = |lives: &Vec<Life>| lives.iter().any(|life| life.cookie == cookie);
+        self.lives.iter().find(|(_, lives)| has(lives)).map(|(ends, _)| *ends)
     }
 
     /// Whether a death is that of a life we know; what it left is to be looked for.
