@@ -66,9 +66,17 @@ impl Life {
     /// proxy has such pairs, that are no connection.
     pub(super) fn unmask_peer(&mut self, row: &Observation) {
         if self.peer.had_fin && before_fin(row.state) {
-            self.peer = Peer { disproved: true, ..Peer::default() };
+            self.disprove_peer();
             (self.roles.closer, self.roles.both_fins) = (None, false);
         }
+    }
+
+    /// What looked like the other end is none: nothing that it seemed to prove holds.
+    pub(crate) fn disprove_peer(&mut self) {
+        if self.peer.passive {
+            self.roles.opener = None;
+        }
+        self.peer = Peer { disproved: true, ..Peer::default() };
     }
 
     /// Draws what follows from having been in a state.

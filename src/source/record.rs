@@ -76,6 +76,8 @@ impl Recorder {
         interval: Duration,
     ) -> Result<Self> {
         let file = RecordFile::open(path)?;
+        // The ids of a run begin with its second: none may be those of the run recorded before. It
+        // is less than one second, before anything is read.
         std::thread::sleep(file.second_to_wait_for());
         let names = rustix::system::uname();
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
@@ -298,6 +300,10 @@ impl Source for Recorder {
             self.register.learn(owners.clone());
         }
         Ok(owners)
+    }
+
+    fn has_more(&self) -> bool {
+        self.source.has_more()
     }
 
     fn origin(&self) -> Origin {

@@ -57,15 +57,7 @@ impl Tracker {
             let Some(id) = self.asked.about(question) else { continue };
             let Some(life) = self.life_mut(ends, id) else { continue };
             match answer {
-                Answer::Gone => {
-                    gone.push(Missing {
-                        ends,
-                        id,
-                        inode: life.last_inode,
-                        gone: true,
-                        asks: false,
-                    });
-                }
+                Answer::Gone => gone.push(Missing::over(ends, life)),
                 // What has these ends and no inode may be what a successor left.
                 Answer::There(row)
                     if row.inode == 0 && life.cookie_says(row).is_none() && !alone => {}
@@ -77,13 +69,7 @@ impl Tracker {
                     }
                 }
                 Answer::There(row) if row.ends == ends && life.began_anew(row) => {
-                    gone.push(Missing {
-                        ends,
-                        id,
-                        inode: life.last_inode,
-                        gone: true,
-                        asks: false,
-                    });
+                    gone.push(Missing::over(ends, life));
                 }
                 // A successor, or a twin on another link: the next pass decides.
                 Answer::There(_) => {}

@@ -141,7 +141,7 @@ impl Tracker {
         }
         let lives = self.lives.get(&change.ends).map(Vec::as_slice).unwrap_or_default();
         let waits = |life: &&Life| life.died || life.now.state == State::TimeWait;
-        let over = lives.iter().filter(waits).map(|life| missing(change.ends, life));
+        let over = lives.iter().filter(waits).map(|life| Missing::over(change.ends, life));
         let over: Vec<Missing> = over.collect();
         let before = lives.iter().find(|life| !waits(life)).map(|life| life.id);
         self.close(&over, &look, told);
@@ -176,7 +176,7 @@ impl Tracker {
             }
             return self.tell_step(ends, id, None, &look, told);
         }
-        let over = [missing(ends, life)];
+        let over = [Missing::over(ends, life)];
         let may_wait = matches!(change.from, State::FinWait2 | State::Closing);
         if may_wait && change.cut.is_none() {
             // The full socket is gone; a mini-socket may go on for it.
@@ -210,8 +210,4 @@ impl Tracker {
 
 fn look(change: &Change) -> Look {
     Look { start: change.time, end: change.time, netns: change.netns }
-}
-
-fn missing(ends: Ends, life: &Life) -> Missing {
-    Missing { ends, id: life.id, inode: life.last_inode, gone: true, asks: false }
 }

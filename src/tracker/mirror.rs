@@ -36,7 +36,7 @@ impl Tracker {
     pub(super) fn compare_ends(&mut self, touched: &[(usize, Ends, LifeId)]) {
         for (_, ends, id) in touched {
             for mirrored in ends.mirrored() {
-                let Some(mirror) = self.only_full_life(mirrored) else { continue };
+                let Some(mirror) = self.only_life(mirrored) else { continue };
                 let Some(own) = self.life(*ends, *id).map(View::of) else { continue };
                 let Some(other) = self.life(mirrored, mirror).map(View::of) else { continue };
                 self.learn(*ends, *id, own, other);
@@ -50,7 +50,7 @@ impl Tracker {
     pub(super) fn ask_other_ends(&mut self) {
         for ends in self.asked.ends() {
             for mirrored in ends.mirrored() {
-                let other = self.only_full_life(mirrored);
+                let other = self.only_life(mirrored);
                 let id = other
                     .filter(|id| self.life(mirrored, *id).is_some_and(|life| !life.is_followed()));
                 if let Some(id) = id {
@@ -61,7 +61,7 @@ impl Tracker {
     }
 
     /// One connection has one other end; where several lives share its ends, none is sure.
-    fn only_full_life(&self, ends: Ends) -> Option<LifeId> {
+    fn only_life(&self, ends: Ends) -> Option<LifeId> {
         match self.lives.get(&ends)?.as_slice() {
             [life] => Some(life.id),
             _ => None,
@@ -79,8 +79,7 @@ impl Tracker {
         let read_later = own.pass == self.pass && own.read > other.read;
         let Some(life) = self.life_mut(ends, id) else { return };
         if life.peer.disproved || read_later && before_fin(own.state) && has_fin(other.state) {
-            life.peer.disproved = true;
-            return;
+            return life.disprove_peer();
         }
         life.note_peer(other.state, other.opener);
     }

@@ -74,6 +74,13 @@ struct Missing {
     asks: bool,
 }
 
+impl Missing {
+    /// A life that is known to be over.
+    const fn over(ends: Ends, life: &Life) -> Self {
+        Self { ends, id: life.id, inode: life.last_inode, gone: true, asks: false }
+    }
+}
+
 impl Tracker {
     /// Takes in a reading and returns what it proves, in the order to tell it.
     pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
