@@ -1,6 +1,7 @@
 //! The corridor: a reading in, records out. Joins the source, the tracker, the owners and the
 //! filters; knows nothing of formats.
 
+mod owners;
 mod standing;
 mod unowned;
 
@@ -8,8 +9,8 @@ use crate::coverage::Coverage;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::owner::book::Book;
-use crate::owner::{Among, Attribution, Finder, Holder, OwnerSource, Process};
-use crate::reading::{Observation, Origin, Reading, Stamp};
+use crate::owner::{Finder, OwnerSource, Process};
+use crate::reading::{Origin, Reading, Stamp};
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::tracker::Tracker;
@@ -33,13 +34,11 @@ pub struct Monitor<'a> {
     book: Book,
     /// Who acted on a socket in its own system call, and when (boot time, µs).
     callers: HashMap<LifeId, (Process, u64)>,
-    /// Lives that have once matched the filter by process: they stay matched.
+    /// Lives that have once matched the filter by process, if there is one: they stay matched.
     matched: HashSet<LifeId>,
     coverage: Coverage,
     unowned: Unowned,
     undecided_told: bool,
-    /// The rows of the last pass.
-    rows: Vec<Observation>,
     /// When the last reading ended.
     read_at: Stamp,
     looks: Looks,
@@ -61,19 +60,35 @@ impl<'a> Monitor<'a> {
             coverage: Coverage::default(),
             unowned: Unowned::default(),
             undecided_told: false,
-            rows: Vec::new(),
             read_at: Stamp::default(),
             looks: Looks::default(),
             others: HashSet::new(),
         }
     }
 
-    /// The news of the next reading about the sockets that the filters ask for; `None` when the
-    /// run is over.
+    /// Takes in the next reading, whatever is new; false when the run is over.
+    ///
+    /// # Errors
+    /// What ends the run: see [`Source::next`].
+    pub fn look(&mut self, stop: &Stop) -> Result<bool> {
+        let mut more = self.read(stop)?.is_some();
+        while more && self.has_more() {
+            more = self.read(stop)?.is_some();
+        }
+        Ok(more)
+    }
+
+    /// The news of the next reading about the sockets that the filters ask for, or of a great deal
+    /// the next piece; `None` when the run is over.
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`].
     pub fn read(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
+        if self.has_more() {
+            let conclusions = self.tracker.tell_more();
+            self.prove(&conclusions);
+            return Ok(Some(self.tell(conclusions)));
+        }
         let mut next = self.confirm()?;
         loop {
             if next.is_none() {
@@ -84,6 +99,12 @@ impl<'a> Monitor<'a> {
                 return Ok(Some(news));
             }
         }
+    }
+
+    /// Whether there is more news of the last reading: until it is told, not every socket is in
+    /// its place.
+    pub const fn has_more(&self) -> bool {
+        self.tracker.has_more()
     }
 
     /// What the last readings left open is asked before anything else is read, but not between
@@ -105,7 +126,7 @@ impl<'a> Monitor<'a> {
 
     /// How much of what happened was seen.
     pub fn coverage(&self) -> Coverage {
-        let (open, notices_lost) = (self.matched.len(), self.tracker.notices_lost());
+        let (open, notices_lost) = (self.matching().count(), self.tracker.notices_lost());
         Coverage { open, notices_lost, ..self.coverage }
     }
 
@@ -149,7 +170,10 @@ impl<'a> Monitor<'a> {
         self.read_at = reading.time();
         self.book.begin_round(self.read_at.boot);
         self.finder.begin_round(self.read_at.boot);
-        let conclusions = self.tracker.update(&reading);
+        let mut conclusions = self.tracker.update(&reading);
+        while self.source.tells_at_once() && self.has_more() {
+            conclusions.append(&mut self.tracker.tell_more());
+        }
         if let Some(owners) = self.source.owners(&reading, &conclusions)? {
             self.finder.learn(owners);
         }
@@ -157,7 +181,7 @@ impl<'a> Monitor<'a> {
         let is_event = matches!(reading, Reading::Change(_));
         if let Reading::Snapshot(snapshot) = reading {
             self.looks.take(&snapshot);
-            self.rows = snapshot.rows;
+            self.source.reuse(snapshot.rows);
         }
         self.find_new(is_pass);
         if is_event {
@@ -165,6 +189,11 @@ impl<'a> Monitor<'a> {
         } else {
             self.prove(&conclusions);
         }
+        Ok(Some(self.tell(conclusions)))
+    }
+
+    /// The news among conclusions.
+    fn tell(&mut self, conclusions: Vec<Conclusion>) -> Vec<News> {
         let news = conclusions.into_iter().filter_map(|conclusion| match conclusion {
             Conclusion::Lost(lost) => {
                 self.coverage.lost += lost.count.unwrap_or(1);
@@ -179,7 +208,7 @@ impl<'a> Monitor<'a> {
         });
         let news = news.collect();
         self.forget_the_dead();
-        Ok(Some(news))
+        news
     }
 
     /// What was known of one run says nothing about the next.
@@ -188,7 +217,6 @@ impl<'a> Monitor<'a> {
         self.book = Book::default();
         self.callers.clear();
         self.matched.clear();
-        self.rows.clear();
         self.others.clear();
         self.looks = Looks::default();
     }
@@ -220,129 +248,6 @@ impl<'a> Monitor<'a> {
         }
     }
 
-    /// Looks for the holders of sockets that nobody has looked for yet; where a process is asked
-    /// for, now and then also of those that had none.
-    fn find_new(&mut self, is_pass: bool) {
-        let again = !self.filter.process.is_empty() && self.finder.looks_again();
-        if !(is_pass || again) {
-            return;
-        }
-        let unknown =
-            |inode: &u64| !self.book.knows(*inode) || again && self.book.holders(*inode).is_empty();
-        let inodes = self.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
-        let new: HashSet<u64> = inodes.filter(unknown).collect();
-        self.find(self.among(), &new);
-        if again {
-            self.match_again();
-        }
-    }
-
-    /// Where to look for holders: among the processes the filter can match. By user alone all
-    /// count, since a socket of another user's process is not one without an owner.
-    const fn among(&self) -> Among<'a> {
-        let filter = &self.filter.process;
-        if filter.needs_owner() { Among::Matching(filter) } else { Among::All(filter) }
-    }
-
-    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) {
-        if !wanted.is_empty() {
-            let found = self.finder.find(among, wanted);
-            self.book.learn(wanted, found);
-        }
-    }
-
-    /// Makes sure that the holders of sockets with news still hold them, and looks again for
-    /// those that do not, and for those never found.
-    fn prove(&mut self, conclusions: &[Conclusion]) {
-        let (mut doubtful, mut listeners) = (HashSet::new(), HashSet::new());
-        for conclusion in conclusions {
-            let Conclusion::Transition(told) = conclusion else { continue };
-            if !self.filter.wants_ends(&told.ends) {
-                continue;
-            }
-            if told.last_inode == 0 && !self.book.holders(told.listener).is_empty() {
-                listeners.insert(told.listener);
-            }
-            if told.inode != 0 && !self.still_proven(told.inode) {
-                doubtful.insert(told.inode);
-            }
-        }
-        self.find(self.among(), &doubtful);
-        // A listener speaks for what it has not accepted only if it has one holder among all
-        // processes, whatever the filter.
-        self.find(Among::All(&self.filter.process), &listeners);
-        self.disown_newborns(conclusions);
-    }
-
-    /// Makes sure of the holders known. Kernel events come by the thousand: they are no reason to
-    /// look into every process, and who acted says so.
-    fn recall(&mut self, conclusions: &[Conclusion]) {
-        for conclusion in conclusions {
-            if let Conclusion::Transition(told) = conclusion
-                && told.inode != 0
-                && self.filter.wants_ends(&told.ends)
-            {
-                self.still_proven(told.inode);
-            }
-        }
-        self.disown_newborns(conclusions);
-    }
-
-    /// Who held this inode in an earlier life is no owner of a new one.
-    fn disown_newborns(&mut self, conclusions: &[Conclusion]) {
-        for conclusion in conclusions {
-            if let Conclusion::Transition(told) = conclusion
-                && told.event == Event::Opened
-            {
-                self.book.disown(told.inode, told.time.boot);
-            }
-        }
-    }
-
-    /// Whether the holders of a socket were seen, for this reading, to hold it, or looked for.
-    fn still_proven(&mut self, inode: u64) -> bool {
-        if self.book.is_proven(inode) || self.book.just_looked_for(inode) {
-            return true;
-        }
-        let mut holders: Vec<Holder> = self.book.holders(inode).to_vec();
-        holders.retain(|holder| self.holds(holder, inode));
-        if !holders.is_empty() {
-            // Whoever has let go since is no holder any more.
-            self.book.confirm(inode, holders);
-        }
-        self.book.is_proven(inode)
-    }
-
-    fn holds(&mut self, holder: &Holder, inode: u64) -> bool {
-        let comm = self.finder.still_holds(holder, inode);
-        comm.is_some_and(|comm| {
-            self.book.rename(holder, comm);
-            true
-        })
-    }
-
-    fn owner(&self, life: LifeId, inode: u64, last_inode: u64, listener: u64) -> Attribution {
-        let found = self.book.attribute(inode, last_inode, listener, &self.filter.process);
-        let Some((process, at)) = self.callers.get(&life) else { return found };
-        let now = *at == self.read_at.boot;
-        let seen_later = self.book.proven_at(last_inode) > *at;
-        // A descriptor that was seen names the holder and its number; a system call only the
-        // process.
-        if found.source == OwnerSource::Proven || !found.holders.is_empty() && seen_later {
-            return found;
-        }
-        let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
-        let main = self.book.named(last_inode, process.clone());
-        Attribution { main: Some(main), holders: found.holders, source }
-    }
-
-    /// A process that could not be asked any more, as it was known when it acted before.
-    fn best_known(&self, life: LifeId, process: Process) -> Process {
-        let before = self.callers.get(&life).map(|(before, _)| before);
-        let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
-        same.cloned().unwrap_or(process)
-    }
-
     /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be
     /// decided among the sockets that would be shown.
     fn matches(&mut self, told: &Told, shown: bool) -> bool {
@@ -357,12 +262,17 @@ impl<'a> Monitor<'a> {
         if shown && ownerless && !uid_decides && told.transition.event != Event::Closed {
             self.unowned.count(matches, denied);
         }
-        if told.transition.event == Event::Closed {
-            self.matched.remove(&life);
-            self.callers.remove(&life);
-        } else if matches && self.matched.insert(life) {
-            self.coverage.lives += 1;
-        }
+        let first = match told.transition.event {
+            Event::Closed => {
+                self.matched.remove(&life);
+                self.callers.remove(&life);
+                false
+            }
+            // Without a filter each is told from its first sight on.
+            event if filter.is_empty() => event != Event::Changed,
+            _ => matches && self.matched.insert(life),
+        };
+        self.coverage.lives += u64::from(first && self.filter.wants_ends(&told.transition.ends));
         matches
     }
 }

@@ -1,5 +1,7 @@
 //! What a source says, in kernel words, stamped with time. Nothing here concludes anything.
 
+mod row;
+
 use crate::owner::register::Owners;
 use crate::tcp::state::State;
 use jiff::Timestamp;
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
+
+pub use row::{Details, Observation, Timer};
 
 /// An instant on both clocks: time is data, only a source asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -119,77 +123,6 @@ impl Ends {
             local: Endpoint { addr, port: self.local.port },
             remote: Endpoint { addr: self.family.unspecified(), port: 0 },
         }
-    }
-}
-
-/// The kernel's timer on a socket (column `tr`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Timer {
-    /// Code 0: none is running.
-    None,
-    /// Code 1: the retransmission timer (of data, SYN or FIN).
-    Retransmit,
-    /// Code 2: keepalive, or a long FIN_WAIT2.
-    Keepalive,
-    /// Code 3: TIME_WAIT, or FIN_WAIT2 of a mini-socket.
-    TimeWait,
-    /// Code 4: the zero-window probe.
-    Probe,
-}
-
-impl Timer {
-    /// The timer of a code of `/proc/net/tcp` (`get_tcp4_sock()`) or sock_diag
-    /// (`inet_sk_diag_fill()`); a code of a later kernel is no timer that we know.
-    pub const fn from_code(code: u64) -> Self {
-        match code {
-            1 => Self::Retransmit,
-            2 => Self::Keepalive,
-            3 => Self::TimeWait,
-            4 => Self::Probe,
-            _ => Self::None,
-        }
-    }
-}
-
-/// One row: what the kernel showed of one socket at one look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observation {
-    /// Where it is and with whom it talks.
-    pub ends: Ends,
-    /// Its state.
-    pub state: State,
-    /// Its inode; 0 while it is not accepted, when it is an orphan, and in mini-sockets.
-    pub inode: u64,
-    /// The socket's uid as shown; 0 by construction in the mini-sockets of closed connections.
-    pub uid: u32,
-    /// A mini-socket: a request, or one that waits in FIN_WAIT2 or TIME_WAIT after its close.
-    pub mini: bool,
-    /// Bytes sent and not acknowledged; a FIN counts as one.
-    pub tx_queue: u32,
-    /// Bytes received and not read; of a listener, the connections not accepted.
-    pub rx_queue: u32,
-    /// The running timer.
-    pub timer: Timer,
-    /// Its remaining time in 1/100 s (`USER_HZ`).
-    pub timer_left: u64,
-    /// Retransmissions without an answer.
-    pub retransmits: u32,
-    /// What sock_diag calls the socket from birth to the end of TIME_WAIT; 0 where the source does
-    /// not tell it. It survives `connect(AF_UNSPEC)`, so the ends belong to the identity.
-    pub cookie: u64,
-    /// The interface it is bound to, which link-local twins differ in; 0 for none or untold.
-    pub ifindex: u32,
-    /// Of a listener, how many connections may wait for accept(), where the source tells it.
-    pub backlog_limit: Option<u32>,
-}
-
-impl Observation {
-    /// The uid if the kernel tells it: a mini-socket after a close prints 0 for anybody, and
-    /// sock_diag, which alone tells cookies, does so for a request, too.
-    pub fn known_uid(&self) -> Option<u32> {
-        let told = !self.mini || self.state == State::SynRecv && self.cookie == 0;
-        told.then_some(self.uid)
     }
 }
 

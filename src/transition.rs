@@ -1,6 +1,6 @@
 //! What the tracker concludes from readings.
 
-use crate::reading::{Caller, Ends, Lost, Stamp};
+use crate::reading::{Caller, Details, Ends, Lost, Stamp};
 use crate::tcp::state::State;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -170,6 +170,8 @@ pub struct Standing {
     pub listener: u64,
     /// The socket's uid, where the kernel tells it.
     pub uid: Option<u32>,
+    /// What the last row showed beside.
+    pub details: Details,
 }
 
 /// What the tracker has to tell, in order.

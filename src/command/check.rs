@@ -44,7 +44,7 @@ fn offenders(monitor: &mut Monitor<'_>, check: &Check, stop: &Stop) -> Result<Ve
     let mut open_looks = 0;
     loop {
         let before = monitor.looks().taken;
-        let more = monitor.read(stop)?.is_some();
+        let more = monitor.look(stop)?;
         tell(monitor.source_notices());
         let now = monitor.read_at();
         let concerned = |now: &Standing| check.limits.concern(now.state);

@@ -20,7 +20,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let stop = stop(settings, None)?;
     let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
-    monitor.read(&stop)?;
+    monitor.look(&stop)?;
     let records = monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket)));
     output.begin(&stop)?;
     output.write(records.collect(), &stop)?;

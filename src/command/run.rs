@@ -43,8 +43,11 @@ pub fn run(asked: RunOptions) -> Result<ExitCode> {
     let stop = Stop::of_command(&signals)?;
     let mut story = Story::open(&settings, &errand)?;
     let mut monitor = monitor(&settings)?;
-    if let Some(news) = monitor.read(&stop)? {
+    while let Some(news) = monitor.read(&stop)? {
         story.take(news, &mut monitor);
+        if !monitor.has_more() {
+            break;
+        }
     }
     let mut child = match Child::start(&errand.command) {
         Ok(child) => child,
@@ -73,6 +76,9 @@ fn follow(
     let mut ended = None;
     while let Some(news) = monitor.read(stop)? {
         story.take(news, monitor);
+        if monitor.has_more() {
+            continue;
+        }
         story.answer(stop, monitor);
         let signals = stop.passed_on();
         if child.is_running()? {

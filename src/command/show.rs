@@ -28,20 +28,20 @@ pub(super) fn show(
 ) -> Result<()> {
     let mut lives = Lives::default();
     let mut show = Show::open(settings, stop)?;
-    let mut more = true;
+    let (mut more, mut nothing) = (true, true);
     show.output.begin(stop)?;
     while more
         && !show.view.is_full()
         && let Some(news) = monitor.read(stop)?
     {
-        let nothing = !news.iter().any(passes);
+        nothing &= !news.iter().any(passes);
         let mut said: Vec<String> =
             lost_sight(lives.take(&news, || monitor.followed()), settings).into_iter().collect();
         more = show.take(news, &mut Now { monitor, lives: &mut lives }, stop)?;
         said.extend(show.output.asides().into_iter().chain(monitor.notices()));
         said.extend(show.alarm.iter_mut().flat_map(Alarm::notices));
         let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
-        said.extend(empty.take().filter(|_| waits));
+        said.extend(empty.take_if(|_| !monitor.has_more()).filter(|_| waits));
         show.say(said);
     }
     show.say(monitor.notices());
@@ -82,6 +82,9 @@ impl<'s> Show<'s> {
         let mut records = self.view.take(news, now);
         records.extend(alerts.into_iter().flatten());
         let more = self.output.write(records, stop)?;
+        if now.monitor.has_more() {
+            return Ok(more);
+        }
         let calls = stop.calls();
         if calls.report {
             self.report(report(&self.settings.print, now));

@@ -22,7 +22,7 @@ pub fn run(wait: &Wait) -> Result<bool> {
     let stop = stop(&wait.settings, wait.timeout)?.whoever_reads();
     let mut monitor = monitor(&wait.settings)?;
     let (mut looks, mut open) = (0, 0);
-    while monitor.read(&stop)?.is_some() {
+    while monitor.look(&stop)? {
         tell(monitor.source_notices());
         open = match answer(&mut monitor, &wait.condition) {
             Answer::Holds => return Ok(true),

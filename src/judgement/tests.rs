@@ -1,6 +1,6 @@
 use super::*;
 use crate::owner::{Attribution, OwnerSource};
-use crate::reading::{Endpoint, Ends, Family};
+use crate::reading::{Details, Endpoint, Ends, Family};
 
 /// A socket by its number, in a state since a second.
 pub(crate) fn socket(number: u64, state: State, since: u64) -> Standing {
@@ -18,6 +18,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> Standing {
         last_inode: number,
         listener: 0,
         uid: None,
+        details: Details::NONE,
     }
 }
 
@@ -59,7 +60,7 @@ fn judged(limits: &Limits, looks: &[Vec<Standing>]) -> (Vec<(u64, u64)>, Vec<Str
 
 fn record(socket: &Standing, now: Stamp) -> SocketRecord {
     let owner = Attribution { main: None, holders: Vec::new(), source: OwnerSource::Unknown };
-    SocketRecord::new(socket, None, now, &owner)
+    SocketRecord::new(socket, now, &owner)
 }
 
 const HALF: State = State::CloseWait;

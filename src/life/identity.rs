@@ -25,6 +25,11 @@ impl Life {
         }
     }
 
+    /// The inode of a row that is the first to show it.
+    pub(crate) fn new_inode(&self, row: &Observation) -> Option<u64> {
+        (row.inode != 0 && row.inode != self.last_inode).then_some(row.inode)
+    }
+
     fn inode_fits(&self, row: &Observation) -> bool {
         let now = &self.now;
         if !self.has_row {

@@ -3,7 +3,7 @@
 mod identity;
 pub(crate) mod roles;
 
-use crate::reading::{Caller, Change, Cut, Ends, Look, Observation, Stamp};
+use crate::reading::{Caller, Change, Cut, Details, Ends, Look, Observation, Stamp};
 use crate::tcp::path::{Between, between_all};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, End, Event, LifeId, Roles, Standing, Transition};
@@ -49,6 +49,7 @@ pub(crate) struct Life {
     ifindex: u32,
     pub(crate) listener: u64,
     pub(crate) uid: Option<u32>,
+    details: Details,
     pub(crate) roles: Roles,
     pub(crate) peer: Peer,
     /// What is known of the way to the next state to be told; boxed, since most lives stand.
@@ -112,6 +113,7 @@ impl Life {
             ifindex: 0,
             listener: 0,
             uid: None,
+            details: Details::NONE,
             roles: Roles::default(),
             peer: Peer::default(),
             way: None,
@@ -148,6 +150,7 @@ impl Life {
         }
         self.has_row = true;
         self.uid = row.known_uid();
+        self.details = row.details();
         self.now = Shown { state: row.state, inode: row.inode, mini: row.mini, index };
         self.pass = pass;
         self.pass_start = pass_at.start;
@@ -303,6 +306,7 @@ impl Life {
             last_inode: self.last_inode,
             listener: if unaccepted(self.now.state) { self.listener } else { 0 },
             uid: self.uid,
+            details: self.details,
         })
     }
 }

@@ -60,8 +60,8 @@ impl Monitor<'_> {
     }
 
     /// All that match, whatever state they are in.
-    fn matching(&self) -> impl Iterator<Item = Standing> {
-        self.in_place().filter(|now| self.matched.contains(&now.life))
+    pub(super) fn matching(&self) -> impl Iterator<Item = Standing> {
+        self.in_place().filter(|now| self.is_matched(now.life))
     }
 
     /// All that pass the filters by ends, whoever owns them.
@@ -72,9 +72,7 @@ impl Monitor<'_> {
     /// The record of a life as it stands.
     pub fn socket(&mut self, now: &Standing) -> SocketRecord {
         let owner = self.owner_now(now);
-        // A life that the last pass missed has no row there.
-        let row = self.rows.get(now.row).filter(|row| row.ends == now.ends);
-        SocketRecord::new(now, row, self.read_at, &owner)
+        SocketRecord::new(now, self.read_at, &owner)
     }
 
     /// Whose socket it is now.
@@ -92,7 +90,7 @@ impl Monitor<'_> {
             filter.wants_state(now.state)
                 && filter.wants_ends(&now.ends)
                 && self.filter.wants_ends(&now.ends)
-                && self.matched.contains(&now.life)
+                && self.is_matched(now.life)
                 && self.is_owned(&filter.process, now)
         })
     }
@@ -184,7 +182,12 @@ impl Monitor<'_> {
     }
 
     fn is_unmatched(&self, now: &Standing) -> bool {
-        now.inode != 0 && !self.matched.contains(&now.life)
+        now.inode != 0 && !self.is_matched(now.life)
+    }
+
+    /// Whether a life has once matched the filter by process.
+    fn is_matched(&self, life: LifeId) -> bool {
+        self.filter.process.is_empty() || self.matched.contains(&life)
     }
 }
 

@@ -28,7 +28,7 @@ pub mod tracefs;
 
 use crate::error::Result;
 use crate::owner::register::Owners;
-use crate::reading::{Origin, Question, Reading};
+use crate::reading::{Observation, Origin, Question, Reading};
 use crate::stop::Stop;
 use crate::transition::Conclusion;
 
@@ -49,6 +49,9 @@ pub trait Source {
     /// What ends the run.
     fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>>;
 
+    /// Takes back rows that are done with, for the room they have.
+    fn reuse(&mut self, _: Vec<Observation>) {}
+
     /// Finds out who holds the sockets that a reading has news of, where that is to be recorded:
     /// among all processes, whoever is asked for.
     ///
@@ -56,6 +59,12 @@ pub trait Source {
     /// What ends the run.
     fn owners(&mut self, _: &Reading, _: &[Conclusion]) -> Result<Option<Owners>> {
         Ok(None)
+    }
+
+    /// Whether all news of a reading have to be known before any is told, as where their owners are
+    /// recorded with it.
+    fn tells_at_once(&self) -> bool {
+        false
     }
 
     /// Whether kernel events that came together with the last one wait to be told.

@@ -4,10 +4,10 @@ use super::Source;
 use super::clock::stamp;
 use super::netlink_wire::{States, Which};
 use super::pace::{Pace, Pacer, goes_on};
-use super::proc::{OWN_PROCFS, namespace};
+use super::proc::{OWN_PROCFS, emptied, namespace};
 use super::sock_diag::{DeathWatch, SockDiag};
 use crate::error::Result;
-use crate::reading::{Answer, Family, Origin, Question, Reading, Snapshot};
+use crate::reading::{Answer, Family, Observation, Origin, Question, Reading, Snapshot};
 use crate::stop::{Stop, Wake};
 use rustix::fd::AsFd;
 use std::path::Path;
@@ -23,8 +23,8 @@ pub(super) struct Dumps {
     client: SockDiag,
     families: Vec<Family>,
     netns: Option<u64>,
-    /// How many sockets there were the last time.
-    room: usize,
+    /// Room for the rows of the next snapshot.
+    room: Vec<Observation>,
 }
 
 /// The sockets of the caller's network namespace.
@@ -51,7 +51,7 @@ impl Dumps {
             client: SockDiag::open()?,
             families: both.filter(|one| family.is_none_or(|wanted| wanted == *one)).collect(),
             netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
-            room: 0,
+            room: Vec::new(),
         })
     }
 
@@ -61,12 +61,16 @@ impl Dumps {
     /// [`crate::error::Error::Netlink`]
     pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
-        let (mut rows, mut bad_rows) = (Vec::with_capacity(self.room), 0);
+        let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
         for family in &self.families {
             bad_rows += self.client.dump(*family, Which::In(States::ALL), &mut rows)?.bad_rows;
         }
-        self.room = rows.len();
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
+    }
+
+    /// Takes back rows that are done with.
+    pub(super) fn reuse(&mut self, rows: Vec<Observation>) {
+        self.room = emptied(rows);
     }
 
     /// Looks exactly for sockets; what cannot be answered for certain is left out.
@@ -151,6 +155,10 @@ impl Source for Netlink {
 
     fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
         Ok(self.dumps.answer(questions))
+    }
+
+    fn reuse(&mut self, rows: Vec<Observation>) {
+        self.dumps.reuse(rows);
     }
 
     fn origin(&self) -> Origin {

@@ -32,6 +32,8 @@ pub struct Proc {
     netns: Option<u64>,
     pacer: Pacer,
     buffer: Vec<u8>,
+    /// Room for the rows of the next snapshot.
+    room: Vec<Observation>,
     /// Exact look-ups, which are possible only where the tables are the caller's own; without
     /// them the next two passes decide.
     look_ups: Option<SockDiag>,
@@ -69,6 +71,7 @@ impl Proc {
             netns: namespace(&home),
             pacer: Pacer::new(pace),
             buffer: vec![0; BUFFER],
+            room: Vec::new(),
             look_ups: own.then(|| SockDiag::open().ok()).flatten(),
             bad_row: false,
             notices: Vec::new(),
@@ -81,7 +84,7 @@ impl Proc {
     /// A table that is there but cannot be read.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
-        let (mut rows, mut bad_rows) = (Vec::new(), 0);
+        let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
         for (path, family) in self.tables.clone() {
             bad_rows += self.read_table(&path, family, &mut rows)?;
         }
@@ -153,6 +156,10 @@ impl Source for Proc {
         Ok(self.look_ups.as_mut().and_then(|client| client.answer(questions, netns)))
     }
 
+    fn reuse(&mut self, rows: Vec<Observation>) {
+        self.room = emptied(rows);
+    }
+
     fn origin(&self) -> Origin {
         Origin::Proc
     }
@@ -160,6 +167,14 @@ impl Source for Proc {
     fn notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
+}
+
+/// The room of rows that are done with; what a burst needed is given back.
+pub(super) fn emptied(mut rows: Vec<Observation>) -> Vec<Observation> {
+    let used = rows.len();
+    rows.clear();
+    rows.shrink_to(used.saturating_mul(4));
+    rows
 }
 
 fn note_bad_row(noted: &mut bool, notices: &mut Vec<String>, path: &Path, line: usize) {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::owner::register::{Owners, Register};
 use crate::owner::scan::Scan;
 use crate::owner::{Finder, Process};
-use crate::reading::{Origin, Question, Reading, Stamp};
+use crate::reading::{Observation, Origin, Question, Reading, Stamp};
 use crate::recording::{Encoder, Header, Thinner, Written};
 use crate::stop::Stop;
 use crate::transition::{Conclusion, Transition};
@@ -300,6 +300,14 @@ impl Source for Recorder {
             self.register.learn(owners.clone());
         }
         Ok(owners)
+    }
+
+    fn reuse(&mut self, rows: Vec<Observation>) {
+        self.source.reuse(rows);
+    }
+
+    fn tells_at_once(&self) -> bool {
+        true
     }
 
     fn has_more(&self) -> bool {

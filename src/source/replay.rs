@@ -158,6 +158,10 @@ impl Source for Replay<'_> {
         Ok(None)
     }
 
+    fn tells_at_once(&self) -> bool {
+        true
+    }
+
     fn origin(&self) -> Origin {
         self.decoder.header().map_or(Origin::Proc, |Header { source, .. }| *source)
     }

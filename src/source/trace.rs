@@ -15,7 +15,8 @@ use super::trace_tasks::Task;
 use super::{Source, tracefs};
 use crate::error::{Error, Result};
 use crate::reading::{
-    Answer, Change, Family, Lost, LostReason, Origin, Question, Reading, Snapshot, Stamp,
+    Answer, Change, Family, Lost, LostReason, Observation, Origin, Question, Reading, Snapshot,
+    Stamp,
 };
 use crate::stop::{Stop, Wake};
 use std::collections::VecDeque;
@@ -248,6 +249,13 @@ impl Source for Trace {
 
     fn has_more(&self) -> bool {
         matches!(self.ready.front(), Some(Reading::Change(_)))
+    }
+
+    fn reuse(&mut self, rows: Vec<Observation>) {
+        match &mut self.polls {
+            Polls::Netlink(dumps) => dumps.reuse(rows),
+            Polls::Proc(proc) => proc.reuse(rows),
+        }
     }
 
     fn origin(&self) -> Origin {

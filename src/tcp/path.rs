@@ -59,17 +59,17 @@ pub fn between(from: State, to: State, proof: Proof) -> Option<Between> {
     if matches!(from, State::Unknown(_)) || matches!(to, State::Unknown(_)) {
         return Some(anything_between(from, to));
     }
-    let mut ways = Ways { to, proof, found: Vec::new() };
-    ways.walk(&mut vec![from]);
-    ways.summary()
+    let mut ways = Summary::default();
+    walk(&mut vec![from], to, proof, &mut |way| ways.add(way));
+    ways.between()
 }
 
 /// Every legal way from one state to another, as the states that are passed; the shortest first.
 pub fn ways(from: State, to: State) -> Vec<Vec<State>> {
-    let mut ways = Ways { to, proof: Proof::default(), found: Vec::new() };
-    ways.walk(&mut vec![from]);
-    ways.found.sort_by_key(Vec::len);
-    ways.found
+    let mut found = Vec::new();
+    walk(&mut vec![from], to, Proof::default(), &mut |way| found.push(way.to_vec()));
+    found.sort_by_key(Vec::len);
+    found
 }
 
 /// What lies between two states with others seen on the way, which then are certain.
@@ -114,40 +114,46 @@ fn anything_between(from: State, to: State) -> Between {
     Between { certain: Vec::new(), possible }
 }
 
-/// All legal ways to one state, found depth first. The table has no cycle but through `CLOSED`.
-struct Ways {
-    to: State,
-    proof: Proof,
-    found: Vec<Vec<State>>,
+/// Shows every legal way on from the end of a trail, as the states that are passed, depth first. The
+/// table has no cycle but through `CLOSED`.
+fn walk(trail: &mut Vec<State>, to: State, proof: Proof, show: &mut impl FnMut(&[State])) {
+    let here = trail[trail.len() - 1];
+    for edge in leaving(here).filter(|edge| proof.allows(edge.from, edge.to)) {
+        if edge.to == to {
+            show(&trail[1..]);
+        } else if edge.to != State::Closed {
+            trail.push(edge.to);
+            walk(trail, to, proof, show);
+            trail.pop();
+        }
+    }
 }
 
-impl Ways {
-    fn walk(&mut self, trail: &mut Vec<State>) {
-        let here = trail[trail.len() - 1];
-        for edge in leaving(here) {
-            if !self.proof.allows(edge.from, edge.to) {
-                continue;
-            }
-            if edge.to == self.to {
-                self.found.push(trail[1..].to_vec());
-            } else if edge.to != State::Closed {
-                trail.push(edge.to);
-                self.walk(trail);
-                trail.pop();
-            }
+/// What many ways have in common; states are counted by their place in [`State::NAMED`].
+#[derive(Default)]
+struct Summary {
+    ways: u32,
+    passed: [u32; State::NAMED.len()],
+    first: Vec<State>,
+}
+
+impl Summary {
+    fn add(&mut self, way: &[State]) {
+        if self.ways == 0 {
+            self.first.extend(way);
+        }
+        self.ways += 1;
+        for (state, passed) in State::NAMED.iter().zip(&mut self.passed) {
+            *passed += u32::from(way.contains(state));
         }
     }
 
-    fn summary(self) -> Option<Between> {
-        let (first, rest) = self.found.split_first()?;
-        let on_all = |state: &State| rest.iter().all(|way| way.contains(state));
-        let certain: Vec<State> = first.iter().copied().filter(on_all).collect();
-        let possible = State::NAMED
-            .into_iter()
-            .filter(|state| !certain.contains(state))
-            .filter(|state| self.found.iter().any(|way| way.contains(state)))
-            .collect();
-        Some(Between { certain, possible })
+    fn between(mut self) -> Option<Between> {
+        let counted = || State::NAMED.into_iter().zip(self.passed);
+        let possible = counted().filter(|(_, passed)| (1..self.ways).contains(passed));
+        let possible = possible.map(|(state, _)| state).collect();
+        self.first.retain(|state| counted().any(|counted| counted == (*state, self.ways)));
+        (self.ways > 0).then_some(Between { certain: self.first, possible })
     }
 }
 

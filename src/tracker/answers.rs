@@ -1,6 +1,7 @@
 //! What exact look-ups prove: that a socket is gone, or that a pass only missed it.
 
-use super::{Missing, Tracker};
+use super::ending::Pending;
+use super::{Missing, News, Tracker};
 use crate::reading::{Answer, Answers, Ends, Question};
 use crate::transition::{Conclusion, LifeId};
 use std::collections::HashMap;
@@ -53,15 +54,16 @@ impl Tracker {
         let (mut gone, mut touched) = (Vec::new(), Vec::new());
         for (question, answer) in &answers.answers {
             let (ends, pass) = (question.ends, self.pass);
-            let alone = self.lives.get(&ends).is_some_and(|lives| lives.len() == 1);
+            let alone = self.lives.of(ends).len() == 1;
             let Some(id) = self.asked.about(question) else { continue };
-            let Some(life) = self.life_mut(ends, id) else { continue };
+            let Some(life) = self.lives.get_mut(ends, id) else { continue };
             match answer {
                 Answer::Gone => gone.push(Missing::over(ends, life)),
                 // What has these ends and no inode may be what a successor left.
                 Answer::There(row)
                     if row.inode == 0 && life.cookie_says(row).is_none() && !alone => {}
                 Answer::There(row) if row.ends == ends && life.may_become(row) => {
+                    self.new_inodes.extend(life.new_inode(row));
                     life.show(row, life.now.index, pass, &look);
                     life.known_at = look.start.boot;
                     if life.state != Some(row.state) {
@@ -80,13 +82,14 @@ impl Tracker {
         let mut told = Vec::new();
         self.close(&gone, &look, &mut told);
         self.release(&mut told);
-        self.tell_news(touched, &[], &look, &mut told);
+        let news = News { look, absent: self.previous, pending: Pending::default() };
+        self.tell_news(touched.into_iter(), &news, &mut told);
         told
     }
 
     /// Asks an exact look-up about a life.
     pub(super) fn ask(&mut self, ends: Ends, id: LifeId) {
-        if let Some(question) = self.life(ends, id).map(|life| life.question(ends)) {
+        if let Some(question) = self.lives.get(ends, id).map(|life| life.question(ends)) {
             self.asked.add(question, id);
         }
     }

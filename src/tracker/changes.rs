@@ -60,19 +60,19 @@ impl Tracker {
     }
 
     /// What happened while the first look was taken: its rows may show it already.
-    pub(super) fn take_early_changes(&mut self, pass: &Snapshot, first: bool) -> Vec<Conclusion> {
-        self.events.closed.retain(|_, time| *time >= pass.start);
+    pub(super) fn take_early_changes(&mut self, pass: Stamp, first: bool) -> Vec<Conclusion> {
+        self.events.closed.retain(|_, time| *time >= pass);
         if !first {
             return Vec::new();
         }
         let mut told = Vec::new();
         for change in std::mem::take(&mut self.events.early) {
-            let there = self.lives.get_mut(&change.ends).and_then(|lives| lives.last_mut());
+            let there = self.lives.of_mut(change.ends).last_mut();
             let news = match &there {
                 Some(life) => life.state == Some(change.from),
-                None => change.from == State::Closed && change.time >= pass.start,
+                None => change.from == State::Closed && change.time >= pass,
             };
-            if news && change.time >= pass.start {
+            if news && change.time >= pass {
                 if let Some(life) = there {
                     // The pass ended later, but its row was read before.
                     life.since = life.since.min(change.time);
@@ -88,18 +88,19 @@ impl Tracker {
     /// Whether the kernel's events are ahead of a row of this pass, which then proves nothing new.
     pub(super) fn overtaken(
         &mut self,
-        row: &Observation,
+        (row, place): (&Observation, Option<usize>),
         index: usize,
         at: &Snapshot,
         work: &mut Work,
     ) -> bool {
         let pass = self.pass;
-        let lives = self.lives.get_mut(&row.ends).map(Vec::as_mut_slice).unwrap_or_default();
+        let lives = self.lives.at_mut(place).iter_mut();
         let ahead = lives
-            .iter_mut()
+            .into_iter()
             .find(|life| life.known_at >= at.start.boot && life.cookie_says(row).unwrap_or(true));
         if let Some(life) = ahead {
             work.seen += usize::from(life.pass != pass);
+            work.inodes.extend(life.new_inode(row));
             life.show_stale(row, index, pass, &at.look());
             return true;
         }
@@ -109,10 +110,10 @@ impl Tracker {
     /// The life that an event is about: by the kernel's address, else by its ends.
     fn life_of(&self, change: &Change) -> Option<(Ends, LifeId)> {
         let named = self.events.names.get(&change.socket);
-        if let Some((ends, id)) = named.filter(|(ends, id)| self.life(*ends, *id).is_some()) {
+        if let Some((ends, id)) = named.filter(|(ends, id)| self.lives.get(*ends, *id).is_some()) {
             return Some((*ends, *id));
         }
-        let lives = self.lives.get(&change.ends)?;
+        let lives = self.lives.of(change.ends);
         let full = |life: &&Life| !life.now.mini || life.now.state == State::SynRecv;
         let expected = |life: &&Life| life.state == Some(change.from);
         let mut full_lives = lives.iter().filter(full);
@@ -129,17 +130,17 @@ impl Tracker {
         told: &mut Vec<Conclusion>,
     ) {
         let look = look(change);
-        let requested = known.and_then(|(ends, id)| self.life(ends, id)).is_some_and(|life| {
+        let requested = known.and_then(|(ends, id)| self.lives.get(ends, id)).is_some_and(|life| {
             change.passive && life.now.mini && life.now.state == State::SynRecv
         });
         if let Some((ends, id)) = known.filter(|_| requested) {
             self.events.names.insert(change.socket, (ends, id));
-            if let Some(life) = self.life_mut(ends, id) {
+            if let Some(life) = self.lives.get_mut(ends, id) {
                 life.step(&Change { from: State::SynRecv, ..change.clone() });
             }
             return self.tell_step(ends, id, None, &look, told);
         }
-        let lives = self.lives.get(&change.ends).map(Vec::as_slice).unwrap_or_default();
+        let lives = self.lives.of(change.ends);
         let waits = |life: &&Life| life.died || life.now.state == State::TimeWait;
         let over = lives.iter().filter(waits).map(|life| Missing::over(change.ends, life));
         let over: Vec<Missing> = over.collect();
@@ -152,7 +153,7 @@ impl Tracker {
             self.wait_for((change.ends, before), (change.ends, id));
             self.ask(change.ends, before);
         }
-        if let Some(life) = self.life_mut(change.ends, id) {
+        if let Some(life) = self.lives.get_mut(change.ends, id) {
             life.waits = before.map(|_| Box::default());
             life.listener = if change.passive { listener } else { 0 };
             life.step(change);
@@ -164,7 +165,7 @@ impl Tracker {
     fn move_on(&mut self, change: &Change, ends: Ends, id: LifeId, told: &mut Vec<Conclusion>) {
         let look = look(change);
         self.events.names.insert(change.socket, (ends, id));
-        let Some(life) = self.life_mut(ends, id) else { return };
+        let Some(life) = self.lives.get_mut(ends, id) else { return };
         // What a poll has shown later than this is no news.
         if life.since.boot > change.time.boot {
             return;
@@ -202,7 +203,7 @@ impl Tracker {
         look: &Look,
         told: &mut Vec<Conclusion>,
     ) {
-        let Some(life) = self.life_mut(ends, id) else { return };
+        let Some(life) = self.lives.get_mut(ends, id) else { return };
         let Some(transition) = tell(life, ends, absent, look) else { return };
         told.extend(life.tell_or_withhold(transition));
     }

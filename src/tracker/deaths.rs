@@ -2,10 +2,9 @@
 //! look-up; and it proves a life that no poll saw.
 
 use super::Tracker;
-use crate::life::Life;
 use crate::reading::{Deaths, Ends, Stamp};
 use crate::transition::Conclusion;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Deaths of lives that no poll saw, until the next poll has shown what they left.
 #[derive(Debug, Default)]
@@ -33,11 +32,11 @@ impl Tracker {
             return missed;
         }
         self.notices_lost |= deaths.overrun;
+        let nameless = deaths.dead.iter().filter(|(ends, _)| ends.is_none());
+        let names = self.ends_of(&nameless.map(|(_, cookie)| *cookie).collect());
         for (ends, cookie) in &deaths.dead {
-            let known = match ends {
-                Some(ends) => self.note_death(*ends, *cookie),
-                None => self.ends_of(*cookie).is_some_and(|ends| self.note_death(ends, *cookie)),
-            };
+            let name = ends.or_else(|| names.get(cookie).copied());
+            let known = name.is_some_and(|ends| self.note_death(ends, *cookie));
             // A socket without a remote end listened, or was never connected.
             let lived = ends.is_none_or(|ends| ends.remote.port != 0);
             if !known && lived {
@@ -49,16 +48,19 @@ impl Tracker {
         missed
     }
 
-    /// The ends of the life with a cookie: a socket that was cut off has lost its own by the time
-    /// of the notice.
-    fn ends_of(&self, cookie: u64) -> Option<Ends> {
-        let has = |lives: &Vec<Life>| lives.iter().any(|life| life.cookie == cookie);
-        self.lives.iter().find(|(_, lives)| has(lives)).map(|(ends, _)| *ends)
+    /// The ends of the lives with these cookies: a socket that was cut off has lost its own by the
+    /// time of the notice. All lives are gone through, so many are asked for at once.
+    fn ends_of(&self, cookies: &HashSet<u64>) -> HashMap<u64, Ends> {
+        if cookies.is_empty() {
+            return HashMap::new();
+        }
+        let lives = self.lives.iter().map(|(ends, life)| (life.cookie, ends));
+        lives.filter(|(cookie, _)| cookies.contains(cookie)).collect()
     }
 
     /// Whether a death is that of a life we know; what it left is to be looked for.
     fn note_death(&mut self, ends: Ends, cookie: u64) -> bool {
-        let lives = self.lives.get_mut(&ends).map(Vec::as_mut_slice).unwrap_or_default();
+        let lives = self.lives.of_mut(ends);
         let place = lives.iter().position(|life| life.cookie == cookie).or_else(|| {
             // A wait that was never looked at while its full socket lived has a cookie of its own.
             lives.iter().position(|life| life.is_corpse() && !life.died)

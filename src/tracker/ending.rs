@@ -6,28 +6,49 @@ use crate::life::{Life, unaccepted};
 use crate::reading::{Ends, Family, Look};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
+use std::collections::HashMap;
+
+/// Lives that may have ended: one more pass or a look-up decides.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    by_inode: HashMap<u64, (Ends, LifeId)>,
+    by_ends: HashMap<Ends, LifeId>,
+}
+
+impl Pending {
+    /// Of those that a pass missed.
+    pub(super) fn of(missing: &[Missing]) -> Self {
+        let mut pending = Self::default();
+        for Missing { ends, id, inode, .. } in missing.iter().filter(|life| !life.gone) {
+            if *inode != 0 {
+                pending.by_inode.entry(*inode).or_insert((*ends, *id));
+            }
+            pending.by_ends.insert(*ends, *id);
+        }
+        pending
+    }
+
+    /// Which of them a newborn comes after: the socket moved to other ends, or they were used again.
+    fn before(&self, ends: Ends, inode: u64) -> Option<(Ends, LifeId)> {
+        let replaced = || self.by_ends.get(&ends).map(|id| (ends, *id));
+        self.by_inode.get(&inode).copied().or_else(replaced)
+    }
+}
 
 impl Tracker {
     /// Counts the misses of every life the pass did not show.
     pub(super) fn reap(&mut self, whole: bool, at: &Look) -> Vec<Missing> {
         let pass = self.pass;
         let mut missing: Vec<Missing> = Vec::new();
-        for (ends, lives) in &mut self.lives {
-            let ahead = |life: &Life| life.known_at >= at.start.boot;
-            for life in lives.iter_mut().filter(|life| life.pass != pass && !ahead(life)) {
-                life.unreadable |= !whole;
-                let absent = !(life.unreadable && self.bad_rows > 0);
-                life.misses += u8::from(absent);
-                let gone = life.misses >= PASSES_TO_CONFIRM;
-                let (id, inode) = (life.id, life.last_inode);
-                missing.push(Missing {
-                    ends: *ends,
-                    id,
-                    inode,
-                    gone,
-                    asks: !life.unreadable && !life.is_followed(),
-                });
-            }
+        let ahead = |life: &Life| life.known_at >= at.start.boot;
+        let unseen = |(_, life): &(Ends, &mut Life)| life.pass != pass && !ahead(life);
+        for (ends, life) in self.lives.iter_mut().filter(unseen) {
+            life.unreadable |= !whole;
+            let absent = !(life.unreadable && self.bad_rows > 0);
+            life.misses += u8::from(absent);
+            let gone = life.misses >= PASSES_TO_CONFIRM;
+            let asks = !life.unreadable && !life.is_followed();
+            missing.push(Missing { ends, id: life.id, inode: life.last_inode, gone, asks });
         }
         missing.sort_unstable_by_key(|life| life.id);
         for life in missing.iter().filter(|life| life.asks && !life.gone) {
@@ -39,7 +60,7 @@ impl Tracker {
 
     pub(super) fn close(&mut self, missing: &[Missing], look: &Look, told: &mut Vec<Conclusion>) {
         for gone in missing.iter().filter(|life| life.gone) {
-            if let Some(mut life) = self.forget(gone.ends, gone.id) {
+            if let Some(mut life) = self.lives.take(gone.ends, gone.id) {
                 self.events.note_closed(gone.ends, look.end);
                 told.extend(life.stop_waiting());
                 let death = life.death(gone.ends, look);
@@ -53,7 +74,7 @@ impl Tracker {
         let mut over: Vec<LifeId> = self.waiting.keys().copied().collect();
         over.retain(|id| {
             let (ends, _) = self.waiting[id];
-            self.life(ends, *id).is_none_or(|before| before.pass == self.pass)
+            self.lives.get(ends, *id).is_none_or(|before| before.pass == self.pass)
         });
         over.sort_unstable();
         for id in over {
@@ -65,7 +86,7 @@ impl Tracker {
     pub(super) fn release_after(&mut self, id: LifeId, told: &mut Vec<Conclusion>) {
         let Some((_, successors)) = self.waiting.remove(&id) else { return };
         for (ends, id) in successors {
-            if let Some(life) = self.life_mut(ends, id) {
+            if let Some(life) = self.lives.get_mut(ends, id) {
                 told.extend(life.stop_waiting());
             }
         }
@@ -78,19 +99,17 @@ impl Tracker {
     }
 
     /// Finds out what a newborn follows: a life that may have ended, and its listener.
-    pub(super) fn settle(&mut self, ends: Ends, id: LifeId, missing: &[Missing]) {
-        let listener = self.listener_of(ends);
-        let Some(life) = self.life_mut(ends, id) else { return };
-        if life.now.inode == 0 && unaccepted(life.now.state) {
-            life.listener = listener;
-        }
+    pub(super) fn settle(&mut self, ends: Ends, id: LifeId, pending: &Pending) {
+        let Some(life) = self.lives.get(ends, id) else { return };
         let inode = life.now.inode;
-        let pending = || missing.iter().filter(|life| !life.gone);
-        let moved = pending().find(|before| inode != 0 && before.inode == inode);
-        let replaced = || pending().rfind(|before| before.ends == ends);
-        if let Some(before) = moved.or_else(replaced) {
+        let unaccepted = inode == 0 && unaccepted(life.now.state);
+        let listener = if unaccepted { self.listener_of(ends) } else { life.listener };
+        let before = pending.before(ends, inode);
+        let Some(life) = self.lives.get_mut(ends, id) else { return };
+        life.listener = listener;
+        if let Some(before) = before {
             life.waits = Some(Box::default());
-            self.wait_for((before.ends, before.id), (ends, id));
+            self.wait_for(before, (ends, id));
         }
     }
 
@@ -101,7 +120,7 @@ impl Tracker {
         let mapped = ends.local.addr.is_ipv4().then_some(Family::Ipv4.unspecified());
         let addrs = [Some(ends.local.addr), mapped, Some(ends.family.unspecified())];
         for addr in addrs.into_iter().flatten() {
-            let there = self.lives.get(&ends.listener(addr)).into_iter().flatten();
+            let there = self.lives.of(ends.listener(addr)).iter();
             let mut listeners = there.filter(|life| life.now.state == State::Listen);
             if let Some(first) = listeners.next() {
                 return if listeners.next().is_none() { first.now.inode } else { 0 };

@@ -3,37 +3,41 @@
 
 use super::{Tracker, Work};
 use crate::life::Life;
-use crate::reading::{Ends, Observation, Snapshot, Stamp};
+use crate::reading::{Ends, Look, Observation, Snapshot, Stamp};
 use crate::tcp::state::State;
 use crate::transition::LifeId;
 
 impl Tracker {
     pub(super) fn match_rows(&mut self, snapshot: &Snapshot) -> Work {
         let mut work = Work::default();
+        let mut next = 0;
         for (index, row) in snapshot.rows.iter().enumerate() {
-            if self.overtaken(row, index, snapshot, &mut work) {
-                continue;
-            }
-            if !self.goes_on(row, index, snapshot, &mut work) {
+            let place = self.lives.place_of(row.ends, &mut next);
+            let known = self.overtaken((row, place), index, snapshot, &mut work)
+                || self.goes_on((row, place), index, snapshot, &mut work);
+            if !known {
                 work.leftover.push(index);
             }
         }
         for index in std::mem::take(&mut work.leftover) {
             self.place(&snapshot.rows[index], index, snapshot, &mut work);
         }
+        self.new_inodes.append(&mut work.inodes);
         work.touched.sort_unstable_by_key(|(index, ..)| *index);
         work
     }
 
     /// Gives a row to the life with the same inode, if one can have come to show it.
-    fn goes_on(&mut self, row: &Observation, i: usize, at: &Snapshot, work: &mut Work) -> bool {
-        let found = self.lives.get(&row.ends).and_then(|lives| {
-            lives
-                .iter()
-                .filter(|life| life.now.inode == row.inode && life.may_become(row))
-                .max_by_key(|life| self.rank(life, row, at))
-        });
-        let Some(life) = found else { return false };
+    fn goes_on(
+        &mut self,
+        (row, place): (&Observation, Option<usize>),
+        index: usize,
+        at: &Snapshot,
+        work: &mut Work,
+    ) -> bool {
+        let may_go_on = |life: &&Life| life.now.inode == row.inode && life.may_become(row);
+        let lives = self.lives.at(place).iter().filter(may_go_on);
+        let Some(life) = lives.max_by_key(|life| self.rank(life, row, at)) else { return false };
         let proven = row.inode != 0 || life.cookie_says(row).is_some();
         let unproven = !proven && life.pass != self.pass;
         if unproven
@@ -42,7 +46,8 @@ impl Tracker {
             return false;
         }
         let id = life.id;
-        self.show(row, i, id, at, work);
+        let life = self.lives.at_mut(place).iter_mut().find(|life| life.id == id);
+        show(life, (row, index), (self.pass, &at.look()), work);
         true
     }
 
@@ -59,7 +64,7 @@ impl Tracker {
     /// Whether the other end of this connection is on this machine and still waits for our ACK:
     /// then its repeated FIN has restarted our timer, and the connection is the same.
     fn peer_in_last_ack(&self, row: &Observation) -> bool {
-        row.ends.mirrored().iter().filter_map(|ends| self.lives.get(ends)).flatten().any(|life| {
+        row.ends.mirrored().into_iter().flat_map(|ends| self.lives.of(ends)).any(|life| {
             life.state == Some(State::LastAck)
                 && life.now.state == State::LastAck
                 && life.pass + 1 >= self.pass
@@ -69,48 +74,52 @@ impl Tracker {
     /// Gives a row to a life whose inode came or went, or starts a new life with it.
     fn place(&mut self, row: &Observation, index: usize, snapshot: &Snapshot, work: &mut Work) {
         let pass = self.pass;
-        let candidate = self.lives.get(&row.ends).and_then(|lives| {
-            lives
-                .iter()
-                .filter(|life| life.pass != pass || life.now.index < index)
-                .filter(|life| life.may_become(row))
-                .max_by_key(|life| (life.pass != pass, life.pass, life.id))
-        });
+        let lives = self.lives.of(row.ends).iter();
+        let candidate = lives
+            .filter(|life| life.pass != pass || life.now.index < index)
+            .filter(|life| life.may_become(row))
+            .max_by_key(|life| (life.pass != pass, life.pass, life.id));
+        let shown_by = (row, index);
+        let at = (pass, &snapshot.look());
         let mut first_look = pass == 1;
         if let Some(life) = candidate {
             let gap = self.gap && life.cookie_says(row).is_none();
             let unproven = gap || life.timer_restarted(row, &snapshot.look());
             let id = life.id;
             if life.pass == pass || !unproven {
-                return self.show(row, index, id, snapshot, work);
+                return show(self.lives.get_mut(row.ends, id), shown_by, at, work);
             }
             // Neither that it ended nor that it went on is known.
             self.undecided += u64::from(!self.gap);
-            self.forget(row.ends, id);
+            self.lives.take(row.ends, id);
             first_look = true;
         }
         let id = self.begin(row.ends, row.state, snapshot.end, first_look);
-        self.show(row, index, id, snapshot, work);
+        show(self.lives.get_mut(row.ends, id), shown_by, at, work);
     }
 
     pub(super) fn begin(&mut self, ends: Ends, state: State, born: Stamp, first: bool) -> LifeId {
         self.born += 1;
-        self.count += 1;
         let id = LifeId { run: self.run, number: self.born };
         let mut life = Life::new(id, state, born, first);
         life.first_pass = self.pass;
-        // Nearly all ends are those of one socket.
-        self.lives.entry(ends).or_insert_with(|| Vec::with_capacity(1)).push(life);
+        self.lives.add(ends, life);
         id
     }
+}
 
-    fn show(&mut self, row: &Observation, i: usize, id: LifeId, at: &Snapshot, work: &mut Work) {
-        let pass = self.pass;
-        let Some(life) = self.life_mut(row.ends, id) else { return };
-        work.seen += usize::from(life.pass != pass);
-        life.show(row, i, pass, &at.look());
-        if life.state != Some(row.state) {
-            work.touched.push((i, row.ends, id));
-        }
+/// Shows a row of a pass to the life that it is of.
+fn show(
+    life: Option<&mut Life>,
+    (row, index): (&Observation, usize),
+    (pass, look): (u64, &Look),
+    work: &mut Work,
+) {
+    let Some(life) = life else { return };
+    work.seen += usize::from(life.pass != pass);
+    work.inodes.extend(life.new_inode(row));
+    life.show(row, index, pass, look);
+    if life.state != Some(row.state) {
+        work.touched.push((index, row.ends, life.id));
     }
 }

@@ -37,8 +37,8 @@ impl Tracker {
         for (_, ends, id) in touched {
             for mirrored in ends.mirrored() {
                 let Some(mirror) = self.only_life(mirrored) else { continue };
-                let Some(own) = self.life(*ends, *id).map(View::of) else { continue };
-                let Some(other) = self.life(mirrored, mirror).map(View::of) else { continue };
+                let Some(own) = self.lives.get(*ends, *id).map(View::of) else { continue };
+                let Some(other) = self.lives.get(mirrored, mirror).map(View::of) else { continue };
                 self.learn(*ends, *id, own, other);
                 self.learn(mirrored, mirror, other, own);
             }
@@ -51,8 +51,9 @@ impl Tracker {
         for ends in self.asked.ends() {
             for mirrored in ends.mirrored() {
                 let other = self.only_life(mirrored);
-                let id = other
-                    .filter(|id| self.life(mirrored, *id).is_some_and(|life| !life.is_followed()));
+                let id = other.filter(|id| {
+                    self.lives.get(mirrored, *id).is_some_and(|life| !life.is_followed())
+                });
                 if let Some(id) = id {
                     self.ask(mirrored, id);
                 }
@@ -62,7 +63,7 @@ impl Tracker {
 
     /// One connection has one other end; where several lives share its ends, none is sure.
     fn only_life(&self, ends: Ends) -> Option<LifeId> {
-        match self.lives.get(&ends)?.as_slice() {
+        match self.lives.of(ends) {
             [life] => Some(life.id),
             _ => None,
         }
@@ -77,7 +78,7 @@ impl Tracker {
             return;
         }
         let read_later = own.pass == self.pass && own.read > other.read;
-        let Some(life) = self.life_mut(ends, id) else { return };
+        let Some(life) = self.lives.get_mut(ends, id) else { return };
         if life.peer.disproved || read_later && before_fin(own.state) && has_fin(other.state) {
             return life.disprove_peer();
         }

@@ -9,10 +9,12 @@ mod answers;
 mod changes;
 mod deaths;
 mod ending;
+mod lives;
 mod matching;
 mod mirror;
 
 use crate::life::Life;
+use crate::life::roles::before_fin;
 use crate::reading::{Ends, Look, Lost, LostReason, Question, Reading, Snapshot, Stamp};
 use crate::tcp::path::{Between, certain_since_birth};
 use crate::tcp::state::State;
@@ -20,17 +22,22 @@ use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
 use answers::Asked;
 use changes::Events;
 use deaths::Unseen;
+use ending::Pending;
+use lives::Lives;
 use std::collections::HashMap;
 
 /// Passes in a row that must miss a socket before it is gone: of single misses under the worst
 /// churn none was seen twice.
 const PASSES_TO_CONFIRM: u8 = 2;
 
+/// So many lives are told of at a time: all that a busy machine has at the first look would take
+/// more memory than to follow them.
+const PIECE: usize = 1024;
+
 /// Follows every socket from its first row to its end.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    lives: HashMap<Ends, Vec<Life>>,
-    count: usize,
+    lives: Lives,
     born: u64,
     run: u32,
     pass: u64,
@@ -51,6 +58,9 @@ pub struct Tracker {
     unseen: Unseen,
     notices_lost: bool,
     events: Events,
+    untold: Option<Untold>,
+    /// Inodes that rows have shown for the first time in a life.
+    new_inodes: Vec<u64>,
 }
 
 /// What the matching of one pass leaves to be told.
@@ -62,6 +72,27 @@ struct Work {
     touched: Vec<(usize, Ends, LifeId)>,
     /// How many lives the pass showed.
     seen: usize,
+    inodes: Vec<u64>,
+}
+
+/// What a pass has left to tell.
+#[derive(Debug)]
+struct Untold {
+    lives: std::vec::IntoIter<(usize, Ends, LifeId)>,
+    news: News,
+    /// It was the first pass.
+    first: bool,
+    /// It could be read as a whole.
+    whole: bool,
+}
+
+/// What news of a reading have in common.
+#[derive(Debug)]
+struct News {
+    look: Look,
+    /// The start of the last pass that can have missed a newborn.
+    absent: Option<Stamp>,
+    pending: Pending,
 }
 
 /// A life that a pass did not show.
@@ -82,8 +113,43 @@ impl Missing {
 }
 
 impl Tracker {
-    /// Takes in a reading and returns what it proves, in the order to tell it.
+    /// Takes in a reading and returns what it proves, in the order to tell it; of a great deal the
+    /// first piece.
     pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
+        let mut told = Vec::new();
+        while self.has_more() {
+            told.append(&mut self.tell_more());
+        }
+        told.append(&mut self.take(reading));
+        told
+    }
+
+    /// Whether there is more to tell of the last reading.
+    pub const fn has_more(&self) -> bool {
+        self.untold.is_some()
+    }
+
+    /// The next piece of what the last reading proves.
+    pub fn tell_more(&mut self) -> Vec<Conclusion> {
+        let mut told = Vec::new();
+        let Some(mut untold) = self.untold.take() else { return told };
+        let piece = untold.lives.by_ref().take(PIECE);
+        self.tell_news(piece, &untold.news, &mut told);
+        if untold.lives.len() > 0 {
+            self.untold = Some(untold);
+            return told;
+        }
+        let Untold { news: News { look, .. }, first, whole, .. } = untold;
+        if whole || first {
+            self.previous = Some(look.start);
+        }
+        self.gap = false;
+        self.unseen.forget_before(look.start);
+        told.append(&mut self.take_early_changes(look.start, first));
+        told
+    }
+
+    fn take(&mut self, reading: &Reading) -> Vec<Conclusion> {
         // Events that come together are asked about together.
         if !matches!(reading, Reading::Answers(_) | Reading::Change(_)) {
             self.asked = Asked::default();
@@ -107,10 +173,7 @@ impl Tracker {
 
     /// Every life as it stands.
     pub fn standings(&self) -> impl Iterator<Item = Standing> {
-        let of = |ends: &Ends, life: &Life| life.standing(*ends, self.netns);
-        self.lives
-            .iter()
-            .flat_map(move |(ends, lives)| lives.iter().filter_map(move |life| of(ends, life)))
+        self.lives.iter().filter_map(|(ends, life)| life.standing(ends, self.netns))
     }
 
     /// The sockets that the last reading did not show, and that an exact look-up may decide.
@@ -125,7 +188,7 @@ impl Tracker {
 
     /// How many sockets are being followed.
     pub const fn open(&self) -> usize {
-        self.count
+        self.lives.count()
     }
 
     /// How often a restarted timer left it open whether the ends were used again.
@@ -140,12 +203,22 @@ impl Tracker {
 
     /// Every life being followed.
     pub fn ids(&self) -> impl Iterator<Item = LifeId> {
-        self.lives.values().flatten().map(|life| life.id)
+        self.lives.iter().map(|(_, life)| life.id)
+    }
+
+    /// The inodes that have come up since this was asked last.
+    pub fn take_new_inodes(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.new_inodes)
+    }
+
+    /// Every inode that the last rows showed.
+    pub fn shown_inodes(&self) -> impl Iterator<Item = u64> {
+        self.lives.iter().map(|(_, life)| life.now.inode).filter(|inode| *inode != 0)
     }
 
     /// Every inode that a life being followed refers to.
     pub fn inodes(&self) -> impl Iterator<Item = u64> {
-        self.lives.values().flatten().flat_map(|life| [life.last_inode, life.listener])
+        self.lives.iter().flat_map(|(_, life)| [life.last_inode, life.listener])
     }
 
     fn take_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Conclusion> {
@@ -160,17 +233,17 @@ impl Tracker {
         let first = self.previous.is_none();
         let whole = self.judge_rows(snapshot, &mut told);
         self.compare_ends(&work.touched);
-        let missing =
-            if work.seen < self.count { self.reap(whole, &snapshot.look()) } else { Vec::new() };
-        self.close(&missing, &snapshot.look(), &mut told);
+        let missing = if work.seen < self.lives.count() {
+            self.reap(whole, &snapshot.look())
+        } else {
+            Vec::new()
+        };
+        let look = snapshot.look();
+        self.close(&missing, &look, &mut told);
         self.release(&mut told);
-        self.tell_news(work.touched, &missing, &snapshot.look(), &mut told);
-        if whole || self.previous.is_none() {
-            self.previous = Some(snapshot.start);
-        }
-        self.gap = false;
-        self.unseen.forget_before(snapshot.start);
-        told.extend(self.take_early_changes(snapshot, first));
+        let news = News { look, absent: self.previous, pending: Pending::of(&missing) };
+        self.untold = Some(Untold { lives: work.touched.into_iter(), news, first, whole });
+        told.append(&mut self.tell_more());
         told
     }
 
@@ -187,44 +260,25 @@ impl Tracker {
 
     fn tell_news(
         &mut self,
-        touched: Vec<(usize, Ends, LifeId)>,
-        missing: &[Missing],
-        look: &Look,
+        touched: impl Iterator<Item = (usize, Ends, LifeId)>,
+        news: &News,
         told: &mut Vec<Conclusion>,
     ) {
         for (_, ends, id) in touched {
-            let newborn = self.life(ends, id).is_some_and(|life| life.state.is_none());
+            let newborn = self.lives.get(ends, id).is_some_and(|life| life.state.is_none());
             if newborn {
-                self.settle(ends, id, missing);
+                self.settle(ends, id, &news.pending);
             }
-            let absent = self.previous;
-            let Some(life) = self.life_mut(ends, id) else { continue };
-            let Some(transition) = tell(life, ends, absent, look) else { continue };
+            let Some(life) = self.lives.get_mut(ends, id) else { continue };
+            let Some(transition) = tell(life, ends, news.absent, &news.look) else {
+                continue;
+            };
             let corpse = transition.event == Event::Opened && life.is_corpse();
             told.extend(life.tell_or_withhold(transition));
             if corpse && !self.unseen.was_told(ends) {
                 told.push(Conclusion::Missed(Some(ends)));
             }
         }
-    }
-
-    fn life(&self, ends: Ends, id: LifeId) -> Option<&Life> {
-        self.lives.get(&ends)?.iter().find(|life| life.id == id)
-    }
-
-    fn life_mut(&mut self, ends: Ends, id: LifeId) -> Option<&mut Life> {
-        self.lives.get_mut(&ends)?.iter_mut().find(|life| life.id == id)
-    }
-
-    fn forget(&mut self, ends: Ends, id: LifeId) -> Option<Life> {
-        let lives = self.lives.get_mut(&ends)?;
-        let place = lives.iter().position(|life| life.id == id)?;
-        let life = lives.swap_remove(place);
-        if lives.is_empty() {
-            self.lives.remove(&ends);
-        }
-        self.count -= 1;
-        Some(life)
     }
 }
 
@@ -244,6 +298,8 @@ fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Opti
     Between { certain: told.via, possible: told.maybe } = way;
     let passed = match from {
         Some(_) => told.via.clone(),
+        // Nobody has closed on the way there.
+        None if before_fin(to) || to == State::Listen => Vec::new(),
         None => certain_since_birth(to, life.proof()),
     };
     passed.into_iter().chain([to]).for_each(|state| life.note_closer(state));

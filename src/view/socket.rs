@@ -3,7 +3,7 @@
 use super::event::{Owner, Socket, seconds};
 use super::{SCHEMA, Told};
 use crate::owner::Attribution;
-use crate::reading::{Observation, Stamp, Timer};
+use crate::reading::{Details, Stamp, Timer};
 use crate::tcp::state::State;
 use crate::transition::{Standing, Transition};
 use serde::Serialize;
@@ -34,12 +34,10 @@ pub struct SocketRecord {
 }
 
 impl SocketRecord {
-    /// The record of a socket as it was at an instant; `row` is the last that showed it, which a
-    /// socket known from the kernel's events alone has not.
-    pub fn new(now: &Standing, row: Option<&Observation>, at: Stamp, owner: &Attribution) -> Self {
-        let timer = row.map_or(Timer::None, |row| row.timer);
-        let left = row.map_or(0, |row| row.timer_left);
-        let left = Duration::from_millis(left.saturating_mul(10));
+    /// The record of a socket as it was at an instant.
+    pub fn new(now: &Standing, at: Stamp, owner: &Attribution) -> Self {
+        let Details { timer, timer_left, .. } = now.details;
+        let left = Duration::from_millis(timer_left.saturating_mul(10));
         Self {
             v: SCHEMA,
             time: at,
@@ -50,12 +48,12 @@ impl SocketRecord {
             owner: Owner::of(owner),
             uid: now.uid,
             inode: Some(now.inode).filter(|inode| *inode != 0),
-            recv_queue: row.map_or(0, |row| row.rx_queue),
-            send_queue: row.map_or(0, |row| row.tx_queue),
-            backlog_limit: row.and_then(|row| row.backlog_limit),
+            recv_queue: now.details.rx_queue,
+            send_queue: now.details.tx_queue,
+            backlog_limit: now.details.backlog_limit,
             timer,
             timer_left: (timer != Timer::None).then_some(left.as_secs_f64()),
-            retransmits: row.map_or(0, |row| row.retransmits),
+            retransmits: now.details.retransmits,
         }
     }
 
@@ -75,7 +73,8 @@ impl SocketRecord {
             last_inode,
             listener: 0,
             uid: None,
+            details: Details::NONE,
         };
-        Self::new(&now, None, time, &told.owner)
+        Self::new(&now, time, &told.owner)
     }
 }

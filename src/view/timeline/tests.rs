@@ -1,6 +1,6 @@
 use super::*;
 use crate::owner::{Exe, Process};
-use crate::reading::{Endpoint, Family, Lost, LostReason};
+use crate::reading::{Details, Endpoint, Family, Lost, LostReason};
 use crate::tcp::state::State::{
     CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
     TimeWait,
@@ -136,6 +136,7 @@ impl Story {
             last_inode: 7,
             listener: 0,
             uid: None,
+            details: Details::NONE,
         };
         lives.so_far(&now, &self.owner, stamp(second), true)
     }
