@@ -119,6 +119,8 @@ pub struct Transition {
     pub maybe: Vec<State>,
     /// The state after.
     pub to: State,
+    /// When `from` was first seen.
+    pub since: Option<Stamp>,
     /// Time in `from`.
     pub held: Option<Duration>,
     /// `held` is a lower bound.

@@ -265,7 +265,8 @@ impl Life {
 
     /// What every record of a life says, whatever happened.
     pub(crate) fn transition(&self, ends: Ends, look: &Look) -> Transition {
-        let held = self.state.map(|_| look.end.since(self.since));
+        let since = self.state.map(|_| self.since);
+        let held = since.map(|since| look.end.since(since));
         Transition {
             event: Event::Changed,
             life: self.id,
@@ -277,6 +278,7 @@ impl Life {
             via: Vec::new(),
             maybe: Vec::new(),
             to: self.now.state,
+            since,
             held,
             held_at_least: held.is_some() && self.first_look,
             lived: look.end.since(self.born),

@@ -29,10 +29,11 @@ impl Looks {
 }
 
 impl Monitor<'_> {
-    /// The sockets that the filters ask for as they are now, in the order of the kernel's tables.
+    /// The sockets that the filters ask for as they are now, by family, in the order of the kernel's
+    /// tables.
     pub fn sockets(&mut self) -> Vec<SocketRecord> {
         let mut now: Vec<Standing> = self.standings().collect();
-        now.sort_unstable_by_key(|now| now.row);
+        now.sort_unstable_by_key(|now| (now.ends.family, now.row));
         now.into_iter().map(|now| self.socket(&now)).collect()
     }
 

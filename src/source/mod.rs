@@ -7,6 +7,7 @@ pub mod netlink;
 pub mod netlink_wire;
 pub mod pace;
 pub mod proc;
+mod proc_counts;
 pub mod proc_row;
 pub mod record;
 mod record_file;

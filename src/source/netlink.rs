@@ -2,7 +2,6 @@
 
 use super::Source;
 use super::clock::stamp;
-use super::netlink_wire::{States, Which};
 use super::pace::{Pace, Pacer, goes_on};
 use super::proc::{OWN_PROCFS, emptied, namespace};
 use super::sock_diag::{DeathWatch, SockDiag};
@@ -21,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Dumps {
     client: SockDiag,
-    families: Vec<Family>,
+    family: Option<Family>,
     netns: Option<u64>,
     /// Room for the rows of the next snapshot.
     room: Vec<Observation>,
@@ -46,10 +45,9 @@ impl Dumps {
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
     pub(super) fn open(family: Option<Family>) -> Result<Self> {
-        let both = [Family::Ipv4, Family::Ipv6].into_iter();
         Ok(Self {
             client: SockDiag::open()?,
-            families: both.filter(|one| family.is_none_or(|wanted| wanted == *one)).collect(),
+            family,
             netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
             room: Vec::new(),
         })
@@ -61,10 +59,8 @@ impl Dumps {
     /// [`crate::error::Error::Netlink`]
     pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
-        let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
-        for family in &self.families {
-            bad_rows += self.client.dump(*family, Which::In(States::ALL), &mut rows)?.bad_rows;
-        }
+        let mut rows = std::mem::take(&mut self.room);
+        let bad_rows = self.client.dump_all(self.family, &mut rows)?.bad_rows;
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 

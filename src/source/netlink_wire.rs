@@ -21,6 +21,7 @@ const ALIGN: usize = 4;
 const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+const TCPDIAG_GETSOCK: u16 = 18;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 
 const NLM_F_REQUEST: u16 = 0x001;
@@ -97,6 +98,17 @@ pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, which: Wh
     request.write(buffer, sequence);
 }
 
+/// Writes the request to dump the sockets of both families in one walk through the kernel's table:
+/// an `inet_diag_req`, which is older than a choice of family (`inet_diag_dump_compat()`).
+pub fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
+    begin(buffer, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+    buffer.extend([0; 4]); // family, prefixes, no extensions
+    buffer.extend([0; 48]); // any ends
+    buffer.extend(States::ALL.0.to_ne_bytes());
+    buffer.extend([0; 4]); // padding
+    end(buffer);
+}
+
 /// Writes the request for exactly one socket.
 pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &Question) {
     let cookie = if question.cookie == 0 { NO_COOKIE } else { question.cookie };
@@ -108,12 +120,7 @@ pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &Question) {
 impl Request {
     fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
         let Ends { family, local, remote } = self.ends;
-        buffer.clear();
-        buffer.extend([0; 4]); // nlmsg_len, known at the end
-        buffer.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-        buffer.extend(self.flags.to_ne_bytes());
-        buffer.extend(sequence.to_ne_bytes());
-        buffer.extend([0; 4]); // nlmsg_pid: the kernel fills in ours
+        begin(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
         let family_code = match family {
             Family::Ipv4 => AF_INET,
             Family::Ipv6 => AF_INET6,
@@ -133,9 +140,23 @@ impl Request {
             buffer.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
             buffer.extend(self.program);
         }
-        let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        buffer[..4].copy_from_slice(&length.to_ne_bytes());
+        end(buffer);
     }
+}
+
+/// Writes an `nlmsghdr`.
+fn begin(buffer: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32) {
+    buffer.clear();
+    buffer.extend([0; 4]); // nlmsg_len, known at the end
+    buffer.extend(kind.to_ne_bytes());
+    buffer.extend(flags.to_ne_bytes());
+    buffer.extend(sequence.to_ne_bytes());
+    buffer.extend([0; 4]); // nlmsg_pid: the kernel fills in ours
+}
+
+fn end(buffer: &mut [u8]) {
+    let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+    buffer[..4].copy_from_slice(&length.to_ne_bytes());
 }
 
 /// 16 bytes in any family; an IPv6 socket has its v4 addresses mapped.
@@ -188,8 +209,10 @@ impl<'a> Messages<'a> {
         self.0 = self.0.get(length.next_multiple_of(ALIGN)..).unwrap_or_default();
         let errno = || u32_at(body, 0).map(u32::cast_signed).map(i32::saturating_neg);
         let message = match kind {
-            SOCK_DIAG_BY_FAMILY if body.len() >= SOCKET => Message::Socket(Body(body)),
-            SOCK_DIAG_BY_FAMILY => Message::Broken,
+            TCPDIAG_GETSOCK | SOCK_DIAG_BY_FAMILY if body.len() >= SOCKET => {
+                Message::Socket(Body(body))
+            }
+            TCPDIAG_GETSOCK | SOCK_DIAG_BY_FAMILY => Message::Broken,
             NLMSG_ERROR => Message::Error(errno()?),
             // Kernels before 4.14 may end a dump with a bare header.
             NLMSG_DONE => Message::Done(errno().unwrap_or(0).max(0)),

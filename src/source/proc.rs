@@ -7,11 +7,13 @@
 use super::Source;
 use super::clock::stamp;
 use super::pace::{Pace, Pacer};
+use super::proc_counts::Counts;
 use super::proc_row;
 use super::sock_diag::SockDiag;
 use crate::error::{Error, Result};
 use crate::reading::{Family, Observation, Origin, Question, Reading, Snapshot};
 use crate::stop::Stop;
+use memchr::{memchr, memrchr};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
 use std::fs::File;
@@ -30,6 +32,7 @@ pub struct Proc {
     /// The tables that were there at the start; none of them may go.
     tables: Vec<(PathBuf, Family)>,
     netns: Option<u64>,
+    counts: Counts,
     pacer: Pacer,
     buffer: Vec<u8>,
     /// Room for the rows of the next snapshot.
@@ -69,6 +72,7 @@ impl Proc {
         Ok(Self {
             tables,
             netns: namespace(&home),
+            counts: Counts::of(&home),
             pacer: Pacer::new(pace),
             buffer: vec![0; BUFFER],
             room: Vec::new(),
@@ -86,7 +90,12 @@ impl Proc {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
         for (path, family) in self.tables.clone() {
+            if family == Family::Ipv6 && self.counts.tell_that_tcp6_is_still_empty() {
+                continue;
+            }
+            let before = rows.len();
             bad_rows += self.read_table(&path, family, &mut rows)?;
+            self.counts.tcp6_was_empty = rows.len() == before;
         }
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
@@ -112,12 +121,17 @@ impl Proc {
             filled += read;
             let last = read < full_chunk;
             // A line may go on in the next chunk of a regular file; an endless one is no row.
-            let whole = match self.buffer[..filled].iter().rposition(|byte| *byte == b'\n') {
+            let whole = match memrchr(b'\n', &self.buffer[..filled]) {
                 Some(newline) if !last => newline + 1,
                 None if !last && filled < BUFFER => 0,
                 _ => filled,
             };
-            for line in self.buffer[..whole].split(|byte| *byte == b'\n') {
+            let mut begin = 0;
+            while begin < whole {
+                let newline = memchr(b'\n', &self.buffer[begin..whole]);
+                let end = newline.map_or(whole, |length| begin + length);
+                let line = &self.buffer[begin..end];
+                begin = end + 1;
                 line_number += 1;
                 match proc_row::parse(line, family) {
                     Some(row) => rows.push(row),

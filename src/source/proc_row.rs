@@ -12,7 +12,7 @@ const FIELDS_OF_MINI: usize = 12;
 
 /// Reads a line without its newline; `None` if it is no row.
 pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
-    let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    let mut fields = Fields(line);
     fields.next()?; // sl: counts the rows of one read, no identity
     let local = endpoint(fields.next()?, family)?;
     let remote = endpoint(fields.next()?, family)?;
@@ -43,6 +43,22 @@ pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
         ifindex: 0,
         backlog_limit: None,
     })
+}
+
+/// What stands between spaces.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let begin = self.0.iter().position(|byte| !byte.is_ascii_whitespace())?;
+        let line = &self.0[begin..];
+        let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+        let (field, rest) = line.split_at(end);
+        self.0 = rest;
+        Some(field)
+    }
 }
 
 /// `0100007F:1F90`: the address in words of native byte order, the port in host order.
@@ -77,20 +93,26 @@ fn pair(field: &[u8]) -> Option<(u64, u64)> {
 }
 
 fn hex(digits: &[u8]) -> Option<u64> {
-    number(digits, 16)
+    number::<16>(digits)
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
-    number(digits, 10)
+    number::<10>(digits)
 }
 
-fn number(digits: &[u8], radix: u64) -> Option<u64> {
+fn number<const RADIX: u64>(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
     digits.iter().try_fold(0_u64, |sum, byte| {
-        let digit = char::from(*byte).to_digit(u32::try_from(radix).ok()?)?;
-        sum.checked_mul(radix)?.checked_add(u64::from(digit))
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ => return None,
+        };
+        let digit = Some(u64::from(digit)).filter(|digit| *digit < RADIX)?;
+        sum.checked_mul(RADIX)?.checked_add(digit)
     })
 }
 

@@ -2,7 +2,9 @@
 //! sees the network namespace of the thread that opened it, and needs no privilege.
 
 use super::clock::stamp;
-use super::netlink_wire::{Message, Messages, States, Which, write_dump, write_look_up};
+use super::netlink_wire::{
+    Message, Messages, States, Which, write_dump, write_dump_of_both, write_look_up,
+};
 use crate::error::{Error, Result};
 use crate::reading::{Answer, Answers, Deaths, Ends, Family, Observation, Question, Reading};
 use crate::tcp::state::State;
@@ -44,6 +46,8 @@ pub struct SockDiag {
     buffer: Vec<u8>,
     /// What the dumps behind look-ups found.
     found: Vec<Observation>,
+    /// The kernel refuses to dump both families at once.
+    by_family: bool,
 }
 
 /// What a dump was like, beside its rows.
@@ -72,7 +76,36 @@ impl SockDiag {
         connect(&socket, &SocketAddrNetlink::new(0, 0))?;
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
         let (request, found) = (Vec::new(), Vec::new());
-        Ok(Self { socket, sequence: 0, request, buffer: vec![0; BUFFER], found })
+        let buffer = vec![0; BUFFER];
+        Ok(Self { socket, sequence: 0, request, buffer, found, by_family: false })
+    }
+
+    /// Appends the sockets of one family, or of both in one walk where the kernel knows how to.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`]
+    pub fn dump_all(
+        &mut self,
+        family: Option<Family>,
+        rows: &mut Vec<Observation>,
+    ) -> Result<Dump> {
+        let everything = Which::In(States::ALL);
+        if let Some(family) = family {
+            return self.dump(family, everything, rows);
+        }
+        let before = rows.len();
+        if !self.by_family {
+            self.sequence = self.sequence.wrapping_add(1);
+            write_dump_of_both(&mut self.request, self.sequence);
+            match self.read_dump(rows) {
+                Ok(dump) => return Ok(dump),
+                Err(_) => self.by_family = true,
+            }
+        }
+        rows.truncate(before);
+        let v4 = self.dump(Family::Ipv4, everything, rows)?;
+        let v6 = self.dump(Family::Ipv6, everything, rows)?;
+        Ok(Dump { bad_rows: v4.bad_rows + v6.bad_rows, pieces: v4.pieces + v6.pieces })
     }
 
     /// Appends the sockets of a family. Those that went to CLOSE while the kernel looked at them

@@ -83,6 +83,9 @@ pub enum Evidence {
 pub struct Lives {
     open: HashMap<LifeId, History>,
     ended: HashMap<LifeId, History>,
+    /// Lives that stand as they were found: most of those on a busy machine, of which there is no
+    /// more to keep.
+    unmoved: HashSet<LifeId>,
     /// Something happened that can have cost lives without an end.
     doubtful: bool,
 }
@@ -118,7 +121,7 @@ impl Lives {
     pub fn take(&mut self, news: &[News], followed: impl FnOnce() -> HashSet<LifeId>) -> usize {
         // Where something was lost, the next reading shows what that has cost; and one that was
         // there already, but not at the first look, takes the place of another.
-        let begun = !self.open.is_empty();
+        let begun = !(self.open.is_empty() && self.unmoved.is_empty());
         let costs = |news: &News| match news {
             News::Lost(_) => true,
             News::Told(told) => begun && told.transition.event == Event::Present,
@@ -130,17 +133,27 @@ impl Lives {
                 self.follow(told);
             }
         }
-        let open = self.open.len();
+        let open = self.open.len() + self.unmoved.len();
         if doubtful {
             let followed = followed();
             self.open.retain(|life, _| followed.contains(life));
+            self.unmoved.retain(|life| followed.contains(life));
         }
-        open - self.open.len()
+        open - self.open.len() - self.unmoved.len()
     }
 
     fn follow(&mut self, told: &Told) {
         let life = told.transition.life;
+        if is_as_found(told) {
+            self.unmoved.insert(life);
+            return;
+        }
+        let was_there = self.unmoved.remove(&life);
         let history = self.open.entry(life).or_default();
+        if was_there {
+            history.stand(&told.transition);
+            history.passes = true;
+        }
         history.extend(&told.transition);
         history.passes |= told.passes;
         if told.owner.source == OwnerSource::Listener {
@@ -175,7 +188,8 @@ impl Lives {
         wanted: bool,
     ) -> Option<LifeRecord> {
         // Nothing may have happened to it since it came to match.
-        let untold = History::untold(now, wanted);
+        let there = self.unmoved.contains(&now.life);
+        let untold = History { late: !there, ..History::untold(now, there || wanted) };
         let history = self.open.get(&now.life).unwrap_or(&untold);
         if !history.passes {
             return None;
@@ -194,13 +208,14 @@ impl History {
     /// That of a life of which only the state is known that it is in.
     fn untold(now: &Standing, wanted: bool) -> Self {
         let trace = Trace { state: now.state, evidence: Evidence::Observed, at: now.since };
-        Self { trail: vec![trace], late: true, passes: wanted, ..Self::default() }
+        Self { trail: vec![trace], passes: wanted, ..Self::default() }
     }
 
     fn extend(&mut self, told: &Transition) {
         if self.trail.is_empty() {
-            self.trail.reserve_exact(1 + told.via.len() + told.maybe.len());
-            self.begin_late(told);
+            // The filter by process may have matched only now.
+            self.late = told.from.is_some();
+            self.stand(told);
         }
         self.born |= told.event == Event::Opened;
         self.roles = told.roles;
@@ -218,11 +233,10 @@ impl History {
         }
     }
 
-    /// The filter by process may have matched only now: the state before is known.
-    fn begin_late(&mut self, told: &Transition) {
-        if let (Some(state), Some(held)) = (told.from, told.held) {
-            self.late = true;
-            let at = told.time.before(held);
+    /// Begins with the state that it stood in until now.
+    fn stand(&mut self, told: &Transition) {
+        self.trail.reserve_exact(2 + told.via.len() + told.maybe.len());
+        if let (Some(state), Some(at)) = (told.from, told.since) {
             self.trail.push(Trace { state, evidence: Evidence::Observed, at });
         }
     }
@@ -292,6 +306,14 @@ impl History {
         let only = edges.next()?;
         edges.next().is_none().then_some(only.cause)
     }
+}
+
+/// Whether a state is all that there is to tell of a life.
+fn is_as_found(told: &Told) -> bool {
+    told.transition.event == Event::Present
+        && told.passes
+        && told.transition.roles == Roles::default()
+        && told.owner.source != OwnerSource::Listener
 }
 
 impl LifeRecord {

@@ -48,6 +48,7 @@ fn reset(number: u64, second: u64) -> Told {
         via: Vec::new(),
         maybe: Vec::new(),
         to: State::Closed,
+        since: None,
         held: Some(Duration::from_secs(number)),
         held_at_least: false,
         lived: Duration::ZERO,

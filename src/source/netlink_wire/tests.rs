@@ -160,6 +160,16 @@ mod golden {
     }
 
     #[test]
+    fn a_request_for_both_families() {
+        let mut bytes = vec![1];
+        write_dump_of_both(&mut bytes, 9);
+        let mut expected = body("4c000000 1200 0103 09000000 00000000 00000000");
+        expected.extend([0; 48]);
+        expected.extend(body("7e1f0000 00000000"));
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
     fn a_request_for_what_is_bound_to_a_device() {
         let mut bytes = Vec::new();
         write_dump(&mut bytes, 9, Family::Ipv4, Which::BoundToADevice);

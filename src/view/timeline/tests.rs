@@ -41,6 +41,7 @@ impl Story {
             via: Vec::new(),
             maybe: Vec::new(),
             to: Closed,
+            since: None,
             held: None,
             held_at_least: false,
             lived: Duration::ZERO,
@@ -269,7 +270,7 @@ fn a_life_that_matched_late_begins_with_the_state_that_it_was_in() {
     let mut late = server();
     late.news.remove(0);
     if let News::Told(told) = &mut late.news[0] {
-        told.transition.held = Some(Duration::from_secs(4));
+        told.transition.since = Some(stamp(1.1));
     }
     let life = late.life(6.1);
     assert_eq!(
