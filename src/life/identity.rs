@@ -1,7 +1,7 @@
 //! What makes two rows the same socket: cookie, inode, timer, and a legal way from state to state.
 
 use super::{Life, Shown, orphaned, unaccepted};
-use crate::reading::{Ends, Look, Observation, Question, Timer};
+use crate::reading::{Ends, Look, Observation, Question, Stamp, Timer};
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
 
@@ -67,14 +67,14 @@ impl Life {
         let running = runs_down(row) && row.timer_left > 0;
         let same = self.now.state == row.state && self.now.mini && running;
         same && self.cookie_says(row).is_none()
-            && self
-                .timer_end
-                .is_some_and(|end| pass.start.boot + micros_left(row) > end + TIMER_SLACK_MICROS)
+            && self.timer_end.is_some_and(|end| {
+                runs_out(row, pass.start) > end.saturating_add(TIMER_SLACK_MICROS)
+            })
     }
 
     /// How far (µs) the timer of a row is from that of this life: twins are told apart by it.
     pub(crate) fn timer_off(&self, row: &Observation, pass: &Look) -> u64 {
-        let end = pass.end.boot + micros_left(row);
+        let end = runs_out(row, pass.end);
         self.timer_end.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before))
     }
 
@@ -88,7 +88,7 @@ impl Life {
             self.timer_end = None;
             return;
         }
-        let end = pass.end.boot + micros_left(row) + TIMER_SLACK_MICROS / 2;
+        let end = runs_out(row, pass.end).saturating_add(TIMER_SLACK_MICROS / 2);
         let same = self.now.state == row.state;
         self.timer_end = Some(self.timer_end.filter(|_| same).map_or(end, |old| old.min(end)));
     }
@@ -110,6 +110,7 @@ fn runs_down(row: &Observation) -> bool {
     row.mini && row.timer == Timer::TimeWait
 }
 
-fn micros_left(row: &Observation) -> u64 {
-    row.timer_left.saturating_mul(10_000)
+/// When (boot time, µs) the timer of a row runs out that was read at this instant.
+fn runs_out(row: &Observation, read: Stamp) -> u64 {
+    read.boot.saturating_add(row.timer_left.saturating_mul(10_000))
 }

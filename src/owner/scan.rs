@@ -174,7 +174,7 @@ impl Finder for Scan {
     fn looks_again(&mut self) -> bool {
         let due = self.now >= self.look_again;
         if due {
-            self.look_again = self.now + LOOK_AGAIN;
+            self.look_again = self.now.saturating_add(LOOK_AGAIN);
         }
         due
     }
