@@ -86,6 +86,15 @@ pub(crate) struct Way {
     pub(crate) caller: Option<Caller>,
 }
 
+impl Way {
+    /// A row or an event showed the socket in a state.
+    fn glimpse(&mut self, state: State) {
+        if self.glimpsed.last() != Some(&state) {
+            self.glimpsed.push(state);
+        }
+    }
+}
+
 /// What waits until the end of another life is concluded.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
@@ -133,8 +142,8 @@ impl Life {
     pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Look) {
         if self.pass == pass && self.now.state != row.state && Some(self.now.state) != self.state {
             let before = self.now.state;
-            self.way.get_or_insert_default().glimpsed.push(before);
-            self.note_closer(self.now.state);
+            self.way.get_or_insert_default().glimpse(before);
+            self.note_closer(before);
         }
         self.unmask_peer(row);
         self.note_opener(row);
@@ -188,7 +197,11 @@ impl Life {
             None => (&[][..], false),
         };
         match glimpsed.split_last() {
-            _ if !direct => between_all(from, glimpsed, to, self.proof()),
+            _ if !direct => {
+                // What ended in a state may have left a mini-socket in the same.
+                let passed = glimpsed.strip_suffix(&[to]).unwrap_or(glimpsed);
+                between_all(from, passed, to, self.proof())
+            }
             None => Between::default(),
             // The last state glimpsed is the one that the event started from.
             Some((last, before)) => {
@@ -203,7 +216,7 @@ impl Life {
     pub(crate) fn step(&mut self, change: &Change) {
         match self.state {
             Some(state) if state != change.from => {
-                self.way.get_or_insert_default().glimpsed.push(change.from);
+                self.way.get_or_insert_default().glimpse(change.from);
             }
             _ => {
                 self.state_seen = change.time;
@@ -220,9 +233,9 @@ impl Life {
         (self.moved, self.known_at, self.cut) = (change.time.boot, change.time.boot, change.cut);
         let way = self.way.get_or_insert_default();
         (way.direct, way.caller) = (true, change.caller.clone());
-        if change.to != State::Closed {
-            self.now = Shown { state: change.to, mini: false, ..self.now };
-        }
+        // What comes after the end, if anything does, only a look tells.
+        let state = if change.to == State::Closed { change.from } else { change.to };
+        self.now = Shown { state, mini: false, ..self.now };
     }
 
     /// Takes in a row that was read before the kernel's last event may have been: it tells who the

@@ -4,6 +4,7 @@
 use super::{Missing, Tracker, Work, tell};
 use crate::life::{Life, unaccepted};
 use crate::reading::{Change, Ends, Look, Observation, Snapshot, Stamp};
+use crate::tcp::path::reachable;
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
 use std::collections::HashMap;
@@ -45,18 +46,50 @@ impl Tracker {
         let known = self.life_of(change);
         match known {
             _ if change.from == State::Closed => self.be_born(change, known, &mut told),
+            Some(life) if self.is_of_another(change, life) => {
+                self.begin_unseen(change, Some(life), &mut told);
+            }
             Some((ends, id)) => self.move_on(change, ends, id, &mut told),
             // A look-up was ahead of the event.
             None if self.events.was_closed_since(change.ends, change.time) => {}
-            None => {
-                // It was there before, unseen by polls.
-                let id = self.begin(change.ends, change.from, change.time, false);
-                let absent = self.previous;
-                self.tell_step(change.ends, id, absent, &look(change), &mut told);
-                self.move_on(change, change.ends, id, &mut told);
-            }
+            None => self.begin_unseen(change, None, &mut told),
         }
         told
+    }
+
+    /// Whether an event is none of this life's: it is dead, or cannot have come to where the event
+    /// starts from. Events of its end, and of another's beginning, were lost.
+    fn is_of_another(&self, change: &Change, (ends, id): (Ends, LifeId)) -> bool {
+        self.lives.get(ends, id).is_some_and(|life| {
+            let news = life.since.boot <= change.time.boot;
+            life.died || news && !reachable(life.now.state, change.from)
+        })
+    }
+
+    /// A socket was there before, unseen by polls, in place of another if there was one.
+    fn begin_unseen(
+        &mut self,
+        change: &Change,
+        before: Option<(Ends, LifeId)>,
+        told: &mut Vec<Conclusion>,
+    ) {
+        let ends = change.ends;
+        let id = self.begin(ends, change.from, change.time, false);
+        if let Some(before) = before {
+            self.follow_after(before, (ends, id));
+        }
+        let absent = self.previous;
+        self.tell_step(ends, id, absent, &look(change), told);
+        self.move_on(change, ends, id, told);
+    }
+
+    /// Lets a newborn wait until it is known that another life has ended.
+    fn follow_after(&mut self, before: (Ends, LifeId), (ends, id): (Ends, LifeId)) {
+        self.wait_for(before, (ends, id));
+        self.ask(before.0, before.1);
+        if let Some(life) = self.lives.get_mut(ends, id) {
+            life.waits = Some(Box::default());
+        }
     }
 
     /// What happened while the first look was taken: its rows may show it already.
@@ -150,11 +183,9 @@ impl Tracker {
         let id = self.begin(change.ends, change.to, change.time, false);
         self.events.names.insert(change.socket, (change.ends, id));
         if let Some(before) = before {
-            self.wait_for((change.ends, before), (change.ends, id));
-            self.ask(change.ends, before);
+            self.follow_after((change.ends, before), (change.ends, id));
         }
         if let Some(life) = self.lives.get_mut(change.ends, id) {
-            life.waits = before.map(|_| Box::default());
             life.listener = if change.passive { listener } else { 0 };
             life.step(change);
         }
