@@ -89,13 +89,18 @@ pub fn between_all(from: State, seen: &[State], to: State, proof: Proof) -> Betw
         }
         here = *station;
     }
+    let Between { certain, possible } = &mut all;
+    possible.retain(|state| !certain.contains(state));
+    possible.sort_unstable();
+    possible.dedup();
     all
 }
 
 /// Whether one socket may be seen in `from` and later in `to`.
 pub fn reachable(from: State, to: State) -> bool {
     // A row in CLOSED is an end, not a step: a life does not go on from there.
-    from == to || (to != State::Closed && between(from, to, Proof::default()).is_some())
+    let over = from == State::Closed || to == State::Closed;
+    from == to || !over && between(from, to, Proof::default()).is_some()
 }
 
 /// The states that every socket now in `state` has passed since its birth.
