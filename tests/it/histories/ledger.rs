@@ -1,0 +1,101 @@
+//! What has been told of every life, and what the next record must therefore be.
+
+use super::readings::Time;
+use std::collections::HashMap;
+use tcplapse::tcp::path::{Proof, between};
+use tcplapse::tcp::state::State;
+use tcplapse::transition::{Event, LifeId, Standing, Transition};
+
+/// The records so far.
+pub(super) struct Ledger {
+    time: Time,
+    lives: HashMap<LifeId, Entry>,
+    /// Something happened that can have cost lives without an end.
+    pub(super) doubtful: bool,
+}
+
+/// What a life was last told to be.
+struct Entry {
+    state: State,
+    over: bool,
+}
+
+impl Ledger {
+    pub(super) fn new(time: Time) -> Self {
+        Self { time, lives: HashMap::new(), doubtful: false }
+    }
+
+    /// Enters a record.
+    ///
+    /// # Panics
+    /// If it contradicts those before, or itself.
+    pub(super) fn enter(&mut self, told: &Transition) {
+        self.follows(told);
+        is_a_way(told);
+        has_its_ends(told);
+        if self.time == Time::Forwards {
+            assert!(told.after.is_none_or(|after| after <= told.time), "{told:?}");
+            assert!(told.held.is_none_or(|held| held <= told.lived), "{told:?}");
+        }
+        let entry = Entry { state: told.to, over: told.event == Event::Closed };
+        self.lives.insert(told.life, entry);
+    }
+
+    /// It goes on where the last record of its life left it.
+    fn follows(&self, told: &Transition) {
+        let before = self.lives.get(&told.life);
+        assert!(before.is_none_or(|before| !before.over), "it is over: {told:?}");
+        let first = matches!(told.event, Event::Present | Event::Opened);
+        assert_eq!(first, before.is_none(), "{told:?}");
+        assert_eq!(told.from, before.map(|before| before.state), "{told:?}");
+        assert!(told.event != Event::Changed || told.from != Some(told.to), "{told:?}");
+    }
+
+    /// What stands between two readings is what was told and is not over.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub(super) fn agree(&self, standings: impl Iterator<Item = Standing>) {
+        for now in standings {
+            if let Some(entry) = self.lives.get(&now.life) {
+                assert!(!entry.over, "it is over: {now:?}");
+                assert_eq!(entry.state, now.state, "{now:?}");
+            }
+        }
+    }
+
+    /// The lives whose end was not told.
+    pub(super) fn unended(&self) -> Vec<LifeId> {
+        let open = self.lives.iter().filter(|(_, entry)| !entry.over);
+        open.map(|(life, _)| *life).collect()
+    }
+}
+
+/// What it says was passed lies between its two states, each state once, and makes one way.
+fn is_a_way(told: &Transition) {
+    let passed: Vec<State> = told.via.iter().chain(&told.maybe).copied().collect();
+    for (place, state) in passed.iter().enumerate() {
+        assert!(!passed[..place].contains(state), "{state:?} twice in {told:?}");
+        assert!(*state != State::Closed, "{told:?}");
+    }
+    assert!(told.event != Event::Present || passed.is_empty(), "{told:?}");
+    let from = told.from.unwrap_or(State::Closed);
+    let stations: Vec<State> =
+        [from].into_iter().chain(told.via.clone()).chain([told.to]).collect();
+    if told.event != Event::Present && from != told.to {
+        for pair in stations.windows(2) {
+            let legal = pair[0] == pair[1] || between(pair[0], pair[1], Proof::default()).is_some();
+            assert!(legal, "no way from {:?} to {:?}: {told:?}", pair[0], pair[1]);
+        }
+    }
+}
+
+/// What every record has, and only some.
+fn has_its_ends(told: &Transition) {
+    let closed = told.event == Event::Closed;
+    assert!(!closed || told.to == State::Closed, "{told:?}");
+    assert!(closed || told.verdict.is_none(), "{told:?}");
+    assert_eq!(told.from.is_some(), told.held.is_some(), "{told:?}");
+    assert_eq!(told.event == Event::Present, told.after.is_none(), "{told:?}");
+    assert!(!told.held_at_least || told.lived_at_least, "{told:?}");
+}

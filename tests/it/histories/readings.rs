@@ -1,0 +1,237 @@
+//! Readings of a machine with a handful of sockets, of which every combination is likely: ends
+//! that mirror each other, that a listener can have made, that are used again and again.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::fmt;
+use std::net::IpAddr;
+use tcplapse::owner::register::Owners;
+use tcplapse::owner::{Holder, Process};
+use tcplapse::reading::{
+    Answer, Answers, Caller, Change, Cut, Deaths, Endpoint, Ends, Family, Lost, LostReason,
+    Observation, Question, Reading, Snapshot, Stamp, Timer,
+};
+use tcplapse::tcp::edge::EDGES;
+use tcplapse::tcp::state::State;
+
+/// The usual time between two readings, and what a pass takes, in microseconds.
+const INTERVAL: i64 = 100_000;
+const PASS: u64 = 1000;
+
+/// The only process that holds sockets.
+pub(super) const HOLDER: i32 = 7;
+
+/// One thing that a source tells; `Answers` are to whatever is asked then.
+#[derive(Clone)]
+pub(super) struct Move {
+    /// How much later than the one before by either clock, in microseconds.
+    later: (i64, i64),
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Pass(Vec<Observation>, bool),
+    /// What each question is answered; `None` for no answer that could be trusted.
+    Answers(Vec<Option<Answer>>),
+    Deaths(Vec<(Option<Ends>, u64)>, bool),
+    Change(Change),
+    Lost(LostReason),
+    /// By inode, whether the one process there is holds it.
+    Owners(Vec<(u64, bool)>),
+}
+
+/// One line, so that a failing history can be read.
+impl fmt::Debug for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.later, self.what)
+    }
+}
+
+/// How wildly time goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Time {
+    /// As it does on a machine that runs.
+    Forwards,
+    /// Anywhere.
+    Anyhow,
+}
+
+/// Makes readings of moves, one after the other.
+#[derive(Debug, Clone)]
+pub(super) struct Script {
+    moves: std::vec::IntoIter<Move>,
+    now: Stamp,
+    bad_rows: u64,
+}
+
+impl Script {
+    pub(super) fn new(moves: Vec<Move>) -> Self {
+        let now = Stamp { wall: 1_790_000_000_000_000, boot: 10_000_000 };
+        Self { moves: moves.into_iter(), now, bad_rows: 0 }
+    }
+
+    /// The next reading, given what is asked; `None` when the script is over.
+    pub(super) fn next(&mut self, questions: &[Question]) -> Option<Reading> {
+        let Move { later: (wall, boot), what } = self.moves.next()?;
+        self.now.wall = self.now.wall.saturating_add(wall);
+        self.now.boot = self.now.boot.saturating_add_signed(boot);
+        let (start, end) = (self.now.before(std::time::Duration::from_micros(PASS)), self.now);
+        Some(match what {
+            What::Pass(rows, whole) => {
+                self.bad_rows += u64::from(!whole);
+                let bad_rows = if whole { 0 } else { self.bad_rows };
+                Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows, bad_rows })
+            }
+            What::Answers(answers) => {
+                let given = questions.iter().zip(answers);
+                let answers = given.filter_map(|(question, answer)| {
+                    let answer = match answer? {
+                        Answer::Gone => Answer::Gone,
+                        // It is found by its ends.
+                        Answer::There(row) => {
+                            Answer::There(Observation { ends: question.ends, ..row })
+                        }
+                    };
+                    Some((*question, answer))
+                });
+                let answers = answers.collect();
+                Reading::Answers(Answers { start, end, netns: Some(1), answers })
+            }
+            What::Deaths(dead, overrun) => Reading::Deaths(Deaths { time: end, dead, overrun }),
+            What::Change(change) => Reading::Change(Change { time: end, ..change }),
+            What::Lost(reason) => Reading::Lost(Lost { time: end, reason, count: None }),
+            What::Owners(held) => Reading::Owners(owners(end, &held)),
+        })
+    }
+
+    /// A pass that shows nothing and misses nothing, a while later.
+    pub(super) fn empty_pass(&mut self) -> Reading {
+        self.now.wall = self.now.wall.saturating_add(INTERVAL);
+        self.now.boot = self.now.boot.saturating_add_signed(INTERVAL);
+        let (start, end) = (self.now.before(std::time::Duration::from_micros(PASS)), self.now);
+        Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows: Vec::new(), bad_rows: 0 })
+    }
+}
+
+pub(super) fn moves(time: Time) -> impl Strategy<Value = Vec<Move>> {
+    let first = (Just((0, 0)), pass()).prop_map(|(later, what)| Move { later, what });
+    let rest = vec((later(time), what()).prop_map(|(later, what)| Move { later, what }), 0..30);
+    (first, rest).prop_map(|(first, mut moves)| {
+        moves.insert(0, first);
+        moves
+    })
+}
+
+fn later(time: Time) -> BoxedStrategy<(i64, i64)> {
+    let both = |micros: i64| (micros, micros);
+    let even = select(vec![INTERVAL, INTERVAL, 2000, 61_000_000]).prop_map(both);
+    if time == Time::Forwards {
+        return even.boxed();
+    }
+    let steps = vec![0, 1, -1, INTERVAL, -INTERVAL, 3_600_000_000, i64::MAX, i64::MIN];
+    prop_oneof![4 => even, 1 => (select(steps.clone()), select(steps))].boxed()
+}
+
+fn what() -> impl Strategy<Value = What> {
+    let dead = vec((option::of(ends()), 1..4_u64), 0..3);
+    let reasons = select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring]);
+    let answer = prop_oneof![Just(None), Just(Some(Answer::Gone)), found().prop_map(Some)];
+    prop_oneof![
+        8 => pass(),
+        4 => vec(answer, 8).prop_map(What::Answers),
+        1 => (dead, prop::bool::weighted(0.1)).prop_map(|(dead, lost)| What::Deaths(dead, lost)),
+        4 => change(),
+        1 => reasons.prop_map(What::Lost),
+        2 => vec((1..4_u64, any::<bool>()), 0..4).prop_map(What::Owners),
+    ]
+}
+
+fn owners(time: Stamp, held: &[(u64, bool)]) -> Owners {
+    let holder = Holder { pid: HOLDER, start: 1, task: HOLDER, fd: 3 };
+    let holders = |held: bool| if held { vec![holder.clone()] } else { Vec::new() };
+    let comm = b"holder".to_vec();
+    let process = Process { start: 1, comm, uid: Some(0), ..Process::unknown(HOLDER) };
+    Owners {
+        time,
+        processes: vec![process],
+        holders: held.iter().map(|(inode, held)| (*inode, holders(*held))).collect(),
+        ..Owners::default()
+    }
+}
+
+fn found() -> impl Strategy<Value = Answer> {
+    row().prop_map(Answer::There)
+}
+
+fn pass() -> impl Strategy<Value = What> {
+    (vec(row(), 0..6), prop::bool::weighted(0.9)).prop_map(|(rows, whole)| What::Pass(rows, whole))
+}
+
+/// Both ends of a connection, by two families; another; the listener that can have made them.
+fn ends() -> impl Strategy<Value = Ends> {
+    let end = |addr: [u8; 4], port| Endpoint { addr: IpAddr::from(addr), port };
+    let (here, there) = (end([127, 0, 0, 1], 80), end([127, 0, 0, 1], 4000));
+    let nobody = end([0; 4], 0);
+    let of = |family, local, remote| Ends { family, local, remote };
+    select(vec![
+        of(Family::Ipv4, here, there),
+        of(Family::Ipv4, there, here),
+        of(Family::Ipv6, there, here),
+        of(Family::Ipv4, here, end([192, 0, 2, 1], 4001)),
+        of(Family::Ipv4, here, nobody),
+        of(Family::Ipv4, Endpoint { port: 80, ..nobody }, nobody),
+        of(Family::Ipv4, here, here),
+    ])
+}
+
+fn state() -> impl Strategy<Value = State> {
+    prop_oneof![20 => select(&State::NAMED[..]), 1 => Just(State::Unknown(31))]
+}
+
+/// A row, mostly one that a kernel might show.
+fn row() -> impl Strategy<Value = Observation> {
+    let who = (0..4_u64, prop_oneof![3 => Just(0), 1 => 1..4_u64], any::<bool>());
+    let timer = select(vec![Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait]);
+    let left = prop_oneof![select(vec![0, 100, 5000, 6000, 6100]), any::<u64>()];
+    (ends(), state(), who, (timer, left), prop::bool::weighted(0.1)).prop_map(
+        |(ends, state, (inode, cookie, mini), (timer, timer_left), odd)| {
+            let may_be_mini = matches!(state, State::SynRecv | State::FinWait2);
+            let mini = if odd { mini } else { state == State::TimeWait || may_be_mini && mini };
+            let closed = mini && state != State::SynRecv;
+            Observation {
+                ends,
+                state,
+                inode: if mini && !odd { 0 } else { inode },
+                uid: 0,
+                mini,
+                tx_queue: 0,
+                rx_queue: 0,
+                timer: if closed && !odd { Timer::TimeWait } else { timer },
+                timer_left,
+                retransmits: 0,
+                cookie,
+                ifindex: 0,
+                backlog_limit: None,
+            }
+        },
+    )
+}
+
+/// A step that the kernel makes.
+fn change() -> impl Strategy<Value = What> {
+    let caller = option::of((1..4_i32).prop_map(|pid| Caller { pid, comm: None }));
+    let cut = option::of(select(vec![Cut::Reset, Cut::Refused, Cut::TimedOut]));
+    let edge = select(EDGES.to_vec()).prop_map(|edge| (edge.from, edge.to));
+    let step = (edge, any::<bool>(), caller, cut);
+    (0..4_u64, ends(), step)
+        .prop_map(|(socket, ends, ((from, to), passive, caller, cut))| {
+            let (time, netns) = (Stamp::default(), Some(1));
+            // Only a listener's child is born so.
+            let passive = passive && to == State::SynRecv;
+            Change { time, netns, socket, ends, from, to, passive, caller, cut }
+        })
+        .prop_map(What::Change)
+}

@@ -1,0 +1,120 @@
+//! A history as its readers see it: through the monitor, as records and pictures.
+
+use super::ledger::Ledger;
+use super::readings::{HOLDER, Move, Script, Time};
+use crate::support::record::{Life, Line, Listed};
+use serde::Serialize;
+use std::cell::RefCell;
+use tcplapse::error::Result;
+use tcplapse::filter::{Filter, ProcessFilter};
+use tcplapse::monitor::Monitor;
+use tcplapse::owner::register::Register;
+use tcplapse::reading::{Origin, Question, Reading};
+use tcplapse::source::Source;
+use tcplapse::stop::Stop;
+use tcplapse::transition::Event;
+use tcplapse::view::conversation::Conversations;
+use tcplapse::view::diagram::Diagram;
+use tcplapse::view::event::EventRecord;
+use tcplapse::view::timeline::Lives;
+use tcplapse::view::{News, Told};
+
+/// A history as a source: what the monitor asks is answered by its next reading.
+struct Played {
+    script: Script,
+    asked: RefCell<Vec<Question>>,
+}
+
+impl Source for Played {
+    fn next(&mut self, _: &Stop) -> Result<Option<Reading>> {
+        Ok(self.script.next(&self.asked.take()))
+    }
+
+    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+        self.asked.replace(questions.to_vec());
+        Ok(None)
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Trace
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Every view of one run.
+struct Views {
+    /// Records of sockets that match only later begin in the middle of a life.
+    ledger: Option<Ledger>,
+    lives: Lives,
+    conversations: Conversations,
+    diagram: Diagram,
+}
+
+/// Plays a history to all views, with or without a filter by process.
+///
+/// # Panics
+/// Where what is shown is not as promised.
+pub(super) fn show(moves: Vec<Move>, of_a_process: bool) {
+    let pids = if of_a_process { vec![HOLDER] } else { Vec::new() };
+    let process = ProcessFilter { pids, ..ProcessFilter::default() };
+    let filter = Filter { process, ..Filter::default() };
+    let source = Played { script: Script::new(moves), asked: RefCell::default() };
+    let mut monitor = Monitor::new(Box::new(source), Box::new(Register::default()), &filter);
+    let stop = Stop::of_command(&[]).expect("signals can be caught");
+    let mut views = Views {
+        ledger: (!of_a_process).then(|| Ledger::new(Time::Anyhow)),
+        lives: Lives::default(),
+        conversations: Conversations::default(),
+        diagram: Diagram::default(),
+    };
+    while let Some(news) = monitor.read(&stop).expect("a script has no errors") {
+        views.take(&news, &mut monitor);
+    }
+}
+
+impl Views {
+    fn take(&mut self, news: &[News], monitor: &mut Monitor<'_>) {
+        self.lives.take(news, || monitor.followed());
+        for news in news {
+            if let News::Told(told) = news {
+                self.tell(told);
+            }
+        }
+        self.conversations.overdue(monitor.read_at());
+        self.diagram.stand(monitor.states());
+        for socket in monitor.sockets() {
+            Listed::parse(&json(&socket));
+        }
+        let at = monitor.read_at();
+        for (now, owner) in monitor.lives() {
+            let life = self.lives.so_far(&now, &owner, at, true);
+            life.iter().for_each(|life| drop(Life::parse(&json(life))));
+        }
+    }
+
+    fn tell(&mut self, told: &Told) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.enter(&told.transition);
+        }
+        self.diagram.take(told);
+        let ends = told.transition.ends;
+        let ended = self.lives.ended(told);
+        match told.transition.event {
+            Event::Present | Event::Opened => self.conversations.begin(ends),
+            Event::Changed => {}
+            Event::Closed => {
+                assert!(ended.is_some(), "its life is not told: {told:?}");
+                self.conversations.end(ends, ended.clone());
+            }
+        }
+        ended.iter().for_each(|life| drop(Life::parse(&json(life))));
+        Line::parse(&json(&EventRecord::new(told.clone(), Origin::Trace)));
+    }
+}
+
+fn json(record: &impl Serialize) -> String {
+    serde_json::to_string(record).expect("records are JSON")
+}
