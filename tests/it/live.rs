@@ -4,8 +4,12 @@
 mod actor;
 mod check;
 mod churn;
+mod crowd;
 mod judge;
+mod mounts;
+mod names;
 mod owners;
+mod pauses;
 mod record;
 mod reuse;
 mod rules;

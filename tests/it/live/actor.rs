@@ -5,16 +5,20 @@
 //! ```text
 //! listen NAME ADDR BACKLOG      connect NAME LOCAL REMOTE     accept LISTENER → names
 //! shutdown|close|reset NAME     drop all|syn|ack|none NAME    private ADDR
+//! descriptors COUNT             fd NAME                       rename BYTE,BYTE…
 //! ```
 //! An accepted socket is named after its remote end.
 
 use crate::support::actor::{ACTOR, ANSWER};
 use crate::support::sockets::{self, Drop, connecting, end, listener};
 use nix::sched::{CloneFlags, unshare};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::Socket;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddrV4};
+use std::os::fd::AsRawFd;
 use std::sync::mpsc::{Sender, channel};
 
 /// No test: it asserts nothing and does nothing unless another test starts it as an actor. The
@@ -40,6 +44,8 @@ fn actor() {
 #[derive(Default)]
 struct Stage {
     sockets: HashMap<String, Socket>,
+    /// Descriptors of no socket.
+    others: Vec<File>,
     /// Threads with a descriptor table of their own; each ends with its sender.
     threads: Vec<Sender<()>>,
 }
@@ -64,6 +70,9 @@ impl Stage {
             }
             ["drop", what, name] => filter(self.get(name)?, what).map(|()| String::new()),
             ["private", addr] => self.private(parse(addr)?),
+            ["descriptors", count] => self.fill(parse(count)?).map(|()| String::new()),
+            ["fd", name] => self.get(name).map(|socket| socket.as_raw_fd().to_string()),
+            ["rename", name] => rename(name).map(|()| String::new()),
             _ => Err(ErrorKind::Unsupported.into()),
         }
     }
@@ -109,6 +118,17 @@ impl Stage {
         Ok(local.to_string())
     }
 
+    /// Opens this many descriptors.
+    fn fill(&mut self, count: u64) -> io::Result<()> {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+        self.others.push(File::open("/dev/null")?);
+        for _ in 1..count {
+            self.others.push(self.others[0].try_clone()?);
+        }
+        Ok(())
+    }
+
     fn get(&self, name: &str) -> io::Result<&Socket> {
         self.sockets.get(name).ok_or_else(|| ErrorKind::NotFound.into())
     }
@@ -125,6 +145,12 @@ fn filter(socket: &Socket, what: &str) -> io::Result<()> {
         "ack" => Drop::Ack.attach(socket),
         _ => socket.detach_filter(),
     }
+}
+
+/// Gives the process a name of any bytes.
+fn rename(name: &str) -> io::Result<()> {
+    let bytes: Vec<u8> = name.split(',').map(parse).collect::<io::Result<_>>()?;
+    std::fs::write("/proc/self/comm", bytes)
 }
 
 fn parse<T: std::str::FromStr>(word: &str) -> io::Result<T> {

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod actor;
+pub(crate) mod mounts;
 pub(crate) mod netns;
 pub(crate) mod program;
 pub(crate) mod record;

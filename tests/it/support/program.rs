@@ -142,13 +142,18 @@ impl Watch {
         })
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("it is our child and still runs");
+    }
+
     /// Ends it as `kill` does and returns all it said.
     ///
     /// # Panics
     /// If it does not end with status 0.
     pub(crate) fn stop(mut self) -> Vec<Line> {
-        let pid = i32::try_from(self.child.id()).expect("a pid");
-        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it is our child and still runs");
+        self.signal(Signal::SIGTERM);
         let status = self.child.wait().expect("it is our child");
         self.reader.take().expect("not joined yet").join().expect("it reads until the end");
         let mut stderr = String::new();

@@ -1,13 +1,13 @@
 //! The kernel's own account of every state change: the tracepoint `sock:inet_sock_set_state`, in
 //! an instance of tracefs that nobody else uses.
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
+use super::mounts::mount_privately;
+use nix::mount::{MntFlags, umount2};
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
@@ -43,14 +43,15 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Starts tracing what has one of these ports: the trace is of the whole machine. The calling thread gets a mount namespace of its own, in which tracefs is
-    /// mounted: the machine's mounts stay as they are.
+    /// Starts tracing what has one of these ports: the trace is of the whole machine. The calling
+    /// thread gets a mount namespace of its own, in which tracefs is mounted.
     ///
     /// # Errors
     /// What the kernel does not allow, or does not have.
     pub(crate) fn start(ports: RangeInclusive<u16>) -> Result<Self, String> {
         let mount_point = tempfile::tempdir().map_err(|error| error.to_string())?;
-        mount_privately(mount_point.path()).map_err(|error| format!("no tracefs: {error}"))?;
+        mount_privately("tracefs", mount_point.path(), None)
+            .map_err(|error| format!("no tracefs: {error}"))?;
         let name = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let instance = mount_point.path().join(format!("instances/judge-{}-{}", name.0, name.1));
         let trace = Self { instance, mount_point };
@@ -112,13 +113,6 @@ impl Drop for Trace {
         let _ = fs::remove_dir(&self.instance);
         let _ = umount2(self.mount_point.path(), MntFlags::MNT_DETACH);
     }
-}
-
-fn mount_privately(at: &Path) -> nix::Result<()> {
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    let nothing = None::<&str>;
-    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
-    mount(Some("tracefs"), at, Some("tracefs"), MsFlags::empty(), nothing)
 }
 
 /// `it-1234  [000] ..s2.  61.250123: inet_sock_set_state: family=AF_INET … oldstate=…`
