@@ -9,7 +9,7 @@ use crate::coverage::Coverage;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::owner::book::Book;
-use crate::owner::{Finder, OwnerSource, Process};
+use crate::owner::{Finder, Inodes, OwnerSource, Process};
 use crate::reading::{Origin, Reading, Stamp};
 use crate::source::Source;
 use crate::stop::Stop;
@@ -18,6 +18,7 @@ use crate::transition::{Conclusion, Event, LifeId, Transition};
 use crate::view::{News, Told};
 use standing::Looks;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use unowned::Unowned;
 
 /// So many questions are asked without waiting for the last of the events that came together.
@@ -33,7 +34,7 @@ pub struct Monitor<'a> {
     tracker: Tracker,
     book: Book,
     /// Who acted on a socket in its own system call, and when (boot time, µs).
-    callers: HashMap<LifeId, (Process, u64)>,
+    callers: HashMap<LifeId, (Rc<Process>, u64)>,
     /// Lives that have once matched the filter by process, if there is one: they stay matched.
     matched: HashSet<LifeId>,
     coverage: Coverage,
@@ -43,7 +44,7 @@ pub struct Monitor<'a> {
     read_at: Stamp,
     looks: Looks,
     /// Inodes of sockets that were found with owners which do not match.
-    others: HashSet<u64>,
+    others: Inodes,
 }
 
 impl<'a> Monitor<'a> {
@@ -62,7 +63,7 @@ impl<'a> Monitor<'a> {
             undecided_told: false,
             read_at: Stamp::default(),
             looks: Looks::default(),
-            others: HashSet::new(),
+            others: Inodes::default(),
         }
     }
 
@@ -256,7 +257,7 @@ impl<'a> Monitor<'a> {
         let denied = told.owner.source == OwnerSource::Denied;
         let matches = filter.is_empty()
             || self.matched.contains(&life)
-            || self.owner_passes(filter, &told.owner, told.transition.uid);
+            || told.owner.satisfies(filter, told.transition.uid);
         let uid_decides = !filter.needs_owner() && told.transition.uid.is_some() && !denied;
         let ownerless = told.owner.main.is_none() && (denied || told.transition.last_inode == 0);
         if shown && ownerless && !uid_decides && told.transition.event != Event::Closed {

@@ -1,9 +1,9 @@
 //! Whose sockets they are: looked for when they are new, and again when there is news of them.
 
 use super::Monitor;
-use crate::owner::{Among, Attribution, Holder, OwnerSource, Process};
+use crate::owner::{Among, Attribution, Holder, Inodes, OwnerSource, Process};
 use crate::transition::{Conclusion, Event, LifeId};
-use std::collections::HashSet;
+use std::rc::Rc;
 
 impl<'a> Monitor<'a> {
     /// Looks for the holders of sockets that nobody has looked for yet; where a process is asked
@@ -13,10 +13,12 @@ impl<'a> Monitor<'a> {
         if !(is_pass || again) {
             return;
         }
-        let came = self.tracker.take_new_inodes().into_iter();
-        let mut new: HashSet<u64> = came.filter(|inode| !self.book.knows(*inode)).collect();
+        let came = self.tracker.take_new_inodes();
+        let mut new = Inodes::default();
+        new.reserve(came.len());
+        new.extend(came.into_iter().filter(|inode| !self.book.knows(*inode)));
         if again {
-            let ownerless = |inode: &u64| self.book.holders(*inode).is_empty();
+            let ownerless = |inode: &u64| !self.book.is_held(*inode);
             new.extend(self.tracker.shown_inodes().filter(ownerless));
         }
         self.find(self.among(), &new);
@@ -32,7 +34,7 @@ impl<'a> Monitor<'a> {
         if filter.needs_owner() { Among::Matching(filter) } else { Among::All(filter) }
     }
 
-    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) {
+    fn find(&mut self, among: Among<'_>, wanted: &Inodes) {
         if !wanted.is_empty() {
             let found = self.finder.find(among, wanted);
             self.book.learn(wanted, found);
@@ -42,13 +44,13 @@ impl<'a> Monitor<'a> {
     /// Makes sure that the holders of sockets with news still hold them, and looks again for
     /// those that do not, and for those never found.
     pub(super) fn prove(&mut self, conclusions: &[Conclusion]) {
-        let (mut doubtful, mut listeners) = (HashSet::new(), HashSet::new());
+        let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
         for conclusion in conclusions {
             let Conclusion::Transition(told) = conclusion else { continue };
             if !self.filter.wants_ends(&told.ends) {
                 continue;
             }
-            if told.last_inode == 0 && !self.book.holders(told.listener).is_empty() {
+            if told.last_inode == 0 && self.book.is_held(told.listener) {
                 listeners.insert(told.listener);
             }
             if told.inode != 0 && !self.still_proven(told.inode) {
@@ -89,15 +91,13 @@ impl<'a> Monitor<'a> {
 
     /// Whether the holders of a socket were seen, for this reading, to hold it, or looked for.
     pub(super) fn still_proven(&mut self, inode: u64) -> bool {
-        if self.book.is_proven(inode) || self.book.just_looked_for(inode) {
+        if self.book.is_settled(inode) {
             return true;
         }
-        let mut holders: Vec<Holder> = self.book.holders(inode).to_vec();
+        let mut holders: Vec<Holder> = self.book.holders(inode).collect();
         holders.retain(|holder| self.holds(holder, inode));
-        if !holders.is_empty() {
-            // Whoever has let go since is no holder any more.
-            self.book.confirm(inode, holders);
-        }
+        // Whoever has let go since is no holder any more, unless nobody was seen to hold it.
+        self.book.confirm(inode, &holders);
         self.book.is_proven(inode)
     }
 
@@ -126,14 +126,14 @@ impl<'a> Monitor<'a> {
             return found;
         }
         let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
-        let main = self.book.named(last_inode, process.clone());
+        let main = self.book.named(last_inode, Rc::clone(process));
         Attribution { main: Some(main), holders: found.holders, source }
     }
 
     /// A process that could not be asked any more, as it was known when it acted before.
-    pub(super) fn best_known(&self, life: LifeId, process: Process) -> Process {
+    pub(super) fn best_known(&self, life: LifeId, process: Process) -> Rc<Process> {
         let before = self.callers.get(&life).map(|(before, _)| before);
         let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
-        same.cloned().unwrap_or(process)
+        same.cloned().unwrap_or_else(|| Rc::new(process))
     }
 }

@@ -3,7 +3,7 @@
 use super::Monitor;
 use crate::filter::{Filter, Match, ProcessFilter};
 use crate::owner::book::Found;
-use crate::owner::{Among, Attribution};
+use crate::owner::{Among, Attribution, ByInode, Inodes};
 use crate::reading::Snapshot;
 use crate::tcp::state::State;
 use crate::transition::{LifeId, Standing, Transition};
@@ -101,26 +101,13 @@ impl Monitor<'_> {
         let Transition { ends, from, to, uid, .. } = told.transition;
         filter.wants_ends(&ends)
             && filter.wants_change(from, to)
-            && self.owner_passes(&filter.process, &told.owner, uid)
+            && told.owner.satisfies(&filter.process, uid)
     }
 
     fn is_owned(&self, filter: &ProcessFilter, now: &Standing) -> bool {
         filter.is_empty() || {
             let owner = self.owner(now.life, now.inode, now.last_inode, now.listener);
-            self.owner_passes(filter, &owner, now.uid)
-        }
-    }
-
-    /// Whether an owner satisfies a filter, or the socket's own user where there is none.
-    pub(super) fn owner_passes(
-        &self,
-        filter: &ProcessFilter,
-        owner: &Attribution,
-        uid: Option<u32>,
-    ) -> bool {
-        match owner.main {
-            Some(_) => self.book.any_matches(owner, filter),
-            None => filter.matches_socket_uid(uid),
+            owner.satisfies(filter, now.uid)
         }
     }
 
@@ -172,7 +159,7 @@ impl Monitor<'_> {
         let comes_to_match = |now: &Standing| {
             self.is_unmatched(now) && {
                 let owner = self.book.attribute(now.inode, now.last_inode, now.listener, filter);
-                self.book.any_matches(&owner, filter)
+                owner.matches(filter)
             }
         };
         let new = self.tracker.standings().filter(comes_to_match).map(|now| now.life);
@@ -192,18 +179,18 @@ impl Monitor<'_> {
     }
 }
 
-fn inodes(sockets: &[Standing]) -> HashSet<u64> {
+fn inodes(sockets: &[Standing]) -> Inodes {
     sockets.iter().map(|now| now.inode).collect()
 }
 
 /// The inodes whose holders were all read, and do not match.
-fn owned_by_others(found: &Found, filter: &ProcessFilter) -> HashSet<u64> {
+fn owned_by_others(found: &Found, filter: &ProcessFilter) -> Inodes {
     let of_others: HashMap<_, _> = found
         .processes
         .iter()
         .map(|process| (process.identity(), filter.matches(process) == Match::No))
         .collect();
-    let mut owned: HashMap<u64, bool> = HashMap::new();
+    let mut owned: ByInode<bool> = ByInode::default();
     for (inode, holder) in &found.holders {
         let other = of_others.get(&holder.process()).is_some_and(|other| *other);
         *owned.entry(*inode).or_insert(true) &= other;

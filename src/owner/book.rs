@@ -1,8 +1,14 @@
 //! Who holds which socket: what the scans found, kept as long as a life refers to it. Pure.
+//!
+//! There may be a hundred thousand sockets, so a line of the book is short: one descriptor stands
+//! in it, and its process is one that many lines share.
 
-use super::{Attribution, Holder, OwnerSource, Process, put_in_order};
+mod roll;
+
+use super::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
 use crate::filter::{Match, ProcessFilter};
-use std::collections::{HashMap, HashSet};
+use roll::{Held, Roll};
+use std::rc::Rc;
 
 /// Room for this many more entries than there are lives before the book is cleaned: a scan of
 /// everything is too dear to repeat, a stale line is not.
@@ -19,25 +25,45 @@ pub struct Found {
     pub denied: u64,
 }
 
-/// What is known of each inode.
+/// What is known of each inode. It holds at most twice as many as there are lives, and their
+/// processes, and a constant more: see [`Book::sweep`].
 #[derive(Debug, Default)]
 pub struct Book {
-    sockets: HashMap<u64, Entry>,
-    processes: HashMap<(i32, u64), Process>,
+    sockets: ByInode<Entry>,
+    processes: Roll,
     /// The boot time (µs) of the reading: what was found for this one needs no second look.
     round: u64,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
-    holders: Vec<Holder>,
-    /// It was looked for in vain, while some processes could not be read.
-    denied: bool,
-    /// The round in which it was last looked for, and that in which its holders were last seen
-    /// to hold it.
-    looked_for: u64,
+    holders: Holders,
+    looked_for: LookedFor,
+    /// The round in which its holders were last seen to hold it.
     proven: u64,
 }
+
+/// The round in which a socket was last looked for, and whether some processes could not be read
+/// then: in one word, since there is one for every socket.
+#[derive(Debug, Clone, Copy, Default)]
+struct LookedFor(u64);
+
+/// The holders of one socket, in the order of their processes' start. Nearly every socket has one,
+/// in its process's only table.
+#[derive(Debug, Default)]
+enum Holders {
+    #[default]
+    Nobody,
+    One {
+        process: u32,
+        fd: i32,
+    },
+    Several(Box<Several>),
+}
+
+/// Behind one pointer of one word.
+#[derive(Debug)]
+struct Several(Box<[Held]>);
 
 impl Book {
     /// A new reading of this boot time (µs): what was proven before has to be proven again.
@@ -50,51 +76,61 @@ impl Book {
         self.sockets.contains_key(&inode)
     }
 
-    /// Whether its holders were seen to hold it for this very reading.
-    pub fn is_proven(&self, inode: u64) -> bool {
-        self.sockets
-            .get(&inode)
-            .is_some_and(|entry| !entry.holders.is_empty() && entry.proven == self.round)
+    /// Whether nothing has been looked for.
+    pub fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
     }
 
-    /// Whether it has been looked for in this very round: a second scan would find no more.
-    pub fn just_looked_for(&self, inode: u64) -> bool {
-        self.sockets.get(&inode).is_some_and(|entry| entry.looked_for == self.round)
+    /// Whether its holders were seen to hold it for this very reading.
+    pub fn is_proven(&self, inode: u64) -> bool {
+        self.sockets.get(&inode).is_some_and(|entry| self.proves(entry))
+    }
+
+    fn proves(&self, entry: &Entry) -> bool {
+        entry.proven == self.round && !entry.holders.is_empty()
+    }
+
+    /// Whether it needs no look now: its holders were seen to hold it for this very reading, or it
+    /// has been looked for in this round, and a second scan would find no more.
+    pub fn is_settled(&self, inode: u64) -> bool {
+        let settled = |entry: &Entry| self.proves(entry) || entry.looked_for.round() == self.round;
+        self.sockets.get(&inode).is_some_and(settled)
+    }
+
+    /// Whether anybody was found to hold it.
+    pub fn is_held(&self, inode: u64) -> bool {
+        self.sockets.get(&inode).is_some_and(|entry| !entry.holders.is_empty())
     }
 
     /// The holders found so far.
-    pub fn holders(&self, inode: u64) -> &[Holder] {
-        self.sockets.get(&inode).map_or(&[], |entry| &entry.holders)
+    pub fn holders(&self, inode: u64) -> impl Iterator<Item = Holder> {
+        self.held(inode).map(|held| self.processes.holder(held))
     }
 
     /// Takes in what a scan for these inodes found. Other sockets that came to light are noted
-    /// where they were known before without a holder.
-    pub fn learn(&mut self, wanted: &HashSet<u64>, found: Found) {
-        for process in found.processes {
-            self.processes.insert(process.identity(), process);
-        }
-        let mut seen: HashMap<u64, Vec<Holder>> = HashMap::new();
-        for (inode, holder) in found.holders {
-            if wanted.contains(&inode) || self.knows(inode) {
-                seen.entry(inode).or_default().push(holder);
-            }
-        }
+    /// where they were known before.
+    pub fn learn(&mut self, wanted: &Inodes, found: Found) {
+        let Found { processes, mut holders, denied } = found;
+        let looked_for = LookedFor::new(self.round, denied > 0);
+        self.sockets.reserve(wanted.iter().filter(|inode| !self.knows(**inode)).count());
         for inode in wanted {
-            let entry = self.sockets.entry(*inode).or_default();
-            (entry.denied, entry.looked_for) = (found.denied > 0, self.round);
+            self.sockets.entry(*inode).or_default().looked_for = looked_for;
         }
-        for (inode, mut holders) in seen {
-            put_in_order(&mut holders);
-            holders.shrink_to_fit();
-            let entry = self.sockets.entry(inode).or_default();
-            (entry.holders, entry.proven) = (holders, self.round);
+        // A process that holds none of these is of no use, and a socket whose process is not told
+        // has nobody to be told of.
+        let mut told = self.processes.tell(processes);
+        holders.sort_unstable_by_key(|(inode, holder)| (*inode, holder.order()));
+        for socket in holders.chunk_by(|(inode, _), (other, _)| inode == other) {
+            let Some(entry) = self.sockets.get_mut(&socket[0].0) else { continue };
+            entry.take(socket.iter().filter_map(|(_, holder)| told.note(holder)), self.round);
         }
     }
 
     /// These of its holders were seen to hold it just now.
-    pub fn confirm(&mut self, inode: u64, holders: Vec<Holder>) {
+    pub fn confirm(&mut self, inode: u64, holders: &[Holder]) {
         if let Some(entry) = self.sockets.get_mut(&inode) {
-            (entry.holders, entry.proven) = (holders, self.round);
+            let held = holders.iter().filter_map(|holder| self.processes.held(holder));
+            entry.take(held, self.round);
         }
     }
 
@@ -105,10 +141,12 @@ impl Book {
 
     /// A process that was gone when it was asked for its name, as it was known when it was found
     /// to hold this inode.
-    pub fn named(&self, inode: u64, process: Process) -> Process {
-        let same = |holder: &&Holder| holder.pid == process.pid;
-        let known = self.holders(inode).iter().find(same).and_then(|holder| self.process(holder));
-        known.filter(|_| process.is_unknown()).cloned().unwrap_or(process)
+    pub fn named(&self, inode: u64, process: Rc<Process>) -> Rc<Process> {
+        if !process.is_unknown() {
+            return process;
+        }
+        let mut holders = self.held(inode).map(|held| self.processes.process(held));
+        holders.find(|holder| holder.pid == process.pid).cloned().unwrap_or(process)
     }
 
     /// Forgets who held this inode before a life with it began at this boot time (µs).
@@ -116,15 +154,13 @@ impl Book {
         if let Some(entry) = self.sockets.get_mut(&inode)
             && entry.proven < born
         {
-            entry.holders.clear();
+            entry.holders = Holders::Nobody;
         }
     }
 
     /// A process may have been renamed since it was found.
     pub fn rename(&mut self, holder: &Holder, comm: Vec<u8>) {
-        if let Some(process) = self.processes.get_mut(&holder.process()) {
-            process.comm = comm;
-        }
+        self.processes.rename(holder, comm);
     }
 
     /// Whose socket it is: `inode` as the kernel shows it now, `last` as it showed it last in
@@ -136,162 +172,114 @@ impl Book {
         listener: u64,
         filter: &ProcessFilter,
     ) -> Attribution {
-        let own = self.holders(last);
-        if !own.is_empty() {
-            let proven = inode != 0 && self.is_proven(inode);
+        if let Some(entry) = self.sockets.get(&last)
+            && !entry.holders.is_empty()
+        {
+            let proven = if inode == last { self.proves(entry) } else { self.is_proven(inode) };
             let source = if proven { OwnerSource::Proven } else { OwnerSource::Remembered };
-            return self.attribution(own, filter, source);
+            return self.attribution(&entry.holders, filter, source);
         }
         // An inode that nobody was found to hold was accepted, so the listener proves nothing.
         if last == 0
             && let Some(main) = self.single_process(listener)
         {
-            return Attribution {
-                main: Some(main.clone()),
-                holders: Vec::new(),
-                source: OwnerSource::Listener,
-            };
+            let main = Some(Rc::clone(main));
+            return Attribution { main, holders: Vec::new(), source: OwnerSource::Listener };
         }
         let asked = if last == 0 { listener } else { last };
-        let denied = self.sockets.get(&asked).is_some_and(|entry| entry.denied);
+        let denied = self.sockets.get(&asked).is_some_and(|entry| entry.looked_for.denied());
         let source = if denied { OwnerSource::Denied } else { OwnerSource::Unknown };
         Attribution { main: None, holders: Vec::new(), source }
     }
 
-    /// Whether any of the owners satisfies the filter.
-    pub fn any_matches(&self, owner: &Attribution, filter: &ProcessFilter) -> bool {
-        let holders = owner.holders.iter().filter_map(|(holder, _)| self.process(holder));
-        owner.main.iter().chain(holders).any(|process| filter.matches(process) == Match::Yes)
-    }
-
-    /// Forgets what no life refers to any more, when there is much of it.
+    /// Forgets what no life refers to any more, when there is much of it: sockets, and processes,
+    /// which may be new ones each time with sockets that stay.
     pub fn sweep(&mut self, lives: usize, in_use: impl Iterator<Item = u64>) {
-        if self.sockets.len() <= 2 * lives + SLACK {
+        let most = 2 * lives + SLACK;
+        if self.sockets.len() > most {
+            let in_use: Inodes = in_use.collect();
+            self.sockets.retain(|inode, _| in_use.contains(inode));
+            self.sockets.shrink_to(most);
+        } else if !self.processes.has_grown() {
             return;
         }
-        let in_use: HashSet<u64> = in_use.collect();
-        self.sockets.retain(|inode, _| in_use.contains(inode));
-        let holders = self.sockets.values().flat_map(|entry| &entry.holders);
-        let alive: HashSet<_> = holders.map(Holder::process).collect();
-        self.processes.retain(|identity, _| alive.contains(identity));
+        let holders = self.sockets.values().flat_map(|entry| entry.holders.iter());
+        self.processes.sweep(holders);
     }
 
-    fn process(&self, holder: &Holder) -> Option<&Process> {
-        self.processes.get(&holder.process())
+    fn held(&self, inode: u64) -> impl Iterator<Item = Held> + Clone {
+        self.sockets.get(&inode).into_iter().flat_map(|entry| entry.holders.iter())
     }
 
     /// The process that alone holds a socket, through however many descriptors.
-    fn single_process(&self, inode: u64) -> Option<&Process> {
-        let (first, rest) = self.holders(inode).split_first()?;
-        rest.iter().all(|holder| holder.pid == first.pid).then(|| self.process(first))?
+    fn single_process(&self, inode: u64) -> Option<&Rc<Process>> {
+        let mut holders = self.held(inode);
+        let first = self.processes.process(holders.next()?);
+        holders.all(|held| self.processes.process(held).pid == first.pid).then_some(first)
     }
 
     fn attribution(
         &self,
-        holders: &[Holder],
+        holders: &Holders,
         filter: &ProcessFilter,
         source: OwnerSource,
     ) -> Attribution {
-        let mut processes = holders.iter().filter_map(|holder| self.process(holder));
-        let wanted = |process: &&Process| filter.matches(process) == Match::Yes;
+        let mut processes = holders.iter().map(|held| self.processes.process(held));
+        let wanted = |process: &&Rc<Process>| filter.matches(process) == Match::Yes;
         let main = processes.clone().find(wanted).or_else(|| processes.next()).cloned();
-        let named = |holder: &Holder| {
-            let comm = self.process(holder).map(|process| process.comm.clone());
-            (holder.clone(), comm.unwrap_or_default())
-        };
+        let named =
+            |held: Held| (self.processes.holder(held), Rc::clone(self.processes.process(held)));
         Attribution { main, holders: holders.iter().map(named).collect(), source }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::owner::Exe;
-    use regex::bytes::Regex;
-
-    fn process(pid: i32, start: u64, comm: &str) -> Process {
-        let comm = comm.as_bytes().to_vec();
-        Process { pid, start, comm, exe: Exe::None, cmdline: Vec::new(), uid: None }
-    }
-
-    fn found(holders: &[(u64, &Process, i32)], denied: u64) -> Found {
-        let holder = |(inode, process, fd): &(u64, &Process, i32)| {
-            let Process { pid, start, .. } = **process;
-            (*inode, Holder { pid, start, task: pid, fd: *fd })
+impl Entry {
+    /// These hold it, in order, as was seen in this round; if they are nobody, nothing was seen.
+    fn take(&mut self, mut held: impl Iterator<Item = Held>, round: u64) {
+        let Some(first) = held.next() else { return };
+        self.proven = round;
+        self.holders = match (first, held.next()) {
+            (Held { process, task: None, fd }, None) => Holders::One { process, fd },
+            (_, second) => {
+                let mut all: Vec<Held> = [first].into_iter().chain(second).chain(held).collect();
+                all.dedup_by_key(|held| (held.process, held.fd));
+                Holders::Several(Box::new(Several(all.into())))
+            }
         };
-        let processes = holders.iter().map(|(_, process, _)| (*process).clone()).collect();
-        Found { processes, holders: holders.iter().map(holder).collect(), denied }
-    }
-
-    fn wanted(inodes: &[u64]) -> HashSet<u64> {
-        inodes.iter().copied().collect()
-    }
-
-    /// Main owner's pid and provenance.
-    fn told(book: &Book, inode: u64, last: u64, listener: u64) -> (Option<i32>, OwnerSource) {
-        let owner = book.attribute(inode, last, listener, &ProcessFilter::default());
-        (owner.main.map(|process| process.pid), owner.source)
-    }
-
-    #[test]
-    fn an_owner_is_proven_in_the_round_it_was_seen_and_remembered_after() {
-        let mut book = Book::default();
-        book.begin_round(1);
-        book.learn(&wanted(&[7]), found(&[(7, &process(10, 1, "client"), 3)], 0));
-        assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));
-        assert_eq!(told(&book, 0, 7, 0), (Some(10), OwnerSource::Remembered), "an orphan");
-        book.begin_round(2);
-        assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Remembered));
-        book.confirm(7, book.holders(7).to_vec());
-        assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));
-    }
-
-    #[test]
-    fn the_main_owner_matches_the_filter_and_started_first() {
-        let (old, new, other) =
-            (process(30, 1, "server"), process(20, 2, "server"), process(10, 0, "inetd"));
-        let mut book = Book::default();
-        let holders = [(7, &new, 5), (7, &old, 4), (7, &other, 3)];
-        book.learn(&wanted(&[7]), found(&holders, 0));
-        let filter = ProcessFilter {
-            patterns: vec![Regex::new("server").unwrap()],
-            ..ProcessFilter::default()
-        };
-        let owner = book.attribute(7, 7, 0, &filter);
-        assert_eq!(owner.main.map(|process| process.pid), Some(30));
-        let pids: Vec<_> = owner.holders.iter().map(|(holder, _)| holder.pid).collect();
-        assert_eq!(pids, [10, 30, 20], "all that were found");
-        assert_eq!(told(&book, 7, 7, 0).0, Some(10), "without a filter the first of all");
-    }
-
-    #[test]
-    fn a_listener_speaks_for_its_children_only_if_one_process_holds_it() {
-        let (master, worker) = (process(10, 1, "server"), process(11, 2, "server"));
-        let mut book = Book::default();
-        book.learn(&wanted(&[5]), found(&[(5, &master, 3), (5, &master, 4)], 0));
-        assert_eq!(told(&book, 0, 0, 5), (Some(10), OwnerSource::Listener));
-        assert_eq!(told(&book, 9, 9, 5), (None, OwnerSource::Unknown), "it was accepted");
-        book.learn(&wanted(&[5]), found(&[(5, &master, 3), (5, &worker, 3)], 0));
-        assert_eq!(told(&book, 0, 0, 5), (None, OwnerSource::Unknown));
-    }
-
-    #[test]
-    fn what_could_not_be_read_is_denied_and_an_orphan_unknown() {
-        let mut book = Book::default();
-        book.learn(&wanted(&[7]), found(&[], 3));
-        assert_eq!(told(&book, 7, 7, 0), (None, OwnerSource::Denied));
-        assert_eq!(told(&book, 0, 0, 0), (None, OwnerSource::Unknown));
-    }
-
-    #[test]
-    fn what_no_life_refers_to_is_forgotten() {
-        let mut book = Book::default();
-        let client = process(10, 1, "client");
-        for inode in 1..=SLACK as u64 + 3 {
-            book.learn(&wanted(&[inode]), found(&[(inode, &client, 3)], 0));
-        }
-        book.sweep(1, [7].into_iter());
-        assert!(book.knows(7) && !book.knows(8));
-        assert_eq!((book.sockets.len(), book.processes.len()), (1, 1));
     }
 }
+
+impl Holders {
+    const fn is_empty(&self) -> bool {
+        matches!(self, Self::Nobody)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Held> + Clone {
+        let (one, several): (_, &[Held]) = match self {
+            Self::Nobody => (None, &[]),
+            Self::One { process, fd } => {
+                (Some(Held { process: *process, task: None, fd: *fd }), &[])
+            }
+            Self::Several(several) => (None, &several.0),
+        };
+        one.into_iter().chain(several.iter().copied())
+    }
+}
+
+impl LookedFor {
+    /// Microseconds since boot leave the highest bit free for some hundred thousand years.
+    const fn new(round: u64, denied: bool) -> Self {
+        Self(round << 1 | denied as u64)
+    }
+
+    const fn round(self) -> u64 {
+        self.0 >> 1
+    }
+
+    const fn denied(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,17 @@ use crate::reading::Caller;
 use book::Found;
 use register::Owners;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+
+/// Inodes of sockets. There may be a hundred thousand, each asked for in every poll, so they are
+/// hashed fast, yet by a seed: whoever opens sockets has some say in their numbers.
+pub type Inodes = HashSet<u64, foldhash::fast::RandomState>;
+
+/// What is known of sockets by their inodes.
+pub type ByInode<T> = HashMap<u64, T, foldhash::fast::RandomState>;
 
 /// A process as far as it was looked at. Names are bytes: they may hold anything but NUL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +59,7 @@ pub trait Finder {
     fn looks_again(&mut self) -> bool;
 
     /// Finds the holders of sockets.
-    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> Found;
+    fn find(&mut self, among: Among<'_>, wanted: &Inodes) -> Found;
 
     /// Whether the descriptor still leads to the socket; if so, how its process is called now.
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>>;
@@ -153,7 +161,7 @@ pub enum OwnerSource {
 }
 
 /// A descriptor of a socket in a process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
     /// The process.
     pub pid: i32,
@@ -170,11 +178,16 @@ impl Holder {
     pub const fn process(&self) -> (i32, u64) {
         (self.pid, self.start)
     }
+
+    /// What the holders of one socket are put in order by.
+    const fn order(&self) -> (u64, i32, i32) {
+        (self.start, self.pid, self.fd)
+    }
 }
 
 /// Brings the holders of one socket into the order of their processes' start, each once.
 fn put_in_order(holders: &mut Vec<Holder>) {
-    holders.sort_unstable_by_key(|holder| (holder.start, holder.pid, holder.fd));
+    holders.sort_unstable_by_key(Holder::order);
     holders.dedup_by_key(|holder| (holder.pid, holder.fd));
 }
 
@@ -182,9 +195,25 @@ fn put_in_order(holders: &mut Vec<Holder>) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
     /// The main owner.
-    pub main: Option<Process>,
-    /// All holders found, with the names of their processes.
-    pub holders: Vec<(Holder, Vec<u8>)>,
+    pub main: Option<Rc<Process>>,
+    /// All holders found, with their processes.
+    pub holders: Vec<(Holder, Rc<Process>)>,
     /// How this is known.
     pub source: OwnerSource,
+}
+
+impl Attribution {
+    /// Whether an owner satisfies the filter, or the socket's own user where there is none.
+    pub fn satisfies(&self, filter: &ProcessFilter, uid: Option<u32>) -> bool {
+        match self.main {
+            Some(_) => self.matches(filter),
+            None => filter.matches_socket_uid(uid),
+        }
+    }
+
+    /// Whether any of the owners satisfies the filter.
+    pub fn matches(&self, filter: &ProcessFilter) -> bool {
+        let holders = self.holders.iter().map(|(_, process)| process);
+        self.main.iter().chain(holders).any(|process| filter.matches(process) == Match::Yes)
+    }
 }

@@ -2,7 +2,7 @@
 //! a recording keeps of owners. A recorded run and its replay ask it alike. Pure.
 
 use super::book::Found;
-use super::{Among, Finder, Holder, Process, put_in_order};
+use super::{Among, ByInode, Finder, Holder, Inodes, Process, put_in_order};
 use crate::filter::{Match, ProcessFilter};
 use crate::reading::{Caller, Stamp};
 use std::collections::{HashMap, HashSet};
@@ -54,7 +54,7 @@ pub struct Register {
     processes: Processes,
     denied: Processes,
     hidden: bool,
-    holders: HashMap<u64, Vec<Holder>>,
+    holders: ByInode<Vec<Holder>>,
     callers: HashMap<i32, Process>,
     /// The boot time (µs) of the reading that is being worked on.
     round: u64,
@@ -66,9 +66,9 @@ pub struct Register {
 struct Fresh {
     round: u64,
     all: bool,
-    proven: HashSet<u64>,
+    proven: Inodes,
     /// Sockets with other holders than before, or with holders of other names.
-    changed: HashSet<u64>,
+    changed: Inodes,
 }
 
 impl Register {
@@ -93,8 +93,8 @@ impl Register {
     }
 
     /// What a survey says of these sockets, as far as it is not known. Other sockets are let go.
-    pub fn news(&self, survey: Survey, wanted: &HashSet<u64>) -> Owners {
-        let mut holders: HashMap<u64, Vec<Holder>> = HashMap::new();
+    pub fn news(&self, survey: Survey, wanted: &Inodes) -> Owners {
+        let mut holders: ByInode<Vec<Holder>> = ByInode::default();
         for (inode, holder) in survey.found.holders {
             if wanted.contains(&inode) {
                 holders.entry(inode).or_default().push(holder);
@@ -157,7 +157,7 @@ impl Register {
     }
 
     /// Sets the holders of sockets, and returns which sockets those are.
-    fn set_holders(&mut self, told: Vec<(u64, Vec<Holder>)>) -> HashSet<u64> {
+    fn set_holders(&mut self, told: Vec<(u64, Vec<Holder>)>) -> Inodes {
         let changed = told.iter().map(|(inode, _)| *inode).collect();
         let mut let_go = false;
         for (inode, holders) in told {
@@ -177,12 +177,12 @@ impl Register {
     }
 
     /// Notes what processes are called, and returns the sockets of such as were known.
-    fn set_processes(&mut self, told: Vec<Process>) -> HashSet<u64> {
+    fn set_processes(&mut self, told: Vec<Process>) -> Inodes {
         let known = |process: &&Process| self.processes.contains_key(&process.identity());
         let renamed: HashSet<_> = told.iter().filter(known).map(Process::identity).collect();
         self.processes.extend(by_identity(told));
         if renamed.is_empty() {
-            return HashSet::new();
+            return Inodes::default();
         }
         let by_renamed = |holder: &Holder| renamed.contains(&holder.process());
         let theirs = self.holders.iter().filter(|(_, holders)| holders.iter().any(by_renamed));
@@ -199,7 +199,7 @@ impl Finder for Register {
         self.fresh.round == self.round && self.fresh.all
     }
 
-    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> Found {
+    fn find(&mut self, among: Among<'_>, wanted: &Inodes) -> Found {
         let denied = self.denied.values().filter(|process| among.wants(process) != Match::No);
         let denied = denied.count() as u64 + u64::from(self.hidden);
         let mut found = Found { denied, ..Found::default() };
@@ -217,7 +217,7 @@ impl Finder for Register {
                     matches
                 });
                 if matches == Match::Yes {
-                    found.holders.push((*inode, holder.clone()));
+                    found.holders.push((*inode, *holder));
                 }
             }
         }

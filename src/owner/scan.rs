@@ -11,7 +11,7 @@ mod survey;
 
 use super::book::Found;
 use super::register::Owners;
-use super::{Among, Finder, Holder, Process};
+use super::{Among, Finder, Holder, Inodes, Process};
 use crate::filter::{Match, ProcessFilter, Tree};
 use crate::reading::Caller;
 use describe::{Described, Reads, describe, read_file, start_of, status_number, without_newline};
@@ -84,7 +84,7 @@ impl Scan {
 
     /// Finds the holders of sockets. Where some of the wanted inodes stay without one, threads with
     /// tables of their own are looked into.
-    fn search(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> (Found, Vec<Process>) {
+    fn search(&mut self, among: Among<'_>, wanted: &Inodes) -> (Found, Vec<Process>) {
         self.grow_tree();
         let found = Found { denied: u64::from(self.hidden), ..Found::default() };
         let mut search = Search { among, found, denied: Vec::new(), threaded: Vec::new() };
@@ -99,7 +99,7 @@ impl Scan {
             }
         }
         let Search { mut found, threaded, denied, .. } = search;
-        let resolved: HashSet<u64> = found.holders.iter().map(|(inode, _)| *inode).collect();
+        let resolved: Inodes = found.holders.iter().map(|(inode, _)| *inode).collect();
         if !wanted.is_subset(&resolved) {
             for (process, table) in threaded {
                 self.look_into_threads(&process, table, &mut found);
@@ -179,7 +179,7 @@ impl Finder for Scan {
         due
     }
 
-    fn find(&mut self, among: Among<'_>, wanted: &HashSet<u64>) -> Found {
+    fn find(&mut self, among: Among<'_>, wanted: &Inodes) -> Found {
         self.search(among, wanted).0
     }
 

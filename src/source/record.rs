@@ -6,14 +6,13 @@ use super::{Source, clock};
 use crate::error::Result;
 use crate::owner::register::{Owners, Register};
 use crate::owner::scan::Scan;
-use crate::owner::{Finder, Process};
+use crate::owner::{Finder, Inodes, Process};
 use crate::reading::{Observation, Origin, Question, Reading, Stamp};
 use crate::recording::{Encoder, Header, Thinner, Written};
 use crate::stop::Stop;
 use crate::transition::{Conclusion, Transition};
 use crate::view::name::escape;
 use signal_hook::consts::SIGHUP;
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,7 +43,7 @@ pub struct Recorder {
     /// News that come after it.
     waiting: Option<Entry>,
     /// The sockets that have been looked for.
-    known: HashSet<u64>,
+    known: Inodes,
     look_again: Instant,
     notices: Vec<String>,
 }
@@ -103,7 +102,7 @@ impl Recorder {
             current: None,
             quiet: None,
             waiting: None,
-            known: HashSet::new(),
+            known: Inodes::default(),
             look_again: Instant::now(),
             notices: Vec::new(),
         };

@@ -127,10 +127,10 @@ impl Socket {
 impl Owner {
     /// What is known of the owner, with names made safe.
     pub fn of(owner: &Attribution) -> Self {
-        let held = owner.holders.iter().map(|(holder, comm)| Held {
+        let held = owner.holders.iter().map(|(holder, process)| Held {
             pid: holder.pid,
             fd: holder.fd,
-            process: escape(comm),
+            process: escape(&process.comm),
         });
         Self {
             pid: owner.main.as_ref().map(|process| process.pid),

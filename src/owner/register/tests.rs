@@ -20,7 +20,7 @@ fn survey(holders: &[(u64, &Process)], denied: &[&Process]) -> Survey {
     Survey { found, denied, hidden: false }
 }
 
-fn wanted(inodes: &[u64]) -> HashSet<u64> {
+fn wanted(inodes: &[u64]) -> Inodes {
     inodes.iter().copied().collect()
 }
 
@@ -64,7 +64,7 @@ fn what_was_not_seen_for_the_reading_at_hand_is_not_passed_off_as_seen() {
     let server = process(10, "server");
     let mut register = Register::default();
     learn(&mut register, 1, &[7, 8], survey(&[(7, &server), (8, &server)], &[]));
-    let holder = register.holders(7)[0].clone();
+    let holder = register.holders(7)[0];
     assert_eq!(register.still_holds(&holder, 7).as_deref(), Some(&b"server"[..]));
     register.begin_round(2);
     assert_eq!(register.still_holds(&holder, 7), None);

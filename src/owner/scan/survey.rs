@@ -4,13 +4,13 @@ use super::Scan;
 use super::describe::Reads;
 use crate::filter::ProcessFilter;
 use crate::owner::register::Survey;
-use crate::owner::{Among, Holder, Process};
+use crate::owner::{Among, Holder, Inodes, Process};
 use std::collections::HashSet;
 
 impl Scan {
     /// Finds all holders of these sockets, with all that a filter may ask of their processes, and
     /// of those that may not be read.
-    pub fn survey(&mut self, wanted: &HashSet<u64>) -> Survey {
+    pub fn survey(&mut self, wanted: &Inodes) -> Survey {
         let (mut found, denied) = self.search(Among::All(&ProcessFilter::default()), wanted);
         let hidden = found.denied > denied.len() as u64;
         found.holders.retain(|(inode, _)| wanted.contains(inode));

@@ -63,7 +63,7 @@ impl Story {
             uid: None,
         };
         let source = OwnerSource::Proven;
-        let owner = Attribution { main: Some(main), holders: Vec::new(), source };
+        let owner = Attribution { main: Some(main.into()), holders: Vec::new(), source };
         Self { transition, owner, wanted: Vec::new(), news: Vec::new(), untold: false }
     }
 
