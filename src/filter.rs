@@ -7,7 +7,7 @@ use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use regex::bytes::Regex;
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -48,12 +48,25 @@ pub struct ProcessFilter {
     pub for_rules: bool,
 }
 
+/// A command may start a thousand processes a second for hours. So many that have exited are still
+/// known: their sockets are told when they are first seen, seconds after that at most, and need no
+/// owner to stay in the story.
+const EXITED: usize = 65_536;
+
 /// The processes that one has started, directly or not, as far as they have been seen: a set that
-/// grows while it is in use, in all its copies.
+/// changes while it is in use, in all its copies.
 #[derive(Debug, Clone)]
 pub struct Tree {
     root: i32,
-    members: Rc<RefCell<HashSet<(i32, u64)>>>,
+    members: Rc<RefCell<Members>>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    all: HashSet<(i32, u64)>,
+    living: HashSet<(i32, u64)>,
+    /// Those that have exited, in that order.
+    exited: VecDeque<(i32, u64)>,
 }
 
 impl Tree {
@@ -67,14 +80,31 @@ impl Tree {
         self.root
     }
 
-    /// Takes in a process by its pid and start.
+    /// Takes in the processes, by pid and start, that run now. The others have exited, and stay for
+    /// a while.
+    pub fn grow(&self, living: HashSet<(i32, u64)>) {
+        let Members { all, living: before, exited } = &mut *self.members.borrow_mut();
+        exited.extend(before.difference(&living));
+        all.extend(&living);
+        *before = living;
+        let too_many = exited.len().saturating_sub(EXITED);
+        for process in exited.drain(..too_many) {
+            if !before.contains(&process) {
+                all.remove(&process);
+            }
+        }
+    }
+
+    /// Takes in one more that runs.
     pub fn add(&self, process: (i32, u64)) {
-        self.members.borrow_mut().insert(process);
+        let mut members = self.members.borrow_mut();
+        members.all.insert(process);
+        members.living.insert(process);
     }
 
     /// Whether a process of this pid and start belongs to it.
     pub fn holds(&self, process: (i32, u64)) -> bool {
-        self.members.borrow().contains(&process)
+        self.members.borrow().all.contains(&process)
     }
 }
 

@@ -25,6 +25,15 @@ pub struct Found {
     pub denied: u64,
 }
 
+impl Found {
+    /// Whether all of these sockets were found.
+    pub fn has_all(&self, wanted: &Inodes) -> bool {
+        let found = self.holders.iter().map(|(inode, _)| *inode);
+        let found: Inodes = found.filter(|inode| wanted.contains(inode)).collect();
+        found.len() == wanted.len()
+    }
+}
+
 /// What is known of each inode. It holds at most twice as many as there are lives, and their
 /// processes, and a constant more: see [`Book::sweep`].
 #[derive(Debug, Default)]

@@ -7,39 +7,46 @@
 
 mod descent;
 mod describe;
+mod quiet;
 mod survey;
+mod table;
+mod threads;
 
 use super::book::Found;
 use super::register::Owners;
 use super::{Among, Finder, Holder, Inodes, Process};
 use crate::filter::{Match, ProcessFilter, Tree};
 use crate::reading::Caller;
-use describe::{Described, Reads, describe, read_file, start_of, status_number, without_newline};
+use describe::{Described, Reads, describe, name_of, status_number};
 use procfs::ProcError;
-use procfs::process::{Process as Entry, all_processes_with_root};
-use rustix::buffer::spare_capacity;
-use rustix::fs::{OFlags, PROC_SUPER_MAGIC, RawDir, readlinkat, statat, statfs};
+use procfs::process::Process as Entry;
+use quiet::{Quiet, Quiets, Sight};
+use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, open, readlinkat, statfs};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
+use table::{Table, open_dir, read_sockets, read_table, socket_inode};
+use threads::Threads;
 
 /// How often (µs) sockets without a known owner are looked for again: their process may have been
 /// started, renamed or handed the descriptor after the first look.
 const LOOK_AGAIN: u64 = 1_000_000;
-/// Two tables whose newest descriptors are the same are the same table: one that was split off
-/// (`unshare(CLONE_FILES)`) and has a socket of its own differs there.
-const SAMPLE: usize = 8;
 
 /// Looks into the processes of one procfs.
 #[derive(Debug)]
 pub struct Scan {
     root: PathBuf,
+    /// The same, open.
+    home: Option<File>,
     /// Some processes are hidden from us (`hidepid`): process 1 is there, but not for us.
     hidden: bool,
     /// The processes that held sockets at the last look.
     recent: HashSet<i32>,
+    /// What was found in processes that have not run since.
+    quiets: Quiets,
+    /// The threads that are worth a look.
+    threads: Threads,
     /// Who may not be read, as the last survey described them.
     denied: HashMap<(i32, u64), Process>,
     /// The boot time (µs) of the reading at hand, and that from which on sockets without a known
@@ -52,22 +59,18 @@ pub struct Scan {
     living: Vec<i32>,
 }
 
-/// The descriptors of one table.
-struct Table {
-    /// Its size as the directory tells it; 0 on old kernels.
-    size: u64,
-    /// The newest descriptors and where they lead.
-    sample: Vec<(i32, Vec<u8>)>,
-}
-
 impl Scan {
     /// Looks into the procfs mounted at `root`.
     pub fn new(root: &Path) -> Self {
         let is_procfs = statfs(root).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
+        let home = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         Self {
             root: root.to_owned(),
+            home: home.ok().filter(|_| is_procfs).map(File::from),
             hidden: is_procfs && !root.join("1").exists(),
             recent: HashSet::new(),
+            quiets: Quiets::default(),
+            threads: Threads::default(),
             denied: HashMap::new(),
             now: 0,
             look_again: 0,
@@ -86,28 +89,51 @@ impl Scan {
     /// tables of their own are looked into.
     fn search(&mut self, among: Among<'_>, wanted: &Inodes) -> (Found, Vec<Process>) {
         self.grow_tree();
-        let found = Found { denied: u64::from(self.hidden), ..Found::default() };
-        let mut search = Search { among, found, denied: Vec::new(), threaded: Vec::new() };
+        self.quiets.begin();
+        let mut search = Search::new(among, self.hidden);
         // Who held sockets before opens the next ones, and short-lived ones are gone soon.
         let first = std::mem::take(&mut self.recent);
         for pid in &first {
-            search.visit(self.process(*pid));
+            self.visit(*pid, &mut search);
         }
-        for entry in self.processes(among) {
-            if !entry.as_ref().is_ok_and(|entry| first.contains(&entry.pid())) {
-                search.visit(entry);
+        match self.pids(among) {
+            Ok(mut pids) => {
+                pids.retain(|pid| !first.contains(pid));
+                for pid in pids {
+                    self.visit(pid, &mut search);
+                }
             }
+            Err(error) => search.found.denied += u64::from(is_denied(&error)),
         }
+        self.quiets.end();
         let Search { mut found, threaded, denied, .. } = search;
-        let resolved: Inodes = found.holders.iter().map(|(inode, _)| *inode).collect();
-        if !wanted.is_subset(&resolved) {
-            for (process, table) in threaded {
-                self.look_into_threads(&process, table, &mut found);
-            }
+        if !threaded.is_empty() && !found.has_all(wanted) {
+            self.look_into_all_threads(threaded, &mut found);
         }
         let pids = found.processes.iter().map(|process| process.pid);
         self.recent = pids.collect();
         (found, denied)
+    }
+
+    /// Looks into a process, unless it is known what is to be found there.
+    fn visit(&mut self, pid: i32, search: &mut Search<'_>) {
+        // Read before all else, so that whatever it does meanwhile shows the next time.
+        let pulse = self.quiets.pulse(self.home.as_ref(), pid);
+        if let Some(quiet) = self.quiets.unchanged(pid, pulse)
+            && search.recall(quiet)
+        {
+            return;
+        }
+        match self.process(pid).and_then(|entry| search.look_into(&entry)) {
+            Ok(None) => {}
+            Ok(Some((process, sight))) => {
+                if let Some(pulse) = pulse {
+                    self.quiets.remember(Quiet { pulse, reads: search.reads, process, sight });
+                }
+            }
+            // It may not be read, or it has gone meanwhile.
+            Err(error) => search.found.denied += u64::from(is_denied(&error)),
+        }
     }
 
     /// A process as far as it is still there to be asked.
@@ -118,51 +144,29 @@ impl Scan {
         }
     }
 
-    /// The processes to look at, one after the other: each holds a descriptor open.
-    fn processes(
-        &self,
-        among: Among<'_>,
-    ) -> Box<dyn Iterator<Item = Result<Entry, ProcError>> + '_> {
-        let of_pid = |pid| self.process(pid).and_then(leader);
+    /// The processes to look at.
+    fn pids(&self, among: Among<'_>) -> Result<Vec<i32>, ProcError> {
         match among {
             Among::Matching(filter) if !filter.pids.is_empty() => {
-                Box::new(filter.pids.clone().into_iter().map(of_pid))
+                let pids = filter.pids.iter().copied();
+                Ok(pids.filter(|pid| self.is_leader(*pid)).collect())
             }
-            Among::Matching(ProcessFilter { tree: Some(_), .. }) => {
-                Box::new(self.living.clone().into_iter().map(of_pid))
+            Among::Matching(ProcessFilter { tree: Some(_), .. }) => Ok(self.living.clone()),
+            _ => {
+                let names = std::fs::read_dir(&self.root)?.flatten();
+                Ok(names.filter_map(|name| name.file_name().to_str()?.parse().ok()).collect())
             }
-            _ => match all_processes_with_root(&self.root) {
-                Ok(entries) => Box::new(entries),
-                Err(error) => Box::new(std::iter::once(Err(error))),
-            },
         }
+    }
+
+    /// A thread can be looked up like a process, but is not listed as one.
+    fn is_leader(&self, pid: i32) -> bool {
+        let tgid = self.process(pid).ok().and_then(|entry| status_number(&entry, b"Tgid:"));
+        tgid.is_none_or(|tgid| i32::try_from(tgid) == Ok(pid))
     }
 
     fn process(&self, pid: i32) -> Result<Entry, ProcError> {
         Entry::new_with_root(self.root.join(pid.to_string()))
-    }
-
-    fn look_into_threads(&self, process: &Process, leader: Table, found: &mut Found) {
-        let Ok(entry) = self.process(process.pid) else { return };
-        if start_of(&entry) != process.start {
-            return;
-        }
-        let Ok(tasks) = entry.tasks() else { return };
-        let mut known = vec![leader];
-        let mut holds = false;
-        for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
-            let path = format!("task/{tid}/fd");
-            let Ok(dir) = open_dir(&entry, &path) else { continue };
-            if known.iter().any(|table| table.is(&dir)) {
-                continue;
-            }
-            let before = found.holders.len();
-            known.push(read_table(&dir, (process, tid), SAMPLE, found));
-            holds |= found.holders.len() > before;
-        }
-        if holds && !found.processes.contains(process) {
-            found.processes.push(process.clone());
-        }
     }
 }
 
@@ -192,13 +196,14 @@ impl Finder for Scan {
         };
         let dir = open_dir(&entry, &table).ok()?;
         let link = readlinkat(&dir, holder.fd.to_string(), Vec::new()).ok()?;
-        let held = socket_inode(link.as_bytes())? == inode && start_of(&entry) == holder.start;
-        held.then(|| read_file(&entry, "comm").map(without_newline))?
+        let held = socket_inode(link.as_bytes())? == inode;
+        held.then(|| name_of(&entry, holder.start))?
     }
 
     fn caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
-        self.grow_tree();
-        self.ask(caller.pid, Reads::asked(filter)).named(caller)
+        let process = self.ask(caller.pid, Reads::asked(filter));
+        self.take_in(&process);
+        process.named(caller)
     }
 
     /// It looks for itself.
@@ -208,6 +213,8 @@ impl Finder for Scan {
 /// One scan under way.
 struct Search<'a> {
     among: Among<'a>,
+    /// What is read of a process for it.
+    reads: Reads,
     found: Found,
     /// Processes that could be meant, and may not be read.
     denied: Vec<Process>,
@@ -215,114 +222,79 @@ struct Search<'a> {
     threaded: Vec<(Process, Table)>,
 }
 
-impl Search<'_> {
-    /// Reads a process's descriptors if it is to be looked into.
-    fn visit(&mut self, entry: Result<Entry, ProcError>) {
-        match entry.and_then(|entry| self.look_into(&entry)) {
-            Ok(()) => {}
-            // It may not be read, or it has gone meanwhile.
-            Err(error) => self.found.denied += u64::from(is_denied(&error)),
-        }
+impl<'a> Search<'a> {
+    fn new(among: Among<'a>, hidden: bool) -> Self {
+        let found = Found { denied: u64::from(hidden), ..Found::default() };
+        let reads = Reads::asked(among.filter());
+        Self { among, reads, found, denied: Vec::new(), threaded: Vec::new() }
     }
 
-    fn look_into(&mut self, entry: &Entry) -> Result<(), ProcError> {
-        let Described { process, threads } = describe(entry, Reads::asked(self.among.filter()));
-        match self.among.wants(&process) {
-            Match::No => return Ok(()),
+    /// Looks into a process if it is wanted, and returns what is worth remembering of it.
+    fn look_into(&mut self, entry: &Entry) -> Result<Option<(Process, Sight)>, ProcError> {
+        let Described { process, threads, runs } = describe(entry, self.reads);
+        let sight = match self.among.wants(&process) {
+            Match::No => Some(Sight::NotLooked),
             Match::Unreadable => {
                 self.found.denied += 1;
-                return Ok(());
+                Some(Sight::NotLooked)
             }
-            Match::Yes => {}
-        }
-        let dir = match open_dir(entry, "fd") {
-            Ok(dir) => dir,
-            Err(error) => {
-                self.denied.extend(is_denied(&error).then_some(process));
-                return Err(error);
-            }
+            Match::Yes => match open_dir(entry, "fd") {
+                Ok(dir) => self.read(&dir, &process, threads),
+                Err(error) => {
+                    self.denied.extend(is_denied(&error).then(|| process.clone()));
+                    if !matches!(error, ProcError::PermissionDenied(_)) {
+                        return Err(error);
+                    }
+                    self.found.denied += 1;
+                    Some(Sight::Denied)
+                }
+            },
         };
+        Ok(sight.filter(|_| !threads && !runs).map(|sight| (process, sight)))
+    }
+
+    /// Reads the table of a process; if it could be read as a whole, returns what is in it.
+    fn read(&mut self, dir: &File, process: &Process, threads: bool) -> Option<Sight> {
         let before = self.found.holders.len();
-        let sampled = if threads { SAMPLE } else { 0 };
-        let table = read_table(&dir, (&process, process.pid), sampled, &mut self.found);
-        if self.found.holders.len() > before {
+        let Process { pid, start, .. } = *process;
+        let found = &mut self.found.holders;
+        let socket = |inode, fd| found.push((inode, Holder { pid, start, task: pid, fd }));
+        let whole = if threads {
+            self.threaded.push((process.clone(), read_table(dir, socket)));
+            false
+        } else {
+            read_sockets(dir, socket)
+        };
+        let sockets = &self.found.holders[before..];
+        if !sockets.is_empty() {
             self.found.processes.push(process.clone());
         }
-        if threads {
-            self.threaded.push((process, table));
-        }
-        Ok(())
+        let sockets = || sockets.iter().map(|(inode, holder)| (*inode, holder.fd)).collect();
+        whole.then(|| Sight::Sockets(sockets()))
     }
-}
 
-impl Table {
-    /// Whether the table in this directory is this one, judged by size and newest descriptors.
-    fn is(&self, dir: &File) -> bool {
-        size_of(dir) == self.size
-            && self.sample.iter().all(|(fd, link)| {
-                readlinkat(dir, fd.to_string(), Vec::new())
-                    .is_ok_and(|found| found.as_bytes() == link)
-            })
+    /// Finds what was found before; false if this needs a look.
+    fn recall(&mut self, Quiet { process, reads, sight, .. }: &Quiet) -> bool {
+        if *reads != self.reads {
+            return false;
+        }
+        match (self.among.wants(process), sight) {
+            (Match::No, _) => {}
+            (Match::Unreadable, _) => self.found.denied += 1,
+            (Match::Yes, Sight::NotLooked) => return false,
+            (Match::Yes, Sight::Denied) => {
+                self.found.denied += 1;
+                self.denied.push(process.clone());
+            }
+            (Match::Yes, Sight::Sockets(sockets)) => {
+                let Process { pid, start, .. } = *process;
+                let holder = |fd| Holder { pid, start, task: pid, fd };
+                self.found.holders.extend(sockets.iter().map(|(inode, fd)| (*inode, holder(*fd))));
+                self.found.processes.extend((!sockets.is_empty()).then(|| process.clone()));
+            }
+        }
+        true
     }
-}
-
-/// Reads all descriptors of a thread's table; sockets go to `found`, the newest descriptors into
-/// a sample of the table.
-fn read_table(
-    dir: &File,
-    (process, task): (&Process, i32),
-    sampled: usize,
-    found: &mut Found,
-) -> Table {
-    let mut sample: Vec<(i32, Vec<u8>)> = Vec::with_capacity(sampled);
-    let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
-    let mut entries = RawDir::new(dir, &mut buffer);
-    let mut link = Vec::with_capacity(64);
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name();
-        let Some(fd) = name.to_str().ok().and_then(|name| name.parse().ok()) else { continue };
-        link.clear();
-        if rustix::fs::readlinkat_raw(dir, name, spare_capacity(&mut link)).is_err() {
-            continue;
-        }
-        if let Some(inode) = socket_inode(&link) {
-            let holder = Holder { pid: process.pid, start: process.start, task, fd };
-            found.holders.push((inode, holder));
-        }
-        if sampled == 0 {
-            continue;
-        }
-        if sample.len() == sampled {
-            sample.remove(0);
-        }
-        sample.push((fd, link.clone()));
-    }
-    Table { size: size_of(dir), sample }
-}
-
-/// `socket:[4026]`.
-fn socket_inode(link: &[u8]) -> Option<u64> {
-    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// The number of descriptors since Linux 6.2, before that 0.
-fn size_of(dir: &File) -> u64 {
-    let stat = statat(dir, "", rustix::fs::AtFlags::EMPTY_PATH);
-    stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or_default())
-}
-
-fn open_dir(entry: &Entry, path: &str) -> Result<File, ProcError> {
-    entry.open_relative_flags(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)
-}
-
-/// A thread can be looked up like a process, but is not listed as one.
-fn leader(entry: Entry) -> Result<Entry, ProcError> {
-    let leader = status_number(&entry, b"Tgid:").and_then(|tgid| i32::try_from(tgid).ok());
-    if leader.is_some_and(|leader| leader != entry.pid()) {
-        return Err(ProcError::NotFound(None));
-    }
-    Ok(entry)
 }
 
 /// Forbidden, or beyond our own limits: in either case nothing is known of the process.

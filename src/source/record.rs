@@ -278,6 +278,7 @@ impl Source for Recorder {
     }
 
     fn owners(&mut self, reading: &Reading, news: &[Conclusion]) -> Result<Option<Owners>> {
+        self.scan.begin_round(reading.time().boot);
         let asked = self.asked(reading, news);
         let is_pass = matches!(reading, Reading::Snapshot(_));
         let due = is_pass && Instant::now() >= self.look_again;

@@ -1,9 +1,15 @@
 //! Who was started by whom: the processes of a command and of all that it starts.
 
 use super::Scan;
+use super::describe::{parent_of, start_of};
+use crate::owner::Process;
 use procfs::process::all_processes_with_root;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+
+/// So many parents are asked for theirs at most: nobody has more, unless pids are used again
+/// meanwhile.
+const GENERATIONS: usize = 1000;
 
 impl Scan {
     /// Takes those into the tree that have been started since the last look. Who has exited stays
@@ -11,10 +17,30 @@ impl Scan {
     pub(super) fn grow_tree(&mut self) {
         let Some(tree) = &self.tree else { return };
         self.living = descendants(&self.root, tree.root());
-        for pid in &self.living {
-            if let Ok(entry) = self.process(*pid) {
-                tree.add((*pid, super::start_of(&entry)));
+        let identity = |pid: &i32| Some((*pid, start_of(&self.process(*pid).ok()?)?));
+        tree.grow(self.living.iter().filter_map(identity).collect());
+    }
+
+    /// Takes a process into the tree if it descends from there. Whoever acts on a socket does so by
+    /// the thousand a second: its parents are asked, not everybody.
+    pub(super) fn take_in(&self, process: &Process) {
+        let Some(tree) = &self.tree else { return };
+        let mut line = Vec::new();
+        let mut next = process.identity();
+        while !tree.holds(next) {
+            let entry = self.process(next.0).ok().filter(|entry| start_of(entry) == Some(next.1));
+            let parent = entry.and_then(|entry| parent_of(&entry));
+            let Some(parent) = parent.filter(|_| line.len() < GENERATIONS) else { return };
+            line.push(next);
+            if parent == tree.root() {
+                break;
             }
+            let start = self.process(parent).ok().and_then(|entry| start_of(&entry));
+            let Some(start) = start else { return };
+            next = (parent, start);
+        }
+        for member in line {
+            tree.add(member);
         }
     }
 }
@@ -102,6 +128,21 @@ mod tests {
             assert_eq!(found, [11, 12, 13], "listed: {listed}");
             assert_eq!(descendants(procfs.path(), 21), [0_i32; 0]);
         }
+    }
+
+    #[test]
+    fn who_acts_is_taken_in_if_a_parent_of_its_parents_is() {
+        let procfs = procfs(&[(10, 1), (11, 10), (12, 11), (20, 1), (21, 20)], true);
+        let tree = crate::filter::Tree::new(10);
+        let scan = Scan::new(procfs.path()).following(Some(tree.clone()));
+        for pid in [12, 21, 10, 99] {
+            scan.take_in(&Process { start: u64::try_from(pid).unwrap(), ..Process::unknown(pid) });
+        }
+        scan.take_in(&Process { start: 1, ..Process::unknown(11) });
+        assert!(tree.holds((12, 12)) && tree.holds((11, 11)));
+        assert!(
+            ![(21, 21), (20, 20), (10, 10), (99, 99), (11, 1)].iter().any(|it| tree.holds(*it))
+        );
     }
 
     #[test]

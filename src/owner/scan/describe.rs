@@ -4,11 +4,11 @@ use super::is_denied;
 use crate::filter::ProcessFilter;
 use crate::owner::{Exe, Process, base_name};
 use procfs::process::Process as Entry;
-use std::io::Read;
+use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;
 
 /// What is read of a process beside its name.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reads {
     exe: bool,
     cmdline: bool,
@@ -33,27 +33,71 @@ pub(super) struct Described {
     pub(super) process: Process,
     /// It has more threads than its leader.
     pub(super) threads: bool,
+    /// It was on a processor, or waited for one.
+    pub(super) runs: bool,
+}
+
+/// What the one line of `stat` tells: the name, and the fields behind it.
+struct Stat<'a> {
+    comm: &'a [u8],
+    state: u8,
+    parent: i32,
+    threads: u64,
+    start: u64,
 }
 
 /// Reads what is asked for of a process.
 pub(super) fn describe(entry: &Entry, reads: Reads) -> Described {
-    let stat = entry.stat().ok();
+    let line = read_file(entry, "stat").unwrap_or_default();
+    let stat = Stat::parse(&line);
     let process = Process {
         pid: entry.pid(),
-        start: stat.as_ref().map_or(0, |stat| stat.starttime),
-        comm: without_newline(read_file(entry, "comm").unwrap_or_default()),
+        start: stat.as_ref().map_or(0, |stat| stat.start),
+        comm: stat.as_ref().map_or_else(Vec::new, |stat| stat.comm.to_vec()),
         exe: if reads.exe { executable(entry) } else { Exe::None },
         cmdline: reads.cmdline.then(|| read_file(entry, "cmdline")).flatten().unwrap_or_default(),
         uid: reads.uid.then(|| status_number(entry, b"Uid:")).flatten(),
     };
     Described {
         process,
-        threads: stat.is_none_or(|stat| stat.num_threads > 1 || stat.state == 'Z'),
+        threads: stat.as_ref().is_none_or(|stat| stat.threads > 1 || stat.state == b'Z'),
+        runs: stat.is_none_or(|stat| stat.state == b'R'),
     }
 }
 
-pub(super) fn start_of(entry: &Entry) -> u64 {
-    entry.stat().map_or(0, |stat| stat.starttime)
+/// When a process started, if it is still there.
+pub(super) fn start_of(entry: &Entry) -> Option<u64> {
+    Some(Stat::parse(&read_file(entry, "stat")?)?.start)
+}
+
+/// Who has started a process, or has taken it over.
+pub(super) fn parent_of(entry: &Entry) -> Option<i32> {
+    Some(Stat::parse(&read_file(entry, "stat")?)?.parent)
+}
+
+/// What a process is called, if it is this one.
+pub(super) fn name_of(entry: &Entry, start: u64) -> Option<Vec<u8>> {
+    let line = read_file(entry, "stat")?;
+    let stat = Stat::parse(&line).filter(|stat| stat.start == start)?;
+    Some(stat.comm.to_vec())
+}
+
+impl<'a> Stat<'a> {
+    /// The name may hold anything, blanks and brackets too; what comes behind it holds neither.
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let open = line.iter().position(|byte| *byte == b'(')?;
+        let close = line.iter().rposition(|byte| *byte == b')')?;
+        let fields = std::str::from_utf8(line.get(close + 1..)?).ok()?;
+        // The first is the third of proc_pid_stat(5).
+        let field = |number: usize| fields.split_ascii_whitespace().nth(number - 3);
+        Some(Self {
+            comm: line.get(open + 1..close)?,
+            state: *field(3)?.as_bytes().first()?,
+            parent: field(4)?.parse().ok()?,
+            threads: field(20)?.parse().ok()?,
+            start: field(22)?.parse().ok()?,
+        })
+    }
 }
 
 fn executable(entry: &Entry) -> Exe {
@@ -76,16 +120,36 @@ pub(super) fn status_number(entry: &Entry, key: &[u8]) -> Option<u32> {
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-pub(super) fn read_file(entry: &Entry, name: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    entry.open_relative(name).ok()?.read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+/// The kernel makes each of these files as a whole, and hands out as much as there is room for: what
+/// leaves room is the end.
+fn read_file(entry: &Entry, name: &str) -> Option<Vec<u8>> {
+    let file = entry.open_relative(name).ok()?;
+    let mut bytes = Vec::with_capacity(1024);
+    loop {
+        let room = bytes.capacity() - bytes.len();
+        if rustix::io::read(&file, spare_capacity(&mut bytes)).ok()? < room {
+            return Some(bytes);
+        }
+        bytes.reserve(bytes.len());
+    }
 }
 
-/// comm ends with one newline of the kernel's; any before it are the name's own.
-pub(super) fn without_newline(mut comm: Vec<u8>) -> Vec<u8> {
-    if comm.last() == Some(&b'\n') {
-        comm.pop();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_any_bytes_hides_no_field_behind_it() {
+        let fields = "S 7 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 4711 0 0";
+        for name in ["server", "a) R 9 (b", "\n \t)", "", "\u{1b}[2J"] {
+            let line = format!("12 ({name}) {fields}\n");
+            let stat = Stat::parse(line.as_bytes()).unwrap();
+            let numbers = (stat.state, stat.parent, stat.threads, stat.start);
+            assert_eq!((stat.comm, numbers), (name.as_bytes(), (b'S', 7, 3, 4711)));
+        }
+        assert_eq!(Stat::parse(b"12 (\xff) S 7").map(|stat| stat.start), None, "cut short");
+        for garbage in ["", "(", ")", ")(", "12 server S 7", "12 (x)", "12 (x)\u{e9}"] {
+            assert!(Stat::parse(garbage.as_bytes()).is_none(), "{garbage}");
+        }
     }
-    comm
 }
