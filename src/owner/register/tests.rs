@@ -114,3 +114,25 @@ fn news_are_what_differs_and_bring_another_register_to_the_same() {
 fn process_of_another_run() -> Owners {
     Register::default().news(survey(&[(7, &process(1, "init"))], &[]), &wanted(&[7]))
 }
+
+#[test]
+fn the_register_stays_small_however_many_sockets_and_processes_come_and_go() {
+    let mut register = Register::default();
+    let (server, mut told) = (process(1, "server"), Owners::default());
+    for round in 1..=200_u64 {
+        let inodes: Vec<u64> = [7].into_iter().chain(round * 50..(round + 1) * 50).collect();
+        let worker = |inode: &u64| process(i32::try_from(*inode + 100).unwrap(), "worker");
+        let workers: Vec<Process> = inodes.iter().map(worker).collect();
+        let held = inodes.iter().copied().zip(&workers);
+        let holders: Vec<_> = held.chain([(7, &server)]).collect();
+        let root = process(50_000 + i32::try_from(round).unwrap(), "root");
+        told = learn(&mut register, round, &inodes, survey(&holders, &[&root]));
+        let callers = workers.clone();
+        register.learn(Owners { callers, ..Owners::default() });
+        register.learn(Owners { time: Stamp { wall: 0, boot: round }, ..Owners::default() });
+        let sizes = [register.processes.len(), register.holders.len(), register.denied.len()];
+        assert_eq!(sizes, [52, 51, 1], "in round {round}");
+        assert!(register.callers.len() <= CALLERS, "{}", register.callers.len());
+    }
+    assert!(told.all);
+}

@@ -47,6 +47,27 @@ fn a_socket_in_a_thread_with_a_descriptor_table_of_its_own_is_found() {
 }
 
 #[test]
+fn who_opens_a_socket_for_each_that_it_closes_is_looked_into_each_time() {
+    isolated(|| {
+        let (mut busy, mut idle) = (Actor::start("busy"), Actor::start("idle"));
+        idle.tell("listen l 127.0.0.1:0 1");
+        busy.tell("listen l0 127.0.0.1:0 1");
+        let watch = Watch::start(&QUICK);
+        for n in 0..6 {
+            busy.tell(&format!("close l{n}"));
+            let local = busy.addr(&format!("listen l{} 127.0.0.1:0 1", n + 1));
+            let seen = watch.until("the next one", |told| told.local() == local.into());
+            assert_eq!((seen.to.as_str(), seen.pid), ("LISTEN", Some(busy.pid())), "{seen:?}");
+            assert_eq!(seen.owner_source, "proven", "{seen:?}");
+        }
+        let local = idle.addr("listen m 127.0.0.1:0 1");
+        let seen = watch.until("the idle one's", |told| told.local() == local.into());
+        assert_eq!(seen.pid, Some(idle.pid()), "it has run again: {seen:?}");
+        watch.stop();
+    });
+}
+
+#[test]
 fn a_filter_by_process_hides_what_others_hold() {
     isolated(|| {
         let (mut one, mut other) = (Actor::start("one"), Actor::start("other"));
