@@ -10,8 +10,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Ends remembered at most: those of the busiest machine, not those of its whole history.
+/// Ends remembered at most, with a name or without: those of the busiest machine, not those of its
+/// whole history. The same goes for users.
 const REMEMBERED: usize = 100_000;
+/// Questions that wait for an answer at most. A slow name server does not keep up with a busy
+/// machine; an end that it is not asked for is shown by its numbers, and asked for the next time.
+const WAITING: usize = 4096;
 
 /// Asks for names and remembers the answers.
 #[derive(Debug)]
@@ -37,6 +41,14 @@ impl Resolver {
                 }
             }
         });
+        Self::asking(questions, answers, patience)
+    }
+
+    fn asking(
+        questions: Sender<Endpoint>,
+        answers: Receiver<(Endpoint, Option<String>)>,
+        patience: Duration,
+    ) -> Self {
         Self {
             names: Names::default(),
             asked: HashSet::new(),
@@ -49,10 +61,7 @@ impl Resolver {
 
     /// The names for these records, as far as they are known in time.
     pub(super) fn names_for(&mut self, records: &[Record]) -> &Names {
-        if self.names.ends.len() > REMEMBERED {
-            self.names.ends.clear();
-            self.asked.clear();
-        }
+        self.forget();
         for record in records {
             self.ask_for(record);
         }
@@ -70,6 +79,17 @@ impl Resolver {
         &self.names
     }
 
+    /// Begins anew when there are too many.
+    fn forget(&mut self) {
+        if self.asked.len() > REMEMBERED {
+            self.names.ends.clear();
+            self.asked.clear();
+        }
+        if self.names.users.len() > REMEMBERED {
+            self.names.users.clear();
+        }
+    }
+
     fn ask_for(&mut self, record: &Record) {
         let (socket, uid) = match record {
             Record::Event(event) => (&event.socket, None),
@@ -84,15 +104,21 @@ impl Resolver {
             Endpoint { addr: socket.remote_addr, port: socket.remote_port },
         ];
         for end in ends.into_iter().filter(|end| end.port != 0) {
-            if self.asked.insert(end) && self.questions.send(end).is_ok() {
-                self.waiting += 1;
-            }
+            self.ask_for_end(end);
         }
         if let Some(uid) = uid {
             self.names.users.entry(uid).or_insert_with(|| {
                 uzers::get_user_by_uid(uid)
                     .map_or_else(|| uid.to_string(), |user| word(&user.name().to_string_lossy()))
             });
+        }
+    }
+
+    fn ask_for_end(&mut self, end: Endpoint) {
+        let may_ask = self.waiting < WAITING && !self.asked.contains(&end);
+        if may_ask && self.questions.send(end).is_ok() {
+            self.asked.insert(end);
+            self.waiting += 1;
         }
     }
 }
@@ -108,4 +134,45 @@ fn ask(end: Endpoint) -> Option<String> {
 /// A name server may answer anything: no name is printed raw.
 fn word(name: &str) -> String {
     one_word(&escape(name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    fn ends() -> impl Iterator<Item = Endpoint> {
+        (1..).map(|n: u32| Endpoint { addr: IpAddr::V4(n.into()), port: 443 })
+    }
+
+    #[test]
+    fn a_slow_name_server_is_asked_for_no_more_than_it_can_answer() {
+        let (questions, to_ask) = channel();
+        let (answer, answers) = channel();
+        let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);
+        let all: Vec<Endpoint> = ends().take(3 * WAITING).collect();
+        for end in &all {
+            resolver.ask_for_end(*end);
+        }
+        assert_eq!(to_ask.try_iter().count(), WAITING);
+        answer.send((all[0], None)).unwrap();
+        resolver.names_for(&[]);
+        for end in &all {
+            resolver.ask_for_end(*end);
+        }
+        assert_eq!(to_ask.try_iter().collect::<Vec<_>>(), [all[WAITING]], "not asked for before");
+    }
+
+    #[test]
+    fn ends_without_names_are_forgotten_too() {
+        let (questions, to_ask) = channel();
+        let (answer, answers) = channel();
+        let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);
+        for end in ends().take(3 * REMEMBERED) {
+            resolver.ask_for_end(end);
+            answer.send((to_ask.try_recv().unwrap(), None)).unwrap();
+            resolver.names_for(&[]);
+            assert!(resolver.asked.len() <= REMEMBERED + 1, "{}", resolver.asked.len());
+        }
+    }
 }
