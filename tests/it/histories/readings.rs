@@ -151,7 +151,7 @@ fn what() -> impl Strategy<Value = What> {
 
 fn owners(time: Stamp, held: &[(u64, bool)]) -> Owners {
     let holder = Holder { pid: HOLDER, start: 1, task: HOLDER, fd: 3 };
-    let holders = |held: bool| if held { vec![holder.clone()] } else { Vec::new() };
+    let holders = |held: bool| if held { vec![holder] } else { Vec::new() };
     let comm = b"holder".to_vec();
     let process = Process { start: 1, comm, uid: Some(0), ..Process::unknown(HOLDER) };
     Owners {
