@@ -98,6 +98,8 @@ impl Alarm {
 
     fn replace(&mut self, rules: Vec<Rule>, now: Stamp) -> Vec<(AlertRecord, Vec<String>)> {
         let mut before = std::mem::take(&mut self.watches);
+        // Those of rules that went with an earlier edit have been given the last they get.
+        self.hooks.retain(|name, _| before.iter().any(|watch| watch.rule().name == *name));
         for rule in rules {
             let same = before.iter().position(|watch| watch.rule().definition == rule.definition);
             self.watches.push(match same {
