@@ -19,6 +19,7 @@ use crate::view::{News, Told};
 use standing::Looks;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::time::Instant;
 use unowned::Unowned;
 
 /// So many questions are asked without waiting for the last of the events that came together.
@@ -123,6 +124,11 @@ impl<'a> Monitor<'a> {
     /// When the last reading ended.
     pub const fn read_at(&self) -> Stamp {
         self.read_at
+    }
+
+    /// Until when nothing is read that cannot wait.
+    pub fn due(&self) -> Option<Instant> {
+        self.source.due()
     }
 
     /// How much of what happened was seen.

@@ -32,6 +32,7 @@ use crate::owner::register::Owners;
 use crate::reading::{Observation, Origin, Question, Reading};
 use crate::stop::Stop;
 use crate::transition::Conclusion;
+use std::time::Instant;
 
 pub use pace::Pace;
 
@@ -71,6 +72,11 @@ pub trait Source {
     /// Whether kernel events that came together with the last one wait to be told.
     fn has_more(&self) -> bool {
         false
+    }
+
+    /// Until when nothing is read that cannot wait.
+    fn due(&self) -> Option<Instant> {
+        None
     }
 
     /// Which of the kernel's interfaces it reads.

@@ -157,6 +157,10 @@ impl Source for Netlink {
         self.dumps.reuse(rows);
     }
 
+    fn due(&self) -> Option<Instant> {
+        self.pacer.due()
+    }
+
     fn origin(&self) -> Origin {
         Origin::Netlink
     }

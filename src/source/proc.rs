@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// No row is as long as this; a chunk that ends earlier than a page less this is the last.
 const LONGEST_ROW: usize = 512;
@@ -172,6 +173,10 @@ impl Source for Proc {
 
     fn reuse(&mut self, rows: Vec<Observation>) {
         self.room = emptied(rows);
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.pacer.due()
     }
 
     fn origin(&self) -> Origin {

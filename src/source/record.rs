@@ -314,6 +314,10 @@ impl Source for Recorder {
         self.source.has_more()
     }
 
+    fn due(&self) -> Option<Instant> {
+        self.source.due()
+    }
+
     fn origin(&self) -> Origin {
         self.source.origin()
     }
