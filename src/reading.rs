@@ -254,6 +254,10 @@ pub enum LostReason {
     Table,
     /// The kernel had more events than its ring has room for.
     Ring,
+    /// The reader of the output did not keep up. Records are missing, no readings: a recording
+    /// does not know it.
+    #[serde(skip_deserializing)]
+    Output,
 }
 
 /// Readings that are missing.

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGWINCH};
 use signal_hook::{flag, low_level};
 use std::cell::Cell;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -162,6 +162,25 @@ impl Stop {
         self.interrupted.get()
     }
 
+    /// Whether a signal that ends the run has come since this was asked last.
+    pub fn take_signal(&self) -> Result<bool> {
+        let mut fds = [PollFd::new(&self.signals, PollFlags::IN)];
+        poll_for(&mut fds, Duration::ZERO)?;
+        let came = !fds[0].revents().is_empty();
+        if came {
+            self.interrupted.set(true);
+            let _ = (&self.signals).read(&mut [0; 64]);
+        }
+        Ok(came)
+    }
+
+    /// Something that another thread calls to end a wait early.
+    pub fn waker(&self) -> Result<impl FnOnce() + Send + 'static> {
+        let mut caller = self.caller.try_clone().map_err(uncaught)?;
+        // Where so many calls are waiting already that there is no room, one more is not needed.
+        Ok(move || drop(caller.write(&[0])))
+    }
+
     fn is_time_over(&self) -> bool {
         self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
     }
@@ -244,7 +263,7 @@ impl Stop {
                 // An error or a hang-up is for the write to report.
                 return Ok(Wake::Due);
             }
-            if !signals.is_empty() || self.is_time_over() {
+            if !signals.is_empty() || self.interrupted.get() || self.is_time_over() {
                 break;
             }
         }

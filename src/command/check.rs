@@ -30,7 +30,7 @@ pub fn run(check: &Check) -> Result<bool> {
     tell(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
     let offenders = offenders(&mut monitor, check, &stop)?;
     let mut output = Output::sockets(&check.settings.print, check.settings.max_count, true);
-    let records = offenders.iter().cloned().map(Box::new).map(Record::Socket).collect();
+    let records = offenders.iter().cloned().map(Box::new).map(Record::Socket);
     match output.begin(&stop).and_then(|()| output.write(records, &stop)) {
         // The exit status is for whoever does not read, too.
         Ok(_) | Err(Error::ReaderGone) => Ok(!offenders.is_empty()),

@@ -23,7 +23,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     monitor.look(&stop)?;
     let records = monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket)));
     output.begin(&stop)?;
-    output.write(records.collect(), &stop)?;
+    output.write(records, &stop)?;
     tell(monitor.notices());
     Ok(output.written() > 0)
 }

@@ -5,7 +5,9 @@ pub mod check;
 pub mod explain;
 mod hook;
 pub mod list;
+mod live;
 mod names;
+mod outbox;
 pub mod output;
 pub mod replay;
 mod reports;
@@ -87,11 +89,12 @@ fn die_as_a_shell_reports() -> Result<()> {
 
 /// Tells the user something on standard error, where records never go.
 fn tell(sentences: impl IntoIterator<Item = String>) {
-    for sentence in sentences {
-        // Nobody is left to be told that standard error is closed.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("tcplapse: {sentence}\n"),
-        );
-    }
+    // Nobody is left to be told that standard error is closed.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), &lines(sentences));
+}
+
+/// Sentences as they stand on standard error.
+fn lines(sentences: impl IntoIterator<Item = String>) -> Vec<u8> {
+    let line = |sentence| format!("tcplapse: {sentence}\n").into_bytes();
+    sentences.into_iter().flat_map(line).collect()
 }

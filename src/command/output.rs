@@ -1,6 +1,8 @@
 //! Standard output: records in the chosen format, flushed as they come, at most as many as asked.
 
+use super::live::{Live, Turn};
 use super::names::Resolver;
+use super::outbox::pieces;
 use super::terminal;
 use crate::cli::{ColorName, FormatName, ViewName};
 use crate::error::{Error, Result};
@@ -25,15 +27,25 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A pipe that is ready for writing takes this much without blocking (POSIX: 512 or more).
-const PIECE: usize = 4096;
+/// Sentences remembered so that each is told once: those of alerts differ by their time, and a run
+/// may last for months.
+const MOST_ASIDE: usize = 1000;
 
 /// How long a snapshot waits for the names of its hosts.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Records of a table are laid out together, others in parts: those of a large look need not all be
+/// in memory as bytes. Lines of text are aligned within a part, scripts do not care.
+const PART_OF_TEXT: usize = 4096;
+const PART: usize = 256;
+
 /// Where records go.
 pub struct Output {
     renderer: Box<dyn Renderer>,
+    /// So many records are laid out together.
+    part: usize,
+    /// Where the run does not wait for its reader.
+    live: Option<Live>,
     /// How many more records are wanted.
     left: Option<u64>,
     written: u64,
@@ -47,7 +59,11 @@ impl Output {
     /// The chosen view in the chosen format. Names may take a part of the interval, so that the
     /// next poll is never late for them.
     pub fn of_view(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
-        Self::new(print, max_count, interval / 2, || match print.view {
+        let part = match print.view {
+            ViewName::Events | ViewName::Timeline => PART_OF_TEXT,
+            ViewName::Table | ViewName::Diagram => usize::MAX,
+        };
+        Self::new(print, max_count, interval / 2, part, || match print.view {
             ViewName::Events => Box::new(events(print)),
             ViewName::Timeline => Box::new(timeline(print)),
             ViewName::Table => Box::new(board(print)),
@@ -55,9 +71,19 @@ impl Output {
         })
     }
 
+    /// From now on a slow reader makes nothing late: what he does not take yet waits for him, as
+    /// far as there is room, until [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn go_live(&mut self, interval: Duration, stop: &Stop) -> Result<()> {
+        self.live = Some(Live::open(interval, stop)?);
+        Ok(())
+    }
+
     /// The lives of a command's sockets in the chosen format.
     pub fn of_command(print: &Print, max_count: Option<u64>, sink: &Sink) -> Self {
-        Self::new(print, max_count, PATIENCE, || Box::new(sink.timeline(print)))
+        Self::new(print, max_count, PATIENCE, PART_OF_TEXT, || Box::new(sink.timeline(print)))
     }
 
     /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
@@ -70,13 +96,14 @@ impl Output {
             held,
             width: terminal::width(),
         };
-        Self::new(print, max_count, PATIENCE, || Box::new(table()))
+        Self::new(print, max_count, PATIENCE, usize::MAX, || Box::new(table()))
     }
 
     fn new(
         print: &Print,
         max_count: Option<u64>,
         patience: Duration,
+        part_of_text: usize,
         text: impl FnOnce() -> Box<dyn Renderer>,
     ) -> Self {
         let renderer = match print.format {
@@ -88,9 +115,17 @@ impl Output {
             FormatName::Mermaid => Box::new(picture(print, Drawing::Mermaid)),
         };
         let resolves = print.resolve && print.format == FormatName::Text;
+        let part = match print.format {
+            // All of a reading wait for their names together.
+            FormatName::Text if resolves => usize::MAX,
+            FormatName::Text => part_of_text,
+            _ => PART,
+        };
         let resolver = resolves.then(|| Resolver::new(patience));
         Self {
             renderer,
+            part,
+            live: None,
             left: max_count,
             written: 0,
             aside: HashSet::new(),
@@ -105,7 +140,10 @@ impl Output {
     /// Standard output cannot be written.
     pub fn begin(&mut self, stop: &Stop) -> Result<()> {
         let head = self.renderer.begin();
-        write_out(&head, stop).map(|_| ())
+        match &self.live {
+            Some(live) => live.push(head),
+            None => write_out(&head, stop).map(|_| ()),
+        }
     }
 
     /// How many records have been written.
@@ -118,13 +156,89 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn write(&mut self, records: Vec<Record>, stop: &Stop) -> Result<bool> {
-        let whole = write_out(&self.bytes(records), stop)?;
-        Ok(whole && self.left != Some(0))
+    pub fn write(
+        &mut self,
+        records: impl IntoIterator<Item = Record>,
+        stop: &Stop,
+    ) -> Result<bool> {
+        let mut records = records.into_iter().fuse();
+        loop {
+            let part: Vec<Record> = records.by_ref().take(self.part).collect();
+            let is_last = part.len() < self.part;
+            if !write_out(&self.bytes(part), stop)? || self.left == Some(0) {
+                return Ok(false);
+            }
+            if is_last {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The same for records of a reading. A live run does not wait for its reader: records that find
+    /// no room are told as lost in their place, once there is some.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn stream(
+        &mut self,
+        records: impl IntoIterator<Item = Record>,
+        turn: Turn,
+        stop: &Stop,
+    ) -> Result<bool> {
+        let Some(mut live) = self.live.take() else { return self.write(records, stop) };
+        let (mut records, deadline) = (records.into_iter().fuse(), live.deadline(turn));
+        loop {
+            let mut part: Vec<Record> = records.by_ref().take(self.part).collect();
+            let is_last = part.len() < self.part;
+            self.set_aside(&mut part);
+            if let Some(part) = live.admit(part, turn.at) {
+                live.push(self.bytes(part))?;
+            }
+            if is_last && !turn.goes_on || self.left == Some(0) {
+                break;
+            }
+            live.let_read(deadline);
+            if is_last {
+                break;
+            }
+        }
+        self.live = Some(live);
+        Ok(self.left != Some(0))
+    }
+
+    /// The end of a live run: its reader gets what waits for him. From now on he is waited for.
+    /// False if he takes nothing, or the run is to end at once.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn finish(&mut self, stop: &Stop) -> Result<bool> {
+        let Some(mut live) = self.live.take() else { return Ok(true) };
+        let lost = live.lost().map(|lost| self.bytes(vec![Record::Lost(lost)]));
+        live.push(lost.unwrap_or_default())?;
+        let left = live.finish(stop)?;
+        if left > 0 {
+            self.asides.push(format!("the last {left} bytes of the output found no reader"));
+        }
+        Ok(left == 0)
     }
 
     /// Records as they are written, as far as they are wanted.
     pub fn bytes(&mut self, mut records: Vec<Record>) -> Vec<u8> {
+        self.set_aside(&mut records);
+        if let Some(left) = &mut self.left {
+            records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= records.len() as u64;
+        }
+        let names = names_for(&mut self.resolver, &records);
+        self.written += records.len() as u64;
+        self.renderer.rows(&records, &names)
+    }
+
+    /// Leaves records only: what the format has no room for is told beside them.
+    fn set_aside(&mut self, records: &mut Vec<Record>) {
+        if self.aside.len() > MOST_ASIDE {
+            self.aside.clear();
+        }
         records.retain(|record| match self.renderer.aside(record) {
             Some(sentence) => {
                 if self.aside.insert(sentence.clone()) {
@@ -134,13 +248,6 @@ impl Output {
             }
             None => true,
         });
-        if let Some(left) = &mut self.left {
-            records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= records.len() as u64;
-        }
-        let names = names_for(&mut self.resolver, &records);
-        self.written += records.len() as u64;
-        self.renderer.rows(&records, &names)
     }
 
     /// The lines of a frame that shows these records.
@@ -256,15 +363,4 @@ pub(super) fn write_out(bytes: &[u8], stop: &Stop) -> Result<bool> {
         stdout.write_all(piece).and_then(|()| stdout.flush()).map_err(Error::output)?;
     }
     Ok(true)
-}
-
-/// As many whole lines as fit into a piece; a longer line goes in several.
-fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let most = &bytes[..bytes.len().min(PIECE)];
-        let whole_lines = most.iter().rposition(|byte| *byte == b'\n').map(|newline| newline + 1);
-        let (piece, rest) = bytes.split_at(whole_lines.unwrap_or(most.len()));
-        bytes = rest;
-        (!piece.is_empty()).then_some(piece)
-    })
 }

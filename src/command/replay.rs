@@ -1,6 +1,6 @@
 //! `replay`: a recording, shown as the run would have been.
 
-use super::show::show;
+use super::show::{Run, show};
 use super::{checked, stop};
 use crate::cli::ReplayOptions;
 use crate::error::Result;
@@ -21,7 +21,7 @@ pub fn run(options: ReplayOptions) -> Result<()> {
     let settings = checked(options)?;
     let stop = stop(&settings, settings.duration)?;
     let mut monitor = monitor(&file, follow, &settings, &stop)?;
-    show(&mut monitor, &stop, &settings, None)
+    show(&mut monitor, &stop, &settings, Run::Recorded)
 }
 
 /// The monitor of a recording.

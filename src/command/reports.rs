@@ -1,6 +1,8 @@
-//! The timelines so far, for whoever calls with SIGUSR1: on standard error, in whatever view. They
-//! may be long and their reader slow, so a thread writes them while polling goes on.
+//! What a run tells on standard error while it goes on: sentences, and the timelines so far for
+//! whoever calls with SIGUSR1. Its reader may be slow, too, and polling does not wait for him.
 
+use super::lines;
+use super::outbox::Outbox;
 use super::output::Sink;
 use super::views::Now;
 use crate::render::Renderer;
@@ -8,52 +10,53 @@ use crate::render::cell::Names;
 use crate::settings::Print;
 use crate::view::Record;
 use crate::view::conversation::paired;
-use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::Duration;
+use std::io;
 
-/// How long the end of the run waits for a reader that takes nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Bytes that wait at most for a reader who is given more: sentences are few, and whoever calls for
+/// reports without reading them needs no further one.
+pub(super) const MOST: usize = 1 << 20;
 
-/// Writes reports one after the other.
+/// Tells one thing after the other.
 #[derive(Default)]
 pub(super) struct Reports {
-    writer: Option<(Sender<Vec<u8>>, Receiver<()>)>,
+    outbox: Option<Outbox>,
+    /// What found no room.
+    left_out: u64,
 }
 
 impl Reports {
-    /// Hands a report to the thread that writes.
+    /// Tells sentences.
+    pub(super) fn tell(&mut self, sentences: impl IntoIterator<Item = String>) {
+        self.write(lines(sentences));
+    }
+
+    /// Hands over a report.
     pub(super) fn write(&mut self, report: Vec<u8>) {
-        let (sender, _) = self.writer.get_or_insert_with(start);
-        // The thread ends only where standard error is closed, and nobody is left to be told.
-        let _ = sender.send(report);
+        if report.is_empty() {
+            return;
+        }
+        if self.outbox.is_none() {
+            self.outbox = Outbox::to(&io::stderr(), || ()).ok();
+        }
+        let Some(outbox) = self.outbox.as_ref().filter(|outbox| outbox.waiting() < MOST) else {
+            self.left_out += 1;
+            return;
+        };
+        let mut bytes = match std::mem::take(&mut self.left_out) {
+            0 => Vec::new(),
+            many => lines([format!("{many} messages had no room before this one")]),
+        };
+        bytes.extend(report);
+        // Nobody is left to be told that standard error is closed.
+        let _ = outbox.push(bytes);
     }
 }
 
 impl Drop for Reports {
-    /// What was asked for is written before the run ends.
+    /// What was told is written before the run ends, unless its reader takes nothing.
     fn drop(&mut self) {
-        if let Some((sender, done)) = self.writer.take() {
-            drop(sender);
-            // Its end, or a reader that takes nothing: in either case there is no more to wait for.
-            let _ = done.recv_timeout(PATIENCE);
-        }
+        let _ = self.outbox.take().map(|outbox| outbox.finish(|| false));
     }
-}
-
-fn start() -> (Sender<Vec<u8>>, Receiver<()>) {
-    let (sender, reports) = channel::<Vec<u8>>();
-    let (end, done) = channel();
-    thread::spawn(move || {
-        let _end = end;
-        for report in reports {
-            if io::stderr().lock().write_all(&report).is_err() {
-                return;
-            }
-        }
-    });
-    (sender, done)
 }
 
 /// The timelines of the lives that go on, and how much of the run was seen.
@@ -61,6 +64,6 @@ pub(super) fn report(print: &Print, now: &mut Now<'_, '_>) -> Vec<u8> {
     let lives = paired(now.open_lives());
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
     let mut report = Sink::Stderr.timeline(print).rows(&records, &Names::default());
-    report.extend(format!("tcplapse: {}\n", now.monitor.coverage()).into_bytes());
+    report.extend(lines([now.monitor.coverage().to_string()]));
     report
 }

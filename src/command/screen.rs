@@ -1,7 +1,9 @@
-//! A terminal that is drawn on again and again. It is left as it was found, whichever way the run
+//! A terminal that is drawn on again and again. Polling does not wait for it: while it takes nothing,
+//! frames are left out, and what is to be told beside them waits. It is left as it was found, whichever way the run
 //! ends: by itself, by an error, by a panic or by a stop from the keyboard.
 
-use super::output::write_out;
+use super::outbox::Outbox;
+use super::reports::{MOST, Reports};
 use super::terminal;
 use crate::error::Result;
 use crate::render::Size;
@@ -13,6 +15,7 @@ use signal_hook::consts::SIGTSTP;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The other screen, without a cursor, and lines cut at its edge.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -21,11 +24,19 @@ const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 const BEGIN: &str = "\x1b[?2026h\x1b[H";
 const END: &str = "\x1b[?2026l";
 
+/// A terminal that is not stopped takes a frame in this time.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// The terminal while it is drawn on.
 pub(super) struct Screen {
     state: Arc<Mutex<State>>,
+    outbox: Outbox,
     /// What it shows; nothing after it was changed by others.
     shown: String,
+    /// It had not taken the frame before when the last one came.
+    is_behind: bool,
+    /// What waits to be told on it.
+    untold: Vec<u8>,
 }
 
 /// What has to be undone.
@@ -53,7 +64,9 @@ impl Screen {
             leave(&of_hook);
             hook(panic);
         }));
-        let screen = Self { state, shown: String::new() };
+        let outbox = Outbox::to(&io::stdout(), stop.waker()?)?;
+        let (shown, untold) = (String::new(), Vec::new());
+        let screen = Self { state, outbox, shown, is_behind: false, untold };
         if screen.enter() {
             stop.mind_keys();
         }
@@ -65,11 +78,15 @@ impl Screen {
         terminal::size()
     }
 
-    /// Shows a frame; false if the run had to end before the terminal took it.
+    /// Shows a frame, unless the terminal has not taken the one before: then it gets a later one.
     ///
     /// # Errors
     /// The terminal cannot be written.
-    pub(super) fn draw(&mut self, lines: &[String], stop: &Stop) -> Result<bool> {
+    pub(super) fn draw(&mut self, lines: &[String]) -> Result<()> {
+        self.is_behind = self.outbox.waiting() > 0;
+        if self.is_behind {
+            return Ok(());
+        }
         let mut frame = String::from(BEGIN);
         let rows = Self::size().rows;
         for (i, line) in lines.iter().take(rows).enumerate() {
@@ -81,15 +98,37 @@ impl Screen {
             frame.push_str("\r\n\x1b[J");
         }
         frame.push_str(END);
-        if frame == self.shown {
-            return Ok(true);
-        }
+        // Where nothing is new, a terminal that has gone is told of nevertheless.
+        let is_new = frame != self.shown;
+        self.outbox.push(if is_new { frame.clone().into_bytes() } else { Vec::new() })?;
         self.shown = frame;
-        write_out(self.shown.as_bytes(), stop)
+        Ok(())
+    }
+
+    /// Has something stand on the terminal once the run is over, as soon as it can be written.
+    pub(super) fn tell(&mut self, text: Vec<u8>) {
+        if self.untold.len() < MOST {
+            self.untold.extend(text);
+        }
+        if self.untold.is_empty() || self.is_behind || !self.takes_all_within(MOMENT) {
+            return;
+        }
+        let untold = std::mem::take(&mut self.untold);
+        self.aside(|| Reports::default().write(untold));
+    }
+
+    /// Gives the terminal back for good; what could not be told on it meanwhile.
+    pub(super) fn close(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.untold)
+    }
+
+    fn takes_all_within(&self, time: Duration) -> bool {
+        self.outbox.wait_below(0, Instant::now() + time)
     }
 
     /// Gives the terminal back while something else is told or done on it.
-    pub(super) fn aside(&mut self, what: impl FnOnce()) {
+    fn aside(&mut self, what: impl FnOnce()) {
+        self.takes_all_within(MOMENT);
         leave(&self.state);
         what();
         self.shown.clear();
@@ -114,6 +153,8 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        // What follows the last frame does not run into it.
+        let _ = self.outbox.finish(|| false);
         leave(&self.state);
     }
 }

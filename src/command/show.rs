@@ -1,10 +1,11 @@
 //! The loop of every command that shows a run: readings in, records of the chosen view out.
 
 use super::alarm::Alarm;
+use super::lines;
+use super::live::Turn;
 use super::output::Output;
 use super::reports::{Reports, report};
 use super::screen::Screen;
-use super::tell;
 use super::views::{self, Now, View};
 use crate::cli::{FormatName, ViewName};
 use crate::error::Result;
@@ -15,8 +16,16 @@ use crate::view::News;
 use crate::view::timeline::Lives;
 use std::io::{self, IsTerminal};
 
-/// Shows what the monitor reads until the run is over. Where the first look finds nothing,
-/// somebody at a terminal is told so by the sentence `empty`.
+/// What is shown.
+pub(super) enum Run {
+    /// What happens now: a slow reader makes no poll late. Where the first look finds nothing,
+    /// somebody at a terminal is told so by this sentence.
+    Live(String),
+    /// A recording, which waits for its reader.
+    Recorded,
+}
+
+/// Shows what the monitor reads until the run is over.
 ///
 /// # Errors
 /// What ends the run before its time.
@@ -24,10 +33,17 @@ pub(super) fn show(
     monitor: &mut Monitor<'_>,
     stop: &Stop,
     settings: &Settings,
-    mut empty: Option<String>,
+    run: Run,
 ) -> Result<()> {
     let mut lives = Lives::default();
     let mut show = Show::open(settings, stop)?;
+    let mut empty = match run {
+        Run::Live(empty) => {
+            show.output.go_live(settings.pace.interval, stop)?;
+            Some(empty)
+        }
+        Run::Recorded => None,
+    };
     let (mut more, mut nothing) = (true, true);
     show.output.begin(stop)?;
     while more
@@ -42,12 +58,10 @@ pub(super) fn show(
         said.extend(show.alarm.iter_mut().flat_map(Alarm::notices));
         let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
         said.extend(empty.take_if(|_| !monitor.has_more()).filter(|_| waits));
-        show.say(said);
+        show.say(lines(said));
     }
-    show.say(monitor.notices());
-    show.end(more, &mut Now { monitor, lives: &mut lives }, stop)?;
-    tell([monitor.coverage().to_string()]);
-    Ok(())
+    show.say(lines(monitor.notices()));
+    show.end(more, &mut Now { monitor, lives: &mut lives }, stop)
 }
 
 /// A run as it is shown.
@@ -81,49 +95,47 @@ impl<'s> Show<'s> {
         let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
         let mut records = self.view.take(news, now);
         records.extend(alerts.into_iter().flatten());
-        let more = self.output.write(records, stop)?;
-        if now.monitor.has_more() {
+        let monitor = &now.monitor;
+        let turn = Turn { at: monitor.read_at(), due: monitor.due(), goes_on: monitor.has_more() };
+        let more = self.output.stream(records, turn, stop)?;
+        if turn.goes_on {
             return Ok(more);
         }
         let calls = stop.calls();
         if calls.report {
-            self.report(report(&self.settings.print, now));
+            let report = report(&self.settings.print, now);
+            self.say(report);
         }
         let Some(screen) = &mut self.screen else { return Ok(more) };
         if calls.suspend {
             screen.suspend();
         }
-        let lines = self.output.frame(&self.view.picture(now), Screen::size());
-        Ok(screen.draw(&lines, stop)? && more)
+        screen.draw(&self.output.frame(&self.view.picture(now), Screen::size()))?;
+        Ok(more)
     }
 
-    /// A report on the terminal that is drawn on stands there once the run is over.
-    fn report(&mut self, report: Vec<u8>) {
+    /// Tells something on standard error. On the terminal that is drawn on it stands there once
+    /// the run is over.
+    fn say(&mut self, text: Vec<u8>) {
         match &mut self.screen {
-            Some(screen) if io::stderr().is_terminal() => {
-                screen.aside(|| Reports::default().write(report));
-            }
-            _ => self.reports.write(report),
-        }
-    }
-
-    /// Sentences, on standard error.
-    fn say(&mut self, sentences: Vec<String>) {
-        match &mut self.screen {
-            Some(screen) if !sentences.is_empty() => screen.aside(|| tell(sentences)),
-            _ => tell(sentences),
+            Some(screen) if io::stderr().is_terminal() => screen.tell(text),
+            _ => self.reports.write(text),
         }
     }
 
     /// What is told when the run is over. A terminal that was drawn on is left clean where that was
     /// asked for; a run that ends by itself leaves its picture.
     fn end(mut self, more: bool, now: &mut Now<'_, '_>, stop: &Stop) -> Result<()> {
-        let drawn = self.screen.take().is_some();
-        if more && !(drawn && stop.is_interrupted()) {
+        let left_clean = self.screen.is_some() && stop.is_interrupted();
+        let untold = self.screen.take().map(Screen::close);
+        let read = self.output.finish(stop)?;
+        if more && read && !left_clean {
             self.output.write(self.view.so_far(now), stop)?;
-            tell(self.output.asides());
         }
-        tell(self.alarm.into_iter().flat_map(Alarm::finish));
+        self.reports.write(untold.unwrap_or_default());
+        self.reports.tell(self.output.asides());
+        self.reports.tell(self.alarm.into_iter().flat_map(Alarm::finish));
+        self.reports.tell([now.monitor.coverage().to_string()]);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `watch`: the sockets there are, then every transition, until the run is over.
 
-use super::show::show;
+use super::show::{Run, show};
 use super::{monitor, stop};
 use crate::error::Result;
 use crate::settings::Settings;
@@ -12,7 +12,7 @@ use crate::settings::Settings;
 pub fn run(settings: &Settings) -> Result<()> {
     let stop = stop(settings, settings.duration)?;
     let mut monitor = monitor(settings)?;
-    show(&mut monitor, &stop, settings, Some(nothing_yet(settings)))
+    show(&mut monitor, &stop, settings, Run::Live(nothing_yet(settings)))
 }
 
 /// A blank screen should not leave anybody wondering.

@@ -48,7 +48,7 @@ pub fn beside(record: &Record) -> Option<String> {
     }
 }
 
-/// A sentence about lost readings, for people.
+/// A sentence about lost readings or records, for people.
 pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
     use crate::reading::LostReason;
     match (lost.reason, lost.count) {
@@ -63,5 +63,9 @@ pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
         }
         (LostReason::Ring, None) => "events of the kernel had no room".to_owned(),
         (LostReason::Table, None) => "a table could not be read as a whole".to_owned(),
+        (LostReason::Output, Some(count)) => {
+            format!("{count} records had no room: their reader was too slow")
+        }
+        (LostReason::Output, None) => "records had no room".to_owned(),
     }
 }

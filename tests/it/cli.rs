@@ -6,11 +6,12 @@ mod check;
 mod diagram;
 mod explain;
 mod owners;
+mod readers;
 mod recordings;
 mod records;
 mod rules;
 mod run;
-mod stage;
+pub(crate) mod stage;
 mod wait;
 
 use assert_cmd::Command;

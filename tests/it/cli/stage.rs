@@ -3,11 +3,14 @@
 
 use crate::support::record::{Event, Line};
 use crate::support::wait::until;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -113,18 +116,19 @@ impl Stage {
 
     /// The same poll again and again until the program has ended.
     pub(crate) fn poll_on(&mut self, rows: &[&str]) {
-        loop {
-            let (child, _) = self.program.as_mut().expect("it was started");
-            if child.try_wait().unwrap().is_some() {
-                return;
-            }
-            if let Some(mut table) = self.opened("net/tcp") {
-                table.write_all(rendered("", rows).as_bytes()).expect("a pipe holds a small table");
-                drop(table);
-                self.write("net/tcp6", "");
-            } else {
-                std::thread::park_timeout(std::time::Duration::from_millis(1));
-            }
+        while self.program().try_wait().unwrap().is_none() {
+            self.offer(rows);
+        }
+    }
+
+    /// A poll, if the program is about to take one.
+    pub(crate) fn offer(&self, rows: &[&str]) {
+        if let Some(mut table) = self.opened("net/tcp") {
+            table.write_all(rendered("", rows).as_bytes()).expect("a pipe holds a small table");
+            drop(table);
+            self.write("net/tcp6", "");
+        } else {
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
         }
     }
 
@@ -150,6 +154,24 @@ impl Stage {
     fn write(&self, table: &str, text: &str) {
         let mut fifo = self.open(table);
         fifo.write_all(text.as_bytes()).expect("a pipe holds a small table");
+    }
+
+    /// The program.
+    pub(crate) fn program(&mut self) -> &mut Child {
+        &mut self.program.as_mut().expect("it was started").0
+    }
+
+    /// Its standard output, of which nothing was read yet: for another thread.
+    pub(crate) fn stdout(&self) -> File {
+        let (_, stdout) = self.program.as_ref().expect("it was started");
+        stdout.get_ref().as_fd().try_clone_to_owned().expect("a descriptor").into()
+    }
+
+    /// Sends a signal to the program.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        let child = self.program();
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+        kill(pid, signal).expect("it is our child");
     }
 
     /// The next line of standard output.

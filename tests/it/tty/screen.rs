@@ -3,11 +3,13 @@
 
 use super::Pty;
 use crate::cli::fixture;
+use crate::cli::stage::Stage;
 use crate::support::wait::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::termios::{LocalModes, Termios, tcgetattr};
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -28,28 +30,37 @@ struct Live {
 
 impl Live {
     fn start(columns: u16, rows: u16, line: &str) -> Self {
+        let mut live = Self::unread(columns, rows, line, &fixture());
+        live.read_on();
+        live
+    }
+
+    /// On a terminal that takes no more than it has room for.
+    fn unread(columns: u16, rows: u16, line: &str, procfs: &Path) -> Self {
         let pty = Pty::open(columns, rows);
         let child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
             .args(line.split_whitespace())
             .arg("--procfs")
-            .arg(fixture())
+            .arg(procfs)
             .env("TERM", "xterm")
             .stdin(pty.end())
             .stdout(pty.end())
             .stderr(pty.end())
             .spawn()
             .expect("it starts");
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&written);
-        let mut master = pty.master();
-        let reader = std::thread::spawn(move || {
+        Self { pty, child, written: Arc::default(), reader: None }
+    }
+
+    fn read_on(&mut self) {
+        let sink = Arc::clone(&self.written);
+        let mut master = self.pty.master();
+        self.reader = Some(std::thread::spawn(move || {
             let mut piece = [0; 4096];
             // The last close of the other end reads as an error here.
             while let Ok(read @ 1..) = master.read(&mut piece) {
                 sink.lock().unwrap().extend_from_slice(&piece[..read]);
             }
-        });
-        Self { pty, child, written, reader: Some(reader) }
+        }));
     }
 
     fn written(&self) -> String {
@@ -221,4 +232,29 @@ fn a_diagram_is_drawn_in_place_and_leaves_the_terminal_clean() {
     assert!(fits(&frame, 120, 50), "{frame:#?}");
     live.press("q");
     assert!(!assert_clean(live).contains("ESTABLISHED"));
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_makes_no_poll_late_and_then_shows_what_is_now() {
+    let stage = Stage::new();
+    let often = "--view table -i 1ms --max-cpu 100";
+    let mut live = Live::unread(200, 60, often, stage.procfs());
+    let poll = |first: usize| {
+        let rows: Vec<String> = (0..50).map(|i| format!("{} 80 01/{}", first + i, first)).collect();
+        stage.poll(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    // Many more frames than a terminal holds for somebody who does not look.
+    (1..100).for_each(|look| poll(100 * look));
+    live.read_on();
+    let shown = |frame: &[String]| frame.iter().any(|line| line.contains("10.0.0.1:20049 "));
+    until("the sockets of now", || {
+        poll(20_000);
+        live.frame().filter(|frame| shown(frame))
+    });
+    live.press("q");
+    until("its end", || {
+        stage.offer(&[]);
+        live.child.try_wait().expect("our child")
+    });
+    assert_clean(live);
 }

@@ -1,0 +1,117 @@
+//! The stream of a live run, whose reader is not waited for: no poll is late because he is slow, and
+//! what he has not read does not grow without bound.
+
+use super::outbox::Outbox;
+use crate::error::Result;
+use crate::reading::{Lost, LostReason, Stamp};
+use crate::stop::Stop;
+use crate::view::Record;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Bytes that wait for a reader at most: a quarter of what following 100,000 sockets may take, and
+/// 30,000 events as JSON: seconds of a busy machine.
+const MOST: usize = 16 << 20;
+/// With this many waiting, the rest of a large look is not made faster than it is read, as long as
+/// no poll is late for it.
+const MANY: usize = 1 << 20;
+
+/// Records of which reading are to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// When it ended.
+    pub at: Stamp,
+    /// When the next one is due, as far as that is known.
+    pub due: Option<Instant>,
+    /// More records of it come.
+    pub goes_on: bool,
+}
+
+/// Records on their way to a reader who may be slow.
+pub(super) struct Live {
+    outbox: Outbox,
+    /// The time between two readings.
+    interval: Duration,
+    /// Bytes that may wait.
+    most: usize,
+    /// Until when the records of the last reading may wait for room.
+    deadline: Option<(Stamp, Instant)>,
+    /// What found no room since the last that did.
+    lost: Option<Lost>,
+}
+
+impl Live {
+    /// Takes standard output.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(super) fn open(interval: Duration, stop: &Stop) -> Result<Self> {
+        let outbox = Outbox::to(&io::stdout(), stop.waker()?)?;
+        Ok(Self { outbox, interval, most: MOST, deadline: None, lost: None })
+    }
+
+    /// Until when the records of one reading, which may come in portions, may wait for room. Names
+    /// may take half of an interval, looking and laying out take their part, too.
+    pub(super) fn deadline(&mut self, turn: Turn) -> Instant {
+        if let Some((at, deadline)) = self.deadline
+            && at == turn.at
+        {
+            return deadline;
+        }
+        let now = Instant::now();
+        let left = turn.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        let deadline = now + (self.interval / 4).max(left / 2);
+        self.deadline = Some((turn.at, deadline));
+        deadline
+    }
+
+    /// Lets the reader take what is there, before more of the same reading is made.
+    pub(super) fn let_read(&self, deadline: Instant) {
+        self.outbox.wait_below(MANY.min(self.most), deadline);
+    }
+
+    /// The records if there is room for them, behind the loss of those that found none.
+    pub(super) fn admit(&mut self, records: Vec<Record>, at: Stamp) -> Option<Vec<Record>> {
+        // Once something is lost it is not records in turn with losses, but one long gap.
+        let room = if self.lost.is_some() { self.most / 2 } else { self.most };
+        if self.outbox.waiting() < room {
+            return Some(match self.lost() {
+                Some(lost) => std::iter::once(Record::Lost(lost)).chain(records).collect(),
+                None => records,
+            });
+        }
+        if !records.is_empty() {
+            let (time, reason) = (at, LostReason::Output);
+            let lost = self.lost.get_or_insert(Lost { time, reason, count: None });
+            lost.count = Some(lost.count.unwrap_or_default() + records.len() as u64);
+        }
+        None
+    }
+
+    /// What was lost and not told yet.
+    pub(super) const fn lost(&mut self) -> Option<Lost> {
+        self.lost.take()
+    }
+
+    /// Hands over what is to be written next.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(super) fn push(&self, bytes: Vec<u8>) -> Result<()> {
+        self.outbox.push(bytes)
+    }
+
+    /// Gives the reader what waits for him, unless he takes nothing or a signal comes meanwhile.
+    /// Returns how many bytes were left.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(super) fn finish(self, stop: &Stop) -> Result<usize> {
+        // The one that ended the run does not count.
+        stop.take_signal()?;
+        self.outbox.finish(|| stop.take_signal().unwrap_or(true))
+    }
+}
+
+#[cfg(test)]
+mod tests;

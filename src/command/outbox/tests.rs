@@ -1,0 +1,107 @@
+use super::*;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A reader who takes a piece for every permit, and everything once nobody gives permits any more.
+pub(in crate::command) struct Reader {
+    permits: Receiver<()>,
+    read: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Reader {
+    pub(in crate::command) fn new() -> (Sender<()>, Arc<Mutex<Vec<u8>>>, Self) {
+        let ((permit, permits), read) = (channel(), Arc::default());
+        (permit, Arc::clone(&read), Self { permits, read })
+    }
+}
+
+impl Write for Reader {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.permits.recv();
+        self.read.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + LONG
+}
+
+#[test]
+fn what_waits_for_a_reader_comes_in_order_once_he_reads() {
+    let (permit, read, reader) = Reader::new();
+    let outbox = Outbox::over(reader, || ());
+    let lines: Vec<String> = (0..5000).map(|i| format!("{i:030}\n")).collect();
+    for line in &lines {
+        outbox.push(line.clone().into_bytes()).unwrap();
+    }
+    assert_eq!(outbox.waiting(), 5000 * 31, "nobody has waited for him");
+    permit.send(()).unwrap();
+    assert!(outbox.wait_below(5000 * 31 - 1, soon()));
+    assert!(read.lock().unwrap().ends_with(b"\n"), "a piece is whole lines");
+    drop(permit);
+    assert_eq!(outbox.finish(|| false).unwrap(), 0);
+    assert_eq!(String::from_utf8(read.lock().unwrap().clone()).unwrap(), lines.concat());
+}
+
+#[test]
+fn a_reader_who_takes_nothing_is_left() {
+    let (_permit, read, reader) = Reader::new();
+    let outbox = Outbox::over(reader, || ());
+    outbox.push(b"never read\n".to_vec()).unwrap();
+    assert_eq!(outbox.finish(|| false).unwrap(), 11, "after a while");
+    assert_eq!(outbox.finish(|| true).unwrap(), 11, "or at once");
+    assert!(read.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_cannot_be_written_is_told_once() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::from(ErrorKind::StorageFull))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (call, called) = channel();
+    let outbox = Outbox::over(Full, move || call.send(()).unwrap());
+    outbox.push(b"one\n".to_vec()).unwrap();
+    called.recv_timeout(LONG).expect("whoever waits is woken");
+    assert_eq!(outbox.waiting(), 0, "nothing waits for a disk that is full");
+    let told = outbox.push(b"two\n".to_vec()).unwrap_err().to_string();
+    assert!(told.starts_with("cannot write the output: "), "{told}");
+    assert!(outbox.push(b"three\n".to_vec()).is_ok() && outbox.waiting() == 0);
+}
+
+#[test]
+fn a_stream_that_others_have_made_nonblocking_is_waited_for() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let outbox = Outbox::to(&ours, || ()).unwrap();
+    let sent = b"more than a socket holds\n".repeat(100_000);
+    outbox.push(sent.clone()).unwrap();
+    let mut received = vec![0; sent.len()];
+    theirs.read_exact(&mut received).unwrap();
+    assert!(received == sent);
+    assert_eq!(outbox.finish(|| false).unwrap(), 0);
+}
+
+#[test]
+fn a_piece_is_whole_lines_where_they_fit() {
+    let lines = [vec![b'a'; 4000], vec![b'b'; 200], vec![b'c'; 9000], vec![b'd'; 10]];
+    let text: Vec<u8> = lines.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
+    let lengths: Vec<usize> = pieces(&text).map(<[u8]>::len).collect();
+    assert_eq!(lengths, [4001, 201, 4096, 4096, 9001 - 2 * 4096 + 11]);
+    assert_eq!(pieces(&text).collect::<Vec<_>>().concat(), text);
+}
