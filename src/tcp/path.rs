@@ -222,6 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn beside_a_state_without_a_name_every_other_is_said_once() {
+        let way = between_all(SynSent, &[FinWait1], State::Unknown(31), Proof::default());
+        assert_eq!(way.certain, [FinWait1]);
+        let rest = [
+            Listen,
+            SynSent,
+            SynRecv,
+            Established,
+            CloseWait,
+            LastAck,
+            FinWait2,
+            Closing,
+            TimeWait,
+        ];
+        assert_eq!(way.possible, rest);
+        assert!(!reachable(Closed, Listen), "who is over does not go on");
+    }
+
+    #[test]
     fn proof_strikes_ways_out() {
         let passive = Proof { passive: true, ..Proof::default() };
         let request = Proof { request: true, ..passive };

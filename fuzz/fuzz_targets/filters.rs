@@ -1,0 +1,24 @@
+//! Values that say which sockets: addresses, ports, states, conditions; and names from elsewhere.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tcplapse::condition::Condition;
+use tcplapse::filter::{AddrFilter, parse_ports};
+use tcplapse::tcp::state::State;
+use tcplapse::tcp::state_set::StateSet;
+use tcplapse::view::name::{escape, unescape};
+
+fuzz_target!(|bytes: &[u8]| {
+    let safe = escape(bytes);
+    assert!(!safe.chars().any(char::is_control));
+    assert_eq!(unescape(&safe).as_deref(), Some(bytes));
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let _ = text.parse::<AddrFilter>();
+    let _ = text.parse::<StateSet>();
+    let _ = text.parse::<Condition>();
+    let _ = unescape(text);
+    assert!(parse_ports(text).is_none_or(|ports| ports.start() <= ports.end()));
+    if let Some(state) = State::from_name(text) {
+        assert_eq!(State::from_name(&state.to_string()), Some(state));
+    }
+});

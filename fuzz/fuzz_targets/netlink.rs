@@ -1,0 +1,19 @@
+//! Datagrams of sock_diag.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tcplapse::reading::Question;
+use tcplapse::source::netlink_wire::{Message, Messages, write_look_up};
+
+fuzz_target!(|datagram: &[u8]| {
+    let mut request = Vec::new();
+    for (sequence, message) in Messages::new(datagram) {
+        let Message::Socket(body) = message else { continue };
+        let _ = body.death();
+        if let Some(row) = body.observation() {
+            let (inode, cookie) = (row.inode, row.cookie);
+            let question = Question { ends: row.ends, inode, cookie, ifindex: row.ifindex };
+            write_look_up(&mut request, sequence, &question);
+        }
+    }
+});

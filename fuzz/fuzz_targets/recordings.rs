@@ -1,0 +1,26 @@
+//! A recording, and what the tracker makes of its readings.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tcplapse::reading::Reading;
+use tcplapse::recording::{Decoder, Encoder};
+use tcplapse::tracker::Tracker;
+
+fuzz_target!(|file: &[u8]| {
+    let (mut decoder, mut encoder, mut tracker) =
+        (Decoder::default(), Encoder::default(), Tracker::default());
+    for line in file.split(|byte| *byte == b'\n') {
+        let Ok(Some(mut reading)) = decoder.line(line) else { continue };
+        if matches!(reading, Reading::Begin(_)) {
+            (encoder, tracker) = (Encoder::default(), Tracker::default());
+            continue;
+        }
+        tracker.update(&reading);
+        while tracker.has_more() {
+            tracker.tell_more();
+        }
+        tracker.questions();
+        assert!(tracker.standings().count() <= tracker.open());
+        encoder.take(&mut reading).lines(None);
+    }
+});

@@ -1,0 +1,16 @@
+//! Tables of `/proc/net/tcp{,6}`, line by line.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tcplapse::reading::Family;
+use tcplapse::source::proc_row;
+
+fuzz_target!(|table: &[u8]| {
+    for line in table.split(|byte| *byte == b'\n') {
+        for family in [Family::Ipv4, Family::Ipv6] {
+            if let Some(row) = proc_row::parse(line, family) {
+                assert_eq!(row.ends.family, family);
+            }
+        }
+    }
+});
