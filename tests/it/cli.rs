@@ -1,8 +1,10 @@
 //! The command line, on a fixture: exact output, exit status, what goes to standard error.
 
 mod bad_usage;
+mod bounds;
 mod calls;
 mod check;
+mod clocks;
 mod diagram;
 mod explain;
 mod owners;
@@ -324,6 +326,26 @@ fn a_full_disk_is_an_error_that_is_told() {
     assert_eq!(output.status.code(), Some(2));
     let told = text(&output.stderr);
     assert!(told.starts_with("tcplapse: cannot write the output: No space left"), "{told}");
+}
+
+#[test]
+fn a_watch_whose_output_is_full_or_closed_says_so_or_nothing() {
+    let shell = |redirected: &str| {
+        let script = format!("exec \"$0\" watch --for 50ms --procfs \"$1\" {redirected}");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_tcplapse")]).arg(fixture());
+        let output = command.output().expect("there is a shell");
+        (output.status.code(), text(&output.stderr).to_owned())
+    };
+    for view in ["", "-j", "--view timeline", "--view diagram --format svg"] {
+        let (status, told) = shell(&format!("{view} >/dev/full"));
+        assert_eq!(status, Some(2), "{view}: {told}");
+        assert_eq!(told.matches("cannot write the output: No space left").count(), 1, "{told}");
+        let (status, told) = shell(&format!("{view} >&-"));
+        assert_eq!(status, Some(0), "{view}: {told}");
+        assert!(!told.contains("panic"), "{told}");
+        assert_eq!(shell(&format!("{view} >/dev/full 2>&-")), (Some(2), String::new()));
+    }
 }
 
 #[test]
