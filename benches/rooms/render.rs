@@ -1,0 +1,47 @@
+//! Records to bytes, in every format.
+
+use crate::stage::records;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use jiff::tz::TimeZone;
+use tcplapse::render::Renderer;
+use tcplapse::render::cell::{Clock, Names, TimeFormat};
+use tcplapse::render::csv::Csv;
+use tcplapse::render::events::Events;
+use tcplapse::render::json::Json;
+use tcplapse::render::style::Palette;
+use tcplapse::render::table::Sockets;
+use tcplapse::view::Record;
+
+const RECORDS: usize = 1000;
+const TERMINAL: u16 = 120;
+
+pub(crate) fn benches(criterion: &mut Criterion) {
+    let (events, sockets) = records(RECORDS);
+    let palette = Palette { on: false };
+    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let text = Events::new(clock, palette, false, None);
+    bench(criterion, "render/events", "text", Box::new(text), &events);
+    bench(criterion, "render/events", "json", Box::new(Json), &events);
+    bench(criterion, "render/events", "csv", Box::new(Csv::new(false)), &events);
+    for (name, width) in [("streamed", None), ("drawn", Some(TERMINAL))] {
+        let table =
+            Sockets { palette, header: false, extended: false, timers: false, held: false, width };
+        bench(criterion, "render/list", name, Box::new(table), &sockets);
+    }
+}
+
+fn bench(
+    criterion: &mut Criterion,
+    group: &str,
+    format: &str,
+    mut renderer: Box<dyn Renderer>,
+    records: &[Record],
+) {
+    let mut group = criterion.benchmark_group(group);
+    group.throughput(Throughput::Elements(records.len() as u64));
+    let names = Names::default();
+    group.bench_function(BenchmarkId::from_parameter(format), |bencher| {
+        bencher.iter(|| renderer.rows(records, &names));
+    });
+    group.finish();
+}

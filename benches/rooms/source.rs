@@ -1,0 +1,116 @@
+//! What the kernel says, understood: rows, tables, sock_diag messages, trace records.
+
+use crate::stage::{ESTABLISHED, FIXTURE, SOCKETS, Tables};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use std::fs;
+use std::hint::black_box;
+use tcplapse::reading::Family;
+use tcplapse::source::netlink_wire::{Message, Messages};
+use tcplapse::source::proc_row;
+use tcplapse::source::trace_format::Format;
+use tcplapse::source::trace_record::{self, Layout, TRACEPOINTS};
+
+/// As many as the kernel puts into one datagram of 32 KiB.
+const DATAGRAM: usize = 292;
+
+pub(crate) fn benches(criterion: &mut Criterion) {
+    rows(criterion);
+    table(criterion);
+    dump(criterion);
+    trace(criterion);
+}
+
+/// All rows of the fixture, of every state.
+fn rows(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("source/rows");
+    for (table, family) in [("tcp", Family::Ipv4), ("tcp6", Family::Ipv6)] {
+        let text = fs::read(format!("{FIXTURE}/net/{table}")).expect("the fixture is there");
+        let rows: Vec<&[u8]> = text.split(|byte| *byte == b'\n').skip(1).collect();
+        group.throughput(Throughput::Elements(rows.len() as u64));
+        group.bench_function(table, |bencher| {
+            bencher.iter(|| rows.iter().filter_map(|row| proc_row::parse(row, family)).count());
+        });
+    }
+    group.finish();
+}
+
+/// A whole look, the files read and closed again.
+fn table(criterion: &mut Criterion) {
+    let tables = Tables::steady();
+    let mut source = tables.source();
+    let mut group = criterion.benchmark_group("source/table");
+    group.throughput(Throughput::Elements(SOCKETS as u64));
+    group.bench_function(BenchmarkId::from_parameter(SOCKETS), |bencher| {
+        bencher.iter(|| source.snapshot().expect("a table"));
+    });
+    group.finish();
+}
+
+fn dump(criterion: &mut Criterion) {
+    let datagram: Vec<u8> = (0..DATAGRAM).flat_map(socket_message).collect();
+    let mut group = criterion.benchmark_group("source/netlink");
+    group.throughput(Throughput::Elements(DATAGRAM as u64));
+    group.bench_function("dump", |bencher| {
+        bencher.iter(|| {
+            for (_, message) in Messages::new(black_box(&datagram)) {
+                let Message::Socket(body) = message else { panic!("{message:?}") };
+                black_box(body.observation());
+            }
+        });
+    });
+    group.finish();
+}
+
+/// An established connection as a dump shows it: `nlmsghdr`, `inet_diag_msg`, two attributes.
+fn socket_message(number: usize) -> Vec<u8> {
+    let number = u16::try_from(number).expect("few");
+    let word = |value: u32| value.to_ne_bytes();
+    let half = |value: u16| value.to_ne_bytes();
+    let mut message = Vec::new();
+    message.extend(word(112));
+    message.extend([half(20), half(2)].concat()); // SOCK_DIAG_BY_FAMILY, NLM_F_MULTI
+    message.extend([word(1), word(0)].concat()); // sequence, port
+    message.extend([2, ESTABLISHED, 0, 0]); // AF_INET, no timer
+    message.extend([80_u16.to_be_bytes(), (10_000 + number).to_be_bytes()].concat());
+    for addr in [[127, 0, 0, 1], [127, 0, 0, 2]] {
+        message.extend(addr);
+        message.extend([0; 12]);
+    }
+    message.extend([word(0), word(u32::from(number) + 1), word(0)].concat()); // device, cookie
+    message.extend([word(0), word(0), word(0)].concat()); // timer, queues
+    message.extend([word(1000), word(u32::from(number) + 5000)].concat()); // user, inode
+    message.extend([half(5), half(8), half(0), half(0)].concat()); // INET_DIAG_SHUTDOWN
+    message.extend([half(5), half(22), half(0), half(0)].concat()); // INET_DIAG_SOCKOPT
+    message.extend([half(8), half(15), half(0), half(0)].concat()); // INET_DIAG_MARK
+    message
+}
+
+/// The fixture's records: connections and their ends, and the birth and end of a process.
+fn trace(criterion: &mut Criterion) {
+    let read = |name: &str| fs::read_to_string(format!("{FIXTURE}/trace/{name}"));
+    let layouts = TRACEPOINTS.map(|(tracepoint, path)| {
+        let event = path.rsplit('/').next().expect("never empty");
+        let text = read(&format!("{event}.format")).expect("the fixture is there");
+        let format = Format::parse(&text).expect("a format");
+        (format!("{tracepoint:?}"), Layout::new(tracepoint, &format).expect("all fields"))
+    });
+    let text = read("records").expect("the fixture is there");
+    let record = |line: &str| {
+        let [ring, kind, hex] = line.split(' ').collect::<Vec<_>>().try_into().expect("three");
+        let layout = layouts.iter().find(|(name, _)| name == ring).map(|(_, layout)| *layout);
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+        let body: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+        (kind.parse::<u32>().expect("a number"), body, layout)
+    };
+    let records: Vec<_> = text.lines().map(record).collect();
+    let mut group = criterion.benchmark_group("source/trace");
+    group.throughput(Throughput::Elements(records.len() as u64));
+    group.bench_function("records", |bencher| {
+        bencher.iter(|| {
+            for (kind, body, layout) in &records {
+                black_box(trace_record::parse(*kind, body, layout.as_ref()));
+            }
+        });
+    });
+    group.finish();
+}

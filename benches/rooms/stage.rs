@@ -1,0 +1,105 @@
+//! What the rooms are measured with: tables of any size, and the records of the fixture.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use tcplapse::filter::Filter;
+use tcplapse::monitor::Monitor;
+use tcplapse::owner::scan::Scan;
+use tcplapse::reading::Reading;
+use tcplapse::source::Pace;
+use tcplapse::source::proc::Proc;
+use tcplapse::stop::Stop;
+use tcplapse::view::event::EventRecord;
+use tcplapse::view::{News, Record};
+use tempfile::TempDir;
+
+/// Real tables, trace records and made-up owners.
+pub(crate) const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/linux-6.18");
+
+/// As many sockets as a pass shows where passes are measured.
+pub(crate) const SOCKETS: usize = 10_000;
+/// The code of the state, as tables and sock_diag write it.
+pub(crate) const ESTABLISHED: u8 = 0x01;
+const CLOSE_WAIT: u8 = 0x08;
+
+const HEADER: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+                      uid  timeout inode\n";
+
+/// The texts of both tables as a folder that is read like a procfs.
+pub(crate) struct Tables(TempDir);
+
+impl Tables {
+    /// None at all.
+    pub(crate) fn empty() -> Self {
+        Self::of(0, |_| ESTABLISHED)
+    }
+
+    /// Connections, none of which does anything.
+    pub(crate) fn steady() -> Self {
+        Self::of(SOCKETS, |_| ESTABLISHED)
+    }
+
+    /// The same with one socket in a hundred in another state.
+    pub(crate) fn one_percent_changed() -> Self {
+        Self::of(SOCKETS, |number| if number % 100 == 0 { CLOSE_WAIT } else { ESTABLISHED })
+    }
+
+    /// So many IPv4 connections with a server, in the states that `state` gives to their numbers.
+    fn of(sockets: usize, state: impl Fn(usize) -> u8) -> Self {
+        let mut text = HEADER.to_owned();
+        (0..sockets).for_each(|number| write_row(&mut text, number, state(number)));
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let net = home.path().join("net");
+        fs::create_dir(&net).expect("the directory is new");
+        fs::write(net.join("tcp"), text).expect("the directory is new");
+        fs::write(net.join("tcp6"), HEADER).expect("the directory is new");
+        Self(home)
+    }
+
+    /// A source that reads them.
+    pub(crate) fn source(&self) -> Proc {
+        proc(self.0.path())
+    }
+
+    /// What a look at them says.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading::Snapshot(self.source().snapshot().expect("a table"))
+    }
+}
+
+fn write_row(text: &mut String, number: usize, state: u8) {
+    let client = 0x0a00_0000 + number / 50_000;
+    let port = 10_000 + number % 50_000;
+    let inode = 100_000 + number;
+    writeln!(
+        text,
+        "{number:4}: 0100007F:0050 {client:08X}:{port:04X} {state:02X} 00000000:00000000 \
+         00:00000000 00000000  1000        0 {inode} 1 0000000000000000 20 4 30 10 -1"
+    )
+    .expect("a string takes what it is given");
+}
+
+fn proc(root: &Path) -> Proc {
+    let pace = Pace { interval: Duration::ZERO, max_cpu: 100.0 };
+    Proc::open(root, None, pace).expect("tables")
+}
+
+/// So many events and so many sockets: those of the fixture, with their owners, again and again.
+pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
+    let root = Path::new(FIXTURE);
+    let (filter, stop) = (Filter::default(), Stop::new(None).expect("a pipe"));
+    let mut monitor = Monitor::new(Box::new(proc(root)), Box::new(Scan::new(root)), &filter);
+    let news = monitor.read(&stop).expect("a table").expect("a first look");
+    let origin = monitor.origin();
+    let event = |news| match news {
+        News::Told(told) => Some(Record::Event(Box::new(EventRecord::new(*told, origin)))),
+        News::Lost(_) => None,
+    };
+    let events: Vec<Record> = news.into_iter().filter_map(event).collect();
+    let sockets: Vec<Record> =
+        monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket))).collect();
+    let repeat = |records: Vec<Record>| records.into_iter().cycle().take(count).collect();
+    (repeat(events), repeat(sockets))
+}

@@ -1,0 +1,36 @@
+//! Passes over many sockets: with nothing new, with some news, with nothing but news.
+
+use crate::stage::{SOCKETS, Tables};
+use criterion::{BatchSize, Criterion, Throughput};
+use tcplapse::reading::Reading;
+use tcplapse::tracker::Tracker;
+
+pub(crate) fn benches(criterion: &mut Criterion) {
+    let none = Tables::empty().reading();
+    let all = Tables::steady().reading();
+    let changed = Tables::one_percent_changed().reading();
+    let mut group = criterion.benchmark_group("tracker");
+    group.throughput(Throughput::Elements(SOCKETS as u64));
+    let mut steady = after(&all);
+    group.bench_function("steady", |bencher| bencher.iter(|| steady.update(&all)));
+    for (name, before, reading) in
+        [("one percent changed", &all, &changed), ("births", &none, &all)]
+    {
+        let pass = |mut tracker: Tracker| {
+            let conclusions = tracker.update(reading);
+            // Dropped when the clock stands.
+            (tracker, conclusions)
+        };
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(|| after(before), pass, BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+}
+
+/// A tracker that has taken in this reading.
+fn after(reading: &Reading) -> Tracker {
+    let mut tracker = Tracker::default();
+    tracker.update(reading);
+    tracker
+}
