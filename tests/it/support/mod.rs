@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod actor;
+pub(crate) mod loopback;
 pub(crate) mod mounts;
 pub(crate) mod netns;
 pub(crate) mod program;
