@@ -13,17 +13,17 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// The choice that these words make; `None` where nothing is to be measured.
-    pub(crate) fn of(words: &[&str]) -> Result<Option<Self>, String> {
+    /// Whether it is to measure at all.
+    pub(crate) fn is_wanted(words: &[&str]) -> bool {
+        words.contains(&AS_A_BENCH)
+    }
+
+    /// The choice that these words make.
+    pub(crate) fn of(words: &[&str]) -> Result<Self, String> {
         let mut choice = Self { sockets: 100_000, rounds: 5 };
-        let mut bench = false;
-        let mut words = words.iter();
+        let mut words = words.iter().filter(|word| **word != AS_A_BENCH);
         while let Some(word) = words.next() {
             let (option, least) = match *word {
-                AS_A_BENCH => {
-                    bench = true;
-                    continue;
-                }
                 "--sockets" => (&mut choice.sockets, 1000),
                 "--rounds" => (&mut choice.rounds, 1),
                 other => {
@@ -34,6 +34,6 @@ impl Choice {
             let wrong = || format!("{word} takes a number from {least}");
             *option = number.filter(|number| *number >= least).ok_or_else(wrong)?;
         }
-        Ok(bench.then_some(choice))
+        Ok(choice)
     }
 }

@@ -1,7 +1,7 @@
 //! What the program costs beside others where there are many sockets: `cargo bench --bench at_scale`.
 //!
-//! Builds the sockets in a network namespace of its own, held by processes that are this binary
-//! again, and measures everything in one run, turn by turn, so that a busy machine is one for all.
+//! Builds the sockets in namespaces of its own, held by processes that are this binary again, and
+//! measures everything in one run, turn by turn, so that a busy machine is one for all.
 //! It measures and does not judge: a figure that is missed is said to be, and the exit status is 0.
 
 mod choice;
@@ -29,13 +29,8 @@ const GROWTH: usize = 10;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let done = match words.as_slice() {
-        [holders::ROLE, rest @ ..] => holders::hold(rest),
-        [churn::ROLE, rest @ ..] => churn::connect_and_close(rest),
-        options => Choice::of(options).and_then(|choice| choice.map_or(Ok(()), measure)),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(&words) {
+        Ok(status) => status,
         Err(sentence) => {
             eprintln!("at_scale: {sentence}");
             ExitCode::from(2)
@@ -43,9 +38,29 @@ fn main() -> ExitCode {
     }
 }
 
+/// What this process is for: the first one prepares the namespace of the second, which measures
+/// and starts all others.
+fn run(words: &[&str]) -> Result<ExitCode, String> {
+    match words {
+        [namespace::ROLE, options @ ..] => measure(Choice::of(options)?)?,
+        [holders::ROLE, rest @ ..] => holders::hold(rest)?,
+        [churn::ROLE, rest @ ..] => churn::connect_and_close(rest)?,
+        options if Choice::is_wanted(options) => {
+            Choice::of(options)?;
+            let status = namespace::run_inside(options)?;
+            return Ok(status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .map_or(ExitCode::FAILURE, ExitCode::from));
+        }
+        _ => eprintln!("this is a bench: cargo bench --bench at_scale"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Everything, in the order in which the sockets become more.
 fn measure(choice: Choice) -> Result<(), String> {
-    namespace::enter()?;
+    namespace::furnish()?;
     let mut report = Report::default();
     let mut holders = Holders::default();
     holders.few()?;
