@@ -71,7 +71,8 @@ fn of_children() -> Duration {
 
 /// Why a command did not start; of what is not there, where it is to be had.
 pub(crate) fn unstarted(program: &str, error: &std::io::Error) -> String {
-    if error.kind() != ErrorKind::NotFound {
+    // A directory of PATH that may not be read counts before those without such a program.
+    if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) {
         return format!("{program}: {error}");
     }
     let from = match program {
@@ -81,5 +82,5 @@ pub(crate) fn unstarted(program: &str, error: &std::io::Error) -> String {
         "somo" => "cargo install somo",
         _ => "it is in no directory of PATH",
     };
-    format!("{program} is not installed ({from})")
+    format!("{program} is not installed, or may not be run ({from})")
 }

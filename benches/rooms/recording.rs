@@ -20,7 +20,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         group.bench_function(format!("encode {name}"), |bencher| {
             let encoder_after = || (encoder_of(before), reading.clone());
             let pass = |(mut encoder, reading)| (encode(&mut encoder, reading), encoder);
-            bencher.iter_batched(encoder_after, pass, BatchSize::LargeInput);
+            bencher.iter_batched(encoder_after, pass, BatchSize::PerIteration);
         });
     }
     for (name, before, line) in
@@ -29,7 +29,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         group.bench_function(format!("decode {name}"), |bencher| {
             let decoder_after = || decoder_of(&head, before);
             let pass = |mut decoder: Decoder| (decoder.line(line), decoder);
-            bencher.iter_batched(decoder_after, pass, BatchSize::LargeInput);
+            bencher.iter_batched(decoder_after, pass, BatchSize::PerIteration);
         });
     }
     group.finish();

@@ -1,4 +1,4 @@
-//! Passes over many sockets: with nothing new, with some news, with nothing but news.
+//! Passes over many sockets: the first, one with nothing new, with some news, with nothing but news.
 
 use crate::stage::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
@@ -11,26 +11,30 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let changed = Tables::one_percent_changed().reading();
     let mut group = criterion.benchmark_group("tracker");
     group.throughput(Throughput::Elements(SOCKETS as u64));
-    let mut steady = after(&all);
+    let mut steady = after(Some(&all));
     group.bench_function("steady", |bencher| bencher.iter(|| steady.update(&all)));
-    for (name, before, reading) in
-        [("one percent changed", &all, &changed), ("births", &none, &all)]
-    {
+    for (name, before, reading) in [
+        ("first look", None, &all),
+        ("births", Some(&none), &all),
+        ("one percent changed", Some(&all), &changed),
+    ] {
         let pass = |mut tracker: Tracker| {
             let conclusions = tracker.update(reading);
             // Dropped when the clock stands.
             (tracker, conclusions)
         };
         group.bench_function(name, |bencher| {
-            bencher.iter_batched(|| after(before), pass, BatchSize::LargeInput);
+            bencher.iter_batched(|| after(before), pass, BatchSize::PerIteration);
         });
     }
     group.finish();
 }
 
-/// A tracker that has taken in this reading.
-fn after(reading: &Reading) -> Tracker {
+/// A tracker that has taken in this reading, if any.
+fn after(reading: Option<&Reading>) -> Tracker {
     let mut tracker = Tracker::default();
-    tracker.update(reading);
+    if let Some(reading) = reading {
+        tracker.update(reading);
+    }
     tracker
 }
