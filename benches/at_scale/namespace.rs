@@ -19,7 +19,7 @@ pub(crate) fn run_inside(words: &[&str]) -> Result<ExitStatus, String> {
     match unshare(wanted) {
         Ok(()) => {}
         Err(Errno::EPERM) => unshare_as_user(wanted)?,
-        Err(errno) => return Err(refused(errno.desc())),
+        Err(errno) => return Err(refused(why(errno))),
     }
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let status = Command::new(this).arg(ROLE).args(words).status();
@@ -28,7 +28,7 @@ pub(crate) fn run_inside(words: &[&str]) -> Result<ExitStatus, String> {
 
 fn unshare_as_user(wanted: CloneFlags) -> Result<(), String> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    unshare(CloneFlags::CLONE_NEWUSER | wanted).map_err(|errno| refused(errno.desc()))?;
+    unshare(CloneFlags::CLONE_NEWUSER | wanted).map_err(|errno| refused(why(errno)))?;
     for (file, text) in [
         ("setgroups", "deny".to_owned()),
         ("uid_map", format!("0 {uid} 1")),
@@ -65,9 +65,16 @@ fn take_a_table() -> Result<(), String> {
     // A shared table is shown as a negative number.
     let size = size.trim().trim_start_matches('-');
     if fs::write(format!("{SETTINGS}/tcp_child_ehash_entries"), size).is_ok() {
-        unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| refused(errno.desc()))?;
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| refused(why(errno)))?;
     }
     Ok(())
+}
+
+fn why(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ENOSPC => "there are as many as /proc/sys/user allows",
+        errno => errno.desc(),
+    }
 }
 
 fn refused(why: &str) -> String {
