@@ -91,7 +91,9 @@ impl Views {
         let at = monitor.read_at();
         for (now, owner) in monitor.lives() {
             let life = self.lives.so_far(&now, &owner, at, true);
-            life.iter().for_each(|life| drop(Life::parse(&json(life))));
+            if let Some(life) = life {
+                Life::parse(&json(&life));
+            }
         }
     }
 
@@ -110,7 +112,9 @@ impl Views {
                 self.conversations.end(ends, ended.clone());
             }
         }
-        ended.iter().for_each(|life| drop(Life::parse(&json(life))));
+        if let Some(life) = ended {
+            Life::parse(&json(&life));
+        }
         Line::parse(&json(&EventRecord::new(told.clone(), Origin::Trace)));
     }
 }
