@@ -25,7 +25,11 @@ fn play(moves: Vec<readings::Move>, time: Time) -> (Tracker, Ledger, Script) {
 }
 
 fn take(tracker: &mut Tracker, ledger: &mut Ledger, reading: &Reading) {
-    for conclusion in tracker.update(reading) {
+    let mut told = tracker.update(reading);
+    while tracker.has_more() {
+        told.append(&mut tracker.tell_more());
+    }
+    for conclusion in told {
         if let Conclusion::Transition(told) = conclusion {
             ledger.enter(&told);
         }

@@ -90,8 +90,7 @@ impl Views {
         }
         let at = monitor.read_at();
         for (now, owner) in monitor.lives() {
-            let life = self.lives.so_far(&now, &owner, at, true);
-            if let Some(life) = life {
+            if let Some(life) = self.lives.so_far(&now, &owner, at, true) {
                 Life::parse(&json(&life));
             }
         }
@@ -109,11 +108,9 @@ impl Views {
             Event::Changed => {}
             Event::Closed => {
                 assert!(ended.is_some(), "its life is not told: {told:?}");
-                self.conversations.end(ends, ended.clone());
+                Life::parse(&json(&ended));
+                self.conversations.end(ends, ended);
             }
-        }
-        if let Some(life) = ended {
-            Life::parse(&json(&life));
         }
         Line::parse(&json(&EventRecord::new(told.clone(), Origin::Trace)));
     }
