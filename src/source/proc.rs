@@ -91,12 +91,12 @@ impl Proc {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
         for (path, family) in self.tables.clone() {
-            if family == Family::Ipv6 && self.counts.tell_that_tcp6_is_still_empty() {
+            if family == Family::Ipv6 && self.counts.tell_that_tcp6_is_empty() {
                 continue;
             }
             let before = rows.len();
             bad_rows += self.read_table(&path, family, &mut rows)?;
-            self.counts.tcp6_was_empty = rows.len() == before;
+            self.counts.tcp6_had_rows = rows.len() > before;
         }
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }

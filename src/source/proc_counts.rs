@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Counts {
     sockstat: PathBuf,
     sockstat6: PathBuf,
-    /// The last look at `tcp6` found no row.
-    pub(super) tcp6_was_empty: bool,
+    /// The last look at `tcp6` found rows.
+    pub(super) tcp6_had_rows: bool,
 }
 
 impl Counts {
@@ -18,15 +18,16 @@ impl Counts {
     pub(super) fn of(home: &Path) -> Self {
         let path = |name| home.join("net").join(name);
         let (sockstat, sockstat6) = (path("sockstat"), path("sockstat6"));
-        Self { sockstat, sockstat6, tcp6_was_empty: false }
+        Self { sockstat, sockstat6, tcp6_had_rows: false }
     }
 
-    /// Whether `tcp6`, which was empty, still is. `inuse` counts every full socket of IPv6, open or
+    /// Whether `tcp6` is empty. `inuse` counts every full socket of IPv6, open or
     /// orphaned, and `tw` what waits in either family. A full socket leaves `inuse` for `tw`, so
-    /// that is read last. Requests are in neither: they need a listener, which is.
-    pub(super) fn tell_that_tcp6_is_still_empty(&self) -> bool {
+    /// that is read last. Requests are in neither, but their
+    /// listener is, and they outlive it for a moment only: one that was there is looked for.
+    pub(super) fn tell_that_tcp6_is_empty(&self) -> bool {
         let none = |path, line, name| count(path, line, name) == Some(0);
-        self.tcp6_was_empty
+        !self.tcp6_had_rows
             && none(&self.sockstat6, "TCP6:", "inuse")
             && none(&self.sockstat, "TCP:", "tw")
     }
@@ -51,9 +52,10 @@ mod tests {
         fs::write(home.path().join("net/sockstat"), sockstat).expect("a file");
         fs::write(home.path().join("net/sockstat6"), sockstat6).expect("a file");
         let mut counts = Counts::of(home.path());
-        assert!(!counts.tell_that_tcp6_is_still_empty(), "nobody has looked yet");
-        counts.tcp6_was_empty = true;
-        counts.tell_that_tcp6_is_still_empty()
+        let empty = counts.tell_that_tcp6_is_empty();
+        counts.tcp6_had_rows = true;
+        assert!(!counts.tell_that_tcp6_is_empty(), "one of the rows may be a request");
+        empty
     }
 
     #[test]

@@ -7,6 +7,10 @@ use crate::transition::LifeId;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
+use std::cell::Cell;
+
+/// Room for so many is kept, whoever goes.
+const SLACK: usize = 1024;
 
 /// Nearly all ends are those of one socket.
 type Sharers = SmallVec<[Life; 1]>;
@@ -15,23 +19,24 @@ type Sharers = SmallVec<[Life; 1]>;
 #[derive(Debug, Default)]
 pub(super) struct Lives {
     by_ends: IndexMap<Ends, Sharers, RandomState>,
-    count: usize,
+    by_family: [usize; 2],
+    recent: Cell<[usize; 2]>,
 }
 
 impl Lives {
     /// How many there are.
     pub(super) const fn count(&self) -> usize {
-        self.count
+        self.by_family[0] + self.by_family[1]
     }
 
     /// Those with these ends.
     pub(super) fn of(&self, ends: Ends) -> &[Life] {
-        self.by_ends.get(&ends).map(SmallVec::as_slice).unwrap_or_default()
+        self.at(self.place(ends))
     }
 
     /// Those with these ends.
     pub(super) fn of_mut(&mut self, ends: Ends) -> &mut [Life] {
-        self.by_ends.get_mut(&ends).map(SmallVec::as_mut_slice).unwrap_or_default()
+        self.at_mut(self.place(ends))
     }
 
     /// One of them.
@@ -54,14 +59,27 @@ impl Lives {
         self.by_ends.iter_mut().flat_map(|(ends, lives)| lives.iter_mut().map(|life| (*ends, life)))
     }
 
-    /// The place of these ends, until one is taken out. It is looked for at `next` first, which
-    /// then is the place after it: a table shows its rows in much the same order again and again,
-    /// and a neighbour is found without a search.
-    pub(super) fn place_of(&self, ends: Ends, next: &mut usize) -> Option<usize> {
-        let expected = self.by_ends.get_index(*next).is_some_and(|(there, _)| *there == ends);
-        let place = if expected { *next } else { self.by_ends.get_index_of(&ends)? };
-        *next = place + 1;
+    /// The place of these ends, until one is taken out. It is looked for near the last two that were
+    /// asked for first: a table shows its rows in much the same order again and again, and of both
+    /// ends of a connection one asks about the other.
+    pub(super) fn place(&self, ends: Ends) -> Option<usize> {
+        if self.by_family[ends.family as usize] == 0 {
+            return None;
+        }
+        let is_at =
+            |at: &usize| self.by_ends.get_index(*at).is_some_and(|(there, _)| *there == ends);
+        let [last, before] = self.recent.get();
+        let near = [last, last + 1, before, before + 1].into_iter().find(is_at);
+        let place = near.or_else(|| self.by_ends.get_index_of(&ends))?;
+        if place != last {
+            self.recent.set([place, last]);
+        }
         Some(place)
+    }
+
+    /// Makes room for this many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.by_ends.reserve(more);
     }
 
     /// Those at a place.
@@ -78,19 +96,32 @@ impl Lives {
 
     /// Follows another.
     pub(super) fn add(&mut self, ends: Ends, life: Life) {
-        self.by_ends.entry(ends).or_default().push(life);
-        self.count += 1;
+        self.by_family[ends.family as usize] += 1;
+        let entry = self.by_ends.entry(ends);
+        let place = entry.index();
+        entry.or_default().push(life);
+        let [last, _] = self.recent.get();
+        self.recent.set([place, last]);
     }
 
     /// Follows one no more.
     pub(super) fn take(&mut self, ends: Ends, id: LifeId) -> Option<Life> {
-        let lives = self.by_ends.get_mut(&ends)?;
-        let place = lives.iter().position(|life| life.id == id)?;
-        let life = lives.swap_remove(place);
+        let place = self.place(ends)?;
+        let (_, lives) = self.by_ends.get_index_mut(place)?;
+        let index = lives.iter().position(|life| life.id == id)?;
+        let life = lives.swap_remove(index);
         if lives.is_empty() {
-            self.by_ends.swap_remove(&ends);
+            self.by_ends.swap_remove_index(place);
         }
-        self.count -= 1;
+        self.by_family[ends.family as usize] -= 1;
         Some(life)
+    }
+
+    /// Gives back the room of a crowd that has gone.
+    pub(super) fn shrink(&mut self) {
+        let used = self.by_ends.len();
+        if self.by_ends.capacity() > 4 * used.max(SLACK) {
+            self.by_ends.shrink_to(2 * used);
+        }
     }
 }

@@ -10,15 +10,16 @@ use crate::transition::LifeId;
 impl Tracker {
     pub(super) fn match_rows(&mut self, snapshot: &Snapshot) -> Work {
         let mut work = Work::default();
-        let mut next = 0;
         for (index, row) in snapshot.rows.iter().enumerate() {
-            let place = self.lives.place_of(row.ends, &mut next);
+            let place = self.lives.place(row.ends);
             let known = self.overtaken((row, place), index, snapshot, &mut work)
                 || self.goes_on((row, place), index, snapshot, &mut work);
             if !known {
                 work.leftover.push(index);
             }
         }
+        self.lives.reserve(work.leftover.len());
+        work.touched.reserve(work.leftover.len());
         for index in std::mem::take(&mut work.leftover) {
             self.place(&snapshot.rows[index], index, snapshot, &mut work);
         }

@@ -144,6 +144,7 @@ impl Tracker {
             self.previous = Some(look.start);
         }
         self.gap = false;
+        self.lives.shrink();
         self.unseen.forget_before(look.start);
         told.append(&mut self.take_early_changes(look.start, first));
         told
