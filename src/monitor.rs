@@ -73,11 +73,13 @@ impl<'a> Monitor<'a> {
     /// # Errors
     /// What ends the run: see [`Source::next`].
     pub fn look(&mut self, stop: &Stop) -> Result<bool> {
-        let mut more = self.read(stop)?.is_some();
-        while more && self.has_more() {
-            more = self.read(stop)?.is_some();
+        while let Some(conclusions) = self.conclude(stop)? {
+            self.note(conclusions);
+            if !self.has_more() {
+                return Ok(true);
+            }
         }
-        Ok(more)
+        Ok(false)
     }
 
     /// The news of the next reading about the sockets that the filters ask for, or of a great deal
@@ -86,10 +88,15 @@ impl<'a> Monitor<'a> {
     /// # Errors
     /// What ends the run: see [`Source::next`].
     pub fn read(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
+        Ok(self.conclude(stop)?.map(|conclusions| self.tell(conclusions)))
+    }
+
+    /// What the next reading, or the next piece of it, proves.
+    fn conclude(&mut self, stop: &Stop) -> Result<Option<Vec<Conclusion>>> {
         if self.has_more() {
             let conclusions = self.tracker.tell_more();
             self.prove(&conclusions);
-            return Ok(Some(self.tell(conclusions)));
+            return Ok(Some(conclusions));
         }
         let mut next = self.confirm()?;
         loop {
@@ -97,8 +104,8 @@ impl<'a> Monitor<'a> {
                 next = self.source.next(stop)?;
             }
             let Some(reading) = next.take() else { return Ok(None) };
-            if let Some(news) = self.take(reading)? {
-                return Ok(Some(news));
+            if let Some(conclusions) = self.take(reading)? {
+                return Ok(Some(conclusions));
             }
         }
     }
@@ -161,8 +168,8 @@ impl<'a> Monitor<'a> {
         self.source.origin()
     }
 
-    /// The news of a reading, if it is one of sockets.
-    fn take(&mut self, reading: Reading) -> Result<Option<Vec<News>>> {
+    /// What a reading proves, if it is one of sockets.
+    fn take(&mut self, reading: Reading) -> Result<Option<Vec<Conclusion>>> {
         match reading {
             Reading::Owners(owners) => {
                 self.finder.learn(owners);
@@ -196,7 +203,7 @@ impl<'a> Monitor<'a> {
         } else {
             self.prove(&conclusions);
         }
-        Ok(Some(self.tell(conclusions)))
+        Ok(Some(conclusions))
     }
 
     /// The news among conclusions.
@@ -216,6 +223,19 @@ impl<'a> Monitor<'a> {
         let news = news.collect();
         self.forget_the_dead();
         news
+    }
+
+    /// Notes what is to be known of conclusions that nobody is told of.
+    fn note(&mut self, mut conclusions: Vec<Conclusion>) {
+        let unfiltered = self.filter.process.is_empty();
+        conclusions.retain(|conclusion| match conclusion {
+            // Of a socket that somebody holds there is nothing to be noted.
+            Conclusion::Transition(told) => {
+                !(unfiltered && told.caller.is_none() && self.book.is_held(told.last_inode))
+            }
+            _ => true,
+        });
+        self.tell(conclusions);
     }
 
     /// What was known of one run says nothing about the next.
@@ -248,7 +268,7 @@ impl<'a> Monitor<'a> {
     fn forget_the_dead(&mut self) {
         let open = self.tracker.open();
         self.book.sweep(open, self.tracker.inodes());
-        if self.matched.len() > 2 * open + SLACK {
+        if self.matched.len().max(self.callers.len()) > 2 * open + SLACK {
             let alive: HashSet<LifeId> = self.tracker.ids().collect();
             self.matched.retain(|life| alive.contains(life));
             self.callers.retain(|life, _| alive.contains(life));

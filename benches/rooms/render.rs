@@ -9,7 +9,7 @@ use tcplapse::render::csv::Csv;
 use tcplapse::render::events::Events;
 use tcplapse::render::json::Json;
 use tcplapse::render::style::Palette;
-use tcplapse::render::table::Sockets;
+use tcplapse::render::table::{Layout, Sockets};
 use tcplapse::view::Record;
 
 const RECORDS: usize = 1000;
@@ -24,9 +24,9 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     bench(criterion, "render/events", "json", Box::new(Json), &events);
     bench(criterion, "render/events", "csv", Box::new(Csv::new(false)), &events);
     for (name, width) in [("streamed", None), ("drawn", Some(TERMINAL))] {
-        let table =
-            Sockets { palette, header: false, extended: false, timers: false, held: false, width };
-        bench(criterion, "render/list", name, Box::new(table), &sockets);
+        let (header, extended, timers, held) = (false, false, false, false);
+        let layout = Layout { palette, header, extended, timers, held, width };
+        bench(criterion, "render/list", name, Box::new(Sockets::new(layout)), &sockets);
     }
 }
 
@@ -41,7 +41,7 @@ fn bench(
     group.throughput(Throughput::Elements(records.len() as u64));
     let names = Names::default();
     group.bench_function(BenchmarkId::from_parameter(format), |bencher| {
-        bencher.iter(|| renderer.rows(records, &names));
+        bencher.iter(|| (renderer.rows(records, &names), renderer.end()));
     });
     group.finish();
 }

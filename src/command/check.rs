@@ -31,9 +31,9 @@ pub fn run(check: &Check) -> Result<bool> {
     let offenders = offenders(&mut monitor, check, &stop)?;
     let mut output = Output::sockets(&check.settings.print, check.settings.max_count, true);
     let records = offenders.iter().cloned().map(Box::new).map(Record::Socket);
-    match output.begin(&stop).and_then(|()| output.write(records, &stop)) {
+    match output.write_all(records, &stop) {
         // The exit status is for whoever does not read, too.
-        Ok(_) | Err(Error::ReaderGone) => Ok(!offenders.is_empty()),
+        Ok(()) | Err(Error::ReaderGone) => Ok(!offenders.is_empty()),
         Err(error) => Err(error),
     }
 }

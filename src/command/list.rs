@@ -21,9 +21,9 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
     monitor.look(&stop)?;
-    let records = monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket)));
-    output.begin(&stop)?;
-    output.write(records, &stop)?;
+    let sockets = monitor.in_order();
+    let record = |now| Record::Socket(Box::new(monitor.socket(now)));
+    output.write_all(sockets.iter().map(record), &stop)?;
     tell(monitor.notices());
     Ok(output.written() > 0)
 }

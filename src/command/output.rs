@@ -13,7 +13,7 @@ use crate::render::diagram::{Drawing, Picture};
 use crate::render::events::Events;
 use crate::render::json::Json;
 use crate::render::style::Palette;
-use crate::render::table::Sockets;
+use crate::render::table::{Layout, Sockets};
 use crate::render::timeline::Timeline;
 use crate::render::{Renderer, Size};
 use crate::settings::Print;
@@ -88,7 +88,7 @@ impl Output {
 
     /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
     pub fn sockets(print: &Print, max_count: Option<u64>, held: bool) -> Self {
-        let table = || Sockets {
+        let layout = || Layout {
             palette: terminal::palette(print.color),
             header: print.header,
             extended: print.extended,
@@ -96,7 +96,8 @@ impl Output {
             held,
             width: terminal::width(),
         };
-        Self::new(print, max_count, PATIENCE, usize::MAX, || Box::new(table()))
+        let table = || Box::new(Sockets::new(layout()));
+        Self::new(print, max_count, PATIENCE, PART_OF_TEXT, || table())
     }
 
     fn new(
@@ -204,6 +205,20 @@ impl Output {
         }
         self.live = Some(live);
         Ok(self.left != Some(0))
+    }
+
+    /// Writes all that is wanted of these records, and what comes after them.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn write_all(
+        &mut self,
+        records: impl IntoIterator<Item = Record>,
+        stop: &Stop,
+    ) -> Result<()> {
+        self.begin(stop)?;
+        self.write(records, stop)?;
+        write_out(&self.renderer.end(), stop).map(|_| ())
     }
 
     /// The end of a live run: its reader gets what waits for him. From now on he is waited for.

@@ -31,10 +31,15 @@ impl Looks {
 impl Monitor<'_> {
     /// The sockets that the filters ask for as they are now, by family, in the order of the kernel's
     /// tables.
-    pub fn sockets(&mut self) -> Vec<SocketRecord> {
+    pub fn in_order(&self) -> Vec<Standing> {
         let mut now: Vec<Standing> = self.standings().collect();
         now.sort_unstable_by_key(|now| (now.ends.family, now.row));
-        now.into_iter().map(|now| self.socket(&now)).collect()
+        now
+    }
+
+    /// The records of these sockets.
+    pub fn sockets(&mut self) -> Vec<SocketRecord> {
+        self.in_order().iter().map(|now| self.socket(now)).collect()
     }
 
     /// The lives that go on, in the order in which they began, whatever state they are in.

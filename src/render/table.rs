@@ -4,11 +4,14 @@ use super::cell::{Names, endpoint, held, owner, timer};
 use super::style::{Palette, style_of};
 use super::{Renderer, beside};
 use crate::reading::Family;
+use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
 };
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 use unicode_width::UnicodeWidthStr;
 
 /// A drawn table needs all its rows at once; more than these are streamed.
@@ -25,9 +28,9 @@ const NARROWEST: u16 = 12;
 const GAP: &str = "  ";
 
 /// What a table shows and how.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools)] // columns are there or not
-pub struct Sockets {
+pub struct Layout {
     /// Colours, where wanted.
     pub palette: Palette,
     /// Name the columns.
@@ -42,8 +45,61 @@ pub struct Sockets {
     pub width: Option<u16>,
 }
 
-impl Sockets {
-    fn headings(&self) -> Vec<&'static str> {
+/// A table, which is laid out when all its rows are known.
+#[derive(Debug)]
+pub struct Sockets {
+    layout: Layout,
+    cells: Cells,
+}
+
+/// The cells of all rows in one text: there may be a hundred thousand rows.
+#[derive(Debug, Default)]
+struct Cells {
+    text: String,
+    /// Where each cell ends, and how wide it is.
+    ends: Vec<(usize, usize)>,
+    /// The state of each row.
+    states: Vec<State>,
+}
+
+impl Cells {
+    fn push(&mut self, cell: impl Display) {
+        let begin = self.text.len();
+        // Writing to a string never fails.
+        let _ = write!(self.text, "{cell}");
+        let cell = &self.text[begin..];
+        let width = if cell.is_ascii() { cell.len() } else { cell.width() };
+        self.ends.push((self.text.len(), width));
+    }
+
+    /// Each row with its state: its cells with their widths.
+    fn rows(&self) -> impl Iterator<Item = (State, impl Iterator<Item = (&str, usize)>)> {
+        let columns = (self.ends.len() / self.states.len().max(1)).max(1);
+        let mut begin = 0;
+        self.states.iter().zip(self.ends.chunks(columns)).map(move |(state, ends)| {
+            let first = std::mem::replace(&mut begin, ends[ends.len() - 1].0);
+            let cells = ends.iter().scan(first, |begin, (end, width)| {
+                let begin = std::mem::replace(begin, *end);
+                Some((&self.text[begin..*end], *width))
+            });
+            (*state, cells)
+        })
+    }
+
+    /// The widest cell of each column, at least as wide as its heading.
+    fn widths(&self, headings: &[&str]) -> Vec<usize> {
+        let mut widths: Vec<usize> = headings.iter().map(|heading| heading.len()).collect();
+        for row in self.ends.chunks(headings.len()) {
+            for (widest, (_, width)) in widths.iter_mut().zip(row) {
+                *widest = (*widest).max(*width);
+            }
+        }
+        widths
+    }
+}
+
+impl Layout {
+    fn headings(self) -> Vec<&'static str> {
         let mut headings = vec!["PROTO", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "STATE", "OWNER"];
         if self.extended {
             headings.extend(["USER", "INODE"]);
@@ -57,20 +113,18 @@ impl Sockets {
         headings
     }
 
-    fn cells(&self, record: &SocketRecord, names: &Names) -> Vec<String> {
+    fn lay(self, cells: &mut Cells, record: &SocketRecord, names: &Names) {
         let socket = &record.socket;
-        let mut cells = vec![
-            match socket.family {
-                Family::Ipv4 => "tcp".to_owned(),
-                Family::Ipv6 => "tcp6".to_owned(),
-            },
-            record.recv_queue.to_string(),
-            record.send_queue.to_string(),
-            endpoint(socket.local_addr, socket.local_port, names),
-            endpoint(socket.remote_addr, socket.remote_port, names),
-            record.state.to_string(),
-            owner(&record.owner),
-        ];
+        cells.push(match socket.family {
+            Family::Ipv4 => "tcp",
+            Family::Ipv6 => "tcp6",
+        });
+        cells.push(record.recv_queue);
+        cells.push(record.send_queue);
+        cells.push(endpoint(socket.local_addr, socket.local_port, names));
+        cells.push(endpoint(socket.remote_addr, socket.remote_port, names));
+        cells.push(record.state);
+        cells.push(owner(&record.owner));
         if self.extended {
             cells.push(record.uid.map_or_else(|| "-".to_owned(), |uid| user(uid, names)));
             cells.push(record.inode.map_or_else(|| "-".to_owned(), |inode| inode.to_string()));
@@ -81,21 +135,19 @@ impl Sockets {
         if self.held {
             cells.push(held(record.held, record.held_at_least));
         }
-        cells
+        cells.states.push(record.state);
     }
 
     /// Whether a drawn table fits without breaking what must stay whole.
-    fn fits(&self, width: u16, rows: &[Vec<String>]) -> bool {
-        let needed = |i: usize| {
-            let widest = rows.iter().map(|row| row[i].width()).max().unwrap_or_default();
-            let widest = widest.max(self.headings()[i].width());
-            if BREAKABLE.contains(&i) { widest.min(usize::from(NARROWEST)) } else { widest }
-        };
-        let columns = self.headings().len();
-        (0..columns).map(needed).sum::<usize>() + columns <= usize::from(width)
+    fn fits(self, width: u16, cells: &Cells) -> bool {
+        let widths = cells.widths(&self.headings());
+        let needed = widths.iter().enumerate().map(|(i, widest)| {
+            if BREAKABLE.contains(&i) { (*widest).min(usize::from(NARROWEST)) } else { *widest }
+        });
+        needed.sum::<usize>() + widths.len() <= usize::from(width)
     }
 
-    fn drawn(&self, width: u16, sockets: &[&SocketRecord], rows: Vec<Vec<String>>) -> String {
+    fn drawn(self, width: u16, cells: &Cells) -> String {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
@@ -113,10 +165,10 @@ impl Sockets {
                 |(i, name): (usize, &str)| right(i, Cell::new(name).add_attribute(Attribute::Bold));
             table.set_header(self.headings().into_iter().enumerate().map(bold).collect::<Vec<_>>());
         }
-        for (record, row) in sockets.iter().zip(rows) {
-            let cells = row.into_iter().enumerate().map(|(i, text)| {
+        for (state, row) in cells.rows() {
+            let cells = row.enumerate().map(|(i, (text, _))| {
                 let cell = right(i, Cell::new(text));
-                if i == STATE { cell.fg(colour(record)) } else { cell }
+                if i == STATE { cell.fg(colour(state)) } else { cell }
             });
             table.add_row(cells.collect::<Vec<_>>());
         }
@@ -131,24 +183,18 @@ impl Sockets {
         table.trim_fmt() + "\n"
     }
 
-    fn streamed(&self, sockets: &[&SocketRecord], rows: &[Vec<String>]) -> String {
-        let headings: Vec<_> = self.headings().into_iter().map(str::to_owned).collect();
-        let shown = || self.header.then_some(&headings).into_iter().chain(rows);
-        let mut widths = vec![0; headings.len()];
-        for row in shown() {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
-            }
-        }
-        let mut text = String::new();
+    fn streamed(self, cells: &Cells) -> String {
+        let headings = self.headings();
+        let widths = cells.widths(&headings);
+        let mut text = String::with_capacity(cells.text.len() * 2);
         if self.header {
-            push_row(&mut text, &headings, &widths, |_, heading| self.palette.heading(heading));
+            let row = headings.iter().map(|heading| (*heading, heading.len()));
+            push_row(&mut text, row, &widths, |_, heading| self.palette.heading(heading).into());
         }
-        for (record, row) in sockets.iter().zip(rows) {
-            let style = style_of(record.state);
+        for (state, row) in cells.rows() {
             push_row(&mut text, row, &widths, |i, cell| match i {
-                STATE => self.palette.paint(style, cell),
-                _ => cell.to_owned(),
+                STATE if self.palette.on => self.palette.paint(style_of(state), cell).into(),
+                _ => cell.into(),
             });
         }
         text
@@ -156,22 +202,35 @@ impl Sockets {
 }
 
 /// Appends a row of aligned cells; the last is not filled up.
-fn push_row(
+fn push_row<'a>(
     text: &mut String,
-    row: &[String],
+    row: impl Iterator<Item = (&'a str, usize)>,
     widths: &[usize],
-    paint: impl Fn(usize, &str) -> String,
+    paint: impl Fn(usize, &'a str) -> Cow<'a, str>,
 ) {
-    for (i, (cell, width)) in row.iter().zip(widths).enumerate() {
-        let fill = " ".repeat(width - cell.width());
+    for (i, ((cell, width), widest)) in row.zip(widths).enumerate() {
+        let fill = std::iter::repeat_n(' ', widest - width);
         let painted = paint(i, cell);
-        match i {
-            i if QUEUES.contains(&i) => text.extend([&fill, &painted, GAP]),
-            _ if i + 1 == widths.len() => text.push_str(&painted),
-            _ => text.extend([&painted, &fill, GAP]),
+        if QUEUES.contains(&i) {
+            text.extend(fill);
+            text.push_str(&painted);
+            text.push_str(GAP);
+        } else if i + 1 == widths.len() {
+            text.push_str(&painted);
+        } else {
+            text.push_str(&painted);
+            text.extend(fill);
+            text.push_str(GAP);
         }
     }
     text.push('\n');
+}
+
+impl Sockets {
+    /// An empty one.
+    pub fn new(layout: Layout) -> Self {
+        Self { layout, cells: Cells::default() }
+    }
 }
 
 impl Renderer for Sockets {
@@ -180,21 +239,23 @@ impl Renderer for Sockets {
     }
 
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
-        let sockets: Vec<&SocketRecord> = records
-            .iter()
-            .filter_map(|record| match record {
-                Record::Socket(socket) => Some(&**socket),
-                _ => None,
-            })
-            .collect();
-        if sockets.is_empty() {
+        for record in records {
+            if let Record::Socket(socket) = record {
+                self.layout.lay(&mut self.cells, socket, names);
+            }
+        }
+        Vec::new()
+    }
+
+    fn end(&mut self) -> Vec<u8> {
+        let cells = std::mem::take(&mut self.cells);
+        if cells.states.is_empty() {
             return Vec::new();
         }
-        let rows: Vec<_> = sockets.iter().map(|record| self.cells(record, names)).collect();
-        let width = self.width.filter(|_| sockets.len() <= DRAWN_AT_MOST);
-        match width.filter(|width| self.fits(*width, &rows)) {
-            Some(width) => self.drawn(width, &sockets, rows).into_bytes(),
-            None => self.streamed(&sockets, &rows).into_bytes(),
+        let width = self.layout.width.filter(|_| cells.states.len() <= DRAWN_AT_MOST);
+        match width.filter(|width| self.layout.fits(*width, &cells)) {
+            Some(width) => self.layout.drawn(width, &cells).into_bytes(),
+            None => self.layout.streamed(&cells).into_bytes(),
         }
     }
 
@@ -208,9 +269,9 @@ fn user(uid: u32, names: &Names) -> String {
 }
 
 /// The state's colour in the words of the table's library.
-fn colour(record: &SocketRecord) -> Color {
+fn colour(state: State) -> Color {
     use anstyle::{AnsiColor, Color as Ansi};
-    match style_of(record.state).get_fg_color() {
+    match style_of(state).get_fg_color() {
         Some(Ansi::Ansi(AnsiColor::Red)) => Color::Red,
         Some(Ansi::Ansi(AnsiColor::Yellow)) => Color::DarkYellow,
         Some(Ansi::Ansi(AnsiColor::Cyan)) => Color::DarkCyan,

@@ -42,19 +42,22 @@ fn record(local: &str, state: State, process: &str, timer: Timer) -> Record {
 }
 
 fn rendered(width: Option<u16>, extra: bool, colours: bool) -> String {
-    let mut table = Sockets {
+    let mut table = Sockets::new(Layout {
         palette: Palette { on: colours },
         header: true,
         extended: extra,
         timers: extra,
         held: false,
         width,
-    };
+    });
     let records = [
         record("10.0.0.1:50000", State::Established, "client", Timer::Retransmit),
         record("[2001:db8::1]:80", State::CloseWait, "a name", Timer::None),
     ];
-    String::from_utf8(table.rows(&records, &Names::default())).unwrap()
+    let (first, rest) = records.split_at(1);
+    assert!(table.rows(first, &Names::default()).is_empty());
+    assert!(table.rows(rest, &Names::default()).is_empty());
+    String::from_utf8(table.end()).unwrap()
 }
 
 #[test]
@@ -100,13 +103,13 @@ fn colours_asked_for_reach_a_pipe() {
 
 #[test]
 fn an_empty_table_prints_nothing() {
-    let mut table = Sockets {
+    let mut table = Sockets::new(Layout {
         palette: Palette { on: false },
         header: true,
         extended: false,
         timers: false,
         held: true,
         width: Some(80),
-    };
-    assert!(table.rows(&[], &Names::default()).is_empty());
+    });
+    assert!(table.rows(&[], &Names::default()).is_empty() && table.end().is_empty());
 }
