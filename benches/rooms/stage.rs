@@ -99,7 +99,7 @@ pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
     };
     let events: Vec<Record> = news.into_iter().filter_map(event).collect();
     let sockets: Vec<Record> =
-        monitor.sockets().into_iter().map(|socket| Record::Socket(Box::new(socket))).collect();
+        monitor.sockets().map(|socket| Record::Socket(Box::new(socket))).collect();
     let repeat = |records: Vec<Record>| records.into_iter().cycle().take(count).collect();
     (repeat(events), repeat(sockets))
 }

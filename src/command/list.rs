@@ -21,9 +21,8 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
     monitor.look(&stop)?;
-    let sockets = monitor.in_order();
-    let record = |now| Record::Socket(Box::new(monitor.socket(now)));
-    output.write_all(sockets.iter().map(record), &stop)?;
+    let records = monitor.sockets().map(|socket| Record::Socket(Box::new(socket)));
+    output.write_all(records, &stop)?;
     tell(monitor.notices());
     Ok(output.written() > 0)
 }

@@ -181,7 +181,7 @@ impl View for Table {
     }
 
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let mut sockets = now.monitor.sockets();
+        let mut sockets: Vec<_> = now.monitor.sockets().collect();
         sockets.sort_by_key(|socket| std::cmp::Reverse(socket.held));
         sockets.into_iter().map(|socket| Record::Socket(Box::new(socket))).collect()
     }

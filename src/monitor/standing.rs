@@ -31,15 +31,15 @@ impl Looks {
 impl Monitor<'_> {
     /// The sockets that the filters ask for as they are now, by family, in the order of the kernel's
     /// tables.
-    pub fn in_order(&self) -> Vec<Standing> {
-        let mut now: Vec<Standing> = self.standings().collect();
-        now.sort_unstable_by_key(|now| (now.ends.family, now.row));
-        now
-    }
-
-    /// The records of these sockets.
-    pub fn sockets(&mut self) -> Vec<SocketRecord> {
-        self.in_order().iter().map(|now| self.socket(now)).collect()
+    /// There may be many: each is looked at when its turn comes.
+    pub fn sockets(&mut self) -> impl Iterator<Item = SocketRecord> {
+        let place = |now: Standing| (now.ends.family, now.row, now.ends, now.life);
+        let mut places: Vec<_> = self.standings().map(place).collect();
+        places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
+        places.into_iter().filter_map(|(_, _, ends, life)| {
+            let now = self.tracker.standing(ends, life)?;
+            Some(self.socket(&now))
+        })
     }
 
     /// The lives that go on, in the order in which they began, whatever state they are in.

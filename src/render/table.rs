@@ -86,10 +86,11 @@ impl Cells {
         })
     }
 
-    /// The widest cell of each column, at least as wide as its heading.
-    fn widths(&self, headings: &[&str]) -> Vec<usize> {
-        let mut widths: Vec<usize> = headings.iter().map(|heading| heading.len()).collect();
-        for row in self.ends.chunks(headings.len()) {
+    /// How wide the columns of a table are.
+    fn widths(&self, layout: Layout) -> Vec<usize> {
+        let heading = |heading: &str| if layout.header { heading.len() } else { 0 };
+        let mut widths: Vec<usize> = layout.headings().into_iter().map(heading).collect();
+        for row in self.ends.chunks(widths.len()) {
             for (widest, (_, width)) in widths.iter_mut().zip(row) {
                 *widest = (*widest).max(*width);
             }
@@ -140,7 +141,7 @@ impl Layout {
 
     /// Whether a drawn table fits without breaking what must stay whole.
     fn fits(self, width: u16, cells: &Cells) -> bool {
-        let widths = cells.widths(&self.headings());
+        let widths = cells.widths(self);
         let needed = widths.iter().enumerate().map(|(i, widest)| {
             if BREAKABLE.contains(&i) { (*widest).min(usize::from(NARROWEST)) } else { *widest }
         });
@@ -184,11 +185,10 @@ impl Layout {
     }
 
     fn streamed(self, cells: &Cells) -> String {
-        let headings = self.headings();
-        let widths = cells.widths(&headings);
+        let widths = cells.widths(self);
         let mut text = String::with_capacity(cells.text.len() * 2);
         if self.header {
-            let row = headings.iter().map(|heading| (*heading, heading.len()));
+            let row = self.headings().into_iter().map(|heading| (heading, heading.len()));
             push_row(&mut text, row, &widths, |_, heading| self.palette.heading(heading).into());
         }
         for (state, row) in cells.rows() {

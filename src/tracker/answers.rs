@@ -67,7 +67,7 @@ impl Tracker {
                     life.show(row, life.now.index, pass, &look);
                     life.known_at = look.start.boot;
                     if life.state != Some(row.state) {
-                        touched.push((life.now.index, ends, id));
+                        touched.push((ends, id));
                     }
                 }
                 Answer::There(row) if row.ends == ends && life.began_anew(row) => {
@@ -78,7 +78,7 @@ impl Tracker {
             }
         }
         self.asked = Asked::default();
-        self.compare_ends(&touched);
+        self.compare_ends(touched.iter().copied());
         let mut told = Vec::new();
         self.close(&gone, &look, &mut told);
         self.release(&mut told);

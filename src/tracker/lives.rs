@@ -49,6 +49,13 @@ impl Lives {
         self.of_mut(ends).iter_mut().find(|life| life.id == id)
     }
 
+    /// Those at these places, each with its ends.
+    pub(super) fn between(&self, begin: usize, end: usize) -> impl Iterator<Item = (Ends, &Life)> {
+        let places = begin..end.min(self.by_ends.len());
+        let there = self.by_ends.get_range(places).into_iter().flatten();
+        there.flat_map(|(ends, lives)| lives.iter().map(|life| (*ends, life)))
+    }
+
     /// All of them, each with its ends.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Ends, &Life)> {
         self.by_ends.iter().flat_map(|(ends, lives)| lives.iter().map(|life| (*ends, life)))

@@ -19,7 +19,6 @@ impl Tracker {
             }
         }
         self.lives.reserve(work.leftover.len());
-        work.touched.reserve(work.leftover.len());
         for index in std::mem::take(&mut work.leftover) {
             self.place(&snapshot.rows[index], index, snapshot, &mut work);
         }
@@ -120,7 +119,8 @@ fn show(
     work.seen += usize::from(life.pass != pass);
     work.inodes.extend(life.new_inode(row));
     life.show(row, index, pass, look);
-    if life.state != Some(row.state) {
+    // At the first look all are new.
+    if pass > 1 && life.state != Some(row.state) {
         work.touched.push((index, row.ends, life.id));
     }
 }

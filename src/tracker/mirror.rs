@@ -29,17 +29,30 @@ impl View {
             read: (life.pass_start, life.now.index),
         }
     }
+
+    /// Whether it can prove anything of another end.
+    const fn teaches(self) -> bool {
+        has_fin(self.state) || matches!(self.opener, Some(End::Remote | End::Both))
+    }
 }
 
 impl Tracker {
+    /// Lets the lives of the first look, and their other ends, learn from each other.
+    pub(super) fn compare_all_ends(&mut self) {
+        // Both ends are new: what one can learn, the other has to teach.
+        let teachers = self.lives.iter().filter(|(_, life)| View::of(life).teaches());
+        let teachers: Vec<_> = teachers.map(|(ends, life)| (ends, life.id)).collect();
+        self.compare_ends(teachers.into_iter());
+    }
+
     /// Lets every life with news, and its other end, learn from each other.
-    pub(super) fn compare_ends(&mut self, touched: &[(usize, Ends, LifeId)]) {
-        for (_, ends, id) in touched {
+    pub(super) fn compare_ends(&mut self, touched: impl Iterator<Item = (Ends, LifeId)>) {
+        for (ends, id) in touched {
             for mirrored in ends.mirrored() {
                 let Some(mirror) = self.only_life(mirrored) else { continue };
-                let Some(own) = self.lives.get(*ends, *id).map(View::of) else { continue };
+                let Some(own) = self.lives.get(ends, id).map(View::of) else { continue };
                 let Some(other) = self.lives.get(mirrored, mirror).map(View::of) else { continue };
-                self.learn(*ends, *id, own, other);
+                self.learn(ends, id, own, other);
                 self.learn(mirrored, mirror, other, own);
             }
         }

@@ -78,12 +78,18 @@ struct Work {
 /// What a pass has left to tell.
 #[derive(Debug)]
 struct Untold {
-    lives: std::vec::IntoIter<(usize, Ends, LifeId)>,
+    lives: Touched,
     news: News,
-    /// It was the first pass.
-    first: bool,
     /// It could be read as a whole.
     whole: bool,
+}
+
+/// Lives with news.
+#[derive(Debug)]
+enum Touched {
+    /// At the first look all of them, from this place on.
+    From(usize),
+    These(std::vec::IntoIter<(usize, Ends, LifeId)>),
 }
 
 /// What news of a reading have in common.
@@ -133,13 +139,21 @@ impl Tracker {
     pub fn tell_more(&mut self) -> Vec<Conclusion> {
         let mut told = Vec::new();
         let Some(mut untold) = self.untold.take() else { return told };
-        let piece = untold.lives.by_ref().take(PIECE);
-        self.tell_news(piece, &untold.news, &mut told);
-        if untold.lives.len() > 0 {
+        let piece: Vec<(Ends, LifeId)> = match &mut untold.lives {
+            Touched::From(place) => {
+                let begin = std::mem::replace(place, *place + PIECE);
+                self.lives.between(begin, *place).map(|(ends, life)| (ends, life.id)).collect()
+            }
+            Touched::These(lives) => lives.take(PIECE).map(|(_, ends, id)| (ends, id)).collect(),
+        };
+        let more = piece.len() >= PIECE;
+        self.tell_news(piece.into_iter(), &untold.news, &mut told);
+        if more {
             self.untold = Some(untold);
             return told;
         }
-        let Untold { news: News { look, .. }, first, whole, .. } = untold;
+        let Untold { news: News { look, .. }, whole, .. } = untold;
+        let first = self.previous.is_none();
         if whole || first {
             self.previous = Some(look.start);
         }
@@ -170,6 +184,11 @@ impl Tracker {
             // They say nothing of what sockets do.
             Reading::Owners(_) | Reading::Begin(_) => Vec::new(),
         }
+    }
+
+    /// One life as it stands.
+    pub fn standing(&self, ends: Ends, id: LifeId) -> Option<Standing> {
+        self.lives.get(ends, id)?.standing(ends, self.netns)
     }
 
     /// Every life as it stands.
@@ -231,9 +250,14 @@ impl Tracker {
         }
         let work = self.match_rows(snapshot);
         let mut told = Vec::new();
-        let first = self.previous.is_none();
         let whole = self.judge_rows(snapshot, &mut told);
-        self.compare_ends(&work.touched);
+        let lives = if self.previous.is_none() {
+            self.compare_all_ends();
+            Touched::From(0)
+        } else {
+            self.compare_ends(work.touched.iter().map(|(_, ends, id)| (*ends, *id)));
+            Touched::These(work.touched.into_iter())
+        };
         let missing = if work.seen < self.lives.count() {
             self.reap(whole, &snapshot.look())
         } else {
@@ -243,7 +267,7 @@ impl Tracker {
         self.close(&missing, &look, &mut told);
         self.release(&mut told);
         let news = News { look, absent: self.previous, pending: Pending::of(&missing) };
-        self.untold = Some(Untold { lives: work.touched.into_iter(), news, first, whole });
+        self.untold = Some(Untold { lives, news, whole });
         told.append(&mut self.tell_more());
         told
     }
@@ -261,11 +285,11 @@ impl Tracker {
 
     fn tell_news(
         &mut self,
-        touched: impl Iterator<Item = (usize, Ends, LifeId)>,
+        touched: impl Iterator<Item = (Ends, LifeId)>,
         news: &News,
         told: &mut Vec<Conclusion>,
     ) {
-        for (_, ends, id) in touched {
+        for (ends, id) in touched {
             let newborn = self.lives.get(ends, id).is_some_and(|life| life.state.is_none());
             if newborn {
                 self.settle(ends, id, &news.pending);
