@@ -100,6 +100,11 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::keeping(args, |_| true)
+    }
+
+    /// One of whose lines only those are kept that `keep` says.
+    pub(crate) fn keeping(args: &[&str], keep: impl Fn(&str) -> bool + Send + 'static) -> Self {
         let mut command = Command::new(TCPLAPSE);
         command.arg("-j").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program was built for this test");
@@ -110,7 +115,9 @@ impl Watch {
         let reader = std::thread::spawn(move || {
             for line in stdout.lines() {
                 let line = line.expect("JSON is UTF-8");
-                sink.lock().expect("no reader panics with it").push(line);
+                if keep(&line) {
+                    sink.lock().expect("no reader panics with it").push(line);
+                }
             }
         });
         Self { child, lines, reader: Some(reader), stderr }
@@ -140,6 +147,23 @@ impl Watch {
                 _ => None,
             })
         })
+    }
+
+    /// How much memory it has now (KiB).
+    pub(crate) fn resident(&self) -> u64 {
+        let status = self.process().status().expect("it runs");
+        status.vmrss.expect("it has memory")
+    }
+
+    /// How much processor time it has taken (s).
+    pub(crate) fn cpu(&self) -> u64 {
+        let stat = self.process().stat().expect("it runs");
+        (stat.utime + stat.stime) / procfs::ticks_per_second()
+    }
+
+    fn process(&self) -> procfs::process::Process {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        procfs::process::Process::new(pid).expect("it is our child and still runs")
     }
 
     /// Sends it a signal.
