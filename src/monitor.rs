@@ -194,7 +194,7 @@ impl<'a> Monitor<'a> {
         let is_pass = matches!(reading, Reading::Snapshot(_));
         let is_event = matches!(reading, Reading::Change(_));
         if let Reading::Snapshot(snapshot) = reading {
-            self.looks.take(&snapshot);
+            self.looks.take(&snapshot, self.tracker.left_out());
             self.source.reuse(snapshot.rows);
         }
         self.find_new(is_pass);

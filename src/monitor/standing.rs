@@ -16,15 +16,15 @@ use std::collections::{HashMap, HashSet};
 pub struct Looks {
     /// How many.
     pub taken: u64,
-    /// Rows of the last that could not be understood.
+    /// Rows of the last that could not be understood, or are of more sockets than are followed.
     pub bad_rows: u64,
 }
 
 impl Looks {
     /// Counts a look.
-    pub(super) const fn take(&mut self, snapshot: &Snapshot) {
+    pub(super) const fn take(&mut self, snapshot: &Snapshot, left_out: u64) {
         self.taken += 1;
-        self.bad_rows = snapshot.bad_rows;
+        self.bad_rows = snapshot.bad_rows + left_out;
     }
 }
 

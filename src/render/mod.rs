@@ -60,7 +60,9 @@ pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
              sockets without an inode start anew"
             .to_owned(),
         (LostReason::Table, Some(count)) => {
-            format!("{count} more lines of the tables than before could not be read")
+            format!(
+                "{count} more lines of the tables than before could not be read, or found no room"
+            )
         }
         (LostReason::Ring, Some(count)) => {
             format!("{count} events of the kernel had no room in the ring (--ring)")

@@ -1,6 +1,7 @@
 //! Steps that the kernel's events told: exact in time and way. Polls go on beside them and show
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
+use super::lives::Lives;
 use super::{Missing, Tracker, Work, tell};
 use crate::life::{Life, unaccepted};
 use crate::reading::{Change, Ends, Look, Observation, Snapshot, Stamp};
@@ -8,6 +9,9 @@ use crate::tcp::path::reachable;
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
 use std::collections::HashMap;
+
+/// Names are cleared of the dead when there are so many more than lives.
+const SLACK: usize = 4096;
 
 /// What is remembered of events.
 #[derive(Debug, Default)]
@@ -28,6 +32,13 @@ impl Events {
 
     fn was_closed_since(&self, ends: Ends, since: Stamp) -> bool {
         self.closed.get(&ends).is_some_and(|time| *time >= since)
+    }
+
+    /// Who ended without an event is named no more.
+    pub(super) fn forget_the_dead(&mut self, lives: &Lives) {
+        if self.names.len() > 2 * lives.count() + SLACK {
+            self.names.retain(|_, (ends, id)| lives.get(*ends, *id).is_some());
+        }
     }
 
     /// Events were lost: an address may have been given to another socket.
@@ -74,7 +85,8 @@ impl Tracker {
         told: &mut Vec<Conclusion>,
     ) {
         let ends = change.ends;
-        let id = self.begin(ends, change.from, change.time, false);
+        let first = self.crowded;
+        let Some(id) = self.begin(ends, change.from, change.time, first) else { return };
         if let Some(before) = before {
             self.follow_after(before, (ends, id));
         }
@@ -180,7 +192,10 @@ impl Tracker {
         let before = lives.iter().find(|life| !waits(life)).map(|life| life.id);
         self.close(&over, &look, told);
         let listener = self.listener_of(change.ends);
-        let id = self.begin(change.ends, change.to, change.time, false);
+        let Some(id) = self.begin(change.ends, change.to, change.time, false) else {
+            told.push(Conclusion::Missed(Some(change.ends)));
+            return;
+        };
         self.events.names.insert(change.socket, (change.ends, id));
         if let Some(before) = before {
             self.follow_after((change.ends, before), (change.ends, id));

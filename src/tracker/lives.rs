@@ -15,15 +15,36 @@ const SLACK: usize = 1024;
 /// Nearly all ends are those of one socket.
 type Sharers = SmallVec<[Life; 1]>;
 
+/// No more lives are followed, which take some 700 MB: a program that leaks sockets by the million
+/// must not take its monitor with it. All else that is kept of a life ends with it.
+const MOST: usize = 1 << 21;
+
 /// Every life that goes on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lives {
+    most: usize,
     by_ends: IndexMap<Ends, Sharers, RandomState>,
     by_family: [usize; 2],
     recent: Cell<[usize; 2]>,
 }
 
+impl Default for Lives {
+    fn default() -> Self {
+        Self::at_most(MOST)
+    }
+}
+
 impl Lives {
+    /// None yet, and never more than this.
+    pub(super) fn at_most(most: usize) -> Self {
+        Self { most, by_ends: IndexMap::default(), by_family: [0; 2], recent: Cell::default() }
+    }
+
+    /// Whether no other can be followed.
+    pub(super) const fn is_full(&self) -> bool {
+        self.count() >= self.most
+    }
+
     /// How many there are.
     pub(super) const fn count(&self) -> usize {
         self.by_family[0] + self.by_family[1]

@@ -81,7 +81,7 @@ impl Tracker {
             .max_by_key(|life| (life.pass != pass, life.pass, life.id));
         let shown_by = (row, index);
         let at = (pass, &snapshot.look());
-        let mut first_look = pass == 1;
+        let mut first_look = pass == 1 || self.crowded;
         if let Some(life) = candidate {
             let gap = self.gap && life.cookie_says(row).is_none();
             let unproven = gap || life.timer_restarted(row, &snapshot.look());
@@ -94,17 +94,31 @@ impl Tracker {
             self.lives.take(row.ends, id);
             first_look = true;
         }
-        let id = self.begin(row.ends, row.state, snapshot.end, first_look);
+        let Some(id) = self.begin(row.ends, row.state, snapshot.end, first_look) else {
+            work.left_out += 1;
+            return;
+        };
         show(self.lives.get_mut(row.ends, id), shown_by, at, work);
     }
 
-    pub(super) fn begin(&mut self, ends: Ends, state: State, born: Stamp, first: bool) -> LifeId {
+    /// Follows another life; `None` if there is no room for it.
+    pub(super) fn begin(
+        &mut self,
+        ends: Ends,
+        state: State,
+        born: Stamp,
+        first: bool,
+    ) -> Option<LifeId> {
+        if self.lives.is_full() {
+            self.crowded = true;
+            return None;
+        }
         self.born += 1;
         let id = LifeId { run: self.run, number: self.born };
         let mut life = Life::new(id, state, born, first);
         life.first_pass = self.pass;
         self.lives.add(ends, life);
-        id
+        Some(id)
     }
 }
 

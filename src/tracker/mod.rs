@@ -48,6 +48,10 @@ pub struct Tracker {
     /// A gap came before the next pass.
     gap: bool,
     bad_rows: u64,
+    /// Rows of the last pass that are of more sockets than are followed.
+    left_out: u64,
+    /// Some sockets are not followed: one that is seen for the first time may have been there.
+    crowded: bool,
     /// Lives that wait for the end of another to be concluded, by that one and its ends.
     waiting: HashMap<LifeId, (Ends, Vec<(Ends, LifeId)>)>,
     /// Lives that may or may not be the ones seen before.
@@ -73,6 +77,8 @@ struct Work {
     /// How many lives the pass showed.
     seen: usize,
     inodes: Vec<u64>,
+    /// Rows of sockets for which there is no room.
+    left_out: u64,
 }
 
 /// What a pass has left to tell.
@@ -119,6 +125,11 @@ impl Missing {
 }
 
 impl Tracker {
+    /// One that follows at most so many sockets.
+    pub fn of_at_most(sockets: usize) -> Self {
+        Self { lives: Lives::at_most(sockets), ..Self::default() }
+    }
+
     /// Takes in a reading and returns what it proves, in the order to tell it; of a great deal the
     /// first piece.
     pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
@@ -159,6 +170,7 @@ impl Tracker {
         }
         self.gap = false;
         self.lives.shrink();
+        self.events.forget_the_dead(&self.lives);
         self.unseen.forget_before(look.start);
         told.append(&mut self.take_early_changes(look.start, first));
         told
@@ -211,6 +223,11 @@ impl Tracker {
         self.lives.count()
     }
 
+    /// How many rows of the last pass are of more sockets than can be followed.
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// How often a restarted timer left it open whether the ends were used again.
     pub const fn undecided(&self) -> u64 {
         self.undecided
@@ -250,7 +267,7 @@ impl Tracker {
         }
         let work = self.match_rows(snapshot);
         let mut told = Vec::new();
-        let whole = self.judge_rows(snapshot, &mut told);
+        let whole = self.judge_rows(snapshot, work.left_out, &mut told);
         let lives = if self.previous.is_none() {
             self.compare_all_ends();
             Touched::From(0)
@@ -273,14 +290,22 @@ impl Tracker {
     }
 
     /// Rows that cannot be read prove no absence: what is missing since then may be among them.
-    fn judge_rows(&mut self, snapshot: &Snapshot, told: &mut Vec<Conclusion>) -> bool {
-        let lost = snapshot.bad_rows.saturating_sub(self.bad_rows);
-        self.bad_rows = snapshot.bad_rows;
+    /// One for which there was no room is none of a socket that is followed.
+    fn judge_rows(
+        &mut self,
+        snapshot: &Snapshot,
+        left_out: u64,
+        told: &mut Vec<Conclusion>,
+    ) -> bool {
+        let bad = snapshot.bad_rows.saturating_sub(self.bad_rows);
+        let lost = bad + left_out.saturating_sub(self.left_out);
+        (self.bad_rows, self.left_out) = (snapshot.bad_rows, left_out);
+        self.crowded = left_out > 0;
         if lost > 0 {
             let (time, reason) = (snapshot.end, LostReason::Table);
             told.push(Conclusion::Lost(Lost { time, reason, count: Some(lost) }));
         }
-        lost == 0
+        bad == 0
     }
 
     fn tell_news(

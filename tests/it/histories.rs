@@ -16,7 +16,12 @@ const PASSES_TO_END: usize = 6;
 
 /// Plays a history and holds every record against those before.
 fn play(moves: Vec<readings::Move>, time: Time) -> (Tracker, Ledger, Script) {
-    let (mut tracker, mut ledger) = (Tracker::default(), Ledger::new(time));
+    play_in(usize::MAX, moves, time)
+}
+
+/// The same where no more sockets than `room` are followed.
+fn play_in(room: usize, moves: Vec<readings::Move>, time: Time) -> (Tracker, Ledger, Script) {
+    let (mut tracker, mut ledger) = (Tracker::of_at_most(room), Ledger::new(time));
     let mut script = Script::new(moves);
     while let Some(reading) = script.next(&tracker.questions()) {
         take(&mut tracker, &mut ledger, &reading);
@@ -50,6 +55,12 @@ proptest! {
     #[test]
     fn clocks_that_jump_break_no_chain(moves in moves(Time::Anyhow)) {
         play(moves, Time::Anyhow);
+    }
+
+    #[test]
+    fn a_full_house_breaks_no_chain(room in 0..4_usize, moves in moves(Time::Forwards)) {
+        let (tracker, ..) = play_in(room, moves, Time::Forwards);
+        prop_assert!(tracker.open() <= room, "{} of {room}", tracker.open());
     }
 
     #[test]

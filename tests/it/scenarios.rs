@@ -52,6 +52,8 @@ fn every_scenario_is_told_as_written() {
 /// One case: sockets by letter, what happens, what must be told.
 struct Case {
     ends: HashMap<char, Ends>,
+    /// How many sockets are followed at most.
+    room: usize,
     steps: Vec<Step>,
     expected: String,
 }
@@ -73,11 +75,13 @@ enum Step {
 
 impl Case {
     fn read(text: &str) -> Self {
-        let mut case = Self { ends: default_ends(), steps: Vec::new(), expected: String::new() };
+        let (steps, expected) = (Vec::new(), String::new());
+        let mut case = Self { ends: default_ends(), room: usize::MAX, steps, expected };
         let mut expected = Vec::new();
         for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
             match line.split_once(' ').unwrap_or((line, "")) {
                 ("socket", rest) => case.define(rest),
+                ("room", rest) => case.room = rest.trim().parse().unwrap(),
                 ("poll", rest) => case.poll(rest),
                 ("look", rest) => case.look(rest),
                 ("late", rest) => {
@@ -161,7 +165,7 @@ impl Case {
     }
 
     fn play(&self) -> String {
-        let mut tracker = Tracker::default();
+        let mut tracker = Tracker::of_at_most(self.room);
         let mut now = 0;
         let mut lines = Vec::new();
         for step in &self.steps {
