@@ -104,7 +104,7 @@ impl Story {
         let passes = self.wanted.is_empty() || self.wanted.contains(&to);
         let told = Told { transition, owner: self.owner.clone(), passes };
         self.news.push(News::Told(Box::new(told)));
-        self.transition.from = Some(to);
+        (self.transition.from, self.transition.since) = (Some(to), Some(stamp(second)));
         self
     }
 
@@ -269,15 +269,37 @@ fn lives_that_were_lost_sight_of_are_forgotten_with_the_next_reading() {
 fn a_life_that_matched_late_begins_with_the_state_that_it_was_in() {
     let mut late = server();
     late.news.remove(0);
-    if let News::Told(told) = &mut late.news[0] {
-        told.transition.since = Some(stamp(1.1));
-    }
     let life = late.life(6.1);
     assert_eq!(
         told(&life),
         ["ESTABLISHED Observed 4 -", "CLOSE_WAIT Observed 1 received FIN, sent ACK"]
     );
     assert_eq!((life.opened, life.steps[0].at, life.late), (None, Some(stamp(1.1)), true));
+}
+
+#[test]
+fn a_life_that_stands_as_it_was_found_is_no_late_one() {
+    let found = Story::new(4, (7, "client"), "127.0.0.1:40123", "127.0.0.1:9527");
+    let found = found.at(0.0, &[], &[], Established);
+    let stands = found.life(3.0);
+    assert_eq!(told(&stands), ["ESTABLISHED Observed 3 -"]);
+    let moves = found.at(5.0, &[], &[], CloseWait).life(6.0);
+    assert_eq!(
+        told(&moves),
+        ["ESTABLISHED Observed 5 -", "CLOSE_WAIT Observed 1 received FIN, sent ACK"]
+    );
+    assert_eq!(moves.steps[0].at, Some(stamp(0.0)));
+    assert!([stands, moves].iter().all(|life| !life.late && life.opened.is_none()));
+}
+
+#[test]
+fn who_stood_as_found_can_be_lost_sight_of() {
+    let found = Story::new(4, (7, "client"), "127.0.0.1:40123", "127.0.0.1:9527");
+    let mut lives = Lives::default();
+    lives.take(&found.at(0.0, &[], &[], Established).news, HashSet::new);
+    let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
+    lives.take(&[News::Lost(lost)], HashSet::new);
+    assert_eq!(lives.take(&[], HashSet::new), 1);
 }
 
 #[test]
