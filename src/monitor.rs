@@ -91,6 +91,20 @@ impl<'a> Monitor<'a> {
         Ok(self.conclude(stop)?.map(|conclusions| self.tell(conclusions)))
     }
 
+    /// All the news of the next reading at once, for who draws or judges what there is.
+    ///
+    /// # Errors
+    /// What ends the run: see [`Source::next`].
+    pub fn read_whole(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
+        let mut news = self.read(stop)?;
+        while let Some(news) = &mut news
+            && self.has_more()
+        {
+            news.extend(self.read(stop)?.into_iter().flatten());
+        }
+        Ok(news)
+    }
+
     /// What the next reading, or the next piece of it, proves.
     fn conclude(&mut self, stop: &Stop) -> Result<Option<Vec<Conclusion>>> {
         if self.has_more() {
@@ -147,7 +161,9 @@ impl<'a> Monitor<'a> {
     /// What the user should know, each thing once.
     pub fn notices(&mut self) -> Vec<String> {
         let mut notices = self.source_notices();
-        notices.extend(self.unowned.notice());
+        if !self.has_more() {
+            notices.extend(self.unowned.notice());
+        }
         if self.tracker.undecided() > 0 && !std::mem::replace(&mut self.undecided_told, true) {
             notices.push(
                 "the timer of a TIME_WAIT was set anew, by a repeated FIN or because its ends \

@@ -172,6 +172,8 @@ pub struct Standing {
     pub listener: u64,
     /// The socket's uid, where the kernel tells it.
     pub uid: Option<u32>,
+    /// Its birth waits to be told until the end of another is known.
+    pub withheld: bool,
     /// What the last row showed beside.
     pub details: Details,
 }

@@ -48,7 +48,7 @@ pub(super) fn show(
     show.output.begin(stop)?;
     while more
         && !show.view.is_full()
-        && let Some(news) = monitor.read(stop)?
+        && let Some(news) = show.read(monitor, stop)?
     {
         nothing &= !news.iter().any(passes);
         let mut said: Vec<String> =
@@ -59,6 +59,10 @@ pub(super) fn show(
         let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
         said.extend(empty.take_if(|_| !monitor.has_more()).filter(|_| waits));
         show.say(lines(said));
+    }
+    // Whoever wants no more of it has still seen it.
+    while monitor.has_more() {
+        monitor.look(stop)?;
     }
     show.say(lines(monitor.notices()));
     show.end(more, &mut Now { monitor, lives: &mut lives }, stop)
@@ -90,7 +94,17 @@ impl<'s> Show<'s> {
         })
     }
 
-    /// Shows the news of one reading, and answers who called; false when nobody wants more.
+    /// The news to be shown next: a stream takes a great deal in pieces, but a picture and rules are
+    /// of all that there is.
+    fn read(&self, monitor: &mut Monitor<'_>, stop: &Stop) -> Result<Option<Vec<News>>> {
+        if self.view.is_picture() || self.alarm.is_some() {
+            monitor.read_whole(stop)
+        } else {
+            monitor.read(stop)
+        }
+    }
+
+    /// Shows the news of one reading, or a piece of them, and answers who called; false when nobody wants more.
     fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>, stop: &Stop) -> Result<bool> {
         let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
         let mut records = self.view.take(news, now);

@@ -18,6 +18,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> Standing {
         last_inode: number,
         listener: 0,
         uid: None,
+        withheld: false,
         details: Details::NONE,
     }
 }

@@ -321,6 +321,7 @@ impl Life {
             last_inode: self.last_inode,
             listener: if unaccepted(self.now.state) { self.listener } else { 0 },
             uid: self.uid,
+            withheld: self.waits.is_some(),
             details: self.details,
         })
     }

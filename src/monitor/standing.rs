@@ -67,7 +67,7 @@ impl Monitor<'_> {
 
     /// All that match, whatever state they are in.
     pub(super) fn matching(&self) -> impl Iterator<Item = Standing> {
-        self.in_place().filter(|now| self.is_matched(now.life))
+        self.in_place().filter(|now| self.is_matched(now))
     }
 
     /// All that pass the filters by ends, whoever owns them.
@@ -96,7 +96,7 @@ impl Monitor<'_> {
             filter.wants_state(now.state)
                 && filter.wants_ends(&now.ends)
                 && self.filter.wants_ends(&now.ends)
-                && self.is_matched(now.life)
+                && self.is_matched(now)
                 && self.is_owned(&filter.process, now)
         })
     }
@@ -175,12 +175,16 @@ impl Monitor<'_> {
     }
 
     fn is_unmatched(&self, now: &Standing) -> bool {
-        now.inode != 0 && !self.is_matched(now.life)
+        now.inode != 0 && !self.is_matched(now)
     }
 
-    /// Whether a life has once matched the filter by process.
-    fn is_matched(&self, life: LifeId) -> bool {
-        self.filter.process.is_empty() || self.matched.contains(&life)
+    /// Whether a life has been told of, and has then once matched the filter by process.
+    fn is_matched(&self, now: &Standing) -> bool {
+        if self.filter.process.is_empty() {
+            !now.withheld
+        } else {
+            self.matched.contains(&now.life)
+        }
     }
 }
 

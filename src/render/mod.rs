@@ -61,7 +61,7 @@ pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
             .to_owned(),
         (LostReason::Table, Some(count)) => {
             format!(
-                "{count} more lines of the tables than before could not be read, or found no room"
+                "{count} more lines of the tables than before could not be read, or are of more sockets than are followed"
             )
         }
         (LostReason::Ring, Some(count)) => {

@@ -33,7 +33,8 @@ pub struct Proc {
     /// The tables that were there at the start; none of them may go.
     tables: Vec<(PathBuf, Family)>,
     netns: Option<u64>,
-    counts: Counts,
+    /// Those of a copy of a procfs may be of another moment.
+    counts: Option<Counts>,
     pacer: Pacer,
     buffer: Vec<u8>,
     /// Room for the rows of the next snapshot.
@@ -73,7 +74,7 @@ impl Proc {
         Ok(Self {
             tables,
             netns: namespace(&home),
-            counts: Counts::of(&home),
+            counts: File::open(&home).is_ok_and(|dir| is_procfs(&dir)).then(|| Counts::of(&home)),
             pacer: Pacer::new(pace),
             buffer: vec![0; BUFFER],
             room: Vec::new(),
@@ -91,12 +92,15 @@ impl Proc {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
         for (path, family) in self.tables.clone() {
-            if family == Family::Ipv6 && self.counts.tell_that_tcp6_is_empty() {
+            let empty = self.counts.as_ref().is_some_and(Counts::tell_that_tcp6_is_empty);
+            if family == Family::Ipv6 && empty {
                 continue;
             }
             let before = rows.len();
             bad_rows += self.read_table(&path, family, &mut rows)?;
-            self.counts.tcp6_had_rows = rows.len() > before;
+            if let Some(counts) = self.counts.as_mut().filter(|_| family == Family::Ipv6) {
+                counts.tcp6_had_rows = rows.len() > before;
+            }
         }
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }

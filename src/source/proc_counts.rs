@@ -21,10 +21,10 @@ impl Counts {
         Self { sockstat, sockstat6, tcp6_had_rows: false }
     }
 
-    /// Whether `tcp6` is empty. `inuse` counts every full socket of IPv6, open or
-    /// orphaned, and `tw` what waits in either family. A full socket leaves `inuse` for `tw`, so
-    /// that is read last. Requests are in neither, but their
-    /// listener is, and they outlive it for a moment only: one that was there is looked for.
+    /// Whether `tcp6` is empty. `inuse` counts every full socket of IPv6, open or orphaned, and `tw`
+    /// what waits in either family. A full socket leaves `inuse` for `tw`, so that is read last.
+    /// Requests are in neither, but their listener is: one whose listener has gone is not looked
+    /// for, unless there were rows before.
     pub(super) fn tell_that_tcp6_is_empty(&self) -> bool {
         let none = |path, line, name| count(path, line, name) == Some(0);
         !self.tcp6_had_rows

@@ -10,6 +10,9 @@ use crate::tcp::state::State;
 use crate::transition::{Conclusion, LifeId};
 use std::collections::HashMap;
 
+/// So many ends that events closed are kept from one pass to the next, some 20 MB.
+const CLOSED: usize = 1 << 18;
+
 /// Names are cleared of the dead when there are so many more than lives.
 const SLACK: usize = 4096;
 
@@ -20,6 +23,8 @@ pub(super) struct Events {
     names: HashMap<u64, (Ends, LifeId)>,
     /// Ends that events closed since the last pass began: its rows may still show them.
     closed: HashMap<Ends, Stamp>,
+    /// When there were more: any ends may have been closed then.
+    closed_more: Option<Stamp>,
     /// What came before the first look.
     early: Vec<Change>,
 }
@@ -27,11 +32,16 @@ pub(super) struct Events {
 impl Events {
     /// Rows and events from before this instant may still show these ends.
     pub(super) fn note_closed(&mut self, ends: Ends, time: Stamp) {
-        self.closed.insert(ends, time);
+        if self.closed.len() < CLOSED {
+            self.closed.insert(ends, time);
+        } else {
+            self.closed_more = Some(time);
+        }
     }
 
     fn was_closed_since(&self, ends: Ends, since: Stamp) -> bool {
-        self.closed.get(&ends).is_some_and(|time| *time >= since)
+        let closed = self.closed.get(&ends).copied().max(self.closed_more);
+        closed.is_some_and(|time| time >= since)
     }
 
     /// Who ended without an event is named no more.
@@ -86,7 +96,10 @@ impl Tracker {
     ) {
         let ends = change.ends;
         let first = self.crowded;
-        let Some(id) = self.begin(ends, change.from, change.time, first) else { return };
+        let Some(id) = self.begin(ends, change.from, change.time, first) else {
+            told.push(Conclusion::Missed(Some(ends)));
+            return;
+        };
         if let Some(before) = before {
             self.follow_after(before, (ends, id));
         }

@@ -6,6 +6,10 @@ use crate::reading::{Deaths, Ends, Stamp};
 use crate::transition::Conclusion;
 use std::collections::{HashMap, HashSet};
 
+/// So many of them are known from one pass to the next, some 20 MB; of more, what they left is
+/// counted twice.
+const MOST: usize = 1 << 18;
+
 /// Deaths of lives that no poll saw, until the next poll has shown what they left.
 #[derive(Debug, Default)]
 pub(super) struct Unseen {
@@ -40,7 +44,11 @@ impl Tracker {
             // A socket without a remote end listened, or was never connected.
             let lived = ends.is_none_or(|ends| ends.remote.port != 0);
             if !known && lived {
-                self.unseen.told.extend(ends.map(|ends| (ends, deaths.time)));
+                if self.unseen.told.len() < MOST {
+                    self.unseen.told.extend(ends.map(|ends| (ends, deaths.time)));
+                } else {
+                    self.notices_lost = true;
+                }
                 missed.push(Conclusion::Missed(*ends));
             }
         }

@@ -116,6 +116,10 @@ impl Tracker {
     /// The inode of the one listener that can have made a socket with these ends: of the exact
     /// address, else of a wildcard; 0 where there is none or a group of them.
     pub(super) fn listener_of(&self, ends: Ends) -> u64 {
+        // Another may be among those that are not followed.
+        if self.crowded {
+            return 0;
+        }
         // `::ffff:0.0.0.0` listens to v4 alone, `::` perhaps to v6 alone.
         let mapped = ends.local.addr.is_ipv4().then_some(Family::Ipv4.unspecified());
         let addrs = [Some(ends.local.addr), mapped, Some(ends.family.unspecified())];

@@ -77,7 +77,8 @@ impl Tracker {
     /// One connection has one other end; where several lives share its ends, none is sure.
     fn only_life(&self, ends: Ends) -> Option<LifeId> {
         match self.lives.of(ends) {
-            [life] => Some(life.id),
+            // Nor where another may be among those that are not followed.
+            [life] if !self.crowded => Some(life.id),
             _ => None,
         }
     }

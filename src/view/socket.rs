@@ -73,6 +73,7 @@ impl SocketRecord {
             last_inode,
             listener: 0,
             uid: None,
+            withheld: false,
             details: Details::NONE,
         };
         Self::new(&now, time, &told.owner)

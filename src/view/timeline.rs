@@ -86,6 +86,8 @@ pub struct Lives {
     /// Lives that stand as they were found: most of those on a busy machine, of which there is no
     /// more to keep.
     unmoved: HashSet<LifeId>,
+    /// The time of the first reading that told of a socket.
+    first: Option<Stamp>,
     /// Something happened that can have cost lives without an end.
     doubtful: bool,
 }
@@ -121,10 +123,14 @@ impl Lives {
     pub fn take(&mut self, news: &[News], followed: impl FnOnce() -> HashSet<LifeId>) -> usize {
         // Where something was lost, the next reading shows what that has cost; and one that was
         // there already, but not at the first look, takes the place of another.
-        let begun = !(self.open.is_empty() && self.unmoved.is_empty());
+        let time = |news: &News| match news {
+            News::Told(told) => Some(told.transition.time),
+            News::Lost(_) => None,
+        };
+        self.first = self.first.or_else(|| news.iter().find_map(time));
         let costs = |news: &News| match news {
             News::Lost(_) => true,
-            News::Told(told) => begun && told.transition.event == Event::Present,
+            News::Told(told) => told.transition.event == Event::Present && self.first != time(news),
         };
         let doubtful = std::mem::replace(&mut self.doubtful, news.iter().any(costs));
         self.ended.clear();

@@ -137,6 +137,7 @@ impl Story {
             last_inode: 7,
             listener: 0,
             uid: None,
+            withheld: false,
             details: Details::NONE,
         };
         lives.so_far(&now, &self.owner, stamp(second), true)
