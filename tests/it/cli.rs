@@ -5,6 +5,7 @@ mod bounds;
 mod calls;
 mod check;
 mod clocks;
+mod crowds;
 mod diagram;
 mod explain;
 mod owners;
