@@ -21,12 +21,12 @@ use describe::{Described, Reads, describe, name_of, status_number};
 use procfs::ProcError;
 use procfs::process::Process as Entry;
 use quiet::{Quiet, Quiets, Sight};
-use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, open, readlinkat, statfs};
+use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, open, openat, statfs};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use table::{Table, open_dir, read_sockets, read_table, socket_inode};
+use table::{Table, leads_to, open_dir, read_sockets, read_table};
 use threads::Threads;
 
 /// How often (µs) sockets without a known owner are looked for again: their process may have been
@@ -90,7 +90,7 @@ impl Scan {
     fn search(&mut self, among: Among<'_>, wanted: &Inodes) -> (Found, Vec<Process>) {
         self.grow_tree();
         self.quiets.begin();
-        let mut search = Search::new(among, self.hidden);
+        let mut search = Search::new(among, wanted, self.hidden);
         // Who held sockets before opens the next ones, and short-lived ones are gone soon.
         let first = std::mem::take(&mut self.recent);
         for pid in &first {
@@ -106,10 +106,12 @@ impl Scan {
             Err(error) => search.found.denied += u64::from(is_denied(&error)),
         }
         self.quiets.end();
-        let Search { mut found, threaded, denied, .. } = search;
+        let Search { mut found, threaded, denied, unchecked, .. } = search;
         if !threaded.is_empty() && !found.has_all(wanted) {
             self.look_into_all_threads(threaded, &mut found);
         }
+        // Some of their holders may be missing.
+        found.holders.retain(|(inode, _)| !unchecked.contains(inode));
         let pids = found.processes.iter().map(|process| process.pid);
         self.recent = pids.collect();
         (found, denied)
@@ -120,7 +122,7 @@ impl Scan {
         // Read before all else, so that whatever it does meanwhile shows the next time.
         let pulse = self.quiets.pulse(self.home.as_ref(), pid);
         if let Some(quiet) = self.quiets.unchanged(pid, pulse)
-            && search.recall(quiet)
+            && search.recall(quiet, self.home.as_ref())
         {
             return;
         }
@@ -195,9 +197,7 @@ impl Finder for Scan {
             format!("task/{}/fd", holder.task)
         };
         let dir = open_dir(&entry, &table).ok()?;
-        let link = readlinkat(&dir, holder.fd.to_string(), Vec::new()).ok()?;
-        let held = socket_inode(link.as_bytes())? == inode;
-        held.then(|| name_of(&entry, holder.start))?
+        leads_to(&dir, holder.fd, inode).then(|| name_of(&entry, holder.start))?
     }
 
     fn caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
@@ -213,6 +213,7 @@ impl Finder for Scan {
 /// One scan under way.
 struct Search<'a> {
     among: Among<'a>,
+    wanted: &'a Inodes,
     /// What is read of a process for it.
     reads: Reads,
     found: Found,
@@ -220,13 +221,16 @@ struct Search<'a> {
     denied: Vec<Process>,
     /// Processes that have threads, with their leader's table.
     threaded: Vec<(Process, Table)>,
+    /// Sockets that nobody asked for, whose remembered holders were not checked.
+    unchecked: Inodes,
 }
 
 impl<'a> Search<'a> {
-    fn new(among: Among<'a>, hidden: bool) -> Self {
+    fn new(among: Among<'a>, wanted: &'a Inodes, hidden: bool) -> Self {
         let found = Found { denied: u64::from(hidden), ..Found::default() };
         let reads = Reads::asked(among.filter());
-        Self { among, reads, found, denied: Vec::new(), threaded: Vec::new() }
+        let (denied, threaded, unchecked) = (Vec::new(), Vec::new(), Inodes::default());
+        Self { among, wanted, reads, found, denied, threaded, unchecked }
     }
 
     /// Looks into a process if it is wanted, and returns what is worth remembering of it.
@@ -274,7 +278,8 @@ impl<'a> Search<'a> {
     }
 
     /// Finds what was found before; false if this needs a look.
-    fn recall(&mut self, Quiet { process, reads, sight, .. }: &Quiet) -> bool {
+    fn recall(&mut self, quiet: &Quiet, procfs: Option<&File>) -> bool {
+        let Quiet { process, reads, sight, .. } = quiet;
         if *reads != self.reads {
             return false;
         }
@@ -288,13 +293,37 @@ impl<'a> Search<'a> {
             }
             (Match::Yes, Sight::Sockets(sockets)) => {
                 let Process { pid, start, .. } = *process;
+                let wanted = || sockets.iter().filter(|(inode, _)| self.wanted.contains(inode));
+                if !still_lead(procfs, pid, wanted()) {
+                    return false;
+                }
                 let holder = |fd| Holder { pid, start, task: pid, fd };
-                self.found.holders.extend(sockets.iter().map(|(inode, fd)| (*inode, holder(*fd))));
+                self.found.holders.extend(wanted().map(|(inode, fd)| (*inode, holder(*fd))));
                 self.found.processes.extend((!sockets.is_empty()).then(|| process.clone()));
+                let others = sockets.iter().map(|(inode, _)| *inode);
+                self.unchecked.extend(others.filter(|inode| !self.wanted.contains(inode)));
             }
         }
         true
     }
+}
+
+/// Whether these descriptors of a process lead to these sockets as they did.
+fn still_lead<'s>(
+    procfs: Option<&File>,
+    pid: i32,
+    sockets: impl Iterator<Item = &'s (u64, i32)>,
+) -> bool {
+    let mut sockets = sockets.peekable();
+    if sockets.peek().is_none() {
+        return true;
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = procfs.and_then(|home| openat(home, format!("{pid}/fd"), flags, Mode::empty()).ok());
+    dir.is_some_and(|dir| {
+        let dir = File::from(dir);
+        sockets.all(|(inode, fd)| leads_to(&dir, *fd, *inode))
+    })
 }
 
 /// Forbidden, or beyond our own limits: in either case nothing is known of the process.
@@ -308,3 +337,6 @@ fn is_denied(error: &ProcError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,9 @@
 //!
 //! Only processes of one thread are remembered, for each thread has counts of its own. A table may
 //! be shared with another process (`CLONE_FILES` without `CLONE_THREAD`, which hardly anything
-//! does): what that one opened, it is found to hold itself, since it has run.
+//! does): what that one opened, it is found to hold itself, since it has run. What it closed is
+//! gone from both: so a holder counts as one only after a look at that descriptor, and as only the
+//! sockets asked for are worth one, others are left out of what is found.
 
 use super::describe::Reads;
 use crate::owner::Process;

@@ -81,8 +81,14 @@ fn read_links(dir: &File, mut each: impl FnMut(i32, &[u8])) -> bool {
     whole
 }
 
+/// Whether a descriptor of the table leads to this socket.
+pub(super) fn leads_to(dir: &File, fd: i32, inode: u64) -> bool {
+    readlinkat(dir, fd.to_string(), Vec::new())
+        .is_ok_and(|link| socket_inode(link.as_bytes()) == Some(inode))
+}
+
 /// `socket:[4026]`.
-pub(super) fn socket_inode(link: &[u8]) -> Option<u64> {
+fn socket_inode(link: &[u8]) -> Option<u64> {
     let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
