@@ -3,6 +3,7 @@
 
 use super::outbox::Outbox;
 use crate::error::Result;
+use crate::monitor::Monitor;
 use crate::reading::{Lost, LostReason, Stamp};
 use crate::stop::Stop;
 use crate::view::Record;
@@ -25,6 +26,13 @@ pub struct Turn {
     pub due: Option<Instant>,
     /// More records of it come.
     pub goes_on: bool,
+}
+
+impl Turn {
+    /// That of the last reading.
+    pub(super) fn of(monitor: &Monitor<'_>) -> Self {
+        Self { at: monitor.read_at(), due: monitor.due(), goes_on: monitor.has_more() }
+    }
 }
 
 /// Records on their way to a reader who may be slow.

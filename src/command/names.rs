@@ -1,7 +1,8 @@
 //! Names of hosts, services and users. They are asked for in a thread of their own: a name server
 //! may take seconds, and polling does not wait for it.
 
-use crate::reading::Endpoint;
+use super::live::Turn;
+use crate::reading::{Endpoint, Stamp};
 use crate::render::cell::Names;
 use crate::view::Record;
 use crate::view::name::{escape, one_word};
@@ -25,8 +26,12 @@ pub(super) struct Resolver {
     waiting: usize,
     questions: Sender<Endpoint>,
     answers: Receiver<(Endpoint, Option<String>)>,
-    /// How long records may wait for their names.
+    /// How long the records of a reading, or all where nothing is read on, may wait for their names.
     patience: Duration,
+    /// The reading at hand.
+    reading: Option<Stamp>,
+    /// Until when its records may wait, once they do.
+    deadline: Option<Instant>,
 }
 
 impl Resolver {
@@ -56,7 +61,27 @@ impl Resolver {
             questions,
             answers,
             patience,
+            reading: None,
+            deadline: None,
         }
+    }
+
+    /// The records to come are of this reading: those of one, in however many portions they come,
+    /// wait together, and no longer than half of the time to the next.
+    pub(super) fn begin(&mut self, turn: Turn) {
+        if self.reading == Some(turn.at) {
+            return;
+        }
+        let now = Instant::now();
+        let left = turn.due.map(|due| due.saturating_duration_since(now) / 2);
+        self.reading = Some(turn.at);
+        self.deadline = Some(now + left.map_or(self.patience, |left| left.min(self.patience)));
+    }
+
+    /// No reading follows: the records to come may wait anew.
+    pub(super) const fn begin_rest(&mut self) {
+        self.reading = None;
+        self.deadline = None;
     }
 
     /// The names for these records, as far as they are known in time.
@@ -65,7 +90,7 @@ impl Resolver {
         for record in records {
             self.ask_for(record);
         }
-        let deadline = Instant::now() + self.patience;
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.patience);
         while self.waiting > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.answers.recv_timeout(left) {
@@ -161,6 +186,44 @@ mod tests {
             resolver.ask_for_end(*end);
         }
         assert_eq!(to_ask.try_iter().collect::<Vec<_>>(), [all[WAITING]], "not asked for before");
+    }
+
+    fn turn(at: u64, due: Option<Instant>) -> Turn {
+        Turn { at: Stamp { boot: at, ..Stamp::default() }, due, goes_on: true }
+    }
+
+    #[test]
+    fn all_portions_of_a_reading_wait_together_and_the_next_reading_anew() {
+        let (questions, _to_ask) = channel();
+        let (_answer, answers) = channel();
+        let patience = Duration::from_hours(1);
+        let mut resolver = Resolver::asking(questions, answers, patience);
+        let mut deadline_of = |at, due| {
+            resolver.begin(turn(at, due));
+            resolver.names_for(&[]);
+            resolver.deadline.unwrap()
+        };
+        let first = deadline_of(1, None);
+        assert_eq!([deadline_of(1, None), deadline_of(1, None)], [first, first]);
+        assert!(deadline_of(2, None) > first);
+        let due = Instant::now() + Duration::from_mins(1);
+        assert!(deadline_of(3, Some(due)) < due, "a late look leaves less time");
+    }
+
+    #[test]
+    fn a_dead_name_server_is_waited_for_once_in_all_where_nothing_is_read_on() {
+        let (questions, _to_ask) = channel();
+        let (_answer, answers) = channel();
+        let mut resolver = Resolver::asking(questions, answers, Duration::from_millis(1));
+        ends().take(10).for_each(|end| resolver.ask_for_end(end));
+        resolver.names_for(&[]);
+        let deadline = resolver.deadline;
+        assert!(deadline.is_some_and(|deadline| deadline <= Instant::now()), "it was waited for");
+        resolver.names_for(&[]);
+        assert_eq!(resolver.deadline, deadline, "another part has no time of its own");
+        resolver.begin_rest();
+        resolver.names_for(&[]);
+        assert!(resolver.deadline > deadline);
     }
 
     #[test]

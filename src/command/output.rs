@@ -81,9 +81,11 @@ impl Output {
         Ok(())
     }
 
-    /// The lives of a command's sockets in the chosen format.
-    pub fn of_command(print: &Print, max_count: Option<u64>, sink: &Sink) -> Self {
-        Self::new(print, max_count, PATIENCE, PART_OF_TEXT, || Box::new(sink.timeline(print)))
+    /// The lives of a command's sockets in the chosen format. What goes to standard error is written
+    /// when no poll follows.
+    pub fn of_command(print: &Print, max: Option<u64>, interval: Duration, sink: &Sink) -> Self {
+        let patience = if sink.is_shared() { PATIENCE } else { interval / 2 };
+        Self::new(print, max, patience, PART_OF_TEXT, || Box::new(sink.timeline(print)))
     }
 
     /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
@@ -186,6 +188,7 @@ impl Output {
         turn: Turn,
         stop: &Stop,
     ) -> Result<bool> {
+        self.begin_turn(turn);
         let Some(mut live) = self.live.take() else { return self.write(records, stop) };
         let (mut records, deadline) = (records.into_iter().fuse(), live.deadline(turn));
         loop {
@@ -221,12 +224,27 @@ impl Output {
         write_out(&self.renderer.end(), stop).map(|_| ())
     }
 
+    /// The records to come are of this reading: names may not make the next one late.
+    pub fn begin_turn(&mut self, turn: Turn) {
+        if let Some(resolver) = &mut self.resolver {
+            resolver.begin(turn);
+        }
+    }
+
+    /// No reading follows: what is still to be written may wait for its names anew.
+    pub fn begin_rest(&mut self) {
+        if let Some(resolver) = &mut self.resolver {
+            resolver.begin_rest();
+        }
+    }
+
     /// The end of a live run: its reader gets what waits for him. From now on he is waited for.
     /// False if he takes nothing, or the run is to end at once.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub fn finish(&mut self, stop: &Stop) -> Result<bool> {
+        self.begin_rest();
         let Some(mut live) = self.live.take() else { return Ok(true) };
         let lost = live.lost().map(|lost| self.bytes(vec![Record::Lost(lost)]));
         live.push(lost.unwrap_or_default())?;

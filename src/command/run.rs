@@ -1,5 +1,6 @@
 //! `run`: a command, and the story of the sockets of it and of all that it starts.
 
+use super::live::Turn;
 use super::output::{Output, Sink};
 use super::reports::{Reports, report};
 use super::views::{self, Now, View};
@@ -131,13 +132,13 @@ struct Story<'s> {
 
 impl<'s> Story<'s> {
     fn open(settings: &'s Settings, errand: &Errand) -> Result<Self> {
-        let Settings { print, max_count, .. } = settings;
+        let Settings { print, max_count, pace, .. } = settings;
         let sink = Sink::open(errand.output.as_deref())?;
         Ok(Self {
             print,
             view: views::open(print, *max_count),
             lives: Lives::default(),
-            output: Output::of_command(print, *max_count, &sink),
+            output: Output::of_command(print, *max_count, pace.interval, &sink),
             sink,
             held_back: Vec::new(),
             left_out: 0,
@@ -148,6 +149,7 @@ impl<'s> Story<'s> {
     }
 
     fn take(&mut self, news: Vec<News>, monitor: &mut Monitor<'_>) {
+        self.output.begin_turn(Turn::of(monitor));
         self.lives.take(&news, || monitor.followed());
         let records = self.view.take(news, &mut Now { monitor, lives: &mut self.lives });
         self.sentences.extend(monitor.notices());
@@ -191,6 +193,7 @@ impl<'s> Story<'s> {
     fn end(mut self, monitor: &mut Monitor<'_>) {
         let mut records = std::mem::take(&mut self.held_back);
         records.extend(self.view.so_far(&mut Now { monitor, lives: &mut self.lives }));
+        self.output.begin_rest();
         self.write(records);
         self.sentences.extend(self.output.asides());
         if self.left_out > 0 {

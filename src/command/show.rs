@@ -109,8 +109,7 @@ impl<'s> Show<'s> {
         let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
         let mut records = self.view.take(news, now);
         records.extend(alerts.into_iter().flatten());
-        let monitor = &now.monitor;
-        let turn = Turn { at: monitor.read_at(), due: monitor.due(), goes_on: monitor.has_more() };
+        let turn = Turn::of(now.monitor);
         let more = self.output.stream(records, turn, stop)?;
         if turn.goes_on {
             return Ok(more);
