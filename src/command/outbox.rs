@@ -55,26 +55,32 @@ impl Outbox {
     /// any more; the next [`push`](Self::push) says why.
     ///
     /// # Errors
-    /// A stream that cannot be had twice.
+    /// A stream that cannot be had twice, or no thread to be had.
     pub(super) fn to(stream: &impl AsFd, failed: impl FnOnce() + Send + 'static) -> Result<Self> {
         // Not through std's own lock: others write to the stream when its reader has been left.
         let stream = stream.as_fd().try_clone_to_owned().map_err(Error::output)?;
-        Ok(Self::over(Patient(File::from(stream)), failed))
+        Self::over(Patient(File::from(stream)), failed)
     }
 
     /// The same with what is written to already.
+    ///
+    /// # Errors
+    /// No thread to be had.
     pub(super) fn over(
         stream: impl Write + Send + 'static,
         failed: impl FnOnce() + Send + 'static,
-    ) -> Self {
+    ) -> Result<Self> {
         let desk = Arc::<Desk>::default();
         let of_thread = Arc::clone(&desk);
-        thread::spawn(move || {
+        let deliver = move || {
             if of_thread.deliver(stream).is_err() {
                 failed();
             }
-        });
-        Self { desk }
+        };
+        thread::Builder::new()
+            .spawn(deliver)
+            .map_err(|cause| Error::System { what: "start a thread", cause })?;
+        Ok(Self { desk })
     }
 
     /// Hands over what is to be written next.

@@ -38,10 +38,15 @@ impl Reports {
         if self.outbox.is_none() {
             self.outbox = Outbox::to(&io::stderr(), || ()).ok();
         }
-        let Some(outbox) = self.outbox.as_ref().filter(|outbox| outbox.waiting() < MOST) else {
-            self.left_out += 1;
+        let Some(outbox) = &self.outbox else {
+            // Late is better than not at all where no thread is to be had.
+            let _ = Sink::Stderr.write(&report);
             return;
         };
+        if outbox.waiting() >= MOST {
+            self.left_out += 1;
+            return;
+        }
         let mut bytes = match std::mem::take(&mut self.left_out) {
             0 => Vec::new(),
             many => lines([format!("{many} messages had no room before this one")]),

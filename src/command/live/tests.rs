@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 /// A stream with little room, to a reader who is told when to read.
 fn live(most: usize) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>, Live) {
     let (permit, read, reader) = Reader::new();
-    let outbox = Outbox::over(reader, || ());
+    let outbox = Outbox::over(reader, || ()).unwrap();
     (permit, read, Live { outbox, interval: Duration::ZERO, most, deadline: None, lost: None })
 }
 

@@ -38,7 +38,7 @@ fn soon() -> Instant {
 #[test]
 fn what_waits_for_a_reader_comes_in_order_once_he_reads() {
     let (permit, read, reader) = Reader::new();
-    let outbox = Outbox::over(reader, || ());
+    let outbox = Outbox::over(reader, || ()).unwrap();
     let lines: Vec<String> = (0..5000).map(|i| format!("{i:030}\n")).collect();
     for line in &lines {
         outbox.push(line.clone().into_bytes()).unwrap();
@@ -55,7 +55,7 @@ fn what_waits_for_a_reader_comes_in_order_once_he_reads() {
 #[test]
 fn a_reader_who_takes_nothing_is_left() {
     let (_permit, read, reader) = Reader::new();
-    let outbox = Outbox::over(reader, || ());
+    let outbox = Outbox::over(reader, || ()).unwrap();
     outbox.push(b"never read\n".to_vec()).unwrap();
     assert_eq!(outbox.finish(|| false).unwrap(), 11, "after a while");
     assert_eq!(outbox.finish(|| true).unwrap(), 11, "or at once");
@@ -75,7 +75,7 @@ fn what_cannot_be_written_is_told_once() {
         }
     }
     let (call, called) = channel();
-    let outbox = Outbox::over(Full, move || call.send(()).unwrap());
+    let outbox = Outbox::over(Full, move || call.send(()).unwrap()).unwrap();
     outbox.push(b"one\n".to_vec()).unwrap();
     called.recv_timeout(LONG).expect("whoever waits is woken");
     assert_eq!(outbox.waiting(), 0, "nothing waits for a disk that is full");

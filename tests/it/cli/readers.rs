@@ -4,6 +4,8 @@
 
 use super::stage::Stage;
 use super::{fixture, text};
+use crate::support::netns::skip;
+use crate::support::program::run_without_threads;
 use crate::support::record::Line;
 use crate::support::wait::until;
 use nix::sys::signal::Signal;
@@ -206,4 +208,17 @@ fn a_full_disk_ends_a_live_run_whenever_the_next_poll_is_due() {
     child.stderr.take().expect("piped").read_to_string(&mut told).expect("UTF-8");
     assert_eq!(status.code(), Some(2));
     assert!(told.contains("tcplapse: cannot write the output: No space left"), "{told}");
+}
+
+#[test]
+fn where_no_thread_can_be_made_a_sentence_says_so() {
+    let procfs = fixture();
+    let args = ["watch", "-j", "-m", "1", "--procfs", procfs.to_str().expect("UTF-8")];
+    let Some(output) = run_without_threads(&args) else {
+        return skip("nobody cannot be limited to one thread here");
+    };
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{told}");
+    let sentence = "tcplapse: cannot start a thread: Resource temporarily unavailable";
+    assert!(told.starts_with(sentence) && told.lines().count() == 1, "{told}");
 }

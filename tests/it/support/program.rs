@@ -38,6 +38,14 @@ pub(crate) fn run_as_nobody(args: &[&str]) -> Option<Output> {
     Command::new(TCPLAPSE).args(args).uid(NOBODY).gid(NOBODY).output().ok()
 }
 
+/// The same where no thread can be made.
+pub(crate) fn run_without_threads(args: &[&str]) -> Option<Output> {
+    let mut command = Command::new("prlimit");
+    command.arg("--nproc=1").arg(TCPLAPSE).args(args).uid(NOBODY).gid(NOBODY);
+    // prlimit ends so where it may not run the program.
+    command.output().ok().filter(|output| !matches!(output.status.code(), Some(126 | 127)))
+}
+
 fn listed(output: std::io::Result<Output>) -> Vec<Listed> {
     let output = output.expect("the program was built for this test");
     assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
