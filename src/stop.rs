@@ -181,7 +181,8 @@ impl Stop {
         Ok(move || drop(caller.write(&[0])))
     }
 
-    fn is_time_over(&self) -> bool {
+    /// Whether the time of the run is over.
+    pub fn is_time_over(&self) -> bool {
         self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
     }
 

@@ -1,7 +1,7 @@
 //! The stream of a live run, whose reader is not waited for: no poll is late because he is slow, and
 //! what he has not read does not grow without bound.
 
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Patience};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::reading::{Lost, LostReason, Stamp};
@@ -109,15 +109,24 @@ impl Live {
         self.outbox.push(bytes)
     }
 
-    /// Gives the reader what waits for him, unless he takes nothing or a signal comes meanwhile.
-    /// Returns how many bytes were left.
+    /// Gives the reader what waits for him, however late he begins, unless the run has to end: by
+    /// its time or a signal, now or meanwhile. Then he is left once he takes nothing, or another
+    /// signal comes. Returns how many bytes were left.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub(super) fn finish(self, stop: &Stop) -> Result<usize> {
-        // The one that ended the run does not count.
+        // The one that ended the run does not count as another.
         stop.take_signal()?;
-        self.outbox.finish(|| stop.take_signal().unwrap_or(true))
+        let mut has_to_end = stop.is_interrupted() || stop.is_time_over();
+        self.outbox.finish(|| {
+            let signal = stop.take_signal().unwrap_or(true);
+            if signal && has_to_end {
+                return Patience::Over;
+            }
+            has_to_end |= signal || stop.is_time_over();
+            if has_to_end { Patience::Short } else { Patience::Endless }
+        })
     }
 }
 

@@ -18,10 +18,21 @@ use std::time::{Duration, Instant};
 const PIECE: usize = 4096;
 /// What comes in smaller portions is kept in blocks of this size.
 const BLOCK: usize = 64 * 1024;
-/// How long the end of a run waits for a reader that takes nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a run that has to end waits for a reader that takes nothing.
+const MOMENT: Duration = Duration::from_secs(1);
 /// Between two looks at what else there is to mind while a reader is waited for.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a reader is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// However late he begins.
+    Endless,
+    /// As long as he takes something every second.
+    Short,
+    /// Not at all.
+    Over,
+}
 
 /// What waits to be written to one stream.
 pub(super) struct Outbox {
@@ -120,22 +131,20 @@ impl Outbox {
         true
     }
 
-    /// Gives the reader all that waits, for as long as he takes some of it every now and then and
-    /// there is no `hurry`. Returns how many bytes he has not taken.
+    /// Gives the reader all that waits, as far as there is `patience` with him: that is asked for
+    /// again and again. Returns how many bytes he has not taken.
     ///
     /// # Errors
     /// Why nothing can be written any more.
-    pub(super) fn finish(&self, hurry: impl Fn() -> bool) -> Result<usize> {
+    pub(super) fn finish(&self, mut patience: impl FnMut() -> Patience) -> Result<usize> {
         let (mut left, mut since) = (self.waiting(), Instant::now());
         while left > 0 {
             self.wait_below(left - 1, Instant::now() + LOOK);
-            let now = self.waiting();
-            if now < left {
+            let (now, patience) = (self.waiting(), patience());
+            if now < left || patience == Patience::Endless {
                 (left, since) = (now, Instant::now());
-            } else if since.elapsed() >= PATIENCE {
-                break;
             }
-            if hurry() {
+            if patience == Patience::Over || since.elapsed() >= MOMENT {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 //! whoever calls with SIGUSR1. Its reader may be slow, too, and polling does not wait for him.
 
 use super::lines;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Patience};
 use super::output::Sink;
 use super::views::Now;
 use crate::render::Renderer;
@@ -60,7 +60,7 @@ impl Reports {
 impl Drop for Reports {
     /// What was told is written before the run ends, unless its reader takes nothing.
     fn drop(&mut self) {
-        let _ = self.outbox.take().map(|outbox| outbox.finish(|| false));
+        let _ = self.outbox.take().map(|outbox| outbox.finish(|| Patience::Short));
     }
 }
 

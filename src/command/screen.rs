@@ -2,7 +2,7 @@
 //! frames are left out, and what is to be told beside them waits. It is left as it was found, whichever way the run
 //! ends: by itself, by an error, by a panic or by a stop from the keyboard.
 
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Patience};
 use super::reports::{MOST, Reports};
 use super::terminal;
 use crate::error::Result;
@@ -154,7 +154,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         // What follows the last frame does not run into it.
-        let _ = self.outbox.finish(|| false);
+        let _ = self.outbox.finish(|| Patience::Short);
         leave(&self.state);
     }
 }

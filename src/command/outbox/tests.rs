@@ -48,7 +48,7 @@ fn what_waits_for_a_reader_comes_in_order_once_he_reads() {
     assert!(outbox.wait_below(5000 * 31 - 1, soon()));
     assert!(read.lock().unwrap().ends_with(b"\n"), "a piece is whole lines");
     drop(permit);
-    assert_eq!(outbox.finish(|| false).unwrap(), 0);
+    assert_eq!(outbox.finish(|| Patience::Short).unwrap(), 0);
     assert_eq!(String::from_utf8(read.lock().unwrap().clone()).unwrap(), lines.concat());
 }
 
@@ -57,9 +57,25 @@ fn a_reader_who_takes_nothing_is_left() {
     let (_permit, read, reader) = Reader::new();
     let outbox = Outbox::over(reader, || ()).unwrap();
     outbox.push(b"never read\n".to_vec()).unwrap();
-    assert_eq!(outbox.finish(|| false).unwrap(), 11, "after a while");
-    assert_eq!(outbox.finish(|| true).unwrap(), 11, "or at once");
+    assert_eq!(outbox.finish(|| Patience::Short).unwrap(), 11, "after a while");
+    assert_eq!(outbox.finish(|| Patience::Over).unwrap(), 11, "or at once");
     assert!(read.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_reader_who_begins_late_is_waited_for_where_nothing_presses() {
+    let (permit, read, reader) = Reader::new();
+    let outbox = Outbox::over(reader, || ()).unwrap();
+    outbox.push(b"read at last\n".to_vec()).unwrap();
+    let (mut permit, begun) = (Some(permit), Instant::now());
+    let patience = || {
+        if begun.elapsed() > MOMENT + 4 * LOOK {
+            permit.take();
+        }
+        Patience::Endless
+    };
+    assert_eq!(outbox.finish(patience).unwrap(), 0);
+    assert_eq!(*read.lock().unwrap(), b"read at last\n");
 }
 
 #[test]
@@ -94,7 +110,7 @@ fn a_stream_that_others_have_made_nonblocking_is_waited_for() {
     let mut received = vec![0; sent.len()];
     theirs.read_exact(&mut received).unwrap();
     assert!(received == sent);
-    assert_eq!(outbox.finish(|| false).unwrap(), 0);
+    assert_eq!(outbox.finish(|| Patience::Short).unwrap(), 0);
 }
 
 #[test]

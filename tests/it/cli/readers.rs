@@ -42,9 +42,7 @@ impl Flood {
     /// Has it poll: every poll shows other sockets than the one before.
     fn poll(&self, polls: Range<u64>) {
         for poll in polls {
-            let row = |inode| format!("{} {} 01/{inode}", 1000 + inode, 80 + poll);
-            let rows: Vec<String> = (1..=SOCKETS).map(row).collect();
-            self.stage.poll(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+            poll_sockets(&self.stage, poll);
         }
     }
 
@@ -79,6 +77,37 @@ impl Flood {
         let output = command.output().expect("it runs");
         text(&output.stdout).lines().map(str::to_owned).collect()
     }
+}
+
+/// One poll, which shows sockets of its own.
+fn poll_sockets(stage: &Stage, poll: u64) {
+    let row = |inode| format!("{} {} 01/{inode}", 1000 + inode, 80 + poll);
+    let rows: Vec<String> = (1..=SOCKETS).map(row).collect();
+    stage.poll(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// A run that has seen as many records as asked for, more than a pipe holds, and still waits after
+/// many looks at a reader who has taken nothing: for longer than one who has stopped is waited for.
+fn full() -> Stage {
+    let mut stage = Stage::new();
+    stage.process(700, &"x".repeat(4000), 50, &(1..=SOCKETS).collect::<Vec<_>>());
+    stage.start(usize::try_from(SOCKETS).unwrap(), &[]);
+    poll_sockets(&stage, 0);
+    let before = sleeps(stage.program().id());
+    until("many looks at its reader", || {
+        let ended = stage.program().try_wait().expect("our child");
+        assert!(ended.is_none(), "it has left its reader: {ended:?}");
+        (sleeps(stage.program().id()) > before + 40).then_some(())
+    });
+    stage
+}
+
+/// How often the first thread of a process has gone to sleep.
+fn sleeps(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/status"));
+    let status = status.expect("it runs");
+    let count = |line: &str| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok();
+    status.lines().find_map(count).expect("every kernel")
 }
 
 /// The most memory a process has used.
@@ -129,6 +158,28 @@ fn a_reader_who_comes_late_gets_everything_that_had_room() {
     let whole = flood.replayed("json");
     assert!(received == whole, "{} of {}", received.len(), whole.len());
     assert!(received.len() > 5000, "more than a pipe holds");
+}
+
+#[test]
+fn a_run_that_is_full_waits_for_a_reader_who_begins_late() {
+    let stage = full();
+    let lines = BufReader::new(stage.stdout()).lines();
+    let received: Vec<String> = lines.map(|line| line.expect("UTF-8")).collect();
+    assert_eq!(received.len() as u64, SOCKETS);
+    assert!(received.concat().len() > 256 * 1024, "more than a pipe holds");
+    stage.end();
+}
+
+#[test]
+fn a_signal_ends_the_wait_of_a_run_that_is_full() {
+    let mut stage = full();
+    stage.signal(Signal::SIGTERM);
+    let status = until("its end", || stage.program().try_wait().expect("our child"));
+    let mut told = String::new();
+    let stderr = stage.program().stderr.as_mut().expect("piped");
+    stderr.read_to_string(&mut told).expect("UTF-8");
+    assert_eq!(status.code(), Some(0));
+    assert!(told.contains(" bytes of the output found no reader\n"), "{told}");
 }
 
 #[test]
