@@ -51,17 +51,20 @@ impl Hook {
     /// Starts the thread that runs the programs of a rule, one after the other.
     pub(super) fn new(rule: &str, notices: &Notices) -> Self {
         let desk = Arc::new(Desk::default());
-        let (of_thread, rule, notices) = (Arc::clone(&desk), rule.to_owned(), notices.clone());
-        thread::spawn(move || {
+        let (of_thread, name, said) = (Arc::clone(&desk), rule.to_owned(), notices.clone());
+        let begun = thread::Builder::new().spawn(move || {
             let mut failed = false;
             while let Some(job) = of_thread.next() {
                 if let Err(reason) = run(&job)
                     && !std::mem::replace(&mut failed, true)
                 {
-                    notices.extend([format!("rule '{rule}': {reason}")]);
+                    said.extend([format!("rule '{name}': {reason}")]);
                 }
             }
         });
+        if let Err(cause) = begun {
+            notices.extend([format!("rule '{rule}': its program cannot be run: {cause}")]);
+        }
         Self { desk }
     }
 

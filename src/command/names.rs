@@ -39,7 +39,8 @@ impl Resolver {
     pub(super) fn new(patience: Duration) -> Self {
         let (questions, to_ask) = channel::<Endpoint>();
         let (answer, answers) = channel();
-        thread::spawn(move || {
+        // Where no thread can be made nobody answers, and numbers are shown.
+        let _ = thread::Builder::new().spawn(move || {
             for end in to_ask {
                 if answer.send((end, ask(end))).is_err() {
                     return;

@@ -44,28 +44,48 @@ pub(super) fn show(
         }
         Run::Recorded => None,
     };
+    let more = match follow(&mut show, &mut empty, &mut Now { monitor, lives: &mut lives }, stop) {
+        Ok(more) => more,
+        Err(error) => {
+            // What was told before still gets to its reader.
+            show.output.finish(stop)?;
+            return Err(error);
+        }
+    };
+    show.say(lines(monitor.notices()));
+    show.end(more, &mut Now { monitor, lives: &mut lives }, stop)
+}
+
+/// Shows one reading after the other; whether more was wanted when the run was over.
+fn follow(
+    show: &mut Show<'_>,
+    empty: &mut Option<String>,
+    now: &mut Now<'_, '_>,
+    stop: &Stop,
+) -> Result<bool> {
     let (mut more, mut nothing) = (true, true);
     show.output.begin(stop)?;
     while more
         && !show.view.is_full()
-        && let Some(news) = show.read(monitor, stop)?
+        && let Some(news) = show.read(now.monitor, stop)?
     {
         nothing &= !news.iter().any(passes);
         let mut said: Vec<String> =
-            lost_sight(lives.take(&news, || monitor.followed()), settings).into_iter().collect();
-        more = show.take(news, &mut Now { monitor, lives: &mut lives }, stop)?;
-        said.extend(show.output.asides().into_iter().chain(monitor.notices()));
+            lost_sight(now.lives.take(&news, || now.monitor.followed()), show.settings)
+                .into_iter()
+                .collect();
+        more = show.take(news, now, stop)?;
+        said.extend(show.output.asides().into_iter().chain(now.monitor.notices()));
         said.extend(show.alarm.iter_mut().flat_map(Alarm::notices));
         let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
-        said.extend(empty.take_if(|_| !monitor.has_more()).filter(|_| waits));
+        said.extend(empty.take_if(|_| !now.monitor.has_more()).filter(|_| waits));
         show.say(lines(said));
     }
     // Whoever wants no more of it has still seen it.
-    while monitor.has_more() {
-        monitor.look(stop)?;
+    while now.monitor.has_more() {
+        now.monitor.look(stop)?;
     }
-    show.say(lines(monitor.notices()));
-    show.end(more, &mut Now { monitor, lives: &mut lives }, stop)
+    Ok(more)
 }
 
 /// A run as it is shown.
