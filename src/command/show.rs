@@ -81,9 +81,9 @@ fn follow(
         said.extend(empty.take_if(|_| !now.monitor.has_more()).filter(|_| waits));
         show.say(lines(said));
     }
-    // Whoever wants no more of it has still seen it.
+    // Whoever wants no more of it has still seen it: the coverage counts it.
     while now.monitor.has_more() {
-        now.monitor.look(stop)?;
+        now.monitor.read(stop)?;
     }
     Ok(more)
 }
@@ -124,7 +124,8 @@ impl<'s> Show<'s> {
         }
     }
 
-    /// Shows the news of one reading, or a piece of them, and answers who called; false when nobody wants more.
+    /// Shows the news of one reading, or a piece of them, and answers who called; false when nobody
+    /// wants more.
     fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>, stop: &Stop) -> Result<bool> {
         let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
         let mut records = self.view.take(news, now);

@@ -92,8 +92,8 @@ impl Proc {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
         for (path, family) in self.tables.clone() {
-            let empty = self.counts.as_ref().is_some_and(Counts::tell_that_tcp6_is_empty);
-            if family == Family::Ipv6 && empty {
+            let counts = || self.counts.as_ref().filter(|_| family == Family::Ipv6);
+            if counts().is_some_and(Counts::tell_that_tcp6_is_empty) {
                 continue;
             }
             let before = rows.len();

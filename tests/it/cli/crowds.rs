@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use tempfile::TempDir;
 
 const SOCKETS: usize = 3000;
 
-/// A procfs with so many established connections, and no process.
+/// A procfs with so many established connections, all held by one process.
 fn crowd() -> TempDir {
     let procfs = tempfile::tempdir().expect("a folder");
     let mut table = "  sl  local_address rem_address   st\n".to_owned();
@@ -19,6 +20,16 @@ fn crowd() -> TempDir {
              00000000 0 0 {inode} 1 0000000000000000 20 4 30 10 -1"
         )
         .expect("a string takes it");
+    }
+    let home = procfs.path().join("7");
+    fs::create_dir_all(home.join("fd")).expect("a folder");
+    fs::write(home.join("comm"), "holder\n").expect("a file");
+    let stat =
+        format!("7 (holder) S 1 1 1 0 -1{} 20 0 1 0 50{}\n", " 0".repeat(10), " 0".repeat(30));
+    fs::write(home.join("stat"), stat).expect("a file");
+    for number in 0..SOCKETS {
+        let descriptor = home.join("fd").join((number + 3).to_string());
+        symlink(format!("socket:[{}]", number + 1), descriptor).expect("a link");
     }
     fs::create_dir(procfs.path().join("net")).expect("a folder");
     fs::write(procfs.path().join("net/tcp"), table).expect("a file");
@@ -50,6 +61,7 @@ fn a_diagram_that_is_full_at_once_shows_all_sockets() {
 fn who_wants_a_few_records_has_seen_all_sockets() {
     let (printed, said) = run(&["-m", "3", "-j"]);
     assert_eq!(printed.lines().count(), 3);
+    assert!(printed.contains("\"holder\""), "{printed}");
     assert!(said.contains(&format!("lives seen {SOCKETS} (still open {SOCKETS})")), "{said}");
 }
 

@@ -140,6 +140,7 @@ fn sample(watch: &Watch, over: &AtomicBool) -> Vec<u64> {
             samples.push(watch.resident());
             due += SAMPLE;
         }
+        // Nothing but time is waited for: these are samples over time.
         std::thread::sleep(Duration::from_millis(100));
     }
     samples
