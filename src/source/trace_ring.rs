@@ -22,8 +22,6 @@ use std::time::Duration;
 const CADENCE: Duration = Duration::from_millis(10);
 /// So many events wait in memory at most, some 100 bytes each.
 const MOST_WAITING: usize = 1 << 18;
-/// No record is as long as this: a ring with so much room has lost nothing.
-const LONGEST_RECORD: usize = 512;
 /// What is not a change of state is rarer.
 const SHARE_OF_OTHERS: usize = 4;
 
@@ -90,14 +88,15 @@ impl Rings {
         Ok(Self { rings, asleep: 0 })
     }
 
-    /// Empties all rings.
-    fn drain(&mut self, delivery: &mut Delivery) -> io::Result<bool> {
+    /// Empties all rings, for the `last` time or not.
+    fn drain(&mut self, delivery: &mut Delivery, last: bool) -> io::Result<bool> {
         let mut busy = false;
         self.asleep = asleep(self.asleep);
         for ring in &mut self.rings {
             let read = ring.drain(&mut delivery.events);
-            busy |= read > ring.size / 4;
-            let lost = ring.newly_lost(read)?;
+            let filled = read > ring.size / 4;
+            busy |= filled;
+            let lost = ring.newly_lost(last || filled)?;
             *(if ring.states { &mut delivery.lost } else { &mut delivery.lost_others }) += lost;
         }
         for event in &mut delivery.events {
@@ -166,10 +165,11 @@ impl Ring {
         read
     }
 
-    /// What was lost since the last time, `read` bytes having been there. Asking the kernel
-    /// interrupts the other CPU, so it is asked only if the ring can have been full.
-    fn newly_lost(&mut self, read: usize) -> io::Result<u64> {
-        if self.counts && read + LONGEST_RECORD > self.size {
+    /// What was lost since the last time. Asking the kernel interrupts the other CPU, so it is
+    /// asked only where the ring `may` have been full: what an interrupted record has behind it
+    /// can be read only the next time, so that a part of a ring is enough to ask.
+    fn newly_lost(&mut self, may: bool) -> io::Result<u64> {
+        if self.counts && may {
             let counter = self.sampler.as_counter_mut();
             let now = counter.read_full()?.lost().unwrap_or_default();
             let newly = now.saturating_sub(self.lost);
@@ -269,7 +269,7 @@ impl Shared {
             let mut delivery = Delivery::default();
             let full = self.with(|inbox| inbox.delivery.events.len() > MOST_WAITING);
             let drained = !full || over;
-            let busy = drained && rings.drain(&mut delivery)?;
+            let busy = drained && rings.drain(&mut delivery, over)?;
             if drained {
                 // An event has its time before it is in the ring. So only what has a time before
                 // the drain before this one is surely there.

@@ -97,6 +97,14 @@ impl Trace {
     /// As [`Self::count`].
     pub(crate) fn stop(self) -> Vec<Traced> {
         self.set("tracing_on", "0").expect("our own instance");
+        self.so_far()
+    }
+
+    /// What has been traced between IPv4 ends.
+    ///
+    /// # Panics
+    /// As [`Self::count`].
+    pub(crate) fn so_far(&self) -> Vec<Traced> {
         self.count();
         let text = fs::read_to_string(self.instance.join("trace")).expect("names are ASCII");
         text.lines().filter_map(parse).collect()
