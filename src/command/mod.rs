@@ -14,6 +14,7 @@ mod reports;
 pub mod run;
 mod screen;
 mod show;
+mod sink;
 mod sources;
 pub mod terminal;
 mod unseen;

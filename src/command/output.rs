@@ -3,8 +3,9 @@
 use super::live::{Live, Turn};
 use super::names::Resolver;
 use super::outbox::pieces;
+use super::sink::Sink;
 use super::terminal;
-use crate::cli::{ColorName, FormatName, ViewName};
+use crate::cli::{FormatName, ViewName};
 use crate::error::{Error, Result};
 use crate::render::board::Board;
 use crate::render::cell::{Clock, Names};
@@ -12,7 +13,6 @@ use crate::render::csv::Csv;
 use crate::render::diagram::{Drawing, Picture};
 use crate::render::events::Events;
 use crate::render::json::Json;
-use crate::render::style::Palette;
 use crate::render::table::{Layout, Sockets};
 use crate::render::timeline::Timeline;
 use crate::render::{Renderer, Size};
@@ -22,9 +22,7 @@ use crate::view::Record;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 use std::time::Duration;
 
 /// Sentences remembered so that each is told once: those of alerts differ by their time, and a run
@@ -221,7 +219,12 @@ impl Output {
     ) -> Result<()> {
         self.begin(stop)?;
         self.write(records, stop)?;
-        write_out(&self.renderer.end(), stop).map(|_| ())
+        while let Some(rest) = self.renderer.end() {
+            if !write_out(&rest, stop)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The records to come are of this reading: names may not make the next one late.
@@ -302,60 +305,6 @@ fn names_for<'n>(resolver: &'n mut Option<Resolver>, records: &[Record]) -> Cow<
     }
 }
 
-/// Where what is no record of ours on standard output goes.
-pub enum Sink {
-    /// Standard error, which others write to as well.
-    Stderr,
-    /// A file of its own.
-    File(PathBuf, File),
-}
-
-impl Sink {
-    /// Standard error, or a new file.
-    ///
-    /// # Errors
-    /// A file that cannot be written.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Ok(Self::Stderr) };
-        let file = File::create(path).map_err(|cause| Error::write(path, cause))?;
-        Ok(Self::File(path.to_owned(), file))
-    }
-
-    /// Whether others write to it too.
-    pub const fn is_shared(&self) -> bool {
-        matches!(self, Self::Stderr)
-    }
-
-    /// Lives as text for whoever reads it.
-    pub fn timeline(&self, print: &Print) -> Timeline {
-        let stderr = io::stderr();
-        let (width, terminal) = match self {
-            Self::Stderr => (terminal::width_of(&stderr), stderr.is_terminal()),
-            Self::File(..) => (None, false),
-        };
-        let on = match print.color {
-            ColorName::Auto => terminal && terminal::palette(print.color).on,
-            asked => terminal::palette(asked).on,
-        };
-        Timeline { clock: clock(print), palette: Palette { on }, width: width.map(usize::from) }
-    }
-
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// What cannot be written.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        match self {
-            // Nobody is left to be told that standard error is closed.
-            Self::Stderr => drop(io::stderr().lock().write_all(bytes)),
-            Self::File(path, file) => {
-                file.write_all(bytes).map_err(|cause| Error::write(path, cause))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 fn events(print: &Print) -> Events {
     let width = terminal::width().map(usize::from);
     Events::new(clock(print), terminal::palette(print.color), print.header, width)
@@ -380,7 +329,7 @@ fn picture(print: &Print, drawing: Drawing) -> Picture {
     Picture { drawing, palette: terminal::palette(print.color), width: terminal::width_or_80() }
 }
 
-fn clock(print: &Print) -> Clock {
+pub(super) fn clock(print: &Print) -> Clock {
     let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
     Clock { format: print.time, zone, start: None }
 }

@@ -3,7 +3,7 @@
 
 use super::lines;
 use super::outbox::{Outbox, Patience};
-use super::output::Sink;
+use super::sink::Sink;
 use super::views::Now;
 use crate::render::Renderer;
 use crate::render::cell::Names;

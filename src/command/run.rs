@@ -1,8 +1,9 @@
 //! `run`: a command, and the story of the sockets of it and of all that it starts.
 
 use super::live::Turn;
-use super::output::{Output, Sink};
+use super::output::Output;
 use super::reports::{Reports, report};
+use super::sink::Sink;
 use super::views::{self, Now, View};
 use super::{monitor, tell};
 use crate::cli::RunOptions;

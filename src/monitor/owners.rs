@@ -14,8 +14,7 @@ impl<'a> Monitor<'a> {
             return;
         }
         let came = self.tracker.take_new_inodes();
-        let mut new = Inodes::default();
-        new.reserve(came.len());
+        let mut new = self.book.room_for(came.len());
         new.extend(came.into_iter().filter(|inode| !self.book.knows(*inode)));
         if again {
             let ownerless = |inode: &u64| !self.book.is_held(*inode);

@@ -42,6 +42,8 @@ pub struct Book {
     processes: Roll,
     /// The boot time (µs) of the reading: what was found for this one needs no second look.
     round: u64,
+    /// All there is was looked for in this very round: the first look asks for everything.
+    is_new: bool,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +80,13 @@ impl Book {
     /// A new reading of this boot time (µs): what was proven before has to be proven again.
     pub const fn begin_round(&mut self, time: u64) {
         self.round = time;
+        self.is_new = false;
+    }
+
+    /// Room for so many inodes, in the order in which the book has them: to look them up one after
+    /// the other then costs no way through all its memory for each.
+    pub fn room_for(&self, inodes: usize) -> Inodes {
+        Inodes::with_capacity_and_hasher(inodes, self.sockets.hasher().clone())
     }
 
     /// Whether somebody has looked for this inode before.
@@ -103,7 +112,7 @@ impl Book {
     /// has been looked for in this round, and a second scan would find no more.
     pub fn is_settled(&self, inode: u64) -> bool {
         let settled = |entry: &Entry| self.proves(entry) || entry.looked_for.round() == self.round;
-        self.sockets.get(&inode).is_some_and(settled)
+        self.is_new || self.sockets.get(&inode).is_some_and(settled)
     }
 
     /// Whether anybody was found to hold it.
@@ -121,7 +130,10 @@ impl Book {
     pub fn learn(&mut self, wanted: &Inodes, found: Found) {
         let Found { processes, mut holders, denied } = found;
         let looked_for = LookedFor::new(self.round, denied > 0);
-        self.sockets.reserve(wanted.iter().filter(|inode| !self.knows(**inode)).count());
+        self.is_new |= self.is_empty();
+        let known =
+            if self.is_empty() { 0 } else { wanted.iter().filter(|it| self.knows(**it)).count() };
+        self.sockets.reserve(wanted.len() - known);
         for inode in wanted {
             self.sockets.entry(*inode).or_default().looked_for = looked_for;
         }

@@ -30,9 +30,10 @@ pub trait Renderer {
     fn begin(&mut self) -> Vec<u8>;
     /// Some records, in order. Names are for text alone: scripts get numbers.
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8>;
-    /// What comes after the last record, or all of them where they are laid out together.
-    fn end(&mut self) -> Vec<u8> {
-        Vec::new()
+    /// What comes after the last record, or all of them where they are laid out together: in
+    /// portions, until there is none.
+    fn end(&mut self) -> Option<Vec<u8>> {
+        None
     }
     /// The records of a picture as the lines of a frame that fits a terminal; none, where the
     /// records are no picture.

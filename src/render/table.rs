@@ -11,6 +11,7 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
 };
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt::{Display, Write as _};
 use unicode_width::UnicodeWidthStr;
 
@@ -49,10 +50,13 @@ pub struct Layout {
 #[derive(Debug)]
 pub struct Sockets {
     layout: Layout,
-    cells: Cells,
+    /// The rows that are not laid out yet, as they came.
+    parts: VecDeque<Cells>,
+    /// How wide the columns are, once it is known.
+    widths: Vec<usize>,
 }
 
-/// The cells of all rows in one text: there may be a hundred thousand rows.
+/// The cells of some rows in one text: there may be a hundred thousand rows.
 #[derive(Debug, Default)]
 struct Cells {
     text: String,
@@ -86,16 +90,13 @@ impl Cells {
         })
     }
 
-    /// How wide the columns of a table are.
-    fn widths(&self, layout: Layout) -> Vec<usize> {
-        let heading = |heading: &str| if layout.header { heading.len() } else { 0 };
-        let mut widths: Vec<usize> = layout.headings().into_iter().map(heading).collect();
+    /// Makes columns as wide as their cells.
+    fn widen(&self, widths: &mut [usize]) {
         for row in self.ends.chunks(widths.len()) {
             for (widest, (_, width)) in widths.iter_mut().zip(row) {
                 *widest = (*widest).max(*width);
             }
         }
-        widths
     }
 }
 
@@ -139,16 +140,15 @@ impl Layout {
         cells.states.push(record.state);
     }
 
-    /// Whether a drawn table fits without breaking what must stay whole.
-    fn fits(self, width: u16, cells: &Cells) -> bool {
-        let widths = cells.widths(self);
-        let needed = widths.iter().enumerate().map(|(i, widest)| {
-            if BREAKABLE.contains(&i) { (*widest).min(usize::from(NARROWEST)) } else { *widest }
-        });
-        needed.sum::<usize>() + widths.len() <= usize::from(width)
+    /// How wide the columns of a table are.
+    fn widths<'c>(self, parts: impl IntoIterator<Item = &'c Cells>) -> Vec<usize> {
+        let heading = |heading: &str| if self.header { heading.len() } else { 0 };
+        let mut widths: Vec<usize> = self.headings().into_iter().map(heading).collect();
+        parts.into_iter().for_each(|part| part.widen(&mut widths));
+        widths
     }
 
-    fn drawn(self, width: u16, cells: &Cells) -> String {
+    fn drawn<'c>(self, width: u16, parts: impl IntoIterator<Item = &'c Cells>) -> String {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
@@ -166,7 +166,7 @@ impl Layout {
                 |(i, name): (usize, &str)| right(i, Cell::new(name).add_attribute(Attribute::Bold));
             table.set_header(self.headings().into_iter().enumerate().map(bold).collect::<Vec<_>>());
         }
-        for (state, row) in cells.rows() {
+        for (state, row) in parts.into_iter().flat_map(Cells::rows) {
             let cells = row.enumerate().map(|(i, (text, _))| {
                 let cell = right(i, Cell::new(text));
                 if i == STATE { cell.fg(colour(state)) } else { cell }
@@ -184,21 +184,33 @@ impl Layout {
         table.trim_fmt() + "\n"
     }
 
-    fn streamed(self, cells: &Cells) -> String {
-        let widths = cells.widths(self);
-        let mut text = String::with_capacity(cells.text.len() * 2);
+    fn heading(self, widths: &[usize]) -> String {
+        let mut text = String::new();
         if self.header {
             let row = self.headings().into_iter().map(|heading| (heading, heading.len()));
-            push_row(&mut text, row, &widths, |_, heading| self.palette.heading(heading).into());
+            push_row(&mut text, row, widths, |_, heading| self.palette.heading(heading).into());
         }
+        text
+    }
+
+    /// Adds rows to a text.
+    fn stream(self, cells: &Cells, widths: &[usize], text: &mut String) {
+        text.reserve(cells.text.len() * 2);
         for (state, row) in cells.rows() {
-            push_row(&mut text, row, &widths, |i, cell| match i {
+            push_row(text, row, widths, |i, cell| match i {
                 STATE if self.palette.on => self.palette.paint(style_of(state), cell).into(),
                 _ => cell.into(),
             });
         }
-        text
     }
+}
+
+/// Whether a drawn table fits without breaking what must stay whole.
+fn fits(width: u16, widths: &[usize]) -> bool {
+    let needed = widths.iter().enumerate().map(|(i, widest)| {
+        if BREAKABLE.contains(&i) { (*widest).min(usize::from(NARROWEST)) } else { *widest }
+    });
+    needed.sum::<usize>() + widths.len() <= usize::from(width)
 }
 
 /// Appends a row of aligned cells; the last is not filled up.
@@ -229,7 +241,15 @@ fn push_row<'a>(
 impl Sockets {
     /// An empty one.
     pub fn new(layout: Layout) -> Self {
-        Self { layout, cells: Cells::default() }
+        Self { layout, parts: VecDeque::new(), widths: Vec::new() }
+    }
+
+    /// The whole table, if it is one to be drawn.
+    fn drawn(&mut self) -> Option<String> {
+        let rows: usize = self.parts.iter().map(|part| part.states.len()).sum();
+        let width = self.layout.width.filter(|_| rows <= DRAWN_AT_MOST)?;
+        let fits = fits(width, &self.widths);
+        fits.then(|| self.layout.drawn(width, &std::mem::take(&mut self.parts)))
     }
 }
 
@@ -239,24 +259,28 @@ impl Renderer for Sockets {
     }
 
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
+        let mut part = Cells::default();
         for record in records {
             if let Record::Socket(socket) = record {
-                self.layout.lay(&mut self.cells, socket, names);
+                self.layout.lay(&mut part, socket, names);
             }
         }
+        self.parts.extend((!part.states.is_empty()).then_some(part));
         Vec::new()
     }
 
-    fn end(&mut self) -> Vec<u8> {
-        let cells = std::mem::take(&mut self.cells);
-        if cells.states.is_empty() {
-            return Vec::new();
+    fn end(&mut self) -> Option<Vec<u8>> {
+        let mut text = String::new();
+        if self.widths.is_empty() && !self.parts.is_empty() {
+            self.widths = self.layout.widths(&self.parts);
+            if let Some(table) = self.drawn() {
+                return Some(table.into_bytes());
+            }
+            text = self.layout.heading(&self.widths);
         }
-        let width = self.layout.width.filter(|_| cells.states.len() <= DRAWN_AT_MOST);
-        match width.filter(|width| self.layout.fits(*width, &cells)) {
-            Some(width) => self.layout.drawn(width, &cells).into_bytes(),
-            None => self.layout.streamed(&cells).into_bytes(),
-        }
+        let part = self.parts.pop_front()?;
+        self.layout.stream(&part, &self.widths, &mut text);
+        Some(text.into_bytes())
     }
 
     fn aside(&self, record: &Record) -> Option<String> {
