@@ -10,6 +10,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 pub use order::command_first;
 pub use scripts::{CheckOptions, WaitOptions};
@@ -308,11 +309,16 @@ pub fn parse(args: Vec<OsString>) -> Cli {
     cli
 }
 
-/// Whether a flag says how to look at the kernel.
-fn is_live(id: &str) -> bool {
+/// The flags that say how to look at the kernel.
+static LIVE: LazyLock<Vec<Id>> = LazyLock::new(|| {
     let how_long = ["duration", "max_count"];
     let look = Look::augment_args(clap::Command::new("look"));
-    !how_long.contains(&id) && look.get_arguments().any(|arg| arg.get_id() == id)
+    let ids = look.get_arguments().map(|arg| arg.get_id().clone());
+    ids.filter(|id| !how_long.contains(&id.as_str())).collect()
+});
+
+fn is_live(id: &str) -> bool {
+    LIVE.iter().any(|live| live == id)
 }
 
 fn hide_if_live(arg: Arg) -> Arg {

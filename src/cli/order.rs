@@ -6,6 +6,10 @@ use std::ffi::OsString;
 
 /// Moves a command behind options to the front: options may stand before or after it.
 pub fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
+    // Mostly nothing is to be moved, and the definition of all commands is not made for nothing.
+    if args.get(1).is_none_or(|word| !word.as_encoded_bytes().starts_with(b"-")) {
+        return args;
+    }
     let cli = Cli::command();
     if let Some(place) = first_positional(&cli, &args) {
         let names_command =
