@@ -1,6 +1,7 @@
 //! The corridor: a reading in, records out. Joins the source, the tracker, the owners and the
 //! filters; knows nothing of formats.
 
+mod look;
 mod owners;
 mod standing;
 mod unowned;
@@ -197,9 +198,7 @@ impl<'a> Monitor<'a> {
             }
             _ => {}
         }
-        self.read_at = reading.time();
-        self.book.begin_round(self.read_at.boot);
-        self.finder.begin_round(self.read_at.boot);
+        self.begin_round(reading.time());
         let mut conclusions = self.tracker.update(&reading);
         while self.source.tells_at_once() && self.has_more() {
             conclusions.append(&mut self.tracker.tell_more());
@@ -220,6 +219,13 @@ impl<'a> Monitor<'a> {
             self.prove(&conclusions);
         }
         Ok(Some(conclusions))
+    }
+
+    /// A reading ended: what was proven before it has to be proven again.
+    fn begin_round(&mut self, read_at: Stamp) {
+        self.read_at = read_at;
+        self.book.begin_round(read_at.boot);
+        self.finder.begin_round(read_at.boot);
     }
 
     /// The news among conclusions.

@@ -20,7 +20,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let stop = stop(settings, None)?;
     let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
-    monitor.look(&stop)?;
+    monitor.look_once(&stop)?;
     let records = monitor.sockets().map(|socket| Record::Socket(Box::new(socket)));
     output.write_all(records, &stop)?;
     tell(monitor.notices());

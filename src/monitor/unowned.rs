@@ -23,6 +23,12 @@ impl Unowned {
         }
     }
 
+    /// Counts such as a filter by process cannot decide, because not all may be read.
+    pub(super) const fn leave_out(&mut self, sockets: u64) {
+        self.hidden += sockets;
+        self.hidden_denied += sockets;
+    }
+
     /// Tells once how many sockets are not shown, or are shown without an owner.
     pub(super) fn notice(&mut self) -> Option<String> {
         let count = |n: u64| format!("{n} socket{}", if n == 1 { "" } else { "s" });

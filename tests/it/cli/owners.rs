@@ -2,6 +2,7 @@
 
 use super::stage::Stage;
 use crate::support::record::Event;
+use std::io::Write as _;
 
 fn owner(event: &Event) -> String {
     let pid = event.pid.map_or("-".to_owned(), |pid| pid.to_string());
@@ -131,4 +132,27 @@ fn what_is_left_out_for_want_of_an_owner_is_counted_once() {
         "tcplapse: 1 socket without a known owner not shown\n\
          tcplapse: coverage: lives seen 1 (still open 1), lives missed 0, readings lost 0\n"
     );
+}
+
+#[test]
+fn what_was_accepted_during_a_look_is_not_its_listener_s() {
+    let listed = |rows: &str| {
+        let mut stage = Stage::new();
+        stage.process(700, "server", 50, &[5]);
+        stage.process(800, "other", 60, &[9]);
+        stage.run(&["list", "--no-header", "server"]);
+        let listener = "0: 0100000A:0050 00000000:0000 0A 0:0 00:0 0 0 0 5 1 0 20 4 30 10 -1";
+        write!(stage.open("net/tcp"), "sl\n{listener}\n{rows}").expect("a pipe holds it");
+        drop(stage.open("net/tcp6"));
+        let (status, printed, _) = stage.outcome();
+        assert_eq!(status, Some(0));
+        let columns = |line: &str| line.split_whitespace().skip(4).collect::<Vec<_>>().join(" ");
+        printed.lines().map(columns).collect::<Vec<_>>()
+    };
+    let child = |inode: u32| {
+        format!("1: 0100000A:0050 0200000A:1000 01 0:0 00:0 0 0 0 {inode} 1 0 20 4 30 10 -1\n")
+    };
+    let waiting = listed(&child(0));
+    assert_eq!(waiting, ["* LISTEN 700/server", "10.0.0.2:4096 ESTABLISHED 700/server^"]);
+    assert_eq!(listed(&(child(0) + &child(9))), ["* LISTEN 700/server"], "the other accepted it");
 }

@@ -48,6 +48,29 @@ fn with_hidepid_the_sockets_of_others_are_shown_and_their_owners_are_said_to_be_
 }
 
 #[test]
+fn with_hidepid_a_look_for_a_process_counts_all_that_could_be_its_own() {
+    isolated(|| {
+        let Some((mut server, local)) = stage("hidepid=2") else { return };
+        let mut client = Actor::start("client");
+        client.tell(&format!("connect c 127.0.0.1:0 {local}"));
+        server.tell("accept l");
+        let count = |args: &[&str]| {
+            let output = run_as_nobody(&[&["list", "-x", "server"], args].concat())?;
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
+            let said = String::from_utf8(output.stderr).expect("UTF-8");
+            let hidden = said.strip_prefix("tcplapse: ").and_then(|said| said.split(' ').next());
+            Some(hidden.and_then(|count| count.parse().ok()).unwrap_or(0))
+        };
+        let Some(all) = count(&[]) else { return skip("nobody may not run it") };
+        assert_eq!(all, 3, "the listener and both ends");
+        assert_eq!(count(&["-s", "ESTABLISHED"]), Some(2));
+        assert_eq!(count(&["-l"]), Some(1));
+        assert_eq!(count(&["--local", &local.to_string()]), Some(2));
+        assert_eq!(count(&["--port", "1"]), Some(0));
+    });
+}
+
+#[test]
 fn a_procfs_of_processes_alone_has_the_tables_and_the_owners() {
     isolated(|| {
         let Some((mut server, local)) = stage("subset=pid") else { return };

@@ -68,6 +68,32 @@ fn who_opens_a_socket_for_each_that_it_closes_is_looked_into_each_time() {
 }
 
 #[test]
+fn one_look_for_a_process_shows_what_a_watch_of_it_shows_first() {
+    isolated(|| {
+        let (mut server, mut client) = (Actor::start("server"), Actor::start("client"));
+        server.tell("listen l 127.0.0.1:7000 8");
+        client.tell("connect held 127.0.0.1:0 127.0.0.1:7000");
+        server.tell("accept l");
+        client.tell("connect waiting 127.0.0.1:0 127.0.0.1:7000");
+        for (name, expected) in [("server", 3), ("client", 2)] {
+            let listed = list(&["-x", name]);
+            assert_eq!(listed.len(), expected, "{listed:?}");
+            let watch = Watch::start(&["-x", name, QUICK[0], QUICK[1]]);
+            for row in listed {
+                let told = watch.until("what was listed", |told| {
+                    let same = (told.local(), told.remote()) == (row.local(), row.remote());
+                    told.event == "present" && same
+                });
+                assert_eq!((told.to, told.pid), (row.state, row.pid));
+                assert_eq!((told.inode, told.owner_source), (row.inode, row.owner_source));
+            }
+            watch.stop();
+        }
+        assert!(list(&["-x", "nobody-else"]).is_empty());
+    });
+}
+
+#[test]
 fn a_filter_by_process_hides_what_others_hold() {
     isolated(|| {
         let (mut one, mut other) = (Actor::start("one"), Actor::start("other"));
