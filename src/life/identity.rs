@@ -9,6 +9,28 @@ use crate::tcp::state::State;
 /// take as long again.
 const TIMER_SLACK_MICROS: u64 = 20_000;
 
+/// The timer of a mini-socket as it runs down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Countdown {
+    /// The latest boot time (µs) at which it can run out.
+    end: u64,
+    /// It was seen to run at this boot time (µs) for the first time.
+    since: u64,
+}
+
+impl Countdown {
+    /// Whether a row shows that it was set anew after it was last seen to run (boot time, µs).
+    ///
+    /// Every TIME_WAIT lasts `TCP_TIMEWAIT_LEN` (`include/net/tcp.h`). So whatever sets it anew puts
+    /// its end off by as long as it has run: by less than half of what was seen of that only a busy
+    /// machine's tick is late, from which the kernel counts.
+    fn was_set_anew(self, row: &Observation, last_seen: u64, pass: &Look) -> bool {
+        let put_off = runs_out(row, pass.start).saturating_sub(self.end);
+        let ran = last_seen.saturating_sub(self.since);
+        put_off > TIMER_SLACK_MICROS && (row.state != State::TimeWait || put_off >= ran / 2)
+    }
+}
+
 impl Life {
     /// Whether this row can be the same socket a moment later (`tcp-on-linux`: identity). The
     /// inode comes with accept() and goes with close(); it never changes in between.
@@ -66,16 +88,15 @@ impl Life {
         // A timer that has run out reads 0 until the kernel gets to it, seconds later if need be.
         let running = runs_down(row) && row.timer_left > 0;
         let same = self.now.state == row.state && self.now.mini && running;
+        let last_seen = self.pass_start.boot;
         same && self.cookie_says(row).is_none()
-            && self.timer_end.is_some_and(|end| {
-                runs_out(row, pass.start) > end.saturating_add(TIMER_SLACK_MICROS)
-            })
+            && self.timer.is_some_and(|timer| timer.was_set_anew(row, last_seen, pass))
     }
 
     /// How far (µs) the timer of a row is from that of this life: twins are told apart by it.
     pub(crate) fn timer_off(&self, row: &Observation, pass: &Look) -> u64 {
         let end = runs_out(row, pass.end);
-        self.timer_end.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before))
+        self.timer.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before.end))
     }
 
     /// Found as what a close leaves: nobody saw it while it was open.
@@ -84,13 +105,15 @@ impl Life {
     }
 
     pub(super) fn note_timer(&mut self, row: &Observation, pass: &Look) {
-        if !runs_down(row) {
-            self.timer_end = None;
-            return;
-        }
         let end = runs_out(row, pass.end).saturating_add(TIMER_SLACK_MICROS / 2);
-        let same = self.now.state == row.state;
-        self.timer_end = Some(self.timer_end.filter(|_| same).map_or(end, |old| old.min(end)));
+        let last_seen = self.pass_start.boot;
+        let goes_on = |timer: &Countdown| {
+            self.now.state == row.state && !timer.was_set_anew(row, last_seen, pass)
+        };
+        self.timer = runs_down(row).then(|| match self.timer.filter(goes_on) {
+            Some(timer) => Countdown { end: timer.end.min(end), ..timer },
+            None => Countdown { end, since: pass.end.boot },
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use crate::reading::{Caller, Change, Cut, Details, Ends, Look, Observation, Stam
 use crate::tcp::path::{Between, between_all};
 use crate::tcp::state::State;
 use crate::transition::{Conclusion, End, Event, LifeId, Roles, Standing, Transition};
+use identity::Countdown;
 use roles::Peer;
 
 /// What the latest row of a life showed.
@@ -68,8 +69,8 @@ pub(crate) struct Life {
     pub(crate) unreadable: bool,
     /// In `SYN_RECV` it was last a request socket.
     request: bool,
-    /// The latest boot time (µs) at which the timer of a mini-socket can run out.
-    timer_end: Option<u64>,
+    /// Of a mini-socket that waits.
+    timer: Option<Countdown>,
     /// What it waits for before it can be told; boxed, since few have to.
     pub(crate) waits: Option<Box<Waits>>,
 }
@@ -133,7 +134,7 @@ impl Life {
             died: false,
             unreadable: false,
             request: false,
-            timer_end: None,
+            timer: None,
             waits: None,
         }
     }
