@@ -251,9 +251,12 @@ impl<'a> Monitor<'a> {
     fn note(&mut self, mut conclusions: Vec<Conclusion>) {
         let unfiltered = self.filter.process.is_empty();
         conclusions.retain(|conclusion| match conclusion {
-            // Of a socket that somebody holds there is nothing to be noted.
+            // Of a socket that somebody holds there is nothing to be noted, nor of one that nobody
+            // holds where all may be read.
             Conclusion::Transition(told) => {
-                !(unfiltered && told.caller.is_none() && self.book.is_held(told.last_inode))
+                let settled = told.last_inode != 0
+                    && (!self.book.was_denied() || self.book.is_held(told.last_inode));
+                !(unfiltered && told.caller.is_none() && settled)
             }
             _ => true,
         });

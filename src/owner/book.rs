@@ -44,6 +44,8 @@ pub struct Book {
     round: u64,
     /// All there is was looked for in this very round: the first look asks for everything.
     is_new: bool,
+    /// Some process could not be read when something was looked for.
+    was_denied: bool,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +101,11 @@ impl Book {
         self.sockets.is_empty()
     }
 
+    /// Whether some process could not be read when something was looked for.
+    pub const fn was_denied(&self) -> bool {
+        self.was_denied
+    }
+
     /// Whether its holders were seen to hold it for this very reading.
     pub fn is_proven(&self, inode: u64) -> bool {
         self.sockets.get(&inode).is_some_and(|entry| self.proves(entry))
@@ -131,6 +138,7 @@ impl Book {
         let Found { processes, mut holders, denied } = found;
         let looked_for = LookedFor::new(self.round, denied > 0);
         self.is_new |= self.is_empty();
+        self.was_denied |= denied > 0;
         let known =
             if self.is_empty() { 0 } else { wanted.iter().filter(|it| self.knows(**it)).count() };
         self.sockets.reserve(wanted.len() - known);
