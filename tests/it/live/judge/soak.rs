@@ -6,11 +6,10 @@ use super::plan::{self, PORTS, Plan};
 use super::{Cast, SLEW, in_wall_time, judge, truth, wall_offset};
 use crate::support::netns::{isolated, skip};
 use crate::support::program::Watch;
-use crate::support::record::Line;
 use crate::support::sockets::{connecting, end, listener, reset, table};
 use crate::support::trace::Trace;
 use crate::support::wait::until_instant;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,27 +82,11 @@ fn soak(trace: Trace) {
         let mut lives_lived = truth::lives(&in_wall_time(traced, home, offset), &there);
         cast.name_owners(&mut lives_lived, &opened);
         // Polls that come as late as here must have seen fewer.
-        judge("soak", without_timers_set_anew(told, lives), &lives_lived, lives / 5);
+        judge("soak", told, &lives_lived, lives / 5);
     }
     let (begin, rest) = resident.split_at(resident.len() / 3);
     let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or_default();
     assert!(most(rest) <= most(begin) + FLAT, "memory grows");
-}
-
-/// A TIME_WAIT whose timer seems to be set anew is told as `present`, with another id: on a machine as
-/// busy as this the kernel's ticks come late now and then, and so do its timers. They are counted.
-fn without_timers_set_anew(mut told: Vec<Line>, lives: usize) -> Vec<Line> {
-    let anew = |line: &Line| match line {
-        Line::Event(told) if told.event == "present" && told.to == "TIME_WAIT" => {
-            Some(told.id.clone())
-        }
-        _ => None,
-    };
-    let ids: HashSet<String> = told.iter().filter_map(anew).collect();
-    eprintln!("{} TIME_WAITs whose timer seemed to be set anew", ids.len());
-    assert!(ids.len() * 100 < lives, "too many timers seemed to be set anew");
-    told.retain(|line| !matches!(line, Line::Event(told) if ids.contains(&told.id)));
-    told
 }
 
 /// Opens connections, and ends each some polls later, until the play is over; returns how many.
