@@ -167,8 +167,8 @@ impl<'a> Monitor<'a> {
         }
         if self.tracker.undecided() > 0 && !std::mem::replace(&mut self.undecided_told, true) {
             notices.push(
-                "the timer of a TIME_WAIT was set anew, by a repeated FIN or because its ends \
-                 were used again; /proc does not tell which, so it is shown as a new socket"
+                "the timer of a TIME_WAIT seems to be set anew, by a repeated FIN or because its \
+                 ends were used again; /proc does not tell which, so it is shown as a new socket"
                     .to_owned(),
             );
         }
