@@ -164,7 +164,7 @@ fn leave(state: &Mutex<State>) {
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(modes) = state.modes.take() {
         // A terminal that is gone needs no modes.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &modes);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
     }
     if std::mem::take(&mut state.entered) {
         write(LEAVE);
