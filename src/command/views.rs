@@ -126,6 +126,12 @@ impl View for Timeline {
             records.extend(losses(vec![news]));
         }
         let Some(conversations) = &mut self.conversations else { return records };
+        if now.lives.lost_track() > 0 {
+            let open = now.monitor.lives().into_iter().map(|(socket, _)| socket);
+            let open = open.filter(|socket| now.lives.is_open(socket.life));
+            records
+                .extend(conversations.retain(open.map(|socket| socket.ends)).into_iter().map(life));
+        }
         let mut overdue = conversations.overdue(now.monitor.read_at());
         if !overdue.is_empty() {
             let waited: HashSet<LifeId> = overdue.iter().map(|life| life.socket.id).collect();

@@ -70,10 +70,19 @@ impl Conversations {
         rest
     }
 
-    /// Only sockets with these ends are open: others have been lost sight of.
-    pub fn retain(&mut self, open: impl Iterator<Item = Ends>) {
+    /// Sets which sockets are open, by the address pair of each, after the track of some was lost
+    /// without a `closed` event. Returns the lives that waited for one of those: their other end
+    /// will never be reported.
+    pub fn retain(&mut self, open: impl Iterator<Item = Ends>) -> Vec<LifeRecord> {
         self.open.clear();
         open.for_each(|ends| self.begin(ends));
+        let other_is_open = |life: &LifeRecord| {
+            life.ends.mirrored().iter().any(|other| self.open.contains_key(other))
+        };
+        let alone = self.waiting.values().filter(|life| !other_is_open(life));
+        let mut alone: Vec<LifeId> = alone.map(|life| life.socket.id).collect();
+        alone.sort_unstable();
+        alone.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
     fn wait(&mut self, life: LifeRecord) {

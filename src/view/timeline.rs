@@ -90,6 +90,8 @@ pub struct Lives {
     first: Option<Stamp>,
     /// Something happened that can have cost lives without an end.
     doubtful: bool,
+    /// How many sockets the last reading lost the track of.
+    lost_track: usize,
 }
 
 /// What is kept of a life: its owner and its ends are known to who tells of it.
@@ -145,7 +147,18 @@ impl Lives {
             self.open.retain(|life, _| followed.contains(life));
             self.unmoved.retain(|life| followed.contains(life));
         }
-        open - self.open.len() - self.unmoved.len()
+        self.lost_track = open - self.open.len() - self.unmoved.len();
+        self.lost_track
+    }
+
+    /// How many sockets the last reading lost the track of: what [`Self::take`] returned last.
+    pub const fn lost_track(&self) -> usize {
+        self.lost_track
+    }
+
+    /// Whether a history of this socket is kept, and it has not ended.
+    pub fn is_open(&self, life: LifeId) -> bool {
+        self.open.contains_key(&life) || self.unmoved.contains(&life)
     }
 
     fn follow(&mut self, told: &Told) {

@@ -46,6 +46,16 @@ fn nobody_waits_for_ever() {
 }
 
 #[test]
+fn a_life_does_not_wait_for_a_socket_whose_track_was_lost() {
+    let (mut conversations, client, server) = begun();
+    assert_eq!(ids(&conversations.end(server.ends, Some(server))), []);
+    let open = [client.ends];
+    assert_eq!(ids(&conversations.retain(open.into_iter())), [], "the client is still open");
+    assert_eq!(ids(&conversations.retain(std::iter::empty())), [(3, None)]);
+    assert_eq!(ids(&conversations.end(client.ends, Some(client))), [(2, None)]);
+}
+
+#[test]
 fn an_end_is_told_alone_where_the_other_is_not_asked_for() {
     let (mut conversations, client, server) = begun();
     conversations.end(server.ends, Some(server));
