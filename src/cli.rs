@@ -217,6 +217,9 @@ pub struct Look {
     /// Memory per CPU for the events of --source trace
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub ring: String,
+    /// Write a line "ready" to file descriptor N once the first poll is over
+    #[arg(long, value_name = "N")]
+    pub ready_fd: Option<u32>,
     /// Also write every reading to FILE, to be shown again by replay; SIGHUP opens it anew
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

@@ -33,7 +33,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::List(options) => {
-            let matched = command::list::run(&command::checked(options)?.without_rules("list")?)?;
+            let matched = command::list::run(&command::checked(options)?.of_list()?)?;
             Ok(ExitCode::from(u8::from(!matched)))
         }
         Command::Replay(options) => {

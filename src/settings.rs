@@ -46,6 +46,8 @@ pub struct Settings {
     pub max_count: Option<u64>,
     /// How they are written.
     pub print: Print,
+    /// The file descriptor on which the end of the first poll is announced.
+    pub ready_fd: Option<u32>,
     /// Where readings are recorded.
     pub record: Option<PathBuf>,
     /// The rules that are judged by.
@@ -101,6 +103,7 @@ impl Settings {
                 time: time_format(print.time),
                 utc: print.utc,
             },
+            ready_fd: options.look.ready_fd.map(ready_fd).transpose()?,
             record: options.look.record.map(record).transpose()?,
             hints: hints(&options.patterns).into_iter().chain(rounded).collect(),
             rules: options.print.rules,
@@ -139,6 +142,15 @@ impl Settings {
         self.filter.family.filter(|_| self.record.is_none())
     }
 
+    /// The settings of `list`.
+    ///
+    /// # Errors
+    /// `Error::Usage`, where something is asked for that only a run that goes on can do.
+    pub fn of_list(self) -> Result<Self> {
+        no_ready_fd(self.ready_fd, "list", "exits after its first poll")?;
+        self.without_rules("list")
+    }
+
     /// The settings of a command that has no stream of records for alerts.
     ///
     /// # Errors
@@ -150,6 +162,14 @@ impl Settings {
                 usage(&format!("{command} judges by no --rules; write tcplapse watch --rules"))
             }
         }
+    }
+}
+
+/// Refuses `--ready-fd` where a command does not go on after its first poll.
+fn no_ready_fd(fd: Option<u32>, command: &str, instead: &str) -> Result<()> {
+    match fd {
+        None => Ok(()),
+        Some(fd) => usage(&format!("{command} {instead}; leave out --ready-fd {fd}")),
     }
 }
 
@@ -281,6 +301,16 @@ fn duration(text: &str) -> Result<Duration> {
         Some(duration) if duration <= LONGEST => Ok(duration),
         Some(_) => usage(&format!("'{text}' is longer than a year")),
         None => usage(&format!("'{text}' is no duration; write 250ms, 1.5s, 10m or '1h 30m'")),
+    }
+}
+
+/// Standard input cannot be written, and standard output carries records alone.
+fn ready_fd(fd: u32) -> Result<u32> {
+    match fd {
+        0 | 1 => usage(&format!(
+            "--ready-fd takes 2 (standard error) or a higher file descriptor, not {fd}"
+        )),
+        _ => Ok(fd),
     }
 }
 

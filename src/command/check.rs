@@ -2,6 +2,7 @@
 //! number.
 
 use super::output::Output;
+use super::ready::Ready;
 use super::unseen::{PATIENCE, Unseen};
 use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
 use crate::error::{Error, Result};
@@ -19,6 +20,7 @@ use std::io::{self, IsTerminal};
 /// # Errors
 /// What ends the run, or an answer that cannot be known.
 pub fn run(check: &Check) -> Result<bool> {
+    let ready = Some(Ready::open(check.settings.ready_fd)?);
     die_as_a_shell_reports()?;
     hint(&check.settings);
     let stop = stop(&check.settings, None)?.whoever_reads();
@@ -28,7 +30,7 @@ pub fn run(check: &Check) -> Result<bool> {
     };
     let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal());
     tell(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
-    let offenders = offenders(&mut monitor, check, &stop)?;
+    let offenders = offenders(&mut monitor, check, &stop, ready)?;
     let mut output = Output::sockets(&check.settings.print, check.settings.max_count, true);
     let records = offenders.iter().cloned().map(Box::new).map(Record::Socket);
     match output.write_all(records, &stop) {
@@ -39,7 +41,12 @@ pub fn run(check: &Check) -> Result<bool> {
 }
 
 /// Watches until the time is over by the readings, then for as long as the answer is open.
-fn offenders(monitor: &mut Monitor<'_>, check: &Check, stop: &Stop) -> Result<Vec<SocketRecord>> {
+fn offenders(
+    monitor: &mut Monitor<'_>,
+    check: &Check,
+    stop: &Stop,
+    mut ready: Option<Ready>,
+) -> Result<Vec<SocketRecord>> {
     let mut judge = Judge::new(&check.limits);
     let mut open_looks = 0;
     loop {
@@ -50,6 +57,11 @@ fn offenders(monitor: &mut Monitor<'_>, check: &Check, stop: &Stop) -> Result<Ve
         let concerned = |now: &Standing| check.limits.concern(now.state);
         let sockets: Vec<Standing> = monitor.standings().filter(concerned).collect();
         let looks = monitor.looks().taken;
+        if looks > 0
+            && let Some(ready) = ready.take()
+        {
+            ready.announce();
+        }
         if looks < before {
             judge.begin_anew();
         }

@@ -9,6 +9,7 @@ mod live;
 mod names;
 mod outbox;
 pub mod output;
+mod ready;
 pub mod replay;
 mod reports;
 pub mod run;

@@ -4,6 +4,7 @@ use super::alarm::Alarm;
 use super::lines;
 use super::live::Turn;
 use super::output::Output;
+use super::ready::Ready;
 use super::reports::{Reports, report};
 use super::screen::Screen;
 use super::views::{self, Now, View};
@@ -18,9 +19,13 @@ use std::io::{self, IsTerminal};
 
 /// What is shown.
 pub(super) enum Run {
-    /// What happens now: a slow reader makes no poll late. Where the first look finds nothing,
-    /// somebody at a terminal is told so by this sentence.
-    Live(String),
+    /// What happens now: a slow reader makes no poll late.
+    Live {
+        /// The sentence for a terminal where the first poll finds nothing.
+        nothing_yet: String,
+        /// Where the end of the first poll is announced.
+        ready: Ready,
+    },
     /// A recording, which waits for its reader.
     Recorded,
 }
@@ -38,9 +43,10 @@ pub(super) fn show(
     let mut lives = Lives::default();
     let mut show = Show::open(settings, stop)?;
     let mut empty = match run {
-        Run::Live(empty) => {
+        Run::Live { nothing_yet, ready } => {
             show.output.go_live(settings.pace.interval, stop)?;
-            Some(empty)
+            show.ready = Some(ready);
+            Some(nothing_yet)
         }
         Run::Recorded => None,
     };
@@ -75,6 +81,12 @@ fn follow(
                 .into_iter()
                 .collect();
         more = show.take(news, now, stop)?;
+        if !now.monitor.has_more()
+            && now.monitor.looks().taken > 0
+            && let Some(ready) = show.ready.take()
+        {
+            ready.announce();
+        }
         said.extend(show.output.asides().into_iter().chain(now.monitor.notices()));
         said.extend(show.alarm.iter_mut().flat_map(Alarm::notices));
         let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
@@ -97,6 +109,8 @@ struct Show<'s> {
     screen: Option<Screen>,
     reports: Reports,
     alarm: Option<Alarm>,
+    /// Until the first poll is over.
+    ready: Option<Ready>,
 }
 
 impl<'s> Show<'s> {
@@ -111,6 +125,7 @@ impl<'s> Show<'s> {
             screen: if drawn { Screen::open(stop)? } else { None },
             reports: Reports::default(),
             alarm: settings.rules.as_deref().map(Alarm::open).transpose()?,
+            ready: None,
         })
     }
 

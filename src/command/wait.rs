@@ -1,5 +1,6 @@
 //! `wait`: until a condition on matching sockets holds.
 
+use super::ready::Ready;
 use super::unseen::{PATIENCE, Unseen, hidden};
 use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
 use crate::condition::{Census, Condition};
@@ -17,12 +18,18 @@ const LOOKS_FOR_ABSENCE: u64 = 2;
 /// # Errors
 /// What ends the run, or an answer that cannot be known.
 pub fn run(wait: &Wait) -> Result<bool> {
+    let mut ready = Some(Ready::open(wait.settings.ready_fd)?);
     die_as_a_shell_reports()?;
     hint(&wait.settings);
     let stop = stop(&wait.settings, wait.timeout)?.whoever_reads();
     let mut monitor = monitor(&wait.settings)?;
     let (mut looks, mut open) = (0, 0);
     while monitor.look(&stop)? {
+        if monitor.looks().taken > 0
+            && let Some(ready) = ready.take()
+        {
+            ready.announce();
+        }
         tell(monitor.source_notices());
         open = match answer(&mut monitor, &wait.condition) {
             Answer::Holds => return Ok(true),

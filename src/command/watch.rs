@@ -1,5 +1,6 @@
 //! `watch`: the sockets there are, then every transition, until the run is over.
 
+use super::ready::Ready;
 use super::show::{Run, show};
 use super::{monitor, stop};
 use crate::error::Result;
@@ -10,9 +11,10 @@ use crate::settings::Settings;
 /// # Errors
 /// What ends the run before its time.
 pub fn run(settings: &Settings) -> Result<()> {
+    let ready = Ready::open(settings.ready_fd)?;
     let stop = stop(settings, settings.duration)?;
     let mut monitor = monitor(settings)?;
-    show(&mut monitor, &stop, settings, Run::Live(nothing_yet(settings)))
+    show(&mut monitor, &stop, settings, Run::Live { nothing_yet: nothing_yet(settings), ready })
 }
 
 /// A blank screen should not leave anybody wondering.

@@ -1,6 +1,6 @@
 //! What `run` is to do.
 
-use super::{Settings, duration, usage};
+use super::{Settings, duration, no_ready_fd, usage};
 use crate::cli::{Options, RunOptions, ViewName};
 use crate::error::Result;
 use crate::filter::Tree;
@@ -40,6 +40,7 @@ pub fn checked(asked: RunOptions, own: i32) -> Result<(Settings, Errand)> {
     if options.look.procfs != std::path::Path::new(crate::source::proc::OWN_PROCFS) {
         return usage("run follows processes of its own: leave out --procfs");
     }
+    no_ready_fd(options.look.ready_fd, "run", "starts its command after the first poll")?;
     let linger = linger.as_deref().map(duration).transpose()?;
     let mut settings = Settings::new(options)?;
     settings.filter.process.tree = Some(Tree::new(own));

@@ -1,0 +1,56 @@
+//! `--ready-fd`: says that the first poll is over, so that a script knows from when on nothing that
+//! happens can be missed for want of a start.
+
+use crate::error::{Error, Result};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// What is written; the newline lets `read` of a shell return.
+const READY: &[u8] = b"ready\n";
+
+/// Where the end of the first poll is announced. It has to be opened before the program opens
+/// descriptors of its own, which could have the number that was asked for.
+pub(super) struct Ready(Option<Target>);
+
+enum Target {
+    /// Descriptor 2, whatever it is: a socket cannot be opened by name.
+    Stderr,
+    /// A descriptor opened again through procfs, which needs no raw descriptor.
+    File(File),
+}
+
+impl Ready {
+    /// Checks that descriptor `fd` can be written; `None` announces nothing.
+    ///
+    /// # Errors
+    /// `Error::Usage` where the descriptor is not open for writing, or nobody reads it.
+    pub(super) fn open(fd: Option<u32>) -> Result<Self> {
+        let target = match fd {
+            None => None,
+            Some(2) => Some(Target::Stderr),
+            Some(fd) => {
+                let mut options = OpenOptions::new();
+                let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+                options.append(true).custom_flags(flags.bits().cast_signed());
+                let file = options.open(format!("/proc/self/fd/{fd}")).map_err(|cause| {
+                    Error::Usage(format!(
+                        "--ready-fd {fd}: file descriptor {fd} is not open for writing to a pipe \
+                         or file ({cause}); open it, as in {fd}>FILE, or write --ready-fd 2"
+                    ))
+                })?;
+                Some(Target::File(file))
+            }
+        };
+        Ok(Self(target))
+    }
+
+    /// Writes `ready`. A reader that has gone is not an error: only the announcement was for it.
+    pub(super) fn announce(self) {
+        let _ = match self.0 {
+            None => Ok(()),
+            Some(Target::Stderr) => io::stderr().write_all(READY),
+            Some(Target::File(mut file)) => file.write_all(READY),
+        };
+    }
+}
