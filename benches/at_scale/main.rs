@@ -9,7 +9,7 @@ mod churn;
 mod cost;
 mod few;
 mod holders;
-#[path = "../../tests/it/support/loopback.rs"]
+#[path = "../../tests/support/loopback.rs"]
 mod loopback;
 mod many;
 mod namespace;

@@ -253,7 +253,7 @@ fn a_reader_that_stops_reading_holds_up_no_signal() {
     let mut stdout = BufReader::with_capacity(1, child.stdout.take().unwrap());
     stdout.read_line(&mut String::new()).unwrap();
     kill(pid, Signal::SIGTERM).unwrap();
-    crate::support::wait::until("its end", || child.try_wait().unwrap())
+    crate::old_support::wait::until("its end", || child.try_wait().unwrap())
         .code()
         .map_or_else(|| panic!("killed"), |code| assert_eq!(code, 0));
 }

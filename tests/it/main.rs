@@ -5,7 +5,9 @@ mod histories;
 mod house;
 mod live;
 mod man;
+mod old_support;
 mod oracle;
 mod scenarios;
+#[path = "../support/mod.rs"]
 mod support;
 mod tty;

@@ -1,8 +1,8 @@
 //! Other crates read the same bytes in their own way: an independent truth for our rows.
 
 use super::cli::fixture;
-use super::support::netns::isolated;
-use super::support::sockets::{ANY_PORT, listener, pair};
+use super::old_support::netns::isolated;
+use super::old_support::sockets::{ANY_PORT, listener, pair};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload, Parseable};
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::inet::{

@@ -1,6 +1,6 @@
 //! Memory grows with the sockets there are, not with those there have been.
 
-use crate::support::wait::until;
+use crate::old_support::wait::until;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};

@@ -3,7 +3,7 @@
 
 use super::stage::Stage;
 use super::{run, text};
-use crate::support::record::Listed;
+use crate::old_support::record::Listed;
 
 const QUICK: [&str; 6] = ["check", "-j", "-i", "1ms", "--max-cpu", "100"];
 

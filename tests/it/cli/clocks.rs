@@ -2,7 +2,7 @@
 //! clock of the machine that tests run on.
 
 use super::text;
-use crate::support::record::{Event, Life, Line};
+use crate::old_support::record::{Event, Life, Line};
 use std::process::Command;
 
 const HEADER: &str = r#"{"tcplapse":{"recording":1,"start":[1790000000000000,50000000],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}"#;

@@ -2,7 +2,7 @@
 
 use super::stage::Stage;
 use super::{run, text};
-use crate::support::record::{Diagram, Edge, Event, Listed};
+use crate::old_support::record::{Diagram, Edge, Event, Listed};
 use std::collections::BTreeMap;
 use tcplapse::tcp::edge::EDGES;
 use tcplapse::tcp::path::{Proof, between};

@@ -1,7 +1,7 @@
 //! Whose socket it is, over a life: found, proven again, remembered, never guessed.
 
 use super::stage::Stage;
-use crate::support::record::Event;
+use crate::old_support::record::Event;
 use std::io::Write as _;
 
 fn owner(event: &Event) -> String {

@@ -4,10 +4,10 @@
 
 use super::stage::Stage;
 use super::{fixture, text};
-use crate::support::netns::skip;
-use crate::support::program::run_without_threads;
-use crate::support::record::Line;
-use crate::support::wait::until;
+use crate::old_support::netns::skip;
+use crate::old_support::program::run_without_threads;
+use crate::old_support::record::Line;
+use crate::old_support::wait::until;
 use nix::sys::signal::Signal;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! JSON and CSV, read back into the schema that scripts build on: a key more or less fails.
 
 use super::{run, text};
-use crate::support::record::{Event, Life, Line, Listed, Owner};
+use crate::old_support::record::{Event, Life, Line, Listed, Owner};
 
 fn events(line: &str) -> Vec<Event> {
     let event = |line: &str| match Line::parse(line) {

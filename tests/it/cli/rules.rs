@@ -3,8 +3,8 @@
 
 use super::stage::Stage;
 use super::{fixture, text};
-use crate::support::record::Alert;
-use crate::support::wait::until;
+use crate::old_support::record::Alert;
+use crate::old_support::wait::until;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};

@@ -1,8 +1,8 @@
 //! A procfs of our own that changes from poll to poll. Its tables are FIFOs: the program reads
 //! exactly what each step writes, one after the other, and the next step waits until it has.
 
-use crate::support::record::{Event, Line};
-use crate::support::wait::until;
+use crate::old_support::record::{Event, Line};
+use crate::old_support::wait::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};

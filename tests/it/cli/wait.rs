@@ -173,7 +173,9 @@ fn interrupted_it_has_no_answer() {
             .spawn()
             .expect("it starts");
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        crate::support::wait::until("its signal handlers", || catches(pid, signal).then_some(()));
+        crate::old_support::wait::until("its signal handlers", || {
+            catches(pid, signal).then_some(())
+        });
         kill(pid, signal).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(status));
     }

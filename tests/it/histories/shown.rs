@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::readings::{HOLDER, Move, Script, Time};
-use crate::support::record::{Life, Line, Listed};
+use crate::old_support::record::{Life, Line, Listed};
 use serde::Serialize;
 use std::cell::RefCell;
 use tcplapse::error::Result;

@@ -9,8 +9,8 @@
 //! ```
 //! An accepted socket is named after its remote end.
 
-use crate::support::actor::{ACTOR, ANSWER};
-use crate::support::sockets::{self, Drop, connecting, end, listener};
+use crate::old_support::actor::{ACTOR, ANSWER};
+use crate::old_support::sockets::{self, Drop, connecting, end, listener};
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::Socket;

@@ -1,10 +1,10 @@
 //! `check` beside a server that does not close.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::program::Asked;
-use crate::support::record::Listed;
-use crate::support::wait::until;
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::Asked;
+use crate::old_support::record::Listed;
+use crate::old_support::wait::until;
 
 const QUICK: [&str; 6] = ["check", "-j", "-i", "20ms", "--max-cpu", "100"];
 

@@ -1,9 +1,9 @@
 //! Sockets that do nothing, among thousands that come and go.
 
-use crate::support::netns::isolated;
-use crate::support::program::Watch;
-use crate::support::record::Line;
-use crate::support::sockets::{bound, end, listener, pair, reset};
+use crate::old_support::netns::isolated;
+use crate::old_support::program::Watch;
+use crate::old_support::record::Line;
+use crate::old_support::sockets::{bound, end, listener, pair, reset};
 use socket2::Socket;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};

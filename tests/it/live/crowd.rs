@@ -1,10 +1,10 @@
 //! Processes by the thousand, descriptors by the thousand, and namespaces that go away.
 
-use crate::support::actor::Actor;
-use crate::support::netns::{isolated, skip};
-use crate::support::program::{Asked, Watch, list};
-use crate::support::record::{Line, Listed};
-use crate::support::wait::until;
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::{isolated, skip};
+use crate::old_support::program::{Asked, Watch, list};
+use crate::old_support::record::{Line, Listed};
+use crate::old_support::wait::until;
 use nix::sched::{CloneFlags, unshare};
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};

@@ -1,9 +1,9 @@
 //! procfs as careful administrators mount it.
 
-use crate::support::actor::Actor;
-use crate::support::mounts::mount_privately;
-use crate::support::netns::{isolated, skip};
-use crate::support::program::{Watch, list, list_as_nobody, run_as_nobody};
+use crate::old_support::actor::Actor;
+use crate::old_support::mounts::mount_privately;
+use crate::old_support::netns::{isolated, skip};
+use crate::old_support::program::{Watch, list, list_as_nobody, run_as_nobody};
 use std::net::SocketAddrV4;
 use std::path::Path;
 

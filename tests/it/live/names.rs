@@ -1,8 +1,8 @@
 //! Names of every byte that a process can give itself.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::record::{Line, Listed};
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::record::{Line, Listed};
 use std::process::Command;
 use tcplapse::view::name::unescape;
 

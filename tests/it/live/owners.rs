@@ -1,8 +1,8 @@
 //! Whose socket it is, where that is not plain.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::program::{Watch, list};
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::{Watch, list};
 
 const QUICK: [&str; 2] = ["-i", "20ms"];
 

@@ -1,10 +1,10 @@
 //! A monitor that is stopped for longer than it may be without a look.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::program::Watch;
-use crate::support::record::Line;
-use crate::support::wait::{until, until_instant};
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::Watch;
+use crate::old_support::record::Line;
+use crate::old_support::wait::{until, until_instant};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! Recordings of real sockets: what a replay shows is what the run showed, whatever ended it, and a
 //! follower sees it while it is written.
 
-use crate::support::netns::isolated;
-use crate::support::sockets::{ANY_PORT, listener, pair, reset};
-use crate::support::wait::until;
+use crate::old_support::netns::isolated;
+use crate::old_support::sockets::{ANY_PORT, listener, pair, reset};
+use crate::old_support::wait::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
@@ -248,7 +248,7 @@ fn a_follower_goes_on_across_rotations() {
 #[test]
 fn a_follower_of_another_user_may_read_what_it_is_allowed_to() {
     if !nix::unistd::geteuid().is_root() {
-        return crate::support::netns::skip("not root: there is no other user to be");
+        return crate::old_support::netns::skip("not root: there is no other user to be");
     }
     isolated(|| {
         let scene = Scene::new();

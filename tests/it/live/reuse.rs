@@ -1,10 +1,10 @@
 //! The same two ends, used again and again.
 
-use crate::support::netns::isolated;
-use crate::support::program::Watch;
-use crate::support::record::{Event, Line};
-use crate::support::sockets::{listener, pair, reset};
-use crate::support::wait::until_instant;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::Watch;
+use crate::old_support::record::{Event, Line};
+use crate::old_support::sockets::{listener, pair, reset};
+use crate::old_support::wait::until_instant;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! Rules beside a server that closes late.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::program::Asked;
-use crate::support::record::Alert;
-use crate::support::wait::until;
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::Asked;
+use crate::old_support::record::Alert;
+use crate::old_support::wait::until;
 
 #[test]
 fn an_offence_begins_with_a_leak_and_is_over_with_it() {

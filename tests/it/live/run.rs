@@ -1,9 +1,9 @@
 //! `run`: the sockets of a command and of what it leaves behind, followed to their end.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::record::Life;
-use crate::support::wait::until;
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::record::Life;
+use crate::old_support::wait::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};

@@ -1,8 +1,8 @@
 //! The client of sock_diag, asked about real sockets.
 
-use crate::support::netns::isolated;
-use crate::support::sockets::{ANY_PORT, bound, connecting, end, listener, pair, reset};
-use crate::support::wait::until;
+use crate::old_support::netns::isolated;
+use crate::old_support::sockets::{ANY_PORT, bound, connecting, end, listener, pair, reset};
+use crate::old_support::wait::until;
 use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
 use std::net::{SocketAddr, SocketAddrV4};
@@ -117,7 +117,7 @@ fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let client_end = bound(ANY_PORT).expect("a port is free");
         if let Err(error) = client_end.bind_device(Some(b"lo")) {
-            return crate::support::netns::skip(&format!("cannot bind to a device: {error}"));
+            return crate::old_support::netns::skip(&format!("cannot bind to a device: {error}"));
         }
         client_end.connect(&server.local_addr().expect("it is bound")).expect("loopback is up");
         let here = ends(&client_end);

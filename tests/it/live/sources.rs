@@ -1,11 +1,11 @@
 //! The sources beside each other, on the same sockets.
 
 use super::states::every_state;
-use crate::support::netns::{isolated, skip};
-use crate::support::program::{Watch, list, list_as_nobody};
-use crate::support::record::Listed;
-use crate::support::sockets::{ANY_PORT, end, listener, pair};
-use crate::support::wait::until;
+use crate::old_support::netns::{isolated, skip};
+use crate::old_support::program::{Watch, list, list_as_nobody};
+use crate::old_support::record::Listed;
+use crate::old_support::sockets::{ANY_PORT, end, listener, pair};
+use crate::old_support::wait::until;
 use std::net::SocketAddr;
 
 const NETLINK: [&str; 2] = ["--source", "netlink"];

@@ -1,10 +1,10 @@
 //! Every state that a socket can be held in, as `list` shows it.
 
-use crate::support::netns::isolated;
-use crate::support::program::list;
-use crate::support::record::Listed;
-use crate::support::sockets::{ANY_PORT, Drop, connecting, end, listener, pair};
-use crate::support::wait::until;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::list;
+use crate::old_support::record::Listed;
+use crate::old_support::sockets::{ANY_PORT, Drop, connecting, end, listener, pair};
+use crate::old_support::wait::until;
 use socket2::Socket;
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4};
 

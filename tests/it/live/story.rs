@@ -1,9 +1,9 @@
 //! The story that the program was made for: a client closes first, its server later.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::program::Watch;
-use crate::support::record::{Event, Line};
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::Watch;
+use crate::old_support::record::{Event, Line};
 
 const SERVER: &str = "127.0.0.1:7000";
 const QUICK: [&str; 2] = ["-i", "20ms"];

@@ -1,10 +1,10 @@
 //! The source `trace` beside the kernel's own account in tracefs.
 
-use crate::support::netns::{isolated, skip};
-use crate::support::program::run_as_nobody;
-use crate::support::sockets::{self, listener, pair};
-use crate::support::trace::{Trace as Account, Traced, What};
-use crate::support::wait::until;
+use crate::old_support::netns::{isolated, skip};
+use crate::old_support::program::run_as_nobody;
+use crate::old_support::sockets::{self, listener, pair};
+use crate::old_support::trace::{Trace as Account, Traced, What};
+use crate::old_support::wait::until;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4};

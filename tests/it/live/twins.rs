@@ -1,10 +1,10 @@
 //! Two connections with the same ends, on two links: link-local addresses belong to a link.
 
-use crate::support::netns::{isolated, skip};
-use crate::support::program::Watch;
-use crate::support::record::Line;
-use crate::support::sockets::reset;
-use crate::support::wait::until;
+use crate::old_support::netns::{isolated, skip};
+use crate::old_support::program::Watch;
+use crate::old_support::record::Line;
+use crate::old_support::sockets::reset;
+use crate::old_support::wait::until;
 use rustix::fs::fstat;
 use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, Socket, Type};

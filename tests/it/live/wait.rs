@@ -1,8 +1,8 @@
 //! `wait` beside real sockets: it ends when they come and when they go.
 
-use crate::support::actor::Actor;
-use crate::support::netns::isolated;
-use crate::support::program::Asked;
+use crate::old_support::actor::Actor;
+use crate::old_support::netns::isolated;
+use crate::old_support::program::Asked;
 
 #[test]
 fn a_listener_that_appears_is_waited_for() {

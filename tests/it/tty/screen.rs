@@ -4,7 +4,7 @@
 use super::Pty;
 use crate::cli::fixture;
 use crate::cli::stage::Stage;
-use crate::support::wait::until;
+use crate::old_support::wait::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::termios::{LocalModes, Termios, tcgetattr};

@@ -1,7 +1,7 @@
 //! Every claim of the records, held against the truth.
 
 use super::truth::{Ends, Life, Lives, When};
-use crate::support::record::Event;
+use crate::old_support::record::Event;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{SocketAddr, SocketAddrV4};
 

@@ -2,8 +2,8 @@
 
 use super::claims::{Report, judge};
 use super::truth::{Life, Lives, When, lives};
-use crate::support::record::{Event, Owner, Time};
-use crate::support::trace::{Traced, What};
+use crate::old_support::record::{Event, Owner, Time};
+use crate::old_support::trace::{Traced, What};
 use std::collections::HashSet;
 use std::net::SocketAddrV4;
 

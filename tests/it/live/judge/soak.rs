@@ -4,11 +4,11 @@
 
 use super::plan::{self, PORTS, Plan};
 use super::{Cast, SLEW, in_wall_time, judge, truth, wall_offset};
-use crate::support::netns::{isolated, skip};
-use crate::support::program::Watch;
-use crate::support::sockets::{connecting, end, listener, reset, table};
-use crate::support::trace::Trace;
-use crate::support::wait::until_instant;
+use crate::old_support::netns::{isolated, skip};
+use crate::old_support::program::Watch;
+use crate::old_support::sockets::{connecting, end, listener, reset, table};
+use crate::old_support::trace::Trace;
+use crate::old_support::wait::until_instant;
 use std::collections::VecDeque;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};

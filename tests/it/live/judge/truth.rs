@@ -3,7 +3,7 @@
 //! The trace says nothing of request sockets and of what follows a `FIN_WAIT2` or `CLOSING` that
 //! ends in `CLOSED`: a mini-socket in `FIN_WAIT2` or `TIME_WAIT`. The other end's events tell that.
 
-use crate::support::trace::{Traced, What};
+use crate::old_support::trace::{Traced, What};
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddrV4;
 

@@ -1,0 +1,246 @@
+//! A procfs made by a test. Its tables are FIFOs: the program reads exactly what each poll writes,
+//! one after the other, and the next poll waits until the program begins to read it. Whatever the
+//! machine does meanwhile, the program sees the same tables in the same order.
+
+use super::program::{Outcome, Program, command};
+use super::record::Event;
+use super::wait::until_or;
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use std::fmt::Write as _;
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A procfs, and the program that reads it.
+pub(crate) struct FakeProcfs {
+    folder: TempDir,
+    /// Folders that were made unreadable.
+    unreadable: Vec<PathBuf>,
+    program: Option<Program>,
+}
+
+impl FakeProcfs {
+    /// One without processes, whose tables are given poll by poll.
+    pub(crate) fn new() -> Self {
+        let procfs = Self::empty();
+        for table in ["net/tcp", "net/tcp6"] {
+            mknodat(CWD, procfs.file(table), FileType::Fifo, Mode::RWXU, 0).expect("a FIFO");
+        }
+        procfs
+    }
+
+    /// One without processes whose table for IPv4 is an ordinary file that never changes.
+    pub(crate) fn with_table(tcp: &str) -> Self {
+        let procfs = Self::empty();
+        fs::write(procfs.file("net/tcp"), tcp).expect("the folder is ours");
+        procfs
+    }
+
+    /// One without processes and without tables.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("net")).expect("the folder is ours");
+        Self { folder, unreadable: Vec::new(), program: None }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Adds a process that holds these sockets, in place of one with the same pid. `start` is its
+    /// start time in clock ticks.
+    pub(crate) fn process(&self, pid: i32, comm: &str, start: u64, inodes: &[u64]) {
+        self.remove_process(pid);
+        let home = self.file(&pid.to_string());
+        fs::create_dir_all(home.join("fd")).expect("the folder is ours");
+        let stat = format!("{pid} ({comm}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {start}");
+        for (name, text) in [
+            ("comm", format!("{comm}\n")),
+            ("cmdline", format!("{comm}\0")),
+            ("stat", stat + &" 0".repeat(30) + "\n"),
+        ] {
+            fs::write(home.join(name), text).expect("the folder is ours");
+        }
+        for (fd, inode) in (3..).zip(inodes) {
+            symlink(format!("socket:[{inode}]"), home.join(format!("fd/{fd}"))).expect("new");
+        }
+    }
+
+    /// Adds a process whose descriptors programs started by [`Self::run_unprivileged`] may not
+    /// list.
+    pub(crate) fn unreadable_process(&mut self, pid: i32, comm: &str) {
+        self.process(pid, comm, 50, &[]);
+        let descriptors = self.file(&format!("{pid}/fd"));
+        fs::set_permissions(&descriptors, Permissions::from_mode(0o000)).expect("it is ours");
+        self.unreadable.push(descriptors);
+    }
+
+    pub(crate) fn remove_process(&self, pid: i32) {
+        let home = self.file(&pid.to_string());
+        if home.exists() {
+            fs::remove_dir_all(home).expect("it is ours");
+        }
+    }
+
+    /// Starts `watch -j`, which ends by itself after this many records.
+    pub(crate) fn watch(&mut self, records: usize, args: &[&str]) {
+        self.watch_every("1ms", records, args);
+    }
+
+    /// As [`Self::watch`], with an interval.
+    pub(crate) fn watch_every(&mut self, interval: &str, records: usize, args: &[&str]) {
+        let records = records.to_string();
+        let watch = ["-j", "-i", interval, "--max-cpu", "100", "-m", &records];
+        self.run(&[&watch, args].concat());
+    }
+
+    /// Starts any command on this procfs.
+    pub(crate) fn run(&mut self, args: &[&str]) {
+        self.program = Some(Program::spawn(self.command(args)));
+    }
+
+    /// As [`Self::run`]; standard output is left to the test.
+    pub(crate) fn run_unread(&mut self, args: &[&str]) {
+        self.program = Some(Program::spawn_unread(self.command(args)));
+    }
+
+    fn command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = command(args);
+        command.arg("--procfs").arg(self.path());
+        command
+    }
+
+    /// As [`Self::run`], without the right to read what is made unreadable.
+    pub(crate) fn run_unprivileged(&mut self, args: &[&str]) {
+        let start = || {
+            for right in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
+                // A process that may not give up a capability has none.
+                let _ = remove_capability_from_bounding_set(right);
+            }
+            self.run(args);
+        };
+        // The capabilities are given up by this thread, and so by what it starts.
+        std::thread::scope(|scope| scope.spawn(start).join()).expect("it starts");
+    }
+
+    /// One poll. A row is `local-port remote-port state/inode`, between two addresses.
+    pub(crate) fn poll(&self, rows: &[&str]) {
+        self.poll_with("", rows);
+    }
+
+    /// One poll with a line that is not a row.
+    pub(crate) fn poll_with_bad_row(&self, rows: &[&str]) {
+        self.poll_with("   0: torn\n", rows);
+    }
+
+    fn poll_with(&self, line: &str, rows: &[&str]) {
+        self.write("net/tcp", &table(line, rows));
+        self.write("net/tcp6", "");
+    }
+
+    /// The same poll again and again until the program has ended.
+    pub(crate) fn poll_until_exit(&mut self, rows: &[&str]) {
+        until_or(
+            || {
+                self.offer(rows);
+                (!self.program().is_running()).then_some(())
+            },
+            || "the program to end".to_owned(),
+        );
+    }
+
+    /// One poll, if the program is about to take one.
+    pub(crate) fn offer(&self, rows: &[&str]) {
+        if let Some(mut fifo) = self.try_open("net/tcp") {
+            fifo.write_all(table("", rows).as_bytes()).expect("a pipe holds a small table");
+            drop(fifo);
+            self.write("net/tcp6", "");
+        }
+    }
+
+    /// Opens a table for writing once the program has opened it for reading.
+    ///
+    /// # Panics
+    /// If it does not do so in time.
+    pub(crate) fn open(&self, table: &str) -> File {
+        let printed = || {
+            let stderr = self.program.as_ref().map(Program::stderr).unwrap_or_default();
+            format!("the program to read {table}; it printed: {stderr}")
+        };
+        until_or(|| self.try_open(table), printed)
+    }
+
+    fn try_open(&self, table: &str) -> Option<File> {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        rustix::fs::open(self.file(table), flags, Mode::empty()).ok().map(File::from)
+    }
+
+    fn write(&self, table: &str, text: &str) {
+        let mut fifo = self.open(table);
+        fifo.write_all(text.as_bytes()).expect("a pipe holds a small table");
+    }
+
+    /// The program.
+    ///
+    /// # Panics
+    /// If none was started.
+    pub(crate) fn program(&mut self) -> &mut Program {
+        self.program.as_mut().expect("it was started")
+    }
+
+    /// The next event on standard output.
+    pub(crate) fn event(&mut self) -> Event {
+        self.program().event()
+    }
+
+    /// Waits until the program ends by itself.
+    pub(crate) fn finish(mut self) -> Outcome {
+        self.program.take().expect("it was started").finish()
+    }
+
+    /// Waits for the end of a program all of whose records have been taken; returns its messages.
+    pub(crate) fn end(mut self) -> String {
+        let mut program = self.program.take().expect("it was started");
+        let outcome_rest = program.rest();
+        let outcome = program.finish();
+        assert_eq!((outcome.code, outcome_rest), (Some(0), Vec::new()), "{outcome:?}");
+        outcome.messages()
+    }
+}
+
+/// A table with a line before its rows.
+fn table(line: &str, rows: &[&str]) -> String {
+    let mut table = format!("  sl  local_address\n{line}");
+    for row in rows {
+        let words: Vec<&str> = row.split([' ', '/']).collect();
+        let [local, remote, state, inode] = words[..] else { panic!("a row of a test: {row}") };
+        let port = |text: &str| text.parse::<u16>().expect("a port");
+        // As the kernel prints mini-sockets: shorter.
+        let mini = inode == "0" && ["06", "05", "03"].contains(&state);
+        let tail = if mini { "" } else { " 20 4 30 10 -1" };
+        let _ = writeln!(
+            table,
+            "   0: 0100000A:{:04X} 0200000A:{:04X} {state} 00000000:00000000 00:00000000 00000000 \
+                 1000 0 {inode} 1 0{tail}",
+            port(local),
+            port(remote),
+        );
+    }
+    table
+}
+
+impl Drop for FakeProcfs {
+    fn drop(&mut self) {
+        for folder in &self.unreadable {
+            let _ = fs::set_permissions(folder, Permissions::from_mode(0o700));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a child process prints, read by a thread as it comes: nothing has to read it in time, and
+//! every wait for more has a limit.
+
+use super::wait::LIMIT;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// A stream of a child process, and how much of it has been taken.
+pub(crate) struct Output {
+    shared: Arc<Shared>,
+    /// In bytes.
+    taken: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    text: Mutex<Text>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Text {
+    printed: Vec<u8>,
+    ended: bool,
+}
+
+impl Output {
+    /// Reads a stream to its end, and keeps those of its lines that `keep` wants.
+    pub(crate) fn of(
+        stream: impl Read + Send + 'static,
+        keep: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared::default());
+        let for_reader = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                if keep(&String::from_utf8_lossy(&line)) {
+                    for_reader.lock().printed.append(&mut line);
+                    for_reader.changed.notify_all();
+                }
+                line.clear();
+            }
+            for_reader.lock().ended = true;
+            for_reader.changed.notify_all();
+        });
+        Self { shared, taken: 0 }
+    }
+
+    /// Waits for the next line and takes it, with its newline if it has one; `None` at the end of
+    /// the stream, or after [`LIMIT`].
+    pub(crate) fn next_line(&mut self) -> Option<String> {
+        let deadline = Instant::now() + LIMIT;
+        let mut text = self.shared.lock();
+        loop {
+            let rest = &text.printed[self.taken..];
+            let newline = rest.iter().position(|byte| *byte == b'\n');
+            let length = newline.map_or(rest.len(), |at| at + 1);
+            if newline.is_some() || text.ended {
+                let line = String::from_utf8(rest[..length].to_vec()).expect("UTF-8");
+                self.taken += length;
+                return Some(line).filter(|line| !line.is_empty());
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            let waited = self.shared.changed.wait_timeout(text, left);
+            text = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes all that has been printed and not taken yet, in whole lines.
+    pub(crate) fn take_lines(&mut self) -> Vec<String> {
+        let text = self.shared.lock();
+        let rest = &text.printed[self.taken..];
+        let length = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let lines = String::from_utf8(rest[..length].to_vec()).expect("UTF-8");
+        self.taken += length;
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for the end of the stream; false after [`LIMIT`].
+    pub(crate) fn wait_for_end(&self) -> bool {
+        let (text, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.lock(), LIMIT, |text| !text.ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        text.ended
+    }
+
+    /// All that has been printed so far, taken or not.
+    pub(crate) fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.shared.lock().printed).into_owned()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Text> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
