@@ -1,9 +1,9 @@
 //! What `wait` waits for: `any SET`, `none SET`, `all SET`, `count SET OP N`, and whether it holds
 //! of the sockets there are. Pure.
 
+use crate::model::event::Standing;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
-use crate::transition::Standing;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;

@@ -1,16 +1,14 @@
 //! Which sockets: pure predicates on processes, ends and states. Different filters must all hold,
 //! the values of one are alternatives.
 
-use crate::owner::{Exe, Process};
-use crate::reading::{Endpoint, Ends, Family};
+use crate::model::process::{Exe, Process};
+use crate::model::process_tree::Tree;
+use crate::model::socket::{Endpoint, Ends, Family};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use regex::bytes::Regex;
-use std::cell::RefCell;
-use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::rc::Rc;
 
 /// Everything a user can ask of a socket.
 #[derive(Debug, Clone, Default)]
@@ -46,66 +44,6 @@ pub struct ProcessFilter {
     pub tree: Option<Tree>,
     /// Rules ask for more of a process than this filter does: all is read of it.
     pub for_rules: bool,
-}
-
-/// A command may start a thousand processes a second for hours. So many that have exited are still
-/// known: their sockets are told when they are first seen, seconds after that at most, and need no
-/// owner to stay in the story.
-const EXITED: usize = 65_536;
-
-/// The processes that one has started, directly or not, as far as they have been seen: a set that
-/// changes while it is in use, in all its copies.
-#[derive(Debug, Clone)]
-pub struct Tree {
-    root: i32,
-    members: Rc<RefCell<Members>>,
-}
-
-#[derive(Debug, Default)]
-struct Members {
-    all: HashSet<(i32, u64)>,
-    living: HashSet<(i32, u64)>,
-    /// Those that have exited, in that order.
-    exited: VecDeque<(i32, u64)>,
-}
-
-impl Tree {
-    /// Nobody yet, of those that this process starts. It does not belong to them.
-    pub fn new(root: i32) -> Self {
-        Self { root, members: Rc::default() }
-    }
-
-    /// Who starts them.
-    pub const fn root(&self) -> i32 {
-        self.root
-    }
-
-    /// Takes in the processes, by pid and start, that run now. The others have exited, and stay for
-    /// a while.
-    pub fn grow(&self, living: HashSet<(i32, u64)>) {
-        let Members { all, living: before, exited } = &mut *self.members.borrow_mut();
-        exited.extend(before.difference(&living));
-        all.extend(&living);
-        *before = living;
-        let too_many = exited.len().saturating_sub(EXITED);
-        for process in exited.drain(..too_many) {
-            if !before.contains(&process) {
-                all.remove(&process);
-            }
-        }
-    }
-
-    /// Takes in one more that runs.
-    pub fn add(&self, process: (i32, u64)) {
-        let mut members = self.members.borrow_mut();
-        members.all.insert(process);
-        members.living.insert(process);
-    }
-
-    /// Whether a process of this pid and start belongs to it.
-    pub fn holds(&self, process: (i32, u64)) -> bool {
-        self.members.borrow().all.contains(&process)
-    }
 }
 
 /// Whether a process satisfies a filter.

@@ -2,10 +2,10 @@
 //! of the readings.
 
 use crate::condition::{Census, Tally};
-use crate::reading::Stamp;
+use crate::model::event::{LifeId, Standing};
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
-use crate::transition::{LifeId, Standing};
 use crate::view::socket::SocketRecord;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,10 +7,10 @@
 pub mod watch;
 
 use crate::filter::Filter;
-use crate::reading::Stamp;
+use crate::model::event::{Standing, Transition, Verdict};
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
-use crate::transition::{Standing, Transition, Verdict};
 use std::time::Duration;
 
 /// What is to be told of some sockets.

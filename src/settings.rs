@@ -10,7 +10,7 @@ use crate::cli::{
 };
 use crate::error::{Error, Result};
 use crate::filter::{AddrFilter, Filter, ProcessFilter, parse_ports};
-use crate::reading::Family;
+use crate::model::socket::Family;
 use crate::render::cell::TimeFormat;
 use crate::source::Pace;
 use crate::source::proc::OWN_PROCFS;

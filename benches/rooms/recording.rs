@@ -3,7 +3,8 @@
 use crate::stage::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
 use std::time::Duration;
-use tcplapse::reading::{Origin, Reading, Stamp};
+use tcplapse::model::reading::{Origin, Reading};
+use tcplapse::model::time::Stamp;
 use tcplapse::recording::{Decoder, Encoder, Header};
 
 pub(crate) fn benches(criterion: &mut Criterion) {

@@ -4,7 +4,7 @@ use crate::stage::{ESTABLISHED, FIXTURE, SOCKETS, Tables};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::fs;
 use std::hint::black_box;
-use tcplapse::reading::Family;
+use tcplapse::model::socket::Family;
 use tcplapse::source::netlink_wire::{Message, Messages};
 use tcplapse::source::proc_row;
 use tcplapse::source::trace_format::Format;

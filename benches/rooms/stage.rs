@@ -5,14 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use tcplapse::filter::Filter;
+use tcplapse::model::event::News;
+use tcplapse::model::reading::Reading;
 use tcplapse::monitor::Monitor;
 use tcplapse::owner::scan::Scan;
-use tcplapse::reading::Reading;
 use tcplapse::source::Pace;
 use tcplapse::source::proc::Proc;
 use tcplapse::stop::Stop;
+use tcplapse::view::Record;
 use tcplapse::view::event::EventRecord;
-use tcplapse::view::{News, Record};
 use tempfile::TempDir;
 
 /// Real tables, trace records and made-up owners.

@@ -2,7 +2,7 @@
 
 use crate::stage::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
-use tcplapse::reading::Reading;
+use tcplapse::model::reading::Reading;
 use tcplapse::tracker::Tracker;
 
 pub(crate) fn benches(criterion: &mut Criterion) {

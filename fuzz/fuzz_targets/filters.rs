@@ -4,9 +4,9 @@
 use libfuzzer_sys::fuzz_target;
 use tcplapse::condition::Condition;
 use tcplapse::filter::{AddrFilter, parse_ports};
+use tcplapse::model::escape::{escape, unescape};
 use tcplapse::tcp::state::State;
 use tcplapse::tcp::state_set::StateSet;
-use tcplapse::view::name::{escape, unescape};
 
 fuzz_target!(|bytes: &[u8]| {
     let safe = escape(bytes);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::reading::Question;
+use tcplapse::model::reading::Question;
 use tcplapse::source::netlink_wire::{Message, Messages, write_look_up};
 
 fuzz_target!(|datagram: &[u8]| {

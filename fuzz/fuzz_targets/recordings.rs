@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::reading::Reading;
+use tcplapse::model::reading::Reading;
 use tcplapse::recording::{Decoder, Encoder};
 use tcplapse::tracker::Tracker;
 

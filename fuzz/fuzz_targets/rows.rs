@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::reading::Family;
+use tcplapse::model::socket::Family;
 use tcplapse::source::proc_row;
 
 fuzz_target!(|table: &[u8]| {

@@ -3,16 +3,16 @@
 
 use super::hook::{Hook, Notices};
 use crate::error::{Error, Result};
+use crate::model::event::{News, Standing, Told};
+use crate::model::time::Stamp;
 use crate::monitor::Monitor;
-use crate::reading::Stamp;
 use crate::rules::Rule;
 use crate::rules::watch::Watch;
 use crate::settings::rules::parse;
 use crate::source::rules_file::RulesFile;
-use crate::transition::Standing;
+use crate::view::Record;
 use crate::view::alert::AlertRecord;
 use crate::view::event::Owner;
-use crate::view::{News, Record, Told};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -3,8 +3,9 @@
 
 use super::outbox::{Outbox, Patience};
 use crate::error::Result;
+use crate::model::reading::{Lost, LostReason};
+use crate::model::time::Stamp;
 use crate::monitor::Monitor;
-use crate::reading::{Lost, LostReason, Stamp};
 use crate::stop::Stop;
 use crate::view::Record;
 use std::io;

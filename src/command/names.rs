@@ -2,10 +2,11 @@
 //! may take seconds, and polling does not wait for it.
 
 use super::live::Turn;
-use crate::reading::{Endpoint, Stamp};
+use crate::model::escape::{escape, one_word};
+use crate::model::socket::Endpoint;
+use crate::model::time::Stamp;
 use crate::render::cell::Names;
 use crate::view::Record;
-use crate::view::name::{escape, one_word};
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;

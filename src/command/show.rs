@@ -10,10 +10,10 @@ use super::screen::Screen;
 use super::views::{self, Now, View};
 use crate::cli::{FormatName, ViewName};
 use crate::error::Result;
+use crate::model::event::News;
 use crate::monitor::Monitor;
 use crate::settings::Settings;
 use crate::stop::Stop;
-use crate::view::News;
 use crate::view::timeline::Lives;
 use std::io::{self, IsTerminal};
 

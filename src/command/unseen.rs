@@ -1,8 +1,8 @@
 //! What may hide sockets where an absence decides.
 
 use crate::error::Error;
+use crate::model::event::Standing;
 use crate::monitor::Monitor;
-use crate::transition::Standing;
 
 /// So many looks in a row have to leave an answer open before it is given up: a process that ends
 /// just then hides its sockets for a look or two.

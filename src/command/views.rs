@@ -1,16 +1,16 @@
 //! What a run is shown as: the news of every reading become records, in one of the views.
 
 use crate::cli::{FormatName, ViewName};
+use crate::model::event::{Event, LifeId, News, Standing};
+use crate::model::process::Attribution;
 use crate::monitor::Monitor;
-use crate::owner::Attribution;
 use crate::settings::Print;
-use crate::transition::{Event, LifeId, Standing};
+use crate::view::Record;
 use crate::view::conversation::{Conversations, paired};
 use crate::view::diagram::Diagram;
 use crate::view::event::EventRecord;
 use crate::view::socket::SocketRecord;
 use crate::view::timeline::{LifeRecord, Lives};
-use crate::view::{News, Record};
 use std::collections::HashSet;
 use std::time::Duration;
 

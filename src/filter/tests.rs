@@ -107,20 +107,3 @@ proptest! {
         let _ = parse_ports(&text);
     }
 }
-
-#[test]
-fn a_tree_forgets_who_exited_long_ago_however_many_there_were() {
-    let tree = Tree::new(1);
-    let shell = (2, 1);
-    for pid in 10..10 + 3 * i32::try_from(EXITED).unwrap() {
-        tree.grow([shell, (pid, 5)].into());
-        let (known, exited) = {
-            let members = tree.members.borrow();
-            (members.all.len(), members.exited.len())
-        };
-        assert!(known <= EXITED + 2 && exited <= EXITED, "{known} known, {exited} exited");
-        assert!(tree.holds(shell) && tree.holds((pid, 5)));
-        assert!(pid == 10 || tree.holds((pid - 1, 5)), "who has just exited");
-    }
-    assert!(!tree.holds((10, 5)));
-}

@@ -1,6 +1,7 @@
 use super::*;
-use crate::owner::{Attribution, OwnerSource};
-use crate::reading::{Details, Endpoint, Ends, Family};
+use crate::model::process::{Attribution, OwnerSource};
+use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::socket_row::Details;
 
 /// A socket by its number, in a state since a second.
 pub(crate) fn socket(number: u64, state: State, since: u64) -> Standing {

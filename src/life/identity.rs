@@ -1,7 +1,10 @@
 //! What makes two rows the same socket: cookie, inode, timer, and a legal way from state to state.
 
 use super::{Life, Shown, orphaned, unaccepted};
-use crate::reading::{Ends, Look, Observation, Question, Stamp, Timer};
+use crate::model::reading::{Look, Question};
+use crate::model::socket::Ends;
+use crate::model::socket_row::{Observation, Timer};
+use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
 

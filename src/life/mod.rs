@@ -3,10 +3,14 @@
 mod identity;
 pub(crate) mod roles;
 
-use crate::reading::{Caller, Change, Cut, Details, Ends, Look, Observation, Stamp};
+use crate::model::event::{Conclusion, End, Event, LifeId, Roles, Standing, Transition};
+use crate::model::process::Caller;
+use crate::model::reading::{Change, Cut, Look};
+use crate::model::socket::Ends;
+use crate::model::socket_row::{Details, Observation};
+use crate::model::time::Stamp;
 use crate::tcp::path::{Between, between_all};
 use crate::tcp::state::State;
-use crate::transition::{Conclusion, End, Event, LifeId, Roles, Standing, Transition};
 use identity::Countdown;
 use roles::Peer;
 

@@ -1,10 +1,11 @@
 //! Who opened and who closed a connection, and how it ended, as far as it is proven.
 
 use super::{Life, unaccepted};
-use crate::reading::{Cut, Observation};
+use crate::model::event::{End, Verdict};
+use crate::model::reading::Cut;
+use crate::model::socket_row::Observation;
 use crate::tcp::path::Proof;
 use crate::tcp::state::State;
-use crate::transition::{End, Verdict};
 
 /// What the other end of the connection, on this machine too, proves.
 #[derive(Debug, Clone, Copy, Default)]

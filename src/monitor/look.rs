@@ -2,8 +2,9 @@
 
 use super::Monitor;
 use crate::error::Result;
-use crate::owner::Inodes;
-use crate::reading::{Ends, Reading, Snapshot};
+use crate::model::process::Inodes;
+use crate::model::reading::{Reading, Snapshot};
+use crate::model::socket::Ends;
 use crate::stop::Stop;
 use crate::tcp::state::State;
 use foldhash::fast::RandomState;

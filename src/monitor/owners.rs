@@ -1,8 +1,9 @@
 //! Whose sockets they are: looked for when they are new, and again when there is news of them.
 
 use super::Monitor;
-use crate::owner::{Among, Attribution, Holder, Inodes, OwnerSource, Process};
-use crate::transition::{Conclusion, Event, LifeId};
+use crate::model::event::{Conclusion, Event, LifeId};
+use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
+use crate::owner::Among;
 use std::rc::Rc;
 
 impl<'a> Monitor<'a> {

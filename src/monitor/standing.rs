@@ -2,12 +2,12 @@
 
 use super::Monitor;
 use crate::filter::{Filter, Match, ProcessFilter};
+use crate::model::event::{LifeId, Standing, Told, Transition};
+use crate::model::process::{Attribution, ByInode, Inodes};
+use crate::model::reading::Snapshot;
+use crate::owner::Among;
 use crate::owner::book::Found;
-use crate::owner::{Among, Attribution, ByInode, Inodes};
-use crate::reading::Snapshot;
 use crate::tcp::state::State;
-use crate::transition::{LifeId, Standing, Transition};
-use crate::view::Told;
 use crate::view::socket::SocketRecord;
 use std::collections::{HashMap, HashSet};
 

@@ -5,8 +5,8 @@
 
 mod roll;
 
-use super::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
 use crate::filter::{Match, ProcessFilter};
+use crate::model::process::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
 use roll::{Held, Roll};
 use std::rc::Rc;
 

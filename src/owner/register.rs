@@ -2,38 +2,15 @@
 //! a recording keeps of owners. A recorded run and its replay ask it alike. Pure.
 
 use super::book::Found;
-use super::{Among, ByInode, Finder, Holder, Inodes, Process, put_in_order};
+use super::{Among, Finder};
 use crate::filter::{Match, ProcessFilter};
-use crate::reading::{Caller, Stamp};
+use crate::model::process::{ByInode, Caller, Holder, Inodes, Process, put_in_order};
+use crate::model::reading::Owners;
+use crate::model::time::Stamp;
 use std::collections::{HashMap, HashSet};
 
 /// As many processes that acted on sockets are remembered at most.
 const CALLERS: usize = 4096;
-
-/// What was found out about owners for one reading, as far as it was not known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owners {
-    /// When the reading was complete that they were looked for.
-    pub time: Stamp,
-    /// Nothing that was told before counts.
-    pub anew: bool,
-    /// All processes were looked at: what is known and not taken back here holds still.
-    pub all: bool,
-    /// There are processes of which nothing can be known.
-    pub hidden: bool,
-    /// Processes that hold sockets, new or changed.
-    pub processes: Vec<Process>,
-    /// Processes that may not be read, new or changed.
-    pub denied: Vec<Process>,
-    /// Processes (pid and start) that were denied and are no more.
-    pub allowed: Vec<(i32, u64)>,
-    /// Sockets with all their holders from now on.
-    pub holders: Vec<(u64, Vec<Holder>)>,
-    /// Sockets whose holders were seen to hold them still, where not all processes were looked at.
-    pub proven: Vec<u64>,
-    /// Processes that acted on a socket in a system call of theirs, new or changed.
-    pub callers: Vec<Process>,
-}
 
 /// All that a look at every process found.
 #[derive(Debug, Default)]

@@ -13,10 +13,11 @@ mod table;
 mod threads;
 
 use super::book::Found;
-use super::register::Owners;
-use super::{Among, Finder, Holder, Inodes, Process};
-use crate::filter::{Match, ProcessFilter, Tree};
-use crate::reading::Caller;
+use super::{Among, Finder};
+use crate::filter::{Match, ProcessFilter};
+use crate::model::process::{Caller, Holder, Inodes, Process};
+use crate::model::process_tree::Tree;
+use crate::model::reading::Owners;
 use describe::{Described, Reads, describe, name_of, status_number};
 use procfs::ProcError;
 use procfs::process::Process as Entry;

@@ -6,9 +6,8 @@ use super::wire::{
     Line, LostLine, Name, OwnersLine, ProcessLine,
 };
 use super::{Header, VERSION};
-use crate::owner::register::Owners;
-use crate::owner::{Exe, Holder, Process};
-use crate::reading::{Answer, Answers, Caller, Change, Deaths, Lost, Question, Reading};
+use crate::model::process::{Caller, Exe, Holder, Process};
+use crate::model::reading::{Answer, Answers, Change, Deaths, Lost, Owners, Question, Reading};
 use std::time::Duration;
 
 impl From<&Header> for Line {

@@ -3,8 +3,8 @@
 use super::delta::{self, Applied, Shown};
 use super::wire::{HeaderLine, Line, Pass, Probe, Quiet};
 use super::{Header, VERSION, Wrong};
-use crate::reading::{Reading, Snapshot};
-use crate::view::name::escape;
+use crate::model::escape::escape;
+use crate::model::reading::{Reading, Snapshot};
 
 /// Reads the lines of a recording, one after the other.
 #[derive(Debug, Default)]

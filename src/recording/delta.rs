@@ -2,7 +2,8 @@
 //! is foretold, so that a socket on which nothing but its timer moves is no news.
 
 use super::row::{Row, Step};
-use crate::reading::{Observation, Stamp, Timer};
+use crate::model::socket_row::{Observation, Timer};
+use crate::model::time::Stamp;
 
 /// So far apart the two tables are compared to find a row that both have.
 const WINDOW: usize = 32;

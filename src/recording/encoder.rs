@@ -3,8 +3,7 @@
 use super::Header;
 use super::delta::{self, Shown};
 use super::wire::{Line, Pass, Quiet};
-use crate::owner::register::Owners;
-use crate::reading::{Reading, Snapshot};
+use crate::model::reading::{Owners, Reading, Snapshot};
 
 /// Writes the readings of one run as lines.
 #[derive(Debug, Default)]

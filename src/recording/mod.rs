@@ -16,7 +16,8 @@ pub use decoder::Decoder;
 pub use encoder::{Encoder, Written};
 pub use thin::Thinner;
 
-use crate::reading::{Origin, Stamp};
+use crate::model::reading::Origin;
+use crate::model::time::Stamp;
 use std::time::Duration;
 
 /// The version of the format; older ones are read too.

@@ -1,7 +1,8 @@
 //! Rows as they are written: what becomes of those of the pass before.
 
 use super::wire::{EndsLine, Id};
-use crate::reading::{Ends, Family, Observation, Timer};
+use crate::model::socket::{Ends, Family};
+use crate::model::socket_row::{Observation, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};

@@ -1,10 +1,10 @@
 use super::*;
-use crate::owner::register::Owners;
-use crate::owner::{Exe, Holder, Process};
-use crate::reading::{
-    Answer, Answers, Caller, Change, Cut, Deaths, Endpoint, Ends, Family, Lost, LostReason,
-    Observation, Question, Reading, Snapshot, Timer,
+use crate::model::process::{Caller, Exe, Holder, Process};
+use crate::model::reading::{
+    Answer, Answers, Change, Cut, Deaths, Lost, LostReason, Owners, Question, Reading, Snapshot,
 };
+use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::socket_row::{Observation, Timer};
 use crate::tcp::state::State;
 use proptest::collection::vec;
 use proptest::option;

@@ -1,7 +1,7 @@
 //! Which passes without news are worth a line: few, so that a long watch of a quiet machine costs
 //! next to nothing.
 
-use crate::reading::Stamp;
+use crate::model::time::Stamp;
 
 /// So many passes after one with news all count: they decide what it left open, such as an end that
 /// has to be confirmed.

@@ -1,9 +1,11 @@
 //! The lines of a recording as they are written: short, and with nothing that says nothing.
 
 use super::row::{Row, Step};
-use crate::reading::{Cut, Endpoint, Ends, Family, LostReason, Origin, Stamp};
+use crate::model::escape::{escape, unescape};
+use crate::model::reading::{Cut, LostReason, Origin};
+use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use crate::view::name::{escape, unescape};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::SocketAddr;

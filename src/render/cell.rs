@@ -1,9 +1,11 @@
 //! Text of single cells: ends, owners, durations, times. One way to write each.
 
-use crate::owner::OwnerSource;
-use crate::reading::{Endpoint, Stamp, Timer};
+use crate::model::escape::one_word;
+use crate::model::process::OwnerSource;
+use crate::model::socket::Endpoint;
+use crate::model::socket_row::Timer;
+use crate::model::time::Stamp;
 use crate::view::event::Owner;
-use crate::view::name::one_word;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;

@@ -3,8 +3,8 @@
 
 use super::prose::{highlight, wrap};
 use super::style::Palette;
+use crate::tcp::docs::{self, Lore};
 use crate::tcp::edge::{Authority, EDGES, Edge, Side, leaving};
-use crate::tcp::lore::{self, Lore};
 use crate::tcp::path::{Between, Proof, between, ways};
 use crate::tcp::state::State;
 use unicode_width::UnicodeWidthStr;
@@ -23,7 +23,7 @@ struct Page {
 /// A state: what it means, how one gets in and out, how long it lasts, what to look at.
 pub fn state(state: State, palette: Palette, width: usize) -> String {
     let mut page = Page::new(palette, width);
-    let Some(lore) = lore::of(state) else {
+    let Some(lore) = docs::of(state) else {
         page.paragraph(&format!("{state} is a code that Linux does not name."), "");
         return page.text;
     };

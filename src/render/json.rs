@@ -2,7 +2,8 @@
 
 use super::Renderer;
 use super::cell::Names;
-use crate::reading::{Lost, LostReason, Stamp};
+use crate::model::reading::{Lost, LostReason};
+use crate::model::time::Stamp;
 use crate::view::{Record, SCHEMA};
 use serde::Serialize;
 

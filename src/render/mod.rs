@@ -54,8 +54,8 @@ pub fn beside(record: &Record) -> Option<String> {
 }
 
 /// A sentence about lost readings or records, for people.
-pub fn lost_sentence(lost: &crate::reading::Lost) -> String {
-    use crate::reading::LostReason;
+pub fn lost_sentence(lost: &crate::model::reading::Lost) -> String {
+    use crate::model::reading::LostReason;
     match (lost.reason, lost.count) {
         (LostReason::Gap, _) => "gap: too long since the last look to know what happened; \
              sockets without an inode start anew"

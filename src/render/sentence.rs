@@ -2,11 +2,11 @@
 //! it.
 
 use super::cell::duration;
-use crate::owner::OwnerSource;
+use crate::model::escape::one_word;
+use crate::model::event::{End, Verdict};
+use crate::model::process::OwnerSource;
 use crate::tcp::state::State;
-use crate::transition::{End, Verdict};
 use crate::view::event::Owner;
-use crate::view::name::one_word;
 use crate::view::timeline::{Evidence, LifeRecord};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::cell::{Names, endpoint, held, owner, timer};
 use super::style::{Palette, style_of};
 use super::{Renderer, beside};
-use crate::reading::Family;
+use crate::model::socket::Family;
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;

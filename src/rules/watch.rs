@@ -1,9 +1,8 @@
 //! One rule under way: what offends now, and whether its alert is on.
 
 use super::Rule;
-use crate::reading::Stamp;
-use crate::transition::{LifeId, Standing};
-use crate::view::Told;
+use crate::model::event::{LifeId, Standing, Told};
+use crate::model::time::Stamp;
 use crate::view::alert::{AlertRecord, Offender};
 use crate::view::event::{Owner, Socket};
 use std::collections::{HashSet, VecDeque};

@@ -2,9 +2,9 @@
 
 use super::{Error, Result as Checked, duration, pid, ports, regex, states, user};
 use crate::filter::Filter;
-use crate::reading::Family;
+use crate::model::event::Verdict;
+use crate::model::socket::Family;
 use crate::rules::{Conditions, Rule, Step};
-use crate::transition::Verdict;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;

@@ -3,7 +3,7 @@
 use super::{Settings, duration, no_ready_fd, usage};
 use crate::cli::{Options, RunOptions, ViewName};
 use crate::error::Result;
-use crate::filter::Tree;
+use crate::model::process_tree::Tree;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;

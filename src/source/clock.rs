@@ -1,6 +1,6 @@
 //! The clocks: nothing but sources may ask them.
 
-use crate::reading::Stamp;
+use crate::model::time::Stamp;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 

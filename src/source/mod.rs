@@ -28,10 +28,10 @@ pub mod trace_tasks;
 pub mod tracefs;
 
 use crate::error::Result;
-use crate::owner::register::Owners;
-use crate::reading::{Observation, Origin, Question, Reading};
+use crate::model::event::Conclusion;
+use crate::model::reading::{Origin, Owners, Question, Reading};
+use crate::model::socket_row::Observation;
 use crate::stop::Stop;
-use crate::transition::Conclusion;
 use std::time::Instant;
 
 pub use pace::Pace;

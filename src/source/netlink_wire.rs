@@ -5,7 +5,9 @@
 //! that of the network. No extension is asked for: what an observation holds is in the fixed part
 //! of a message, and whatever attributes a kernel adds behind it, of whatever length, are skipped.
 
-use crate::reading::{Endpoint, Ends, Family, Observation, Question, Timer};
+use crate::model::reading::Question;
+use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::socket_row::{Observation, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

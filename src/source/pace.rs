@@ -2,7 +2,8 @@
 
 use super::clock;
 use crate::error::{Error, Result};
-use crate::reading::{Lost, LostReason, Reading, Snapshot, Stamp};
+use crate::model::reading::{Lost, LostReason, Reading, Snapshot};
+use crate::model::time::Stamp;
 use crate::stop::{Stop, Wake};
 use std::time::{Duration, Instant};
 

@@ -4,14 +4,15 @@
 //! after the last row may walk the table again and repeat rows. So a chunk that leaves room for a
 //! row is the last one, and no further `read()` follows it (`tcp-on-linux`, rule 1).
 
-use super::Source;
 use super::clock::stamp;
 use super::pace::{Pace, Pacer};
 use super::proc_counts::Counts;
-use super::proc_row;
 use super::sock_diag::SockDiag;
+use super::{Source, proc_row};
 use crate::error::{Error, Result};
-use crate::reading::{Family, Observation, Origin, Question, Reading, Snapshot};
+use crate::model::reading::{Origin, Question, Reading, Snapshot};
+use crate::model::socket::Family;
+use crate::model::socket_row::Observation;
 use crate::stop::Stop;
 use memchr::{memchr, memrchr};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};

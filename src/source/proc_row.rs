@@ -3,7 +3,8 @@
 //! The kernel writes it in `get_tcp4_sock()`, `get_openreq4()`, `get_timewait4_sock()`
 //! (`net/ipv4/tcp_ipv4.c`) and their IPv6 twins.
 
-use crate::reading::{Endpoint, Ends, Family, Observation, Timer};
+use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::socket_row::{Observation, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -4,7 +4,7 @@ use super::Source;
 use super::pace::goes_on;
 use super::replay_input::Input;
 use crate::error::{Error, Result};
-use crate::reading::{Origin, Question, Reading};
+use crate::model::reading::{Origin, Question, Reading};
 use crate::recording::{self, Decoder, Header, Wrong};
 use crate::stop::Stop;
 use std::io::{self, BufRead, BufReader, Read};

@@ -6,7 +6,9 @@ use super::netlink_wire::{
     Message, Messages, States, Which, write_dump, write_dump_of_both, write_look_up,
 };
 use crate::error::{Error, Result};
-use crate::reading::{Answer, Answers, Deaths, Ends, Family, Observation, Question, Reading};
+use crate::model::reading::{Answer, Answers, Deaths, Question, Reading};
+use crate::model::socket::{Ends, Family};
+use crate::model::socket_row::Observation;
 use crate::tcp::state::State;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;

@@ -4,7 +4,6 @@
 //! The rings are opened before the first poll. A poll is told after all events up to its end, so
 //! that whoever follows sees the events that lead to it first.
 
-use super::clock;
 use super::netlink::Dumps;
 use super::pace::{Pace, Pacer};
 use super::proc::{OWN_PROCFS, Proc, namespace};
@@ -12,12 +11,14 @@ use super::trace_join::{Joiner, Look, PATIENCE, Told};
 use super::trace_record::{Event, Tracepoint};
 use super::trace_ring::{Delivery, Follower, Rings};
 use super::trace_tasks::Task;
-use super::{Source, tracefs};
+use super::{Source, clock, tracefs};
 use crate::error::{Error, Result};
-use crate::reading::{
-    Answer, Change, Family, Lost, LostReason, Observation, Origin, Question, Reading, Snapshot,
-    Stamp,
+use crate::model::reading::{
+    Answer, Change, Lost, LostReason, Origin, Question, Reading, Snapshot,
 };
+use crate::model::socket::Family;
+use crate::model::socket_row::Observation;
+use crate::model::time::Stamp;
 use crate::stop::{Stop, Wake};
 use std::collections::VecDeque;
 use std::fs;

@@ -1,7 +1,9 @@
 //! What polls tell about where a socket lives: who listens in the watched namespace, and which
 //! connections were there before the first event. Pure.
 
-use crate::reading::{Ends, Family, Observation, Snapshot};
+use crate::model::reading::Snapshot;
+use crate::model::socket::{Ends, Family};
+use crate::model::socket_row::Observation;
 use crate::tcp::state::State;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

@@ -18,7 +18,10 @@ use super::trace_lives::{Life, Lives, Serial, Step};
 use super::trace_omens::{AFTER, End, Omens};
 use super::trace_record::{Context, Event, What};
 use super::trace_tasks::{Task, Tasks};
-use crate::reading::{Answer, Caller, Cut, Ends, Observation, Question, Snapshot};
+use crate::model::process::Caller;
+use crate::model::reading::{Answer, Cut, Question, Snapshot};
+use crate::model::socket::Ends;
+use crate::model::socket_row::Observation;
 use crate::tcp::state::State;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 

@@ -5,7 +5,8 @@
 //! microseconds; so each life has a serial number of its own.
 
 use super::trace_record::Context;
-use crate::reading::{Caller, Ends};
+use crate::model::process::Caller;
+use crate::model::socket::Ends;
 use crate::tcp::state::State;
 use std::collections::HashMap;
 

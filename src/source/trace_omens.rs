@@ -4,7 +4,8 @@
 //! a linger time of 0 closes, then tells the reset it sends; a timer that gives up reports its
 //! error before or after the end, as kernels differ.
 
-use crate::reading::{Cut, Ends};
+use crate::model::reading::Cut;
+use crate::model::socket::Ends;
 use crate::tcp::state::State;
 use std::collections::HashMap;
 
@@ -115,7 +116,7 @@ impl Sign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::{Endpoint, Family};
+    use crate::model::socket::{Endpoint, Family};
     use State::{Closed, Established, FinWait2, LastAck, SynSent};
 
     const MS: u64 = 1_000_000;

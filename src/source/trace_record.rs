@@ -6,7 +6,7 @@
 //! (`sample_id_all`).
 
 use super::trace_format::{Field, Format};
-use crate::reading::{Endpoint, Ends, Family};
+use crate::model::socket::{Endpoint, Ends, Family};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv6Addr};
 

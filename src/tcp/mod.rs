@@ -2,8 +2,8 @@
 //!
 //! Pure, and without any import of ours: everything else reads this room.
 
+pub mod docs;
 pub mod edge;
-pub mod lore;
 pub mod path;
 pub mod state;
 pub mod state_set;

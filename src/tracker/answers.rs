@@ -2,8 +2,9 @@
 
 use super::ending::Pending;
 use super::{Missing, News, Tracker};
-use crate::reading::{Answer, Answers, Ends, Question};
-use crate::transition::{Conclusion, LifeId};
+use crate::model::event::{Conclusion, LifeId};
+use crate::model::reading::{Answer, Answers, Question};
+use crate::model::socket::Ends;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 

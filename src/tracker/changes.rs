@@ -4,10 +4,13 @@
 use super::lives::Lives;
 use super::{Missing, Tracker, Work, tell};
 use crate::life::{Life, unaccepted};
-use crate::reading::{Change, Ends, Look, Observation, Snapshot, Stamp};
+use crate::model::event::{Conclusion, LifeId};
+use crate::model::reading::{Change, Look, Snapshot};
+use crate::model::socket::Ends;
+use crate::model::socket_row::Observation;
+use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
-use crate::transition::{Conclusion, LifeId};
 use std::collections::HashMap;
 
 /// So many ends that events closed are kept from one pass to the next, some 20 MB.

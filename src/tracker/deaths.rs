@@ -2,8 +2,10 @@
 //! look-up; and it proves a life that no poll saw.
 
 use super::Tracker;
-use crate::reading::{Deaths, Ends, Stamp};
-use crate::transition::Conclusion;
+use crate::model::event::Conclusion;
+use crate::model::reading::Deaths;
+use crate::model::socket::Ends;
+use crate::model::time::Stamp;
 use std::collections::{HashMap, HashSet};
 
 /// So many of them are known from one pass to the next, some 20 MB; of more, what they left is

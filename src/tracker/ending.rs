@@ -3,9 +3,10 @@
 
 use super::{Missing, PASSES_TO_CONFIRM, Tracker};
 use crate::life::{Life, unaccepted};
-use crate::reading::{Ends, Family, Look};
+use crate::model::event::{Conclusion, LifeId};
+use crate::model::reading::Look;
+use crate::model::socket::{Ends, Family};
 use crate::tcp::state::State;
-use crate::transition::{Conclusion, LifeId};
 use std::collections::HashMap;
 
 /// Lives that may have ended: one more pass or a look-up decides.

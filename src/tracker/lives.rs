@@ -2,8 +2,8 @@
 //! of the kernel's tables as long as these stand.
 
 use crate::life::Life;
-use crate::reading::Ends;
-use crate::transition::LifeId;
+use crate::model::event::LifeId;
+use crate::model::socket::Ends;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use smallvec::SmallVec;

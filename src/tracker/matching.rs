@@ -3,9 +3,12 @@
 
 use super::{Tracker, Work};
 use crate::life::Life;
-use crate::reading::{Ends, Look, Observation, Snapshot, Stamp};
+use crate::model::event::LifeId;
+use crate::model::reading::{Look, Snapshot};
+use crate::model::socket::Ends;
+use crate::model::socket_row::Observation;
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use crate::transition::LifeId;
 
 impl Tracker {
     pub(super) fn match_rows(&mut self, snapshot: &Snapshot) -> Work {

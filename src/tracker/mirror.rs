@@ -4,9 +4,10 @@
 use super::Tracker;
 use crate::life::Life;
 use crate::life::roles::before_fin;
-use crate::reading::{Ends, Stamp};
+use crate::model::event::{End, LifeId};
+use crate::model::socket::Ends;
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use crate::transition::{End, LifeId};
 
 /// What one end shows.
 #[derive(Clone, Copy)]

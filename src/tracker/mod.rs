@@ -15,10 +15,12 @@ mod mirror;
 
 use crate::life::Life;
 use crate::life::roles::before_fin;
-use crate::reading::{Ends, Look, Lost, LostReason, Question, Reading, Snapshot, Stamp};
+use crate::model::event::{Conclusion, Event, LifeId, Standing, Transition};
+use crate::model::reading::{Look, Lost, LostReason, Question, Reading, Snapshot};
+use crate::model::socket::Ends;
+use crate::model::time::Stamp;
 use crate::tcp::path::{Between, certain_since_birth};
 use crate::tcp::state::State;
-use crate::transition::{Conclusion, Event, LifeId, Standing, Transition};
 use answers::Asked;
 use changes::Events;
 use deaths::Unseen;

@@ -2,8 +2,9 @@
 
 use super::SCHEMA;
 use super::event::{Owner, Socket};
-use crate::reading::{Family, Stamp};
-use crate::transition::LifeId;
+use crate::model::event::LifeId;
+use crate::model::socket::Family;
+use crate::model::time::Stamp;
 use serde::{Serialize, Serializer};
 use std::net::IpAddr;
 use std::time::Duration;

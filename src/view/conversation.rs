@@ -2,8 +2,9 @@
 //! for the other.
 
 use super::timeline::LifeRecord;
-use crate::reading::{Ends, Stamp};
-use crate::transition::{End, LifeId};
+use crate::model::event::{End, LifeId};
+use crate::model::socket::Ends;
+use crate::model::time::Stamp;
 use std::collections::{HashMap, VecDeque};
 
 /// How long (µs) an end waits for the other: as long as a TIME_WAIT may last (60 s and the coarse

@@ -6,11 +6,11 @@
 //! other, and as certain where it lies on the way through states that were not seen (`via`).
 //! What has no such edge, as a socket that was ESTABLISHED and then gone, is kept as a gap.
 
-use super::{SCHEMA, Told};
+use super::SCHEMA;
+use crate::model::event::{Event, Told, Transition};
 use crate::tcp::edge::{EDGES, Edge};
 use crate::tcp::path::{Proof, between};
 use crate::tcp::state::State;
-use crate::transition::{Event, Transition};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 

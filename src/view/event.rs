@@ -1,11 +1,13 @@
 //! An event of one socket as a record: the schema that scripts build on.
 
-use super::name::escape;
-use super::{SCHEMA, Told};
-use crate::owner::{Attribution, OwnerSource};
-use crate::reading::{Ends, Family, Origin, Stamp};
+use super::SCHEMA;
+use crate::model::escape::escape;
+use crate::model::event::{End, Event, LifeId, Told, Verdict};
+use crate::model::process::{Attribution, OwnerSource};
+use crate::model::reading::Origin;
+use crate::model::socket::{Ends, Family};
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use crate::transition::{End, Event, LifeId, Verdict};
 use serde::{Serialize, Serializer};
 use std::net::IpAddr;
 use std::time::Duration;

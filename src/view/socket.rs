@@ -1,11 +1,12 @@
 //! A socket as it is now: a record of `list`.
 
+use super::SCHEMA;
 use super::event::{Owner, Socket, seconds};
-use super::{SCHEMA, Told};
-use crate::owner::Attribution;
-use crate::reading::{Details, Stamp, Timer};
+use crate::model::event::{Standing, Told, Transition};
+use crate::model::process::Attribution;
+use crate::model::socket_row::{Details, Timer};
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use crate::transition::{Standing, Transition};
 use serde::Serialize;
 use std::time::Duration;
 

@@ -1,12 +1,13 @@
 //! Whole lives: the transitions of one socket joined into its steps, with what caused each.
 
+use super::SCHEMA;
 use super::event::{Owner, Socket, seconds};
-use super::{News, SCHEMA, Told};
-use crate::owner::{Attribution, OwnerSource};
-use crate::reading::{Ends, Stamp};
+use crate::model::event::{End, Event, LifeId, News, Roles, Standing, Told, Transition, Verdict};
+use crate::model::process::{Attribution, OwnerSource};
+use crate::model::socket::Ends;
+use crate::model::time::Stamp;
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
-use crate::transition::{End, Event, LifeId, Roles, Standing, Transition, Verdict};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -7,9 +7,9 @@ mod shown;
 use ledger::Ledger;
 use proptest::prelude::*;
 use readings::{Script, Time, moves};
-use tcplapse::reading::{LostReason, Reading};
+use tcplapse::model::event::Conclusion;
+use tcplapse::model::reading::{LostReason, Reading};
 use tcplapse::tracker::Tracker;
-use tcplapse::transition::Conclusion;
 
 /// So many passes in a row without it end any life, and whatever waited for that end.
 const PASSES_TO_END: usize = 6;

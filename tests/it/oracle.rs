@@ -13,7 +13,8 @@ use procfs::net::{TcpNetEntries, TcpNetEntry};
 use rustix::net::netlink::SOCK_DIAG;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, socket};
 use std::io::BufReader;
-use tcplapse::reading::{Endpoint, Family, Observation, Timer};
+use tcplapse::model::socket::{Endpoint, Family};
+use tcplapse::model::socket_row::{Observation, Timer};
 use tcplapse::source::netlink_wire::{Message, Messages, States, Which, write_dump};
 use tcplapse::source::proc_row;
 

@@ -6,13 +6,15 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use tcplapse::reading::{
-    Answer, Answers, Change, Cut, Deaths, Endpoint, Ends, Family, Lost, LostReason, Observation,
-    Question, Reading, Snapshot, Stamp, Timer,
+use tcplapse::model::event::{Conclusion, Event, Transition};
+use tcplapse::model::reading::{
+    Answer, Answers, Change, Cut, Deaths, Lost, LostReason, Question, Reading, Snapshot,
 };
+use tcplapse::model::socket::{Endpoint, Ends, Family};
+use tcplapse::model::socket_row::{Observation, Timer};
+use tcplapse::model::time::Stamp;
 use tcplapse::tcp::state::State;
 use tcplapse::tracker::Tracker;
-use tcplapse::transition::{Conclusion, Event, Transition};
 
 /// Time between two polls, and what a poll takes, in microseconds.
 const INTERVAL: u64 = 100_000;

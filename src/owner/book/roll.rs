@@ -1,7 +1,7 @@
 //! The processes that hold sockets: each once, however many sockets it holds.
 
 use super::SLACK;
-use crate::owner::{Holder, Process};
+use crate::model::process::{Holder, Process};
 use std::collections::HashMap;
 use std::num::NonZeroI32;
 use std::rc::Rc;

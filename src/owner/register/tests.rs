@@ -1,5 +1,5 @@
 use super::*;
-use crate::owner::Exe;
+use crate::model::process::Exe;
 use regex::bytes::Regex;
 
 fn process(pid: i32, comm: &str) -> Process {

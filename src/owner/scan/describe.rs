@@ -2,7 +2,7 @@
 
 use super::is_denied;
 use crate::filter::ProcessFilter;
-use crate::owner::{Exe, Process, base_name};
+use crate::model::process::{Exe, Process, base_name};
 use procfs::process::Process as Entry;
 use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;

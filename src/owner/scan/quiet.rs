@@ -13,7 +13,7 @@
 //! sockets asked for are worth one, others are left out of what is found.
 
 use super::describe::Reads;
-use crate::owner::Process;
+use crate::model::process::Process;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, openat};
 use std::collections::HashMap;

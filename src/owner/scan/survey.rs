@@ -3,8 +3,9 @@
 use super::Scan;
 use super::describe::Reads;
 use crate::filter::ProcessFilter;
+use crate::model::process::{Holder, Inodes, Process};
+use crate::owner::Among;
 use crate::owner::register::Survey;
-use crate::owner::{Among, Holder, Inodes, Process};
 use std::collections::HashSet;
 
 impl Scan {

@@ -3,8 +3,8 @@
 use super::Scan;
 use super::describe::start_of;
 use super::table::{Table, open_dir, read_table};
+use crate::model::process::{Holder, Process};
 use crate::owner::book::Found;
-use crate::owner::{Holder, Process};
 use std::collections::HashSet;
 
 /// How often (µs) all threads are looked into: there may be thousands, where hardly any has a table

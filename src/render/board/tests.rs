@@ -1,8 +1,10 @@
 use super::*;
-use crate::owner::OwnerSource;
-use crate::reading::{Family, Stamp, Timer};
+use crate::model::event::LifeId;
+use crate::model::process::OwnerSource;
+use crate::model::socket::Family;
+use crate::model::socket_row::Timer;
+use crate::model::time::Stamp;
 use crate::render::cell::TimeFormat;
-use crate::transition::LifeId;
 use crate::view::SCHEMA;
 use crate::view::event::{Owner, Socket};
 use insta::assert_snapshot;

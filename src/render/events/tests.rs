@@ -1,8 +1,10 @@
 use super::*;
-use crate::owner::OwnerSource;
-use crate::reading::{Family, LostReason, Stamp};
+use crate::model::event::{LifeId, Verdict};
+use crate::model::process::OwnerSource;
+use crate::model::reading::LostReason;
+use crate::model::socket::Family;
+use crate::model::time::Stamp;
 use crate::render::cell::TimeFormat;
-use crate::transition::{LifeId, Verdict};
 use crate::view::SCHEMA;
 use crate::view::alert::Offender;
 use crate::view::event::{Held, Owner, Socket};
@@ -43,7 +45,7 @@ fn event(
         opener: None,
         closer: None,
         verdict: None,
-        source: crate::reading::Origin::Proc,
+        source: crate::model::reading::Origin::Proc,
         lived: Duration::from_millis(69_100),
         both_fins: false,
         lived_at_least: false,

@@ -1,8 +1,9 @@
 use super::*;
-use crate::owner::OwnerSource;
-use crate::reading::{Stamp, Timer};
+use crate::model::event::LifeId;
+use crate::model::process::OwnerSource;
+use crate::model::socket_row::Timer;
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use crate::transition::LifeId;
 use crate::view::SCHEMA;
 use crate::view::event::{Owner, Socket};
 use insta::assert_snapshot;

@@ -1,8 +1,8 @@
 use super::*;
-use crate::reading::{Lost, LostReason};
+use crate::model::event::Verdict;
+use crate::model::reading::{Lost, LostReason};
 use crate::render::cell::TimeFormat;
 use crate::tcp::state::State::{CloseWait, Closed, Established, LastAck, Listen, SynRecv, SynSent};
-use crate::transition::Verdict;
 use crate::view::conversation::paired;
 use crate::view::timeline::tests::{Story, client, server, stamp};
 use insta::assert_snapshot;

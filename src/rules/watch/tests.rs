@@ -1,10 +1,10 @@
 use super::*;
 use crate::filter::Filter;
 use crate::judgement::tests::{at, socket};
-use crate::owner::{Attribution, OwnerSource};
+use crate::model::event::{Event, Roles, Transition, Verdict};
+use crate::model::process::{Attribution, OwnerSource};
 use crate::rules::{Conditions, Step};
 use crate::tcp::state::State;
-use crate::transition::{Event, Roles, Transition, Verdict};
 use std::time::Duration;
 
 const HALF: State = State::CloseWait;

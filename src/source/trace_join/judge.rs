@@ -1,7 +1,9 @@
 //! In which namespace a socket lives, and with which port.
 
 use super::{ASK_AGAIN, FRESH, Joiner, Look};
-use crate::reading::{Answer, Ends, Observation, Question, Snapshot};
+use crate::model::reading::{Answer, Question, Snapshot};
+use crate::model::socket::Ends;
+use crate::model::socket_row::Observation;
 use crate::source::trace_lives::{Life, Serial, Step};
 use crate::tcp::state::State;
 use std::net::IpAddr;

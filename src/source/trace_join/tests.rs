@@ -1,5 +1,7 @@
 use super::*;
-use crate::reading::{Endpoint, Family, Stamp, Timer};
+use crate::model::socket::{Endpoint, Family};
+use crate::model::socket_row::Timer;
+use crate::model::time::Stamp;
 use State::{CloseWait, Closed, Established, FinWait1, LastAck, Listen, SynRecv, SynSent};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;

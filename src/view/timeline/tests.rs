@@ -1,6 +1,8 @@
 use super::*;
-use crate::owner::{Exe, Process};
-use crate::reading::{Details, Endpoint, Family, Lost, LostReason};
+use crate::model::process::{Exe, Process};
+use crate::model::reading::{Lost, LostReason};
+use crate::model::socket::{Endpoint, Family};
+use crate::model::socket_row::Details;
 use crate::tcp::state::State::{
     CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
     TimeWait,

@@ -5,11 +5,11 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tcplapse::owner::register::Owners;
-use tcplapse::owner::{Holder, Process};
-use tcplapse::reading::{
-    Endpoint, Ends, Family, Observation, Origin, Reading, Snapshot, Stamp, Timer,
-};
+use tcplapse::model::process::{Holder, Process};
+use tcplapse::model::reading::{Origin, Owners, Reading, Snapshot};
+use tcplapse::model::socket::{Endpoint, Ends, Family};
+use tcplapse::model::socket_row::{Observation, Timer};
+use tcplapse::model::time::Stamp;
 use tcplapse::recording::{Encoder, Header};
 use tcplapse::tcp::state::State;
 

@@ -4,7 +4,7 @@ use super::text;
 use clap::Parser;
 use std::process::{Command, Output};
 use tcplapse::cli::{Cli, command_first};
-use tcplapse::tcp::lore;
+use tcplapse::tcp::docs;
 use tcplapse::tcp::state::State;
 
 fn explain(args: &[&str]) -> Output {
@@ -70,7 +70,7 @@ fn what_is_no_state_is_refused_with_one_that_is_near() {
 fn every_command_that_it_recommends_exists() {
     let mut commands = 0;
     for state in State::NAMED {
-        for (command, _) in lore::of(state).expect("its lore").next {
+        for (command, _) in docs::of(state).expect("its lore").next {
             if !command.starts_with("tcplapse ") {
                 continue;
             }

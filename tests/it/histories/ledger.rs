@@ -2,9 +2,9 @@
 
 use super::readings::Time;
 use std::collections::HashMap;
+use tcplapse::model::event::{Event, LifeId, Standing, Transition};
 use tcplapse::tcp::path::{Proof, between};
 use tcplapse::tcp::state::State;
-use tcplapse::transition::{Event, LifeId, Standing, Transition};
 
 /// The records so far.
 pub(super) struct Ledger {

@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
 use std::net::IpAddr;
-use tcplapse::owner::register::Owners;
-use tcplapse::owner::{Holder, Process};
-use tcplapse::reading::{
-    Answer, Answers, Caller, Change, Cut, Deaths, Endpoint, Ends, Family, Lost, LostReason,
-    Observation, Question, Reading, Snapshot, Stamp, Timer,
+use tcplapse::model::process::{Caller, Holder, Process};
+use tcplapse::model::reading::{
+    Answer, Answers, Change, Cut, Deaths, Lost, LostReason, Owners, Question, Reading, Snapshot,
 };
+use tcplapse::model::socket::{Endpoint, Ends, Family};
+use tcplapse::model::socket_row::{Observation, Timer};
+use tcplapse::model::time::Stamp;
 use tcplapse::tcp::edge::EDGES;
 use tcplapse::tcp::state::State;
 

@@ -7,17 +7,16 @@ use serde::Serialize;
 use std::cell::RefCell;
 use tcplapse::error::Result;
 use tcplapse::filter::{Filter, ProcessFilter};
+use tcplapse::model::event::{Event, News, Told};
+use tcplapse::model::reading::{Origin, Question, Reading};
 use tcplapse::monitor::Monitor;
 use tcplapse::owner::register::Register;
-use tcplapse::reading::{Origin, Question, Reading};
 use tcplapse::source::Source;
 use tcplapse::stop::Stop;
-use tcplapse::transition::Event;
 use tcplapse::view::conversation::Conversations;
 use tcplapse::view::diagram::Diagram;
 use tcplapse::view::event::EventRecord;
 use tcplapse::view::timeline::Lives;
-use tcplapse::view::{News, Told};
 
 /// A history as a source: what the monitor asks is answered by its next reading.
 struct Played {

@@ -4,7 +4,7 @@ use crate::old_support::actor::Actor;
 use crate::old_support::netns::isolated;
 use crate::old_support::record::{Line, Listed};
 use std::process::Command;
-use tcplapse::view::name::unescape;
+use tcplapse::model::escape::unescape;
 
 /// The kernel keeps no more bytes of a name.
 const LENGTH: usize = 15;

@@ -10,7 +10,8 @@ use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::process::Command;
-use tcplapse::reading::{Answer, Family, Question};
+use tcplapse::model::reading::{Answer, Question};
+use tcplapse::model::socket::Family;
 use tcplapse::source::netlink_wire::{States, Which};
 use tcplapse::source::sock_diag::SockDiag;
 

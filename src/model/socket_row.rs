@@ -1,6 +1,6 @@
 //! One row of the kernel's table.
 
-use super::Ends;
+use super::socket::Ends;
 use crate::tcp::state::State;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,10 @@
-//! What the tracker concludes from readings.
+//! State changes of sockets, as the tracker concludes them from readings.
 
-use crate::reading::{Caller, Details, Ends, Lost, Stamp};
+use super::process::{Attribution, Caller};
+use super::reading::Lost;
+use super::socket::Ends;
+use super::socket_row::Details;
+use super::time::Stamp;
 use crate::tcp::state::State;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -185,6 +189,26 @@ pub enum Conclusion {
     Transition(Box<Transition>),
     /// A life that no look saw while it was open, by its ends where these are known.
     Missed(Option<Ends>),
+    /// Readings were lost.
+    Lost(Lost),
+}
+
+/// A transition of a socket that the filters ask for, and whose socket it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// What happened.
+    pub transition: Transition,
+    /// Whose socket it is.
+    pub owner: Attribution,
+    /// The filter by state asks for it: views of whole lives need the others too.
+    pub passes: bool,
+}
+
+/// What a reading told of the sockets that the filters ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Something happened to a socket.
+    Told(Box<Told>),
     /// Readings were lost.
     Lost(Lost),
 }

@@ -1,130 +1,11 @@
 //! What a source says, in kernel words, stamped with time. Nothing here concludes anything.
 
-mod row;
-
-use crate::owner::register::Owners;
+use super::process::{Caller, Holder, Process};
+use super::socket::Ends;
+use super::socket_row::Observation;
+use super::time::Stamp;
 use crate::tcp::state::State;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
-
-pub use row::{Details, Observation, Timer};
-
-/// An instant on both clocks: time is data, only a source asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Stamp {
-    /// Microseconds since 1970 (`CLOCK_REALTIME`): what is printed.
-    pub wall: i64,
-    /// Microseconds since boot, suspended time included (`CLOCK_BOOTTIME`): what is measured with.
-    pub boot: u64,
-}
-
-impl Stamp {
-    /// The instant this much earlier, by the boot clock; the wall clock is taken to have run evenly.
-    #[must_use]
-    pub fn before(self, span: Duration) -> Self {
-        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        Self {
-            wall: self.wall.saturating_sub_unsigned(micros),
-            boot: self.boot.saturating_sub(micros),
-        }
-    }
-
-    /// The time from `earlier` to this instant on the boot clock; zero if `earlier` is later.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(self.boot.saturating_sub(earlier.boot))
-    }
-}
-
-/// RFC 3339 in UTC with microseconds.
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = Timestamp::from_microsecond(self.wall).unwrap_or_default();
-        write!(f, "{time:.6}")
-    }
-}
-
-impl Serialize for Stamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// The address family of the socket, which a v4-mapped address does not tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// `AF_INET`: a row of `/proc/net/tcp`.
-    Ipv4,
-    /// `AF_INET6`: a row of `/proc/net/tcp6`.
-    Ipv6,
-}
-
-impl Family {
-    /// The address that stands for "any" in this family.
-    pub const fn unspecified(self) -> IpAddr {
-        match self {
-            Self::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            Self::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        }
-    }
-
-    const fn other(self) -> Self {
-        match self {
-            Self::Ipv4 => Self::Ipv6,
-            Self::Ipv6 => Self::Ipv4,
-        }
-    }
-}
-
-/// One end of a socket; compact, because a busy machine has many. v4-mapped addresses are kept
-/// in their v4 form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// The address, never v4-mapped.
-    pub addr: IpAddr,
-    /// The port in host order, 0 for none.
-    pub port: u16,
-}
-
-impl From<Endpoint> for SocketAddr {
-    fn from(end: Endpoint) -> Self {
-        Self::new(end.addr, end.port)
-    }
-}
-
-/// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
-/// twins and the members of an `SO_REUSEPORT` group share them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ends {
-    /// The family of the socket.
-    pub family: Family,
-    /// This side.
-    pub local: Endpoint,
-    /// The other side.
-    pub remote: Endpoint,
-}
-
-impl Ends {
-    /// The ends as the other side of a connection within this machine shows them: it may be of
-    /// either family, as a dual-stack socket shows v4 peers.
-    pub fn mirrored(self) -> [Self; 2] {
-        let swapped = Self { family: self.family, local: self.remote, remote: self.local };
-        [swapped, Self { family: self.family.other(), ..swapped }]
-    }
-
-    /// The ends of a listener of the same family on this local port, bound to `addr`.
-    #[must_use]
-    pub const fn listener(self, addr: IpAddr) -> Self {
-        Self {
-            family: self.family,
-            local: Endpoint { addr, port: self.local.port },
-            remote: Endpoint { addr: self.family.unspecified(), port: 0 },
-        }
-    }
-}
+use serde::{Deserialize, Serialize};
 
 /// When one look at some or all sockets was made, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,15 +104,6 @@ pub struct Change {
     pub cut: Option<Cut>,
 }
 
-/// A process in its own system call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// Its id (that of the thread group).
-    pub pid: i32,
-    /// What the kernel called it then, where that is known.
-    pub comm: Option<Vec<u8>>,
-}
-
 /// How a connection was cut off, by the kernel's own events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -281,6 +153,31 @@ pub enum Origin {
     Netlink,
     /// The tracepoint `sock:inet_sock_set_state`, joined with polls.
     Trace,
+}
+
+/// What was found out about owners for one reading, as far as it was not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owners {
+    /// When the reading was complete that they were looked for.
+    pub time: Stamp,
+    /// Nothing that was told before counts.
+    pub anew: bool,
+    /// All processes were looked at: what is known and not taken back here holds still.
+    pub all: bool,
+    /// There are processes of which nothing can be known.
+    pub hidden: bool,
+    /// Processes that hold sockets, new or changed.
+    pub processes: Vec<Process>,
+    /// Processes that may not be read, new or changed.
+    pub denied: Vec<Process>,
+    /// Processes (pid and start) that were denied and are no more.
+    pub allowed: Vec<(i32, u64)>,
+    /// Sockets with all their holders from now on.
+    pub holders: Vec<(u64, Vec<Holder>)>,
+    /// Sockets whose holders were seen to hold them still, where not all processes were looked at.
+    pub proven: Vec<u64>,
+    /// Processes that acted on a socket in a system call of theirs, new or changed.
+    pub callers: Vec<Process>,
 }
 
 /// Whatever a source has to say.

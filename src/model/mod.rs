@@ -1,0 +1,10 @@
+//! Plain data that every layer knows. Nothing here reads, decides or prints; it imports `tcp` alone.
+
+pub mod escape;
+pub mod event;
+pub mod process;
+pub mod process_tree;
+pub mod reading;
+pub mod socket;
+pub mod socket_row;
+pub mod time;

@@ -1,0 +1,78 @@
+//! The 4-tuple of a socket, and its address family.
+
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The address family of the socket, which a v4-mapped address does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// `AF_INET`: a row of `/proc/net/tcp`.
+    Ipv4,
+    /// `AF_INET6`: a row of `/proc/net/tcp6`.
+    Ipv6,
+}
+
+impl Family {
+    /// The address that stands for "any" in this family.
+    pub const fn unspecified(self) -> IpAddr {
+        match self {
+            Self::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Self::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Ipv4 => Self::Ipv6,
+            Self::Ipv6 => Self::Ipv4,
+        }
+    }
+}
+
+/// One end of a socket; compact, because a busy machine has many. v4-mapped addresses are kept
+/// in their v4 form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The address, never v4-mapped.
+    pub addr: IpAddr,
+    /// The port in host order, 0 for none.
+    pub port: u16,
+}
+
+impl From<Endpoint> for SocketAddr {
+    fn from(end: Endpoint) -> Self {
+        Self::new(end.addr, end.port)
+    }
+}
+
+/// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
+/// twins and the members of an `SO_REUSEPORT` group share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ends {
+    /// The family of the socket.
+    pub family: Family,
+    /// This side.
+    pub local: Endpoint,
+    /// The other side.
+    pub remote: Endpoint,
+}
+
+impl Ends {
+    /// The ends as the other side of a connection within this machine shows them: it may be of
+    /// either family, as a dual-stack socket shows v4 peers.
+    pub fn mirrored(self) -> [Self; 2] {
+        let swapped = Self { family: self.family, local: self.remote, remote: self.local };
+        [swapped, Self { family: self.family.other(), ..swapped }]
+    }
+
+    /// The ends of a listener of the same family on this local port, bound to `addr`.
+    #[must_use]
+    pub const fn listener(self, addr: IpAddr) -> Self {
+        Self {
+            family: self.family,
+            local: Endpoint { addr, port: self.local.port },
+            remote: Endpoint { addr: self.family.unspecified(), port: 0 },
+        }
+    }
+}

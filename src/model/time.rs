@@ -1,0 +1,46 @@
+//! Instants. Pure: only a source asks the clocks.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::time::Duration;
+
+/// An instant on both clocks: time is data, only a source asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Stamp {
+    /// Microseconds since 1970 (`CLOCK_REALTIME`): what is printed.
+    pub wall: i64,
+    /// Microseconds since boot, suspended time included (`CLOCK_BOOTTIME`): what is measured with.
+    pub boot: u64,
+}
+
+impl Stamp {
+    /// The instant this much earlier, by the boot clock; the wall clock is taken to have run evenly.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            wall: self.wall.saturating_sub_unsigned(micros),
+            boot: self.boot.saturating_sub(micros),
+        }
+    }
+
+    /// The time from `earlier` to this instant on the boot clock; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.boot.saturating_sub(earlier.boot))
+    }
+}
+
+/// RFC 3339 in UTC with microseconds.
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Timestamp::from_microsecond(self.wall).unwrap_or_default();
+        write!(f, "{time:.6}")
+    }
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,20 @@
+//! Whether the owners that are known of a socket satisfy a filter.
+
+use crate::filter::{Match, ProcessFilter};
+use crate::model::process::Attribution;
+
+impl Attribution {
+    /// Whether an owner satisfies the filter, or the socket's own user where there is none.
+    pub fn satisfies(&self, filter: &ProcessFilter, uid: Option<u32>) -> bool {
+        match self.main {
+            Some(_) => self.matches(filter),
+            None => filter.matches_socket_uid(uid),
+        }
+    }
+
+    /// Whether any of the owners satisfies the filter.
+    pub fn matches(&self, filter: &ProcessFilter) -> bool {
+        let holders = self.holders.iter().map(|(_, process)| process);
+        self.main.iter().chain(holders).any(|process| filter.matches(process) == Match::Yes)
+    }
+}
