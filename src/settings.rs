@@ -9,7 +9,8 @@ use crate::cli::{
     self, ColorName, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
 };
 use crate::error::{Error, Result};
-use crate::filter::{AddrFilter, Filter, ProcessFilter, parse_ports};
+use crate::filter::addr::{AddrFilter, parse_ports};
+use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
 use crate::render::cell::TimeFormat;
 use crate::source::Pace;

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tcplapse::condition::Condition;
-use tcplapse::filter::{AddrFilter, parse_ports};
+use tcplapse::filter::addr::{AddrFilter, parse_ports};
 use tcplapse::model::escape::{escape, unescape};
 use tcplapse::tcp::state::State;
 use tcplapse::tcp::state_set::StateSet;

@@ -1,3 +1,4 @@
+use super::addr::parse_ports;
 use super::*;
 use proptest::prelude::*;
 
