@@ -5,10 +5,10 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use std::fs;
 use std::hint::black_box;
 use tcplapse::model::socket::Family;
-use tcplapse::source::netlink_wire::{Message, Messages};
-use tcplapse::source::proc_row;
-use tcplapse::source::trace_format::Format;
-use tcplapse::source::trace_record::{self, Layout, TRACEPOINTS};
+use tcplapse::source::netlink::wire::{Message, Messages};
+use tcplapse::source::proc::row;
+use tcplapse::source::trace::format::Format;
+use tcplapse::source::trace::record::{self, Layout, TRACEPOINTS};
 
 /// As many as the kernel puts into one datagram of 32 KiB.
 const DATAGRAM: usize = 292;
@@ -28,7 +28,7 @@ fn rows(criterion: &mut Criterion) {
         let rows: Vec<&[u8]> = text.split(|byte| *byte == b'\n').skip(1).collect();
         group.throughput(Throughput::Elements(rows.len() as u64));
         group.bench_function(table, |bencher| {
-            bencher.iter(|| rows.iter().filter_map(|row| proc_row::parse(row, family)).count());
+            bencher.iter(|| rows.iter().filter_map(|row| row::parse(row, family)).count());
         });
     }
     group.finish();
@@ -108,7 +108,7 @@ fn trace(criterion: &mut Criterion) {
     group.bench_function("records", |bencher| {
         bencher.iter(|| {
             for (kind, body, layout) in &records {
-                black_box(trace_record::parse(*kind, body, layout.as_ref()));
+                black_box(record::parse(*kind, body, layout.as_ref()));
             }
         });
     });

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tcplapse::model::reading::Question;
-use tcplapse::source::netlink_wire::{Message, Messages, write_look_up};
+use tcplapse::source::netlink::wire::{Message, Messages, write_look_up};
 
 fuzz_target!(|datagram: &[u8]| {
     let mut request = Vec::new();

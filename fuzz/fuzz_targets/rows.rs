@@ -3,12 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use tcplapse::model::socket::Family;
-use tcplapse::source::proc_row;
+use tcplapse::source::proc::row;
 
 fuzz_target!(|table: &[u8]| {
     for line in table.split(|byte| *byte == b'\n') {
         for family in [Family::Ipv4, Family::Ipv6] {
-            if let Some(row) = proc_row::parse(line, family) {
+            if let Some(row) = row::parse(line, family) {
                 assert_eq!(row.ends.family, family);
             }
         }

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::source::trace_format::Format;
-use tcplapse::source::trace_record::{Layout, TRACEPOINTS, parse};
+use tcplapse::source::trace::format::Format;
+use tcplapse::source::trace::record::{Layout, TRACEPOINTS, parse};
 
 fuzz_target!(|bytes: &[u8]| {
     let [tracepoint, kind, rest @ ..] = bytes else { return };

@@ -4,28 +4,13 @@
 pub mod clock;
 mod folder;
 pub mod netlink;
-pub mod netlink_wire;
-pub mod pace;
+pub mod poll;
 pub mod proc;
-mod proc_counts;
-pub mod proc_row;
 pub mod record;
 mod record_file;
 pub mod replay;
-mod replay_input;
 pub mod rules_file;
-pub mod sock_diag;
-mod tail;
 pub mod trace;
-pub mod trace_format;
-pub mod trace_home;
-pub mod trace_join;
-pub mod trace_lives;
-pub mod trace_omens;
-pub mod trace_record;
-pub mod trace_ring;
-pub mod trace_tasks;
-pub mod tracefs;
 
 use crate::error::Result;
 use crate::model::event::Conclusion;
@@ -34,7 +19,7 @@ use crate::model::socket_row::Observation;
 use crate::stop::Stop;
 use std::time::Instant;
 
-pub use pace::Pace;
+pub use poll::Pace;
 
 /// Says what the kernel's sockets do.
 pub trait Source {

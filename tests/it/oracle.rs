@@ -15,8 +15,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, s
 use std::io::BufReader;
 use tcplapse::model::socket::{Endpoint, Family};
 use tcplapse::model::socket_row::{Observation, Timer};
-use tcplapse::source::netlink_wire::{Message, Messages, States, Which, write_dump};
-use tcplapse::source::proc_row;
+use tcplapse::source::netlink::wire::{Message, Messages, States, Which, write_dump};
+use tcplapse::source::proc::row;
 
 #[test]
 fn our_rows_agree_with_the_procfs_crate() {
@@ -25,7 +25,7 @@ fn our_rows_agree_with_the_procfs_crate() {
         let ours: Vec<_> = table
             .lines()
             .skip(1)
-            .map(|line| proc_row::parse(line.as_bytes(), family).expect(line))
+            .map(|line| row::parse(line.as_bytes(), family).expect(line))
             .collect();
         let reader = BufReader::new(table.as_bytes());
         let theirs = TcpNetEntries::from_buf_read(reader, procfs::current_system_info()).unwrap();

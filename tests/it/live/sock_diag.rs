@@ -9,8 +9,8 @@ use std::net::{SocketAddr, SocketAddrV4};
 use tcplapse::model::reading::{Answer, Question};
 use tcplapse::model::socket::{Endpoint, Ends, Family};
 use tcplapse::model::socket_row::Observation;
-use tcplapse::source::netlink_wire::{States, Which};
-use tcplapse::source::sock_diag::{DeathWatch, SockDiag};
+use tcplapse::source::netlink::client::{DeathWatch, SockDiag};
+use tcplapse::source::netlink::wire::{States, Which};
 use tcplapse::tcp::state::State;
 
 fn client() -> SockDiag {

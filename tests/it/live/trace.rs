@@ -13,10 +13,10 @@ use std::time::Duration;
 use tcplapse::error::Error;
 use tcplapse::model::reading::{Change, Cut, LostReason, Reading};
 use tcplapse::model::socket::Endpoint;
-use tcplapse::source::trace::Trace;
-use tcplapse::source::trace_record::What as Happened;
-use tcplapse::source::trace_ring::{Follower, Rings};
-use tcplapse::source::{Pace, Source, tracefs};
+use tcplapse::source::trace::record::What as Happened;
+use tcplapse::source::trace::ring::{Follower, Rings};
+use tcplapse::source::trace::{Trace, tracefs};
+use tcplapse::source::{Pace, Source};
 use tcplapse::stop::Stop;
 use tcplapse::tcp::state::State;
 

@@ -12,8 +12,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::process::Command;
 use tcplapse::model::reading::{Answer, Question};
 use tcplapse::model::socket::Family;
-use tcplapse::source::netlink_wire::{States, Which};
-use tcplapse::source::sock_diag::SockDiag;
+use tcplapse::source::netlink::client::SockDiag;
+use tcplapse::source::netlink::wire::{States, Which};
 
 const HERE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const PORTS: (u16, u16) = (9000, 9001);

@@ -1,14 +1,14 @@
 //! The client of `NETLINK_SOCK_DIAG`: dumps, exact look-ups, and notices of sockets that died. It
 //! sees the network namespace of the thread that opened it, and needs no privilege.
 
-use super::clock::stamp;
-use super::netlink_wire::{
+use super::wire::{
     Message, Messages, States, Which, write_dump, write_dump_of_both, write_look_up,
 };
 use crate::error::{Error, Result};
 use crate::model::reading::{Answer, Answers, Deaths, Question, Reading};
 use crate::model::socket::{Ends, Family};
 use crate::model::socket_row::Observation;
+use crate::source::clock::stamp;
 use crate::tcp::state::State;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -203,7 +203,11 @@ impl SockDiag {
     }
 
     /// A reading of what [`Self::confirm`] finds, if it finds anything.
-    pub(super) fn answer(&mut self, questions: &[Question], netns: Option<u64>) -> Option<Reading> {
+    pub(in crate::source) fn answer(
+        &mut self,
+        questions: &[Question],
+        netns: Option<u64>,
+    ) -> Option<Reading> {
         let start = stamp();
         let answers = self.confirm(questions);
         let told = !answers.is_empty();

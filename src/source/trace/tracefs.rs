@@ -4,8 +4,8 @@
 //! Where it is not mounted, as in a container or under `ip netns exec`, it is mounted nowhere:
 //! `fsmount()` gives a descriptor of a mount that is in no tree of mounts and ends with it.
 
-use super::trace_format::Format;
-use super::trace_record::{TRACEPOINTS, Tracepoint};
+use super::format::Format;
+use super::record::{TRACEPOINTS, Tracepoint};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;

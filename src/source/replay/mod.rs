@@ -1,12 +1,16 @@
 //! A recording as a source: its readings, as fast as they can be read.
 
+mod follow;
+mod input;
+mod state;
+
 use super::Source;
-use super::pace::goes_on;
-use super::replay_input::Input;
+use super::poll::goes_on;
 use crate::error::{Error, Result};
 use crate::model::reading::{Origin, Question, Reading};
 use crate::recording::{self, Decoder, Header, Wrong};
 use crate::stop::Stop;
+use input::Input;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,15 +1,18 @@
 //! Polls sock_diag on an interval, and hears of sockets that die in between.
 
+pub mod client;
+pub mod wire;
+
 use super::Source;
 use super::clock::stamp;
-use super::pace::{Pace, Pacer, goes_on};
+use super::poll::{Pace, Pacer, goes_on};
 use super::proc::{OWN_PROCFS, emptied, namespace};
-use super::sock_diag::{DeathWatch, SockDiag};
 use crate::error::Result;
 use crate::model::reading::{Answer, Origin, Question, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::Observation;
 use crate::stop::{Stop, Wake};
+use client::{DeathWatch, SockDiag};
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};

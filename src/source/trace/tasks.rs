@@ -1,7 +1,7 @@
 //! Who the threads are that ran in the kernel: their names and network namespaces at the time of
 //! an event, also of those that have ended since. Pure.
 
-use super::trace_record::{Event, What};
+use super::record::{Event, What};
 use std::collections::HashMap;
 
 /// What is known of one thread.
@@ -68,7 +68,7 @@ impl Tasks {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trace_record::Context;
+    use super::super::record::Context;
     use super::*;
 
     fn told(tasks: &mut Tasks, tid: i32, what: What) {

@@ -5,7 +5,7 @@
 //! thread, the time and the raw part; all other records end with the thread and the time
 //! (`sample_id_all`).
 
-use super::trace_format::{Field, Format};
+use super::format::{Field, Format};
 use crate::model::socket::{Endpoint, Ends, Family};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv6Addr};

@@ -5,8 +5,8 @@
 //! a large table, costs no event. When too many wait there, the rings are left to fill: what the
 //! kernel then has no room for, it counts.
 
-use super::trace_format::Format;
-use super::trace_record::{self, Event, Layout, Record, Tracepoint};
+use super::format::Format;
+use super::record::{self, Event, Layout, Record, Tracepoint};
 use perf_event::events::{Software, Tracepoint as TracepointId};
 use perf_event::{Builder, Clock, ReadFormat, SampleFlag, Sampler};
 use rustix::io::Errno;
@@ -154,8 +154,7 @@ impl Ring {
             && let Some(record) = self.sampler.next_record()
         {
             read += HEADER + record.len();
-            let parsed =
-                trace_record::parse(record.ty(), &record.to_contiguous(), self.layout.as_ref());
+            let parsed = record::parse(record.ty(), &record.to_contiguous(), self.layout.as_ref());
             match parsed {
                 Some(Record::Event(event)) => events.push(event),
                 Some(Record::Lost(count)) if !self.counts => self.lost += count,

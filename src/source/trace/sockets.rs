@@ -4,7 +4,7 @@
 //! An address names a socket until it is in CLOSED, and is then given to another within
 //! microseconds; so each life has a serial number of its own.
 
-use super::trace_record::Context;
+use super::record::Context;
 use crate::model::process::Caller;
 use crate::model::socket::Ends;
 use crate::tcp::state::State;

@@ -4,11 +4,13 @@
 //! after the last row may walk the table again and repeat rows. So a chunk that leaves room for a
 //! row is the last one, and no further `read()` follows it (`tcp-on-linux`, rule 1).
 
+pub mod row;
+mod sockstat;
+
+use super::Source;
 use super::clock::stamp;
-use super::pace::{Pace, Pacer};
-use super::proc_counts::Counts;
-use super::sock_diag::SockDiag;
-use super::{Source, proc_row};
+use super::netlink::client::SockDiag;
+use super::poll::{Pace, Pacer};
 use crate::error::{Error, Result};
 use crate::model::reading::{Origin, Question, Reading, Snapshot};
 use crate::model::socket::Family;
@@ -17,6 +19,7 @@ use crate::stop::Stop;
 use memchr::{memchr, memrchr};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
+use sockstat::Counts;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -139,7 +142,7 @@ impl Proc {
                 let line = &self.buffer[begin..end];
                 begin = end + 1;
                 line_number += 1;
-                match proc_row::parse(line, family) {
+                match row::parse(line, family) {
                     Some(row) => rows.push(row),
                     None if line.is_empty() => line_number -= 1,
                     None if line_number == 1 && is_header(line) => {}

@@ -4,7 +4,7 @@ use super::{ASK_AGAIN, FRESH, Joiner, Look};
 use crate::model::reading::{Answer, Question, Snapshot};
 use crate::model::socket::Ends;
 use crate::model::socket_row::Observation;
-use crate::source::trace_lives::{Life, Serial, Step};
+use crate::source::trace::sockets::{Life, Serial, Step};
 use crate::tcp::state::State;
 use std::net::IpAddr;
 

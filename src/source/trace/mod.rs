@@ -4,14 +4,19 @@
 //! The rings are opened before the first poll. A poll is told after all events up to its end, so
 //! that whoever follows sees the events that lead to it first.
 
+pub mod correlate;
+pub mod format;
+pub mod record;
+pub mod resets;
+pub mod ring;
+pub mod sockets;
+pub mod tasks;
+pub mod tracefs;
+
 use super::netlink::Dumps;
-use super::pace::{Pace, Pacer};
+use super::poll::{Pace, Pacer};
 use super::proc::{OWN_PROCFS, Proc, namespace};
-use super::trace_join::{Joiner, Look, PATIENCE, Told};
-use super::trace_record::{Event, Tracepoint};
-use super::trace_ring::{Delivery, Follower, Rings};
-use super::trace_tasks::Task;
-use super::{Source, clock, tracefs};
+use super::{Source, clock};
 use crate::error::{Error, Result};
 use crate::model::reading::{
     Answer, Change, Lost, LostReason, Origin, Question, Reading, Snapshot,
@@ -20,10 +25,14 @@ use crate::model::socket::Family;
 use crate::model::socket_row::Observation;
 use crate::model::time::Stamp;
 use crate::stop::{Stop, Wake};
+use correlate::{Joiner, Look, PATIENCE, Told};
+use record::{Event, Tracepoint};
+use ring::{Delivery, Follower, Rings};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tasks::Task;
 
 /// Between two looks at what the rings had.
 const CADENCE: Duration = Duration::from_millis(10);

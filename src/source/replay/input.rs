@@ -1,15 +1,15 @@
 //! What a recording is read from: a file, standard input, a file that grows; packed by gzip or zstd
 //! or not at all, as its first bytes tell.
 
-use super::tail::Tail;
+use super::follow::Tail;
+use super::state::State;
 use crate::error::{Error, Result};
-use crate::stop::{Stop, Wake};
+use crate::stop::Stop;
 use flate2::bufread::MultiGzDecoder;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,14 +28,6 @@ const LONG: Duration = Duration::from_hours(1);
 pub(super) struct Input<'a> {
     bytes: Box<dyn Read + 'a>,
     state: Rc<State>,
-}
-
-/// What a reader deep inside has to say.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    /// The run is over.
-    pub(super) stopped: Cell<bool>,
-    pub(super) notices: RefCell<Vec<String>>,
 }
 
 impl<'a> Input<'a> {
@@ -114,23 +106,6 @@ impl Read for Patient<'_> {
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
-        }
-    }
-}
-
-impl State {
-    /// Waits until there is something to read, or until `due`.
-    ///
-    /// # Errors
-    /// One that stands for the end of the run.
-    pub(super) fn wait(&self, stop: &Stop, due: Instant, source: BorrowedFd<'_>) -> io::Result<()> {
-        match stop.wait_for(due, Some(source)) {
-            Ok(Wake::Due | Wake::Readable) => Ok(()),
-            Ok(Wake::Stop | Wake::ReaderGone) => {
-                self.stopped.set(true);
-                Err(io::Error::other("the run is over"))
-            }
-            Err(error) => Err(io::Error::other(error)),
         }
     }
 }

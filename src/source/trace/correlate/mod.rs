@@ -11,18 +11,19 @@
 //! * the rows of sockets that were there before the first event;
 //! * an exact look-up, since no two sockets of a namespace share their ends.
 
-mod judge;
+pub mod known;
+mod namespace;
 
-use super::trace_home::Home;
-use super::trace_lives::{Life, Lives, Serial, Step};
-use super::trace_omens::{AFTER, End, Omens};
-use super::trace_record::{Context, Event, What};
-use super::trace_tasks::{Task, Tasks};
+use super::record::{Context, Event, What};
+use super::resets::{AFTER, End, Omens};
+use super::sockets::{Life, Lives, Serial, Step};
+use super::tasks::{Task, Tasks};
 use crate::model::process::Caller;
 use crate::model::reading::{Answer, Cut, Question, Snapshot};
 use crate::model::socket::Ends;
 use crate::model::socket_row::Observation;
 use crate::tcp::state::State;
+use known::Home;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
 /// A step waits so long (ns) for the signs of why a socket was cut off, and mostly no longer for

@@ -3,9 +3,9 @@
 //! A service that rotates its recording moves the old file away, finishes it, and goes
 //! on in a new one of the same name. So is it read: the old one to its end, then the new one.
 
-use super::folder::Folder;
-use super::replay_input::State;
+use super::state::State;
 use crate::error::{Error, Result};
+use crate::source::folder::Folder;
 use crate::stop::Stop;
 use rustix::fd::AsFd;
 use std::fs::{File, Metadata};
