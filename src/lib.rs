@@ -25,6 +25,7 @@ mod life;
 pub mod model;
 pub mod monitor;
 pub mod owner;
+pub mod recorder;
 pub mod recording;
 pub mod render;
 pub mod rules;

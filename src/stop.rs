@@ -363,3 +363,14 @@ fn poll_for(fds: &mut [PollFd<'_>], left: Duration) -> Result<()> {
         Err(errno) => Err(Error::System { what: "wait", cause: errno.into() }),
     }
 }
+
+/// Whether SIGHUP was ignored when the run began, as nohup(1) has it.
+pub fn hangups_are_ignored() -> bool {
+    is_ignored(SIGHUP)
+}
+
+/// Whether a signal is ignored, as it may have been from the start.
+pub fn is_ignored(signal: i32) -> bool {
+    let status = procfs::process::Process::myself().and_then(|own| own.status());
+    status.is_ok_and(|status| status.sigign & 1 << (signal - 1) != 0)
+}

@@ -1,10 +1,10 @@
 //! Readings to lines and back, but for passes, which are told by their differences.
 
-use super::row::Row;
-use super::wire::{
-    AnswerLine, AnswersLine, CallerLine, ChangeLine, Dead, DeathsLine, HeaderLine, HolderLine, Id,
+use super::lines::{
+    AnswerLine, AnswersLine, CallerLine, ChangeLine, Dead, DeathsLine, HeaderLine, HolderLine,
     Line, LostLine, Name, OwnersLine, ProcessLine,
 };
+use super::row::{Id, Row};
 use super::{Header, VERSION};
 use crate::model::process::{Caller, Exe, Holder, Process};
 use crate::model::reading::{Answer, Answers, Change, Deaths, Lost, Owners, Question, Reading};

@@ -5,15 +5,15 @@
 //! found for a reading stand before it.
 
 mod convert;
-mod decoder;
+mod decode;
 mod delta;
-mod encoder;
+mod encode;
+mod lines;
 mod row;
 mod thin;
-mod wire;
 
-pub use decoder::Decoder;
-pub use encoder::{Encoder, Written};
+pub use decode::Decoder;
+pub use encode::{Encoder, Written};
 pub use thin::Thinner;
 
 use crate::model::reading::Origin;
@@ -66,7 +66,7 @@ pub enum Wrong {
 
 /// Whether a line is the first one of a recording, of whatever version.
 pub fn begins(line: &[u8]) -> bool {
-    line.starts_with(wire::MAGIC)
+    line.starts_with(lines::MAGIC)
 }
 
 #[cfg(test)]

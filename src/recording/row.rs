@@ -1,14 +1,68 @@
 //! Rows as they are written: what becomes of those of the pass before.
 
-use super::wire::{EndsLine, Id};
-use crate::model::socket::{Ends, Family};
+use crate::model::socket::{Endpoint, Ends, Family};
 use crate::model::socket_row::{Observation, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::SocketAddr;
+
+/// A number of 64 bits that readers of JSON would round.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Id(pub(super) u64);
+
+impl Id {
+    pub(super) const fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// The ends of a socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct EndsLine {
+    /// Where the local address does not tell it: it is v4-mapped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) family: Option<Family>,
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+}
+
+impl From<Ends> for EndsLine {
+    fn from(ends: Ends) -> Self {
+        let (local, remote) = (ends.local.into(), ends.remote.into());
+        let family = Some(ends.family).filter(|family| *family != family_of(&local));
+        Self { family, local, remote }
+    }
+}
+
+impl From<EndsLine> for Ends {
+    fn from(line: EndsLine) -> Self {
+        let endpoint = |end: SocketAddr| Endpoint { addr: end.ip(), port: end.port() };
+        Self {
+            family: line.family.unwrap_or_else(|| family_of(&line.local)),
+            local: endpoint(line.local),
+            remote: endpoint(line.remote),
+        }
+    }
+}
+
+const fn family_of(addr: &SocketAddr) -> Family {
+    if addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+}
 
 /// What becomes of the rows of the pass before, one after the other; those that no step speaks of
 /// stay.

@@ -6,8 +6,6 @@ mod folder;
 pub mod netlink;
 pub mod poll;
 pub mod proc;
-pub mod record;
-mod record_file;
 pub mod replay;
 pub mod rules_file;
 pub mod trace;

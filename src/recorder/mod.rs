@@ -1,8 +1,8 @@
 //! Records whatever source: writes what passes, and finds the owners of all sockets, so that a
 //! replay can ask for any of them. The run itself acts on what is written, no more and no less.
 
-use super::record_file::RecordFile;
-use super::{Source, clock};
+mod file;
+
 use crate::error::Result;
 use crate::model::escape::escape;
 use crate::model::event::{Conclusion, Transition};
@@ -14,8 +14,9 @@ use crate::owner::Finder;
 use crate::owner::register::Register;
 use crate::owner::scan::Scan;
 use crate::recording::{Encoder, Header, Thinner, Written};
+use crate::source::{Source, clock};
 use crate::stop::Stop;
-use signal_hook::consts::SIGHUP;
+use file::RecordFile;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -251,17 +252,6 @@ impl Recorder {
         self.look_again = Instant::now() + LOOK_AGAIN.max(begin.elapsed() * SHARE);
         self.register.news(survey, &self.known)
     }
-}
-
-/// Whether SIGHUP was ignored when the run began, as nohup(1) has it.
-pub fn hangups_are_ignored() -> bool {
-    is_ignored(SIGHUP)
-}
-
-/// Whether a signal is ignored, as it may have been from the start.
-pub fn is_ignored(signal: i32) -> bool {
-    let status = procfs::process::Process::myself().and_then(|own| own.status());
-    status.is_ok_and(|status| status.sigign & 1 << (signal - 1) != 0)
 }
 
 impl Source for Recorder {

@@ -1,14 +1,12 @@
 //! The lines of a recording as they are written: short, and with nothing that says nothing.
 
-use super::row::{Row, Step};
+use super::row::{EndsLine, Id, Row, Step};
 use crate::model::escape::{escape, unescape};
 use crate::model::reading::{Cut, LostReason, Origin};
-use crate::model::socket::{Endpoint, Ends, Family};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::net::SocketAddr;
 
 /// What every recording begins with.
 pub(super) const MAGIC: &[u8] = br#"{"tcplapse":"#;
@@ -83,28 +81,6 @@ impl From<At> for Stamp {
     }
 }
 
-/// A number of 64 bits that readers of JSON would round.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Id(pub(super) u64);
-
-impl Id {
-    const fn is_none(&self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl Serialize for Id {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
-    }
-}
-
 /// Bytes that others chose, with escapes for what is no text.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Name(pub(super) Vec<u8>);
@@ -126,39 +102,6 @@ impl<'de> Deserialize<'de> for Name {
         let escaped = String::deserialize(deserializer)?;
         unescape(&escaped).map(Self).ok_or_else(|| D::Error::custom("a name with a wrong escape"))
     }
-}
-
-/// The ends of a socket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct EndsLine {
-    /// Where the local address does not tell it: it is v4-mapped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) family: Option<Family>,
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
-}
-
-impl From<Ends> for EndsLine {
-    fn from(ends: Ends) -> Self {
-        let (local, remote) = (ends.local.into(), ends.remote.into());
-        let family = Some(ends.family).filter(|family| *family != family_of(&local));
-        Self { family, local, remote }
-    }
-}
-
-impl From<EndsLine> for Ends {
-    fn from(line: EndsLine) -> Self {
-        let endpoint = |end: SocketAddr| Endpoint { addr: end.ip(), port: end.port() };
-        Self {
-            family: line.family.unwrap_or_else(|| family_of(&line.local)),
-            local: endpoint(line.local),
-            remote: endpoint(line.remote),
-        }
-    }
-}
-
-const fn family_of(addr: &SocketAddr) -> Family {
-    if addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Lines to readings.
 
 use super::delta::{self, Applied, Shown};
-use super::wire::{HeaderLine, Line, Pass, Probe, Quiet};
+use super::lines::{HeaderLine, Line, Pass, Probe, Quiet};
 use super::{Header, VERSION, Wrong};
 use crate::model::escape::escape;
 use crate::model::reading::{Reading, Snapshot};

@@ -2,7 +2,7 @@
 
 use super::Header;
 use super::delta::{self, Shown};
-use super::wire::{Line, Pass, Quiet};
+use super::lines::{Line, Pass, Quiet};
 use crate::model::reading::{Owners, Reading, Snapshot};
 
 /// Writes the readings of one run as lines.
