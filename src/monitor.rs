@@ -14,7 +14,7 @@ use crate::model::process::{Inodes, OwnerSource, Process};
 use crate::model::reading::{Origin, Reading};
 use crate::model::time::Stamp;
 use crate::owner::Finder;
-use crate::owner::book::Book;
+use crate::owner::table::Book;
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::tracker::Tracker;

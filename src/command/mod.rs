@@ -26,7 +26,7 @@ pub mod watch;
 use crate::cli::Options;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
-use crate::owner::register::Register;
+use crate::owner::recorded::Register;
 use crate::owner::scan::Scan;
 use crate::recorder::Recorder;
 use crate::settings::Settings;

@@ -5,7 +5,7 @@ use super::{checked, stop};
 use crate::cli::ReplayOptions;
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::owner::register::Register;
+use crate::owner::recorded::Register;
 use crate::settings::{self, Settings};
 use crate::source::replay::Replay;
 use crate::stop::Stop;

@@ -6,7 +6,7 @@ use crate::model::event::{LifeId, Standing, Told, Transition};
 use crate::model::process::{Attribution, ByInode, Inodes};
 use crate::model::reading::Snapshot;
 use crate::owner::Among;
-use crate::owner::book::Found;
+use crate::owner::table::Found;
 use crate::tcp::state::State;
 use crate::view::socket::SocketRecord;
 use std::collections::{HashMap, HashSet};

@@ -1,14 +1,14 @@
 //! Whose socket it is: who holds a descriptor of it, and how we know.
 
 mod attribution;
-pub mod book;
-pub mod register;
+pub mod recorded;
 pub mod scan;
+pub mod table;
 
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::Owners;
-use book::Found;
+use table::Found;
 
 /// Finds the holders of sockets: by looking at the processes, or in what a recording keeps of such
 /// looks.

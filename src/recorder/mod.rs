@@ -11,7 +11,7 @@ use crate::model::reading::{Origin, Owners, Question, Reading};
 use crate::model::socket_row::Observation;
 use crate::model::time::Stamp;
 use crate::owner::Finder;
-use crate::owner::register::Register;
+use crate::owner::recorded::Register;
 use crate::owner::scan::Scan;
 use crate::recording::{Encoder, Header, Thinner, Written};
 use crate::source::{Source, clock};

@@ -1,11 +1,11 @@
 //! A look at every process, for a recording: whoever replays it may ask for any of them.
 
 use super::Scan;
-use super::describe::Reads;
+use super::process::Reads;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Holder, Inodes, Process};
 use crate::owner::Among;
-use crate::owner::register::Survey;
+use crate::owner::recorded::Survey;
 use std::collections::HashSet;
 
 impl Scan {

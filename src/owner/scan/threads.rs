@@ -1,10 +1,10 @@
 //! Threads with descriptor tables of their own, which their process does not show.
 
 use super::Scan;
-use super::describe::start_of;
-use super::table::{Table, open_dir, read_table};
+use super::fd_table::{Table, open_dir, read_table};
+use super::process::start_of;
 use crate::model::process::{Holder, Process};
-use crate::owner::book::Found;
+use crate::owner::table::Found;
 use std::collections::HashSet;
 
 /// How often (µs) all threads are looked into: there may be thousands, where hardly any has a table

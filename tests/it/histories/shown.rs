@@ -10,7 +10,7 @@ use tcplapse::filter::{Filter, ProcessFilter};
 use tcplapse::model::event::{Event, News, Told};
 use tcplapse::model::reading::{Origin, Question, Reading};
 use tcplapse::monitor::Monitor;
-use tcplapse::owner::register::Register;
+use tcplapse::owner::recorded::Register;
 use tcplapse::source::Source;
 use tcplapse::stop::Stop;
 use tcplapse::view::conversation::Conversations;

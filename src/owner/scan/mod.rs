@@ -5,29 +5,29 @@
 //! an error. All files of a process are opened below one open directory, which leads to nothing
 //! once the process is gone, never to its pid's next bearer.
 
-mod descent;
-mod describe;
-mod quiet;
+mod children;
+mod fd_table;
+mod idle;
+mod process;
 mod survey;
-mod table;
 mod threads;
 
-use super::book::Found;
+use super::table::Found;
 use super::{Among, Finder};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::process_tree::Tree;
 use crate::model::reading::Owners;
-use describe::{Described, Reads, describe, name_of, status_number};
+use fd_table::{Table, leads_to, open_dir, read_sockets, read_table};
+use idle::{Quiet, Quiets, Sight};
+use process::{Described, Reads, describe, name_of, status_number};
 use procfs::ProcError;
 use procfs::process::Process as Entry;
-use quiet::{Quiet, Quiets, Sight};
 use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, open, openat, statfs};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use table::{Table, leads_to, open_dir, read_sockets, read_table};
 use threads::Threads;
 
 /// How often (µs) sockets without a known owner are looked for again: their process may have been

@@ -1,7 +1,7 @@
 //! Who was started by whom: the processes of a command and of all that it starts.
 
 use super::Scan;
-use super::describe::{parent_of, start_of};
+use super::process::{parent_of, start_of};
 use crate::model::process::Process;
 use procfs::process::all_processes_with_root;
 use std::collections::{HashMap, HashSet};

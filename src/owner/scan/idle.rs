@@ -12,7 +12,7 @@
 //! gone from both: so a holder counts as one only after a look at that descriptor, and as only the
 //! sockets asked for are worth one, others are left out of what is found.
 
-use super::describe::Reads;
+use super::process::Reads;
 use crate::model::process::Process;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, openat};

@@ -1,7 +1,7 @@
 //! Who holds which socket now, among all processes that may be read and for whatever filter: what
 //! a recording keeps of owners. A recorded run and its replay ask it alike. Pure.
 
-use super::book::Found;
+use super::table::Found;
 use super::{Among, Finder};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{ByInode, Caller, Holder, Inodes, Process, put_in_order};
