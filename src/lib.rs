@@ -21,7 +21,6 @@ pub mod coverage;
 pub mod error;
 pub mod filter;
 pub mod judgement;
-mod life;
 pub mod model;
 pub mod monitor;
 pub mod owner;

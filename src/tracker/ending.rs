@@ -1,8 +1,8 @@
 //! How a life ends: by passes that miss it. What follows it on the same ends, or with its inode
 //! elsewhere, is told after that end.
 
+use super::socket::{Life, unaccepted};
 use super::{Missing, PASSES_TO_CONFIRM, Tracker};
-use crate::life::{Life, unaccepted};
 use crate::model::event::{Conclusion, LifeId};
 use crate::model::reading::Look;
 use crate::model::socket::{Ends, Family};

@@ -1,8 +1,8 @@
 //! Which life a row of a pass belongs to: first the rows whose inode proves whose they are, then
 //! the rest.
 
+use super::socket::Life;
 use super::{Tracker, Work};
-use crate::life::Life;
 use crate::model::event::LifeId;
 use crate::model::reading::{Look, Snapshot};
 use crate::model::socket::Ends;

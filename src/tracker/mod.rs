@@ -1,31 +1,32 @@
 //! Folds readings into transitions, one socket life at a time.
 //!
 //! Every pass is matched against the lives known so far (`matching`), and what it does not show
-//! may have ended (`ending`), which exact look-ups confirm (`answers`). The kernel's own words
-//! come beside the passes: notices of deaths (`deaths`) and events (`changes`). Two ends of one
-//! connection on this machine learn from each other (`mirror`).
+//! may have ended (`ending`), which exact look-ups confirm (`lookups`). The kernel reports beside
+//! the passes: destroy events (`destroyed`) and state changes (`kernel_events`). Two ends of one
+//! connection on this machine learn from each other (`peer`).
 
-mod answers;
-mod changes;
-mod deaths;
+mod destroyed;
 mod ending;
-mod lives;
+mod kernel_events;
+mod lookups;
 mod matching;
-mod mirror;
+mod peer;
+mod socket;
+mod sockets;
 
-use crate::life::Life;
-use crate::life::roles::before_fin;
 use crate::model::event::{Conclusion, Event, LifeId, Standing, Transition};
 use crate::model::reading::{Look, Lost, LostReason, Question, Reading, Snapshot};
 use crate::model::socket::Ends;
 use crate::model::time::Stamp;
 use crate::tcp::path::{Between, certain_since_birth};
 use crate::tcp::state::State;
-use answers::Asked;
-use changes::Events;
-use deaths::Unseen;
+use destroyed::Unseen;
 use ending::Pending;
-use lives::Lives;
+use kernel_events::Events;
+use lookups::Asked;
+use socket::Life;
+use socket::roles::before_fin;
+use sockets::Lives;
 use std::collections::HashMap;
 
 /// Passes in a row that must miss a socket before it is gone: of single misses under the worst

@@ -1,7 +1,7 @@
 //! The lives being followed, by their ends: packed, in the order in which they came, which is that
 //! of the kernel's tables as long as these stand.
 
-use crate::life::Life;
+use super::socket::Life;
 use crate::model::event::LifeId;
 use crate::model::socket::Ends;
 use foldhash::fast::RandomState;

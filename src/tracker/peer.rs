@@ -2,8 +2,8 @@
 //! the other.
 
 use super::Tracker;
-use crate::life::Life;
-use crate::life::roles::before_fin;
+use super::socket::Life;
+use super::socket::roles::before_fin;
 use crate::model::event::{End, LifeId};
 use crate::model::socket::Ends;
 use crate::model::time::Stamp;

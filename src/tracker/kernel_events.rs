@@ -1,9 +1,9 @@
 //! Steps that the kernel's events told: exact in time and way. Polls go on beside them and show
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
-use super::lives::Lives;
+use super::socket::{Life, unaccepted};
+use super::sockets::Lives;
 use super::{Missing, Tracker, Work, tell};
-use crate::life::{Life, unaccepted};
 use crate::model::event::{Conclusion, LifeId};
 use crate::model::reading::{Change, Look, Snapshot};
 use crate::model::socket::Ends;
