@@ -17,7 +17,6 @@
 pub mod cli;
 pub mod command;
 pub mod condition;
-pub mod coverage;
 pub mod error;
 pub mod filter;
 pub mod judgement;

@@ -3,12 +3,12 @@
 
 use super::output::Output;
 use super::ready::Ready;
-use super::unseen::{PATIENCE, Unseen};
 use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
 use crate::error::{Error, Result};
 use crate::judgement::{Judge, Open};
 use crate::model::event::Standing;
 use crate::monitor::Monitor;
+use crate::monitor::hidden::{PATIENCE, Unseen};
 use crate::settings::check::Check;
 use crate::stop::Stop;
 use crate::view::Record;

@@ -18,7 +18,6 @@ mod show;
 mod sink;
 mod sources;
 pub mod terminal;
-mod unseen;
 mod views;
 pub mod wait;
 pub mod watch;

@@ -1,11 +1,11 @@
 //! `wait`: until a condition on matching sockets holds.
 
 use super::ready::Ready;
-use super::unseen::{PATIENCE, Unseen, hidden};
 use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
 use crate::condition::{Census, Condition};
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::monitor::hidden::{PATIENCE, Unseen, hidden};
 use crate::settings::wait::Wait;
 use std::io::{self, IsTerminal};
 

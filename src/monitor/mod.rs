@@ -1,12 +1,12 @@
 //! The corridor: a reading in, records out. Joins the source, the tracker, the owners and the
 //! filters; knows nothing of formats.
 
-mod look;
+mod coverage;
+pub(crate) mod hidden;
 mod owners;
-mod standing;
-mod unowned;
+mod single_poll;
+mod status;
 
-use crate::coverage::Coverage;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::model::event::{Conclusion, Event, LifeId, News, Told, Transition};
@@ -18,11 +18,12 @@ use crate::owner::table::Book;
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::tracker::Tracker;
-use standing::Looks;
+use coverage::Coverage;
+use hidden::Unowned;
+use status::Looks;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Instant;
-use unowned::Unowned;
 
 /// So many questions are asked without waiting for the last of the events that came together.
 const MANY: usize = 256;
