@@ -35,7 +35,7 @@ fn man_page() -> String {
     let man = Man::new(Cli::command());
     let version = command.get_version().unwrap_or_default();
     let mut page = String::from(
-        ".\\\" Made by the test `man` from src/cli.rs, src/tcp/edge.rs and man/sections: edit those.\n",
+        ".\\\" Made by the test `man` from src/cli, src/tcp/edge.rs and man/sections: edit those.\n",
     );
     writeln!(page, ".TH TCPLAPSE 1 \"\" \"tcplapse {version}\" \"User Commands\"").unwrap();
     page += ".SH NAME\ntcplapse \\- watch the TCP sockets of programs change state\n";
