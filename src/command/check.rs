@@ -10,7 +10,7 @@ use crate::model::event::Standing;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{PATIENCE, Unseen};
 use crate::settings::check::Check;
-use crate::stop::Stop;
+use crate::signals::Stop;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};

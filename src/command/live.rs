@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
 use crate::monitor::Monitor;
-use crate::stop::Stop;
+use crate::signals::Stop;
 use crate::view::Record;
 use std::io;
 use std::time::{Duration, Instant};

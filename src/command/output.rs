@@ -17,7 +17,7 @@ use crate::render::table::{Layout, Sockets};
 use crate::render::timeline::Timeline;
 use crate::render::{Renderer, Size};
 use crate::settings::Print;
-use crate::stop::{Stop, Wake};
+use crate::signals::{Stop, Wake};
 use crate::view::Record;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;

@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::owner::recorded::Register;
 use crate::settings::{self, Settings};
+use crate::signals::Stop;
 use crate::source::replay::Replay;
-use crate::stop::Stop;
 use std::path::Path;
 
 /// Shows the recording to its end; one that is followed, until the run has to end.

@@ -12,7 +12,7 @@ use crate::model::event::News;
 use crate::monitor::Monitor;
 use crate::settings::run::{Errand, checked};
 use crate::settings::{Print, Settings};
-use crate::stop::{Stop, is_ignored};
+use crate::signals::{Stop, is_ignored};
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::timeline::Lives;

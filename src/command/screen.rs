@@ -7,7 +7,7 @@ use super::reports::{MOST, Reports};
 use super::terminal;
 use crate::error::Result;
 use crate::render::Size;
-use crate::stop::Stop;
+use crate::signals::Stop;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };

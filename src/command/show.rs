@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::event::News;
 use crate::monitor::Monitor;
 use crate::settings::Settings;
-use crate::stop::Stop;
+use crate::signals::Stop;
 use crate::view::timeline::Lives;
 use std::io::{self, IsTerminal};
 

@@ -3,10 +3,10 @@
 use super::tell;
 use crate::cli::SourceName;
 use crate::error::{Error, Result};
-use crate::settings::Settings;
+use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
 use crate::source::netlink::Netlink;
-use crate::source::proc::{OWN_PROCFS, Proc};
+use crate::source::proc::Proc;
 use crate::source::trace::Trace;
 use std::path::Path;
 

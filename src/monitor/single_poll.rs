@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::process::Inodes;
 use crate::model::reading::{Reading, Snapshot};
 use crate::model::socket::Ends;
-use crate::stop::Stop;
+use crate::signals::Stop;
 use crate::tcp::state::State;
 use foldhash::fast::RandomState;
 use std::collections::HashSet;

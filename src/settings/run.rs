@@ -37,7 +37,7 @@ pub fn checked(asked: RunOptions, own: i32) -> Result<(Settings, Errand)> {
     if options.print.view != ViewName::Timeline {
         return usage("run tells timelines: leave out --view");
     }
-    if options.look.procfs != std::path::Path::new(crate::source::proc::OWN_PROCFS) {
+    if options.look.procfs != std::path::Path::new(super::OWN_PROCFS) {
         return usage("run follows processes of its own: leave out --procfs");
     }
     no_ready_fd(options.look.ready_fd, "run", "starts its command after the first poll")?;

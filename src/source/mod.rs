@@ -2,7 +2,6 @@
 //! kernel, and the only code that asks the clock.
 
 pub mod clock;
-mod folder;
 pub mod netlink;
 pub mod poll;
 pub mod proc;
@@ -14,10 +13,8 @@ use crate::error::Result;
 use crate::model::event::Conclusion;
 use crate::model::reading::{Origin, Owners, Question, Reading};
 use crate::model::socket_row::Observation;
-use crate::stop::Stop;
+use crate::signals::Stop;
 use std::time::Instant;
-
-pub use poll::Pace;
 
 /// Says what the kernel's sockets do.
 pub trait Source {

@@ -4,7 +4,8 @@ use super::clock;
 use crate::error::{Error, Result};
 use crate::model::reading::{Lost, LostReason, Reading, Snapshot};
 use crate::model::time::Stamp;
-use crate::stop::{Stop, Wake};
+use crate::settings::Pace;
+use crate::signals::{Stop, Wake};
 use std::time::{Duration, Instant};
 
 /// A pass this much later than planned is no late pass but a gap.
@@ -13,15 +14,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// So many stretched intervals in a row are no single dear look at new owners.
 const STRETCHES: u32 = 3;
-
-/// How a source polls.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
-    /// Time between the starts of two polls.
-    pub interval: Duration,
-    /// The share of one core, in percent, that polling stays under.
-    pub max_cpu: f64,
-}
 
 /// Keeps a pace from pass to pass.
 #[derive(Debug)]

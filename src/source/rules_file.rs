@@ -1,7 +1,7 @@
 //! A file of rules, read again when it changes: also when an editor renames a new one over it.
 
-use super::folder::Folder;
 use crate::error::{Error, Result};
+use crate::file_watch::Folder;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The command as a child process, and what becomes of orphans.
 
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::signals::Stop;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, wait};
 use rustix::termios::tcgetpgrp;

@@ -5,13 +5,14 @@ pub mod wire;
 
 use super::Source;
 use super::clock::stamp;
-use super::poll::{Pace, Pacer, goes_on};
-use super::proc::{OWN_PROCFS, emptied, namespace};
+use super::poll::{Pacer, goes_on};
+use super::proc::{emptied, namespace};
 use crate::error::Result;
 use crate::model::reading::{Answer, Origin, Question, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::Observation;
-use crate::stop::{Stop, Wake};
+use crate::settings::{OWN_PROCFS, Pace};
+use crate::signals::{Stop, Wake};
 use client::{DeathWatch, SockDiag};
 use rustix::fd::AsFd;
 use std::path::Path;

@@ -10,12 +10,13 @@ mod sockstat;
 use super::Source;
 use super::clock::stamp;
 use super::netlink::client::SockDiag;
-use super::poll::{Pace, Pacer};
+use super::poll::Pacer;
 use crate::error::{Error, Result};
 use crate::model::reading::{Origin, Question, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::Observation;
-use crate::stop::Stop;
+use crate::settings::{OWN_PROCFS, Pace};
+use crate::signals::Stop;
 use memchr::{memchr, memrchr};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
@@ -28,9 +29,6 @@ use std::time::Instant;
 /// No row is as long as this; a chunk that ends earlier than a page less this is the last.
 const LONGEST_ROW: usize = 512;
 const BUFFER: usize = 64 * 1024;
-/// The procfs that shows the caller's own network namespace.
-pub const OWN_PROCFS: &str = "/proc";
-
 /// The tables of one network namespace, read again and again.
 #[derive(Debug)]
 pub struct Proc {

@@ -5,8 +5,8 @@
 
 use super::state::State;
 use crate::error::{Error, Result};
-use crate::source::folder::Folder;
-use crate::stop::Stop;
+use crate::file_watch::Folder;
+use crate::signals::Stop;
 use rustix::fd::AsFd;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};

@@ -4,7 +4,7 @@
 use super::follow::Tail;
 use super::state::State;
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::signals::Stop;
 use flate2::bufread::MultiGzDecoder;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;

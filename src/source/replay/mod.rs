@@ -9,7 +9,7 @@ use super::poll::goes_on;
 use crate::error::{Error, Result};
 use crate::model::reading::{Origin, Question, Reading};
 use crate::recording::{self, Decoder, Header, Wrong};
-use crate::stop::Stop;
+use crate::signals::Stop;
 use input::Input;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

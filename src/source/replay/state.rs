@@ -1,6 +1,6 @@
 //! What the readers of a recording share: the end of the run, and what is to be told of the file.
 
-use crate::stop::{Stop, Wake};
+use crate::signals::{Stop, Wake};
 use rustix::fd::BorrowedFd;
 use std::cell::{Cell, RefCell};
 use std::io;

@@ -14,8 +14,8 @@ pub mod tasks;
 pub mod tracefs;
 
 use super::netlink::Dumps;
-use super::poll::{Pace, Pacer};
-use super::proc::{OWN_PROCFS, Proc, namespace};
+use super::poll::Pacer;
+use super::proc::{Proc, namespace};
 use super::{Source, clock};
 use crate::error::{Error, Result};
 use crate::model::reading::{
@@ -24,7 +24,8 @@ use crate::model::reading::{
 use crate::model::socket::Family;
 use crate::model::socket_row::Observation;
 use crate::model::time::Stamp;
-use crate::stop::{Stop, Wake};
+use crate::settings::{OWN_PROCFS, Pace};
+use crate::signals::{Stop, Wake};
 use correlate::{Joiner, Look, PATIENCE, Told};
 use record::{Event, Tracepoint};
 use ring::{Delivery, Follower, Rings};

@@ -13,11 +13,12 @@ use std::time::Duration;
 use tcplapse::error::Error;
 use tcplapse::model::reading::{Change, Cut, LostReason, Reading};
 use tcplapse::model::socket::Endpoint;
+use tcplapse::settings::Pace;
+use tcplapse::signals::Stop;
+use tcplapse::source::Source;
 use tcplapse::source::trace::record::What as Happened;
 use tcplapse::source::trace::ring::{Follower, Rings};
 use tcplapse::source::trace::{Trace, tracefs};
-use tcplapse::source::{Pace, Source};
-use tcplapse::stop::Stop;
 use tcplapse::tcp::state::State;
 
 const RING: usize = 1 << 20;

@@ -13,8 +13,6 @@ use crate::filter::addr::{AddrFilter, parse_ports};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
 use crate::render::cell::TimeFormat;
-use crate::source::Pace;
-use crate::source::proc::OWN_PROCFS;
 use crate::tcp::state_set::StateSet;
 use jiff::SignedDuration;
 use regex::bytes::Regex;
@@ -27,6 +25,9 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// Below, the smaller rings would be less than a page; above, it is a slip of the finger.
 const RING_SIZES: RangeInclusive<usize> = 16 << 10..=256 << 20;
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The procfs that shows the caller's own network namespace.
+pub const OWN_PROCFS: &str = "/proc";
 
 /// What to do, free of contradictions.
 #[derive(Debug)]
@@ -57,6 +58,15 @@ pub struct Settings {
     pub hints: Vec<String>,
     /// The patterns as they were written.
     pub patterns: Vec<String>,
+}
+
+/// How a source polls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Time between the starts of two polls.
+    pub interval: Duration,
+    /// The share of one core, in percent, that polling stays under.
+    pub max_cpu: f64,
 }
 
 /// How records are written.

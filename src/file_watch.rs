@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Tells of changes.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     /// Readable once something has changed.
     changes: UnixStream,
     /// Tells of changes as long as it lives.
@@ -18,7 +18,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Of the folder that a file is in.
-    pub(super) fn of(file: &Path) -> io::Result<Self> {
+    pub(crate) fn of(file: &Path) -> io::Result<Self> {
         let (changes, sender) = UnixStream::pair()?;
         changes.set_nonblocking(true)?;
         sender.set_nonblocking(true)?;
@@ -36,14 +36,14 @@ impl Folder {
     }
 
     /// Watches the folder of another file, too.
-    pub(super) fn also_of(&mut self, file: &Path) -> io::Result<()> {
+    pub(crate) fn also_of(&mut self, file: &Path) -> io::Result<()> {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         self.watcher.watch(folder, RecursiveMode::NonRecursive).map_err(io::Error::other)
     }
 
     /// Whether something has changed since it was asked last.
-    pub(super) fn has_changed(&mut self) -> bool {
+    pub(crate) fn has_changed(&mut self) -> bool {
         let mut told = [0; 256];
         let mut changed = false;
         while self.changes.read(&mut told).is_ok_and(|read| read > 0) {
