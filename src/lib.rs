@@ -16,11 +16,9 @@
 
 pub mod cli;
 pub mod command;
-pub mod condition;
 pub mod error;
 mod file_watch;
 pub mod filter;
-pub mod judgement;
 pub mod model;
 pub mod monitor;
 pub mod owner;
@@ -33,4 +31,5 @@ pub mod signals;
 pub mod source;
 pub mod tcp;
 pub mod tracker;
+mod values;
 pub mod view;

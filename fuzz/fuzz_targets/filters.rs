@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::condition::Condition;
 use tcplapse::filter::addr::{AddrFilter, parse_ports};
 use tcplapse::model::escape::{escape, unescape};
+use tcplapse::rules::condition::Condition;
 use tcplapse::tcp::state::State;
 use tcplapse::tcp::state_set::StateSet;
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::settings::rules;
+use tcplapse::rules::parse;
 
 fuzz_target!(|text: &str| {
     match rules::parse(text) {

@@ -1,9 +1,7 @@
 //! One file per command, each a table of contents. Only here and in `main` is anything written.
 
-mod alarm;
 pub mod check;
 pub mod explain;
-mod hook;
 pub mod list;
 mod live;
 mod names;

@@ -1,6 +1,5 @@
 //! The loop of every command that shows a run: readings in, records of the chosen view out.
 
-use super::alarm::Alarm;
 use super::lines;
 use super::live::Turn;
 use super::output::Output;
@@ -12,6 +11,7 @@ use crate::cli::{FormatName, ViewName};
 use crate::error::Result;
 use crate::model::event::News;
 use crate::monitor::Monitor;
+use crate::rules::alerts::Alarm;
 use crate::settings::Settings;
 use crate::signals::Stop;
 use crate::view::timeline::Lives;

@@ -2,10 +2,10 @@
 
 use super::ready::Ready;
 use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
-use crate::condition::{Census, Condition};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{PATIENCE, Unseen, hidden};
+use crate::rules::condition::{Census, Condition};
 use crate::settings::wait::Wait;
 use std::io::{self, IsTerminal};
 

@@ -1,10 +1,11 @@
 //! What `check` is asked for, checked.
 
-use super::{Settings, duration, looks_no_more, usage};
+use super::{Settings, looks_no_more};
 use crate::cli::CheckOptions;
 use crate::error::{Error, Result};
-use crate::judgement::{Limit, Limits};
+use crate::rules::check::{Limit, Limits};
 use crate::tcp::state_set::StateSet;
+use crate::values::{duration, usage};
 use std::path::PathBuf;
 use std::time::Duration;
 

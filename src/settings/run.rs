@@ -1,9 +1,10 @@
 //! What `run` is to do.
 
-use super::{Settings, duration, no_ready_fd, usage};
+use super::{Settings, no_ready_fd};
 use crate::cli::{Options, RunOptions, ViewName};
 use crate::error::Result;
 use crate::model::process_tree::Tree;
+use crate::values::{duration, usage};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;

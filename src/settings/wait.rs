@@ -1,12 +1,13 @@
 //! What `wait` is asked for, checked.
 
-use super::{Settings, duration, usage};
+use super::Settings;
 use crate::cli::WaitOptions;
-use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::rules::condition::Condition;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
+use crate::values::{duration, usage};
 use std::time::Duration;
 
 /// What `wait` waits for.

@@ -6,7 +6,6 @@ pub mod netlink;
 pub mod poll;
 pub mod proc;
 pub mod replay;
-pub mod rules_file;
 pub mod trace;
 
 use crate::error::Result;

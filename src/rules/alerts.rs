@@ -1,15 +1,15 @@
 //! The rules of a run: read from their file, held against every reading, their alerts printed and
 //! given to programs.
 
-use super::hook::{Hook, Notices};
+use super::Rule;
+use super::alert::Watch;
+use super::exec::{Hook, Notices};
+use super::file::RulesFile;
+use super::parse::parse;
 use crate::error::{Error, Result};
 use crate::model::event::{News, Standing, Told};
 use crate::model::time::Stamp;
 use crate::monitor::Monitor;
-use crate::rules::Rule;
-use crate::rules::watch::Watch;
-use crate::settings::rules::parse;
-use crate::source::rules_file::RulesFile;
 use crate::view::Record;
 use crate::view::alert::AlertRecord;
 use crate::view::event::Owner;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOKS_TO_GROW: u64 = 2;
 
 /// Holds rules against readings.
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     file: RulesFile,
     watches: Vec<Watch>,
     /// By the name of the rule.
@@ -37,7 +37,7 @@ impl Alarm {
     ///
     /// # Errors
     /// A file that cannot be read or understood.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = RulesFile::read(path)?;
         let rules = parse(file.text())
             .map_err(|wrong| Error::Usage(format!("{}, {wrong}", path.display())))?;
@@ -47,7 +47,7 @@ impl Alarm {
     }
 
     /// The alerts of one reading.
-    pub(super) fn take(&mut self, news: &[News], monitor: &mut Monitor<'_>) -> Vec<Record> {
+    pub(crate) fn take(&mut self, news: &[News], monitor: &mut Monitor<'_>) -> Vec<Record> {
         let now = monitor.read_at();
         let mut alerts = self.read_again(now);
         for watch in &mut self.watches {
@@ -66,12 +66,12 @@ impl Alarm {
     }
 
     /// What is to be told, each thing once.
-    pub(super) fn notices(&mut self) -> Vec<String> {
+    pub(crate) fn notices(&mut self) -> Vec<String> {
         self.notices.take()
     }
 
     /// Lets programs read what they were given; returns what is left to be told.
-    pub(super) fn finish(self) -> Vec<String> {
+    pub(crate) fn finish(self) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         self.hooks.values().for_each(|hook| hook.finish(deadline));
         self.notices.take()

@@ -1,10 +1,11 @@
 //! A rules file, checked: TOML in, rules out. What is wrong is said with its line and column.
 
-use super::{Error, Result as Checked, duration, pid, ports, regex, states, user};
+use super::{Conditions, Rule, Step};
+use crate::error::{Error, Result as Checked};
 use crate::filter::Filter;
 use crate::model::event::Verdict;
 use crate::model::socket::Family;
-use crate::rules::{Conditions, Rule, Step};
+use crate::values::{duration, pid, ports, regex, states, usage, user};
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
@@ -178,20 +179,20 @@ fn family(text: &str) -> Checked<Family> {
     match text {
         "ipv4" => Ok(Family::Ipv4),
         "ipv6" => Ok(Family::Ipv6),
-        _ => super::usage(&format!("family is ipv4 or ipv6, not '{text}'")),
+        _ => usage(&format!("family is ipv4 or ipv6, not '{text}'")),
     }
 }
 
 fn count(text: &str) -> Checked<u64> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
-        _ => super::usage(&format!("at_least takes a number from 1, not '{text}'")),
+        _ => usage(&format!("at_least takes a number from 1, not '{text}'")),
     }
 }
 
 fn some_time(text: &str) -> Checked<Duration> {
     match duration(text)? {
-        Duration::ZERO => super::usage("nothing grows in no time; write growing_for = \"10m\""),
+        Duration::ZERO => usage("nothing grows in no time; write growing_for = \"10m\""),
         time => Ok(time),
     }
 }
@@ -199,7 +200,7 @@ fn some_time(text: &str) -> Checked<Duration> {
 /// `ESTABLISHED -> CLOSED`, sets on both sides; `new -> SYN_SENT` for a socket that appears.
 fn step(text: &str) -> Checked<Step> {
     let Some((from, to)) = text.split_once("->") else {
-        return super::usage(&format!(
+        return usage(&format!(
             "transition takes two states such as \"ESTABLISHED -> CLOSED\", not '{text}'"
         ));
     };
@@ -213,7 +214,7 @@ fn verdict(text: &str) -> Checked<Verdict> {
         return Ok(*verdict);
     }
     let names = VERDICTS.map(|(name, _)| name);
-    super::usage(&format!("'{text}' is no verdict; they are {}", names.join(", ")))
+    usage(&format!("'{text}' is no verdict; they are {}", names.join(", ")))
 }
 
 /// The keys of one rule.

@@ -12,7 +12,7 @@ const SETTLED: Duration = Duration::from_millis(100);
 
 /// A file of rules.
 #[derive(Debug)]
-pub struct RulesFile {
+pub(super) struct RulesFile {
     path: PathBuf,
     /// What it held when it was last read; `None` where it could not be.
     text: Option<String>,
@@ -26,7 +26,7 @@ impl RulesFile {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         // Before it is read, so that no change is missed.
         let changes = changes(path);
         let text = Some(text_of(path)?);
@@ -34,23 +34,23 @@ impl RulesFile {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// What it held when it was last read.
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
     }
 
     /// Why it is not read again when it changes, if it is not.
-    pub fn notice(&self) -> Option<String> {
+    pub(super) fn notice(&self) -> Option<String> {
         let failure = self.changes.as_ref().err()?;
         Some(format!("{} is not read again when it changes: {failure}", self.path.display()))
     }
 
     /// What it holds now, if that has changed.
-    pub fn changed(&mut self) -> Option<Result<&str>> {
+    pub(super) fn changed(&mut self) -> Option<Result<&str>> {
         if self.changes.as_mut().is_ok_and(Folder::has_changed) {
             self.due.get_or_insert_with(|| Instant::now() + SETTLED);
         }

@@ -1,10 +1,17 @@
-//! Rules: which sockets are an offence, when one begins and when it is over. Pure: time is that of
-//! the readings.
+//! Rules, and the conditions of `wait` and `check`: which sockets are an offence, when one begins
+//! and when it is over. Time is that of the readings. Pure but for `file`, which reads the rules,
+//! and `exec`, which runs their programs.
 //!
 //! A state is an offence as long as it lasts. A transition or an end is an instant: it counts for a
 //! minute, so that a burst of them is one offence, over when the last is a minute old.
 
-pub mod watch;
+pub mod alert;
+pub(crate) mod alerts;
+pub mod check;
+pub mod condition;
+mod exec;
+mod file;
+pub mod parse;
 
 use crate::filter::Filter;
 use crate::model::event::{Standing, Transition, Verdict};

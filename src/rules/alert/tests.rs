@@ -1,8 +1,8 @@
 use super::*;
 use crate::filter::Filter;
-use crate::judgement::tests::{at, socket};
 use crate::model::event::{Event, Roles, Transition, Verdict};
 use crate::model::process::{Attribution, OwnerSource};
+use crate::rules::check::tests::{at, socket};
 use crate::rules::{Conditions, Step};
 use crate::tcp::state::State;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What `check` judges: sockets that are stuck, too many, growing in number. Pure: its time is that
 //! of the readings.
 
-use crate::condition::{Census, Tally};
+use super::condition::{Census, Tally};
 use crate::model::event::{LifeId, Standing};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
