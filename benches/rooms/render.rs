@@ -8,8 +8,8 @@ use tcplapse::render::cell::{Clock, Names, TimeFormat};
 use tcplapse::render::csv::Csv;
 use tcplapse::render::events::Events;
 use tcplapse::render::json::Json;
+use tcplapse::render::socket_table::{Layout, Sockets};
 use tcplapse::render::style::Palette;
-use tcplapse::render::table::{Layout, Sockets};
 use tcplapse::view::Record;
 
 const RECORDS: usize = 1000;

@@ -9,7 +9,7 @@ use crate::render::Renderer;
 use crate::render::cell::Names;
 use crate::settings::Print;
 use crate::view::Record;
-use crate::view::conversation::paired;
+use crate::view::pairing::paired;
 use std::io;
 
 /// Bytes that wait at most for a reader who is given more: sentences are few, and whoever calls for

@@ -15,7 +15,7 @@ use crate::settings::{Print, Settings};
 use crate::signals::{Stop, is_ignored};
 use crate::tcp::state::State;
 use crate::view::Record;
-use crate::view::timeline::Lives;
+use crate::view::life::Lives;
 use child::{Child, SIGNALS};
 use rustix::process::{getpid, set_child_subreaper};
 use std::io::{self, IsTerminal};

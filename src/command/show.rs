@@ -14,7 +14,7 @@ use crate::monitor::Monitor;
 use crate::rules::alerts::Alarm;
 use crate::settings::Settings;
 use crate::signals::Stop;
-use crate::view::timeline::Lives;
+use crate::view::life::Lives;
 use std::io::{self, IsTerminal};
 
 /// What is shown.

@@ -6,11 +6,11 @@ use crate::model::process::Attribution;
 use crate::monitor::Monitor;
 use crate::settings::Print;
 use crate::view::Record;
-use crate::view::conversation::{Conversations, paired};
 use crate::view::diagram::Diagram;
 use crate::view::event::EventRecord;
+use crate::view::life::{LifeRecord, Lives};
+use crate::view::pairing::{Conversations, paired};
 use crate::view::socket::SocketRecord;
-use crate::view::timeline::{LifeRecord, Lives};
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! `explain` in sentences: a state, or the ways from one state to another. What is legal comes from
-//! the table of edges, what it means from the lore.
+//! the table of edges, what it means from `tcp::docs`.
 
-use super::prose::{highlight, wrap};
 use super::style::Palette;
+use super::wrap::{highlight, wrap};
 use crate::tcp::docs::{self, Lore};
 use crate::tcp::edge::{Authority, EDGES, Edge, Side, leaving};
 use crate::tcp::path::{Between, Proof, between, ways};

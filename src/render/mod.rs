@@ -1,17 +1,16 @@
 //! Records to bytes: text, JSON Lines, CSV. Pure: what is written where is not decided here.
 
-pub mod board;
 pub mod cell;
 pub mod csv;
 pub mod diagram;
 pub mod events;
 pub mod explain;
 pub mod json;
-pub mod prose;
 mod sentence;
+pub mod socket_table;
 pub mod style;
-pub mod table;
 pub mod timeline;
+pub mod wrap;
 
 use crate::view::Record;
 use cell::Names;

@@ -7,7 +7,7 @@ use crate::model::event::{End, Verdict};
 use crate::model::process::OwnerSource;
 use crate::tcp::state::State;
 use crate::view::event::Owner;
-use crate::view::timeline::{Evidence, LifeRecord};
+use crate::view::life::{Evidence, LifeRecord};
 use std::time::Duration;
 
 /// A shorter stay is worth no sentence.

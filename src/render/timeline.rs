@@ -2,15 +2,15 @@
 //! bar as long as its share of the longest. Both ends of one connection stand in two lanes.
 
 use super::cell::{Clock, Names, duration, endpoint, owner};
-use super::prose::wrap;
 use super::sentence::{Sides, process, remark, summary};
 use super::style::{Palette, style_of};
+use super::wrap::wrap;
 use super::{Renderer, lost_sentence};
 use crate::model::event::End;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::Record;
-use crate::view::timeline::{Evidence, LifeRecord, Step};
+use crate::view::life::{Evidence, LifeRecord, Step};
 use unicode_width::UnicodeWidthStr;
 
 const INDENT: &str = "  ";

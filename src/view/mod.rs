@@ -1,11 +1,11 @@
 //! What is shown: records made of conclusions and readings. Pure.
 
 pub mod alert;
-pub mod conversation;
 pub mod diagram;
 pub mod event;
+pub mod life;
+pub mod pairing;
 pub mod socket;
-pub mod timeline;
 
 use crate::model::reading::Lost;
 
@@ -22,7 +22,7 @@ pub enum Record {
     /// A socket as it is now.
     Socket(Box<socket::SocketRecord>),
     /// The life of a socket.
-    Life(Box<timeline::LifeRecord>),
+    Life(Box<life::LifeRecord>),
     /// How often the edges of the diagram were walked.
     Diagram(Box<diagram::Diagram>),
     /// Readings were lost.

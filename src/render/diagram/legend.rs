@@ -1,9 +1,8 @@
 //! What stands beside or below the drawing, all of it out of the table of edges and the counts.
 
-use super::layout;
-use super::short;
-use crate::render::prose::wrap;
+use super::{layout, short};
 use crate::render::style::{Palette, style_of};
+use crate::render::wrap::wrap;
 use crate::tcp::edge::{Edge, Side};
 use crate::view::diagram::{Diagram, Walks};
 use unicode_width::UnicodeWidthStr;

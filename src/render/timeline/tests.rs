@@ -3,8 +3,8 @@ use crate::model::event::Verdict;
 use crate::model::reading::{Lost, LostReason};
 use crate::render::cell::TimeFormat;
 use crate::tcp::state::State::{CloseWait, Closed, Established, LastAck, Listen, SynRecv, SynSent};
-use crate::view::conversation::paired;
-use crate::view::timeline::tests::{Story, client, server, stamp};
+use crate::view::life::tests::{Story, client, server, stamp};
+use crate::view::pairing::paired;
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 

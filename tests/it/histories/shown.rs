@@ -13,10 +13,10 @@ use tcplapse::monitor::Monitor;
 use tcplapse::owner::recorded::Register;
 use tcplapse::signals::Stop;
 use tcplapse::source::Source;
-use tcplapse::view::conversation::Conversations;
 use tcplapse::view::diagram::Diagram;
 use tcplapse::view::event::EventRecord;
-use tcplapse::view::timeline::Lives;
+use tcplapse::view::life::Lives;
+use tcplapse::view::pairing::Conversations;
 
 /// A history as a source: what the monitor asks is answered by its next reading.
 struct Played {

@@ -1,7 +1,7 @@
 //! Both ends of a connection within this machine, told as one: the end that is over first waits
 //! for the other.
 
-use super::timeline::LifeRecord;
+use super::life::LifeRecord;
 use crate::model::event::{End, LifeId};
 use crate::model::socket::Ends;
 use crate::model::time::Stamp;

@@ -1,9 +1,9 @@
 //! The sockets there are now, longest in their state first: a table for a pipe, or a frame that
 //! fits a terminal and is drawn again with every reading.
 
-use super::cell::{Clock, Names, duration, endpoint, owner, timer};
-use super::style::{Palette, style_of};
-use super::{Renderer, Size, beside};
+use crate::render::cell::{Clock, Names, duration, endpoint, owner, timer};
+use crate::render::style::{Palette, style_of};
+use crate::render::{Renderer, Size, beside};
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;

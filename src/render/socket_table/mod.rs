@@ -1,5 +1,7 @@
 //! Sockets as a table: drawn to fit a terminal, or streamed as plain aligned columns.
 
+pub mod board;
+
 use super::cell::{Names, endpoint, held, owner, timer};
 use super::style::{Palette, style_of};
 use super::{Renderer, beside};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::tcp::state::State::{CloseWait, Closed, Established};
-use crate::view::timeline::tests::{Story, client, server, stamp};
+use crate::view::life::tests::{Story, client, server, stamp};
 
 fn ids(lives: &[LifeRecord]) -> Vec<(u64, Option<u64>)> {
     let number = |life: &LifeRecord| life.socket.id.number;
