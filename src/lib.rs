@@ -21,6 +21,7 @@ mod file_watch;
 pub mod filter;
 pub mod model;
 pub mod monitor;
+mod output;
 pub mod owner;
 pub mod recorder;
 pub mod recording;

@@ -1,13 +1,14 @@
 //! `check`: watches for a while, and prints the sockets that are stuck, too many or growing in
 //! number.
 
-use super::output::Output;
-use super::ready::Ready;
-use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
+use super::{die_as_a_shell_reports, hint, monitor, stop};
 use crate::error::{Error, Result};
 use crate::model::event::Standing;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{PATIENCE, Unseen};
+use crate::output::Output;
+use crate::output::ready::Ready;
+use crate::output::stderr::tell;
 use crate::rules::check::{Judge, Open};
 use crate::settings::check::Check;
 use crate::signals::Stop;

@@ -1,8 +1,8 @@
 //! `explain`: what a state or a change means; without an argument, the diagram of what is legal.
 
-use super::terminal;
 use crate::cli::{DrawingName, Explain};
 use crate::error::{Error, Result};
+use crate::output::tty;
 use crate::render::diagram::{self, Drawing};
 use crate::render::explain;
 use crate::tcp::state::State;
@@ -14,7 +14,7 @@ use std::io::{self, Write};
 /// # Errors
 /// A state that there is not, or output that cannot be written.
 pub fn run(asked: &Explain) -> Result<()> {
-    let (palette, width) = (terminal::palette(asked.color), terminal::width_or_80());
+    let (palette, width) = (tty::palette(asked.color), tty::width_or_80());
     let states: Vec<State> = asked.states.iter().map(|name| state(name)).collect::<Result<_>>()?;
     let drawing = drawing(asked.format);
     let text = match states[..] {

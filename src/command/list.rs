@@ -1,9 +1,10 @@
 //! `list`: one snapshot as a table.
 
-use super::output::Output;
-use super::{die_as_a_shell_reports, monitor_of, sources, stop, tell};
+use super::{die_as_a_shell_reports, monitor_of, open_source, stop};
 use crate::cli::ViewName;
 use crate::error::{Error, Result};
+use crate::output::Output;
+use crate::output::stderr::tell;
 use crate::settings::Settings;
 use crate::view::Record;
 
@@ -18,7 +19,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     }
     die_as_a_shell_reports()?;
     let stop = stop(settings, None)?;
-    let mut monitor = monitor_of(sources::open_for_a_look(settings)?, settings)?;
+    let mut monitor = monitor_of(open_source::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
     monitor.look_once(&stop)?;
     let records = monitor.sockets().map(|socket| Record::Socket(Box::new(socket)));

@@ -1,28 +1,20 @@
-//! One file per command, each a table of contents. Only here and in `main` is anything written.
+//! One file per command, each a table of contents. `follow` is the loop of the commands that show
+//! a run, `open_source` opens the source that the settings name.
 
 pub mod check;
 pub mod explain;
+mod follow;
 pub mod list;
-mod live;
-mod names;
-mod outbox;
-pub mod output;
-mod ready;
+mod open_source;
 pub mod replay;
-mod reports;
 pub mod run;
-mod screen;
-mod show;
-mod sink;
-mod sources;
-pub mod terminal;
-mod views;
 pub mod wait;
 pub mod watch;
 
 use crate::cli::Options;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
+use crate::output::stderr::tell;
 use crate::owner::recorded::Register;
 use crate::owner::scan::Scan;
 use crate::recorder::Recorder;
@@ -60,7 +52,7 @@ fn hint(settings: &Settings) {
 
 /// The monitor that the settings ask for.
 fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
-    monitor_of(sources::open(settings)?, settings)
+    monitor_of(open_source::open(settings)?, settings)
 }
 
 /// The monitor of a source. Where the run is recorded, it acts on what the recording says.
@@ -84,16 +76,4 @@ fn die_as_a_shell_reports() -> Result<()> {
             .map_err(|cause| Error::System { what: "catch signals", cause })?;
     }
     Ok(())
-}
-
-/// Tells the user something on standard error, where records never go.
-fn tell(sentences: impl IntoIterator<Item = String>) {
-    // Nobody is left to be told that standard error is closed.
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), &lines(sentences));
-}
-
-/// Sentences as they stand on standard error.
-fn lines(sentences: impl IntoIterator<Item = String>) -> Vec<u8> {
-    let line = |sentence| format!("tcplapse: {sentence}\n").into_bytes();
-    sentences.into_iter().flat_map(line).collect()
 }

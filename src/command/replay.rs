@@ -1,6 +1,6 @@
 //! `replay`: a recording, shown as the run would have been.
 
-use super::show::{Run, show};
+use super::follow::{Run, show};
 use super::{checked, stop};
 use crate::cli::ReplayOptions;
 use crate::error::Result;

@@ -1,15 +1,14 @@
 //! `run`: a command, and the story of the sockets of it and of all that it starts.
 
-use super::live::Turn;
-use super::output::Output;
-use super::reports::{Reports, report};
-use super::sink::Sink;
-use super::views::{self, Now, View};
-use super::{monitor, tell};
+use super::monitor;
 use crate::cli::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::event::News;
 use crate::monitor::Monitor;
+use crate::output::Output;
+use crate::output::queue::live::Turn;
+use crate::output::stderr::{Reports, Sink, report, tell};
+use crate::output::views::{self, Now, View};
 use crate::settings::run::{Errand, checked};
 use crate::settings::{Print, Settings};
 use crate::signals::{Stop, is_ignored};

@@ -1,10 +1,11 @@
 //! `wait`: until a condition on matching sockets holds.
 
-use super::ready::Ready;
-use super::{die_as_a_shell_reports, hint, monitor, stop, tell};
+use super::{die_as_a_shell_reports, hint, monitor, stop};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{PATIENCE, Unseen, hidden};
+use crate::output::ready::Ready;
+use crate::output::stderr::tell;
 use crate::rules::condition::{Census, Condition};
 use crate::settings::wait::Wait;
 use std::io::{self, IsTerminal};

@@ -1,9 +1,9 @@
 //! `watch`: the sockets there are, then every transition, until the run is over.
 
-use super::ready::Ready;
-use super::show::{Run, show};
+use super::follow::{Run, show};
 use super::{monitor, stop};
 use crate::error::Result;
+use crate::output::ready::Ready;
 use crate::settings::Settings;
 
 /// Watches until Ctrl-C, SIGTERM, `--for`, `-m` or the end of the reader.

@@ -2,6 +2,8 @@
 //! goes on. A thread, since a write may block whatever poll(2) said before: a terminal promises
 //! room for a byte, and O_NONBLOCK would be set for all who share the stream.
 
+pub(crate) mod live;
+
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;

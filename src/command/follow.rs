@@ -1,16 +1,15 @@
 //! The loop of every command that shows a run: readings in, records of the chosen view out.
 
-use super::lines;
-use super::live::Turn;
-use super::output::Output;
-use super::ready::Ready;
-use super::reports::{Reports, report};
-use super::screen::Screen;
-use super::views::{self, Now, View};
 use crate::cli::{FormatName, ViewName};
 use crate::error::Result;
 use crate::model::event::News;
 use crate::monitor::Monitor;
+use crate::output::Output;
+use crate::output::queue::live::Turn;
+use crate::output::ready::Ready;
+use crate::output::screen::Screen;
+use crate::output::stderr::{Reports, lines, report};
+use crate::output::views::{self, Now, View};
 use crate::rules::alerts::Alarm;
 use crate::settings::Settings;
 use crate::signals::Stop;

@@ -1,29 +1,34 @@
 //! Standard output: records in the chosen format, flushed as they come, at most as many as asked.
 
-use super::live::{Live, Turn};
-use super::names::Resolver;
-use super::outbox::pieces;
-use super::sink::Sink;
-use super::terminal;
+pub(crate) mod queue;
+pub(crate) mod ready;
+mod renderers;
+mod resolver;
+pub(crate) mod screen;
+pub(crate) mod stderr;
+pub(crate) mod tty;
+pub(crate) mod views;
+
 use crate::cli::{FormatName, ViewName};
 use crate::error::{Error, Result};
-use crate::render::cell::{Clock, Names};
+use crate::render::cell::Names;
 use crate::render::csv::Csv;
-use crate::render::diagram::{Drawing, Picture};
-use crate::render::events::Events;
+use crate::render::diagram::Drawing;
 use crate::render::json::Json;
-use crate::render::socket_table::board::Board;
 use crate::render::socket_table::{Layout, Sockets};
-use crate::render::timeline::Timeline;
 use crate::render::{Renderer, Size};
 use crate::settings::Print;
 use crate::signals::{Stop, Wake};
 use crate::view::Record;
-use jiff::tz::TimeZone;
+use queue::live::{Live, Turn};
+use queue::pieces;
+use renderers::{board, events, picture, timeline};
+use resolver::Resolver;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::Duration;
+use stderr::Sink;
 
 /// Sentences remembered so that each is told once: those of alerts differ by their time, and a run
 /// may last for months.
@@ -38,7 +43,7 @@ const PART_OF_TEXT: usize = 4096;
 const PART: usize = 256;
 
 /// Where records go.
-pub struct Output {
+pub(crate) struct Output {
     renderer: Box<dyn Renderer>,
     /// So many records are laid out together.
     part: usize,
@@ -56,7 +61,7 @@ pub struct Output {
 impl Output {
     /// The chosen view in the chosen format. Names may take a part of the interval, so that the
     /// next poll is never late for them.
-    pub fn of_view(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
+    pub(crate) fn of_view(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
         let part = match print.view {
             ViewName::Events | ViewName::Timeline => PART_OF_TEXT,
             ViewName::Table | ViewName::Diagram => usize::MAX,
@@ -74,27 +79,32 @@ impl Output {
     ///
     /// # Errors
     /// What the system refuses.
-    pub fn go_live(&mut self, interval: Duration, stop: &Stop) -> Result<()> {
+    pub(crate) fn go_live(&mut self, interval: Duration, stop: &Stop) -> Result<()> {
         self.live = Some(Live::open(interval, stop)?);
         Ok(())
     }
 
     /// The lives of a command's sockets in the chosen format. What goes to standard error is written
     /// when no poll follows.
-    pub fn of_command(print: &Print, max: Option<u64>, interval: Duration, sink: &Sink) -> Self {
+    pub(crate) fn of_command(
+        print: &Print,
+        max: Option<u64>,
+        interval: Duration,
+        sink: &Sink,
+    ) -> Self {
         let patience = if sink.is_shared() { PATIENCE } else { interval / 2 };
         Self::new(print, max, patience, PART_OF_TEXT, || Box::new(sink.timeline(print)))
     }
 
     /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
-    pub fn sockets(print: &Print, max_count: Option<u64>, held: bool) -> Self {
+    pub(crate) fn sockets(print: &Print, max_count: Option<u64>, held: bool) -> Self {
         let layout = || Layout {
-            palette: terminal::palette(print.color),
+            palette: tty::palette(print.color),
             header: print.header,
             extended: print.extended,
             timers: print.timers,
             held,
-            width: terminal::width(),
+            width: tty::width(),
         };
         let table = || Box::new(Sockets::new(layout()));
         Self::new(print, max_count, PATIENCE, PART_OF_TEXT, || table())
@@ -139,7 +149,7 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn begin(&mut self, stop: &Stop) -> Result<()> {
+    pub(crate) fn begin(&mut self, stop: &Stop) -> Result<()> {
         let head = self.renderer.begin();
         match &self.live {
             Some(live) => live.push(head),
@@ -148,7 +158,7 @@ impl Output {
     }
 
     /// How many records have been written.
-    pub const fn written(&self) -> u64 {
+    pub(crate) const fn written(&self) -> u64 {
         self.written
     }
 
@@ -157,7 +167,7 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn write(
+    pub(crate) fn write(
         &mut self,
         records: impl IntoIterator<Item = Record>,
         stop: &Stop,
@@ -180,7 +190,7 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn stream(
+    pub(crate) fn stream(
         &mut self,
         records: impl IntoIterator<Item = Record>,
         turn: Turn,
@@ -212,7 +222,7 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn write_all(
+    pub(crate) fn write_all(
         &mut self,
         records: impl IntoIterator<Item = Record>,
         stop: &Stop,
@@ -228,14 +238,14 @@ impl Output {
     }
 
     /// The records to come are of this reading: names may not make the next one late.
-    pub fn begin_turn(&mut self, turn: Turn) {
+    pub(crate) fn begin_turn(&mut self, turn: Turn) {
         if let Some(resolver) = &mut self.resolver {
             resolver.begin(turn);
         }
     }
 
     /// No reading follows: what is still to be written may wait for its names anew.
-    pub fn begin_rest(&mut self) {
+    pub(crate) fn begin_rest(&mut self) {
         if let Some(resolver) = &mut self.resolver {
             resolver.begin_rest();
         }
@@ -246,7 +256,7 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn finish(&mut self, stop: &Stop) -> Result<bool> {
+    pub(crate) fn finish(&mut self, stop: &Stop) -> Result<bool> {
         self.begin_rest();
         let Some(mut live) = self.live.take() else { return Ok(true) };
         let lost = live.lost().map(|lost| self.bytes(vec![Record::Lost(lost)]));
@@ -259,7 +269,7 @@ impl Output {
     }
 
     /// Records as they are written, as far as they are wanted.
-    pub fn bytes(&mut self, mut records: Vec<Record>) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, mut records: Vec<Record>) -> Vec<u8> {
         self.set_aside(&mut records);
         if let Some(left) = &mut self.left {
             records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -287,12 +297,12 @@ impl Output {
     }
 
     /// The lines of a frame that shows these records.
-    pub fn frame(&mut self, records: &[Record], size: Size) -> Vec<String> {
+    pub(crate) fn frame(&mut self, records: &[Record], size: Size) -> Vec<String> {
         self.renderer.frame(records, &names_for(&mut self.resolver, records), size)
     }
 
     /// What is to be told beside the records, on standard error.
-    pub fn asides(&mut self) -> Vec<String> {
+    pub(crate) fn asides(&mut self) -> Vec<String> {
         std::mem::take(&mut self.asides)
     }
 }
@@ -305,38 +315,9 @@ fn names_for<'n>(resolver: &'n mut Option<Resolver>, records: &[Record]) -> Cow<
     }
 }
 
-fn events(print: &Print) -> Events {
-    let width = terminal::width().map(usize::from);
-    Events::new(clock(print), terminal::palette(print.color), print.header, width)
-}
-
-fn timeline(print: &Print) -> Timeline {
-    let width = terminal::width().map(usize::from);
-    Timeline { clock: clock(print), palette: terminal::palette(print.color), width }
-}
-
-fn board(print: &Print) -> Board {
-    Board {
-        clock: clock(print),
-        palette: terminal::palette(print.color),
-        header: print.header,
-        extended: print.extended,
-        timers: print.timers,
-    }
-}
-
-fn picture(print: &Print, drawing: Drawing) -> Picture {
-    Picture { drawing, palette: terminal::palette(print.color), width: terminal::width_or_80() }
-}
-
-pub(super) fn clock(print: &Print) -> Clock {
-    let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
-    Clock { format: print.time, zone, start: None }
-}
-
 /// Writes piece by piece, so that a reader who has stopped reading cannot keep the run from its
 /// end; false if it had to end before everything was written.
-pub(super) fn write_out(bytes: &[u8], stop: &Stop) -> Result<bool> {
+fn write_out(bytes: &[u8], stop: &Stop) -> Result<bool> {
     let mut stdout = io::stdout().lock();
     for piece in pieces(bytes) {
         if stop.wait_writable()? == Wake::Stop {

@@ -18,16 +18,16 @@ use std::time::Duration;
 const FADING: Duration = Duration::from_secs(2);
 
 /// What a view may ask when there is news.
-pub(super) struct Now<'m, 'f> {
+pub(crate) struct Now<'m, 'f> {
     /// Who reads: knows the sockets there are.
-    pub(super) monitor: &'m mut Monitor<'f>,
+    pub(crate) monitor: &'m mut Monitor<'f>,
     /// The lives so far, and those that the news ended.
-    pub(super) lives: &'m mut Lives,
+    pub(crate) lives: &'m mut Lives,
 }
 
 /// One way to show a run. A stream gives records as they come; a picture gives what it shows when
 /// it is drawn: again and again on a terminal, once at the end of the run in a pipe.
-pub(super) trait View {
+pub(crate) trait View {
     /// Takes in the news of one reading; returns what a stream prints of them.
     fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>) -> Vec<Record>;
 
@@ -51,7 +51,7 @@ pub(super) trait View {
 }
 
 /// The view that the settings ask for; a diagram is full with `max_count` events.
-pub(super) fn open(print: &Print, max_count: Option<u64>) -> Box<dyn View> {
+pub(crate) fn open(print: &Print, max_count: Option<u64>) -> Box<dyn View> {
     match print.view {
         ViewName::Events => Box::new(Events),
         ViewName::Timeline => Box::new(Timeline::new(print.format == FormatName::Text)),
@@ -62,7 +62,7 @@ pub(super) fn open(print: &Print, max_count: Option<u64>) -> Box<dyn View> {
 
 impl Now<'_, '_> {
     /// The lives that go on.
-    pub(super) fn open_lives(&mut self) -> Vec<LifeRecord> {
+    pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
         let wanted: HashSet<LifeId> = self.monitor.standings().map(|now| now.life).collect();
         let lives = self.monitor.lives().into_iter();
@@ -243,7 +243,7 @@ impl View for Counts {
 }
 
 /// All that a picture tells between the times it is drawn.
-pub(super) fn losses(news: Vec<News>) -> Vec<Record> {
+pub(crate) fn losses(news: Vec<News>) -> Vec<Record> {
     let lost = |news| match news {
         News::Lost(lost) => Some(Record::Lost(lost)),
         News::Told(_) => None,

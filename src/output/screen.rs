@@ -2,9 +2,9 @@
 //! frames are left out, and what is to be told beside them waits. It is left as it was found, whichever way the run
 //! ends: by itself, by an error, by a panic or by a stop from the keyboard.
 
-use super::outbox::{Outbox, Patience};
-use super::reports::{MOST, Reports};
-use super::terminal;
+use super::queue::{Outbox, Patience};
+use super::stderr::{MOST, Reports};
+use super::tty;
 use crate::error::Result;
 use crate::render::Size;
 use crate::signals::Stop;
@@ -28,7 +28,7 @@ const END: &str = "\x1b[?2026l";
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// The terminal while it is drawn on.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     state: Arc<Mutex<State>>,
     outbox: Outbox,
     /// What it shows; nothing after it was changed by others.
@@ -52,8 +52,8 @@ impl Screen {
     ///
     /// # Errors
     /// Signals that cannot be caught.
-    pub(super) fn open(stop: &Stop) -> Result<Option<Self>> {
-        if !terminal::can_be_drawn_on() {
+    pub(crate) fn open(stop: &Stop) -> Result<Option<Self>> {
+        if !tty::can_be_drawn_on() {
             return Ok(None);
         }
         stop.mind_terminal()?;
@@ -74,15 +74,15 @@ impl Screen {
     }
 
     /// The room for a frame.
-    pub(super) fn size() -> Size {
-        terminal::size()
+    pub(crate) fn size() -> Size {
+        tty::size()
     }
 
     /// Shows a frame, unless the terminal has not taken the one before: then it gets a later one.
     ///
     /// # Errors
     /// The terminal cannot be written.
-    pub(super) fn draw(&mut self, lines: &[String]) -> Result<()> {
+    pub(crate) fn draw(&mut self, lines: &[String]) -> Result<()> {
         self.is_behind = self.outbox.waiting() > 0;
         if self.is_behind {
             return Ok(());
@@ -106,7 +106,7 @@ impl Screen {
     }
 
     /// Has something stand on the terminal once the run is over, as soon as it can be written.
-    pub(super) fn tell(&mut self, text: Vec<u8>) {
+    pub(crate) fn tell(&mut self, text: Vec<u8>) {
         if self.untold.len() < MOST {
             self.untold.extend(text);
         }
@@ -118,7 +118,7 @@ impl Screen {
     }
 
     /// Gives the terminal back for good; what could not be told on it meanwhile.
-    pub(super) fn close(mut self) -> Vec<u8> {
+    pub(crate) fn close(mut self) -> Vec<u8> {
         std::mem::take(&mut self.untold)
     }
 
@@ -136,7 +136,7 @@ impl Screen {
     }
 
     /// Stops the process as the keyboard asked for, and goes on when it is continued.
-    pub(super) fn suspend(&mut self) {
+    pub(crate) fn suspend(&mut self) {
         // Where that fails, the run goes on.
         self.aside(|| drop(emulate_default_handler(SIGTSTP)));
     }

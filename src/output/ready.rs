@@ -11,7 +11,7 @@ const READY: &[u8] = b"ready\n";
 
 /// Where the end of the first poll is announced. It has to be opened before the program opens
 /// descriptors of its own, which could have the number that was asked for.
-pub(super) struct Ready(Option<Target>);
+pub(crate) struct Ready(Option<Target>);
 
 enum Target {
     /// Descriptor 2, whatever it is: a socket cannot be opened by name.
@@ -25,7 +25,7 @@ impl Ready {
     ///
     /// # Errors
     /// `Error::Usage` where the descriptor is not open for writing, or nobody reads it.
-    pub(super) fn open(fd: Option<u32>) -> Result<Self> {
+    pub(crate) fn open(fd: Option<u32>) -> Result<Self> {
         let target = match fd {
             None => None,
             Some(2) => Some(Target::Stderr),
@@ -46,7 +46,7 @@ impl Ready {
     }
 
     /// Writes `ready`. A reader that has gone is not an error: only the announcement was for it.
-    pub(super) fn announce(self) {
+    pub(crate) fn announce(self) {
         let _ = match self.0 {
             None => Ok(()),
             Some(Target::Stderr) => io::stderr().write_all(READY),

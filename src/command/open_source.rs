@@ -1,8 +1,8 @@
 //! The source that the settings name, or the best of them.
 
-use super::tell;
 use crate::cli::SourceName;
 use crate::error::{Error, Result};
+use crate::output::stderr::tell;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
 use crate::source::netlink::Netlink;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::command::outbox::tests::Reader;
+use crate::output::queue::tests::Reader;
 use crate::render::Renderer;
 use crate::render::cell::Names;
 use crate::render::json::Json;

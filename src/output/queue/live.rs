@@ -1,7 +1,7 @@
 //! The stream of a live run, whose reader is not waited for: no poll is late because he is slow, and
 //! what he has not read does not grow without bound.
 
-use super::outbox::{Outbox, Patience};
+use super::{Outbox, Patience};
 use crate::error::Result;
 use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
@@ -20,7 +20,7 @@ const MANY: usize = 1 << 20;
 
 /// Records of which reading are to be written.
 #[derive(Debug, Clone, Copy)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// When it ended.
     pub at: Stamp,
     /// When the next one is due, as far as that is known.
@@ -31,13 +31,13 @@ pub struct Turn {
 
 impl Turn {
     /// That of the last reading.
-    pub(super) fn of(monitor: &Monitor<'_>) -> Self {
+    pub(crate) fn of(monitor: &Monitor<'_>) -> Self {
         Self { at: monitor.read_at(), due: monitor.due(), goes_on: monitor.has_more() }
     }
 }
 
 /// Records on their way to a reader who may be slow.
-pub(super) struct Live {
+pub(crate) struct Live {
     outbox: Outbox,
     /// The time between two readings.
     interval: Duration,
@@ -54,14 +54,14 @@ impl Live {
     ///
     /// # Errors
     /// What the system refuses.
-    pub(super) fn open(interval: Duration, stop: &Stop) -> Result<Self> {
+    pub(crate) fn open(interval: Duration, stop: &Stop) -> Result<Self> {
         let outbox = Outbox::to(&io::stdout(), stop.waker()?)?;
         Ok(Self { outbox, interval, most: MOST, deadline: None, lost: None })
     }
 
     /// Until when the records of one reading, which may come in portions, may wait for room. Names
     /// may take half of an interval, looking and laying out take their part, too.
-    pub(super) fn deadline(&mut self, turn: Turn) -> Instant {
+    pub(crate) fn deadline(&mut self, turn: Turn) -> Instant {
         if let Some((at, deadline)) = self.deadline
             && at == turn.at
         {
@@ -75,12 +75,12 @@ impl Live {
     }
 
     /// Lets the reader take what is there, before more of the same reading is made.
-    pub(super) fn let_read(&self, deadline: Instant) {
+    pub(crate) fn let_read(&self, deadline: Instant) {
         self.outbox.wait_below(MANY.min(self.most), deadline);
     }
 
     /// The records if there is room for them, behind the loss of those that found none.
-    pub(super) fn admit(&mut self, records: Vec<Record>, at: Stamp) -> Option<Vec<Record>> {
+    pub(crate) fn admit(&mut self, records: Vec<Record>, at: Stamp) -> Option<Vec<Record>> {
         // Once something is lost it is not records in turn with losses, but one long gap.
         let room = if self.lost.is_some() { self.most / 2 } else { self.most };
         if self.outbox.waiting() < room {
@@ -98,7 +98,7 @@ impl Live {
     }
 
     /// What was lost and not told yet.
-    pub(super) const fn lost(&mut self) -> Option<Lost> {
+    pub(crate) const fn lost(&mut self) -> Option<Lost> {
         self.lost.take()
     }
 
@@ -106,7 +106,7 @@ impl Live {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(super) fn push(&self, bytes: Vec<u8>) -> Result<()> {
+    pub(crate) fn push(&self, bytes: Vec<u8>) -> Result<()> {
         self.outbox.push(bytes)
     }
 
@@ -116,7 +116,7 @@ impl Live {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(super) fn finish(self, stop: &Stop) -> Result<usize> {
+    pub(crate) fn finish(self, stop: &Stop) -> Result<usize> {
         // The one that ended the run does not count as another.
         stop.take_signal()?;
         let mut has_to_end = stop.is_interrupted() || stop.is_time_over();

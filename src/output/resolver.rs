@@ -1,7 +1,7 @@
 //! Names of hosts, services and users. They are asked for in a thread of their own: a name server
 //! may take seconds, and polling does not wait for it.
 
-use super::live::Turn;
+use super::queue::live::Turn;
 use crate::model::escape::{escape, one_word};
 use crate::model::socket::Endpoint;
 use crate::model::time::Stamp;

@@ -7,13 +7,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 const LONG: Duration = Duration::from_secs(20);
 
 /// A reader who takes a piece for every permit, and everything once nobody gives permits any more.
-pub(in crate::command) struct Reader {
+pub(in crate::output) struct Reader {
     permits: Receiver<()>,
     read: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Reader {
-    pub(in crate::command) fn new() -> (Sender<()>, Arc<Mutex<Vec<u8>>>, Self) {
+    pub(in crate::output) fn new() -> (Sender<()>, Arc<Mutex<Vec<u8>>>, Self) {
         let ((permit, permits), read) = (channel(), Arc::default());
         (permit, Arc::clone(&read), Self { permits, read })
     }

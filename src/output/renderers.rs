@@ -1,0 +1,39 @@
+//! The renderer of each view, as the flags ask for it.
+
+use super::tty;
+use crate::render::cell::Clock;
+use crate::render::diagram::{Drawing, Picture};
+use crate::render::events::Events;
+use crate::render::socket_table::board::Board;
+use crate::render::timeline::Timeline;
+use crate::settings::Print;
+use jiff::tz::TimeZone;
+
+pub(super) fn events(print: &Print) -> Events {
+    let width = tty::width().map(usize::from);
+    Events::new(clock(print), tty::palette(print.color), print.header, width)
+}
+
+pub(super) fn timeline(print: &Print) -> Timeline {
+    let width = tty::width().map(usize::from);
+    Timeline { clock: clock(print), palette: tty::palette(print.color), width }
+}
+
+pub(super) fn board(print: &Print) -> Board {
+    Board {
+        clock: clock(print),
+        palette: tty::palette(print.color),
+        header: print.header,
+        extended: print.extended,
+        timers: print.timers,
+    }
+}
+
+pub(super) fn picture(print: &Print, drawing: Drawing) -> Picture {
+    Picture { drawing, palette: tty::palette(print.color), width: tty::width_or_80() }
+}
+
+pub(super) fn clock(print: &Print) -> Clock {
+    let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
+    Clock { format: print.time, zone, start: None }
+}
