@@ -1,7 +1,8 @@
 //! The renderer of each view, as the flags ask for it.
 
 use super::tty;
-use crate::render::cell::Clock;
+use crate::cli::TimeName;
+use crate::render::cell::{Clock, TimeFormat};
 use crate::render::diagram::{Drawing, Picture};
 use crate::render::events::Events;
 use crate::render::socket_table::board::Board;
@@ -35,5 +36,14 @@ pub(super) fn picture(print: &Print, drawing: Drawing) -> Picture {
 
 pub(super) fn clock(print: &Print) -> Clock {
     let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
-    Clock { format: print.time, zone, start: None }
+    Clock { format: time_format(print.time), zone, start: None }
+}
+
+const fn time_format(name: TimeName) -> TimeFormat {
+    match name {
+        TimeName::Clock => TimeFormat::Clock,
+        TimeName::Rfc3339 => TimeFormat::Rfc3339,
+        TimeName::Epoch => TimeFormat::Epoch,
+        TimeName::Elapsed => TimeFormat::Elapsed,
+    }
 }

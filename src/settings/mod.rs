@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::filter::addr::AddrFilter;
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
-use crate::render::cell::TimeFormat;
 use crate::values::{duration, pid, ports, regex, states, usage, user};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -75,7 +74,7 @@ pub struct Print {
     pub resolve: bool,
     pub header: bool,
     pub color: ColorName,
-    pub time: TimeFormat,
+    pub time: TimeName,
     pub utc: bool,
 }
 
@@ -106,7 +105,7 @@ impl Settings {
                 resolve: print.resolve,
                 header: !print.no_header,
                 color: print.color,
-                time: time_format(print.time),
+                time: print.time,
                 utc: print.utc,
             },
             ready_fd: options.look.ready_fd.map(ready_fd).transpose()?,
@@ -292,15 +291,6 @@ fn ring(text: &str) -> Result<(usize, Option<String>)> {
         }
         Some(_) => usage(&format!("--ring takes a size from 16KiB to 256MiB, not '{text}'")),
         None => usage(&format!("'{text}' is no size; write --ring 1MiB or 512KiB")),
-    }
-}
-
-const fn time_format(name: TimeName) -> TimeFormat {
-    match name {
-        TimeName::Clock => TimeFormat::Clock,
-        TimeName::Rfc3339 => TimeFormat::Rfc3339,
-        TimeName::Epoch => TimeFormat::Epoch,
-        TimeName::Elapsed => TimeFormat::Elapsed,
     }
 }
 
