@@ -2,6 +2,7 @@
 //! kernel, and the only code that asks the clock.
 
 pub mod clock;
+mod namespace;
 pub mod netlink;
 pub mod poll;
 pub mod proc;

@@ -3,6 +3,7 @@
 use super::clock;
 use crate::error::{Error, Result};
 use crate::model::reading::{Lost, LostReason, Reading, Snapshot};
+use crate::model::socket_row::Observation;
 use crate::model::time::Stamp;
 use crate::settings::Pace;
 use crate::signals::{Stop, Wake};
@@ -132,6 +133,14 @@ impl Pacer {
             last.cpu += cpu;
         }
     }
+}
+
+/// The room of rows that are done with; what a burst needed is given back.
+pub(super) fn emptied(mut rows: Vec<Observation>) -> Vec<Observation> {
+    let used = rows.len();
+    rows.clear();
+    rows.shrink_to(used.saturating_mul(4));
+    rows
 }
 
 /// Whether a wait ended because there is something to do.

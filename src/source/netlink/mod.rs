@@ -5,8 +5,8 @@ pub mod wire;
 
 use super::Source;
 use super::clock::stamp;
-use super::poll::{Pacer, goes_on};
-use super::proc::{emptied, namespace};
+use super::namespace::namespace;
+use super::poll::{Pacer, emptied, goes_on};
 use crate::error::Result;
 use crate::model::reading::{Answer, Origin, Question, Reading, Snapshot};
 use crate::model::socket::Family;

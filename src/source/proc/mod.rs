@@ -9,8 +9,9 @@ mod sockstat;
 
 use super::Source;
 use super::clock::stamp;
+use super::namespace::namespace;
 use super::netlink::client::SockDiag;
-use super::poll::Pacer;
+use super::poll::{Pacer, emptied};
 use crate::error::{Error, Result};
 use crate::model::reading::{Origin, Question, Reading, Snapshot};
 use crate::model::socket::Family;
@@ -194,14 +195,6 @@ impl Source for Proc {
     }
 }
 
-/// The room of rows that are done with; what a burst needed is given back.
-pub(super) fn emptied(mut rows: Vec<Observation>) -> Vec<Observation> {
-    let used = rows.len();
-    rows.clear();
-    rows.shrink_to(used.saturating_mul(4));
-    rows
-}
-
 fn note_bad_row(noted: &mut bool, notices: &mut Vec<String>, path: &Path, line: usize) {
     if !std::mem::replace(noted, true) {
         let path = path.display();
@@ -216,10 +209,4 @@ fn is_header(line: &[u8]) -> bool {
 /// Only procfs promises that a chunk which leaves room for a row is the last.
 fn is_procfs(file: &File) -> bool {
     fstatfs(file).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC)
-}
-
-/// The inode of the network namespace that `home/net` shows.
-pub(super) fn namespace(home: &Path) -> Option<u64> {
-    let link = std::fs::read_link(home.join("ns/net")).ok()?;
-    link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }

@@ -13,9 +13,10 @@ pub mod sockets;
 pub mod tasks;
 pub mod tracefs;
 
+use super::namespace::namespace;
 use super::netlink::Dumps;
 use super::poll::Pacer;
-use super::proc::{Proc, namespace};
+use super::proc::Proc;
 use super::{Source, clock};
 use crate::error::{Error, Result};
 use crate::model::reading::{
