@@ -14,6 +14,7 @@ use tcplapse::signals::Stop;
 use tcplapse::source::proc::Proc;
 use tcplapse::view::Record;
 use tcplapse::view::event::EventRecord;
+use tcplapse::view::socket::SocketRecord;
 use tempfile::TempDir;
 
 /// Real tables, trace records and made-up owners.
@@ -99,8 +100,9 @@ pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
         News::Lost(_) => None,
     };
     let events: Vec<Record> = news.into_iter().filter_map(event).collect();
-    let sockets: Vec<Record> =
-        monitor.sockets().map(|socket| Record::Socket(Box::new(socket))).collect();
+    let at = monitor.read_at();
+    let socket = |(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, &owner)));
+    let sockets: Vec<Record> = monitor.sockets().map(socket).collect();
     let repeat = |records: Vec<Record>| records.into_iter().cycle().take(count).collect();
     (repeat(events), repeat(sockets))
 }

@@ -9,7 +9,7 @@ use crate::monitor::hidden::{PATIENCE, Unseen};
 use crate::output::Output;
 use crate::output::ready::Ready;
 use crate::output::stderr::tell;
-use crate::rules::check::{Judge, Open};
+use crate::rules::check::{Judge, Open, Violation};
 use crate::settings::check::Check;
 use crate::signals::Stop;
 use crate::view::Record;
@@ -33,7 +33,10 @@ pub fn run(check: &Check) -> Result<bool> {
     tell(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
     let offenders = offenders(&mut monitor, check, &stop, ready)?;
     let mut output = Output::sockets(&check.settings.print, check.settings.max_count, true);
-    let records = offenders.iter().cloned().map(Box::new).map(Record::Socket);
+    let record = |Violation { socket, at, owner }: &Violation| {
+        Record::Socket(Box::new(SocketRecord::new(socket, *at, owner)))
+    };
+    let records = offenders.iter().map(record);
     match output.write_all(records, &stop) {
         // The exit status is for whoever does not read, too.
         Ok(()) | Err(Error::ReaderGone) => Ok(!offenders.is_empty()),
@@ -47,7 +50,7 @@ fn offenders(
     check: &Check,
     stop: &Stop,
     mut ready: Option<Ready>,
-) -> Result<Vec<SocketRecord>> {
+) -> Result<Vec<Violation>> {
     let mut judge = Judge::new(&check.limits);
     let mut open_looks = 0;
     loop {
@@ -67,13 +70,13 @@ fn offenders(
             judge.begin_anew();
         }
         if looks > before {
-            judge.look(now, &sockets, &mut |socket| monitor.socket(socket));
+            judge.look(now, &sockets, &mut |socket| monitor.owner_now(socket));
         }
         let over = check.duration.is_some_and(|time| judge.watched(now) >= Some(time));
         if more && !over {
             continue;
         }
-        let offenders = judge.offenders(now, &sockets, &mut |socket| monitor.socket(socket));
+        let offenders = judge.offenders(now, &sockets, &mut |socket| monitor.owner_now(socket));
         if !offenders.is_empty() {
             tell(judge.charges(&sockets));
             return Ok(offenders);

@@ -7,6 +7,7 @@ use crate::output::Output;
 use crate::output::stderr::tell;
 use crate::settings::Settings;
 use crate::view::Record;
+use crate::view::socket::SocketRecord;
 
 /// Prints the sockets there are; returns whether any matched, as grep does.
 ///
@@ -22,7 +23,10 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let mut monitor = monitor_of(open_source::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
     monitor.look_once(&stop)?;
-    let records = monitor.sockets().map(|socket| Record::Socket(Box::new(socket)));
+    let at = monitor.read_at();
+    let records = monitor
+        .sockets()
+        .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, &owner))));
     output.write_all(records, &stop)?;
     tell(monitor.notices());
     Ok(output.written() > 0)

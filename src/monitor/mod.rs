@@ -1,5 +1,5 @@
-//! The corridor: a reading in, records out. Joins the source, the tracker, the owners and the
-//! filters; knows nothing of formats.
+//! The pipeline: a reading in, news out. Joins the source, the tracker, the owners and the filters;
+//! knows nothing of records and formats.
 
 mod coverage;
 pub(crate) mod hidden;

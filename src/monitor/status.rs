@@ -8,7 +8,6 @@ use crate::model::reading::Snapshot;
 use crate::owner::Among;
 use crate::owner::table::Found;
 use crate::tcp::state::State;
-use crate::view::socket::SocketRecord;
 use std::collections::{HashMap, HashSet};
 
 /// The looks at all sockets so far: an absence needs two, since a single one may skip a row.
@@ -29,16 +28,16 @@ impl Looks {
 }
 
 impl Monitor<'_> {
-    /// The sockets that the filters ask for as they are now, by family, in the order of the kernel's
-    /// tables.
+    /// The sockets that the filters ask for as they are now, with their owners, by family, in the
+    /// order of the kernel's tables.
     /// There may be many: each is looked at when its turn comes.
-    pub fn sockets(&mut self) -> impl Iterator<Item = SocketRecord> {
+    pub fn sockets(&mut self) -> impl Iterator<Item = (Standing, Attribution)> {
         let place = |now: Standing| (now.ends.family, now.row, now.ends, now.life);
         let mut places: Vec<_> = self.standings().map(place).collect();
         places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
         places.into_iter().filter_map(|(_, _, ends, life)| {
             let now = self.tracker.standing(ends, life)?;
-            Some(self.socket(&now))
+            Some((now, self.owner_now(&now)))
         })
     }
 
@@ -73,12 +72,6 @@ impl Monitor<'_> {
     /// All that pass the filters by ends, whoever owns them.
     fn in_place(&self) -> impl Iterator<Item = Standing> {
         self.tracker.standings().filter(|now| self.filter.wants_ends(&now.ends))
-    }
-
-    /// The record of a life as it stands.
-    pub fn socket(&mut self, now: &Standing) -> SocketRecord {
-        let owner = self.owner_now(now);
-        SocketRecord::new(now, self.read_at, &owner)
     }
 
     /// Whose socket it is now.

@@ -187,7 +187,9 @@ impl View for Table {
     }
 
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let mut sockets: Vec<_> = now.monitor.sockets().collect();
+        let at = now.monitor.read_at();
+        let record = |(now, owner): (Standing, Attribution)| SocketRecord::new(&now, at, &owner);
+        let mut sockets: Vec<_> = now.monitor.sockets().map(record).collect();
         sockets.sort_by_key(|socket| std::cmp::Reverse(socket.held));
         sockets.into_iter().map(|socket| Record::Socket(Box::new(socket))).collect()
     }

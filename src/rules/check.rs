@@ -3,10 +3,10 @@
 
 use super::condition::{Census, Tally};
 use crate::model::event::{LifeId, Standing};
+use crate::model::process::Attribution;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
-use crate::view::socket::SocketRecord;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -67,7 +67,18 @@ pub struct Judge<'a> {
     exceeded: Vec<Option<u64>>,
     /// By limit: how many there were at the start, and never fewer since.
     growing: Vec<Option<u64>>,
-    offenders: BTreeMap<LifeId, SocketRecord>,
+    offenders: BTreeMap<LifeId, Violation>,
+}
+
+/// A socket that offends, as it was at a look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// The socket.
+    pub socket: Standing,
+    /// When the look ended.
+    pub at: Stamp,
+    /// Whose it was.
+    pub owner: Attribution,
 }
 
 /// What the judge was not shown.
@@ -107,21 +118,21 @@ impl<'a> Judge<'a> {
         self.growing.fill(None);
     }
 
-    /// Takes in the matching sockets of one look at all of them. `record` is asked for those that
+    /// Takes in the matching sockets of one look at all of them. `owner` is asked for those that
     /// begin to offend.
     pub fn look(
         &mut self,
         now: Stamp,
         sockets: &[Standing],
-        record: &mut impl FnMut(&Standing) -> SocketRecord,
+        owner: &mut impl FnMut(&Standing) -> Attribution,
     ) {
         self.looks += 1;
         let census = census(sockets);
-        self.find_stuck(now, sockets, record);
+        self.find_stuck(now, sockets, owner);
         for (i, limit) in self.limits.most.iter().enumerate() {
             let count = tally(&census, limit).certain;
             if count > limit.allowed && self.exceeded[i].is_none() {
-                self.charge(sockets, limit, record);
+                self.charge(now, sockets, limit, owner);
             }
             if count > limit.allowed {
                 self.exceeded[i] = self.exceeded[i].max(Some(count));
@@ -144,26 +155,26 @@ impl<'a> Judge<'a> {
         &mut self,
         now: Stamp,
         sockets: &[Standing],
-        record: &mut impl FnMut(&Standing) -> SocketRecord,
-    ) -> Vec<SocketRecord> {
+        owner: &mut impl FnMut(&Standing) -> Attribution,
+    ) -> Vec<Violation> {
         for limit in &self.limits.stuck {
             let stuck = |socket: &&Standing| is_stuck(socket, limit, now);
-            let still = sockets.iter().filter(stuck).map(|socket| (socket.life, record(socket)));
-            self.offenders.extend(still);
+            let still = sockets.iter().filter(stuck);
+            self.offenders.extend(still.map(|socket| violation(now, socket, owner)));
         }
         let census = census(sockets);
         for limit in &self.limits.most {
             if tally(&census, limit).certain > limit.allowed {
-                self.charge(sockets, limit, record);
+                self.charge(now, sockets, limit, owner);
             }
         }
         for (i, limit) in self.limits.growing.iter().enumerate() {
             if self.growing[i].is_some_and(|start| tally(&census, limit).certain > start) {
-                self.charge(sockets, limit, record);
+                self.charge(now, sockets, limit, owner);
             }
         }
-        let mut offenders: Vec<SocketRecord> = self.offenders.values().cloned().collect();
-        offenders.sort_by_key(|record| Reverse(record.held));
+        let mut offenders: Vec<Violation> = self.offenders.values().cloned().collect();
+        offenders.sort_by_key(|offender| Reverse(offender.at.since(offender.socket.since)));
         offenders
     }
 
@@ -219,12 +230,13 @@ impl<'a> Judge<'a> {
         &mut self,
         now: Stamp,
         sockets: &[Standing],
-        record: &mut impl FnMut(&Standing) -> SocketRecord,
+        owner: &mut impl FnMut(&Standing) -> Attribution,
     ) {
         for (limit, known) in self.limits.stuck.iter().zip(&mut self.stuck) {
             for socket in sockets.iter().filter(|socket| is_stuck(socket, limit, now)) {
                 if known.insert(socket.life) {
-                    self.offenders.entry(socket.life).or_insert_with(|| record(socket));
+                    let offender = self.offenders.entry(socket.life);
+                    offender.or_insert_with(|| violation(now, socket, owner).1);
                 }
             }
         }
@@ -233,14 +245,24 @@ impl<'a> Judge<'a> {
     /// All sockets in the states of a limit offend: which of them are too many nobody can tell.
     fn charge<T>(
         &mut self,
+        now: Stamp,
         sockets: &[Standing],
         limit: &Limit<T>,
-        record: &mut impl FnMut(&Standing) -> SocketRecord,
+        owner: &mut impl FnMut(&Standing) -> Attribution,
     ) {
         let there = |socket: &&Standing| !socket.missed && limit.states.contains(socket.state);
-        let charged = sockets.iter().filter(there).map(|socket| (socket.life, record(socket)));
-        self.offenders.extend(charged);
+        let charged = sockets.iter().filter(there);
+        self.offenders.extend(charged.map(|socket| violation(now, socket, owner)));
     }
+}
+
+/// A socket that offends at a look, by its life.
+fn violation(
+    at: Stamp,
+    socket: &Standing,
+    owner: &mut impl FnMut(&Standing) -> Attribution,
+) -> (LifeId, Violation) {
+    (socket.life, Violation { socket: *socket, at, owner: owner(socket) })
 }
 
 /// Whether it is proven that a socket is in its state for as long as offends: one that was found

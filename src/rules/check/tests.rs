@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::process::{Attribution, OwnerSource};
+use crate::model::process::OwnerSource;
 use crate::model::socket::{Endpoint, Ends, Family};
 use crate::model::socket_row::Details;
 
@@ -51,18 +51,17 @@ fn judged(limits: &Limits, looks: &[Vec<Standing>]) -> (Vec<(u64, u64)>, Vec<Str
     let (mut now, mut last) = (at(0), &Vec::new());
     for (second, sockets) in (0..).zip(looks) {
         (now, last) = (at(second), sockets);
-        judge.look(now, sockets, &mut |socket| record(socket, now));
+        judge.look(now, sockets, &mut |_| nobody());
     }
-    let offenders = judge.offenders(now, last, &mut |socket| record(socket, now));
-    let told = offenders.iter().map(|record| {
-        (record.socket.id.number, record.held.expect("it stands in a state").as_secs())
-    });
+    let offenders = judge.offenders(now, last, &mut |_| nobody());
+    let told = offenders
+        .iter()
+        .map(|Violation { socket, at, .. }| (socket.life.number, at.since(socket.since).as_secs()));
     (told.collect(), judge.charges(last))
 }
 
-fn record(socket: &Standing, now: Stamp) -> SocketRecord {
-    let owner = Attribution { main: None, holders: Vec::new(), source: OwnerSource::Unknown };
-    SocketRecord::new(socket, now, &owner)
+fn nobody() -> Attribution {
+    Attribution { main: None, holders: Vec::new(), source: OwnerSource::Unknown }
 }
 
 const HALF: State = State::CloseWait;
@@ -134,7 +133,7 @@ fn what_was_not_seen_leaves_the_answer_open() {
         let mut judge = Judge::new(limits);
         let now = |look| at(look as u64);
         for look in 0..looks {
-            judge.look(now(look), sockets, &mut |socket| record(socket, now(look)));
+            judge.look(now(look), sockets, &mut |_| nobody());
         }
         judge.open(now(looks - 1), sockets, candidates)
     };

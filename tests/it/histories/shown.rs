@@ -17,6 +17,7 @@ use tcplapse::view::diagram::Diagram;
 use tcplapse::view::event::EventRecord;
 use tcplapse::view::life::Lives;
 use tcplapse::view::pairing::Conversations;
+use tcplapse::view::socket::SocketRecord;
 
 /// A history as a source: what the monitor asks is answered by its next reading.
 struct Played {
@@ -84,10 +85,10 @@ impl Views {
         }
         self.conversations.overdue(monitor.read_at());
         self.diagram.stand(monitor.states());
-        for socket in monitor.sockets() {
-            Listed::parse(&json(&socket));
-        }
         let at = monitor.read_at();
+        for (now, owner) in monitor.sockets() {
+            Listed::parse(&json(&SocketRecord::new(&now, at, &owner)));
+        }
         for (now, owner) in monitor.lives() {
             if let Some(life) = self.lives.so_far(&now, &owner, at, true) {
                 Life::parse(&json(&life));
