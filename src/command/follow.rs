@@ -13,8 +13,11 @@ use crate::output::views::{self, Now, View};
 use crate::rules::alerts::Alarm;
 use crate::settings::Settings;
 use crate::signals::Stop;
+use crate::view::Record;
+use crate::view::alert::AlertRecord;
 use crate::view::life::Lives;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 /// What is shown.
 pub(super) enum Run {
@@ -123,7 +126,7 @@ impl<'s> Show<'s> {
             output: Output::of_view(print, *max_count, pace.interval),
             screen: if drawn { Screen::open(stop)? } else { None },
             reports: Reports::default(),
-            alarm: settings.rules.as_deref().map(Alarm::open).transpose()?,
+            alarm: settings.rules.as_deref().map(alarm).transpose()?,
             ready: None,
         })
     }
@@ -143,7 +146,8 @@ impl<'s> Show<'s> {
     fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>, stop: &Stop) -> Result<bool> {
         let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
         let mut records = self.view.take(news, now);
-        records.extend(alerts.into_iter().flatten());
+        let alerts = alerts.into_iter().flatten().map(|alert| AlertRecord::new(&alert));
+        records.extend(alerts.map(Box::new).map(Record::Alert));
         let turn = Turn::of(now.monitor);
         let more = self.output.stream(records, turn, stop)?;
         if turn.goes_on {
@@ -186,6 +190,11 @@ impl<'s> Show<'s> {
         self.reports.tell([now.monitor.coverage().to_string()]);
         Ok(())
     }
+}
+
+/// The rules of a file; their programs are given alerts as `--format json` prints them.
+fn alarm(rules: &Path) -> Result<Alarm> {
+    Alarm::open(rules, |alert| AlertRecord::new(alert).line())
 }
 
 /// Whether news is of what was asked for.

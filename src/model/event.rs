@@ -1,4 +1,4 @@
-//! State changes of sockets, as the tracker concludes them from readings.
+//! State changes of sockets, as the tracker concludes them from readings, and alerts about them.
 
 use super::process::{Attribution, Caller};
 use super::reading::Lost;
@@ -211,4 +211,36 @@ pub enum News {
     Told(Box<Told>),
     /// Readings were lost.
     Lost(Lost),
+}
+
+/// What a rule has to tell: its offence begins or is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    /// The end of the reading that showed it.
+    pub time: Stamp,
+    /// The name of the rule.
+    pub rule: String,
+    /// The offence begins.
+    pub active: bool,
+    /// The lives that offend now, the worst first.
+    pub sockets: Vec<LifeId>,
+    /// The worst of them, or of those before.
+    pub worst: Offender,
+}
+
+/// A socket that offends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offender {
+    /// Which one.
+    pub life: LifeId,
+    /// The network namespace.
+    pub netns: Option<u64>,
+    /// Its ends.
+    pub ends: Ends,
+    /// Whose it is.
+    pub owner: Attribution,
+    /// How long it is, or was, in its state.
+    pub held: Option<Duration>,
+    /// It may have been for longer.
+    pub held_at_least: bool,
 }

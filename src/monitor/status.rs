@@ -5,8 +5,10 @@ use crate::filter::{Filter, Match, ProcessFilter};
 use crate::model::event::{LifeId, Standing, Told, Transition};
 use crate::model::process::{Attribution, ByInode, Inodes};
 use crate::model::reading::Snapshot;
+use crate::model::time::Stamp;
 use crate::owner::Among;
 use crate::owner::table::Found;
+use crate::rules::alerts::Sockets;
 use crate::tcp::state::State;
 use std::collections::{HashMap, HashSet};
 
@@ -80,26 +82,6 @@ impl Monitor<'_> {
             self.still_proven(now.inode);
         }
         self.owner(now.life, now.inode, now.last_inode, now.listener)
-    }
-
-    /// The sockets that the filters by process and ends ask for, in whatever state, as far as
-    /// another filter asks for them, too.
-    pub fn sockets_of(&self, filter: &Filter) -> impl Iterator<Item = Standing> {
-        self.tracker.standings().filter(|now| {
-            filter.wants_state(now.state)
-                && filter.wants_ends(&now.ends)
-                && self.filter.wants_ends(&now.ends)
-                && self.is_matched(now)
-                && self.is_owned(&filter.process, now)
-        })
-    }
-
-    /// Whether another filter asks for what happened to a socket.
-    pub fn asks(&self, filter: &Filter, told: &Told) -> bool {
-        let Transition { ends, from, to, uid, .. } = told.transition;
-        filter.wants_ends(&ends)
-            && filter.wants_change(from, to)
-            && told.owner.satisfies(&filter.process, uid)
     }
 
     fn is_owned(&self, filter: &ProcessFilter, now: &Standing) -> bool {
@@ -178,6 +160,40 @@ impl Monitor<'_> {
         } else {
             self.matched.contains(&now.life)
         }
+    }
+}
+
+impl Sockets for Monitor<'_> {
+    fn read_at(&self) -> Stamp {
+        self.read_at
+    }
+
+    fn looks_taken(&self) -> u64 {
+        self.looks.taken
+    }
+
+    /// The sockets that the filters by process and ends ask for, in whatever state, as far as
+    /// another filter asks for them, too.
+    fn asked_for(&self, filter: &Filter) -> Vec<Standing> {
+        let asked = self.tracker.standings().filter(|now| {
+            filter.wants_state(now.state)
+                && filter.wants_ends(&now.ends)
+                && self.filter.wants_ends(&now.ends)
+                && self.is_matched(now)
+                && self.is_owned(&filter.process, now)
+        });
+        asked.collect()
+    }
+
+    fn asks(&self, filter: &Filter, told: &Told) -> bool {
+        let Transition { ends, from, to, uid, .. } = told.transition;
+        filter.wants_ends(&ends)
+            && filter.wants_change(from, to)
+            && told.owner.satisfies(&filter.process, uid)
+    }
+
+    fn owner_of(&mut self, socket: &Standing) -> Attribution {
+        self.owner_now(socket)
     }
 }
 

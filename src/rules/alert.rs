@@ -1,10 +1,9 @@
 //! One rule under way: what offends now, and whether its alert is on.
 
 use super::Rule;
-use crate::model::event::{LifeId, Standing, Told};
+use crate::model::event::{Alert, LifeId, Offender, Standing, Told};
+use crate::model::process::Attribution;
 use crate::model::time::Stamp;
-use crate::view::alert::{AlertRecord, Offender};
-use crate::view::event::{Owner, Socket};
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
@@ -56,8 +55,8 @@ impl Watch {
         now: Stamp,
         sockets: &[Standing],
         happened: &[&Told],
-        owner: &mut dyn FnMut(&Standing) -> Owner,
-    ) -> Option<AlertRecord> {
+        owner: &mut dyn FnMut(&Standing) -> Attribution,
+    ) -> Option<Alert> {
         let conditions = &self.rule.conditions;
         let asked = |told: &&&Told| conditions.happened(&told.transition);
         self.recent.take(now, happened.iter().filter(asked).copied());
@@ -77,26 +76,29 @@ impl Watch {
     }
 
     /// Ends the alert, if it is on: these sockets are left, none where the rule itself is gone.
-    pub fn end(&mut self, now: Stamp, left: Vec<LifeId>) -> Option<AlertRecord> {
+    pub fn end(&mut self, now: Stamp, left: Vec<LifeId>) -> Option<Alert> {
         let worst = self.active.take()?;
-        Some(AlertRecord::new(now, &self.rule.name, false, left, &worst))
+        Some(self.alert(now, false, left, worst))
     }
 
     fn begin(
         &mut self,
         now: Stamp,
         standing: Vec<&Standing>,
-        owner: &mut dyn FnMut(&Standing) -> Owner,
-    ) -> Option<AlertRecord> {
+        owner: &mut dyn FnMut(&Standing) -> Attribution,
+    ) -> Option<Alert> {
         let longest = standing.iter().min_by_key(|socket| (socket.since, socket.life));
         let worst = match longest {
             Some(socket) => offender_standing(socket, now, owner(socket)),
             None => self.recent.latest.clone()?,
         };
         let offenders = self.offenders(standing);
-        let alert = AlertRecord::new(now, &self.rule.name, true, offenders, &worst);
-        self.active = Some(worst);
-        Some(alert)
+        self.active = Some(worst.clone());
+        Some(self.alert(now, true, offenders, worst))
+    }
+
+    fn alert(&self, time: Stamp, active: bool, sockets: Vec<LifeId>, worst: Offender) -> Alert {
+        Alert { time, rule: self.rule.name.clone(), active, sockets, worst }
     }
 
     /// The lives that offend, the worst first: the longest in its state, the latest to change.
@@ -141,17 +143,18 @@ impl Growth {
     }
 }
 
-fn offender_standing(now: &Standing, at: Stamp, owner: Owner) -> Offender {
-    let socket = Socket::of(now.life, now.netns, now.ends);
-    let held_at_least = now.held_at_least;
-    Offender { socket, owner, held: Some(at.since(now.since)), held_at_least }
+fn offender_standing(now: &Standing, at: Stamp, owner: Attribution) -> Offender {
+    let Standing { life, netns, ends, held_at_least, .. } = *now;
+    Offender { life, netns, ends, owner, held: Some(at.since(now.since)), held_at_least }
 }
 
 fn offender(told: &Told) -> Offender {
     let Told { transition: told, owner, .. } = told;
     Offender {
-        socket: Socket::of(told.life, told.netns, told.ends),
-        owner: Owner::of(owner),
+        life: told.life,
+        netns: told.netns,
+        ends: told.ends,
+        owner: owner.clone(),
         held: told.held,
         held_at_least: told.held_at_least,
     }

@@ -1,5 +1,5 @@
-//! The rules of a run: read from their file, held against every reading, their alerts printed and
-//! given to programs.
+//! The rules of a run: read from their file, held against every reading, their alerts given to
+//! programs.
 
 use super::Rule;
 use super::alert::Watch;
@@ -7,12 +7,10 @@ use super::exec::{Hook, Notices};
 use super::file::RulesFile;
 use super::parse::parse;
 use crate::error::{Error, Result};
-use crate::model::event::{News, Standing, Told};
+use crate::filter::Filter;
+use crate::model::event::{Alert, News, Standing, Told};
+use crate::model::process::Attribution;
 use crate::model::time::Stamp;
-use crate::monitor::Monitor;
-use crate::view::Record;
-use crate::view::alert::AlertRecord;
-use crate::view::event::Owner;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,47 +20,67 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The first look may skip a row, which would look like growth at the second.
 const LOOKS_TO_GROW: u64 = 2;
 
+/// The sockets that rules are held against, as they stand after a reading.
+pub(crate) trait Sockets {
+    /// When the reading ended.
+    fn read_at(&self) -> Stamp;
+
+    /// How many looks at all sockets there have been.
+    fn looks_taken(&self) -> u64;
+
+    /// Those that a filter asks for.
+    fn asked_for(&self, filter: &Filter) -> Vec<Standing>;
+
+    /// Whether a filter asks for what happened to one.
+    fn asks(&self, filter: &Filter, told: &Told) -> bool;
+
+    /// Whose it is now.
+    fn owner_of(&mut self, socket: &Standing) -> Attribution;
+}
+
 /// Holds rules against readings.
 pub(crate) struct Alarm {
     file: RulesFile,
     watches: Vec<Watch>,
     /// By the name of the rule.
     hooks: HashMap<String, Hook>,
+    /// How an alert is written for a program.
+    line: fn(&Alert) -> Vec<u8>,
     /// What is to be told on standard error.
     notices: Notices,
 }
 
 impl Alarm {
-    /// Reads the rules.
+    /// Reads the rules. `line` is how an alert is written for a program.
     ///
     /// # Errors
     /// A file that cannot be read or understood.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, line: fn(&Alert) -> Vec<u8>) -> Result<Self> {
         let file = RulesFile::read(path)?;
         let rules = parse(file.text())
             .map_err(|wrong| Error::Usage(format!("{}, {wrong}", path.display())))?;
         let (watches, notices) = (rules.into_iter().map(Watch::new), Notices::default());
         notices.extend(file.notice());
-        Ok(Self { file, watches: watches.collect(), hooks: HashMap::new(), notices })
+        Ok(Self { file, watches: watches.collect(), hooks: HashMap::new(), line, notices })
     }
 
     /// The alerts of one reading.
-    pub(crate) fn take(&mut self, news: &[News], monitor: &mut Monitor<'_>) -> Vec<Record> {
-        let now = monitor.read_at();
+    pub(crate) fn take(&mut self, news: &[News], sockets: &mut impl Sockets) -> Vec<Alert> {
+        let now = sockets.read_at();
         let mut alerts = self.read_again(now);
         for watch in &mut self.watches {
-            alerts.extend(judge(watch, now, news, monitor).map(|alert| (alert, exec_of(watch))));
+            alerts.extend(judge(watch, now, news, sockets).map(|alert| (alert, exec_of(watch))));
         }
-        let mut records = Vec::new();
+        let mut told = Vec::with_capacity(alerts.len());
         for (alert, exec) in alerts {
             if !exec.is_empty() {
                 let hook = self.hooks.entry(alert.rule.clone());
                 let hook = hook.or_insert_with(|| Hook::new(&alert.rule, &self.notices));
-                hook.give(exec, line(&alert));
+                hook.give(exec, (self.line)(&alert));
             }
-            records.push(Record::Alert(Box::new(alert)));
+            told.push(alert);
         }
-        records
+        told
     }
 
     /// What is to be told, each thing once.
@@ -78,7 +96,7 @@ impl Alarm {
     }
 
     /// Takes in an edited file: rules that were not edited go on, alerts of others are over.
-    fn read_again(&mut self, now: Stamp) -> Vec<(AlertRecord, Vec<String>)> {
+    fn read_again(&mut self, now: Stamp) -> Vec<(Alert, Vec<String>)> {
         let path = self.file.path().display().to_string();
         let rules = match self.file.changed() {
             None => return Vec::new(),
@@ -96,7 +114,7 @@ impl Alarm {
         self.replace(rules, now)
     }
 
-    fn replace(&mut self, rules: Vec<Rule>, now: Stamp) -> Vec<(AlertRecord, Vec<String>)> {
+    fn replace(&mut self, rules: Vec<Rule>, now: Stamp) -> Vec<(Alert, Vec<String>)> {
         let mut before = std::mem::take(&mut self.watches);
         // Those of rules that went with an earlier edit have been given the last they get.
         self.hooks.retain(|name, _| before.iter().any(|watch| watch.rule().name == *name));
@@ -116,20 +134,19 @@ fn judge(
     watch: &mut Watch,
     now: Stamp,
     news: &[News],
-    monitor: &mut Monitor<'_>,
-) -> Option<AlertRecord> {
+    sockets: &mut impl Sockets,
+) -> Option<Alert> {
     let (filter, conditions) = (&watch.rule().filter, &watch.rule().conditions);
-    if conditions.growing_for.is_some() && monitor.looks().taken < LOOKS_TO_GROW {
+    if conditions.growing_for.is_some() && sockets.looks_taken() < LOOKS_TO_GROW {
         return None;
     }
-    let (mut sockets, mut happened) = (Vec::new(), Vec::new());
+    let (mut standing, mut happened) = (Vec::new(), Vec::new());
     if conditions.is_instant() {
-        happened.extend(news.iter().filter_map(told).filter(|told| monitor.asks(filter, told)));
+        happened.extend(news.iter().filter_map(told).filter(|told| sockets.asks(filter, told)));
     } else {
-        sockets.extend(monitor.sockets_of(filter));
+        standing = sockets.asked_for(filter);
     }
-    let mut owner = |socket: &Standing| Owner::of(&monitor.owner_now(socket));
-    watch.take(now, &sockets, &happened, &mut owner)
+    watch.take(now, &standing, &happened, &mut |socket| sockets.owner_of(socket))
 }
 
 fn told(news: &News) -> Option<&Told> {
@@ -141,12 +158,4 @@ fn told(news: &News) -> Option<&Told> {
 
 fn exec_of(watch: &Watch) -> Vec<String> {
     watch.rule().exec.clone()
-}
-
-/// The record as it is printed with `--format json`.
-fn line(alert: &AlertRecord) -> Vec<u8> {
-    let mut line =
-        serde_json::to_vec(alert).expect("strings, numbers and lists serialize into memory");
-    line.push(b'\n');
-    line
 }

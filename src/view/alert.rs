@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use super::event::{Owner, Socket};
-use crate::model::event::LifeId;
+use crate::model::event::{Alert, LifeId, Offender};
 use crate::model::socket::Family;
 use crate::model::time::Stamp;
 use serde::{Serialize, Serializer};
@@ -33,43 +33,31 @@ pub struct AlertRecord {
     pub held_at_least: bool,
 }
 
-/// A socket that offends.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Offender {
-    /// Which one.
-    pub socket: Socket,
-    /// Whose it is.
-    pub owner: Owner,
-    /// How long it is, or was, in its state.
-    pub held: Option<Duration>,
-    /// It may have been for longer.
-    pub held_at_least: bool,
-}
-
 impl AlertRecord {
-    /// The record of an offence that begins, goes on or is over with these sockets, `worst` the
-    /// worst of them or of those before.
-    pub fn new(
-        time: Stamp,
-        rule: &str,
-        active: bool,
-        sockets: Vec<LifeId>,
-        worst: &Offender,
-    ) -> Self {
-        let Offender { socket, owner, held, held_at_least } = worst.clone();
+    /// The record of an alert.
+    pub fn new(alert: &Alert) -> Self {
+        let Offender { life, netns, ends, ref owner, held, held_at_least } = alert.worst;
         Self {
             v: SCHEMA,
             event: "alert",
-            time,
-            rule: rule.to_owned(),
-            active,
-            count: sockets.len(),
-            sockets,
-            worst: socket,
-            owner,
+            time: alert.time,
+            rule: alert.rule.clone(),
+            active: alert.active,
+            count: alert.sockets.len(),
+            sockets: alert.sockets.clone(),
+            worst: Socket::of(life, netns, ends),
+            owner: Owner::of(owner),
             held,
             held_at_least,
         }
+    }
+
+    /// The record as it is printed with `--format json`.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        let mut line =
+            serde_json::to_vec(self).expect("strings, numbers and lists serialize into memory");
+        line.push(b'\n');
+        line
     }
 
     /// What it says, for people.
@@ -96,4 +84,34 @@ fn place<S: Serializer>(socket: &Socket, serializer: S) -> Result<S::Ok, S::Erro
     }
     let Socket { netns, family, local_addr, local_port, remote_addr, remote_port, .. } = *socket;
     Place { netns, family, local_addr, local_port, remote_addr, remote_port }.serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::process::{Attribution, OwnerSource};
+    use crate::model::socket::{Endpoint, Ends};
+
+    #[test]
+    fn an_alert_has_the_keys_of_the_schema() {
+        let life = LifeId { run: 1, number: 1 };
+        let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
+        let worst = Offender {
+            life,
+            netns: None,
+            ends: Ends { family: Family::Ipv4, local: end, remote: end },
+            owner: Attribution { main: None, holders: Vec::new(), source: OwnerSource::Unknown },
+            held: None,
+            held_at_least: false,
+        };
+        let (time, rule) = (Stamp::default(), "leak".to_owned());
+        let alert = Alert { time, rule, active: true, sockets: vec![life], worst };
+        assert_eq!(
+            String::from_utf8(AlertRecord::new(&alert).line()).unwrap(),
+            "{\"v\":1,\"event\":\"alert\",\"time\":\"1970-01-01T00:00:00.000000Z\",\"rule\":\"leak\",\
+             \"active\":true,\"count\":1,\"sockets\":[\"00000001-1\"],\"netns\":null,\
+             \"family\":\"ipv4\",\"local_addr\":\"0.0.0.0\",\"local_port\":80,\
+             \"remote_addr\":\"0.0.0.0\",\"remote_port\":80}\n"
+        );
+    }
 }

@@ -6,7 +6,6 @@ use crate::model::socket::Family;
 use crate::model::time::Stamp;
 use crate::render::cell::TimeFormat;
 use crate::view::SCHEMA;
-use crate::view::alert::Offender;
 use crate::view::event::{Held, Owner, Socket};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
@@ -113,15 +112,20 @@ TIME          OWNER           LOCAL            REMOTE             HELD  STATE
 #[test]
 fn an_alert_is_a_line_about_the_worst_socket() {
     let closed = event(Event::Changed, Some(State::Established), &[], &[], State::CloseWait);
-    let worst = Offender {
-        socket: closed.socket.clone(),
-        owner: closed.owner,
-        held: Some(Duration::from_secs(61)),
-        held_at_least: true,
-    };
     let alert = |active, lives: &[u64]| {
-        let lives = lives.iter().map(|number| LifeId { run: 1, number: *number }).collect();
-        Record::Alert(Box::new(AlertRecord::new(closed.time, "half closed", active, lives, &worst)))
+        Record::Alert(Box::new(AlertRecord {
+            v: SCHEMA,
+            event: "alert",
+            time: closed.time,
+            rule: "half closed".to_owned(),
+            active,
+            count: lives.len(),
+            sockets: lives.iter().map(|number| LifeId { run: 1, number: *number }).collect(),
+            worst: closed.socket.clone(),
+            owner: closed.owner.clone(),
+            held: Some(Duration::from_secs(61)),
+            held_at_least: true,
+        }))
     };
     let records = [alert(true, &[1, 2]), alert(false, &[2]), alert(false, &[])];
     let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
