@@ -1,18 +1,23 @@
-//! tcplapse: the film of a program's TCP sockets. Readings in, transitions out, bytes out.
+//! tcplapse watches the TCP sockets of programs change state. A source yields readings, the tracker
+//! turns them into events, a view turns events into records, a renderer turns records into bytes.
+//!
+//! The layers, each of which imports only such as stand above it here:
 //!
 //! * [`tcp`]: what TCP allows on Linux: states, the table of edges, what lies between two states.
-//! * [`reading`] → [`tracker`] → [`transition`]: what a source says, followed life by life
-//!   (`life`), and what that proves.
-//! * [`source`]: who reads the kernel, or a recording of it. [`owner`]: whose socket it is.
-//! * [`recording`]: readings as lines of a file. [`coverage`]: how much of it all was seen.
-//! * [`filter`], [`view`], [`render`]: which sockets, as what records, in which bytes.
-//! * [`condition`], [`judgement`]: what `wait` waits for, what `check` finds wrong; [`rules`]:
-//!   what gives an alert.
-//! * [`monitor`]: the corridor that joins them. [`command`]: the commands, which alone write.
-//! * [`cli`] → [`settings`]: flags, and what they mean once checked. [`stop`]: when a run ends.
+//! * [`model`]: plain data: instants, sockets, processes, readings, events. It imports `tcp` alone.
+//! * [`error`], `file_watch`, [`signals`]: errors; changes of a file; what ends a run or wakes it.
+//! * [`filter`]: which sockets are wanted. `values`: values of flags and rules, parsed.
+//! * [`recording`]: readings as lines of a file, and back. [`tracker`]: readings to events.
+//! * [`owner`]: which process holds a socket; only `owner::scan` looks at processes.
+//! * [`rules`]: what `wait` waits for, what `check` finds wrong, what gives an alert.
+//! * [`cli`], [`settings`]: the command line, and what it means once checked.
+//! * [`source`]: who reads the sockets of the kernel, or a recording. [`recorder`]: who writes one.
+//! * [`monitor`]: the pipeline that joins source, tracker, owners and filters.
+//! * [`view`], [`render`]: events and sockets as records; records as text, pictures, JSON, CSV.
+//! * `output`: what is written, and where to. [`command`]: the commands.
 //!
-//! Only `source` and `owner::scan` touch the kernel, only `command` and `main` write, and time is
-//! data: a source stamps its readings, nothing else asks the clock.
+//! `tests/it/architecture.rs` holds the imports against the table of these layers. Time is data: a
+//! source stamps its readings, nothing else asks the clock.
 
 pub mod cli;
 pub mod command;
