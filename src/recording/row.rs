@@ -1,4 +1,4 @@
-//! Rows as they are written: what becomes of those of the pass before.
+//! Rows as they are written, with their ends and ids: what becomes of those of the pass before.
 
 use crate::model::socket::{Endpoint, Ends, Family};
 use crate::model::socket_row::{Observation, Timer};

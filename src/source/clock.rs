@@ -1,4 +1,4 @@
-//! The clocks: nothing but sources may ask them.
+//! The clocks: nothing may ask them but sources, and the recorder for the head of its file.
 
 use crate::model::time::Stamp;
 use rustix::time::{ClockId, clock_gettime};

@@ -1,5 +1,5 @@
 //! Where readings come from. Sources are the only code, beside `owner::scan`, that reads the
-//! kernel, and the only code that asks the clock.
+//! kernel, and, beside the head of a recording, the only code that asks the clock.
 
 pub mod clock;
 mod namespace;

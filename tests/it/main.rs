@@ -1,8 +1,8 @@
 //! One integration binary: the program as its users and its judges see it.
 
+mod architecture;
 mod cli;
 mod histories;
-mod house;
 mod live;
 mod man;
 mod old_support;

@@ -1,0 +1,297 @@
+//! The architecture: which module may import which, and which modules may reach outside the
+//! program. The paths in every file of `src/` are held against two tables.
+
+mod paths;
+
+use paths::{FILES, SourceFile, source};
+use std::collections::BTreeMap;
+
+/// The layers from the bottom to the top, each with what it may import beside itself. A module that
+/// is not listed belongs to the one above it that is: `owner::table` to `owner`.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("tcp", &[]),
+    ("model", &["tcp"]),
+    ("error", &[]),
+    ("file_watch", &[]),
+    ("signals", &["error"]),
+    ("filter", &["tcp", "model"]),
+    ("values", &["tcp", "error", "filter"]),
+    ("recording", &["tcp", "model"]),
+    ("tracker", &["tcp", "model"]),
+    ("owner", &["model", "filter"]),
+    ("owner::scan", &["model", "filter", "owner"]),
+    ("rules", &["tcp", "model", "error", "file_watch", "filter", "values"]),
+    ("cli", &[]),
+    ("settings", &["tcp", "model", "error", "filter", "values", "rules", "cli"]),
+    ("source", &["tcp", "model", "error", "file_watch", "signals", "recording", "settings"]),
+    ("recorder", &["model", "error", "signals", "recording", "owner", "owner::scan", "source"]),
+    (
+        "monitor",
+        &["tcp", "model", "error", "signals", "filter", "tracker", "owner", "rules", "source"],
+    ),
+    ("view", &["tcp", "model"]),
+    ("render", &["tcp", "model", "view"]),
+    ("output", &["model", "error", "signals", "cli", "settings", "monitor", "view", "render"]),
+    (
+        "command",
+        &[
+            "tcp",
+            "model",
+            "error",
+            "signals",
+            "owner",
+            "owner::scan",
+            "rules",
+            "cli",
+            "settings",
+            "source",
+            "recorder",
+            "monitor",
+            "view",
+            "render",
+            "output",
+        ],
+    ),
+    ("lib", &[]),
+    ("main", &["error", "cli", "settings", "command"]),
+];
+
+/// Paths that lead out of the program, and the modules that may use them. Where several fit, each
+/// has to allow it.
+const OUTSIDE: &[(&str, &[&str])] = &[
+    // The clocks. Time is data: a source stamps its readings, and a recording its head.
+    ("crate::source::clock", &["source", "recorder"]),
+    ("rustix::time", &["source"]),
+    ("std::time::SystemTime", &["recorder::file"]),
+    ("jiff::Timestamp::now", &[]),
+    ("jiff::Zoned::now", &[]),
+    // How long something is waited for is no data.
+    (
+        "std::time::Instant::now",
+        &[
+            "command::run",
+            "output",
+            "recorder",
+            "rules::alerts",
+            "rules::exec",
+            "rules::file",
+            "signals",
+            "source",
+        ],
+    ),
+    // The kernel. `signals` asks which signals this process ignores.
+    ("procfs", &["owner::scan", "signals"]),
+    ("perf_event", &["source::trace"]),
+    ("rustix::mount", &["source::trace"]),
+    ("rustix::net", &["source::netlink"]),
+    ("std::os::unix::net", &["file_watch", "signals"]),
+    (
+        "rustix",
+        &["command::run", "file_watch", "output", "owner::scan", "recorder", "signals", "source"],
+    ),
+    // Files. `signals` asks whether there is a controlling terminal.
+    ("std::fs", &["output", "owner::scan", "recorder", "rules::file", "source"]),
+    ("rustix::fs", &["owner::scan", "recorder::file", "signals", "source"]),
+    ("notify", &["file_watch"]),
+    // Streams. `signals` waits for standard output to take more.
+    (
+        "std::io",
+        &[
+            "command",
+            "error",
+            "file_watch",
+            "main",
+            "output",
+            "recorder",
+            "rules::exec",
+            "rules::file",
+            "signals",
+            "source",
+        ],
+    ),
+    ("std::io::stdout", &["command::explain", "main", "output", "signals"]),
+    ("std::io::stderr", &["command", "main", "output", "rules::exec"]),
+    ("std::println", &[]),
+    // Processes, threads, signals, and the end of the program.
+    ("std::process", &["command::run", "main", "rules::exec"]),
+    ("std::process::abort", &[]),
+    ("std::process::exit", &["main"]),
+    ("std::thread", &["output", "recorder", "rules::exec", "source::trace"]),
+    ("rustix::process", &["command::run", "source::trace"]),
+    ("signal_hook", &["command", "output::screen", "signals"]),
+    // The environment, users, hosts, the command line.
+    ("std::env", &["main", "output::tty"]),
+    ("uzers", &["output::resolver", "values"]),
+    ("dns_lookup", &["output::resolver"]),
+    ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli", "main"]),
+];
+
+/// Files of the sources that only understand what others have read.
+const PARSERS: &[&str] = &[
+    "source::netlink::wire",
+    "source::proc::row",
+    "source::trace::correlate",
+    "source::trace::format",
+    "source::trace::record",
+    "source::trace::resets",
+    "source::trace::sockets",
+    "source::trace::tasks",
+];
+
+fn within(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// The longest of some modules that a path leads into.
+fn longest<'m>(modules: impl Iterator<Item = &'m str>, path: &str) -> Option<&'m str> {
+    modules.filter(|module| within(path, module)).max_by_key(|module| module.len())
+}
+
+/// The layer of a path within the crate.
+fn layer(path: &str) -> Option<&'static str> {
+    longest(LAYERS.iter().map(|(layer, _)| *layer), path)
+}
+
+/// What is wrong with the imports of a file by the table of layers.
+fn forbidden_imports(source: &SourceFile) -> Vec<String> {
+    let Some(from) = layer(&source.module) else {
+        return vec![format!("{} stands in no layer", source.file)];
+    };
+    let (_, allowed) = LAYERS.iter().find(|(layer, _)| *layer == from).unwrap();
+    let ours = source.paths.iter().filter_map(|path| Some((path, path.strip_prefix("crate::")?)));
+    let wrong = ours
+        .filter(|(_, target)| layer(target).is_none_or(|to| to != from && !allowed.contains(&to)));
+    let told = |(path, _): (&String, &str)| {
+        format!("{} imports {path}: {from} may import {}", source.file, allowed.join(", "))
+    };
+    wrong.map(told).collect()
+}
+
+/// What a file uses of the world outside, and may not.
+fn forbidden_uses(source: &SourceFile) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for path in &source.paths {
+        for (_, allowed) in OUTSIDE.iter().filter(|(outside, _)| within(path, outside)) {
+            if !allowed.iter().any(|module| within(&source.module, module)) {
+                let allowed = allowed.join(", ");
+                wrong.push(format!("{} uses {path}: for [{allowed}] alone", source.file));
+            }
+        }
+    }
+    wrong
+}
+
+fn assert_none(wrong: impl Iterator<Item = String>) {
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_follow_the_table_of_layers() {
+    assert_none(FILES.iter().flat_map(forbidden_imports));
+}
+
+#[test]
+fn a_layer_imports_only_layers_below_it() {
+    for (place, (layer, allowed)) in LAYERS.iter().enumerate() {
+        let below = |import: &&str| LAYERS[..place].iter().any(|(layer, _)| layer == import);
+        let above: Vec<_> = allowed.iter().filter(|import| !below(import)).collect();
+        assert!(above.is_empty(), "{layer} may import {above:?}, which the table lists after it");
+    }
+}
+
+#[test]
+fn every_layer_is_a_module() {
+    for (layer, _) in LAYERS {
+        assert!(FILES.iter().any(|source| source.module == *layer), "there is no {layer}");
+    }
+}
+
+/// By module: what it imports, with an import that does so.
+type Arrows<'m> = BTreeMap<&'m str, BTreeMap<&'m str, String>>;
+
+/// The imports of one circle, if there is any.
+fn circle(mut arrows: Arrows) -> Vec<String> {
+    // What imports no other module that is left is in no circle.
+    loop {
+        let modules = arrows.keys().chain(arrows.values().flat_map(BTreeMap::keys));
+        let is_end = |module: &&str| arrows.get(module).is_none_or(BTreeMap::is_empty);
+        let Some(end) = modules.copied().find(is_end) else { break };
+        arrows.remove(end);
+        for imports in arrows.values_mut() {
+            imports.remove(end);
+        }
+    }
+    // All that is left imports another: a walk comes back to where it was.
+    let (mut walked, mut imports) = (Vec::new(), Vec::new());
+    let mut next = arrows.keys().next().copied();
+    while let Some(module) = next {
+        if let Some(begin) = walked.iter().position(|walked| *walked == module) {
+            return imports.split_off(begin);
+        }
+        walked.push(module);
+        let (to, import) = arrows[module].first_key_value().expect("no end is left");
+        imports.push(import.clone());
+        next = Some(*to);
+    }
+    imports
+}
+
+#[test]
+fn no_modules_of_a_folder_import_in_a_circle() {
+    let modules = || FILES.iter().map(|source| source.module.as_str());
+    let mut folders: BTreeMap<String, Arrows> = BTreeMap::new();
+    for source in FILES.iter() {
+        for path in &source.paths {
+            let target = path.strip_prefix("crate::").and_then(|path| longest(modules(), path));
+            let Some(target) = target else { continue };
+            let both = source.module.split("::").zip(target.split("::"));
+            let shared = both.take_while(|(a, b)| a == b).count();
+            let folder = source.module.split("::").take(shared).collect::<Vec<_>>().join("::");
+            let below = |module| str::split(module, "::").nth(shared);
+            if let (Some(from), Some(to)) = (below(source.module.as_str()), below(target)) {
+                let imports = folders.entry(folder).or_default().entry(from).or_default();
+                imports.entry(to).or_insert_with(|| format!("{} imports {path}", source.file));
+            }
+        }
+    }
+    assert_none(folders.into_values().flat_map(circle));
+}
+
+#[test]
+fn only_the_modules_listed_reach_outside() {
+    assert_none(FILES.iter().flat_map(forbidden_uses));
+}
+
+#[test]
+fn parsers_of_the_sources_are_pure() {
+    let is_parser = |module: &str| PARSERS.iter().any(|parser| within(module, parser));
+    let mut seen = 0;
+    for source in FILES.iter().filter(|source| is_parser(&source.module)) {
+        seen += 1;
+        for path in &source.paths {
+            let is_outside = OUTSIDE.iter().any(|(outside, _)| within(path, outside));
+            let ours = path.strip_prefix("crate::");
+            let pure = |ours: &str| within(ours, "tcp") || within(ours, "model") || is_parser(ours);
+            assert!(!is_outside && ours.is_none_or(pure), "{} uses {path}", source.file);
+        }
+    }
+    assert!(seen >= PARSERS.len(), "a parser has moved");
+}
+
+#[test]
+fn files_have_at_most_400_lines_of_code() {
+    for SourceFile { file, lines, .. } in FILES.iter() {
+        assert!(*lines <= 400, "{file} has {lines} lines: look for a second responsibility");
+    }
+}
+
+#[test]
+fn a_forbidden_import_is_named_with_its_file() {
+    let wrong = source("src/model/time.rs", "use crate::view::Record;\nuse std::fs::File;\n");
+    let layers = "src/model/time.rs imports crate::view::Record: model may import tcp";
+    assert_eq!(forbidden_imports(&wrong), [layers]);
+    let uses = forbidden_uses(&wrong);
+    assert!(uses[0].starts_with("src/model/time.rs uses std::fs::File: for "), "{uses:?}");
+}
