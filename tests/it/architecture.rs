@@ -91,7 +91,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     // Files. `signals` asks whether there is a controlling terminal.
     ("std::fs", &["output", "owner::scan", "recorder", "rules::file", "source"]),
-    ("rustix::fs", &["owner::scan", "recorder::file", "signals", "source"]),
+    ("rustix::fs", &["output::ready", "owner::scan", "recorder::file", "signals", "source"]),
     ("notify", &["file_watch"]),
     // Streams. `signals` waits for standard output to take more.
     (
