@@ -23,7 +23,7 @@ const FOREVER: Duration = Duration::from_hours(24 * 366);
 
 /// Waits, and knows when to give up.
 #[derive(Debug)]
-pub struct Stop {
+pub struct Signals {
     /// Readable once a signal that ends the run has come.
     signals: UnixStream,
     sender: UnixStream,
@@ -61,7 +61,7 @@ pub enum Wake {
     /// There is something to read.
     Readable,
     /// The run is over.
-    Stop,
+    Signals,
     /// The run is over because nobody reads standard output any more.
     ReaderGone,
 }
@@ -75,7 +75,7 @@ pub struct Calls {
     pub suspend: bool,
 }
 
-impl Stop {
+impl Signals {
     /// Catches SIGINT and SIGTERM; stops by itself after `duration`. SIGUSR1 is a call.
     pub fn new(duration: Option<Duration>) -> Result<Self> {
         // A duration beyond the clock's range is no limit.
@@ -238,7 +238,7 @@ impl Stop {
             let over = self.is_time_over();
             match wake {
                 // However much there is to read, a run ends in time.
-                None | Some(Wake::Readable) if over => return Ok(Wake::Stop),
+                None | Some(Wake::Readable) if over => return Ok(Wake::Signals),
                 Some(wake) => return Ok(wake),
                 None if due <= now => return Ok(Wake::Due),
                 None => {}
@@ -270,7 +270,7 @@ impl Stop {
         }
         let mut fds = [out()];
         poll_for(&mut fds, PATIENCE)?;
-        Ok(if fds[0].revents().is_empty() { Wake::Stop } else { Wake::Due })
+        Ok(if fds[0].revents().is_empty() { Wake::Signals } else { Wake::Due })
     }
 
     /// Looks for a signal, a closed pipe, a call, a key or something to read for at most `left`.
@@ -295,7 +295,7 @@ impl Stop {
         let hung_up = !hangups.is_empty() && self.hangups.as_ref().is_some_and(Hangups::is_the_end);
         Ok(if !signals.is_empty() || hung_up || !keys.is_empty() && self.wants_to_quit() {
             self.interrupted.set(true);
-            Some(Wake::Stop)
+            Some(Wake::Signals)
         } else if reader.intersects(gone) {
             Some(Wake::ReaderGone)
         } else if !calls.is_empty() {

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use tcplapse::filter::Filter;
-use tcplapse::model::event::News;
+use tcplapse::model::event::MonitorEvent;
 use tcplapse::model::reading::Reading;
 use tcplapse::monitor::Monitor;
 use tcplapse::owner::scan::Scan;
 use tcplapse::settings::Pace;
-use tcplapse::signals::Stop;
+use tcplapse::signals::Signals;
 use tcplapse::source::proc::Proc;
 use tcplapse::view::Record;
 use tcplapse::view::event::EventRecord;
@@ -91,13 +91,15 @@ fn proc(root: &Path) -> Proc {
 /// So many events and so many sockets: those of the fixture, with their owners, again and again.
 pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
     let root = Path::new(FIXTURE);
-    let (filter, stop) = (Filter::default(), Stop::new(None).expect("a pipe"));
+    let (filter, stop) = (Filter::default(), Signals::new(None).expect("a pipe"));
     let mut monitor = Monitor::new(Box::new(proc(root)), Box::new(Scan::new(root)), &filter);
     let news = monitor.read(&stop).expect("a table").expect("a first look");
     let origin = monitor.origin();
     let event = |news| match news {
-        News::Told(told) => Some(Record::Event(Box::new(EventRecord::new(*told, origin)))),
-        News::Lost(_) => None,
+        MonitorEvent::SocketEvent(told) => {
+            Some(Record::Event(Box::new(EventRecord::new(*told, origin))))
+        }
+        MonitorEvent::Lost(_) => None,
     };
     let events: Vec<Record> = news.into_iter().filter_map(event).collect();
     let at = monitor.read_at();

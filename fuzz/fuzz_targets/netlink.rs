@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::model::reading::Question;
+use tcplapse::model::reading::LookupRequest;
 use tcplapse::source::netlink::wire::{Message, Messages, write_look_up};
 
 fuzz_target!(|datagram: &[u8]| {
@@ -12,7 +12,7 @@ fuzz_target!(|datagram: &[u8]| {
         let _ = body.death();
         if let Some(row) = body.observation() {
             let (inode, cookie) = (row.inode, row.cookie);
-            let question = Question { ends: row.ends, inode, cookie, ifindex: row.ifindex };
+            let question = LookupRequest { ends: row.ends, inode, cookie, ifindex: row.ifindex };
             write_look_up(&mut request, sequence, &question);
         }
     }

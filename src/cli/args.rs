@@ -13,23 +13,23 @@ pub struct Options {
     pub patterns: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub which: Which,
+    pub which: FilterArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub look: Look,
+    pub look: SamplingArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub print: Print,
+    pub print: OutputArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub habits: Habits,
+    pub habits: NetstatCompat,
 }
 
 /// Which sockets.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which sockets")]
 #[allow(clippy::struct_excessive_bools)] // flags are bools
-pub struct Which {
+pub struct FilterArgs {
     /// PATTERN must match the whole name
     #[arg(short = 'x', long)]
     pub exact: bool,
@@ -70,7 +70,7 @@ pub struct Which {
 /// How to look, and for how long.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How and how long to look")]
-pub struct Look {
+pub struct SamplingArgs {
     /// Where states come from
     #[arg(long, value_enum, default_value = "proc")]
     pub source: SourceName,
@@ -104,7 +104,7 @@ pub struct Look {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to print")]
 #[allow(clippy::struct_excessive_bools)] // flags are bools
-pub struct Print {
+pub struct OutputArgs {
     /// What is shown of the transitions
     #[arg(long, value_enum, default_value = "events")]
     pub view: ViewName,
@@ -143,7 +143,7 @@ pub struct Print {
 /// What fingers trained on netstat and ss type.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // flags are bools
-pub struct Habits {
+pub struct NetstatCompat {
     /// All sockets: the default
     #[arg(short, long, hide = true)]
     pub all: bool,

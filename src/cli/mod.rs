@@ -16,7 +16,7 @@ use clap_complete::Shell;
 use std::ffi::OsString;
 use std::sync::LazyLock;
 
-pub use args::{Habits, Look, Options, Print, Which};
+pub use args::{FilterArgs, NetstatCompat, Options, OutputArgs, SamplingArgs};
 pub use check::CheckOptions;
 pub use explain::Explain;
 pub use order::command_first;
@@ -109,7 +109,7 @@ pub fn parse(args: Vec<OsString>) -> Cli {
 /// The flags that say how to look at the kernel.
 static LIVE: LazyLock<Vec<Id>> = LazyLock::new(|| {
     let how_long = ["duration", "max_count"];
-    let look = Look::augment_args(clap::Command::new("look"));
+    let look = SamplingArgs::augment_args(clap::Command::new("look"));
     let ids = look.get_arguments().map(|arg| arg.get_id().clone());
     ids.filter(|id| !how_long.contains(&id.as_str())).collect()
 });

@@ -3,15 +3,15 @@
 
 use super::{die_as_a_shell_reports, hint, monitor, stop};
 use crate::error::{Error, Result};
-use crate::model::event::Standing;
+use crate::model::event::SocketStatus;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{PATIENCE, Unseen};
 use crate::output::Output;
 use crate::output::ready::Ready;
 use crate::output::stderr::tell;
-use crate::rules::check::{Judge, Open, Violation};
+use crate::rules::check::{Checker, Open, Violation};
 use crate::settings::check::Check;
-use crate::signals::Stop;
+use crate::signals::Signals;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};
@@ -48,18 +48,18 @@ pub fn run(check: &Check) -> Result<bool> {
 fn offenders(
     monitor: &mut Monitor<'_>,
     check: &Check,
-    stop: &Stop,
+    stop: &Signals,
     mut ready: Option<Ready>,
 ) -> Result<Vec<Violation>> {
-    let mut judge = Judge::new(&check.limits);
+    let mut judge = Checker::new(&check.limits);
     let mut open_looks = 0;
     loop {
         let before = monitor.looks().taken;
         let more = monitor.look(stop)?;
         tell(monitor.source_notices());
         let now = monitor.read_at();
-        let concerned = |now: &Standing| check.limits.concern(now.state);
-        let sockets: Vec<Standing> = monitor.standings().filter(concerned).collect();
+        let concerned = |now: &SocketStatus| check.limits.concern(now.state);
+        let sockets: Vec<SocketStatus> = monitor.standings().filter(concerned).collect();
         let looks = monitor.looks().taken;
         if looks > 0
             && let Some(ready) = ready.take()
@@ -90,12 +90,16 @@ fn offenders(
 }
 
 /// Why it cannot be told that nothing is wrong.
-fn unknown(monitor: &mut Monitor<'_>, judge: &Judge<'_>, sockets: &[Standing]) -> Option<Error> {
+fn unknown(
+    monitor: &mut Monitor<'_>,
+    judge: &Checker<'_>,
+    sockets: &[SocketStatus],
+) -> Option<Error> {
     let unseen = Unseen::of(monitor);
     let question = "whether nothing is wrong";
     let because = |reason: &str| Error::NotKnown(format!("{question} cannot be told: {reason}"));
     match judge.open(monitor.read_at(), sockets, &unseen.candidates) {
-        Some(Open::Looks) => Some(because("there were fewer than two looks")),
+        Some(Open::PollCount) => Some(because("there were fewer than two looks")),
         Some(Open::Watched) => Some(because(
             "sockets were in such a state from the first look on, for an unknown time",
         )),

@@ -2,7 +2,7 @@
 
 use crate::cli::{FormatName, ViewName};
 use crate::error::Result;
-use crate::model::event::News;
+use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::output::Output;
 use crate::output::queue::live::Turn;
@@ -10,9 +10,9 @@ use crate::output::ready::Ready;
 use crate::output::screen::Screen;
 use crate::output::stderr::{Reports, lines, report};
 use crate::output::views::{self, Now, View};
-use crate::rules::alerts::Alarm;
+use crate::rules::alerts::Alerts;
 use crate::settings::Settings;
-use crate::signals::Stop;
+use crate::signals::Signals;
 use crate::view::Record;
 use crate::view::alert::AlertRecord;
 use crate::view::life::Lives;
@@ -38,7 +38,7 @@ pub(super) enum Run {
 /// What ends the run before its time.
 pub(super) fn show(
     monitor: &mut Monitor<'_>,
-    stop: &Stop,
+    stop: &Signals,
     settings: &Settings,
     run: Run,
 ) -> Result<()> {
@@ -69,7 +69,7 @@ fn follow(
     show: &mut Show<'_>,
     empty: &mut Option<String>,
     now: &mut Now<'_, '_>,
-    stop: &Stop,
+    stop: &Signals,
 ) -> Result<bool> {
     let (mut more, mut nothing) = (true, true);
     show.output.begin(stop)?;
@@ -90,7 +90,7 @@ fn follow(
             ready.announce();
         }
         said.extend(show.output.asides().into_iter().chain(now.monitor.notices()));
-        said.extend(show.alarm.iter_mut().flat_map(Alarm::notices));
+        said.extend(show.alarm.iter_mut().flat_map(Alerts::notices));
         let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
         said.extend(empty.take_if(|_| !now.monitor.has_more()).filter(|_| waits));
         show.say(lines(said));
@@ -110,13 +110,13 @@ struct Show<'s> {
     /// Where a picture is drawn again and again.
     screen: Option<Screen>,
     reports: Reports,
-    alarm: Option<Alarm>,
+    alarm: Option<Alerts>,
     /// Until the first poll is over.
     ready: Option<Ready>,
 }
 
 impl<'s> Show<'s> {
-    fn open(settings: &'s Settings, stop: &Stop) -> Result<Self> {
+    fn open(settings: &'s Settings, stop: &Signals) -> Result<Self> {
         let Settings { print, max_count, pace, .. } = settings;
         let view = views::open(print, *max_count);
         let drawn = view.is_picture() && print.format == FormatName::Text;
@@ -133,7 +133,7 @@ impl<'s> Show<'s> {
 
     /// The news to be shown next: a stream takes a great deal in pieces, but a picture and rules are
     /// of all that there is.
-    fn read(&self, monitor: &mut Monitor<'_>, stop: &Stop) -> Result<Option<Vec<News>>> {
+    fn read(&self, monitor: &mut Monitor<'_>, stop: &Signals) -> Result<Option<Vec<MonitorEvent>>> {
         if self.view.is_picture() || self.alarm.is_some() {
             monitor.read_whole(stop)
         } else {
@@ -143,7 +143,12 @@ impl<'s> Show<'s> {
 
     /// Shows the news of one reading, or a piece of them, and answers who called; false when nobody
     /// wants more.
-    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>, stop: &Stop) -> Result<bool> {
+    fn take(
+        &mut self,
+        news: Vec<MonitorEvent>,
+        now: &mut Now<'_, '_>,
+        stop: &Signals,
+    ) -> Result<bool> {
         let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
         let mut records = self.view.take(news, now);
         let alerts = alerts.into_iter().flatten().map(|alert| AlertRecord::new(&alert));
@@ -177,7 +182,7 @@ impl<'s> Show<'s> {
 
     /// What is told when the run is over. A terminal that was drawn on is left clean where that was
     /// asked for; a run that ends by itself leaves its picture.
-    fn end(mut self, more: bool, now: &mut Now<'_, '_>, stop: &Stop) -> Result<()> {
+    fn end(mut self, more: bool, now: &mut Now<'_, '_>, stop: &Signals) -> Result<()> {
         let left_clean = self.screen.is_some() && stop.is_interrupted();
         let untold = self.screen.take().map(Screen::close);
         let read = self.output.finish(stop)?;
@@ -186,22 +191,22 @@ impl<'s> Show<'s> {
         }
         self.reports.write(untold.unwrap_or_default());
         self.reports.tell(self.output.asides());
-        self.reports.tell(self.alarm.into_iter().flat_map(Alarm::finish));
+        self.reports.tell(self.alarm.into_iter().flat_map(Alerts::finish));
         self.reports.tell([now.monitor.coverage().to_string()]);
         Ok(())
     }
 }
 
 /// The rules of a file; their programs are given alerts as `--format json` prints them.
-fn alarm(rules: &Path) -> Result<Alarm> {
-    Alarm::open(rules, |alert| AlertRecord::new(alert).line())
+fn alarm(rules: &Path) -> Result<Alerts> {
+    Alerts::open(rules, |alert| AlertRecord::new(alert).line())
 }
 
 /// Whether news is of what was asked for.
-fn passes(news: &News) -> bool {
+fn passes(news: &MonitorEvent) -> bool {
     match news {
-        News::Told(told) => told.passes,
-        News::Lost(_) => true,
+        MonitorEvent::SocketEvent(told) => told.passes,
+        MonitorEvent::Lost(_) => true,
     }
 }
 

@@ -15,11 +15,11 @@ use crate::cli::Options;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::output::stderr::tell;
-use crate::owner::recorded::Register;
+use crate::owner::recorded::RecordedOwners;
 use crate::owner::scan::Scan;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
-use crate::signals::{Stop, hangups_are_ignored};
+use crate::signals::{Signals, hangups_are_ignored};
 use crate::source::Source;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
@@ -37,8 +37,8 @@ pub fn checked(options: Options) -> Result<Settings> {
 }
 
 /// What ends a run that the settings ask for, after `duration` at the latest.
-fn stop(settings: &Settings, duration: Option<Duration>) -> Result<Stop> {
-    let mut stop = Stop::new(duration)?;
+fn stop(settings: &Settings, duration: Option<Duration>) -> Result<Signals> {
+    let mut stop = Signals::new(duration)?;
     if settings.record.is_some() {
         stop.catch_hangups(hangups_are_ignored())?;
     }
@@ -63,7 +63,7 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
         None => Monitor::new(source, Box::new(scan), &settings.filter),
         Some(path) => {
             let recorder = Recorder::open(path, source, scan, settings.pace.interval)?;
-            Monitor::new(Box::new(recorder), Box::new(Register::default()), &settings.filter)
+            Monitor::new(Box::new(recorder), Box::new(RecordedOwners::default()), &settings.filter)
         }
     })
 }

@@ -5,9 +5,9 @@ use super::{checked, stop};
 use crate::cli::ReplayOptions;
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::owner::recorded::Register;
+use crate::owner::recorded::RecordedOwners;
 use crate::settings::{self, Settings};
-use crate::signals::Stop;
+use crate::signals::Signals;
 use crate::source::replay::Replay;
 use std::path::Path;
 
@@ -29,8 +29,8 @@ pub(super) fn monitor<'a>(
     file: &Path,
     follow: bool,
     settings: &'a Settings,
-    stop: &'a Stop,
+    stop: &'a Signals,
 ) -> Result<Monitor<'a>> {
     let recording = Box::new(Replay::open(file, follow, stop)?);
-    Ok(Monitor::new(recording, Box::new(Register::default()), &settings.filter))
+    Ok(Monitor::new(recording, Box::new(RecordedOwners::default()), &settings.filter))
 }

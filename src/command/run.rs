@@ -3,15 +3,15 @@
 use super::monitor;
 use crate::cli::RunOptions;
 use crate::error::{Error, Result};
-use crate::model::event::News;
+use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::output::Output;
 use crate::output::queue::live::Turn;
 use crate::output::stderr::{Reports, Sink, report, tell};
 use crate::output::views::{self, Now, View};
-use crate::settings::run::{Errand, checked};
-use crate::settings::{Print, Settings};
-use crate::signals::{Stop, is_ignored};
+use crate::settings::run::{RunSettings, checked};
+use crate::settings::{OutputSettings, Settings};
+use crate::signals::{Signals, is_ignored};
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::life::Lives;
@@ -41,7 +41,7 @@ pub fn run(asked: RunOptions) -> Result<ExitCode> {
     set_child_subreaper(Some(getpid()))
         .map_err(|cause| Error::System { what: "keep orphans", cause: cause.into() })?;
     let signals: Vec<i32> = SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)).collect();
-    let stop = Stop::of_command(&signals)?;
+    let stop = Signals::of_command(&signals)?;
     let mut story = Story::open(&settings, &errand)?;
     let mut monitor = monitor(&settings)?;
     while let Some(news) = monitor.read(&stop)? {
@@ -69,9 +69,9 @@ pub fn run(asked: RunOptions) -> Result<ExitCode> {
 /// Reads until the command and its sockets have come to their end.
 fn follow(
     child: &mut Child,
-    errand: &Errand,
+    errand: &RunSettings,
     monitor: &mut Monitor<'_>,
-    stop: &Stop,
+    stop: &Signals,
     story: &mut Story<'_>,
 ) -> Result<()> {
     let mut ended = None;
@@ -108,7 +108,7 @@ fn follow(
 }
 
 /// How many sockets have not come to their end. TIME_WAIT is waited for where a time was given.
-fn left(monitor: &mut Monitor<'_>, errand: &Errand) -> usize {
+fn left(monitor: &mut Monitor<'_>, errand: &RunSettings) -> usize {
     let lives = monitor.lives();
     let counts = |state| errand.linger.is_some() || state != State::TimeWait;
     lives.iter().filter(|(now, _)| counts(now.state)).count()
@@ -116,7 +116,7 @@ fn left(monitor: &mut Monitor<'_>, errand: &Errand) -> usize {
 
 /// The timelines on their way to a reader.
 struct Story<'s> {
-    print: &'s Print,
+    print: &'s OutputSettings,
     view: Box<dyn View>,
     lives: Lives,
     output: Output,
@@ -131,7 +131,7 @@ struct Story<'s> {
 }
 
 impl<'s> Story<'s> {
-    fn open(settings: &'s Settings, errand: &Errand) -> Result<Self> {
+    fn open(settings: &'s Settings, errand: &RunSettings) -> Result<Self> {
         let Settings { print, max_count, pace, .. } = settings;
         let sink = Sink::open(errand.output.as_deref())?;
         Ok(Self {
@@ -148,7 +148,7 @@ impl<'s> Story<'s> {
         })
     }
 
-    fn take(&mut self, news: Vec<News>, monitor: &mut Monitor<'_>) {
+    fn take(&mut self, news: Vec<MonitorEvent>, monitor: &mut Monitor<'_>) {
         self.output.begin_turn(Turn::of(monitor));
         self.lives.take(&news, || monitor.followed());
         let records = self.view.take(news, &mut Now { monitor, lives: &mut self.lives });
@@ -170,7 +170,7 @@ impl<'s> Story<'s> {
     }
 
     /// Gives whoever calls the timelines so far.
-    fn answer(&mut self, stop: &Stop, monitor: &mut Monitor<'_>) {
+    fn answer(&mut self, stop: &Signals, monitor: &mut Monitor<'_>) {
         if stop.calls().report {
             let mut now = Now { monitor, lives: &mut self.lives };
             self.reports.write(report(self.print, &mut now));
@@ -178,7 +178,7 @@ impl<'s> Story<'s> {
     }
 
     /// Nobody should wonder why the prompt does not come back.
-    fn say_what_is_waited_for(&mut self, left: usize, errand: &Errand) {
+    fn say_what_is_waited_for(&mut self, left: usize, errand: &RunSettings) {
         let said = std::mem::replace(&mut self.waiting_told, true);
         if !said && errand.linger.is_none() && io::stderr().is_terminal() {
             let sockets = if left == 1 { "1 socket".to_owned() } else { format!("{left} sockets") };

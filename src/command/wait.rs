@@ -6,7 +6,7 @@ use crate::monitor::Monitor;
 use crate::monitor::hidden::{PATIENCE, Unseen, hidden};
 use crate::output::ready::Ready;
 use crate::output::stderr::tell;
-use crate::rules::condition::{Census, Condition};
+use crate::rules::condition::{Condition, StateCounts};
 use crate::settings::wait::Wait;
 use std::io::{self, IsTerminal};
 
@@ -77,8 +77,8 @@ fn answer(monitor: &mut Monitor<'_>, condition: &Condition) -> Answer {
 }
 
 /// The matching sockets by state.
-fn census(monitor: &Monitor<'_>) -> Census {
-    let mut census = Census::default();
+fn census(monitor: &Monitor<'_>) -> StateCounts {
+    let mut census = StateCounts::default();
     for now in monitor.standings() {
         census.count_standing(&now);
     }

@@ -4,8 +4,8 @@
 pub mod addr;
 
 use crate::model::process::{Exe, Process};
-use crate::model::process_tree::Tree;
-use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::process_tree::ProcessTree;
+use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use addr::AddrFilter;
@@ -43,7 +43,7 @@ pub struct ProcessFilter {
     /// Its real user, or that of a socket without an owner.
     pub users: Vec<u32>,
     /// Who started it.
-    pub tree: Option<Tree>,
+    pub tree: Option<ProcessTree>,
     /// Rules ask for more of a process than this filter does: all is read of it.
     pub for_rules: bool,
 }
@@ -123,7 +123,7 @@ impl ProcessFilter {
 
 impl Filter {
     /// Whether a socket with these ends is wanted.
-    pub fn wants_ends(&self, ends: &Ends) -> bool {
+    pub fn wants_ends(&self, ends: &AddressPair) -> bool {
         let end_passes = |filters: &[AddrFilter], end: &Endpoint| {
             filters.is_empty() || filters.iter().any(|filter| filter.matches(end, ends.family))
         };

@@ -2,12 +2,12 @@ use super::addr::parse_ports;
 use super::*;
 use proptest::prelude::*;
 
-fn ends(family: Family, local: &str, remote: &str) -> Ends {
+fn ends(family: Family, local: &str, remote: &str) -> AddressPair {
     let end = |text: &str| {
         let addr: std::net::SocketAddr = text.parse().unwrap();
         Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
     };
-    Ends { family, local: end(local), remote: end(remote) }
+    AddressPair { family, local: end(local), remote: end(remote) }
 }
 
 fn remote_matches(filter: &str, family: Family, remote: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::process::{Attribution, Caller};
 use super::reading::Lost;
-use super::socket::Ends;
+use super::socket::AddressPair;
 use super::socket_row::Details;
 use super::time::Stamp;
 use crate::tcp::state::State;
@@ -12,20 +12,20 @@ use std::time::Duration;
 
 /// One socket's life, from birth to end; a reused 4-tuple is a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LifeId {
+pub struct SocketId {
     /// Wall clock second of the first reading of the run.
     pub run: u32,
     /// Counts the lives of the run.
     pub number: u64,
 }
 
-impl fmt::Display for LifeId {
+impl fmt::Display for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}-{}", self.run, self.number)
     }
 }
 
-impl Serialize for LifeId {
+impl Serialize for SocketId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -34,7 +34,7 @@ impl Serialize for LifeId {
 /// What happened to a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Event {
+pub enum EventKind {
     /// It was there at the first look.
     Present,
     /// It was seen for the first time later.
@@ -48,7 +48,7 @@ pub enum Event {
 /// Which end of the connection did a thing first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum End {
+pub enum Side {
     /// This side.
     Local,
     /// The other side.
@@ -57,7 +57,7 @@ pub enum End {
     Both,
 }
 
-impl End {
+impl Side {
     /// What the other side calls it.
     #[must_use]
     pub const fn seen_from_the_other_side(self) -> Self {
@@ -93,9 +93,9 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Roles {
     /// Who sent its SYN first.
-    pub opener: Option<End>,
+    pub opener: Option<Side>,
     /// Who sent its FIN first.
-    pub closer: Option<End>,
+    pub closer: Option<Side>,
     /// The FINs of both sides are proven.
     pub both_fins: bool,
 }
@@ -104,13 +104,13 @@ pub struct Roles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
     /// What happened.
-    pub event: Event,
+    pub event: EventKind,
     /// To which life.
-    pub life: LifeId,
+    pub life: SocketId,
     /// The network namespace.
     pub netns: Option<u64>,
     /// Its ends.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// End of the pass that showed or confirmed it.
     pub time: Stamp,
     /// It happened after this instant; `None` for what was there at the first look.
@@ -151,13 +151,13 @@ pub struct Transition {
 
 /// A life as it stands between two readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct SocketStatus {
     /// Which life.
-    pub life: LifeId,
+    pub life: SocketId,
     /// The network namespace.
     pub netns: Option<u64>,
     /// Its ends.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// The state last told.
     pub state: State,
     /// Since when it is known to be in it.
@@ -184,18 +184,18 @@ pub struct Standing {
 
 /// What the tracker has to tell, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Conclusion {
+pub enum TrackerEvent {
     /// Something happened to a socket.
     Transition(Box<Transition>),
     /// A life that no look saw while it was open, by its ends where these are known.
-    Missed(Option<Ends>),
+    Missed(Option<AddressPair>),
     /// Readings were lost.
     Lost(Lost),
 }
 
 /// A transition of a socket that the filters ask for, and whose socket it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct SocketEvent {
     /// What happened.
     pub transition: Transition,
     /// Whose socket it is.
@@ -206,9 +206,9 @@ pub struct Told {
 
 /// What a reading told of the sockets that the filters ask for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum MonitorEvent {
     /// Something happened to a socket.
-    Told(Box<Told>),
+    SocketEvent(Box<SocketEvent>),
     /// Readings were lost.
     Lost(Lost),
 }
@@ -223,20 +223,20 @@ pub struct Alert {
     /// The offence begins.
     pub active: bool,
     /// The lives that offend now, the worst first.
-    pub sockets: Vec<LifeId>,
+    pub sockets: Vec<SocketId>,
     /// The worst of them, or of those before.
-    pub worst: Offender,
+    pub worst: AlertSocket,
 }
 
 /// A socket that offends.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Offender {
+pub struct AlertSocket {
     /// Which one.
-    pub life: LifeId,
+    pub life: SocketId,
     /// The network namespace.
     pub netns: Option<u64>,
     /// Its ends.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// Whose it is.
     pub owner: Attribution,
     /// How long it is, or was, in its state.

@@ -12,7 +12,7 @@ const EXITED: usize = 65_536;
 /// The processes that one has started, directly or not, as far as they have been seen: a set that
 /// changes while it is in use, in all its copies.
 #[derive(Debug, Clone)]
-pub struct Tree {
+pub struct ProcessTree {
     root: i32,
     members: Rc<RefCell<Members>>,
 }
@@ -25,7 +25,7 @@ struct Members {
     exited: VecDeque<(i32, u64)>,
 }
 
-impl Tree {
+impl ProcessTree {
     /// Nobody yet, of those that this process starts. It does not belong to them.
     pub fn new(root: i32) -> Self {
         Self { root, members: Rc::default() }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_tree_forgets_who_exited_long_ago_however_many_there_were() {
-        let tree = Tree::new(1);
+        let tree = ProcessTree::new(1);
         let shell = (2, 1);
         for pid in 10..10 + 3 * i32::try_from(EXITED).unwrap() {
             tree.grow([shell, (pid, 5)].into());

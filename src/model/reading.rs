@@ -1,15 +1,15 @@
 //! What a source says, in kernel words, stamped with time. Nothing here concludes anything.
 
 use super::process::{Caller, Holder, Process};
-use super::socket::Ends;
-use super::socket_row::Observation;
+use super::socket::AddressPair;
+use super::socket_row::SocketRow;
 use super::time::Stamp;
 use crate::tcp::state::State;
 use serde::{Deserialize, Serialize};
 
 /// When one look at some or all sockets was made, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct PollWindow {
     /// Before the first socket was looked at.
     pub start: Stamp,
     /// After the last one.
@@ -28,16 +28,16 @@ pub struct Snapshot {
     /// The inode of the network namespace, where it can be told.
     pub netns: Option<u64>,
     /// The rows in the order of the tables.
-    pub rows: Vec<Observation>,
+    pub rows: Vec<SocketRow>,
     /// Lines that could not be understood.
     pub bad_rows: u64,
 }
 
 /// A socket that a reading did not show: is it gone?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Question {
+pub struct LookupRequest {
     /// Its ends.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// The inode it showed last; 0 for none.
     pub inode: u64,
     /// Its cookie; 0 where it is not known.
@@ -48,7 +48,7 @@ pub struct Question {
 
 /// What exact look-ups found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answers {
+pub struct Lookups {
     /// When the first question was asked.
     pub start: Stamp,
     /// When the last answer had come.
@@ -56,26 +56,26 @@ pub struct Answers {
     /// The inode of the network namespace, where it can be told.
     pub netns: Option<u64>,
     /// Each question with its answer; one that could not be trusted is left out.
-    pub answers: Vec<(Question, Answer)>,
+    pub answers: Vec<(LookupRequest, LookupResult)>,
 }
 
 /// What one exact look-up found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum LookupResult {
     /// No such socket: it is gone.
     Gone,
     /// A socket with these ends, which may be a successor or a listener: the reader compares.
-    There(Observation),
+    There(SocketRow),
 }
 
 /// Full sockets that died, by sock_diag's destroy multicast. What dies may leave a mini-socket in
 /// FIN_WAIT2 or TIME_WAIT: a notice proves a life, not its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deaths {
+pub struct DestroyEvents {
     /// When the notices were received.
     pub time: Stamp,
     /// The ends (if they were still there) and the cookies of the dead.
-    pub dead: Vec<(Option<Ends>, u64)>,
+    pub dead: Vec<(Option<AddressPair>, u64)>,
     /// The kernel had more notices than room for them.
     pub overrun: bool,
 }
@@ -83,7 +83,7 @@ pub struct Deaths {
 /// One step of one socket, as the kernel's tracepoint told it. From FIN_WAIT2 and CLOSING a step to
 /// CLOSED may be the start of TIME_WAIT: only a look-up tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct StateChange {
     /// The kernel's instant.
     pub time: Stamp,
     /// The inode of the network namespace.
@@ -91,7 +91,7 @@ pub struct Change {
     /// The kernel's address of the socket: its name until it is in CLOSED, and reused after.
     pub socket: u64,
     /// Its ends.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// The state before: CLOSED for a child that a listener made.
     pub from: State,
     /// The state after.
@@ -101,13 +101,13 @@ pub struct Change {
     /// The process whose own system call made the step.
     pub caller: Option<Caller>,
     /// Why a step to CLOSED cut the connection off, where the kernel told it.
-    pub cut: Option<Cut>,
+    pub cut: Option<AbortReason>,
 }
 
 /// How a connection was cut off, by the kernel's own events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Cut {
+pub enum AbortReason {
     /// An RST was received or sent.
     Reset,
     /// The SYN was answered by an RST.
@@ -157,7 +157,7 @@ pub enum Origin {
 
 /// What was found out about owners for one reading, as far as it was not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owners {
+pub struct OwnerUpdate {
     /// When the reading was complete that they were looked for.
     pub time: Stamp,
     /// Nothing that was told before counts.
@@ -186,15 +186,15 @@ pub enum Reading {
     /// One look at all sockets.
     Snapshot(Snapshot),
     /// Exact look-ups of sockets that the reading before did not show.
-    Answers(Answers),
+    Lookups(Lookups),
     /// Notices of full sockets that died.
-    Deaths(Deaths),
+    DestroyEvents(DestroyEvents),
     /// One step of one socket.
-    Change(Change),
+    StateChange(StateChange),
     /// Something was missed.
     Lost(Lost),
     /// Who holds the sockets that the next reading has news of.
-    Owners(Owners),
+    OwnerUpdate(OwnerUpdate),
     /// A run begins: what was read before is of another.
     Begin(Stamp),
 }
@@ -204,11 +204,11 @@ impl Reading {
     pub const fn time(&self) -> Stamp {
         match self {
             Self::Snapshot(snapshot) => snapshot.end,
-            Self::Answers(answers) => answers.end,
-            Self::Deaths(deaths) => deaths.time,
-            Self::Change(change) => change.time,
+            Self::Lookups(answers) => answers.end,
+            Self::DestroyEvents(deaths) => deaths.time,
+            Self::StateChange(change) => change.time,
             Self::Lost(lost) => lost.time,
-            Self::Owners(owners) => owners.time,
+            Self::OwnerUpdate(owners) => owners.time,
             Self::Begin(time) => *time,
         }
     }
@@ -216,14 +216,14 @@ impl Reading {
 
 impl Snapshot {
     /// When it was taken.
-    pub const fn look(&self) -> Look {
-        Look { start: self.start, end: self.end, netns: self.netns }
+    pub const fn look(&self) -> PollWindow {
+        PollWindow { start: self.start, end: self.end, netns: self.netns }
     }
 }
 
-impl Answers {
+impl Lookups {
     /// When they were given.
-    pub const fn look(&self) -> Look {
-        Look { start: self.start, end: self.end, netns: self.netns }
+    pub const fn look(&self) -> PollWindow {
+        PollWindow { start: self.start, end: self.end, netns: self.netns }
     }
 }

@@ -49,7 +49,7 @@ impl From<Endpoint> for SocketAddr {
 /// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
 /// twins and the members of an `SO_REUSEPORT` group share them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ends {
+pub struct AddressPair {
     /// The family of the socket.
     pub family: Family,
     /// This side.
@@ -58,7 +58,7 @@ pub struct Ends {
     pub remote: Endpoint,
 }
 
-impl Ends {
+impl AddressPair {
     /// The ends as the other side of a connection within this machine shows them: it may be of
     /// either family, as a dual-stack socket shows v4 peers.
     pub fn mirrored(self) -> [Self; 2] {

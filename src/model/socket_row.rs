@@ -1,6 +1,6 @@
 //! One row of the kernel's table.
 
-use super::socket::Ends;
+use super::socket::AddressPair;
 use crate::tcp::state::State;
 use serde::{Deserialize, Serialize};
 
@@ -36,9 +36,9 @@ impl Timer {
 
 /// One row: what the kernel showed of one socket at one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observation {
+pub struct SocketRow {
     /// Where it is and with whom it talks.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// Its state.
     pub state: State,
     /// Its inode; 0 while it is not accepted, when it is an orphan, and in mini-sockets.
@@ -69,17 +69,17 @@ pub struct Observation {
 /// What a row shows beside who the socket is and where it stands: it moves at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Details {
-    /// See [`Observation::tx_queue`].
+    /// See [`SocketRow::tx_queue`].
     pub tx_queue: u32,
-    /// See [`Observation::rx_queue`].
+    /// See [`SocketRow::rx_queue`].
     pub rx_queue: u32,
-    /// See [`Observation::timer`].
+    /// See [`SocketRow::timer`].
     pub timer: Timer,
-    /// See [`Observation::timer_left`].
+    /// See [`SocketRow::timer_left`].
     pub timer_left: u64,
-    /// See [`Observation::retransmits`].
+    /// See [`SocketRow::retransmits`].
     pub retransmits: u32,
-    /// See [`Observation::backlog_limit`].
+    /// See [`SocketRow::backlog_limit`].
     pub backlog_limit: Option<u32>,
 }
 
@@ -95,7 +95,7 @@ impl Details {
     };
 }
 
-impl Observation {
+impl SocketRow {
     /// What it shows beside identity and state.
     pub const fn details(&self) -> Details {
         let Self { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, .. } = *self;

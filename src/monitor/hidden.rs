@@ -3,7 +3,7 @@
 
 use super::Monitor;
 use crate::error::Error;
-use crate::model::event::Standing;
+use crate::model::event::SocketStatus;
 
 /// Sockets whose owner is not known, until they have been told of.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ pub(crate) const PATIENCE: u32 = 5;
 /// What the last look may have missed.
 pub(crate) struct Unseen {
     /// Sockets that may belong to matching processes which may not be read.
-    pub(crate) candidates: Vec<Standing>,
+    pub(crate) candidates: Vec<SocketStatus>,
     /// Rows that could not be understood.
     bad_rows: u64,
 }

@@ -9,18 +9,20 @@ mod status;
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::model::event::{Conclusion, Event, LifeId, News, Told, Transition};
+use crate::model::event::{
+    EventKind, MonitorEvent, SocketEvent, SocketId, TrackerEvent, Transition,
+};
 use crate::model::process::{Inodes, OwnerSource, Process};
 use crate::model::reading::{Origin, Reading};
 use crate::model::time::Stamp;
-use crate::owner::Finder;
-use crate::owner::table::Book;
-use crate::signals::Stop;
+use crate::owner::OwnerLookup;
+use crate::owner::table::OwnerTable;
+use crate::signals::Signals;
 use crate::source::Source;
 use crate::tracker::Tracker;
 use coverage::Coverage;
 use hidden::Unowned;
-use status::Looks;
+use status::PollCount;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Instant;
@@ -33,40 +35,44 @@ const SLACK: usize = 4096;
 /// Follows the sockets that a filter asks for.
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
-    finder: Box<dyn Finder>,
+    finder: Box<dyn OwnerLookup>,
     filter: &'a Filter,
     tracker: Tracker,
-    book: Book,
+    book: OwnerTable,
     /// Who acted on a socket in its own system call, and when (boot time, µs).
-    callers: HashMap<LifeId, (Rc<Process>, u64)>,
+    callers: HashMap<SocketId, (Rc<Process>, u64)>,
     /// Lives that have once matched the filter by process, if there is one: they stay matched.
-    matched: HashSet<LifeId>,
+    matched: HashSet<SocketId>,
     coverage: Coverage,
     unowned: Unowned,
     undecided_told: bool,
     /// When the last reading ended.
     read_at: Stamp,
-    looks: Looks,
+    looks: PollCount,
     /// Inodes of sockets that were found with owners which do not match.
     others: Inodes,
 }
 
 impl<'a> Monitor<'a> {
     /// Reads from `source`, and has `finder` find the owners.
-    pub fn new(source: Box<dyn Source + 'a>, finder: Box<dyn Finder>, filter: &'a Filter) -> Self {
+    pub fn new(
+        source: Box<dyn Source + 'a>,
+        finder: Box<dyn OwnerLookup>,
+        filter: &'a Filter,
+    ) -> Self {
         Self {
             source,
             finder,
             filter,
             tracker: Tracker::default(),
-            book: Book::default(),
+            book: OwnerTable::default(),
             callers: HashMap::new(),
             matched: HashSet::new(),
             coverage: Coverage::default(),
             unowned: Unowned::default(),
             undecided_told: false,
             read_at: Stamp::default(),
-            looks: Looks::default(),
+            looks: PollCount::default(),
             others: Inodes::default(),
         }
     }
@@ -75,7 +81,7 @@ impl<'a> Monitor<'a> {
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`].
-    pub fn look(&mut self, stop: &Stop) -> Result<bool> {
+    pub fn look(&mut self, stop: &Signals) -> Result<bool> {
         while let Some(conclusions) = self.conclude(stop)? {
             self.note(conclusions);
             if !self.has_more() {
@@ -90,7 +96,7 @@ impl<'a> Monitor<'a> {
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`].
-    pub fn read(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
+    pub fn read(&mut self, stop: &Signals) -> Result<Option<Vec<MonitorEvent>>> {
         Ok(self.conclude(stop)?.map(|conclusions| self.tell(conclusions)))
     }
 
@@ -98,7 +104,7 @@ impl<'a> Monitor<'a> {
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`].
-    pub fn read_whole(&mut self, stop: &Stop) -> Result<Option<Vec<News>>> {
+    pub fn read_whole(&mut self, stop: &Signals) -> Result<Option<Vec<MonitorEvent>>> {
         let mut news = self.read(stop)?;
         while let Some(news) = &mut news
             && self.has_more()
@@ -109,7 +115,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// What the next reading, or the next piece of it, proves.
-    fn conclude(&mut self, stop: &Stop) -> Result<Option<Vec<Conclusion>>> {
+    fn conclude(&mut self, stop: &Signals) -> Result<Option<Vec<TrackerEvent>>> {
         if self.has_more() {
             let conclusions = self.tracker.tell_more();
             self.prove(&conclusions);
@@ -188,9 +194,9 @@ impl<'a> Monitor<'a> {
     }
 
     /// What a reading proves, if it is one of sockets.
-    fn take(&mut self, reading: Reading) -> Result<Option<Vec<Conclusion>>> {
+    fn take(&mut self, reading: Reading) -> Result<Option<Vec<TrackerEvent>>> {
         match reading {
-            Reading::Owners(owners) => {
+            Reading::OwnerUpdate(owners) => {
                 self.finder.learn(owners);
                 return Ok(None);
             }
@@ -209,7 +215,7 @@ impl<'a> Monitor<'a> {
             self.finder.learn(owners);
         }
         let is_pass = matches!(reading, Reading::Snapshot(_));
-        let is_event = matches!(reading, Reading::Change(_));
+        let is_event = matches!(reading, Reading::StateChange(_));
         if let Reading::Snapshot(snapshot) = reading {
             self.looks.take(&snapshot, self.tracker.left_out());
             self.source.reuse(snapshot.rows);
@@ -231,18 +237,18 @@ impl<'a> Monitor<'a> {
     }
 
     /// The news among conclusions.
-    fn tell(&mut self, conclusions: Vec<Conclusion>) -> Vec<News> {
+    fn tell(&mut self, conclusions: Vec<TrackerEvent>) -> Vec<MonitorEvent> {
         let news = conclusions.into_iter().filter_map(|conclusion| match conclusion {
-            Conclusion::Lost(lost) => {
+            TrackerEvent::Lost(lost) => {
                 self.coverage.lost += lost.count.unwrap_or(1);
-                Some(News::Lost(lost))
+                Some(MonitorEvent::Lost(lost))
             }
-            Conclusion::Missed(ends) => {
+            TrackerEvent::Missed(ends) => {
                 let wanted = ends.is_none_or(|ends| self.filter.wants_ends(&ends));
                 self.coverage.missed += u64::from(wanted);
                 None
             }
-            Conclusion::Transition(transition) => self.told(*transition),
+            TrackerEvent::Transition(transition) => self.told(*transition),
         });
         let news = news.collect();
         self.forget_the_dead();
@@ -250,12 +256,12 @@ impl<'a> Monitor<'a> {
     }
 
     /// Notes what is to be known of conclusions that nobody is told of.
-    fn note(&mut self, mut conclusions: Vec<Conclusion>) {
+    fn note(&mut self, mut conclusions: Vec<TrackerEvent>) {
         let unfiltered = self.filter.process.is_empty();
         conclusions.retain(|conclusion| match conclusion {
             // Of a socket that somebody holds there is nothing to be noted, nor of one that nobody
             // holds where all may be read.
-            Conclusion::Transition(told) => {
+            TrackerEvent::Transition(told) => {
                 let settled = told.last_inode != 0
                     && (!self.book.was_denied() || self.book.is_held(told.last_inode));
                 !(unfiltered && told.caller.is_none() && settled)
@@ -268,15 +274,15 @@ impl<'a> Monitor<'a> {
     /// What was known of one run says nothing about the next.
     fn begin_anew(&mut self) {
         self.tracker = Tracker::default();
-        self.book = Book::default();
+        self.book = OwnerTable::default();
         self.callers.clear();
         self.matched.clear();
         self.others.clear();
-        self.looks = Looks::default();
+        self.looks = PollCount::default();
     }
 
     /// What is to be told of a transition, if the filters ask for its socket.
-    fn told(&mut self, transition: Transition) -> Option<News> {
+    fn told(&mut self, transition: Transition) -> Option<MonitorEvent> {
         let Transition { inode, last_inode, listener, from, to, life, .. } = transition;
         if let Some(caller) = &transition.caller {
             let process = self.finder.caller(caller, &self.filter.process);
@@ -286,9 +292,9 @@ impl<'a> Monitor<'a> {
         let owner = self.owner(life, inode, last_inode, listener);
         let wanted = self.filter.wants_ends(&transition.ends);
         let passes = self.filter.wants_change(from, to);
-        let told = Told { transition, owner, passes };
+        let told = SocketEvent { transition, owner, passes };
         let matches = self.matches(&told, wanted && passes);
-        (matches && wanted).then(|| News::Told(Box::new(told)))
+        (matches && wanted).then(|| MonitorEvent::SocketEvent(Box::new(told)))
     }
 
     /// Drops what belongs to lives that are over, or were dropped without an end.
@@ -296,7 +302,7 @@ impl<'a> Monitor<'a> {
         let open = self.tracker.open();
         self.book.sweep(open, self.tracker.inodes());
         if self.matched.len().max(self.callers.len()) > 2 * open + SLACK {
-            let alive: HashSet<LifeId> = self.tracker.ids().collect();
+            let alive: HashSet<SocketId> = self.tracker.ids().collect();
             self.matched.retain(|life| alive.contains(life));
             self.callers.retain(|life, _| alive.contains(life));
         }
@@ -304,7 +310,7 @@ impl<'a> Monitor<'a> {
 
     /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be
     /// decided among the sockets that would be shown.
-    fn matches(&mut self, told: &Told, shown: bool) -> bool {
+    fn matches(&mut self, told: &SocketEvent, shown: bool) -> bool {
         let life = told.transition.life;
         let filter = &self.filter.process;
         let denied = told.owner.source == OwnerSource::Denied;
@@ -313,17 +319,17 @@ impl<'a> Monitor<'a> {
             || told.owner.satisfies(filter, told.transition.uid);
         let uid_decides = !filter.needs_owner() && told.transition.uid.is_some() && !denied;
         let ownerless = told.owner.main.is_none() && (denied || told.transition.last_inode == 0);
-        if shown && ownerless && !uid_decides && told.transition.event != Event::Closed {
+        if shown && ownerless && !uid_decides && told.transition.event != EventKind::Closed {
             self.unowned.count(matches, denied);
         }
         let first = match told.transition.event {
-            Event::Closed => {
+            EventKind::Closed => {
                 self.matched.remove(&life);
                 self.callers.remove(&life);
                 false
             }
             // Without a filter each is told from its first sight on.
-            event if filter.is_empty() => event != Event::Changed,
+            event if filter.is_empty() => event != EventKind::Changed,
             _ => matches && self.matched.insert(life),
         };
         self.coverage.lives += u64::from(first && self.filter.wants_ends(&told.transition.ends));

@@ -1,7 +1,7 @@
 //! Whose sockets they are: looked for when they are new, and again when there is news of them.
 
 use super::Monitor;
-use crate::model::event::{Conclusion, Event, LifeId};
+use crate::model::event::{EventKind, SocketId, TrackerEvent};
 use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
 use crate::owner::Among;
 use std::rc::Rc;
@@ -43,10 +43,10 @@ impl<'a> Monitor<'a> {
 
     /// Makes sure that the holders of sockets with news still hold them, and looks again for
     /// those that do not, and for those never found.
-    pub(super) fn prove(&mut self, conclusions: &[Conclusion]) {
+    pub(super) fn prove(&mut self, conclusions: &[TrackerEvent]) {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
         for conclusion in conclusions {
-            let Conclusion::Transition(told) = conclusion else { continue };
+            let TrackerEvent::Transition(told) = conclusion else { continue };
             if !self.filter.wants_ends(&told.ends) {
                 continue;
             }
@@ -66,9 +66,9 @@ impl<'a> Monitor<'a> {
 
     /// Makes sure of the holders known. Kernel events come by the thousand: they are no reason to
     /// look into every process, and who acted says so.
-    pub(super) fn recall(&mut self, conclusions: &[Conclusion]) {
+    pub(super) fn recall(&mut self, conclusions: &[TrackerEvent]) {
         for conclusion in conclusions {
-            if let Conclusion::Transition(told) = conclusion
+            if let TrackerEvent::Transition(told) = conclusion
                 && told.inode != 0
                 && self.filter.wants_ends(&told.ends)
             {
@@ -79,10 +79,10 @@ impl<'a> Monitor<'a> {
     }
 
     /// Who held this inode in an earlier life is no owner of a new one.
-    fn disown_newborns(&mut self, conclusions: &[Conclusion]) {
+    fn disown_newborns(&mut self, conclusions: &[TrackerEvent]) {
         for conclusion in conclusions {
-            if let Conclusion::Transition(told) = conclusion
-                && told.event == Event::Opened
+            if let TrackerEvent::Transition(told) = conclusion
+                && told.event == EventKind::Opened
             {
                 self.book.disown(told.inode, told.time.boot);
             }
@@ -111,7 +111,7 @@ impl<'a> Monitor<'a> {
 
     pub(super) fn owner(
         &self,
-        life: LifeId,
+        life: SocketId,
         inode: u64,
         last_inode: u64,
         listener: u64,
@@ -131,7 +131,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// A process that could not be asked any more, as it was known when it acted before.
-    pub(super) fn best_known(&self, life: LifeId, process: Process) -> Rc<Process> {
+    pub(super) fn best_known(&self, life: SocketId, process: Process) -> Rc<Process> {
         let before = self.callers.get(&life).map(|(before, _)| before);
         let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
         same.cloned().unwrap_or_else(|| Rc::new(process))

@@ -4,8 +4,8 @@ use super::Monitor;
 use crate::error::Result;
 use crate::model::process::Inodes;
 use crate::model::reading::{Reading, Snapshot};
-use crate::model::socket::Ends;
-use crate::signals::Stop;
+use crate::model::socket::AddressPair;
+use crate::signals::Signals;
 use crate::tcp::state::State;
 use foldhash::fast::RandomState;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ impl Monitor<'_> {
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`](crate::source::Source::next).
-    pub fn look_once(&mut self, stop: &Stop) -> Result<bool> {
+    pub fn look_once(&mut self, stop: &Signals) -> Result<bool> {
         while let Some(mut reading) = self.source.next(stop)? {
             if let Reading::Snapshot(snapshot) = &mut reading {
                 self.leave_out_others(snapshot);
@@ -44,7 +44,7 @@ impl Monitor<'_> {
         there.extend(rows.iter().map(|row| row.inode).filter(|inode| *inode != 0));
         let found = self.finder.find(self.among(), &there);
         let held: Inodes = found.holders.iter().map(|(inode, _)| *inode).collect();
-        let bare: HashSet<Ends, RandomState> =
+        let bare: HashSet<AddressPair, RandomState> =
             rows.iter().filter(|row| row.inode == 0).map(|row| row.ends).collect();
         let (mut asked, mut hidden) = (Inodes::default(), HashSet::new());
         rows.retain(|row| {

@@ -2,7 +2,7 @@
 
 use super::Monitor;
 use crate::filter::{Filter, Match, ProcessFilter};
-use crate::model::event::{LifeId, Standing, Told, Transition};
+use crate::model::event::{SocketEvent, SocketId, SocketStatus, Transition};
 use crate::model::process::{Attribution, ByInode, Inodes};
 use crate::model::reading::Snapshot;
 use crate::model::time::Stamp;
@@ -14,14 +14,14 @@ use std::collections::{HashMap, HashSet};
 
 /// The looks at all sockets so far: an absence needs two, since a single one may skip a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Looks {
+pub struct PollCount {
     /// How many.
     pub taken: u64,
     /// Rows of the last that could not be understood, or are of more sockets than are followed.
     pub bad_rows: u64,
 }
 
-impl Looks {
+impl PollCount {
     /// Counts a look.
     pub(super) const fn take(&mut self, snapshot: &Snapshot, left_out: u64) {
         self.taken += 1;
@@ -33,8 +33,8 @@ impl Monitor<'_> {
     /// The sockets that the filters ask for as they are now, with their owners, by family, in the
     /// order of the kernel's tables.
     /// There may be many: each is looked at when its turn comes.
-    pub fn sockets(&mut self) -> impl Iterator<Item = (Standing, Attribution)> {
-        let place = |now: Standing| (now.ends.family, now.row, now.ends, now.life);
+    pub fn sockets(&mut self) -> impl Iterator<Item = (SocketStatus, Attribution)> {
+        let place = |now: SocketStatus| (now.ends.family, now.row, now.ends, now.life);
         let mut places: Vec<_> = self.standings().map(place).collect();
         places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
         places.into_iter().filter_map(|(_, _, ends, life)| {
@@ -44,14 +44,14 @@ impl Monitor<'_> {
     }
 
     /// The lives that go on, in the order in which they began, whatever state they are in.
-    pub fn lives(&mut self) -> Vec<(Standing, Attribution)> {
-        let mut now: Vec<Standing> = self.matching().collect();
+    pub fn lives(&mut self) -> Vec<(SocketStatus, Attribution)> {
+        let mut now: Vec<SocketStatus> = self.matching().collect();
         now.sort_unstable_by_key(|now| now.life);
         now.into_iter().map(|now| (now, self.owner_now(&now))).collect()
     }
 
     /// The lives that are being followed, whether they match or not.
-    pub fn followed(&self) -> HashSet<LifeId> {
+    pub fn followed(&self) -> HashSet<SocketId> {
         self.tracker.ids().collect()
     }
 
@@ -62,29 +62,29 @@ impl Monitor<'_> {
 
     /// The lives that the filters ask for as they stand, in no order: what there is to know
     /// without another look at owners.
-    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+    pub fn standings(&self) -> impl Iterator<Item = SocketStatus> {
         self.matching().filter(|now| self.filter.wants_state(now.state))
     }
 
     /// All that match, whatever state they are in.
-    pub(super) fn matching(&self) -> impl Iterator<Item = Standing> {
+    pub(super) fn matching(&self) -> impl Iterator<Item = SocketStatus> {
         self.in_place().filter(|now| self.is_matched(now))
     }
 
     /// All that pass the filters by ends, whoever owns them.
-    fn in_place(&self) -> impl Iterator<Item = Standing> {
+    fn in_place(&self) -> impl Iterator<Item = SocketStatus> {
         self.tracker.standings().filter(|now| self.filter.wants_ends(&now.ends))
     }
 
     /// Whose socket it is now.
-    pub fn owner_now(&mut self, now: &Standing) -> Attribution {
+    pub fn owner_now(&mut self, now: &SocketStatus) -> Attribution {
         if now.inode != 0 {
             self.still_proven(now.inode);
         }
         self.owner(now.life, now.inode, now.last_inode, now.listener)
     }
 
-    fn is_owned(&self, filter: &ProcessFilter, now: &Standing) -> bool {
+    fn is_owned(&self, filter: &ProcessFilter, now: &SocketStatus) -> bool {
         filter.is_empty() || {
             let owner = self.owner(now.life, now.inode, now.last_inode, now.listener);
             owner.satisfies(filter, now.uid)
@@ -92,7 +92,7 @@ impl Monitor<'_> {
     }
 
     /// How many looks at all sockets there have been, and how many rows the last could not read.
-    pub const fn looks(&self) -> Looks {
+    pub const fn looks(&self) -> PollCount {
         self.looks
     }
 
@@ -101,12 +101,12 @@ impl Monitor<'_> {
     /// owner that does not match is none of them; nor is one without an inode, which nobody holds.
     ///
     /// This looks into all processes, so it is for the moment when an absence decides.
-    pub fn candidates(&mut self) -> Vec<Standing> {
+    pub fn candidates(&mut self) -> Vec<SocketStatus> {
         let filter = &self.filter.process;
-        let mut unknown: Vec<Standing> = Vec::new();
+        let mut unknown: Vec<SocketStatus> = Vec::new();
         if !filter.is_empty() {
             let unmatched =
-                |now: &Standing| self.filter.wants_state(now.state) && self.is_unmatched(now);
+                |now: &SocketStatus| self.filter.wants_state(now.state) && self.is_unmatched(now);
             unknown.extend(self.in_place().filter(unmatched));
         }
         let there = inodes(&unknown);
@@ -134,27 +134,27 @@ impl Monitor<'_> {
 
     /// Matches the lives that have come to a matching process since they were last told of: nothing
     /// happens to a socket that is handed on.
-    pub(super) fn match_again(&mut self) -> HashSet<LifeId> {
+    pub(super) fn match_again(&mut self) -> HashSet<SocketId> {
         let filter = &self.filter.process;
-        let comes_to_match = |now: &Standing| {
+        let comes_to_match = |now: &SocketStatus| {
             self.is_unmatched(now) && {
                 let owner = self.book.attribute(now.inode, now.last_inode, now.listener, filter);
                 owner.matches(filter)
             }
         };
         let new = self.tracker.standings().filter(comes_to_match).map(|now| now.life);
-        let new: HashSet<LifeId> = new.collect();
+        let new: HashSet<SocketId> = new.collect();
         self.coverage.lives += new.len() as u64;
         self.matched.extend(&new);
         new
     }
 
-    fn is_unmatched(&self, now: &Standing) -> bool {
+    fn is_unmatched(&self, now: &SocketStatus) -> bool {
         now.inode != 0 && !self.is_matched(now)
     }
 
     /// Whether a life has been told of, and has then once matched the filter by process.
-    fn is_matched(&self, now: &Standing) -> bool {
+    fn is_matched(&self, now: &SocketStatus) -> bool {
         if self.filter.process.is_empty() {
             !now.withheld
         } else {
@@ -174,7 +174,7 @@ impl Sockets for Monitor<'_> {
 
     /// The sockets that the filters by process and ends ask for, in whatever state, as far as
     /// another filter asks for them, too.
-    fn asked_for(&self, filter: &Filter) -> Vec<Standing> {
+    fn asked_for(&self, filter: &Filter) -> Vec<SocketStatus> {
         let asked = self.tracker.standings().filter(|now| {
             filter.wants_state(now.state)
                 && filter.wants_ends(&now.ends)
@@ -185,19 +185,19 @@ impl Sockets for Monitor<'_> {
         asked.collect()
     }
 
-    fn asks(&self, filter: &Filter, told: &Told) -> bool {
+    fn asks(&self, filter: &Filter, told: &SocketEvent) -> bool {
         let Transition { ends, from, to, uid, .. } = told.transition;
         filter.wants_ends(&ends)
             && filter.wants_change(from, to)
             && told.owner.satisfies(&filter.process, uid)
     }
 
-    fn owner_of(&mut self, socket: &Standing) -> Attribution {
+    fn owner_of(&mut self, socket: &SocketStatus) -> Attribution {
         self.owner_now(socket)
     }
 }
 
-fn inodes(sockets: &[Standing]) -> Inodes {
+fn inodes(sockets: &[SocketStatus]) -> Inodes {
     sockets.iter().map(|now| now.inode).collect()
 }
 

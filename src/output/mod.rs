@@ -17,8 +17,8 @@ use crate::render::diagram::Drawing;
 use crate::render::json::Json;
 use crate::render::socket_table::{Layout, Sockets};
 use crate::render::{Renderer, Size};
-use crate::settings::Print;
-use crate::signals::{Stop, Wake};
+use crate::settings::OutputSettings;
+use crate::signals::{Signals, Wake};
 use crate::view::Record;
 use queue::live::{Live, Turn};
 use queue::pieces;
@@ -61,7 +61,11 @@ pub(crate) struct Output {
 impl Output {
     /// The chosen view in the chosen format. Names may take a part of the interval, so that the
     /// next poll is never late for them.
-    pub(crate) fn of_view(print: &Print, max_count: Option<u64>, interval: Duration) -> Self {
+    pub(crate) fn of_view(
+        print: &OutputSettings,
+        max_count: Option<u64>,
+        interval: Duration,
+    ) -> Self {
         let part = match print.view {
             ViewName::Events | ViewName::Timeline => PART_OF_TEXT,
             ViewName::Table | ViewName::Diagram => usize::MAX,
@@ -79,7 +83,7 @@ impl Output {
     ///
     /// # Errors
     /// What the system refuses.
-    pub(crate) fn go_live(&mut self, interval: Duration, stop: &Stop) -> Result<()> {
+    pub(crate) fn go_live(&mut self, interval: Duration, stop: &Signals) -> Result<()> {
         self.live = Some(Live::open(interval, stop)?);
         Ok(())
     }
@@ -87,7 +91,7 @@ impl Output {
     /// The lives of a command's sockets in the chosen format. What goes to standard error is written
     /// when no poll follows.
     pub(crate) fn of_command(
-        print: &Print,
+        print: &OutputSettings,
         max: Option<u64>,
         interval: Duration,
         sink: &Sink,
@@ -97,7 +101,7 @@ impl Output {
     }
 
     /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
-    pub(crate) fn sockets(print: &Print, max_count: Option<u64>, held: bool) -> Self {
+    pub(crate) fn sockets(print: &OutputSettings, max_count: Option<u64>, held: bool) -> Self {
         let layout = || Layout {
             palette: tty::palette(print.color),
             header: print.header,
@@ -111,7 +115,7 @@ impl Output {
     }
 
     fn new(
-        print: &Print,
+        print: &OutputSettings,
         max_count: Option<u64>,
         patience: Duration,
         part_of_text: usize,
@@ -149,7 +153,7 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn begin(&mut self, stop: &Stop) -> Result<()> {
+    pub(crate) fn begin(&mut self, stop: &Signals) -> Result<()> {
         let head = self.renderer.begin();
         match &self.live {
             Some(live) => live.push(head),
@@ -170,7 +174,7 @@ impl Output {
     pub(crate) fn write(
         &mut self,
         records: impl IntoIterator<Item = Record>,
-        stop: &Stop,
+        stop: &Signals,
     ) -> Result<bool> {
         let mut records = records.into_iter().fuse();
         loop {
@@ -194,7 +198,7 @@ impl Output {
         &mut self,
         records: impl IntoIterator<Item = Record>,
         turn: Turn,
-        stop: &Stop,
+        stop: &Signals,
     ) -> Result<bool> {
         self.begin_turn(turn);
         let Some(mut live) = self.live.take() else { return self.write(records, stop) };
@@ -225,7 +229,7 @@ impl Output {
     pub(crate) fn write_all(
         &mut self,
         records: impl IntoIterator<Item = Record>,
-        stop: &Stop,
+        stop: &Signals,
     ) -> Result<()> {
         self.begin(stop)?;
         self.write(records, stop)?;
@@ -256,7 +260,7 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn finish(&mut self, stop: &Stop) -> Result<bool> {
+    pub(crate) fn finish(&mut self, stop: &Signals) -> Result<bool> {
         self.begin_rest();
         let Some(mut live) = self.live.take() else { return Ok(true) };
         let lost = live.lost().map(|lost| self.bytes(vec![Record::Lost(lost)]));
@@ -317,10 +321,10 @@ fn names_for<'n>(resolver: &'n mut Option<Resolver>, records: &[Record]) -> Cow<
 
 /// Writes piece by piece, so that a reader who has stopped reading cannot keep the run from its
 /// end; false if it had to end before everything was written.
-fn write_out(bytes: &[u8], stop: &Stop) -> Result<bool> {
+fn write_out(bytes: &[u8], stop: &Signals) -> Result<bool> {
     let mut stdout = io::stdout().lock();
     for piece in pieces(bytes) {
-        if stop.wait_writable()? == Wake::Stop {
+        if stop.wait_writable()? == Wake::Signals {
             return Ok(false);
         }
         stdout.write_all(piece).and_then(|()| stdout.flush()).map_err(Error::output)?;

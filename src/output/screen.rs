@@ -7,7 +7,7 @@ use super::stderr::{MOST, Reports};
 use super::tty;
 use crate::error::Result;
 use crate::render::Size;
-use crate::signals::Stop;
+use crate::signals::Signals;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
@@ -52,7 +52,7 @@ impl Screen {
     ///
     /// # Errors
     /// Signals that cannot be caught.
-    pub(crate) fn open(stop: &Stop) -> Result<Option<Self>> {
+    pub(crate) fn open(stop: &Signals) -> Result<Option<Self>> {
         if !tty::can_be_drawn_on() {
             return Ok(None);
         }

@@ -11,7 +11,7 @@ use crate::render::Renderer;
 use crate::render::cell::Names;
 use crate::render::style::Palette;
 use crate::render::timeline::Timeline;
-use crate::settings::Print;
+use crate::settings::OutputSettings;
 use crate::view::Record;
 use crate::view::pairing::paired;
 use std::fs::File;
@@ -71,7 +71,7 @@ impl Drop for Reports {
 }
 
 /// The timelines of the lives that go on, and how much of the run was seen.
-pub(crate) fn report(print: &Print, now: &mut Now<'_, '_>) -> Vec<u8> {
+pub(crate) fn report(print: &OutputSettings, now: &mut Now<'_, '_>) -> Vec<u8> {
     let lives = paired(now.open_lives());
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
     let mut report = Sink::Stderr.timeline(print).rows(&records, &Names::default());
@@ -104,7 +104,7 @@ impl Sink {
     }
 
     /// Lives as text for whoever reads it.
-    pub(crate) fn timeline(&self, print: &Print) -> Timeline {
+    pub(crate) fn timeline(&self, print: &OutputSettings) -> Timeline {
         let stderr = io::stderr();
         let (width, terminal) = match self {
             Self::Stderr => (tty::width_of(&stderr), stderr.is_terminal()),

@@ -1,10 +1,10 @@
 //! What a run is shown as: the news of every reading become records, in one of the views.
 
 use crate::cli::{FormatName, ViewName};
-use crate::model::event::{Event, LifeId, News, Standing};
+use crate::model::event::{EventKind, MonitorEvent, SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::monitor::Monitor;
-use crate::settings::Print;
+use crate::settings::OutputSettings;
 use crate::view::Record;
 use crate::view::diagram::Diagram;
 use crate::view::event::EventRecord;
@@ -29,7 +29,7 @@ pub(crate) struct Now<'m, 'f> {
 /// it is drawn: again and again on a terminal, once at the end of the run in a pipe.
 pub(crate) trait View {
     /// Takes in the news of one reading; returns what a stream prints of them.
-    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>) -> Vec<Record>;
+    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record>;
 
     /// What a picture shows now, or what a stream has not told yet.
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record>;
@@ -51,7 +51,7 @@ pub(crate) trait View {
 }
 
 /// The view that the settings ask for; a diagram is full with `max_count` events.
-pub(crate) fn open(print: &Print, max_count: Option<u64>) -> Box<dyn View> {
+pub(crate) fn open(print: &OutputSettings, max_count: Option<u64>) -> Box<dyn View> {
     match print.view {
         ViewName::Events => Box::new(Events),
         ViewName::Timeline => Box::new(Timeline::new(print.format == FormatName::Text)),
@@ -64,9 +64,9 @@ impl Now<'_, '_> {
     /// The lives that go on.
     pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
-        let wanted: HashSet<LifeId> = self.monitor.standings().map(|now| now.life).collect();
+        let wanted: HashSet<SocketId> = self.monitor.standings().map(|now| now.life).collect();
         let lives = self.monitor.lives().into_iter();
-        let record = |(now, owner): (Standing, Attribution)| {
+        let record = |(now, owner): (SocketStatus, Attribution)| {
             self.lives.so_far(&now, &owner, at, wanted.contains(&now.life))
         };
         lives.filter_map(record).collect()
@@ -77,14 +77,14 @@ impl Now<'_, '_> {
 struct Events;
 
 impl View for Events {
-    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>) -> Vec<Record> {
+    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record> {
         let origin = now.monitor.origin();
         let event = |news| match news {
-            News::Lost(lost) => Some(Record::Lost(lost)),
-            News::Told(told) if told.passes => {
+            MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
+            MonitorEvent::SocketEvent(told) if told.passes => {
                 Some(Record::Event(Box::new(EventRecord::new(*told, origin))))
             }
-            News::Told(_) => None,
+            MonitorEvent::SocketEvent(_) => None,
         };
         news.into_iter().filter_map(event).collect()
     }
@@ -105,13 +105,15 @@ impl Timeline {
         Self { conversations: for_people.then(Conversations::default) }
     }
 
-    fn over(&mut self, news: &News, lives: &Lives) -> Vec<LifeRecord> {
-        let News::Told(told) = news else { return Vec::new() };
+    fn over(&mut self, news: &MonitorEvent, lives: &Lives) -> Vec<LifeRecord> {
+        let MonitorEvent::SocketEvent(told) = news else { return Vec::new() };
         let (event, ends) = (told.transition.event, told.transition.ends);
         let ended = lives.ended(told);
         match (&mut self.conversations, event) {
-            (Some(conversations), Event::Present | Event::Opened) => conversations.begin(ends),
-            (Some(conversations), Event::Closed) => return conversations.end(ends, ended),
+            (Some(conversations), EventKind::Present | EventKind::Opened) => {
+                conversations.begin(ends)
+            }
+            (Some(conversations), EventKind::Closed) => return conversations.end(ends, ended),
             _ => {}
         }
         ended.into_iter().collect()
@@ -119,7 +121,7 @@ impl Timeline {
 }
 
 impl View for Timeline {
-    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>) -> Vec<Record> {
+    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record> {
         let mut records = Vec::new();
         for news in news {
             records.extend(self.over(&news, now.lives).into_iter().map(life));
@@ -134,7 +136,7 @@ impl View for Timeline {
         }
         let mut overdue = conversations.overdue(now.monitor.read_at());
         if !overdue.is_empty() {
-            let waited: HashSet<LifeId> = overdue.iter().map(|life| life.socket.id).collect();
+            let waited: HashSet<SocketId> = overdue.iter().map(|life| life.socket.id).collect();
             overdue.extend(now.open_lives());
             let told = |life: &LifeRecord| {
                 let other = life.other_end.iter().map(|other| other.socket.id);
@@ -172,12 +174,12 @@ struct Table {
 }
 
 impl View for Table {
-    fn take(&mut self, news: Vec<News>, now: &mut Now<'_, '_>) -> Vec<Record> {
+    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record> {
         let at = now.monitor.read_at();
         self.gone.retain(|socket| at.since(socket.time) < FADING);
         for news in &news {
-            if let News::Told(told) = news
-                && told.transition.event == Event::Closed
+            if let MonitorEvent::SocketEvent(told) = news
+                && told.transition.event == EventKind::Closed
                 && told.passes
             {
                 self.gone.push(SocketRecord::gone(told));
@@ -188,7 +190,8 @@ impl View for Table {
 
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
         let at = now.monitor.read_at();
-        let record = |(now, owner): (Standing, Attribution)| SocketRecord::new(&now, at, &owner);
+        let record =
+            |(now, owner): (SocketStatus, Attribution)| SocketRecord::new(&now, at, &owner);
         let mut sockets: Vec<_> = now.monitor.sockets().map(record).collect();
         sockets.sort_by_key(|socket| std::cmp::Reverse(socket.held));
         sockets.into_iter().map(|socket| Record::Socket(Box::new(socket))).collect()
@@ -217,9 +220,9 @@ struct Counts {
 }
 
 impl View for Counts {
-    fn take(&mut self, news: Vec<News>, _: &mut Now<'_, '_>) -> Vec<Record> {
+    fn take(&mut self, news: Vec<MonitorEvent>, _: &mut Now<'_, '_>) -> Vec<Record> {
         for told in &news {
-            if let News::Told(told) = told
+            if let MonitorEvent::SocketEvent(told) = told
                 && told.passes
                 && !self.is_full()
             {
@@ -245,10 +248,10 @@ impl View for Counts {
 }
 
 /// All that a picture tells between the times it is drawn.
-pub(crate) fn losses(news: Vec<News>) -> Vec<Record> {
+pub(crate) fn losses(news: Vec<MonitorEvent>) -> Vec<Record> {
     let lost = |news| match news {
-        News::Lost(lost) => Some(Record::Lost(lost)),
-        News::Told(_) => None,
+        MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
+        MonitorEvent::SocketEvent(_) => None,
     };
     news.into_iter().filter_map(lost).collect()
 }

@@ -7,12 +7,12 @@ pub mod table;
 
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Caller, Holder, Inodes, Process};
-use crate::model::reading::Owners;
+use crate::model::reading::OwnerUpdate;
 use table::Found;
 
 /// Finds the holders of sockets: by looking at the processes, or in what a recording keeps of such
 /// looks.
-pub trait Finder {
+pub trait OwnerLookup {
     /// A reading that was complete at this boot time (µs) is worked on from now on.
     fn begin_round(&mut self, now: u64);
 
@@ -29,7 +29,7 @@ pub trait Finder {
     fn caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process;
 
     /// Takes in what a reading tells of owners.
-    fn learn(&mut self, owners: Owners);
+    fn learn(&mut self, owners: OwnerUpdate);
 }
 
 /// Where to look for holders. In either case the filter tells what has to be read of a process.

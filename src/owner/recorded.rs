@@ -2,10 +2,10 @@
 //! a recording keeps of owners. A recorded run and its replay ask it alike. Pure.
 
 use super::table::Found;
-use super::{Among, Finder};
+use super::{Among, OwnerLookup};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{ByInode, Caller, Holder, Inodes, Process, put_in_order};
-use crate::model::reading::Owners;
+use crate::model::reading::OwnerUpdate;
 use crate::model::time::Stamp;
 use std::collections::{HashMap, HashSet};
 
@@ -27,7 +27,7 @@ type Processes = HashMap<(i32, u64), Process>;
 
 /// What is known of owners after the last reading.
 #[derive(Debug, Default)]
-pub struct Register {
+pub struct RecordedOwners {
     processes: Processes,
     denied: Processes,
     hidden: bool,
@@ -48,7 +48,7 @@ struct Fresh {
     changed: Inodes,
 }
 
-impl Register {
+impl RecordedOwners {
     /// The holders of a socket.
     pub fn holders(&self, inode: u64) -> &[Holder] {
         self.holders.get(&inode).map_or(&[], Vec::as_slice)
@@ -70,7 +70,7 @@ impl Register {
     }
 
     /// What a survey says of these sockets, as far as it is not known. Other sockets are let go.
-    pub fn news(&self, survey: Survey, wanted: &Inodes) -> Owners {
+    pub fn news(&self, survey: Survey, wanted: &Inodes) -> OwnerUpdate {
         let mut holders: ByInode<Vec<Holder>> = ByInode::default();
         for (inode, holder) in survey.found.holders {
             if wanted.contains(&inode) {
@@ -83,13 +83,13 @@ impl Register {
         processes.retain(|identity, _| holding.contains(identity));
         let denied = by_identity(survey.denied);
         let gone = self.denied.keys().filter(|identity| !denied.contains_key(identity));
-        let mut owners = Owners {
+        let mut owners = OwnerUpdate {
             all: true,
             hidden: survey.hidden,
             allowed: gone.copied().collect(),
             processes: unlike(&processes, &self.processes),
             denied: unlike(&denied, &self.denied),
-            ..Owners::default()
+            ..OwnerUpdate::default()
         };
         owners.allowed.sort_unstable();
         let let_go = self.holders.keys().filter(|inode| !holders.contains_key(inode));
@@ -101,22 +101,22 @@ impl Register {
     }
 
     /// Whether owners tell anything that is not known.
-    pub const fn learns_from(&self, owners: &Owners) -> bool {
-        let Owners { processes, denied, allowed, holders, callers, .. } = owners;
+    pub const fn learns_from(&self, owners: &OwnerUpdate) -> bool {
+        let OwnerUpdate { processes, denied, allowed, holders, callers, .. } = owners;
         owners.hidden != self.hidden
             || !(processes.is_empty() && denied.is_empty() && callers.is_empty())
             || !(allowed.is_empty() && holders.is_empty())
     }
 
     /// All that is known, for a reader who knows nothing yet.
-    pub fn whole(&self, time: Stamp) -> Owners {
+    pub fn whole(&self, time: Stamp) -> OwnerUpdate {
         let nobody = Processes::new();
         let holders = self.holders.iter().map(|(inode, holders)| (*inode, holders.clone()));
         let mut holders: Vec<_> = holders.collect();
         holders.sort_unstable_by_key(|(inode, _)| *inode);
         let mut callers: Vec<_> = self.callers.values().cloned().collect();
         callers.sort_unstable_by_key(Process::identity);
-        Owners {
+        OwnerUpdate {
             time,
             anew: true,
             hidden: self.hidden,
@@ -124,7 +124,7 @@ impl Register {
             denied: unlike(&self.denied, &nobody),
             holders,
             callers,
-            ..Owners::default()
+            ..OwnerUpdate::default()
         }
     }
 
@@ -167,7 +167,7 @@ impl Register {
     }
 }
 
-impl Finder for Register {
+impl OwnerLookup for RecordedOwners {
     fn begin_round(&mut self, now: u64) {
         self.round = now;
     }
@@ -211,7 +211,7 @@ impl Finder for Register {
         known.unwrap_or_else(|| Process::unknown(caller.pid)).named(caller)
     }
 
-    fn learn(&mut self, owners: Owners) {
+    fn learn(&mut self, owners: OwnerUpdate) {
         if owners.anew {
             *self = Self { round: self.round, ..Self::default() };
         }

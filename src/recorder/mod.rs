@@ -5,16 +5,16 @@ mod file;
 
 use crate::error::Result;
 use crate::model::escape::escape;
-use crate::model::event::{Conclusion, Transition};
+use crate::model::event::{TrackerEvent, Transition};
 use crate::model::process::{Inodes, Process};
-use crate::model::reading::{Origin, Owners, Question, Reading};
-use crate::model::socket_row::Observation;
+use crate::model::reading::{LookupRequest, Origin, OwnerUpdate, Reading};
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
-use crate::owner::Finder;
-use crate::owner::recorded::Register;
+use crate::owner::OwnerLookup;
+use crate::owner::recorded::RecordedOwners;
 use crate::owner::scan::Scan;
 use crate::recording::{Encoder, Header, Thinner, Written};
-use crate::signals::Stop;
+use crate::signals::Signals;
 use crate::source::{Source, clock};
 use file::RecordFile;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct Recorder {
     file: Option<RecordFile>,
     header: Header,
     encoder: Encoder,
-    register: Register,
+    register: RecordedOwners,
     /// Owners have been written.
     begun: bool,
     thinner: Thinner,
@@ -100,7 +100,7 @@ impl Recorder {
             file: Some(file),
             header,
             encoder: Encoder::default(),
-            register: Register::default(),
+            register: RecordedOwners::default(),
             begun: false,
             thinner: Thinner::default(),
             current: None,
@@ -141,7 +141,7 @@ impl Recorder {
             Err(error) => self.notices.push(format!("{error}; the recording ends here")),
         }
         self.begin_file();
-        let mut owners = Reading::Owners(self.register.whole(Stamp::default()));
+        let mut owners = Reading::OwnerUpdate(self.register.whole(Stamp::default()));
         let lines = self.encoder.take(&mut owners).lines(None);
         self.write(&lines);
     }
@@ -153,7 +153,7 @@ impl Recorder {
     }
 
     /// What comes next, kept or new.
-    fn entry(&mut self, stop: &Stop) -> Result<Option<Entry>> {
+    fn entry(&mut self, stop: &Signals) -> Result<Option<Entry>> {
         if let Some(entry) = self.waiting.take() {
             return Ok(Some(entry));
         }
@@ -182,7 +182,7 @@ impl Recorder {
     }
 
     /// What has to be looked at for a reading.
-    fn asked(&mut self, reading: &Reading, conclusions: &[Conclusion]) -> Asked {
+    fn asked(&mut self, reading: &Reading, conclusions: &[TrackerEvent]) -> Asked {
         let mut asked = Asked::default();
         if let Reading::Snapshot(snapshot) = reading
             && self.current.as_ref().is_some_and(|written| !written.is_quiet())
@@ -193,8 +193,8 @@ impl Recorder {
             asked.survey = !self.known.is_subset(&known);
         }
         for conclusion in conclusions {
-            if let Conclusion::Transition(told) = conclusion {
-                if matches!(reading, Reading::Change(_)) {
+            if let TrackerEvent::Transition(told) = conclusion {
+                if matches!(reading, Reading::StateChange(_)) {
                     self.recall(told, &mut asked);
                 } else {
                     self.ask(told, &mut asked);
@@ -246,7 +246,7 @@ impl Recorder {
     }
 
     /// Looks at all processes.
-    fn survey(&mut self) -> Owners {
+    fn survey(&mut self) -> OwnerUpdate {
         let begin = Instant::now();
         let survey = self.scan.survey(&self.known);
         self.look_again = Instant::now() + LOOK_AGAIN.max(begin.elapsed() * SHARE);
@@ -255,11 +255,11 @@ impl Recorder {
 }
 
 impl Source for Recorder {
-    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
+    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
         Ok(self.entry(stop)?.map(|entry| self.pass_on(entry)))
     }
 
-    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         // What was read already comes before any answer.
         if self.waiting.is_some() {
             return Ok(None);
@@ -270,12 +270,12 @@ impl Source for Recorder {
         Ok(Some(self.pass_on((answers, written))))
     }
 
-    fn owners(&mut self, reading: &Reading, news: &[Conclusion]) -> Result<Option<Owners>> {
+    fn owners(&mut self, reading: &Reading, news: &[TrackerEvent]) -> Result<Option<OwnerUpdate>> {
         self.scan.begin_round(reading.time().boot);
         let asked = self.asked(reading, news);
         let is_pass = matches!(reading, Reading::Snapshot(_));
         let due = is_pass && Instant::now() >= self.look_again;
-        let mut owners = if asked.survey || due { self.survey() } else { Owners::default() };
+        let mut owners = if asked.survey || due { self.survey() } else { OwnerUpdate::default() };
         if !owners.all {
             owners.hidden = self.register.is_hidden();
             owners.processes = asked.renamed;
@@ -295,7 +295,7 @@ impl Source for Recorder {
         Ok(owners)
     }
 
-    fn reuse(&mut self, rows: Vec<Observation>) {
+    fn reuse(&mut self, rows: Vec<SocketRow>) {
         self.source.reuse(rows);
     }
 

@@ -7,7 +7,9 @@ use super::lines::{
 use super::row::{Id, Row};
 use super::{Header, VERSION};
 use crate::model::process::{Caller, Exe, Holder, Process};
-use crate::model::reading::{Answer, Answers, Change, Deaths, Lost, Owners, Question, Reading};
+use crate::model::reading::{
+    DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, OwnerUpdate, Reading, StateChange,
+};
 use std::time::Duration;
 
 impl From<&Header> for Line {
@@ -39,16 +41,16 @@ impl From<HeaderLine> for Header {
     }
 }
 
-impl From<&Answers> for AnswersLine {
-    fn from(told: &Answers) -> Self {
-        let answer = |(asked, found): &(Question, Answer)| AnswerLine {
+impl From<&Lookups> for AnswersLine {
+    fn from(told: &Lookups) -> Self {
+        let answer = |(asked, found): &(LookupRequest, LookupResult)| AnswerLine {
             asked: asked.ends.into(),
             inode: asked.inode,
             cookie: Id(asked.cookie),
             ifindex: asked.ifindex,
             found: match found {
-                Answer::Gone => None,
-                Answer::There(row) => Some(Row::new(row)),
+                LookupResult::Gone => None,
+                LookupResult::There(row) => Some(Row::new(row)),
             },
         };
         Self {
@@ -64,19 +66,19 @@ impl AnswersLine {
     /// `None` if a socket that was found has no ends.
     pub(super) fn reading(self) -> Option<Reading> {
         let answer = |line: AnswerLine| {
-            let question = Question {
+            let question = LookupRequest {
                 ends: line.asked.into(),
                 inode: line.inode,
                 cookie: line.cookie.0,
                 ifindex: line.ifindex,
             };
             let answer = match line.found {
-                None => Answer::Gone,
-                Some(row) => Answer::There(row.whole()?),
+                None => LookupResult::Gone,
+                Some(row) => LookupResult::There(row.whole()?),
             };
             Some((question, answer))
         };
-        Some(Reading::Answers(Answers {
+        Some(Reading::Lookups(Lookups {
             start: self.start.into(),
             end: self.end.into(),
             netns: self.netns,
@@ -85,8 +87,8 @@ impl AnswersLine {
     }
 }
 
-impl From<&Deaths> for DeathsLine {
-    fn from(told: &Deaths) -> Self {
+impl From<&DestroyEvents> for DeathsLine {
+    fn from(told: &DestroyEvents) -> Self {
         let dead = told.dead.iter();
         Self {
             time: told.time.into(),
@@ -98,7 +100,7 @@ impl From<&Deaths> for DeathsLine {
     }
 }
 
-impl From<DeathsLine> for Deaths {
+impl From<DeathsLine> for DestroyEvents {
     fn from(line: DeathsLine) -> Self {
         let dead = line.dead.into_iter();
         Self {
@@ -109,8 +111,8 @@ impl From<DeathsLine> for Deaths {
     }
 }
 
-impl From<&Change> for ChangeLine {
-    fn from(told: &Change) -> Self {
+impl From<&StateChange> for ChangeLine {
+    fn from(told: &StateChange) -> Self {
         let caller = told.caller.clone();
         Self {
             time: told.time.into(),
@@ -126,7 +128,7 @@ impl From<&Change> for ChangeLine {
     }
 }
 
-impl From<ChangeLine> for Change {
+impl From<ChangeLine> for StateChange {
     fn from(line: ChangeLine) -> Self {
         let caller = line.caller;
         Self {
@@ -155,8 +157,8 @@ impl From<LostLine> for Lost {
     }
 }
 
-impl From<&Owners> for OwnersLine {
-    fn from(told: &Owners) -> Self {
+impl From<&OwnerUpdate> for OwnersLine {
+    fn from(told: &OwnerUpdate) -> Self {
         let described = |processes: &[Process]| processes.iter().map(Into::into).collect();
         let held = |holders: &[Holder]| holders.iter().map(Into::into).collect();
         Self {
@@ -174,7 +176,7 @@ impl From<&Owners> for OwnersLine {
     }
 }
 
-impl From<OwnersLine> for Owners {
+impl From<OwnersLine> for OwnerUpdate {
     fn from(line: OwnersLine) -> Self {
         let processes = |lines: Vec<ProcessLine>| lines.into_iter().map(Into::into).collect();
         let holders = |lines: Vec<HolderLine>| lines.into_iter().map(Into::into).collect();

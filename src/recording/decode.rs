@@ -38,11 +38,11 @@ impl Decoder {
             Line::Tcplapse(header) => return Ok(self.take_header(header)),
             Line::Pass(pass) => self.pass(&pass)?,
             Line::Quiet(quiet) => self.quiet(quiet)?,
-            Line::Answers(line) => line.reading().ok_or_else(|| misfit("a socket without ends"))?,
-            Line::Deaths(line) => Reading::Deaths(line.into()),
-            Line::Change(line) => Reading::Change((*line).into()),
+            Line::Lookups(line) => line.reading().ok_or_else(|| misfit("a socket without ends"))?,
+            Line::DestroyEvents(line) => Reading::DestroyEvents(line.into()),
+            Line::StateChange(line) => Reading::StateChange((*line).into()),
             Line::Lost(line) => Reading::Lost(line.into()),
-            Line::Owners(line) => Reading::Owners(line.into()),
+            Line::OwnerUpdate(line) => Reading::OwnerUpdate(line.into()),
         }))
     }
 

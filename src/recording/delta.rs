@@ -2,7 +2,7 @@
 //! is foretold, so that a socket on which nothing but its timer moves is no news.
 
 use super::row::{Row, Step};
-use crate::model::socket_row::{Observation, Timer};
+use crate::model::socket_row::{SocketRow, Timer};
 use crate::model::time::Stamp;
 
 /// So far apart the two tables are compared to find a row that both have.
@@ -16,24 +16,24 @@ const SLACK_TICKS: u64 = 4;
 /// A row as it was written, and when its timer will have run down (boot time, µs).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown {
-    row: Observation,
+    row: SocketRow,
     timer_end: Option<u64>,
 }
 
 impl Shown {
     /// A row that a pass with this end showed.
-    pub(super) fn new(row: Observation, end: Stamp) -> Self {
+    pub(super) fn new(row: SocketRow, end: Stamp) -> Self {
         let left = row.timer_left.saturating_mul(TICK_MICROS);
         let timer_end = (row.timer != Timer::None).then(|| end.boot.saturating_add(left));
         Self { row, timer_end }
     }
 
     /// The row as it is foretold for the end of a later pass.
-    pub(super) fn at(&self, end: Stamp) -> Observation {
+    pub(super) fn at(&self, end: Stamp) -> SocketRow {
         match self.timer_end {
             Some(timer_end) => {
                 let timer_left = timer_end.saturating_sub(end.boot) / TICK_MICROS;
-                Observation { timer_left, ..self.row }
+                SocketRow { timer_left, ..self.row }
             }
             None => self.row,
         }
@@ -45,7 +45,7 @@ impl Shown {
 /// the same to the last digit.
 pub(super) fn steps(
     before: &mut Vec<Shown>,
-    now: &mut [Observation],
+    now: &mut [SocketRow],
     (start, end): (Stamp, Stamp),
 ) -> Vec<Step> {
     let slack = SLACK_TICKS + end.boot.saturating_sub(start.boot) / TICK_MICROS;
@@ -87,7 +87,7 @@ pub(super) fn steps(
 }
 
 /// How many rows are gone and have come before the next one that both have.
-fn meet(before: &[Shown], now: &[Observation]) -> (usize, usize) {
+fn meet(before: &[Shown], now: &[SocketRow]) -> (usize, usize) {
     let same = |gone: usize, come: usize| match (before.get(gone), now.get(come)) {
         (Some(shown), Some(row)) => shown.row.ends == row.ends,
         _ => false,
@@ -106,7 +106,7 @@ fn meet(before: &[Shown], now: &[Observation]) -> (usize, usize) {
 }
 
 /// Sets a timer that runs down as foretold to what is foretold.
-fn settle(row: &mut Observation, foretold: &Observation, slack: u64) {
+fn settle(row: &mut SocketRow, foretold: &SocketRow, slack: u64) {
     let runs = row.timer != Timer::None && row.timer == foretold.timer;
     if runs
         && (row.timer_left..=row.timer_left.saturating_add(slack)).contains(&foretold.timer_left)
@@ -148,7 +148,7 @@ pub(super) struct Applied {
     /// As they will be compared to those of the next.
     pub(super) shown: Vec<Shown>,
     /// As they were.
-    pub(super) rows: Vec<Observation>,
+    pub(super) rows: Vec<SocketRow>,
 }
 
 impl Applied {

@@ -3,7 +3,7 @@
 use super::Header;
 use super::delta::{self, Shown};
 use super::lines::{Line, Pass, Quiet};
-use crate::model::reading::{Owners, Reading, Snapshot};
+use crate::model::reading::{OwnerUpdate, Reading, Snapshot};
 
 /// Writes the readings of one run as lines.
 #[derive(Debug, Default)]
@@ -32,11 +32,11 @@ impl Encoder {
     pub fn take(&mut self, reading: &mut Reading) -> Written {
         let line = match reading {
             Reading::Snapshot(snapshot) => self.pass(snapshot),
-            Reading::Answers(answers) => Line::Answers((&*answers).into()),
-            Reading::Deaths(deaths) => Line::Deaths((&*deaths).into()),
-            Reading::Change(change) => Line::Change(Box::new((&*change).into())),
+            Reading::Lookups(answers) => Line::Lookups((&*answers).into()),
+            Reading::DestroyEvents(deaths) => Line::DestroyEvents((&*deaths).into()),
+            Reading::StateChange(change) => Line::StateChange(Box::new((&*change).into())),
             Reading::Lost(lost) => Line::Lost((&*lost).into()),
-            Reading::Owners(owners) => Line::Owners((&*owners).into()),
+            Reading::OwnerUpdate(owners) => Line::OwnerUpdate((&*owners).into()),
             // The header says it.
             Reading::Begin(_) => return Written { line: None },
         };
@@ -62,10 +62,10 @@ impl Written {
     }
 
     /// Its line, with one of the owners that were found for it before it.
-    pub fn lines(&self, owners: Option<&Owners>) -> Vec<u8> {
+    pub fn lines(&self, owners: Option<&OwnerUpdate>) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some(owners) = owners {
-            write(&mut out, &Line::Owners(owners.into()));
+            write(&mut out, &Line::OwnerUpdate(owners.into()));
         }
         if let Some(line) = &self.line {
             write(&mut out, line);

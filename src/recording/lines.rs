@@ -2,7 +2,7 @@
 
 use super::row::{EndsLine, Id, Row, Step};
 use crate::model::escape::{escape, unescape};
-use crate::model::reading::{Cut, LostReason, Origin};
+use crate::model::reading::{AbortReason, LostReason, Origin};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use serde::de::Error as _;
@@ -18,11 +18,15 @@ pub(super) enum Line {
     Tcplapse(HeaderLine),
     Pass(Pass),
     Quiet(Quiet),
-    Answers(AnswersLine),
-    Deaths(DeathsLine),
-    Change(Box<ChangeLine>),
+    #[serde(rename = "answers")]
+    Lookups(AnswersLine),
+    #[serde(rename = "deaths")]
+    DestroyEvents(DeathsLine),
+    #[serde(rename = "change")]
+    StateChange(Box<ChangeLine>),
     Lost(LostLine),
-    Owners(OwnersLine),
+    #[serde(rename = "owners")]
+    OwnerUpdate(OwnersLine),
 }
 
 /// Only the version, which is looked at before all else.
@@ -149,7 +153,7 @@ pub(super) struct ChangeLine {
     pub(super) to: State,
     pub(super) passive: bool,
     pub(super) caller: Option<CallerLine>,
-    pub(super) cut: Option<Cut>,
+    pub(super) cut: Option<AbortReason>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Rows as they are written, with their ends and ids: what becomes of those of the pass before.
 
-use crate::model::socket::{Endpoint, Ends, Family};
-use crate::model::socket_row::{Observation, Timer};
+use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::socket_row::{SocketRow, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
@@ -41,15 +41,15 @@ pub(super) struct EndsLine {
     pub(super) remote: SocketAddr,
 }
 
-impl From<Ends> for EndsLine {
-    fn from(ends: Ends) -> Self {
+impl From<AddressPair> for EndsLine {
+    fn from(ends: AddressPair) -> Self {
         let (local, remote) = (ends.local.into(), ends.remote.into());
         let family = Some(ends.family).filter(|family| *family != family_of(&local));
         Self { family, local, remote }
     }
 }
 
-impl From<EndsLine> for Ends {
+impl From<EndsLine> for AddressPair {
     fn from(line: EndsLine) -> Self {
         let endpoint = |end: SocketAddr| Endpoint { addr: end.ip(), port: end.port() };
         Self {
@@ -152,8 +152,8 @@ pub(super) struct Row {
 }
 
 /// A row of these ends with nothing in it.
-const fn blank(ends: Ends) -> Observation {
-    Observation {
+const fn blank(ends: AddressPair) -> SocketRow {
+    SocketRow {
         ends,
         state: State::Closed,
         inode: 0,
@@ -172,19 +172,19 @@ const fn blank(ends: Ends) -> Observation {
 
 impl Row {
     /// A row that was not there before.
-    pub(super) fn new(row: &Observation) -> Self {
+    pub(super) fn new(row: &SocketRow) -> Self {
         let EndsLine { family, local, remote } = row.ends.into();
         let (local, remote) = (Some(local), Some(remote));
         Self { family, local, remote, ..Self::difference(&blank(row.ends), row) }
     }
 
     /// What became of a row with the same ends; `None` if that cannot be said so.
-    pub(super) fn change(before: &Observation, now: &Observation) -> Option<Self> {
+    pub(super) fn change(before: &SocketRow, now: &SocketRow) -> Option<Self> {
         let lost_a_limit = before.backlog_limit.is_some() && now.backlog_limit.is_none();
         (before.ends == now.ends && !lost_a_limit).then(|| Self::difference(before, now))
     }
 
-    fn difference(before: &Observation, now: &Observation) -> Self {
+    fn difference(before: &SocketRow, now: &SocketRow) -> Self {
         fn news<T: PartialEq + Copy>(before: T, now: T) -> Option<T> {
             (before != now).then_some(now)
         }
@@ -208,15 +208,15 @@ impl Row {
     }
 
     /// The row that a new one tells; `None` for a change.
-    pub(super) fn whole(&self) -> Option<Observation> {
+    pub(super) fn whole(&self) -> Option<SocketRow> {
         let (local, remote) = (self.local?, self.remote?);
         let ends = EndsLine { family: self.family, local, remote };
         Some(self.applied(&blank(ends.into())))
     }
 
     /// The row that a change makes of the one before.
-    pub(super) fn applied(&self, before: &Observation) -> Observation {
-        Observation {
+    pub(super) fn applied(&self, before: &SocketRow) -> SocketRow {
+        SocketRow {
             ends: before.ends,
             state: self.state.unwrap_or(before.state),
             inode: self.inode.unwrap_or(before.inode),

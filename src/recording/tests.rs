@@ -1,10 +1,11 @@
 use super::*;
 use crate::model::process::{Caller, Exe, Holder, Process};
 use crate::model::reading::{
-    Answer, Answers, Change, Cut, Deaths, Lost, LostReason, Owners, Question, Reading, Snapshot,
+    AbortReason, DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, LostReason,
+    OwnerUpdate, Reading, Snapshot, StateChange,
 };
-use crate::model::socket::{Endpoint, Ends, Family};
-use crate::model::socket_row::{Observation, Timer};
+use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::socket_row::{SocketRow, Timer};
 use crate::tcp::state::State;
 use proptest::collection::vec;
 use proptest::option;
@@ -40,16 +41,16 @@ fn read(file: &[u8]) -> Vec<Reading> {
     lines.filter_map(|line| decoder.line(line).expect("a line of ours")).collect()
 }
 
-fn snapshot(boot: u64, rows: &[Observation]) -> Reading {
+fn snapshot(boot: u64, rows: &[SocketRow]) -> Reading {
     let at = |boot| Stamp { wall: 1_790_000_000_000_000, boot };
     let (start, end) = (at(boot), at(boot + 1000));
     Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows: rows.to_vec(), bad_rows: 0 })
 }
 
-fn row(port: u16, state: State, inode: u64) -> Observation {
+fn row(port: u16, state: State, inode: u64) -> SocketRow {
     let end = |port| Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port };
-    Observation {
-        ends: Ends { family: Family::Ipv4, local: end(port), remote: end(80) },
+    SocketRow {
+        ends: AddressPair { family: Family::Ipv4, local: end(port), remote: end(80) },
         state,
         inode,
         uid: 1000,
@@ -68,7 +69,7 @@ fn row(port: u16, state: State, inode: u64) -> Observation {
 #[test]
 fn a_recording_looks_like_this() {
     let waiting =
-        Observation { timer: Timer::TimeWait, timer_left: 6000, ..row(2, State::TimeWait, 0) };
+        SocketRow { timer: Timer::TimeWait, timer_left: 6000, ..row(2, State::TimeWait, 0) };
     let server = Process {
         start: 5,
         comm: b"ser\xffver\n".to_vec(),
@@ -77,17 +78,17 @@ fn a_recording_looks_like_this() {
         uid: Some(0),
         ..Process::unknown(10)
     };
-    let owners = Owners {
+    let owners = OwnerUpdate {
         time: Stamp { wall: 1_790_000_000_000_000, boot: 2000 },
         anew: true,
         all: true,
         processes: vec![server],
         holders: vec![(7, vec![Holder { pid: 10, start: 5, task: 10, fd: 3 }])],
-        ..Owners::default()
+        ..OwnerUpdate::default()
     };
-    let later = Observation { timer_left: 5990, ..waiting };
+    let later = SocketRow { timer_left: 5990, ..waiting };
     let (file, _) = written(vec![
-        Reading::Owners(owners),
+        Reading::OwnerUpdate(owners),
         snapshot(1000, &[row(1, State::Established, 7), waiting]),
         snapshot(101_000, &[row(1, State::Established, 7), later]),
         snapshot(201_000, &[row(1, State::CloseWait, 7)]),
@@ -108,10 +109,7 @@ fn a_quiet_machine_costs_next_to_nothing() {
         // The kernel rounds to jiffies of 4 ms, and a row is read at some instant of the pass.
         let timer_left = (7_200_000 - pass * 100 - pass % 7) / 10;
         let timer = Timer::Keepalive;
-        [
-            row(1, State::Listen, 7),
-            Observation { timer, timer_left, ..row(2, State::Established, 9) },
-        ]
+        [row(1, State::Listen, 7), SocketRow { timer, timer_left, ..row(2, State::Established, 9) }]
     };
     let mut encoder = Encoder::default();
     let mut thinner = Thinner::default();
@@ -128,11 +126,8 @@ fn a_quiet_machine_costs_next_to_nothing() {
 
 #[test]
 fn a_timer_that_was_set_anew_is_news() {
-    let waiting = |left| Observation {
-        timer: Timer::TimeWait,
-        timer_left: left,
-        ..row(2, State::TimeWait, 0)
-    };
+    let waiting =
+        |left| SocketRow { timer: Timer::TimeWait, timer_left: left, ..row(2, State::TimeWait, 0) };
     for left in [5991, 6000] {
         let (file, readings) =
             written(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(left)])]);
@@ -191,22 +186,26 @@ fn stamp() -> impl Strategy<Value = Stamp> {
 }
 
 /// Few of them, so that they meet again.
-fn ends() -> impl Strategy<Value = Ends> {
+fn ends() -> impl Strategy<Value = AddressPair> {
     let addr = select(vec!["10.0.0.1", "::1", "fe80::1", "0.0.0.0"]);
     let addr = addr.prop_map(|text| text.parse::<IpAddr>().unwrap());
     let end = (addr, 0..3_u16).prop_map(|(addr, port)| Endpoint { addr, port });
     let family = select(vec![Family::Ipv4, Family::Ipv6]);
     let end = end.boxed();
-    (family, end.clone(), end).prop_map(|(family, local, remote)| Ends { family, local, remote })
+    (family, end.clone(), end).prop_map(|(family, local, remote)| AddressPair {
+        family,
+        local,
+        remote,
+    })
 }
 
-fn observation() -> impl Strategy<Value = Observation> {
+fn observation() -> impl Strategy<Value = SocketRow> {
     let timers = [Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait, Timer::Probe];
     let left = prop_oneof![0..10_u64, any::<u64>()];
     let timer = (select(timers.to_vec()), left, any::<u32>());
     let rest = (any::<u32>(), any::<u32>(), any::<bool>(), option::of(any::<u32>()), any::<u32>());
     (ends(), state(), 0..3_u64, 0..3_u32, timer, rest, any::<u64>()).prop_map(
-        |(ends, state, inode, uid, (timer, timer_left, retransmits), rest, cookie)| Observation {
+        |(ends, state, inode, uid, (timer, timer_left, retransmits), rest, cookie)| SocketRow {
             ends,
             state,
             inode,
@@ -233,7 +232,7 @@ fn process() -> impl Strategy<Value = Process> {
     )
 }
 
-fn owners() -> impl Strategy<Value = Owners> {
+fn owners() -> impl Strategy<Value = OwnerUpdate> {
     let holder = (any::<i32>(), any::<u64>(), any::<i32>(), any::<i32>());
     let holder = holder.prop_map(|(pid, start, task, fd)| Holder { pid, start, task, fd });
     let holders = vec((any::<u64>(), vec(holder, 0..3)), 0..3);
@@ -242,18 +241,30 @@ fn owners() -> impl Strategy<Value = Owners> {
     let rest = (vec((any::<i32>(), any::<u64>()), 0..2), vec(any::<u64>(), 0..2));
     (stamp(), flags, processes(), processes(), processes(), holders, rest).prop_map(
         |(time, (anew, all, hidden), processes, denied, callers, holders, (allowed, proven))| {
-            Owners { time, anew, all, hidden, processes, denied, allowed, holders, proven, callers }
+            OwnerUpdate {
+                time,
+                anew,
+                all,
+                hidden,
+                processes,
+                denied,
+                allowed,
+                holders,
+                proven,
+                callers,
+            }
         },
     )
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = StateChange> {
     let caller = (any::<i32>(), option::of(any::<Vec<u8>>()));
     let caller = option::of(caller.prop_map(|(pid, comm)| Caller { pid, comm }));
-    let cut = option::of(select(vec![Cut::Reset, Cut::Refused, Cut::TimedOut]));
+    let cut =
+        option::of(select(vec![AbortReason::Reset, AbortReason::Refused, AbortReason::TimedOut]));
     let what = (state(), state(), any::<bool>(), caller, cut);
     (stamp(), option::of(any::<u64>()), any::<u64>(), ends(), what).prop_map(
-        |(time, netns, socket, ends, (from, to, passive, caller, cut))| Change {
+        |(time, netns, socket, ends, (from, to, passive, caller, cut))| StateChange {
             time,
             netns,
             socket,
@@ -267,17 +278,17 @@ fn change() -> impl Strategy<Value = Change> {
     )
 }
 
-fn answers() -> impl Strategy<Value = Answers> {
+fn answers() -> impl Strategy<Value = Lookups> {
     let question = (ends(), any::<u64>(), any::<u64>(), any::<u32>());
-    let question = question.prop_map(|(ends, inode, cookie, ifindex)| Question {
+    let question = question.prop_map(|(ends, inode, cookie, ifindex)| LookupRequest {
         ends,
         inode,
         cookie,
         ifindex,
     });
-    let answer = prop_oneof![Just(Answer::Gone), observation().prop_map(Answer::There)];
+    let answer = prop_oneof![Just(LookupResult::Gone), observation().prop_map(LookupResult::There)];
     (stamp(), stamp(), option::of(any::<u64>()), vec((question, answer), 0..3))
-        .prop_map(|(start, end, netns, answers)| Answers { start, end, netns, answers })
+        .prop_map(|(start, end, netns, answers)| Lookups { start, end, netns, answers })
 }
 
 fn reading() -> impl Strategy<Value = Reading> {
@@ -291,13 +302,13 @@ fn reading() -> impl Strategy<Value = Reading> {
         8 => pass.prop_map(|(start, end, netns, rows, bad_rows)| {
             Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows })
         }),
-        1 => answers().prop_map(Reading::Answers),
+        1 => answers().prop_map(Reading::Lookups),
         1 => (stamp(), dead, any::<bool>()).prop_map(|(time, dead, overrun)| {
-            Reading::Deaths(Deaths { time, dead, overrun })
+            Reading::DestroyEvents(DestroyEvents { time, dead, overrun })
         }),
-        1 => change().prop_map(Reading::Change),
+        1 => change().prop_map(Reading::StateChange),
         1 => lost.prop_map(|(time, reason, count)| Reading::Lost(Lost { time, reason, count })),
-        1 => owners().prop_map(Reading::Owners),
+        1 => owners().prop_map(Reading::OwnerUpdate),
     ]
 }
 

@@ -5,7 +5,7 @@ use super::cell::{Clock, Names, duration, endpoint, held, owner};
 use super::sentence::ending;
 use super::style::{Palette, style_of};
 use super::{Renderer, lost_sentence};
-use crate::model::event::Event;
+use crate::model::event::EventKind;
 use crate::model::reading::Lost;
 use crate::tcp::state::State;
 use crate::view::Record;
@@ -104,7 +104,7 @@ impl Events {
         let note = note(event).map_or_else(Vec::new, |note| {
             note.split(' ').map(|word| Word::dim(palette, word)).collect()
         });
-        if event.event == Event::Present {
+        if event.event == EventKind::Present {
             let there = Word::dim(palette, "(there already)");
             return Story { change: vec![Word::state(palette, event.to), there], note };
         }
@@ -240,7 +240,7 @@ impl Wrapped {
 
 /// The sentence a colleague would say, where the facts prove it; "likely" where they suggest it.
 fn note(event: &EventRecord) -> Option<String> {
-    if event.event != Event::Closed {
+    if event.event != EventKind::Closed {
         return Some(match event.to {
             State::CloseWait => "the other side closed, this side not yet".to_owned(),
             State::FinWait2 => "this side closed, the other not yet".to_owned(),

@@ -3,8 +3,8 @@
 
 use super::style::Palette;
 use super::wrap::{highlight, wrap};
-use crate::tcp::docs::{self, Lore};
-use crate::tcp::edge::{Authority, EDGES, Edge, Side, leaving};
+use crate::tcp::docs::{self, StateDoc};
+use crate::tcp::edge::{Actor, Authority, EDGES, Edge, leaving};
 use crate::tcp::path::{Between, Proof, between, ways};
 use crate::tcp::state::State;
 use unicode_width::UnicodeWidthStr;
@@ -27,7 +27,7 @@ pub fn state(state: State, palette: Palette, width: usize) -> String {
         page.paragraph(&format!("{state} is a code that Linux does not name."), "");
         return page.text;
     };
-    let Lore { brief, meaning, side, lasts, pile, next, sections } = *lore;
+    let StateDoc { brief, meaning, side, lasts, pile, next, sections } = *lore;
     page.paragraph(&format!("{state}: {brief}"), "");
     page.section("What it means", meaning);
     page.section("Who is in it", side);
@@ -201,10 +201,10 @@ impl Page {
 /// `(passive side, Linux)`.
 fn who(edge: &Edge) -> String {
     let side = match edge.side {
-        Side::Active => "active side",
-        Side::Passive => "passive side",
-        Side::Both => "both sides",
-        Side::Kernel => "kernel",
+        Actor::Active => "active side",
+        Actor::Passive => "passive side",
+        Actor::Both => "both sides",
+        Actor::Kernel => "kernel",
     };
     match edge.authority {
         Authority::Rfc9293 => format!("({side})"),

@@ -3,7 +3,7 @@
 
 use super::cell::duration;
 use crate::model::escape::one_word;
-use crate::model::event::{End, Verdict};
+use crate::model::event::{Side, Verdict};
 use crate::model::process::OwnerSource;
 use crate::tcp::state::State;
 use crate::view::event::Owner;
@@ -58,11 +58,11 @@ impl Sides {
         Self { this: self.other.clone(), other: self.this.clone() }
     }
 
-    const fn of(&self, end: End) -> Option<&String> {
+    const fn of(&self, end: Side) -> Option<&String> {
         match end {
-            End::Local => Some(&self.this),
-            End::Remote => Some(&self.other),
-            End::Both => None,
+            Side::Local => Some(&self.this),
+            Side::Remote => Some(&self.other),
+            Side::Both => None,
         }
     }
 }
@@ -70,17 +70,17 @@ impl Sides {
 /// Who opened and who closed, how it ended, and how long it lasted.
 pub(super) fn summary(
     life: &LifeRecord,
-    roles: (Option<End>, Option<End>),
+    roles: (Option<Side>, Option<Side>),
     sides: &Sides,
 ) -> String {
     let by = |end| sides.of(end).map_or_else(|| "both sides at once".to_owned(), Clone::clone);
     let mut parts = match roles {
-        (Some(opener), Some(closer)) if opener == closer && opener != End::Both => {
+        (Some(opener), Some(closer)) if opener == closer && opener != Side::Both => {
             vec![format!("opened and closed first by {}", by(opener))]
         }
         (opener, closer) => {
             let closed = |end| {
-                let first = if end == End::Both { "" } else { " first" };
+                let first = if end == Side::Both { "" } else { " first" };
                 format!("closed{first} by {}", by(end))
             };
             let opened = opener.map(|end| format!("opened by {}", by(end)));

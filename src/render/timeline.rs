@@ -6,7 +6,7 @@ use super::sentence::{Sides, process, remark, summary};
 use super::style::{Palette, style_of};
 use super::wrap::wrap;
 use super::{Renderer, lost_sentence};
-use crate::model::event::End;
+use crate::model::event::Side;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::Record;
@@ -76,9 +76,9 @@ impl Timeline {
         let remote = endpoint(socket.remote_addr, socket.remote_port, names);
         let (opener, closer) = roles(life);
         let arrow = match opener {
-            Some(End::Local) => "->",
-            Some(End::Remote) => "<-",
-            Some(End::Both) => "<->",
+            Some(Side::Local) => "->",
+            Some(Side::Remote) => "<-",
+            Some(Side::Both) => "<->",
             None => "--",
         };
         let listens = life.steps.iter().any(|step| step.state == State::Listen);
@@ -237,10 +237,10 @@ impl Renderer for Timeline {
 }
 
 /// The other end on this host proves what this one does not.
-fn roles(life: &LifeRecord) -> (Option<End>, Option<End>) {
+fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
     let other = life.other_end.as_deref();
-    let opener = life.opener.or_else(|| other?.opener.map(End::seen_from_the_other_side));
-    let closer = life.closer.or_else(|| other?.closer.map(End::seen_from_the_other_side));
+    let opener = life.opener.or_else(|| other?.opener.map(Side::seen_from_the_other_side));
+    let closer = life.closer.or_else(|| other?.closer.map(Side::seen_from_the_other_side));
     (opener, closer)
 }
 

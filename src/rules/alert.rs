@@ -1,7 +1,7 @@
 //! One rule under way: what offends now, and whether its alert is on.
 
 use super::Rule;
-use crate::model::event::{Alert, LifeId, Offender, Standing, Told};
+use crate::model::event::{Alert, AlertSocket, SocketEvent, SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::model::time::Stamp;
 use std::collections::{HashSet, VecDeque};
@@ -17,17 +17,17 @@ pub struct Watch {
     recent: Recent,
     growth: Growth,
     /// The worst offender when the alert began, while it is on.
-    active: Option<Offender>,
+    active: Option<AlertSocket>,
 }
 
 /// What happened in the last minute.
 #[derive(Debug, Default)]
 struct Recent {
     /// To which lives, in order of time.
-    lives: VecDeque<(Stamp, LifeId)>,
-    known: HashSet<LifeId>,
+    lives: VecDeque<(Stamp, SocketId)>,
+    known: HashSet<SocketId>,
     /// The latest; of several at once the one that was longest in the state it left.
-    latest: Option<Offender>,
+    latest: Option<AlertSocket>,
 }
 
 /// How many offend, from each change of that number on; no older than has to be compared with.
@@ -53,14 +53,14 @@ impl Watch {
     pub fn take(
         &mut self,
         now: Stamp,
-        sockets: &[Standing],
-        happened: &[&Told],
-        owner: &mut dyn FnMut(&Standing) -> Attribution,
+        sockets: &[SocketStatus],
+        happened: &[&SocketEvent],
+        owner: &mut dyn FnMut(&SocketStatus) -> Attribution,
     ) -> Option<Alert> {
         let conditions = &self.rule.conditions;
-        let asked = |told: &&&Told| conditions.happened(&told.transition);
+        let asked = |told: &&&SocketEvent| conditions.happened(&told.transition);
         self.recent.take(now, happened.iter().filter(asked).copied());
-        let stands = |socket: &&Standing| conditions.stands(socket, now);
+        let stands = |socket: &&SocketStatus| conditions.stands(socket, now);
         let (missed, standing): (Vec<_>, Vec<_>) =
             sockets.iter().filter(stands).partition(|socket| socket.missed);
         let there = self.recent.lives.len() + standing.len();
@@ -76,7 +76,7 @@ impl Watch {
     }
 
     /// Ends the alert, if it is on: these sockets are left, none where the rule itself is gone.
-    pub fn end(&mut self, now: Stamp, left: Vec<LifeId>) -> Option<Alert> {
+    pub fn end(&mut self, now: Stamp, left: Vec<SocketId>) -> Option<Alert> {
         let worst = self.active.take()?;
         Some(self.alert(now, false, left, worst))
     }
@@ -84,8 +84,8 @@ impl Watch {
     fn begin(
         &mut self,
         now: Stamp,
-        standing: Vec<&Standing>,
-        owner: &mut dyn FnMut(&Standing) -> Attribution,
+        standing: Vec<&SocketStatus>,
+        owner: &mut dyn FnMut(&SocketStatus) -> Attribution,
     ) -> Option<Alert> {
         let longest = standing.iter().min_by_key(|socket| (socket.since, socket.life));
         let worst = match longest {
@@ -97,12 +97,18 @@ impl Watch {
         Some(self.alert(now, true, offenders, worst))
     }
 
-    fn alert(&self, time: Stamp, active: bool, sockets: Vec<LifeId>, worst: Offender) -> Alert {
+    fn alert(
+        &self,
+        time: Stamp,
+        active: bool,
+        sockets: Vec<SocketId>,
+        worst: AlertSocket,
+    ) -> Alert {
         Alert { time, rule: self.rule.name.clone(), active, sockets, worst }
     }
 
     /// The lives that offend, the worst first: the longest in its state, the latest to change.
-    fn offenders(&self, mut standing: Vec<&Standing>) -> Vec<LifeId> {
+    fn offenders(&self, mut standing: Vec<&SocketStatus>) -> Vec<SocketId> {
         standing.sort_unstable_by_key(|socket| (socket.since, socket.life));
         let recent = self.recent.lives.iter().rev().map(|(_, life)| *life);
         recent.chain(standing.iter().map(|socket| socket.life)).collect()
@@ -110,8 +116,8 @@ impl Watch {
 }
 
 impl Recent {
-    fn take<'a>(&mut self, now: Stamp, happened: impl Iterator<Item = &'a Told>) {
-        let mut new: Vec<&Told> =
+    fn take<'a>(&mut self, now: Stamp, happened: impl Iterator<Item = &'a SocketEvent>) {
+        let mut new: Vec<&SocketEvent> =
             happened.filter(|told| self.known.insert(told.transition.life)).collect();
         new.sort_by_key(|told| told.transition.held);
         self.lives.extend(new.iter().map(|told| (now, told.transition.life)));
@@ -143,14 +149,14 @@ impl Growth {
     }
 }
 
-fn offender_standing(now: &Standing, at: Stamp, owner: Attribution) -> Offender {
-    let Standing { life, netns, ends, held_at_least, .. } = *now;
-    Offender { life, netns, ends, owner, held: Some(at.since(now.since)), held_at_least }
+fn offender_standing(now: &SocketStatus, at: Stamp, owner: Attribution) -> AlertSocket {
+    let SocketStatus { life, netns, ends, held_at_least, .. } = *now;
+    AlertSocket { life, netns, ends, owner, held: Some(at.since(now.since)), held_at_least }
 }
 
-fn offender(told: &Told) -> Offender {
-    let Told { transition: told, owner, .. } = told;
-    Offender {
+fn offender(told: &SocketEvent) -> AlertSocket {
+    let SocketEvent { transition: told, owner, .. } = told;
+    AlertSocket {
         life: told.life,
         netns: told.netns,
         ends: told.ends,

@@ -3,12 +3,12 @@
 
 use super::Rule;
 use super::alert::Watch;
-use super::exec::{Hook, Notices};
+use super::exec::{AlertCommand, Notices};
 use super::file::RulesFile;
 use super::parse::parse;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::model::event::{Alert, News, Standing, Told};
+use crate::model::event::{Alert, MonitorEvent, SocketEvent, SocketStatus};
 use crate::model::process::Attribution;
 use crate::model::time::Stamp;
 use std::collections::HashMap;
@@ -29,28 +29,28 @@ pub(crate) trait Sockets {
     fn looks_taken(&self) -> u64;
 
     /// Those that a filter asks for.
-    fn asked_for(&self, filter: &Filter) -> Vec<Standing>;
+    fn asked_for(&self, filter: &Filter) -> Vec<SocketStatus>;
 
     /// Whether a filter asks for what happened to one.
-    fn asks(&self, filter: &Filter, told: &Told) -> bool;
+    fn asks(&self, filter: &Filter, told: &SocketEvent) -> bool;
 
     /// Whose it is now.
-    fn owner_of(&mut self, socket: &Standing) -> Attribution;
+    fn owner_of(&mut self, socket: &SocketStatus) -> Attribution;
 }
 
 /// Holds rules against readings.
-pub(crate) struct Alarm {
+pub(crate) struct Alerts {
     file: RulesFile,
     watches: Vec<Watch>,
     /// By the name of the rule.
-    hooks: HashMap<String, Hook>,
+    hooks: HashMap<String, AlertCommand>,
     /// How an alert is written for a program.
     line: fn(&Alert) -> Vec<u8>,
     /// What is to be told on standard error.
     notices: Notices,
 }
 
-impl Alarm {
+impl Alerts {
     /// Reads the rules. `line` is how an alert is written for a program.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Alarm {
     }
 
     /// The alerts of one reading.
-    pub(crate) fn take(&mut self, news: &[News], sockets: &mut impl Sockets) -> Vec<Alert> {
+    pub(crate) fn take(&mut self, news: &[MonitorEvent], sockets: &mut impl Sockets) -> Vec<Alert> {
         let now = sockets.read_at();
         let mut alerts = self.read_again(now);
         for watch in &mut self.watches {
@@ -75,7 +75,7 @@ impl Alarm {
         for (alert, exec) in alerts {
             if !exec.is_empty() {
                 let hook = self.hooks.entry(alert.rule.clone());
-                let hook = hook.or_insert_with(|| Hook::new(&alert.rule, &self.notices));
+                let hook = hook.or_insert_with(|| AlertCommand::new(&alert.rule, &self.notices));
                 hook.give(exec, (self.line)(&alert));
             }
             told.push(alert);
@@ -133,7 +133,7 @@ impl Alarm {
 fn judge(
     watch: &mut Watch,
     now: Stamp,
-    news: &[News],
+    news: &[MonitorEvent],
     sockets: &mut impl Sockets,
 ) -> Option<Alert> {
     let (filter, conditions) = (&watch.rule().filter, &watch.rule().conditions);
@@ -149,10 +149,10 @@ fn judge(
     watch.take(now, &standing, &happened, &mut |socket| sockets.owner_of(socket))
 }
 
-fn told(news: &News) -> Option<&Told> {
+fn told(news: &MonitorEvent) -> Option<&SocketEvent> {
     match news {
-        News::Told(told) => Some(told),
-        News::Lost(_) => None,
+        MonitorEvent::SocketEvent(told) => Some(told),
+        MonitorEvent::Lost(_) => None,
     }
 }
 

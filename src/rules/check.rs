@@ -1,8 +1,8 @@
 //! What `check` judges: sockets that are stuck, too many, growing in number. Pure: its time is that
 //! of the readings.
 
-use super::condition::{Census, Tally};
-use crate::model::event::{LifeId, Standing};
+use super::condition::{StateCounts, Tally};
+use crate::model::event::{SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
@@ -57,24 +57,24 @@ impl Limits {
 
 /// Judges look after look.
 #[derive(Debug)]
-pub struct Judge<'a> {
+pub struct Checker<'a> {
     limits: &'a Limits,
     looks: u64,
     start: Option<Stamp>,
     /// By limit: the sockets that are or were stuck.
-    stuck: Vec<BTreeSet<LifeId>>,
+    stuck: Vec<BTreeSet<SocketId>>,
     /// By limit: the most there were, where they were too many.
     exceeded: Vec<Option<u64>>,
     /// By limit: how many there were at the start, and never fewer since.
     growing: Vec<Option<u64>>,
-    offenders: BTreeMap<LifeId, Violation>,
+    offenders: BTreeMap<SocketId, Violation>,
 }
 
 /// A socket that offends, as it was at a look.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
     /// The socket.
-    pub socket: Standing,
+    pub socket: SocketStatus,
     /// When the look ended.
     pub at: Stamp,
     /// Whose it was.
@@ -89,10 +89,10 @@ pub enum Open {
     /// Sockets that were found in their state, and watched for a shorter time than offends.
     Watched,
     /// Too few looks.
-    Looks,
+    PollCount,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Checker<'a> {
     /// Has seen nothing yet.
     pub fn new(limits: &'a Limits) -> Self {
         Self {
@@ -123,8 +123,8 @@ impl<'a> Judge<'a> {
     pub fn look(
         &mut self,
         now: Stamp,
-        sockets: &[Standing],
-        owner: &mut impl FnMut(&Standing) -> Attribution,
+        sockets: &[SocketStatus],
+        owner: &mut impl FnMut(&SocketStatus) -> Attribution,
     ) {
         self.looks += 1;
         let census = census(sockets);
@@ -154,11 +154,11 @@ impl<'a> Judge<'a> {
     pub fn offenders(
         &mut self,
         now: Stamp,
-        sockets: &[Standing],
-        owner: &mut impl FnMut(&Standing) -> Attribution,
+        sockets: &[SocketStatus],
+        owner: &mut impl FnMut(&SocketStatus) -> Attribution,
     ) -> Vec<Violation> {
         for limit in &self.limits.stuck {
-            let stuck = |socket: &&Standing| is_stuck(socket, limit, now);
+            let stuck = |socket: &&SocketStatus| is_stuck(socket, limit, now);
             let still = sockets.iter().filter(stuck);
             self.offenders.extend(still.map(|socket| violation(now, socket, owner)));
         }
@@ -179,7 +179,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What was exceeded, a sentence each, as of this last look.
-    pub fn charges(&self, sockets: &[Standing]) -> Vec<String> {
+    pub fn charges(&self, sockets: &[SocketStatus]) -> Vec<String> {
         let census = census(sockets);
         let limits = self.limits;
         let stuck = limits.stuck.iter().zip(&self.stuck).filter(|(_, stuck)| !stuck.is_empty());
@@ -201,14 +201,19 @@ impl<'a> Judge<'a> {
 
     /// Why it cannot be told that nothing offends, as of this last look. `candidates` are sockets
     /// that may match.
-    pub fn open(&self, now: Stamp, sockets: &[Standing], candidates: &[Standing]) -> Option<Open> {
+    pub fn open(
+        &self,
+        now: Stamp,
+        sockets: &[SocketStatus],
+        candidates: &[SocketStatus],
+    ) -> Option<Open> {
         if self.looks < LOOKS_TO_START {
-            return Some(Open::Looks);
+            return Some(Open::PollCount);
         }
         let hidden = census(candidates);
         let census = census(sockets);
         let limits = self.limits;
-        let may_be_stuck = |socket: &&Standing| {
+        let may_be_stuck = |socket: &&SocketStatus| {
             let of = |limit| may_be_stuck(socket, limit, now);
             limits.stuck.iter().any(of)
         };
@@ -229,8 +234,8 @@ impl<'a> Judge<'a> {
     fn find_stuck(
         &mut self,
         now: Stamp,
-        sockets: &[Standing],
-        owner: &mut impl FnMut(&Standing) -> Attribution,
+        sockets: &[SocketStatus],
+        owner: &mut impl FnMut(&SocketStatus) -> Attribution,
     ) {
         for (limit, known) in self.limits.stuck.iter().zip(&mut self.stuck) {
             for socket in sockets.iter().filter(|socket| is_stuck(socket, limit, now)) {
@@ -246,11 +251,11 @@ impl<'a> Judge<'a> {
     fn charge<T>(
         &mut self,
         now: Stamp,
-        sockets: &[Standing],
+        sockets: &[SocketStatus],
         limit: &Limit<T>,
-        owner: &mut impl FnMut(&Standing) -> Attribution,
+        owner: &mut impl FnMut(&SocketStatus) -> Attribution,
     ) {
-        let there = |socket: &&Standing| !socket.missed && limit.states.contains(socket.state);
+        let there = |socket: &&SocketStatus| !socket.missed && limit.states.contains(socket.state);
         let charged = sockets.iter().filter(there);
         self.offenders.extend(charged.map(|socket| violation(now, socket, owner)));
     }
@@ -259,35 +264,35 @@ impl<'a> Judge<'a> {
 /// A socket that offends at a look, by its life.
 fn violation(
     at: Stamp,
-    socket: &Standing,
-    owner: &mut impl FnMut(&Standing) -> Attribution,
-) -> (LifeId, Violation) {
+    socket: &SocketStatus,
+    owner: &mut impl FnMut(&SocketStatus) -> Attribution,
+) -> (SocketId, Violation) {
     (socket.life, Violation { socket: *socket, at, owner: owner(socket) })
 }
 
 /// Whether it is proven that a socket is in its state for as long as offends: one that was found
 /// there may have been for longer.
-fn is_stuck(socket: &Standing, limit: &Limit<Duration>, now: Stamp) -> bool {
+fn is_stuck(socket: &SocketStatus, limit: &Limit<Duration>, now: Stamp) -> bool {
     !socket.missed
         && limit.states.contains(socket.state)
         && now.since(socket.since) >= limit.allowed
 }
 
 /// Whether a socket can be in its state for as long as offends, for all that was seen.
-fn may_be_stuck(socket: &Standing, limit: &Limit<Duration>, now: Stamp) -> bool {
+fn may_be_stuck(socket: &SocketStatus, limit: &Limit<Duration>, now: Stamp) -> bool {
     let long = now.since(socket.since) >= limit.allowed;
     limit.states.contains(socket.state) && (socket.held_at_least || long) && !socket.missed
 }
 
-fn census(sockets: &[Standing]) -> Census {
-    let mut census = Census::default();
+fn census(sockets: &[SocketStatus]) -> StateCounts {
+    let mut census = StateCounts::default();
     for socket in sockets {
         census.count_standing(socket);
     }
     census
 }
 
-fn tally<T>(census: &Census, limit: &Limit<T>) -> Tally {
+fn tally<T>(census: &StateCounts, limit: &Limit<T>) -> Tally {
     census.tally(|state: State| limit.states.contains(state))
 }
 

@@ -1,7 +1,7 @@
 //! What `wait` waits for: `any SET`, `none SET`, `all SET`, `count SET OP N`, and whether it holds
 //! of the sockets there are. Pure.
 
-use crate::model::event::Standing;
+use crate::model::event::SocketStatus;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ enum Comparison {
 
 /// How many sockets are in each state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct StateCounts {
     states: BTreeMap<State, Tally>,
 }
 
@@ -52,10 +52,10 @@ pub struct Tally {
     pub possible: u64,
 }
 
-impl Census {
+impl StateCounts {
     /// Counts a matching socket: one that the last look missed may be gone, until its end has been
     /// concluded.
-    pub fn count_standing(&mut self, now: &Standing) {
+    pub fn count_standing(&mut self, now: &SocketStatus) {
         if now.missed {
             self.count_possible(now.state);
         } else {
@@ -84,7 +84,7 @@ impl Census {
 }
 
 /// `LISTEN 1, ESTABLISHED 2`.
-impl fmt::Display for Census {
+impl fmt::Display for StateCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (state, tally)) in self.states.iter().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
@@ -120,7 +120,7 @@ impl Tally {
 
 impl Condition {
     /// Whether it holds; `None` where that depends on sockets that are only possible.
-    pub fn holds(&self, census: &Census) -> Option<bool> {
+    pub fn holds(&self, census: &StateCounts) -> Option<bool> {
         let inside = census.tally(|state| self.set.contains(state));
         match self.quantity {
             Quantity::Any => inside.at_least(1),

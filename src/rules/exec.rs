@@ -21,7 +21,7 @@ impl Notices {
 }
 
 /// Runs the program of one rule.
-pub(super) struct Hook {
+pub(super) struct AlertCommand {
     desk: Arc<Desk>,
 }
 
@@ -47,7 +47,7 @@ struct Job {
     record: Vec<u8>,
 }
 
-impl Hook {
+impl AlertCommand {
     /// Starts the thread that runs the programs of a rule, one after the other.
     pub(super) fn new(rule: &str, notices: &Notices) -> Self {
         let desk = Arc::new(Desk::default());
@@ -88,7 +88,7 @@ impl Hook {
     }
 }
 
-impl Drop for Hook {
+impl Drop for AlertCommand {
     fn drop(&mut self) {
         self.desk.lock().closed = true;
         self.desk.changed.notify_all();

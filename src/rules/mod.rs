@@ -14,7 +14,7 @@ mod file;
 pub mod parse;
 
 use crate::filter::Filter;
-use crate::model::event::{Standing, Transition, Verdict};
+use crate::model::event::{SocketStatus, Transition, Verdict};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
@@ -82,7 +82,7 @@ impl Conditions {
     }
 
     /// Whether a socket stands as is asked for.
-    pub fn stands(&self, socket: &Standing, now: Stamp) -> bool {
+    pub fn stands(&self, socket: &SocketStatus, now: Stamp) -> bool {
         !self.is_instant() && self.longer_than.is_none_or(|age| now.since(socket.since) > age)
     }
 }

@@ -41,7 +41,7 @@ pub struct Settings {
     /// How many records.
     pub max_count: Option<u64>,
     /// How they are written.
-    pub print: Print,
+    pub print: OutputSettings,
     /// The file descriptor on which the end of the first poll is announced.
     pub ready_fd: Option<u32>,
     /// Where readings are recorded.
@@ -66,7 +66,7 @@ pub struct Pace {
 /// How records are written.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, clippy::struct_excessive_bools)] // named as the flags are
-pub struct Print {
+pub struct OutputSettings {
     pub view: ViewName,
     pub format: FormatName,
     pub extended: bool,
@@ -97,7 +97,7 @@ impl Settings {
             },
             duration: options.look.duration.as_deref().map(duration).transpose()?,
             max_count: options.look.max_count,
-            print: Print {
+            print: OutputSettings {
                 view: print.view,
                 format: if print.json { FormatName::Json } else { print.format },
                 extended: print.extend,
@@ -178,7 +178,7 @@ fn no_ready_fd(fd: Option<u32>, command: &str, instead: &str) -> Result<()> {
     }
 }
 
-fn tcp_only(habits: &cli::Habits) -> Result<()> {
+fn tcp_only(habits: &cli::NetstatCompat) -> Result<()> {
     if habits.udp || habits.raw || habits.sctp || habits.unix {
         return usage("TCP only: leave out -u, -w, -S and --unix (ss and netstat show those)");
     }
@@ -198,7 +198,7 @@ fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
 }
 
 /// Only the diagram is drawn.
-fn drawings(print: &cli::Print) -> Result<()> {
+fn drawings(print: &cli::OutputArgs) -> Result<()> {
     let drawing = matches!(print.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
     if drawing && print.view != ViewName::Diagram {
         return usage("--format svg, dot and mermaid draw the diagram: add --view diagram");

@@ -3,7 +3,7 @@
 use super::{Settings, no_ready_fd};
 use crate::cli::{Options, RunOptions, ViewName};
 use crate::error::Result;
-use crate::model::process_tree::Tree;
+use crate::model::process_tree::ProcessTree;
 use crate::values::{duration, usage};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A command, and what becomes of its story.
 #[derive(Debug)]
-pub struct Errand {
+pub struct RunSettings {
     /// The command and its arguments; there is a command.
     pub command: Vec<OsString>,
     /// How long to wait for the ends of its sockets, where that was said.
@@ -25,7 +25,7 @@ pub struct Errand {
 ///
 /// # Errors
 /// `Error::Usage`
-pub fn checked(asked: RunOptions, own: i32) -> Result<(Settings, Errand)> {
+pub fn checked(asked: RunOptions, own: i32) -> Result<(Settings, RunSettings)> {
     let RunOptions { options, linger, output, command } = asked;
     if command.is_empty() {
         return usage(&no_command(&options));
@@ -44,8 +44,8 @@ pub fn checked(asked: RunOptions, own: i32) -> Result<(Settings, Errand)> {
     no_ready_fd(options.look.ready_fd, "run", "starts its command after the first poll")?;
     let linger = linger.as_deref().map(duration).transpose()?;
     let mut settings = Settings::new(options)?;
-    settings.filter.process.tree = Some(Tree::new(own));
-    Ok((settings, Errand { command, linger, output }))
+    settings.filter.process.tree = Some(ProcessTree::new(own));
+    Ok((settings, RunSettings { command, linger, output }))
 }
 
 fn no_command(options: &Options) -> String {

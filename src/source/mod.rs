@@ -10,10 +10,10 @@ pub mod replay;
 pub mod trace;
 
 use crate::error::Result;
-use crate::model::event::Conclusion;
-use crate::model::reading::{Origin, Owners, Question, Reading};
-use crate::model::socket_row::Observation;
-use crate::signals::Stop;
+use crate::model::event::TrackerEvent;
+use crate::model::reading::{LookupRequest, Origin, OwnerUpdate, Reading};
+use crate::model::socket_row::SocketRow;
+use crate::signals::Signals;
 use std::time::Instant;
 
 /// Says what the kernel's sockets do.
@@ -22,24 +22,24 @@ pub trait Source {
     ///
     /// # Errors
     /// What ends the run: tables that cannot be read, or a reader that has gone.
-    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>>;
+    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>>;
 
     /// Looks exactly for sockets that the last reading did not show; `None` where that cannot be
     /// done, so that the next readings decide.
     ///
     /// # Errors
     /// What ends the run.
-    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>>;
+    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>>;
 
     /// Takes back rows that are done with, for the room they have.
-    fn reuse(&mut self, _: Vec<Observation>) {}
+    fn reuse(&mut self, _: Vec<SocketRow>) {}
 
     /// Finds out who holds the sockets that a reading has news of, where that is to be recorded:
     /// among all processes, whoever is asked for.
     ///
     /// # Errors
     /// What ends the run.
-    fn owners(&mut self, _: &Reading, _: &[Conclusion]) -> Result<Option<Owners>> {
+    fn owners(&mut self, _: &Reading, _: &[TrackerEvent]) -> Result<Option<OwnerUpdate>> {
         Ok(None)
     }
 

@@ -3,10 +3,10 @@
 use super::clock;
 use crate::error::{Error, Result};
 use crate::model::reading::{Lost, LostReason, Reading, Snapshot};
-use crate::model::socket_row::Observation;
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::settings::Pace;
-use crate::signals::{Stop, Wake};
+use crate::signals::{Signals, Wake};
 use std::time::{Duration, Instant};
 
 /// A pass this much later than planned is no late pass but a gap.
@@ -76,7 +76,7 @@ impl Pacer {
     }
 
     /// Waits until the next pass is due; false when the run is over.
-    pub(super) fn wait(&self, stop: &Stop) -> Result<bool> {
+    pub(super) fn wait(&self, stop: &Signals) -> Result<bool> {
         let Some(due) = self.due() else { return Ok(true) };
         goes_on(stop.wait(due)?)
     }
@@ -136,7 +136,7 @@ impl Pacer {
 }
 
 /// The room of rows that are done with; what a burst needed is given back.
-pub(super) fn emptied(mut rows: Vec<Observation>) -> Vec<Observation> {
+pub(super) fn emptied(mut rows: Vec<SocketRow>) -> Vec<SocketRow> {
     let used = rows.len();
     rows.clear();
     rows.shrink_to(used.saturating_mul(4));
@@ -147,7 +147,7 @@ pub(super) fn emptied(mut rows: Vec<Observation>) -> Vec<Observation> {
 pub(super) const fn goes_on(wake: Wake) -> Result<bool> {
     match wake {
         Wake::Due | Wake::Readable => Ok(true),
-        Wake::Stop => Ok(false),
+        Wake::Signals => Ok(false),
         Wake::ReaderGone => Err(Error::ReaderGone),
     }
 }

@@ -7,7 +7,7 @@ use super::state::State;
 
 /// What is to be said of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lore {
+pub struct StateDoc {
     /// The state in a few words.
     pub brief: &'static str,
     /// What it means.
@@ -25,7 +25,7 @@ pub struct Lore {
 }
 
 /// What is to be said of a state; nothing of a code that no kernel header names.
-pub const fn of(state: State) -> Option<&'static Lore> {
+pub const fn of(state: State) -> Option<&'static StateDoc> {
     Some(match state {
         State::Closed => &CLOSED,
         State::Listen => &LISTEN,
@@ -42,7 +42,7 @@ pub const fn of(state: State) -> Option<&'static Lore> {
     })
 }
 
-const CLOSED: Lore = Lore {
+const CLOSED: StateDoc = StateDoc {
     brief: "not yet a connection, or no longer one",
     meaning: "Every life begins and ends here. It is not a state to look at: the kernel has no row \
               for it, so netstat never shows it. tcplapse writes CLOSED once a socket that was \
@@ -62,7 +62,7 @@ const CLOSED: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2 and 3.10.7.1",
 };
 
-const LISTEN: Lore = Lore {
+const LISTEN: StateDoc = StateDoc {
     brief: "waiting for callers",
     meaning: "A program has called listen(). From now on the kernel answers callers by itself and \
               puts the finished connections into a queue, from which the program takes them with \
@@ -82,7 +82,7 @@ const LISTEN: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.10.1 and 3.10.7.2",
 };
 
-const SYN_SENT: Lore = Lore {
+const SYN_SENT: StateDoc = StateDoc {
     brief: "calling, without an answer so far",
     meaning: "A program has called connect(). The kernel has sent a SYN and waits for the SYN+ACK.",
     side: "The active side, usually called the client.",
@@ -99,7 +99,7 @@ const SYN_SENT: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.5 and 3.10.7.3",
 };
 
-const SYN_RECV: Lore = Lore {
+const SYN_RECV: StateDoc = StateDoc {
     brief: "called and answered; the caller's last word is missing",
     meaning: "A SYN has come, the SYN+ACK has gone out, and the ACK that ends the handshake is \
               awaited. On Linux this is as a rule no socket yet but a request that belongs to the \
@@ -120,7 +120,7 @@ const SYN_RECV: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.5 and 3.10.7.4",
 };
 
-const ESTABLISHED: Lore = Lore {
+const ESTABLISHED: StateDoc = StateDoc {
     brief: "the connection is open, both sides may send",
     meaning: "The handshake is over, and nobody has closed. A server's end is ESTABLISHED before \
               its program knows: until accept() it has no inode, and tcplapse names the owner of \
@@ -142,7 +142,7 @@ const ESTABLISHED: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.8 and 3.10.7.4",
 };
 
-const CLOSE_WAIT: Lore = Lore {
+const CLOSE_WAIT: StateDoc = StateDoc {
     brief: "the other side has closed, this program has not",
     meaning: "The other side has said that it will send nothing more: its FIN has come, and the \
               kernel has acknowledged it. The program here reads what is left, then the end of the \
@@ -164,7 +164,7 @@ const CLOSE_WAIT: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.6 and 3.10.7.4",
 };
 
-const LAST_ACK: Lore = Lore {
+const LAST_ACK: StateDoc = StateDoc {
     brief: "both sides have closed, the other one first; the last ACK is missing",
     meaning: "The other side's FIN came first, this side has sent its own, and the ACK of it is \
               awaited. Then the socket is gone: who closes second has no TIME_WAIT.",
@@ -182,7 +182,7 @@ const LAST_ACK: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.6 and 3.10.7.4",
 };
 
-const FIN_WAIT1: Lore = Lore {
+const FIN_WAIT1: StateDoc = StateDoc {
     brief: "this side has closed, the other has not confirmed it",
     meaning: "The program has called close() or shutdown(), or has ended. The FIN is sent behind \
               the data that is still to go, and the ACK of it is awaited. The state changes with \
@@ -203,7 +203,7 @@ const FIN_WAIT1: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.6 and 3.10.4",
 };
 
-const FIN_WAIT2: Lore = Lore {
+const FIN_WAIT2: StateDoc = StateDoc {
     brief: "this side has closed, and waits for the other to close",
     meaning: "The FIN of this side is acknowledged: it sends nothing more. The other side may still \
               send; it is in CLOSE_WAIT until it closes.",
@@ -221,7 +221,7 @@ const FIN_WAIT2: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.6.1 and 3.10.4",
 };
 
-const CLOSING: Lore = Lore {
+const CLOSING: StateDoc = StateDoc {
     brief: "both sides have closed at the same moment",
     meaning: "The FINs have crossed: the other side's came before the ACK of ours. That ACK is all \
               that is missing.",
@@ -237,7 +237,7 @@ const CLOSING: Lore = Lore {
     sections: "RFC 9293, sections 3.3.2, 3.6 and 3.10.7.4",
 };
 
-const TIME_WAIT: Lore = Lore {
+const TIME_WAIT: StateDoc = StateDoc {
     brief: "closed well; kept for a minute so that nothing is mixed up",
     meaning: "Both sides have closed, this one first or both at once. The kernel keeps the two ends \
               reserved, so that it can repeat its last ACK, and so that a late segment is not taken \

@@ -11,7 +11,7 @@ use super::state::State::{
 
 /// Who walks an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum Actor {
     /// The end that opened, or that closed first.
     Active,
     /// The end that was opened, or that closed second.
@@ -41,51 +41,51 @@ pub struct Edge {
     /// What makes the step, in RFC words.
     pub cause: &'static str,
     /// Who walks it.
-    pub side: Side,
+    pub side: Actor,
     /// Where it is laid down.
     pub authority: Authority,
 }
 
-const fn rfc(from: State, to: State, side: Side, cause: &'static str) -> Edge {
+const fn rfc(from: State, to: State, side: Actor, cause: &'static str) -> Edge {
     Edge { from, to, cause, side, authority: Authority::Rfc9293 }
 }
 
-const fn linux(from: State, to: State, side: Side, cause: &'static str) -> Edge {
+const fn linux(from: State, to: State, side: Actor, cause: &'static str) -> Edge {
     Edge { from, to, cause, side, authority: Authority::Linux }
 }
 
 /// Every legal edge of one socket on Linux.
 pub const EDGES: [Edge; 26] = [
-    rfc(Closed, Listen, Side::Passive, "listen()"),
-    rfc(Listen, Closed, Side::Passive, "close() or shutdown() of the listener"),
-    rfc(Closed, SynSent, Side::Active, "connect(): sent SYN"),
+    rfc(Closed, Listen, Actor::Passive, "listen()"),
+    rfc(Listen, Closed, Actor::Passive, "close() or shutdown() of the listener"),
+    rfc(Closed, SynSent, Actor::Active, "connect(): sent SYN"),
     // RFC 9293 moves the listener itself; on Linux it stays and a new socket is born.
-    rfc(Closed, SynRecv, Side::Passive, "received SYN, sent SYN+ACK"),
-    rfc(SynSent, SynRecv, Side::Both, "received SYN, sent SYN+ACK (simultaneous open)"),
-    rfc(SynSent, Established, Side::Active, "received SYN+ACK, sent ACK"),
-    rfc(SynRecv, Established, Side::Passive, "received ACK of our SYN"),
+    rfc(Closed, SynRecv, Actor::Passive, "received SYN, sent SYN+ACK"),
+    rfc(SynSent, SynRecv, Actor::Both, "received SYN, sent SYN+ACK (simultaneous open)"),
+    rfc(SynSent, Established, Actor::Active, "received SYN+ACK, sent ACK"),
+    rfc(SynRecv, Established, Actor::Passive, "received ACK of our SYN"),
     // No request socket exists with tcp_syncookies=2; TCP_REPAIR connects without a segment.
-    linux(Closed, Established, Side::Kernel, "received ACK of a SYN cookie, or TCP_REPAIR"),
-    rfc(Established, CloseWait, Side::Passive, "received FIN, sent ACK"),
+    linux(Closed, Established, Actor::Kernel, "received ACK of a SYN cookie, or TCP_REPAIR"),
+    rfc(Established, CloseWait, Actor::Passive, "received FIN, sent ACK"),
     // tcp_fastopen_add_skb() → tcp_fin(): a Fast Open SYN may carry the FIN.
-    linux(SynRecv, CloseWait, Side::Passive, "received FIN with a Fast Open SYN"),
-    rfc(CloseWait, LastAck, Side::Passive, "close() or shutdown(): sent FIN"),
-    rfc(Established, FinWait1, Side::Active, "close() or shutdown(): sent FIN"),
-    rfc(SynRecv, FinWait1, Side::Active, "close() before the handshake ended: sent FIN"),
-    rfc(FinWait1, FinWait2, Side::Active, "received ACK of our FIN"),
-    rfc(FinWait1, Closing, Side::Both, "received FIN, sent ACK (simultaneous close)"),
-    rfc(FinWait2, TimeWait, Side::Active, "received FIN, sent ACK"),
-    rfc(Closing, TimeWait, Side::Both, "received ACK of our FIN"),
-    rfc(SynSent, Closed, Side::Kernel, "received RST, no answer, or close()"),
-    rfc(SynRecv, Closed, Side::Kernel, "received RST, no ACK came, or the listener closed"),
-    rfc(Established, Closed, Side::Kernel, "RST received or sent, or no answer"),
-    rfc(CloseWait, Closed, Side::Kernel, "RST received or sent, or no answer"),
-    rfc(LastAck, Closed, Side::Passive, "received ACK of our FIN"),
+    linux(SynRecv, CloseWait, Actor::Passive, "received FIN with a Fast Open SYN"),
+    rfc(CloseWait, LastAck, Actor::Passive, "close() or shutdown(): sent FIN"),
+    rfc(Established, FinWait1, Actor::Active, "close() or shutdown(): sent FIN"),
+    rfc(SynRecv, FinWait1, Actor::Active, "close() before the handshake ended: sent FIN"),
+    rfc(FinWait1, FinWait2, Actor::Active, "received ACK of our FIN"),
+    rfc(FinWait1, Closing, Actor::Both, "received FIN, sent ACK (simultaneous close)"),
+    rfc(FinWait2, TimeWait, Actor::Active, "received FIN, sent ACK"),
+    rfc(Closing, TimeWait, Actor::Both, "received ACK of our FIN"),
+    rfc(SynSent, Closed, Actor::Kernel, "received RST, no answer, or close()"),
+    rfc(SynRecv, Closed, Actor::Kernel, "received RST, no ACK came, or the listener closed"),
+    rfc(Established, Closed, Actor::Kernel, "RST received or sent, or no answer"),
+    rfc(CloseWait, Closed, Actor::Kernel, "RST received or sent, or no answer"),
+    rfc(LastAck, Closed, Actor::Passive, "received ACK of our FIN"),
     // A lost peer, orphan limits and tcp_max_tw_buckets end these without TIME_WAIT.
-    linux(FinWait1, Closed, Side::Kernel, "RST, no answer, or too many orphans"),
-    linux(FinWait2, Closed, Side::Kernel, "tcp_fin_timeout over, RST, or no room for TIME_WAIT"),
-    linux(Closing, Closed, Side::Kernel, "RST, no answer, or no room for TIME_WAIT"),
-    rfc(TimeWait, Closed, Side::Kernel, "60 s over (or RST, or the ends used again)"),
+    linux(FinWait1, Closed, Actor::Kernel, "RST, no answer, or too many orphans"),
+    linux(FinWait2, Closed, Actor::Kernel, "tcp_fin_timeout over, RST, or no room for TIME_WAIT"),
+    linux(Closing, Closed, Actor::Kernel, "RST, no answer, or no room for TIME_WAIT"),
+    rfc(TimeWait, Closed, Actor::Kernel, "60 s over (or RST, or the ends used again)"),
 ];
 
 /// The legal steps out of a state.

@@ -2,9 +2,9 @@
 //! look-up; and it proves a life that no poll saw.
 
 use super::Tracker;
-use crate::model::event::Conclusion;
-use crate::model::reading::Deaths;
-use crate::model::socket::Ends;
+use crate::model::event::TrackerEvent;
+use crate::model::reading::DestroyEvents;
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use std::collections::{HashMap, HashSet};
 
@@ -15,12 +15,12 @@ const MOST: usize = 1 << 18;
 /// Deaths of lives that no poll saw, until the next poll has shown what they left.
 #[derive(Debug, Default)]
 pub(super) struct Unseen {
-    told: HashMap<Ends, Stamp>,
+    told: HashMap<AddressPair, Stamp>,
 }
 
 impl Unseen {
     /// Whether a notice has told of the life that left these ends; it is told of once.
-    pub(super) fn was_told(&mut self, ends: Ends) -> bool {
+    pub(super) fn was_told(&mut self, ends: AddressPair) -> bool {
         self.told.remove(&ends).is_some()
     }
 
@@ -31,7 +31,7 @@ impl Unseen {
 }
 
 impl Tracker {
-    pub(super) fn take_deaths(&mut self, deaths: &Deaths) -> Vec<Conclusion> {
+    pub(super) fn take_deaths(&mut self, deaths: &DestroyEvents) -> Vec<TrackerEvent> {
         let mut missed = Vec::new();
         // Who died before the first look is none of this run's.
         if self.previous.is_none() {
@@ -51,7 +51,7 @@ impl Tracker {
                 } else {
                     self.notices_lost = true;
                 }
-                missed.push(Conclusion::Missed(*ends));
+                missed.push(TrackerEvent::Missed(*ends));
             }
         }
         self.ask_other_ends();
@@ -60,7 +60,7 @@ impl Tracker {
 
     /// The ends of the lives with these cookies: a socket that was cut off has lost its own by the
     /// time of the notice. All lives are gone through, so many are asked for at once.
-    fn ends_of(&self, cookies: &HashSet<u64>) -> HashMap<u64, Ends> {
+    fn ends_of(&self, cookies: &HashSet<u64>) -> HashMap<u64, AddressPair> {
         if cookies.is_empty() {
             return HashMap::new();
         }
@@ -69,7 +69,7 @@ impl Tracker {
     }
 
     /// Whether a death is that of a life we know; what it left is to be looked for.
-    fn note_death(&mut self, ends: Ends, cookie: u64) -> bool {
+    fn note_death(&mut self, ends: AddressPair, cookie: u64) -> bool {
         let lives = self.lives.of_mut(ends);
         let place = lives.iter().position(|life| life.cookie == cookie).or_else(|| {
             // A wait that was never looked at while its full socket lived has a cookie of its own.

@@ -3,17 +3,17 @@
 
 use super::socket::{Life, unaccepted};
 use super::{Missing, PASSES_TO_CONFIRM, Tracker};
-use crate::model::event::{Conclusion, LifeId};
-use crate::model::reading::Look;
-use crate::model::socket::{Ends, Family};
+use crate::model::event::{SocketId, TrackerEvent};
+use crate::model::reading::PollWindow;
+use crate::model::socket::{AddressPair, Family};
 use crate::tcp::state::State;
 use std::collections::HashMap;
 
 /// Lives that may have ended: one more pass or a look-up decides.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    by_inode: HashMap<u64, (Ends, LifeId)>,
-    by_ends: HashMap<Ends, LifeId>,
+    by_inode: HashMap<u64, (AddressPair, SocketId)>,
+    by_ends: HashMap<AddressPair, SocketId>,
 }
 
 impl Pending {
@@ -30,7 +30,7 @@ impl Pending {
     }
 
     /// Which of them a newborn comes after: the socket moved to other ends, or they were used again.
-    fn before(&self, ends: Ends, inode: u64) -> Option<(Ends, LifeId)> {
+    fn before(&self, ends: AddressPair, inode: u64) -> Option<(AddressPair, SocketId)> {
         let replaced = || self.by_ends.get(&ends).map(|id| (ends, *id));
         self.by_inode.get(&inode).copied().or_else(replaced)
     }
@@ -38,11 +38,11 @@ impl Pending {
 
 impl Tracker {
     /// Counts the misses of every life the pass did not show.
-    pub(super) fn reap(&mut self, whole: bool, at: &Look) -> Vec<Missing> {
+    pub(super) fn reap(&mut self, whole: bool, at: &PollWindow) -> Vec<Missing> {
         let pass = self.pass;
         let mut missing: Vec<Missing> = Vec::new();
         let ahead = |life: &Life| life.known_at >= at.start.boot;
-        let unseen = |(_, life): &(Ends, &mut Life)| life.pass != pass && !ahead(life);
+        let unseen = |(_, life): &(AddressPair, &mut Life)| life.pass != pass && !ahead(life);
         for (ends, life) in self.lives.iter_mut().filter(unseen) {
             life.unreadable |= !whole;
             let absent = !(life.unreadable && self.bad_rows > 0);
@@ -59,20 +59,25 @@ impl Tracker {
         missing
     }
 
-    pub(super) fn close(&mut self, missing: &[Missing], look: &Look, told: &mut Vec<Conclusion>) {
+    pub(super) fn close(
+        &mut self,
+        missing: &[Missing],
+        look: &PollWindow,
+        told: &mut Vec<TrackerEvent>,
+    ) {
         for gone in missing.iter().filter(|life| life.gone) {
             if let Some(mut life) = self.lives.take(gone.ends, gone.id) {
                 self.events.note_closed(gone.ends, look.end);
                 told.extend(life.stop_waiting());
                 let death = life.death(gone.ends, look);
-                told.push(Conclusion::Transition(Box::new(death)));
+                told.push(TrackerEvent::Transition(Box::new(death)));
             }
         }
     }
 
     /// Tells what waited for ends that are now concluded, or were none.
-    pub(super) fn release(&mut self, told: &mut Vec<Conclusion>) {
-        let mut over: Vec<LifeId> = self.waiting.keys().copied().collect();
+    pub(super) fn release(&mut self, told: &mut Vec<TrackerEvent>) {
+        let mut over: Vec<SocketId> = self.waiting.keys().copied().collect();
         over.retain(|id| {
             let (ends, _) = self.waiting[id];
             self.lives.get(ends, *id).is_none_or(|before| before.pass == self.pass)
@@ -84,7 +89,7 @@ impl Tracker {
     }
 
     /// Tells what waited for one end.
-    pub(super) fn release_after(&mut self, id: LifeId, told: &mut Vec<Conclusion>) {
+    pub(super) fn release_after(&mut self, id: SocketId, told: &mut Vec<TrackerEvent>) {
         let Some((_, successors)) = self.waiting.remove(&id) else { return };
         for (ends, id) in successors {
             if let Some(life) = self.lives.get_mut(ends, id) {
@@ -94,13 +99,17 @@ impl Tracker {
     }
 
     /// Lets a life wait until the end of another is concluded.
-    pub(super) fn wait_for(&mut self, before: (Ends, LifeId), life: (Ends, LifeId)) {
+    pub(super) fn wait_for(
+        &mut self,
+        before: (AddressPair, SocketId),
+        life: (AddressPair, SocketId),
+    ) {
         let (ends, id) = before;
         self.waiting.entry(id).or_insert_with(|| (ends, Vec::new())).1.push(life);
     }
 
     /// Finds out what a newborn follows: a life that may have ended, and its listener.
-    pub(super) fn settle(&mut self, ends: Ends, id: LifeId, pending: &Pending) {
+    pub(super) fn settle(&mut self, ends: AddressPair, id: SocketId, pending: &Pending) {
         let Some(life) = self.lives.get(ends, id) else { return };
         let inode = life.now.inode;
         let unaccepted = inode == 0 && unaccepted(life.now.state);
@@ -116,7 +125,7 @@ impl Tracker {
 
     /// The inode of the one listener that can have made a socket with these ends: of the exact
     /// address, else of a wildcard; 0 where there is none or a group of them.
-    pub(super) fn listener_of(&self, ends: Ends) -> u64 {
+    pub(super) fn listener_of(&self, ends: AddressPair) -> u64 {
         // Another may be among those that are not followed.
         if self.crowded {
             return 0;

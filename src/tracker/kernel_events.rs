@@ -4,10 +4,10 @@
 use super::socket::{Life, unaccepted};
 use super::sockets::Lives;
 use super::{Missing, Tracker, Work, tell};
-use crate::model::event::{Conclusion, LifeId};
-use crate::model::reading::{Change, Look, Snapshot};
-use crate::model::socket::Ends;
-use crate::model::socket_row::Observation;
+use crate::model::event::{SocketId, TrackerEvent};
+use crate::model::reading::{PollWindow, Snapshot, StateChange};
+use crate::model::socket::AddressPair;
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
@@ -23,18 +23,18 @@ const SLACK: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Events {
     /// The lives that events have named, by the kernel's address of the socket.
-    names: HashMap<u64, (Ends, LifeId)>,
+    names: HashMap<u64, (AddressPair, SocketId)>,
     /// Ends that events closed since the last pass began: its rows may still show them.
-    closed: HashMap<Ends, Stamp>,
+    closed: HashMap<AddressPair, Stamp>,
     /// When there were more: any ends may have been closed then.
     closed_more: Option<Stamp>,
     /// What came before the first look.
-    early: Vec<Change>,
+    early: Vec<StateChange>,
 }
 
 impl Events {
     /// Rows and events from before this instant may still show these ends.
-    pub(super) fn note_closed(&mut self, ends: Ends, time: Stamp) {
+    pub(super) fn note_closed(&mut self, ends: AddressPair, time: Stamp) {
         if self.closed.len() < CLOSED {
             self.closed.insert(ends, time);
         } else {
@@ -42,7 +42,7 @@ impl Events {
         }
     }
 
-    fn was_closed_since(&self, ends: Ends, since: Stamp) -> bool {
+    fn was_closed_since(&self, ends: AddressPair, since: Stamp) -> bool {
         let closed = self.closed.get(&ends).copied().max(self.closed_more);
         closed.is_some_and(|time| time >= since)
     }
@@ -61,7 +61,7 @@ impl Events {
 }
 
 impl Tracker {
-    pub(super) fn take_change(&mut self, change: &Change) -> Vec<Conclusion> {
+    pub(super) fn take_change(&mut self, change: &StateChange) -> Vec<TrackerEvent> {
         if self.previous.is_none() {
             self.events.early.push(change.clone());
             return Vec::new();
@@ -83,7 +83,7 @@ impl Tracker {
 
     /// Whether an event is none of this life's: it is dead, or cannot have come to where the event
     /// starts from. Events of its end, and of another's beginning, were lost.
-    fn is_of_another(&self, change: &Change, (ends, id): (Ends, LifeId)) -> bool {
+    fn is_of_another(&self, change: &StateChange, (ends, id): (AddressPair, SocketId)) -> bool {
         self.lives.get(ends, id).is_some_and(|life| {
             let news = life.since.boot <= change.time.boot;
             life.died || news && !reachable(life.now.state, change.from)
@@ -93,14 +93,14 @@ impl Tracker {
     /// A socket was there before, unseen by polls, in place of another if there was one.
     fn begin_unseen(
         &mut self,
-        change: &Change,
-        before: Option<(Ends, LifeId)>,
-        told: &mut Vec<Conclusion>,
+        change: &StateChange,
+        before: Option<(AddressPair, SocketId)>,
+        told: &mut Vec<TrackerEvent>,
     ) {
         let ends = change.ends;
         let first = self.crowded;
         let Some(id) = self.begin(ends, change.from, change.time, first) else {
-            told.push(Conclusion::Missed(Some(ends)));
+            told.push(TrackerEvent::Missed(Some(ends)));
             return;
         };
         if let Some(before) = before {
@@ -112,7 +112,11 @@ impl Tracker {
     }
 
     /// Lets a newborn wait until it is known that another life has ended.
-    fn follow_after(&mut self, before: (Ends, LifeId), (ends, id): (Ends, LifeId)) {
+    fn follow_after(
+        &mut self,
+        before: (AddressPair, SocketId),
+        (ends, id): (AddressPair, SocketId),
+    ) {
         self.wait_for(before, (ends, id));
         self.ask(before.0, before.1);
         if let Some(life) = self.lives.get_mut(ends, id) {
@@ -121,7 +125,7 @@ impl Tracker {
     }
 
     /// What happened while the first look was taken: its rows may show it already.
-    pub(super) fn take_early_changes(&mut self, pass: Stamp, first: bool) -> Vec<Conclusion> {
+    pub(super) fn take_early_changes(&mut self, pass: Stamp, first: bool) -> Vec<TrackerEvent> {
         self.events.closed.retain(|_, time| *time >= pass);
         if !first {
             return Vec::new();
@@ -149,7 +153,7 @@ impl Tracker {
     /// Whether the kernel's events are ahead of a row of this pass, which then proves nothing new.
     pub(super) fn overtaken(
         &mut self,
-        (row, place): (&Observation, Option<usize>),
+        (row, place): (&SocketRow, Option<usize>),
         index: usize,
         at: &Snapshot,
         work: &mut Work,
@@ -169,7 +173,7 @@ impl Tracker {
     }
 
     /// The life that an event is about: by the kernel's address, else by its ends.
-    fn life_of(&self, change: &Change) -> Option<(Ends, LifeId)> {
+    fn life_of(&self, change: &StateChange) -> Option<(AddressPair, SocketId)> {
         let named = self.events.names.get(&change.socket);
         if let Some((ends, id)) = named.filter(|(ends, id)| self.lives.get(*ends, *id).is_some()) {
             return Some((*ends, *id));
@@ -186,9 +190,9 @@ impl Tracker {
     /// has given way to it, since no two sockets share them.
     fn be_born(
         &mut self,
-        change: &Change,
-        known: Option<(Ends, LifeId)>,
-        told: &mut Vec<Conclusion>,
+        change: &StateChange,
+        known: Option<(AddressPair, SocketId)>,
+        told: &mut Vec<TrackerEvent>,
     ) {
         let look = look(change);
         let requested = known.and_then(|(ends, id)| self.lives.get(ends, id)).is_some_and(|life| {
@@ -197,7 +201,7 @@ impl Tracker {
         if let Some((ends, id)) = known.filter(|_| requested) {
             self.events.names.insert(change.socket, (ends, id));
             if let Some(life) = self.lives.get_mut(ends, id) {
-                life.step(&Change { from: State::SynRecv, ..change.clone() });
+                life.step(&StateChange { from: State::SynRecv, ..change.clone() });
             }
             return self.tell_step(ends, id, None, &look, told);
         }
@@ -209,7 +213,7 @@ impl Tracker {
         self.close(&over, &look, told);
         let listener = self.listener_of(change.ends);
         let Some(id) = self.begin(change.ends, change.to, change.time, false) else {
-            told.push(Conclusion::Missed(Some(change.ends)));
+            told.push(TrackerEvent::Missed(Some(change.ends)));
             return;
         };
         self.events.names.insert(change.socket, (change.ends, id));
@@ -224,7 +228,13 @@ impl Tracker {
     }
 
     /// A socket that is known makes a step.
-    fn move_on(&mut self, change: &Change, ends: Ends, id: LifeId, told: &mut Vec<Conclusion>) {
+    fn move_on(
+        &mut self,
+        change: &StateChange,
+        ends: AddressPair,
+        id: SocketId,
+        told: &mut Vec<TrackerEvent>,
+    ) {
         let look = look(change);
         self.events.names.insert(change.socket, (ends, id));
         let Some(life) = self.lives.get_mut(ends, id) else { return };
@@ -259,11 +269,11 @@ impl Tracker {
 
     fn tell_step(
         &mut self,
-        ends: Ends,
-        id: LifeId,
+        ends: AddressPair,
+        id: SocketId,
         absent: Option<Stamp>,
-        look: &Look,
-        told: &mut Vec<Conclusion>,
+        look: &PollWindow,
+        told: &mut Vec<TrackerEvent>,
     ) {
         let Some(life) = self.lives.get_mut(ends, id) else { return };
         let Some(transition) = tell(life, ends, absent, look) else { return };
@@ -271,6 +281,6 @@ impl Tracker {
     }
 }
 
-fn look(change: &Change) -> Look {
-    Look { start: change.time, end: change.time, netns: change.netns }
+fn look(change: &StateChange) -> PollWindow {
+    PollWindow { start: change.time, end: change.time, netns: change.netns }
 }

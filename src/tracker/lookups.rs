@@ -2,23 +2,23 @@
 
 use super::ending::Pending;
 use super::{Missing, News, Tracker};
-use crate::model::event::{Conclusion, LifeId};
-use crate::model::reading::{Answer, Answers, Question};
-use crate::model::socket::Ends;
+use crate::model::event::{SocketId, TrackerEvent};
+use crate::model::reading::{LookupRequest, LookupResult, Lookups};
+use crate::model::socket::AddressPair;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// Which lives exact look-ups were asked about, after the latest reading.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    order: Vec<Question>,
+    order: Vec<LookupRequest>,
     /// No life where several would ask the same: the answer could be about either.
-    lives: HashMap<Question, Option<LifeId>>,
+    lives: HashMap<LookupRequest, Option<SocketId>>,
 }
 
 impl Asked {
     /// What is to be asked, in order.
-    pub(super) fn questions(&self) -> Vec<Question> {
+    pub(super) fn questions(&self) -> Vec<LookupRequest> {
         self.order.iter().filter(|question| self.about(question).is_some()).copied().collect()
     }
 
@@ -26,11 +26,11 @@ impl Asked {
         self.order.len()
     }
 
-    pub(super) fn ends(&self) -> Vec<Ends> {
+    pub(super) fn ends(&self) -> Vec<AddressPair> {
         self.order.iter().map(|question| question.ends).collect()
     }
 
-    fn add(&mut self, question: Question, id: LifeId) {
+    fn add(&mut self, question: LookupRequest, id: SocketId) {
         match self.lives.entry(question) {
             Entry::Vacant(entry) => {
                 entry.insert(Some(id));
@@ -44,13 +44,13 @@ impl Asked {
     }
 
     /// The life that a question was about.
-    fn about(&self, question: &Question) -> Option<LifeId> {
+    fn about(&self, question: &LookupRequest) -> Option<SocketId> {
         self.lives.get(question).copied().flatten()
     }
 }
 
 impl Tracker {
-    pub(super) fn take_answers(&mut self, answers: &Answers) -> Vec<Conclusion> {
+    pub(super) fn take_answers(&mut self, answers: &Lookups) -> Vec<TrackerEvent> {
         let look = answers.look();
         let (mut gone, mut touched) = (Vec::new(), Vec::new());
         for (question, answer) in &answers.answers {
@@ -59,11 +59,11 @@ impl Tracker {
             let Some(id) = self.asked.about(question) else { continue };
             let Some(life) = self.lives.get_mut(ends, id) else { continue };
             match answer {
-                Answer::Gone => gone.push(Missing::over(ends, life)),
+                LookupResult::Gone => gone.push(Missing::over(ends, life)),
                 // What has these ends and no inode may be what a successor left.
-                Answer::There(row)
+                LookupResult::There(row)
                     if row.inode == 0 && life.cookie_says(row).is_none() && !alone => {}
-                Answer::There(row) if row.ends == ends && life.may_become(row) => {
+                LookupResult::There(row) if row.ends == ends && life.may_become(row) => {
                     self.new_inodes.extend(life.new_inode(row));
                     life.show(row, life.now.index, pass, &look);
                     life.known_at = look.start.boot;
@@ -71,11 +71,11 @@ impl Tracker {
                         touched.push((ends, id));
                     }
                 }
-                Answer::There(row) if row.ends == ends && life.began_anew(row) => {
+                LookupResult::There(row) if row.ends == ends && life.began_anew(row) => {
                     gone.push(Missing::over(ends, life));
                 }
                 // A successor, or a twin on another link: the next pass decides.
-                Answer::There(_) => {}
+                LookupResult::There(_) => {}
             }
         }
         self.asked = Asked::default();
@@ -89,7 +89,7 @@ impl Tracker {
     }
 
     /// Asks an exact look-up about a life.
-    pub(super) fn ask(&mut self, ends: Ends, id: LifeId) {
+    pub(super) fn ask(&mut self, ends: AddressPair, id: SocketId) {
         if let Some(question) = self.lives.get(ends, id).map(|life| life.question(ends)) {
             self.asked.add(question, id);
         }

@@ -3,10 +3,10 @@
 
 use super::socket::Life;
 use super::{Tracker, Work};
-use crate::model::event::LifeId;
-use crate::model::reading::{Look, Snapshot};
-use crate::model::socket::Ends;
-use crate::model::socket_row::Observation;
+use crate::model::event::SocketId;
+use crate::model::reading::{PollWindow, Snapshot};
+use crate::model::socket::AddressPair;
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 
@@ -33,7 +33,7 @@ impl Tracker {
     /// Gives a row to the life with the same inode, if one can have come to show it.
     fn goes_on(
         &mut self,
-        (row, place): (&Observation, Option<usize>),
+        (row, place): (&SocketRow, Option<usize>),
         index: usize,
         at: &Snapshot,
         work: &mut Work,
@@ -56,7 +56,7 @@ impl Tracker {
 
     /// Of several lives with one inode the latest is meant. Twins without an inode each have a
     /// row: one not shown yet comes first, and one whose timer goes on, in the order of the rows.
-    fn rank(&self, life: &Life, row: &Observation, at: &Snapshot) -> impl Ord + use<> {
+    fn rank(&self, life: &Life, row: &SocketRow, at: &Snapshot) -> impl Ord + use<> {
         let twin = row.inode == 0;
         let unshown = twin && life.pass != self.pass;
         let timer_off = if twin { life.timer_off(row, &at.look()) } else { 0 };
@@ -66,7 +66,7 @@ impl Tracker {
 
     /// Whether the other end of this connection is on this machine and still waits for our ACK:
     /// then its repeated FIN has restarted our timer, and the connection is the same.
-    fn peer_in_last_ack(&self, row: &Observation) -> bool {
+    fn peer_in_last_ack(&self, row: &SocketRow) -> bool {
         row.ends.mirrored().into_iter().flat_map(|ends| self.lives.of(ends)).any(|life| {
             life.state == Some(State::LastAck)
                 && life.now.state == State::LastAck
@@ -75,7 +75,7 @@ impl Tracker {
     }
 
     /// Gives a row to a life whose inode came or went, or starts a new life with it.
-    fn place(&mut self, row: &Observation, index: usize, snapshot: &Snapshot, work: &mut Work) {
+    fn place(&mut self, row: &SocketRow, index: usize, snapshot: &Snapshot, work: &mut Work) {
         let pass = self.pass;
         let lives = self.lives.of(row.ends).iter();
         let candidate = lives
@@ -107,17 +107,17 @@ impl Tracker {
     /// Follows another life; `None` if there is no room for it.
     pub(super) fn begin(
         &mut self,
-        ends: Ends,
+        ends: AddressPair,
         state: State,
         born: Stamp,
         first: bool,
-    ) -> Option<LifeId> {
+    ) -> Option<SocketId> {
         if self.lives.is_full() {
             self.crowded = true;
             return None;
         }
         self.born += 1;
-        let id = LifeId { run: self.run, number: self.born };
+        let id = SocketId { run: self.run, number: self.born };
         let mut life = Life::new(id, state, born, first);
         life.first_pass = self.pass;
         self.lives.add(ends, life);
@@ -128,8 +128,8 @@ impl Tracker {
 /// Shows a row of a pass to the life that it is of.
 fn show(
     life: Option<&mut Life>,
-    (row, index): (&Observation, usize),
-    (pass, look): (u64, &Look),
+    (row, index): (&SocketRow, usize),
+    (pass, look): (u64, &PollWindow),
     work: &mut Work,
 ) {
     let Some(life) = life else { return };

@@ -14,9 +14,9 @@ mod peer;
 mod socket;
 mod sockets;
 
-use crate::model::event::{Conclusion, Event, LifeId, Standing, Transition};
-use crate::model::reading::{Look, Lost, LostReason, Question, Reading, Snapshot};
-use crate::model::socket::Ends;
+use crate::model::event::{EventKind, SocketId, SocketStatus, TrackerEvent, Transition};
+use crate::model::reading::{LookupRequest, Lost, LostReason, PollWindow, Reading, Snapshot};
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use crate::tcp::path::{Between, certain_since_birth};
 use crate::tcp::state::State;
@@ -56,7 +56,7 @@ pub struct Tracker {
     /// Some sockets are not followed: one that is seen for the first time may have been there.
     crowded: bool,
     /// Lives that wait for the end of another to be concluded, by that one and its ends.
-    waiting: HashMap<LifeId, (Ends, Vec<(Ends, LifeId)>)>,
+    waiting: HashMap<SocketId, (AddressPair, Vec<(AddressPair, SocketId)>)>,
     /// Lives that may or may not be the ones seen before.
     undecided: u64,
     /// What an exact look-up may decide.
@@ -76,7 +76,7 @@ struct Work {
     /// Rows that no life with the same inode explains.
     leftover: Vec<usize>,
     /// Lives with news, by the row that brought them.
-    touched: Vec<(usize, Ends, LifeId)>,
+    touched: Vec<(usize, AddressPair, SocketId)>,
     /// How many lives the pass showed.
     seen: usize,
     inodes: Vec<u64>,
@@ -98,13 +98,13 @@ struct Untold {
 enum Touched {
     /// At the first look all of them, from this place on.
     From(usize),
-    These(std::vec::IntoIter<(usize, Ends, LifeId)>),
+    These(std::vec::IntoIter<(usize, AddressPair, SocketId)>),
 }
 
 /// What news of a reading have in common.
 #[derive(Debug)]
 struct News {
-    look: Look,
+    look: PollWindow,
     /// The start of the last pass that can have missed a newborn.
     absent: Option<Stamp>,
     pending: Pending,
@@ -112,8 +112,8 @@ struct News {
 
 /// A life that a pass did not show.
 struct Missing {
-    ends: Ends,
-    id: LifeId,
+    ends: AddressPair,
+    id: SocketId,
     inode: u64,
     gone: bool,
     /// A look-up may decide.
@@ -122,7 +122,7 @@ struct Missing {
 
 impl Missing {
     /// A life that is known to be over.
-    const fn over(ends: Ends, life: &Life) -> Self {
+    const fn over(ends: AddressPair, life: &Life) -> Self {
         Self { ends, id: life.id, inode: life.last_inode, gone: true, asks: false }
     }
 }
@@ -135,7 +135,7 @@ impl Tracker {
 
     /// Takes in a reading and returns what it proves, in the order to tell it; of a great deal the
     /// first piece.
-    pub fn update(&mut self, reading: &Reading) -> Vec<Conclusion> {
+    pub fn update(&mut self, reading: &Reading) -> Vec<TrackerEvent> {
         let mut told = Vec::new();
         while self.has_more() {
             told.append(&mut self.tell_more());
@@ -150,10 +150,10 @@ impl Tracker {
     }
 
     /// The next piece of what the last reading proves.
-    pub fn tell_more(&mut self) -> Vec<Conclusion> {
+    pub fn tell_more(&mut self) -> Vec<TrackerEvent> {
         let mut told = Vec::new();
         let Some(mut untold) = self.untold.take() else { return told };
-        let piece: Vec<(Ends, LifeId)> = match &mut untold.lives {
+        let piece: Vec<(AddressPair, SocketId)> = match &mut untold.lives {
             Touched::From(place) => {
                 let begin = std::mem::replace(place, *place + PIECE);
                 self.lives.between(begin, *place).map(|(ends, life)| (ends, life.id)).collect()
@@ -179,40 +179,40 @@ impl Tracker {
         told
     }
 
-    fn take(&mut self, reading: &Reading) -> Vec<Conclusion> {
+    fn take(&mut self, reading: &Reading) -> Vec<TrackerEvent> {
         // Events that come together are asked about together.
-        if !matches!(reading, Reading::Answers(_) | Reading::Change(_)) {
+        if !matches!(reading, Reading::Lookups(_) | Reading::StateChange(_)) {
             self.asked = Asked::default();
         }
         match reading {
             Reading::Snapshot(snapshot) => self.take_snapshot(snapshot),
-            Reading::Answers(answers) => self.take_answers(answers),
-            Reading::Deaths(deaths) => self.take_deaths(deaths),
-            Reading::Change(change) => self.take_change(change),
+            Reading::Lookups(answers) => self.take_answers(answers),
+            Reading::DestroyEvents(deaths) => self.take_deaths(deaths),
+            Reading::StateChange(change) => self.take_change(change),
             Reading::Lost(lost) => {
                 self.gap |= lost.reason == LostReason::Gap;
                 if lost.reason == LostReason::Ring {
                     self.events.forget_names();
                 }
-                vec![Conclusion::Lost(*lost)]
+                vec![TrackerEvent::Lost(*lost)]
             }
             // They say nothing of what sockets do.
-            Reading::Owners(_) | Reading::Begin(_) => Vec::new(),
+            Reading::OwnerUpdate(_) | Reading::Begin(_) => Vec::new(),
         }
     }
 
     /// One life as it stands.
-    pub fn standing(&self, ends: Ends, id: LifeId) -> Option<Standing> {
+    pub fn standing(&self, ends: AddressPair, id: SocketId) -> Option<SocketStatus> {
         self.lives.get(ends, id)?.standing(ends, self.netns)
     }
 
     /// Every life as it stands.
-    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+    pub fn standings(&self) -> impl Iterator<Item = SocketStatus> {
         self.lives.iter().filter_map(|(ends, life)| life.standing(ends, self.netns))
     }
 
     /// The sockets that the last reading did not show, and that an exact look-up may decide.
-    pub fn questions(&self) -> Vec<Question> {
+    pub fn questions(&self) -> Vec<LookupRequest> {
         self.asked.questions()
     }
 
@@ -242,7 +242,7 @@ impl Tracker {
     }
 
     /// Every life being followed.
-    pub fn ids(&self) -> impl Iterator<Item = LifeId> {
+    pub fn ids(&self) -> impl Iterator<Item = SocketId> {
         self.lives.iter().map(|(_, life)| life.id)
     }
 
@@ -261,7 +261,7 @@ impl Tracker {
         self.lives.iter().flat_map(|(_, life)| [life.last_inode, life.listener])
     }
 
-    fn take_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Conclusion> {
+    fn take_snapshot(&mut self, snapshot: &Snapshot) -> Vec<TrackerEvent> {
         self.pass += 1;
         self.netns = snapshot.netns;
         if self.pass == 1 {
@@ -298,7 +298,7 @@ impl Tracker {
         &mut self,
         snapshot: &Snapshot,
         left_out: u64,
-        told: &mut Vec<Conclusion>,
+        told: &mut Vec<TrackerEvent>,
     ) -> bool {
         let bad = snapshot.bad_rows.saturating_sub(self.bad_rows);
         let lost = bad + left_out.saturating_sub(self.left_out);
@@ -306,16 +306,16 @@ impl Tracker {
         self.crowded = left_out > 0;
         if lost > 0 {
             let (time, reason) = (snapshot.end, LostReason::Table);
-            told.push(Conclusion::Lost(Lost { time, reason, count: Some(lost) }));
+            told.push(TrackerEvent::Lost(Lost { time, reason, count: Some(lost) }));
         }
         bad == 0
     }
 
     fn tell_news(
         &mut self,
-        touched: impl Iterator<Item = (Ends, LifeId)>,
+        touched: impl Iterator<Item = (AddressPair, SocketId)>,
         news: &News,
-        told: &mut Vec<Conclusion>,
+        told: &mut Vec<TrackerEvent>,
     ) {
         for (ends, id) in touched {
             let newborn = self.lives.get(ends, id).is_some_and(|life| life.state.is_none());
@@ -326,10 +326,10 @@ impl Tracker {
             let Some(transition) = tell(life, ends, news.absent, &news.look) else {
                 continue;
             };
-            let corpse = transition.event == Event::Opened && life.is_corpse();
+            let corpse = transition.event == EventKind::Opened && life.is_corpse();
             told.extend(life.tell_or_withhold(transition));
             if corpse && !self.unseen.was_told(ends) {
-                told.push(Conclusion::Missed(Some(ends)));
+                told.push(TrackerEvent::Missed(Some(ends)));
             }
         }
     }
@@ -337,7 +337,12 @@ impl Tracker {
 
 /// Moves a life to the state its latest row shows and says what that was: the one place where a
 /// life's state changes. `absent` is the start of the last pass that can have missed a newborn.
-fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Option<Transition> {
+fn tell(
+    life: &mut Life,
+    ends: AddressPair,
+    absent: Option<Stamp>,
+    look: &PollWindow,
+) -> Option<Transition> {
     let (from, to) = (life.state, life.now.state);
     if from == Some(to) {
         life.way = None;
@@ -358,9 +363,9 @@ fn tell(life: &mut Life, ends: Ends, absent: Option<Stamp>, look: &Look) -> Opti
     passed.into_iter().chain([to]).for_each(|state| life.note_closer(state));
     told.roles = life.roles;
     (told.event, told.after) = match from {
-        Some(_) => (Event::Changed, Some(life.state_seen)),
-        None if life.first_look => (Event::Present, None),
-        None => (Event::Opened, absent),
+        Some(_) => (EventKind::Changed, Some(life.state_seen)),
+        None if life.first_look => (EventKind::Present, None),
+        None => (EventKind::Opened, absent),
     };
     life.way = None;
     life.first_look &= from.is_none();

@@ -4,8 +4,8 @@
 use super::Tracker;
 use super::socket::Life;
 use super::socket::roles::before_fin;
-use crate::model::event::{End, LifeId};
-use crate::model::socket::Ends;
+use crate::model::event::{Side, SocketId};
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 
@@ -13,7 +13,7 @@ use crate::tcp::state::State;
 #[derive(Clone, Copy)]
 struct View {
     state: State,
-    opener: Option<End>,
+    opener: Option<Side>,
     first_pass: u64,
     pass: u64,
     /// When it was read, as far as that can be told.
@@ -33,7 +33,7 @@ impl View {
 
     /// Whether it can prove anything of another end.
     const fn teaches(self) -> bool {
-        has_fin(self.state) || matches!(self.opener, Some(End::Remote | End::Both))
+        has_fin(self.state) || matches!(self.opener, Some(Side::Remote | Side::Both))
     }
 }
 
@@ -47,7 +47,7 @@ impl Tracker {
     }
 
     /// Lets every life with news, and its other end, learn from each other.
-    pub(super) fn compare_ends(&mut self, touched: impl Iterator<Item = (Ends, LifeId)>) {
+    pub(super) fn compare_ends(&mut self, touched: impl Iterator<Item = (AddressPair, SocketId)>) {
         for (ends, id) in touched {
             for mirrored in ends.mirrored() {
                 let Some(mirror) = self.only_life(mirrored) else { continue };
@@ -76,7 +76,7 @@ impl Tracker {
     }
 
     /// One connection has one other end; where several lives share its ends, none is sure.
-    fn only_life(&self, ends: Ends) -> Option<LifeId> {
+    fn only_life(&self, ends: AddressPair) -> Option<SocketId> {
         match self.lives.of(ends) {
             // Nor where another may be among those that are not followed.
             [life] if !self.crowded => Some(life.id),
@@ -84,7 +84,7 @@ impl Tracker {
         }
     }
 
-    fn learn(&mut self, ends: Ends, id: LifeId, own: View, other: View) {
+    fn learn(&mut self, ends: AddressPair, id: SocketId, own: View, other: View) {
         // They are two ends of one connection only if both were there at one time; who is still
         // connecting may meet what an older connection left.
         let together = own.first_pass <= other.pass && other.first_pass <= own.pass;

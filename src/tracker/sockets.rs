@@ -2,8 +2,8 @@
 //! of the kernel's tables as long as these stand.
 
 use super::socket::Life;
-use crate::model::event::LifeId;
-use crate::model::socket::Ends;
+use crate::model::event::SocketId;
+use crate::model::socket::AddressPair;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
@@ -23,7 +23,7 @@ const MOST: usize = 1 << 21;
 #[derive(Debug)]
 pub(super) struct Lives {
     most: usize,
-    by_ends: IndexMap<Ends, Sharers, RandomState>,
+    by_ends: IndexMap<AddressPair, Sharers, RandomState>,
     by_family: [usize; 2],
     recent: Cell<[usize; 2]>,
 }
@@ -51,46 +51,50 @@ impl Lives {
     }
 
     /// Those with these ends.
-    pub(super) fn of(&self, ends: Ends) -> &[Life] {
+    pub(super) fn of(&self, ends: AddressPair) -> &[Life] {
         self.at(self.place(ends))
     }
 
     /// Those with these ends.
-    pub(super) fn of_mut(&mut self, ends: Ends) -> &mut [Life] {
+    pub(super) fn of_mut(&mut self, ends: AddressPair) -> &mut [Life] {
         self.at_mut(self.place(ends))
     }
 
     /// One of them.
-    pub(super) fn get(&self, ends: Ends, id: LifeId) -> Option<&Life> {
+    pub(super) fn get(&self, ends: AddressPair, id: SocketId) -> Option<&Life> {
         self.of(ends).iter().find(|life| life.id == id)
     }
 
     /// One of them.
-    pub(super) fn get_mut(&mut self, ends: Ends, id: LifeId) -> Option<&mut Life> {
+    pub(super) fn get_mut(&mut self, ends: AddressPair, id: SocketId) -> Option<&mut Life> {
         self.of_mut(ends).iter_mut().find(|life| life.id == id)
     }
 
     /// Those at these places, each with its ends.
-    pub(super) fn between(&self, begin: usize, end: usize) -> impl Iterator<Item = (Ends, &Life)> {
+    pub(super) fn between(
+        &self,
+        begin: usize,
+        end: usize,
+    ) -> impl Iterator<Item = (AddressPair, &Life)> {
         let places = begin..end.min(self.by_ends.len());
         let there = self.by_ends.get_range(places).into_iter().flatten();
         there.flat_map(|(ends, lives)| lives.iter().map(|life| (*ends, life)))
     }
 
     /// All of them, each with its ends.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Ends, &Life)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (AddressPair, &Life)> {
         self.by_ends.iter().flat_map(|(ends, lives)| lives.iter().map(|life| (*ends, life)))
     }
 
     /// All of them, each with its ends.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Ends, &mut Life)> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (AddressPair, &mut Life)> {
         self.by_ends.iter_mut().flat_map(|(ends, lives)| lives.iter_mut().map(|life| (*ends, life)))
     }
 
     /// The place of these ends, until one is taken out. It is looked for near the last two that were
     /// asked for first: a table shows its rows in much the same order again and again, and of both
     /// ends of a connection one asks about the other.
-    pub(super) fn place(&self, ends: Ends) -> Option<usize> {
+    pub(super) fn place(&self, ends: AddressPair) -> Option<usize> {
         if self.by_family[ends.family as usize] == 0 {
             return None;
         }
@@ -123,7 +127,7 @@ impl Lives {
     }
 
     /// Follows another.
-    pub(super) fn add(&mut self, ends: Ends, life: Life) {
+    pub(super) fn add(&mut self, ends: AddressPair, life: Life) {
         self.by_family[ends.family as usize] += 1;
         let entry = self.by_ends.entry(ends);
         let place = entry.index();
@@ -133,7 +137,7 @@ impl Lives {
     }
 
     /// Follows one no more.
-    pub(super) fn take(&mut self, ends: Ends, id: LifeId) -> Option<Life> {
+    pub(super) fn take(&mut self, ends: AddressPair, id: SocketId) -> Option<Life> {
         let place = self.place(ends)?;
         let (_, lives) = self.by_ends.get_index_mut(place)?;
         let index = lives.iter().position(|life| life.id == id)?;

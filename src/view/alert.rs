@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use super::event::{Owner, Socket};
-use crate::model::event::{Alert, LifeId, Offender};
+use crate::model::event::{Alert, AlertSocket, SocketId};
 use crate::model::socket::Family;
 use crate::model::time::Stamp;
 use serde::{Serialize, Serializer};
@@ -19,7 +19,7 @@ pub struct AlertRecord {
     pub rule: String,
     pub active: bool,
     pub count: usize,
-    pub sockets: Vec<LifeId>,
+    pub sockets: Vec<SocketId>,
     #[serde(flatten, serialize_with = "place")]
     pub worst: Socket,
     /// Whose the worst one is; for text alone.
@@ -36,7 +36,7 @@ pub struct AlertRecord {
 impl AlertRecord {
     /// The record of an alert.
     pub fn new(alert: &Alert) -> Self {
-        let Offender { life, netns, ends, ref owner, held, held_at_least } = alert.worst;
+        let AlertSocket { life, netns, ends, ref owner, held, held_at_least } = alert.worst;
         Self {
             v: SCHEMA,
             event: "alert",
@@ -90,16 +90,16 @@ fn place<S: Serializer>(socket: &Socket, serializer: S) -> Result<S::Ok, S::Erro
 mod tests {
     use super::*;
     use crate::model::process::{Attribution, OwnerSource};
-    use crate::model::socket::{Endpoint, Ends};
+    use crate::model::socket::{AddressPair, Endpoint};
 
     #[test]
     fn an_alert_has_the_keys_of_the_schema() {
-        let life = LifeId { run: 1, number: 1 };
+        let life = SocketId { run: 1, number: 1 };
         let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
-        let worst = Offender {
+        let worst = AlertSocket {
             life,
             netns: None,
-            ends: Ends { family: Family::Ipv4, local: end, remote: end },
+            ends: AddressPair { family: Family::Ipv4, local: end, remote: end },
             owner: Attribution { main: None, holders: Vec::new(), source: OwnerSource::Unknown },
             held: None,
             held_at_least: false,

@@ -7,7 +7,7 @@
 //! What has no such edge, as a socket that was ESTABLISHED and then gone, is kept as a gap.
 
 use super::SCHEMA;
-use crate::model::event::{Event, Told, Transition};
+use crate::model::event::{EventKind, SocketEvent, Transition};
 use crate::tcp::edge::{EDGES, Edge};
 use crate::tcp::path::{Proof, between};
 use crate::tcp::state::State;
@@ -36,9 +36,9 @@ pub struct Diagram {
 
 impl Diagram {
     /// Counts the steps of a transition that the filters ask for.
-    pub fn take(&mut self, told: &Told) {
+    pub fn take(&mut self, told: &SocketEvent) {
         let Transition { event, from, via, maybe, to, .. } = &told.transition;
-        if told.passes && *event != Event::Present {
+        if told.passes && *event != EventKind::Present {
             self.walk(from.unwrap_or(State::Closed), via, maybe, *to);
         }
     }

@@ -2,10 +2,10 @@
 
 use super::SCHEMA;
 use crate::model::escape::escape;
-use crate::model::event::{End, Event, LifeId, Told, Verdict};
+use crate::model::event::{EventKind, Side, SocketEvent, SocketId, Verdict};
 use crate::model::process::{Attribution, OwnerSource};
 use crate::model::reading::Origin;
-use crate::model::socket::{Ends, Family};
+use crate::model::socket::{AddressPair, Family};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use serde::{Serialize, Serializer};
@@ -17,7 +17,7 @@ use std::time::Duration;
 #[allow(missing_docs)] // README and man page describe the schema
 pub struct EventRecord {
     pub v: u8,
-    pub event: Event,
+    pub event: EventKind,
     pub time: Stamp,
     pub after: Option<Stamp>,
     #[serde(flatten)]
@@ -33,8 +33,8 @@ pub struct EventRecord {
     pub owner: Owner,
     pub uid: Option<u32>,
     pub inode: Option<u64>,
-    pub opener: Option<End>,
-    pub closer: Option<End>,
+    pub opener: Option<Side>,
+    pub closer: Option<Side>,
     pub verdict: Option<Verdict>,
     pub source: Origin,
     /// Time since its first sight; for text alone.
@@ -52,7 +52,7 @@ pub struct EventRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
 pub struct Socket {
-    pub id: LifeId,
+    pub id: SocketId,
     pub netns: Option<u64>,
     pub family: Family,
     pub local_addr: IpAddr,
@@ -82,8 +82,8 @@ pub struct Held {
 
 impl EventRecord {
     /// The record of a transition.
-    pub fn new(told: Told, source: Origin) -> Self {
-        let Told { transition: told, owner, .. } = told;
+    pub fn new(told: SocketEvent, source: Origin) -> Self {
+        let SocketEvent { transition: told, owner, .. } = told;
         Self {
             v: SCHEMA,
             event: told.event,
@@ -112,8 +112,8 @@ impl EventRecord {
 
 impl Socket {
     /// The socket of a life.
-    pub const fn of(id: LifeId, netns: Option<u64>, ends: Ends) -> Self {
-        let Ends { family, local, remote } = ends;
+    pub const fn of(id: SocketId, netns: Option<u64>, ends: AddressPair) -> Self {
+        let AddressPair { family, local, remote } = ends;
         Self {
             id,
             netns,

@@ -2,9 +2,11 @@
 
 use super::SCHEMA;
 use super::event::{Owner, Socket, seconds};
-use crate::model::event::{End, Event, LifeId, News, Roles, Standing, Told, Transition, Verdict};
+use crate::model::event::{
+    EventKind, MonitorEvent, Roles, Side, SocketEvent, SocketId, SocketStatus, Transition, Verdict,
+};
 use crate::model::process::{Attribution, OwnerSource};
-use crate::model::socket::Ends;
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
@@ -27,13 +29,13 @@ pub struct LifeRecord {
     pub owner: Owner,
     pub opened: Option<Stamp>,
     pub ended: Option<Stamp>,
-    pub opener: Option<End>,
-    pub closer: Option<End>,
+    pub opener: Option<Side>,
+    pub closer: Option<Side>,
     pub verdict: Option<Verdict>,
     pub steps: Vec<Step>,
     /// Its ends, to find the other one by; for text alone, as all that follows.
     #[serde(skip)]
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// Until when it was followed.
     #[serde(skip)]
     pub seen: Stamp,
@@ -82,11 +84,11 @@ pub enum Evidence {
 /// The lives that are not over, and those that the last news ended.
 #[derive(Debug, Default)]
 pub struct Lives {
-    open: HashMap<LifeId, History>,
-    ended: HashMap<LifeId, History>,
+    open: HashMap<SocketId, History>,
+    ended: HashMap<SocketId, History>,
     /// Lives that stand as they were found: most of those on a busy machine, of which there is no
     /// more to keep.
-    unmoved: HashSet<LifeId>,
+    unmoved: HashSet<SocketId>,
     /// The time of the first reading that told of a socket.
     first: Option<Stamp>,
     /// Something happened that can have cost lives without an end.
@@ -123,22 +125,28 @@ struct Trace {
 impl Lives {
     /// Takes in the news of one reading; `followed` tells which lives still are. Returns how many
     /// were lost sight of: neither that they ended nor that they went on is known.
-    pub fn take(&mut self, news: &[News], followed: impl FnOnce() -> HashSet<LifeId>) -> usize {
+    pub fn take(
+        &mut self,
+        news: &[MonitorEvent],
+        followed: impl FnOnce() -> HashSet<SocketId>,
+    ) -> usize {
         // Where something was lost, the next reading shows what that has cost; and one that was
         // there already, but not at the first look, takes the place of another.
-        let time = |news: &News| match news {
-            News::Told(told) => Some(told.transition.time),
-            News::Lost(_) => None,
+        let time = |news: &MonitorEvent| match news {
+            MonitorEvent::SocketEvent(told) => Some(told.transition.time),
+            MonitorEvent::Lost(_) => None,
         };
         self.first = self.first.or_else(|| news.iter().find_map(time));
-        let costs = |news: &News| match news {
-            News::Lost(_) => true,
-            News::Told(told) => told.transition.event == Event::Present && self.first != time(news),
+        let costs = |news: &MonitorEvent| match news {
+            MonitorEvent::Lost(_) => true,
+            MonitorEvent::SocketEvent(told) => {
+                told.transition.event == EventKind::Present && self.first != time(news)
+            }
         };
         let doubtful = std::mem::replace(&mut self.doubtful, news.iter().any(costs));
         self.ended.clear();
         for news in news {
-            if let News::Told(told) = news {
+            if let MonitorEvent::SocketEvent(told) = news {
                 self.follow(told);
             }
         }
@@ -158,11 +166,11 @@ impl Lives {
     }
 
     /// Whether a history of this socket is kept, and it has not ended.
-    pub fn is_open(&self, life: LifeId) -> bool {
+    pub fn is_open(&self, life: SocketId) -> bool {
         self.open.contains_key(&life) || self.unmoved.contains(&life)
     }
 
-    fn follow(&mut self, told: &Told) {
+    fn follow(&mut self, told: &SocketEvent) {
         let life = told.transition.life;
         if is_as_found(told) {
             self.unmoved.insert(life);
@@ -179,7 +187,7 @@ impl Lives {
         if told.owner.source == OwnerSource::Listener {
             history.listener = Some(Box::new(Owner::of(&told.owner)));
         }
-        if told.transition.event == Event::Closed
+        if told.transition.event == EventKind::Closed
             && let Some(history) = self.open.remove(&life)
         {
             self.ended.insert(life, history);
@@ -187,8 +195,8 @@ impl Lives {
     }
 
     /// The record of a life that this reading ended, if the filter by state asks for it.
-    pub fn ended(&self, told: &Told) -> Option<LifeRecord> {
-        if told.transition.event != Event::Closed {
+    pub fn ended(&self, told: &SocketEvent) -> Option<LifeRecord> {
+        if told.transition.event != EventKind::Closed {
             return None;
         }
         let Transition { ends, time, verdict, netns, life, .. } = told.transition;
@@ -202,7 +210,7 @@ impl Lives {
     /// `wanted`: it asks for the state it is in.
     pub fn so_far(
         &self,
-        now: &Standing,
+        now: &SocketStatus,
         owner: &Attribution,
         at: Stamp,
         wanted: bool,
@@ -226,7 +234,7 @@ impl Lives {
 
 impl History {
     /// That of a life of which only the state is known that it is in.
-    fn untold(now: &Standing, wanted: bool) -> Self {
+    fn untold(now: &SocketStatus, wanted: bool) -> Self {
         let trace = Trace { state: now.state, evidence: Evidence::Observed, at: now.since };
         Self { trail: vec![trace], passes: wanted, ..Self::default() }
     }
@@ -237,7 +245,7 @@ impl History {
             self.late = told.from.is_some();
             self.stand(told);
         }
-        self.born |= told.event == Event::Opened;
+        self.born |= told.event == EventKind::Opened;
         self.roles = told.roles;
         let unseen = |states: &[State], evidence| {
             let trace = |state: &State| Trace { state: *state, evidence, at: told.time };
@@ -270,7 +278,7 @@ impl History {
         self.trail.push(trace);
     }
 
-    fn record(&self, socket: Socket, ends: Ends, owner: Owner, seen: Stamp) -> LifeRecord {
+    fn record(&self, socket: Socket, ends: AddressPair, owner: Owner, seen: Stamp) -> LifeRecord {
         let opened = self.trail.first().filter(|_| self.born);
         let owner = match &self.listener {
             Some(listener) if owner.owner_source == OwnerSource::Unknown => (**listener).clone(),
@@ -329,8 +337,8 @@ impl History {
 }
 
 /// Whether a state is all that there is to tell of a life.
-fn is_as_found(told: &Told) -> bool {
-    told.transition.event == Event::Present
+fn is_as_found(told: &SocketEvent) -> bool {
+    told.transition.event == EventKind::Present
         && told.passes
         && told.transition.roles == Roles::default()
         && told.owner.source != OwnerSource::Listener

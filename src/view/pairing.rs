@@ -2,8 +2,8 @@
 //! for the other.
 
 use super::life::LifeRecord;
-use crate::model::event::{End, LifeId};
-use crate::model::socket::Ends;
+use crate::model::event::{Side, SocketId};
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use std::collections::{HashMap, VecDeque};
 
@@ -17,21 +17,21 @@ const MOST_WAITING: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Conversations {
     /// How many sockets with these ends are open.
-    open: HashMap<Ends, usize>,
-    waiting: HashMap<LifeId, LifeRecord>,
+    open: HashMap<AddressPair, usize>,
+    waiting: HashMap<SocketId, LifeRecord>,
     /// Who waits, by ends, and in the order in which they began to.
-    by_ends: HashMap<Ends, Vec<LifeId>>,
-    queue: VecDeque<(u64, LifeId)>,
+    by_ends: HashMap<AddressPair, Vec<SocketId>>,
+    queue: VecDeque<(u64, SocketId)>,
 }
 
 impl Conversations {
     /// A socket with these ends has begun.
-    pub fn begin(&mut self, ends: Ends) {
+    pub fn begin(&mut self, ends: AddressPair) {
         *self.open.entry(ends).or_default() += 1;
     }
 
     /// A socket with these ends is over; `life` is to be told. Returns what can be told now.
-    pub fn end(&mut self, ends: Ends, life: Option<LifeRecord>) -> Vec<LifeRecord> {
+    pub fn end(&mut self, ends: AddressPair, life: Option<LifeRecord>) -> Vec<LifeRecord> {
         if let Some(count) = self.open.get_mut(&ends) {
             *count -= 1;
             if *count == 0 {
@@ -74,14 +74,14 @@ impl Conversations {
     /// Sets which sockets are open, by the address pair of each, after the track of some was lost
     /// without a `closed` event. Returns the lives that waited for one of those: their other end
     /// will never be reported.
-    pub fn retain(&mut self, open: impl Iterator<Item = Ends>) -> Vec<LifeRecord> {
+    pub fn retain(&mut self, open: impl Iterator<Item = AddressPair>) -> Vec<LifeRecord> {
         self.open.clear();
         open.for_each(|ends| self.begin(ends));
         let other_is_open = |life: &LifeRecord| {
             life.ends.mirrored().iter().any(|other| self.open.contains_key(other))
         };
         let alone = self.waiting.values().filter(|life| !other_is_open(life));
-        let mut alone: Vec<LifeId> = alone.map(|life| life.socket.id).collect();
+        let mut alone: Vec<SocketId> = alone.map(|life| life.socket.id).collect();
         alone.sort_unstable();
         alone.into_iter().filter_map(|id| self.take(id)).collect()
     }
@@ -101,13 +101,13 @@ impl Conversations {
     }
 
     /// What waits for an end that will not be told.
-    fn release(&mut self, ends: Ends) -> Vec<LifeRecord> {
+    fn release(&mut self, ends: AddressPair) -> Vec<LifeRecord> {
         let others = ends.mirrored().into_iter().filter_map(|ends| self.by_ends.get(&ends));
-        let others: Vec<LifeId> = others.flatten().copied().collect();
+        let others: Vec<SocketId> = others.flatten().copied().collect();
         others.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
-    fn take(&mut self, id: LifeId) -> Option<LifeRecord> {
+    fn take(&mut self, id: SocketId) -> Option<LifeRecord> {
         let life = self.waiting.remove(&id)?;
         if let Some(ids) = self.by_ends.get_mut(&life.ends) {
             ids.retain(|other| *other != id);
@@ -122,7 +122,7 @@ impl Conversations {
 /// Lives with the two ends of a connection joined, in the order in which they began.
 pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
     let mut alone: Vec<Option<LifeRecord>> = Vec::with_capacity(lives.len());
-    let mut by_ends: HashMap<Ends, Vec<usize>> = HashMap::new();
+    let mut by_ends: HashMap<AddressPair, Vec<usize>> = HashMap::new();
     for life in lives {
         let places = life.ends.mirrored().into_iter().filter_map(|ends| by_ends.get(&ends));
         let other = places.flatten().copied().find(|place| {
@@ -144,8 +144,8 @@ pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
 /// The end that opened comes first, or else the one that closed first.
 fn joined(a: LifeRecord, b: LifeRecord) -> LifeRecord {
     let leads = |life: &LifeRecord, other: &LifeRecord| {
-        let opened = life.opener == Some(End::Local) || other.opener == Some(End::Remote);
-        let closed = life.closer == Some(End::Local) || other.closer == Some(End::Remote);
+        let opened = life.opener == Some(Side::Local) || other.opener == Some(Side::Remote);
+        let closed = life.closer == Some(Side::Local) || other.closer == Some(Side::Remote);
         (opened, closed)
     };
     let swap = leads(&b, &a) > leads(&a, &b);

@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use super::event::{Owner, Socket, seconds};
-use crate::model::event::{Standing, Told, Transition};
+use crate::model::event::{SocketEvent, SocketStatus, Transition};
 use crate::model::process::Attribution;
 use crate::model::socket_row::{Details, Timer};
 use crate::model::time::Stamp;
@@ -36,7 +36,7 @@ pub struct SocketRecord {
 
 impl SocketRecord {
     /// The record of a socket as it was at an instant.
-    pub fn new(now: &Standing, at: Stamp, owner: &Attribution) -> Self {
+    pub fn new(now: &SocketStatus, at: Stamp, owner: &Attribution) -> Self {
         let Details { timer, timer_left, .. } = now.details;
         let left = Duration::from_millis(timer_left.saturating_mul(10));
         Self {
@@ -59,9 +59,9 @@ impl SocketRecord {
     }
 
     /// The record of a socket that has just gone.
-    pub fn gone(told: &Told) -> Self {
+    pub fn gone(told: &SocketEvent) -> Self {
         let Transition { life, netns, ends, time, to, last_inode, .. } = told.transition;
-        let now = Standing {
+        let now = SocketStatus {
             life,
             netns,
             ends,

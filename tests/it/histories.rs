@@ -7,7 +7,7 @@ mod shown;
 use ledger::Ledger;
 use proptest::prelude::*;
 use readings::{Script, Time, moves};
-use tcplapse::model::event::Conclusion;
+use tcplapse::model::event::TrackerEvent;
 use tcplapse::model::reading::{LostReason, Reading};
 use tcplapse::tracker::Tracker;
 
@@ -35,7 +35,7 @@ fn take(tracker: &mut Tracker, ledger: &mut Ledger, reading: &Reading) {
         told.append(&mut tracker.tell_more());
     }
     for conclusion in told {
-        if let Conclusion::Transition(told) = conclusion {
+        if let TrackerEvent::Transition(told) = conclusion {
             ledger.enter(&told);
         }
     }

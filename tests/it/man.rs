@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tcplapse::cli::Cli;
-use tcplapse::tcp::edge::{Authority, EDGES, Side, leaving};
+use tcplapse::tcp::edge::{Actor, Authority, EDGES, leaving};
 use tcplapse::tcp::state::State;
 
 fn root() -> &'static Path {
@@ -128,10 +128,10 @@ fn states() -> String {
         writeln!(text, ".TP\n\\fB{state}\\fR").unwrap();
         for (i, edge) in leaving(state).enumerate() {
             let side = match edge.side {
-                Side::Active => "active",
-                Side::Passive => "passive",
-                Side::Both => "either",
-                Side::Kernel => "kernel",
+                Actor::Active => "active",
+                Actor::Passive => "passive",
+                Actor::Both => "either",
+                Actor::Kernel => "kernel",
             };
             let linux = if edge.authority == Authority::Linux { ", Linux" } else { "" };
             let line_break = if i == 0 { "" } else { ".br\n" };

@@ -14,7 +14,7 @@ use rustix::net::netlink::SOCK_DIAG;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, socket};
 use std::io::BufReader;
 use tcplapse::model::socket::{Endpoint, Family};
-use tcplapse::model::socket_row::{Observation, Timer};
+use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::source::netlink::wire::{Message, Messages, States, Which, write_dump};
 use tcplapse::source::proc::row;
 
@@ -36,7 +36,7 @@ fn our_rows_agree_with_the_procfs_crate() {
     }
 }
 
-fn assert_same(ours: &Observation, theirs: &TcpNetEntry) {
+fn assert_same(ours: &SocketRow, theirs: &TcpNetEntry) {
     for (end, address) in
         [(ours.ends.local, theirs.local_address), (ours.ends.remote, theirs.remote_address)]
     {
@@ -76,7 +76,7 @@ fn our_messages_agree_with_the_netlink_packet_crates() {
     });
 }
 
-fn ours(datagram: &[u8]) -> Vec<Observation> {
+fn ours(datagram: &[u8]) -> Vec<SocketRow> {
     let row = |(_, message)| match message {
         Message::Socket(body) => body.observation().expect("a socket"),
         other => panic!("{other:?} is no socket"),
@@ -99,7 +99,7 @@ fn theirs(mut datagram: &[u8]) -> Vec<InetResponseHeader> {
     headers
 }
 
-fn assert_same_socket(ours: &Observation, theirs: &InetResponseHeader) {
+fn assert_same_socket(ours: &SocketRow, theirs: &InetResponseHeader) {
     let id = &theirs.socket_id;
     let end = |addr, port| Endpoint { addr, port };
     assert_eq!(ours.ends.local, end(id.source_address, id.source_port));

@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use tcplapse::model::event::{Conclusion, Event, Transition};
+use tcplapse::model::event::{EventKind, TrackerEvent, Transition};
 use tcplapse::model::reading::{
-    Answer, Answers, Change, Cut, Deaths, Lost, LostReason, Question, Reading, Snapshot,
+    AbortReason, DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, LostReason, Reading,
+    Snapshot, StateChange,
 };
-use tcplapse::model::socket::{Endpoint, Ends, Family};
-use tcplapse::model::socket_row::{Observation, Timer};
+use tcplapse::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::state::State;
 use tcplapse::tracker::Tracker;
@@ -53,7 +54,7 @@ fn every_scenario_is_told_as_written() {
 
 /// One case: sockets by letter, what happens, what must be told.
 struct Case {
-    ends: HashMap<char, Ends>,
+    ends: HashMap<char, AddressPair>,
     /// How many sockets are followed at most.
     room: usize,
     steps: Vec<Step>,
@@ -62,17 +63,17 @@ struct Case {
 
 enum Step {
     /// A poll with these rows, in this order, and this many unreadable lines.
-    Poll(Vec<Observation>, u64),
+    Poll(Vec<SocketRow>, u64),
     /// A poll that was taken before what came last, and is told after it.
-    Late(Vec<Observation>),
+    Late(Vec<SocketRow>),
     /// This many seconds without a look.
     Gap(u64),
     /// What exact look-ups of sockets that the poll before did not show find: `gone`, or a row.
-    Look(Vec<(Ends, Option<Observation>)>),
+    PollWindow(Vec<(AddressPair, Option<SocketRow>)>),
     /// Notices of deaths.
-    Died(Vec<(Option<Ends>, u64)>),
+    Died(Vec<(Option<AddressPair>, u64)>),
     /// A kernel event, and how many came since the last poll.
-    Event(Change, u64),
+    EventKind(StateChange, u64),
 }
 
 impl Case {
@@ -130,7 +131,7 @@ impl Case {
             let ends = self.ends[&pair[0].chars().next().unwrap()];
             (ends, (pair[1] != "gone").then(|| row(ends, pair[1])))
         };
-        self.steps.push(Step::Look(words.chunks(2).map(answer).collect()));
+        self.steps.push(Step::PollWindow(words.chunks(2).map(answer).collect()));
     }
 
     /// `A#5  -#6`: ends and cookie of each.
@@ -148,8 +149,12 @@ impl Case {
     fn event(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
         let state = |word: &str| State::from_name(word).unwrap();
-        let cut = [("reset", Cut::Reset), ("refused", Cut::Refused), ("timed-out", Cut::TimedOut)];
-        let change = Change {
+        let cut = [
+            ("reset", AbortReason::Reset),
+            ("refused", AbortReason::Refused),
+            ("timed-out", AbortReason::TimedOut),
+        ];
+        let change = StateChange {
             time: stamp(0),
             netns: None,
             socket: words[0].parse().unwrap(),
@@ -162,8 +167,8 @@ impl Case {
         };
         let since_poll = |step: &&Step| !matches!(step, Step::Poll(..));
         let events = self.steps.iter().rev().take_while(since_poll);
-        let number = events.filter(|step| matches!(step, Step::Event(..))).count() as u64;
-        self.steps.push(Step::Event(change, number));
+        let number = events.filter(|step| matches!(step, Step::EventKind(..))).count() as u64;
+        self.steps.push(Step::EventKind(change, number));
     }
 
     fn play(&self) -> String {
@@ -181,19 +186,19 @@ impl Case {
                         count: None,
                     }))
                 }
-                Step::Died(dead) => tracker.update(&Reading::Deaths(Deaths {
+                Step::Died(dead) => tracker.update(&Reading::DestroyEvents(DestroyEvents {
                     time: stamp(now + EVENTS),
                     dead: dead.clone(),
                     overrun: false,
                 })),
-                Step::Event(change, number) => {
+                Step::EventKind(change, number) => {
                     let time = stamp(now + EVENTS + number);
-                    tracker.update(&Reading::Change(Change { time, ..change.clone() }))
+                    tracker.update(&Reading::StateChange(StateChange { time, ..change.clone() }))
                 }
-                Step::Look(found) => {
+                Step::PollWindow(found) => {
                     let answers = answers(&tracker.questions(), found);
                     let (start, end) = (stamp(now + LOOKS), stamp(now + LOOKS + PASS));
-                    tracker.update(&Reading::Answers(Answers { start, end, netns: None, answers }))
+                    tracker.update(&Reading::Lookups(Lookups { start, end, netns: None, answers }))
                 }
                 Step::Late(rows) => tracker.update(&Reading::Snapshot(Snapshot {
                     start: stamp(now + EVENTS),
@@ -220,17 +225,17 @@ impl Case {
         lines.join("\n")
     }
 
-    fn letter(&self, ends: Ends) -> char {
+    fn letter(&self, ends: AddressPair) -> char {
         *self.ends.iter().find(|(_, known)| **known == ends).expect("known ends").0
     }
 
     /// A conclusion in one line, times as numbers of polls.
-    fn line(&self, conclusion: &Conclusion) -> String {
+    fn line(&self, conclusion: &TrackerEvent) -> String {
         let told = match conclusion {
-            Conclusion::Lost(lost) => return format!("lost {:?}", lost.reason).to_lowercase(),
-            Conclusion::Missed(Some(ends)) => return format!("missed {}", self.letter(*ends)),
-            Conclusion::Missed(None) => return "missed".to_owned(),
-            Conclusion::Transition(told) => told,
+            TrackerEvent::Lost(lost) => return format!("lost {:?}", lost.reason).to_lowercase(),
+            TrackerEvent::Missed(Some(ends)) => return format!("missed {}", self.letter(*ends)),
+            TrackerEvent::Missed(None) => return "missed".to_owned(),
+            TrackerEvent::Transition(told) => told,
         };
         let letter = self.letter(told.ends);
         let mut line = format!("{}{letter} {}", told.life.number, change(told));
@@ -248,7 +253,7 @@ impl Case {
         if let Some(verdict) = told.verdict {
             let _ = write!(line, " {verdict:?}");
         }
-        if told.listener != 0 && told.inode == 0 && told.event != Event::Closed {
+        if told.listener != 0 && told.inode == 0 && told.event != EventKind::Closed {
             let _ = write!(line, " listener={}", told.listener);
         }
         line
@@ -256,10 +261,13 @@ impl Case {
 }
 
 /// What was found, as answers to what was asked.
-fn answers(asked: &[Question], found: &[(Ends, Option<Observation>)]) -> Vec<(Question, Answer)> {
-    let of = |question: &Question| {
+fn answers(
+    asked: &[LookupRequest],
+    found: &[(AddressPair, Option<SocketRow>)],
+) -> Vec<(LookupRequest, LookupResult)> {
+    let of = |question: &LookupRequest| {
         let (_, row) = found.iter().find(|(ends, _)| *ends == question.ends).expect("an answer");
-        (*question, row.map_or(Answer::Gone, Answer::There))
+        (*question, row.map_or(LookupResult::Gone, LookupResult::There))
     };
     assert_eq!(asked.len(), found.len(), "asked: {asked:?}");
     asked.iter().map(of).collect()
@@ -270,10 +278,10 @@ fn change(told: &Transition) -> String {
         |states: &[State]| states.iter().map(State::to_string).collect::<Vec<_>>().join(" ");
     let unseen = format!("[{}] {{{}}}", names(&told.via), names(&told.maybe));
     match (told.event, told.from) {
-        (Event::Present, _) => format!("present {}", told.to),
-        (Event::Opened, _) => format!("opened {} {unseen}", told.to),
-        (Event::Changed, Some(from)) => format!("changed {from} -> {} {unseen}", told.to),
-        (Event::Closed, Some(from)) => format!("closed {from} {unseen}"),
+        (EventKind::Present, _) => format!("present {}", told.to),
+        (EventKind::Opened, _) => format!("opened {} {unseen}", told.to),
+        (EventKind::Changed, Some(from)) => format!("changed {from} -> {} {unseen}", told.to),
+        (EventKind::Closed, Some(from)) => format!("closed {from} {unseen}"),
         (event, None) => panic!("{event:?} without a state before"),
     }
 }
@@ -294,7 +302,7 @@ fn stamp(micros: u64) -> Stamp {
 
 /// `A` and `B` are the two ends of one connection, `C` another connection of A's port, `L` a
 /// listener on that port, `W` one on its wildcard.
-fn default_ends() -> HashMap<char, Ends> {
+fn default_ends() -> HashMap<char, AddressPair> {
     HashMap::from([
         ('A', ends("10.0.0.1:4000", "10.0.0.2:80")),
         ('B', ends("10.0.0.2:80", "10.0.0.1:4000")),
@@ -304,18 +312,18 @@ fn default_ends() -> HashMap<char, Ends> {
     ])
 }
 
-fn ends(local: &str, remote: &str) -> Ends {
+fn ends(local: &str, remote: &str) -> AddressPair {
     let end = |text: &str| {
         let addr: SocketAddr = text.parse().unwrap();
         Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
     };
     let family = if local.starts_with('[') { Family::Ipv6 } else { Family::Ipv4 };
-    Ends { family, local: end(local), remote: end(remote) }
+    AddressPair { family, local: end(local), remote: end(remote) }
 }
 
 /// `06/0`, `01/7#5` (its cookie, last), `05/0@59.9` (a mini-socket's timer), `05/0full` (12 fields are the rule for a request,
 /// TIME_WAIT and FIN_WAIT2 without an inode).
-fn row(ends: Ends, text: &str) -> Observation {
+fn row(ends: AddressPair, text: &str) -> SocketRow {
     let (state, rest) = text.split_once('/').unwrap();
     let (rest, cookie) = rest.split_once('#').unwrap_or((rest, "0"));
     let (rest, left) = rest.split_once('@').map_or((rest, None), |(r, left)| (r, Some(left)));
@@ -324,7 +332,7 @@ fn row(ends: Ends, text: &str) -> Observation {
     let state = State::from_code(u8::from_str_radix(state, 16).unwrap());
     let may_be_mini = matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
     let left = left.map(|left| Duration::from_secs_f64(left.parse().unwrap()).as_millis() / 10);
-    Observation {
+    SocketRow {
         ends,
         state,
         inode,

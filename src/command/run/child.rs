@@ -1,7 +1,7 @@
 //! The command as a child process, and what becomes of orphans.
 
 use crate::error::{Error, Result};
-use crate::signals::Stop;
+use crate::signals::Signals;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, wait};
 use rustix::termios::tcgetpgrp;
@@ -96,7 +96,7 @@ impl Child {
     }
 
     /// Waits for its end, and returns its status.
-    pub(super) fn wait(mut self, stop: &Stop) -> Result<u8> {
+    pub(super) fn wait(mut self, stop: &Signals) -> Result<u8> {
         while self.is_running()? {
             stop.wait(Instant::now() + PAUSE)?;
             self.pass_on(&stop.passed_on());

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
 use crate::monitor::Monitor;
-use crate::signals::Stop;
+use crate::signals::Signals;
 use crate::view::Record;
 use std::io;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl Live {
     ///
     /// # Errors
     /// What the system refuses.
-    pub(crate) fn open(interval: Duration, stop: &Stop) -> Result<Self> {
+    pub(crate) fn open(interval: Duration, stop: &Signals) -> Result<Self> {
         let outbox = Outbox::to(&io::stdout(), stop.waker()?)?;
         Ok(Self { outbox, interval, most: MOST, deadline: None, lost: None })
     }
@@ -116,7 +116,7 @@ impl Live {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn finish(self, stop: &Stop) -> Result<usize> {
+    pub(crate) fn finish(self, stop: &Signals) -> Result<usize> {
         // The one that ended the run does not count as another.
         stop.take_signal()?;
         let mut has_to_end = stop.is_interrupted() || stop.is_time_over();

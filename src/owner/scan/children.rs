@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn who_acts_is_taken_in_if_a_parent_of_its_parents_is() {
         let procfs = procfs(&[(10, 1), (11, 10), (12, 11), (20, 1), (21, 20)], true);
-        let tree = crate::model::process_tree::Tree::new(10);
+        let tree = crate::model::process_tree::ProcessTree::new(10);
         let scan = Scan::new(procfs.path()).following(Some(tree.clone()));
         for pid in [12, 21, 10, 99] {
             scan.take_in(&Process { start: u64::try_from(pid).unwrap(), ..Process::unknown(pid) });
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn who_has_exited_stays_in_the_tree() {
         let procfs = procfs(&[(10, 1), (11, 10)], true);
-        let tree = crate::model::process_tree::Tree::new(10);
+        let tree = crate::model::process_tree::ProcessTree::new(10);
         let mut scan = Scan::new(procfs.path()).following(Some(tree.clone()));
         scan.grow_tree();
         fs::remove_dir_all(procfs.path().join("11")).unwrap();

@@ -13,11 +13,11 @@ mod survey;
 mod threads;
 
 use super::table::Found;
-use super::{Among, Finder};
+use super::{Among, OwnerLookup};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Caller, Holder, Inodes, Process};
-use crate::model::process_tree::Tree;
-use crate::model::reading::Owners;
+use crate::model::process_tree::ProcessTree;
+use crate::model::reading::OwnerUpdate;
 use fd_table::{Table, leads_to, open_dir, read_sockets, read_table};
 use idle::{Quiet, Quiets, Sight};
 use process::{Described, Reads, describe, name_of, status_number};
@@ -55,7 +55,7 @@ pub struct Scan {
     now: u64,
     look_again: u64,
     /// The processes of a command, which grow more while it runs.
-    tree: Option<Tree>,
+    tree: Option<ProcessTree>,
     /// Those of them that run.
     living: Vec<i32>,
 }
@@ -82,7 +82,7 @@ impl Scan {
 
     /// Also finds out who belongs to a tree.
     #[must_use]
-    pub fn following(self, tree: Option<Tree>) -> Self {
+    pub fn following(self, tree: Option<ProcessTree>) -> Self {
         Self { tree, ..self }
     }
 
@@ -173,7 +173,7 @@ impl Scan {
     }
 }
 
-impl Finder for Scan {
+impl OwnerLookup for Scan {
     fn begin_round(&mut self, now: u64) {
         self.now = now;
     }
@@ -208,7 +208,7 @@ impl Finder for Scan {
     }
 
     /// It looks for itself.
-    fn learn(&mut self, _: Owners) {}
+    fn learn(&mut self, _: OwnerUpdate) {}
 }
 
 /// One scan under way.

@@ -7,7 +7,7 @@ mod roll;
 
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
-use roll::{Held, Roll};
+use roll::{Held, ProcessTable};
 use std::rc::Rc;
 
 /// Room for this many more entries than there are lives before the book is cleaned: a scan of
@@ -35,11 +35,11 @@ impl Found {
 }
 
 /// What is known of each inode. It holds at most twice as many as there are lives, and their
-/// processes, and a constant more: see [`Book::sweep`].
+/// processes, and a constant more: see [`OwnerTable::sweep`].
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct OwnerTable {
     sockets: ByInode<Entry>,
-    processes: Roll,
+    processes: ProcessTable,
     /// The boot time (µs) of the reading: what was found for this one needs no second look.
     round: u64,
     /// All there is was looked for in this very round: the first look asks for everything.
@@ -78,7 +78,7 @@ enum Holders {
 #[derive(Debug)]
 struct Several(Box<[Held]>);
 
-impl Book {
+impl OwnerTable {
     /// A new reading of this boot time (µs): what was proven before has to be proven again.
     pub const fn begin_round(&mut self, time: u64) {
         self.round = time;

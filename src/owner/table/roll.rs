@@ -19,7 +19,7 @@ pub(super) struct Held {
 
 /// Processes by number.
 #[derive(Debug, Default)]
-pub(super) struct Roll {
+pub(super) struct ProcessTable {
     /// A place that is free holds nobody.
     places: Vec<Option<Rc<Process>>>,
     free: Vec<u32>,
@@ -30,13 +30,13 @@ pub(super) struct Roll {
 
 /// Processes that a scan tells of. They come into the roll when they hold a socket that matters.
 pub(super) struct Telling<'a> {
-    roll: &'a mut Roll,
+    roll: &'a mut ProcessTable,
     told: HashMap<(i32, u64), Process, foldhash::fast::RandomState>,
     /// The last one asked for: sockets of the same process come together.
     last: Option<((i32, u64), u32)>,
 }
 
-impl Roll {
+impl ProcessTable {
     /// How many processes there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

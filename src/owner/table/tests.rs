@@ -21,14 +21,14 @@ fn wanted(inodes: &[u64]) -> Inodes {
 }
 
 /// Main owner's pid and provenance.
-fn told(book: &Book, inode: u64, last: u64, listener: u64) -> (Option<i32>, OwnerSource) {
+fn told(book: &OwnerTable, inode: u64, last: u64, listener: u64) -> (Option<i32>, OwnerSource) {
     let owner = book.attribute(inode, last, listener, &ProcessFilter::default());
     (owner.main.map(|process| process.pid), owner.source)
 }
 
 #[test]
 fn an_owner_is_proven_in_the_round_it_was_seen_and_remembered_after() {
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     book.begin_round(1);
     book.learn(&wanted(&[7]), found(&[(7, &process(10, 1, "client"), 3)], 0));
     assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));
@@ -44,7 +44,7 @@ fn an_owner_is_proven_in_the_round_it_was_seen_and_remembered_after() {
 fn the_main_owner_matches_the_filter_and_started_first() {
     let (old, new, other) =
         (process(30, 1, "server"), process(20, 2, "server"), process(10, 0, "inetd"));
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     let holders = [(7, &new, 5), (7, &old, 4), (7, &other, 3)];
     book.learn(&wanted(&[7]), found(&holders, 0));
     let filter =
@@ -59,7 +59,7 @@ fn the_main_owner_matches_the_filter_and_started_first() {
 #[test]
 fn a_listener_speaks_for_its_children_only_if_one_process_holds_it() {
     let (master, worker) = (process(10, 1, "server"), process(11, 2, "server"));
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     book.learn(&wanted(&[5]), found(&[(5, &master, 3), (5, &master, 4)], 0));
     assert_eq!(told(&book, 0, 0, 5), (Some(10), OwnerSource::Listener));
     assert_eq!(told(&book, 9, 9, 5), (None, OwnerSource::Unknown), "it was accepted");
@@ -69,7 +69,7 @@ fn a_listener_speaks_for_its_children_only_if_one_process_holds_it() {
 
 #[test]
 fn what_could_not_be_read_is_denied_and_an_orphan_unknown() {
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     book.learn(&wanted(&[7]), found(&[], 3));
     assert_eq!(told(&book, 7, 7, 0), (None, OwnerSource::Denied));
     assert_eq!(told(&book, 0, 0, 0), (None, OwnerSource::Unknown));
@@ -77,7 +77,7 @@ fn what_could_not_be_read_is_denied_and_an_orphan_unknown() {
 
 #[test]
 fn what_no_life_refers_to_is_forgotten() {
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     let client = process(10, 1, "client");
     for inode in 1..=SLACK as u64 + 3 {
         book.learn(&wanted(&[inode]), found(&[(inode, &client, 3)], 0));
@@ -89,7 +89,7 @@ fn what_no_life_refers_to_is_forgotten() {
 
 #[test]
 fn the_book_stays_small_however_many_sockets_and_processes_come_and_go() {
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     let lives = 1000;
     for round in 1..=50 {
         book.begin_round(round);
@@ -108,7 +108,7 @@ fn the_book_stays_small_however_many_sockets_and_processes_come_and_go() {
 
 #[test]
 fn who_inherited_a_socket_that_stays_and_has_gone_is_forgotten() {
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     let (master, other) = (process(1, 1, "server"), process(2, 1, "other"));
     for pid in 10..10 + 3 * i32::try_from(SLACK).unwrap() {
         let worker = process(pid, 2, "server");
@@ -126,7 +126,7 @@ fn who_inherited_a_socket_that_stays_and_has_gone_is_forgotten() {
 
 #[test]
 fn a_descriptor_in_a_table_of_a_thread_is_told_with_its_thread() {
-    let mut book = Book::default();
+    let mut book = OwnerTable::default();
     let server = process(10, 1, "server");
     let mut seen = found(&[(7, &server, 3), (8, &server, 4), (8, &server, 5)], 0);
     seen.holders[0].1.task = 12;

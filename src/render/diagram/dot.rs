@@ -1,7 +1,7 @@
 //! The diagram in the language of Graphviz: `tcplapse --view diagram --for 10s --format dot | dot -Tpng`.
 
 use super::{layout, legend};
-use crate::tcp::edge::Side;
+use crate::tcp::edge::Actor;
 use crate::view::diagram::{Diagram, Walks};
 use std::fmt::Write as _;
 
@@ -20,9 +20,9 @@ pub(super) fn dot(diagram: &Diagram) -> String {
     }
     for ((_, edge, _), (_, walks)) in layout::edges().zip(diagram.edges()) {
         let style = match edge.side {
-            Side::Active => "penwidth=2.5",
-            Side::Passive => "style=dashed",
-            Side::Both | Side::Kernel => "color=gray50, fontcolor=gray35",
+            Actor::Active => "penwidth=2.5",
+            Actor::Passive => "style=dashed",
+            Actor::Both | Actor::Kernel => "color=gray50, fontcolor=gray35",
         };
         let counts = counted(walks).map_or_else(String::new, |counts| format!("\\n{counts}"));
         let (from, to, cause) = (edge.from, edge.to, edge.cause);

@@ -3,7 +3,7 @@
 use super::{layout, short};
 use crate::render::style::{Palette, style_of};
 use crate::render::wrap::wrap;
-use crate::tcp::edge::{Edge, Side};
+use crate::tcp::edge::{Actor, Edge};
 use crate::view::diagram::{Diagram, Walks};
 use unicode_width::UnicodeWidthStr;
 
@@ -92,9 +92,9 @@ fn hanging(head: &str, before: usize, text: Vec<String>) -> Vec<String> {
 /// `ESTABLISHED ┄► CLOSE_WAIT`, filled up with blanks.
 fn pair(edge: &Edge, palette: Palette) -> String {
     let line = match edge.side {
-        Side::Active => "━►",
-        Side::Passive => "┄►",
-        Side::Both | Side::Kernel => "─►",
+        Actor::Active => "━►",
+        Actor::Passive => "┄►",
+        Actor::Both | Actor::Kernel => "─►",
     };
     let plain = format!("{} {line} {}", edge.from, edge.to);
     let blank = PAIR - plain.width();

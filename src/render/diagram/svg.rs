@@ -3,7 +3,7 @@
 use super::layout::{self, BARS, BOX_HEIGHT, HEIGHT, Route, SHAPES, Shape, Spot, WIDTH, Way};
 use super::{legend, short};
 use crate::render::style::style_of;
-use crate::tcp::edge::{Edge, Side};
+use crate::tcp::edge::{Actor, Edge};
 use crate::tcp::state::State;
 use crate::view::diagram::{Diagram, Walks};
 use anstyle::{AnsiColor, Color};
@@ -72,9 +72,9 @@ fn markers() -> String {
 
 const fn class(edge: &Edge) -> &'static str {
     match edge.side {
-        Side::Active => "active",
-        Side::Passive => "passive",
-        Side::Both | Side::Kernel => "kernel",
+        Actor::Active => "active",
+        Actor::Passive => "passive",
+        Actor::Both | Actor::Kernel => "kernel",
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::render::style::Palette;
-use crate::tcp::edge::{EDGES, Side};
+use crate::tcp::edge::{Actor, EDGES};
 use crate::tcp::state::State;
 use crate::view::diagram::Diagram;
 use State::{
@@ -100,9 +100,9 @@ fn the_side_that_walks_an_edge_shows_in_its_line() {
         let line = drawn[y][x];
         let expected = match edge.side {
             // One arrives where another one crosses it.
-            Side::Active => "━┃╂",
-            Side::Passive => "┄┆",
-            Side::Both | Side::Kernel => "─│",
+            Actor::Active => "━┃╂",
+            Actor::Passive => "┄┆",
+            Actor::Both | Actor::Kernel => "─│",
         };
         let bends = (x, y) == last;
         assert!(bends || expected.contains(line), "{letter}: {line}");

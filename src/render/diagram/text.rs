@@ -4,7 +4,7 @@ use super::canvas::{Canvas, Stroke};
 use super::layout::{self, BARS, BOX_HEIGHT, HEIGHT, Route, SHAPES, Shape, Spot, WIDTH, Way};
 use super::{legend, short};
 use crate::render::style::{Palette, style_of};
-use crate::tcp::edge::{Edge, Side};
+use crate::tcp::edge::{Actor, Edge};
 use crate::tcp::state::State;
 use crate::view::diagram::{Diagram, Walks};
 use anstyle::Style;
@@ -125,7 +125,7 @@ fn state(canvas: &mut Canvas, shape: &Shape, diagram: &Diagram) {
 fn ink(edge: &Edge, walks: Walks, diagram: &Diagram) -> Style {
     if walks != Walks::default() {
         style_of(edge.to)
-    } else if diagram.is_empty() && matches!(edge.side, Side::Active | Side::Passive) {
+    } else if diagram.is_empty() && matches!(edge.side, Actor::Active | Actor::Passive) {
         Style::new()
     } else {
         Style::new().dimmed()
@@ -140,11 +140,11 @@ fn arrow(canvas: &mut Canvas, edge: &Edge, route: &Route, style: Style) {
     canvas.text(tip, tip_glyph(way), style);
 }
 
-const fn stroke(side: Side) -> Stroke {
+const fn stroke(side: Actor) -> Stroke {
     match side {
-        Side::Active => Stroke::Heavy,
-        Side::Passive => Stroke::Dashed,
-        Side::Both | Side::Kernel => Stroke::Thin,
+        Actor::Active => Stroke::Heavy,
+        Actor::Passive => Stroke::Dashed,
+        Actor::Both | Actor::Kernel => Stroke::Thin,
     }
 }
 

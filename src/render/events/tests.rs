@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::{LifeId, Verdict};
+use crate::model::event::{SocketId, Verdict};
 use crate::model::process::OwnerSource;
 use crate::model::reading::LostReason;
 use crate::model::socket::Family;
@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 fn event(
-    kind: Event,
+    kind: EventKind,
     from: Option<State>,
     via: &[State],
     maybe: &[State],
@@ -24,7 +24,7 @@ fn event(
         time: Stamp { wall: 1_793_534_401_104_000, boot: 1_000_000 },
         after: None,
         socket: Socket {
-            id: LifeId { run: 1, number: 1 },
+            id: SocketId { run: 1, number: 1 },
             netns: None,
             family: Family::Ipv4,
             local_addr: "127.0.0.1".parse().unwrap(),
@@ -61,19 +61,19 @@ fn records() -> Vec<Record> {
     use State::{
         Closed, Closing, Established, FinWait1, FinWait2, Listen, SynRecv, SynSent, TimeWait,
     };
-    let mut listen = event(Event::Present, None, &[], &[], Listen);
+    let mut listen = event(EventKind::Present, None, &[], &[], Listen);
     listen.owner = owned(700, "server", OwnerSource::Proven);
     (listen.socket.local_port, listen.socket.remote_port) = (9527, 0);
     listen.socket.remote_addr = "0.0.0.0".parse().unwrap();
-    let opened = event(Event::Opened, None, &[], &[SynSent, SynRecv], Established);
+    let opened = event(EventKind::Opened, None, &[], &[SynSent, SynRecv], Established);
     let mut closing =
-        event(Event::Changed, Some(Established), &[FinWait1], &[FinWait2, Closing], TimeWait);
+        event(EventKind::Changed, Some(Established), &[FinWait1], &[FinWait2, Closing], TimeWait);
     closing.owner.owner_source = OwnerSource::Remembered;
-    let mut over = event(Event::Closed, Some(TimeWait), &[], &[], Closed);
+    let mut over = event(EventKind::Closed, Some(TimeWait), &[], &[], Closed);
     over.owner.owner_source = OwnerSource::Remembered;
     over.verdict = Some(Verdict::LocalClose);
     over.held = Some(Duration::from_millis(62_100));
-    let mut gone = event(Event::Closed, Some(Established), &[], &[FinWait1], Closed);
+    let mut gone = event(EventKind::Closed, Some(Established), &[], &[FinWait1], Closed);
     gone.owner = owned(813, "e\\x1b[2Jvil one", OwnerSource::Proven);
     gone.socket.family = Family::Ipv6;
     gone.socket.local_addr = "2001:db8:1234:5678:9abc:def0:1234:5678".parse().unwrap();
@@ -111,7 +111,7 @@ TIME          OWNER           LOCAL            REMOTE             HELD  STATE
 
 #[test]
 fn an_alert_is_a_line_about_the_worst_socket() {
-    let closed = event(Event::Changed, Some(State::Established), &[], &[], State::CloseWait);
+    let closed = event(EventKind::Changed, Some(State::Established), &[], &[], State::CloseWait);
     let alert = |active, lives: &[u64]| {
         Record::Alert(Box::new(AlertRecord {
             v: SCHEMA,
@@ -120,7 +120,7 @@ fn an_alert_is_a_line_about_the_worst_socket() {
             rule: "half closed".to_owned(),
             active,
             count: lives.len(),
-            sockets: lives.iter().map(|number| LifeId { run: 1, number: *number }).collect(),
+            sockets: lives.iter().map(|number| SocketId { run: 1, number: *number }).collect(),
             worst: closed.socket.clone(),
             owner: closed.owner.clone(),
             held: Some(Duration::from_secs(61)),
@@ -190,7 +190,7 @@ fn colours_change_nothing_but_colours() {
 #[test]
 fn the_kernels_word_and_the_other_ends_decide_the_last_sentence() {
     let closed = |from, verdict, both_fins| {
-        let mut gone = event(Event::Closed, Some(from), &[], &[], State::Closed);
+        let mut gone = event(EventKind::Closed, Some(from), &[], &[], State::Closed);
         (gone.verdict, gone.both_fins) = (Some(verdict), both_fins);
         note(&gone).unwrap()
     };

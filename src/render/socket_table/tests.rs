@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::LifeId;
+use crate::model::event::SocketId;
 use crate::model::process::OwnerSource;
 use crate::model::socket_row::Timer;
 use crate::model::time::Stamp;
@@ -14,7 +14,7 @@ fn record(local: &str, state: State, process: &str, timer: Timer) -> Record {
         v: SCHEMA,
         time: Stamp::default(),
         socket: Socket {
-            id: LifeId { run: 1, number: 1 },
+            id: SocketId { run: 1, number: 1 },
             netns: None,
             family: if local.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
             local_addr: local.ip(),

@@ -35,7 +35,7 @@ fn both() -> Vec<LifeRecord> {
 /// A server that does not close, with its client in FIN_WAIT2.
 fn leaking() -> Story {
     Story::new(1, (700, "web server"), "10.0.0.1:443", "192.0.2.7:50000")
-        .roles(Some(End::Remote), Some(End::Remote))
+        .roles(Some(Side::Remote), Some(Side::Remote))
         .at(0.0, &[], &[], Established)
         .at(60.0, &[], &[], CloseWait)
 }
@@ -172,7 +172,7 @@ fn who_leaves_a_connection_open_is_named() {
 #[test]
 fn what_is_not_known_of_an_end_is_said_to_be_likely() {
     let refused = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:81")
-        .roles(Some(End::Local), None)
+        .roles(Some(Side::Local), None)
         .at(1.0, &[], &[], SynSent);
     let maybe = [SynRecv, Established];
     let life = over(refused, 1.1, Verdict::Unknown, &maybe);

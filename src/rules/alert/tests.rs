@@ -1,6 +1,6 @@
 use super::*;
 use crate::filter::Filter;
-use crate::model::event::{Event, Roles, Transition, Verdict};
+use crate::model::event::{EventKind, Roles, Transition, Verdict};
 use crate::model::process::OwnerSource;
 use crate::rules::check::tests::{at, socket};
 use crate::rules::{Conditions, Step};
@@ -24,7 +24,7 @@ fn nobody() -> Attribution {
 }
 
 /// What is told at a second when these sockets stand: on or off, and how many offend.
-fn look(watch: &mut Watch, second: u64, sockets: &[Standing]) -> Option<(bool, Vec<u64>)> {
+fn look(watch: &mut Watch, second: u64, sockets: &[SocketStatus]) -> Option<(bool, Vec<u64>)> {
     told(watch.take(at(second), sockets, &[], &mut |_| nobody()))
 }
 
@@ -35,10 +35,10 @@ fn told(alert: Option<Alert>) -> Option<(bool, Vec<u64>)> {
 }
 
 /// A connection that ends at a second.
-fn reset(number: u64, second: u64) -> Told {
-    let Standing { life, netns, ends, .. } = socket(number, State::Established, 1);
+fn reset(number: u64, second: u64) -> SocketEvent {
+    let SocketStatus { life, netns, ends, .. } = socket(number, State::Established, 1);
     let transition = Transition {
-        event: Event::Closed,
+        event: EventKind::Closed,
         life,
         netns,
         ends,
@@ -61,13 +61,13 @@ fn reset(number: u64, second: u64) -> Told {
         verdict: Some(Verdict::Reset),
         caller: None,
     };
-    Told { transition, owner: nobody(), passes: true }
+    SocketEvent { transition, owner: nobody(), passes: true }
 }
 
 /// What is told at a second when these connections were reset just now.
 fn after(watch: &mut Watch, second: u64, resets: &[u64]) -> Option<(bool, Vec<u64>)> {
-    let resets: Vec<Told> = resets.iter().map(|number| reset(*number, second)).collect();
-    let happened: Vec<&Told> = resets.iter().collect();
+    let resets: Vec<SocketEvent> = resets.iter().map(|number| reset(*number, second)).collect();
+    let happened: Vec<&SocketEvent> = resets.iter().collect();
     told(watch.take(at(second), &[], &happened, &mut |_| panic!("nobody stands")))
 }
 
@@ -92,7 +92,7 @@ fn an_offence_is_told_once_and_again_when_it_is_over() {
 fn a_look_that_misses_a_socket_begins_and_ends_nothing() {
     let two = Conditions { at_least: Some(2), ..Conditions::default() };
     let mut watch = watch(two);
-    let missed = Standing { missed: true, ..socket(1, HALF, 1) };
+    let missed = SocketStatus { missed: true, ..socket(1, HALF, 1) };
     let other = socket(2, HALF, 1);
     assert_eq!(look(&mut watch, 1, &[missed, other]), None);
     assert_eq!(look(&mut watch, 2, &[socket(1, HALF, 1), other]), Some((true, vec![1, 2])));

@@ -1,15 +1,15 @@
 use super::*;
 use crate::model::process::OwnerSource;
-use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::Details;
 
 /// A socket by its number, in a state since a second.
-pub(crate) fn socket(number: u64, state: State, since: u64) -> Standing {
+pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
     let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
-    Standing {
-        life: LifeId { run: 1, number },
+    SocketStatus {
+        life: SocketId { run: 1, number },
         netns: None,
-        ends: Ends { family: Family::Ipv4, local: end, remote: end },
+        ends: AddressPair { family: Family::Ipv4, local: end, remote: end },
         state,
         since: at(since),
         held_at_least: since == 0,
@@ -46,8 +46,8 @@ fn growing(states: &str) -> Limits {
 
 /// The offenders of looks a second apart, with the seconds each has been in its state, what is
 /// charged and what is open.
-fn judged(limits: &Limits, looks: &[Vec<Standing>]) -> (Vec<(u64, u64)>, Vec<String>) {
-    let mut judge = Judge::new(limits);
+fn judged(limits: &Limits, looks: &[Vec<SocketStatus>]) -> (Vec<(u64, u64)>, Vec<String>) {
+    let mut judge = Checker::new(limits);
     let (mut now, mut last) = (at(0), &Vec::new());
     for (second, sockets) in (0..).zip(looks) {
         (now, last) = (at(second), sockets);
@@ -91,7 +91,7 @@ fn who_was_stuck_and_got_free_offends_as_it_was_when_it_began_to() {
 
 #[test]
 fn a_look_that_misses_a_socket_proves_no_further_stay() {
-    let missed = Standing { missed: true, ..socket(1, HALF, 0) };
+    let missed = SocketStatus { missed: true, ..socket(1, HALF, 0) };
     let looks = [vec![socket(1, HALF, 0)], vec![missed], vec![missed]];
     assert_eq!(judged(&stuck("CLOSE_WAIT", 2), &looks).0, []);
     assert_eq!(judged(&most("CLOSE_WAIT", 0), &looks[1..]).0, []);
@@ -112,7 +112,7 @@ fn all_offend_where_there_were_more_than_allowed() {
 #[test]
 fn growing_is_more_at_the_end_and_never_fewer_than_at_the_start() {
     let grown = |counts: &[u64]| {
-        let looks: Vec<Vec<Standing>> = counts
+        let looks: Vec<Vec<SocketStatus>> = counts
             .iter()
             .map(|count| (1..=*count).map(|number| socket(number, HALF, 0)).collect())
             .collect();
@@ -129,17 +129,18 @@ fn growing_is_more_at_the_end_and_never_fewer_than_at_the_start() {
 
 #[test]
 fn what_was_not_seen_leaves_the_answer_open() {
-    let open = |limits: &Limits, looks: usize, sockets: &[Standing], candidates: &[Standing]| {
-        let mut judge = Judge::new(limits);
-        let now = |look| at(look as u64);
-        for look in 0..looks {
-            judge.look(now(look), sockets, &mut |_| nobody());
-        }
-        judge.open(now(looks - 1), sockets, candidates)
-    };
+    let open =
+        |limits: &Limits, looks: usize, sockets: &[SocketStatus], candidates: &[SocketStatus]| {
+            let mut judge = Checker::new(limits);
+            let now = |look| at(look as u64);
+            for look in 0..looks {
+                judge.look(now(look), sockets, &mut |_| nobody());
+            }
+            judge.open(now(looks - 1), sockets, candidates)
+        };
     let (old, new) = ([socket(1, HALF, 0)], [socket(2, HALF, 2)]);
     let three = stuck("CLOSE_WAIT", 3);
-    assert_eq!(open(&three, 1, &[], &[]), Some(Open::Looks));
+    assert_eq!(open(&three, 1, &[], &[]), Some(Open::PollCount));
     assert_eq!(open(&three, 3, &[], &[]), None);
     assert_eq!(open(&three, 3, &old, &[]), Some(Open::Watched), "for two seconds, or longer");
     assert_eq!(open(&three, 3, &new, &[]), None, "it is known to be new");

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 /// Whether a condition holds of some sockets, with others that are only possible.
 fn holds(condition: &str, certain: &[State], possible: &[State]) -> Option<bool> {
-    let mut census = Census::default();
+    let mut census = StateCounts::default();
     for state in certain {
         census.count(*state);
     }

@@ -5,9 +5,9 @@ use super::wire::{
     Message, Messages, States, Which, write_dump, write_dump_of_both, write_look_up,
 };
 use crate::error::{Error, Result};
-use crate::model::reading::{Answer, Answers, Deaths, Question, Reading};
-use crate::model::socket::{Ends, Family};
-use crate::model::socket_row::Observation;
+use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
+use crate::model::socket::{AddressPair, Family};
+use crate::model::socket_row::SocketRow;
 use crate::source::clock::stamp;
 use crate::tcp::state::State;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -47,7 +47,7 @@ pub struct SockDiag {
     request: Vec<u8>,
     buffer: Vec<u8>,
     /// What the dumps behind look-ups found.
-    found: Vec<Observation>,
+    found: Vec<SocketRow>,
     /// The kernel refuses to dump both families at once.
     by_family: bool,
 }
@@ -86,11 +86,7 @@ impl SockDiag {
     ///
     /// # Errors
     /// [`Error::Netlink`]
-    pub fn dump_all(
-        &mut self,
-        family: Option<Family>,
-        rows: &mut Vec<Observation>,
-    ) -> Result<Dump> {
+    pub fn dump_all(&mut self, family: Option<Family>, rows: &mut Vec<SocketRow>) -> Result<Dump> {
         let everything = Which::In(States::ALL);
         if let Some(family) = family {
             return self.dump(family, everything, rows);
@@ -119,14 +115,14 @@ impl SockDiag {
         &mut self,
         family: Family,
         which: Which,
-        rows: &mut Vec<Observation>,
+        rows: &mut Vec<SocketRow>,
     ) -> Result<Dump> {
         self.sequence = self.sequence.wrapping_add(1);
         write_dump(&mut self.request, self.sequence, family, which);
         self.read_dump(rows).map_err(unanswered)
     }
 
-    fn read_dump(&mut self, rows: &mut Vec<Observation>) -> rustix::io::Result<Dump> {
+    fn read_dump(&mut self, rows: &mut Vec<SocketRow>) -> rustix::io::Result<Dump> {
         self.send()?;
         let mut dump = Dump::default();
         loop {
@@ -158,8 +154,8 @@ impl SockDiag {
     /// ends may be its successor: the reader compares. And without one, the interface that it may
     /// be bound to is not known, so "gone" is right only for sockets that are bound to none:
     /// [`Self::confirm`] knows which are.
-    pub fn look_up(&mut self, question: &Question) -> Option<Answer> {
-        let Question { ends, ifindex, .. } = question;
+    pub fn look_up(&mut self, question: &LookupRequest) -> Option<LookupResult> {
+        let LookupRequest { ends, ifindex, .. } = question;
         if ends.remote.port == 0 {
             return self.look_up_listener(question);
         }
@@ -170,8 +166,8 @@ impl SockDiag {
             match self.ask(question) {
                 Ok(Some(row)) if row.state == State::Closed => {}
                 // Connections come before listeners: what is found instead has taken no place.
-                Ok(Some(row)) if row.ends == *ends => return Some(Answer::There(row)),
-                Ok(Some(_)) | Err(Errno::NOENT | Errno::STALE) => return Some(Answer::Gone),
+                Ok(Some(row)) if row.ends == *ends => return Some(LookupResult::There(row)),
+                Ok(Some(_)) | Err(Errno::NOENT | Errno::STALE) => return Some(LookupResult::Gone),
                 Ok(None) | Err(_) => return None,
             }
         }
@@ -180,15 +176,15 @@ impl SockDiag {
 
     /// Looks for many, as [`Self::look_up`]; questions that cannot be answered for certain are
     /// left out.
-    pub fn confirm(&mut self, questions: &[Question]) -> Vec<(Question, Answer)> {
+    pub fn confirm(&mut self, questions: &[LookupRequest]) -> Vec<(LookupRequest, LookupResult)> {
         let mut answers: Vec<_> =
             questions.iter().filter_map(|q| Some((*q, self.look_up(q)?))).collect();
         for family in [Family::Ipv4, Family::Ipv6] {
-            let doubtful = |(question, answer): &(Question, Answer)| {
+            let doubtful = |(question, answer): &(LookupRequest, LookupResult)| {
                 question.ends.family == family
                     && (question.cookie, question.ifindex) == (0, 0)
                     && question.ends.remote.port != 0
-                    && *answer == Answer::Gone
+                    && *answer == LookupResult::Gone
             };
             if answers.iter().any(doubtful) {
                 let bound = self.bound_to_a_device(family);
@@ -205,34 +201,34 @@ impl SockDiag {
     /// A reading of what [`Self::confirm`] finds, if it finds anything.
     pub(in crate::source) fn answer(
         &mut self,
-        questions: &[Question],
+        questions: &[LookupRequest],
         netns: Option<u64>,
     ) -> Option<Reading> {
         let start = stamp();
         let answers = self.confirm(questions);
         let told = !answers.is_empty();
-        told.then(|| Reading::Answers(Answers { start, end: stamp(), netns, answers }))
+        told.then(|| Reading::Lookups(Lookups { start, end: stamp(), netns, answers }))
     }
 
     /// A listener among others with its ends (`SO_REUSEPORT`) is found by the kernel's choice, so
     /// all of the port are dumped: the kernel holds its lock over them.
-    fn look_up_listener(&mut self, question: &Question) -> Option<Answer> {
-        let Question { ends, inode, cookie, .. } = *question;
+    fn look_up_listener(&mut self, question: &LookupRequest) -> Option<LookupResult> {
+        let LookupRequest { ends, inode, cookie, .. } = *question;
         let rows = self.found_by(ends.family, Which::ListenersOn(ends.local.port))?;
-        let same = |row: &&Observation| {
+        let same = |row: &&SocketRow| {
             let itself = if cookie == 0 { row.inode == inode } else { row.cookie == cookie };
             row.ends == ends && itself
         };
-        Some(rows.iter().find(same).map_or(Answer::Gone, |row| Answer::There(*row)))
+        Some(rows.iter().find(same).map_or(LookupResult::Gone, |row| LookupResult::There(*row)))
     }
 
     /// Sockets that no question without their interface finds.
-    fn bound_to_a_device(&mut self, family: Family) -> Option<&[Observation]> {
+    fn bound_to_a_device(&mut self, family: Family) -> Option<&[SocketRow]> {
         self.found_by(family, Which::BoundToADevice)
     }
 
     /// The rows of a dump that is known to miss none.
-    fn found_by(&mut self, family: Family, which: Which) -> Option<&[Observation]> {
+    fn found_by(&mut self, family: Family, which: Which) -> Option<&[SocketRow]> {
         let mut rows = std::mem::take(&mut self.found);
         rows.clear();
         let dump = self.dump(family, which, &mut rows);
@@ -240,7 +236,7 @@ impl SockDiag {
         matches!(dump, Ok(Dump { bad_rows: 0, pieces: 0..=1 })).then_some(&self.found)
     }
 
-    fn ask(&mut self, question: &Question) -> rustix::io::Result<Option<Observation>> {
+    fn ask(&mut self, question: &LookupRequest) -> rustix::io::Result<Option<SocketRow>> {
         self.sequence = self.sequence.wrapping_add(1);
         write_look_up(&mut self.request, self.sequence, question);
         self.send()?;
@@ -299,7 +295,7 @@ impl DeathWatch {
     }
 
     /// Takes the notices that wait, and waits for none.
-    pub fn drain(&mut self) -> Option<Deaths> {
+    pub fn drain(&mut self) -> Option<DestroyEvents> {
         let (mut dead, mut overrun) = (Vec::new(), false);
         while dead.len() < MOST {
             match recv(&self.socket, &mut *self.buffer, RecvFlags::empty()) {
@@ -315,7 +311,7 @@ impl DeathWatch {
                 Err(_) => break,
             }
         }
-        (overrun || !dead.is_empty()).then(|| Deaths { time: stamp(), dead, overrun })
+        (overrun || !dead.is_empty()).then(|| DestroyEvents { time: stamp(), dead, overrun })
     }
 }
 
@@ -334,7 +330,7 @@ fn unanswered(errno: Errno) -> Error {
     Error::Netlink { cause: errno.into() }
 }
 
-fn is_link_local(ends: &Ends) -> bool {
+fn is_link_local(ends: &AddressPair) -> bool {
     [ends.local.addr, ends.remote.addr].iter().any(|addr| match addr {
         IpAddr::V4(_) => false,
         IpAddr::V6(v6) => v6.is_unicast_link_local(),

@@ -8,11 +8,11 @@ use super::clock::stamp;
 use super::namespace::namespace;
 use super::poll::{Pacer, emptied, goes_on};
 use crate::error::Result;
-use crate::model::reading::{Answer, Origin, Question, Reading, Snapshot};
+use crate::model::reading::{LookupRequest, LookupResult, Origin, Reading, Snapshot};
 use crate::model::socket::Family;
-use crate::model::socket_row::Observation;
+use crate::model::socket_row::SocketRow;
 use crate::settings::{OWN_PROCFS, Pace};
-use crate::signals::{Stop, Wake};
+use crate::signals::{Signals, Wake};
 use client::{DeathWatch, SockDiag};
 use rustix::fd::AsFd;
 use std::path::Path;
@@ -29,7 +29,7 @@ pub(super) struct Dumps {
     family: Option<Family>,
     netns: Option<u64>,
     /// Room for the rows of the next snapshot.
-    room: Vec<Observation>,
+    room: Vec<SocketRow>,
 }
 
 /// The sockets of the caller's network namespace.
@@ -71,17 +71,20 @@ impl Dumps {
     }
 
     /// Takes back rows that are done with.
-    pub(super) fn reuse(&mut self, rows: Vec<Observation>) {
+    pub(super) fn reuse(&mut self, rows: Vec<SocketRow>) {
         self.room = emptied(rows);
     }
 
     /// Looks exactly for sockets; what cannot be answered for certain is left out.
-    pub(super) fn answer(&mut self, questions: &[Question]) -> Option<Reading> {
+    pub(super) fn answer(&mut self, questions: &[LookupRequest]) -> Option<Reading> {
         self.client.answer(questions, self.netns)
     }
 
     /// Looks for sockets; one that is not found may be bound to an interface that was not named.
-    pub(super) fn look_up(&mut self, questions: &[Question]) -> Vec<(Question, Answer)> {
+    pub(super) fn look_up(
+        &mut self,
+        questions: &[LookupRequest],
+    ) -> Vec<(LookupRequest, LookupResult)> {
         questions.iter().filter_map(|asked| Some((*asked, self.client.look_up(asked)?))).collect()
     }
 }
@@ -113,7 +116,7 @@ impl Netlink {
     }
 
     /// Waits for notices, or until the next poll is due.
-    fn wait(&self, stop: &Stop) -> Result<Wake> {
+    fn wait(&self, stop: &Signals) -> Result<Wake> {
         let Some(due) = self.pacer.due() else { return Ok(Wake::Due) };
         let wake = stop.wait(due.min(self.deaf_until))?;
         if wake == Wake::Due && self.deaf_until < due {
@@ -124,12 +127,12 @@ impl Netlink {
 
     fn hear(&mut self) -> Option<Reading> {
         self.deaf_until = Instant::now() + PAUSE;
-        self.deaths.drain().map(Reading::Deaths)
+        self.deaths.drain().map(Reading::DestroyEvents)
     }
 }
 
 impl Source for Netlink {
-    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
+    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
         if let Some(reading) = self.pacer.held_back() {
             return Ok(Some(reading));
         }
@@ -155,11 +158,11 @@ impl Source for Netlink {
         Ok(Some(self.pacer.end(&pass, snapshot)))
     }
 
-    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         Ok(self.dumps.answer(questions))
     }
 
-    fn reuse(&mut self, rows: Vec<Observation>) {
+    fn reuse(&mut self, rows: Vec<SocketRow>) {
         self.dumps.reuse(rows);
     }
 

@@ -5,9 +5,9 @@
 //! that of the network. No extension is asked for: what an observation holds is in the fixed part
 //! of a message, and whatever attributes a kernel adds behind it, of whatever length, are skipped.
 
-use crate::model::reading::Question;
-use crate::model::socket::{Endpoint, Ends, Family};
-use crate::model::socket_row::{Observation, Timer};
+use crate::model::reading::LookupRequest;
+use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::socket_row::{SocketRow, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -80,7 +80,7 @@ pub enum Which {
 struct Request {
     flags: u16,
     states: States,
-    ends: Ends,
+    ends: AddressPair,
     ifindex: u32,
     cookie: u64,
     program: &'static [u8],
@@ -94,7 +94,7 @@ pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, which: Wh
         Which::BoundToADevice => (States::ALL, 0, &BOUND_TO_A_DEVICE),
     };
     let end = |port| Endpoint { addr: family.unspecified(), port };
-    let ends = Ends { family, local: end(port), remote: end(0) };
+    let ends = AddressPair { family, local: end(port), remote: end(0) };
     let flags = NLM_F_REQUEST | NLM_F_DUMP;
     let request = Request { flags, states, ends, ifindex: 0, cookie: NO_COOKIE, program };
     request.write(buffer, sequence);
@@ -112,16 +112,16 @@ pub fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
 }
 
 /// Writes the request for exactly one socket.
-pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &Question) {
+pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &LookupRequest) {
     let cookie = if question.cookie == 0 { NO_COOKIE } else { question.cookie };
-    let Question { ends, ifindex, .. } = *question;
+    let LookupRequest { ends, ifindex, .. } = *question;
     let (flags, states) = (NLM_F_REQUEST, States::ALL);
     Request { flags, states, ends, ifindex, cookie, program: &[] }.write(buffer, sequence);
 }
 
 impl Request {
     fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
-        let Ends { family, local, remote } = self.ends;
+        let AddressPair { family, local, remote } = self.ends;
         begin(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
         let family_code = match family {
             Family::Ipv4 => AF_INET,
@@ -242,12 +242,12 @@ impl<'a> Iterator for Messages<'a> {
 
 impl Body<'_> {
     /// The socket, as `/proc/net/tcp` would show it; `None` if its family is none of TCP's.
-    pub fn observation(self) -> Option<Observation> {
+    pub fn observation(self) -> Option<SocketRow> {
         let state = State::from_code(self.0[1]);
         let timer = Timer::from_code(u64::from(self.0[2]));
         let [expires, rx_queue, tx_queue, uid, inode] = self.numbers_at(52);
         let listens = state == State::Listen;
-        Some(Observation {
+        Some(SocketRow {
             ends: self.ends()?,
             state,
             inode: u64::from(inode),
@@ -269,14 +269,14 @@ impl Body<'_> {
     /// The ends and the cookie of a socket that has died. The ends are told only where both ports
     /// are: those of a reset socket have been wiped out in part. `None` if it never had a peer, as
     /// a socket that nobody connected, or a listener.
-    pub fn death(self) -> Option<(Option<Ends>, u64)> {
+    pub fn death(self) -> Option<(Option<AddressPair>, u64)> {
         let ends = self.ends()?;
         let complete = ends.local.port != 0 && ends.remote.port != 0;
         let met_nobody = ends.remote.port == 0 && ends.remote.addr.is_unspecified();
         (!met_nobody).then(|| (complete.then_some(ends), self.cookie()))
     }
 
-    fn ends(self) -> Option<Ends> {
+    fn ends(self) -> Option<AddressPair> {
         let family = match self.0[0] {
             AF_INET => Family::Ipv4,
             AF_INET6 => Family::Ipv6,
@@ -286,7 +286,7 @@ impl Body<'_> {
             addr: self.address_at(addr, family),
             port: u16::from_be_bytes([self.0[port], self.0[port + 1]]),
         };
-        Some(Ends { family, local: end(4, 8), remote: end(6, 24) })
+        Some(AddressPair { family, local: end(4, 8), remote: end(6, 24) })
     }
 
     fn address_at(self, at: usize, family: Family) -> IpAddr {

@@ -13,11 +13,11 @@ use super::namespace::namespace;
 use super::netlink::client::SockDiag;
 use super::poll::{Pacer, emptied};
 use crate::error::{Error, Result};
-use crate::model::reading::{Origin, Question, Reading, Snapshot};
+use crate::model::reading::{LookupRequest, Origin, Reading, Snapshot};
 use crate::model::socket::Family;
-use crate::model::socket_row::Observation;
+use crate::model::socket_row::SocketRow;
 use crate::settings::{OWN_PROCFS, Pace};
-use crate::signals::Stop;
+use crate::signals::Signals;
 use memchr::{memchr, memrchr};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
@@ -41,7 +41,7 @@ pub struct Proc {
     pacer: Pacer,
     buffer: Vec<u8>,
     /// Room for the rows of the next snapshot.
-    room: Vec<Observation>,
+    room: Vec<SocketRow>,
     /// Exact look-ups, which are possible only where the tables are the caller's own; without
     /// them the next two passes decide.
     look_ups: Option<SockDiag>,
@@ -113,7 +113,7 @@ impl Proc {
         &mut self,
         path: &Path,
         family: Family,
-        rows: &mut Vec<Observation>,
+        rows: &mut Vec<SocketRow>,
     ) -> Result<u64> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
         let mut file = File::open(path).map_err(unreadable)?;
@@ -161,7 +161,7 @@ impl Proc {
 }
 
 impl Source for Proc {
-    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
+    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
         if let Some(reading) = self.pacer.held_back() {
             return Ok(Some(reading));
         }
@@ -173,12 +173,12 @@ impl Source for Proc {
         Ok(Some(self.pacer.end(&pass, snapshot)))
     }
 
-    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         let netns = self.netns;
         Ok(self.look_ups.as_mut().and_then(|client| client.answer(questions, netns)))
     }
 
-    fn reuse(&mut self, rows: Vec<Observation>) {
+    fn reuse(&mut self, rows: Vec<SocketRow>) {
         self.room = emptied(rows);
     }
 

@@ -3,8 +3,8 @@
 //! The kernel writes it in `get_tcp4_sock()`, `get_openreq4()`, `get_timewait4_sock()`
 //! (`net/ipv4/tcp_ipv4.c`) and their IPv6 twins.
 
-use crate::model::socket::{Endpoint, Ends, Family};
-use crate::model::socket_row::{Observation, Timer};
+use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::socket_row::{SocketRow, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const FIELDS_OF_MINI: usize = 12;
 
 /// Reads a line without its newline; `None` if it is no row.
-pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
+pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
     let mut fields = Fields(line);
     fields.next()?; // sl: counts the rows of one read, no identity
     let local = endpoint(fields.next()?, family)?;
@@ -28,8 +28,8 @@ pub fn parse(line: &[u8], family: Family) -> Option<Observation> {
     if rest < 2 {
         return None;
     }
-    Some(Observation {
-        ends: Ends { family, local, remote },
+    Some(SocketRow {
+        ends: AddressPair { family, local, remote },
         state,
         inode,
         uid: u32::try_from(uid).ok()?,

@@ -6,7 +6,7 @@
 use super::state::State;
 use crate::error::{Error, Result};
 use crate::file_watch::Folder;
-use crate::signals::Stop;
+use crate::signals::Signals;
 use rustix::fd::AsFd;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -28,12 +28,12 @@ pub(super) struct Tail<'a> {
     changes: Folder,
     /// The new file could not be opened, and that has been told.
     denied: bool,
-    stop: &'a Stop,
+    stop: &'a Signals,
     state: Rc<State>,
 }
 
 impl<'a> Tail<'a> {
-    pub(super) fn open(path: &Path, stop: &'a Stop, state: Rc<State>) -> Result<Self> {
+    pub(super) fn open(path: &Path, stop: &'a Signals, state: Rc<State>) -> Result<Self> {
         let failed = |cause| Error::System { what: "wait for a file to grow", cause };
         let changes = Folder::of(path).map_err(failed)?;
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {

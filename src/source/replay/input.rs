@@ -4,7 +4,7 @@
 use super::follow::Tail;
 use super::state::State;
 use crate::error::{Error, Result};
-use crate::signals::Stop;
+use crate::signals::Signals;
 use flate2::bufread::MultiGzDecoder;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
@@ -31,7 +31,7 @@ pub(super) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn open(path: &Path, follow: bool, stop: &'a Stop) -> Result<Self> {
+    pub(super) fn open(path: &Path, follow: bool, stop: &'a Signals) -> Result<Self> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
         let state = Rc::new(State::default());
         let mut raw: Box<dyn Read + 'a> = if follow {
@@ -94,7 +94,7 @@ impl Read for Input<'_> {
 /// Reads a file without missing the end of the run while nothing comes.
 struct Patient<'a> {
     file: File,
-    stop: &'a Stop,
+    stop: &'a Signals,
     state: Rc<State>,
 }
 

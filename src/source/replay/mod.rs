@@ -7,9 +7,9 @@ mod state;
 use super::Source;
 use super::poll::goes_on;
 use crate::error::{Error, Result};
-use crate::model::reading::{Origin, Question, Reading};
+use crate::model::reading::{LookupRequest, Origin, Reading};
 use crate::recording::{self, Decoder, Header, Wrong};
-use crate::signals::Stop;
+use crate::signals::Signals;
 use input::Input;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl<'a> Replay<'a> {
     ///
     /// # Errors
     /// A file that cannot be read, or is no recording.
-    pub fn open(path: &Path, follow: bool, stop: &'a Stop) -> Result<Self> {
+    pub fn open(path: &Path, follow: bool, stop: &'a Signals) -> Result<Self> {
         let mut replay = Self {
             path: path.to_owned(),
             input: BufReader::with_capacity(BUFFER, Input::open(path, follow, stop)?),
@@ -139,7 +139,7 @@ impl<'a> Replay<'a> {
 }
 
 impl Source for Replay<'_> {
-    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
+    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
@@ -157,7 +157,7 @@ impl Source for Replay<'_> {
         }
     }
 
-    fn confirm(&mut self, _: &[Question]) -> Result<Option<Reading>> {
+    fn confirm(&mut self, _: &[LookupRequest]) -> Result<Option<Reading>> {
         // The answers that there were come by themselves.
         Ok(None)
     }

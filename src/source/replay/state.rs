@@ -1,6 +1,6 @@
 //! What the readers of a recording share: the end of the run, and what is to be told of the file.
 
-use crate::signals::{Stop, Wake};
+use crate::signals::{Signals, Wake};
 use rustix::fd::BorrowedFd;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,10 +19,15 @@ impl State {
     ///
     /// # Errors
     /// One that stands for the end of the run.
-    pub(super) fn wait(&self, stop: &Stop, due: Instant, source: BorrowedFd<'_>) -> io::Result<()> {
+    pub(super) fn wait(
+        &self,
+        stop: &Signals,
+        due: Instant,
+        source: BorrowedFd<'_>,
+    ) -> io::Result<()> {
         match stop.wait_for(due, Some(source)) {
             Ok(Wake::Due | Wake::Readable) => Ok(()),
-            Ok(Wake::Stop | Wake::ReaderGone) => {
+            Ok(Wake::Signals | Wake::ReaderGone) => {
                 self.stopped.set(true);
                 Err(io::Error::other("the run is over"))
             }

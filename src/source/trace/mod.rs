@@ -20,13 +20,13 @@ use super::proc::Proc;
 use super::{Source, clock};
 use crate::error::{Error, Result};
 use crate::model::reading::{
-    Answer, Change, Lost, LostReason, Origin, Question, Reading, Snapshot,
+    LookupRequest, LookupResult, Lost, LostReason, Origin, Reading, Snapshot, StateChange,
 };
 use crate::model::socket::Family;
-use crate::model::socket_row::Observation;
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::settings::{OWN_PROCFS, Pace};
-use crate::signals::{Stop, Wake};
+use crate::signals::{Signals, Wake};
 use correlate::{Joiner, Look, PATIENCE, Told};
 use record::{Event, Tracepoint};
 use ring::{Delivery, Follower, Rings};
@@ -189,7 +189,7 @@ impl Trace {
         let told = self.joiner.tell(until, &mut Kernel(&mut self.polls));
         let (family, netns) = (self.family, self.netns);
         let wanted = told.into_iter().filter(|told| family.is_none_or(|f| f == told.ends.family));
-        self.ready.extend(wanted.map(|told| Reading::Change(change(told, netns, offset))));
+        self.ready.extend(wanted.map(|told| Reading::StateChange(change(told, netns, offset))));
     }
 
     fn take_poll(&mut self) -> Result<()> {
@@ -234,7 +234,7 @@ impl Trace {
 }
 
 impl Source for Trace {
-    fn next(&mut self, stop: &Stop) -> Result<Option<Reading>> {
+    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
         // If a poll was handed out last, its price ends here.
         self.idle_since.get_or_insert_with(clock::cpu);
         loop {
@@ -243,7 +243,7 @@ impl Source for Trace {
                 match stop.wait(self.next_turn)? {
                     Wake::ReaderGone => return Err(Error::ReaderGone),
                     Wake::Due | Wake::Readable => self.turn()?,
-                    Wake::Stop => self.finish()?,
+                    Wake::Signals => self.finish()?,
                 }
             }
             if let Some(reading) = self.pop() {
@@ -255,15 +255,15 @@ impl Source for Trace {
         }
     }
 
-    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         self.polls.confirm(questions)
     }
 
     fn has_more(&self) -> bool {
-        matches!(self.ready.front(), Some(Reading::Change(_)))
+        matches!(self.ready.front(), Some(Reading::StateChange(_)))
     }
 
-    fn reuse(&mut self, rows: Vec<Observation>) {
+    fn reuse(&mut self, rows: Vec<SocketRow>) {
         match &mut self.polls {
             Polls::Netlink(dumps) => dumps.reuse(rows),
             Polls::Proc(proc) => proc.reuse(rows),
@@ -314,7 +314,7 @@ impl Polls {
         }
     }
 
-    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         match self {
             Self::Netlink(dumps) => Ok(dumps.answer(questions)),
             Self::Proc(proc) => proc.confirm(questions),
@@ -336,7 +336,10 @@ impl Look for Kernel<'_> {
         Some(Task { comm: Some(comm), netns: namespace(&home), kernel })
     }
 
-    fn sockets(&mut self, questions: &[Question]) -> (u64, Vec<(Question, Answer)>) {
+    fn sockets(
+        &mut self,
+        questions: &[LookupRequest],
+    ) -> (u64, Vec<(LookupRequest, LookupResult)>) {
         let answers = match self.0 {
             Polls::Netlink(dumps) => dumps.look_up(questions),
             Polls::Proc(_) => Vec::new(),
@@ -352,11 +355,11 @@ fn flags(stat: &[u8]) -> Option<u32> {
     fields.split_ascii_whitespace().nth(6)?.parse().ok()
 }
 
-fn change(told: Told, netns: u64, wall_offset: i64) -> Change {
+fn change(told: Told, netns: u64, wall_offset: i64) -> StateChange {
     let Told { step, socket, ends, cut } = told;
     let boot = step.time / 1000;
     let wall = i64::try_from(boot).unwrap_or(i64::MAX).saturating_add(wall_offset);
-    Change {
+    StateChange {
         time: Stamp { wall, boot },
         netns: Some(netns),
         socket,

@@ -6,7 +6,7 @@
 //! (`sample_id_all`).
 
 use super::format::{Field, Format};
-use crate::model::socket::{Endpoint, Ends, Family};
+use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -103,7 +103,7 @@ pub enum What {
         /// The kernel's address of the socket.
         socket: u64,
         /// Its ends then: ports may be 0 before they are chosen.
-        ends: Ends,
+        ends: AddressPair,
         /// The state before; `Closed` for the child of a listener.
         from: State,
         /// The state after.
@@ -126,7 +126,7 @@ pub enum What {
     /// An error was reported on the socket with these ends: the event has no address.
     Failed {
         /// Its ends.
-        ends: Ends,
+        ends: AddressPair,
         /// The error's number.
         errno: i32,
     },
@@ -267,7 +267,7 @@ impl Layout {
 }
 
 impl EndFields {
-    fn read(&self, raw: &[u8]) -> Option<Ends> {
+    fn read(&self, raw: &[u8]) -> Option<AddressPair> {
         let family = match self.family.number(raw)? {
             AF_INET => Family::Ipv4,
             AF_INET6 => Family::Ipv6,
@@ -281,7 +281,7 @@ impl EndFields {
             };
             Some(Endpoint { addr, port })
         };
-        Some(Ends { family, local: end(0)?, remote: end(1)? })
+        Some(AddressPair { family, local: end(0)?, remote: end(1)? })
     }
 }
 

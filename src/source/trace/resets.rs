@@ -4,8 +4,8 @@
 //! a linger time of 0 closes, then tells the reset it sends; a timer that gives up reports its
 //! error before or after the end, as kernels differ.
 
-use crate::model::reading::Cut;
-use crate::model::socket::Ends;
+use crate::model::reading::AbortReason;
+use crate::model::socket::AddressPair;
 use crate::tcp::state::State;
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub struct End {
     /// The kernel's address of the socket.
     pub socket: u64,
     /// Its ends.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// The state that it left.
     pub from: State,
     /// When it entered that state (ns), or 0.
@@ -46,7 +46,7 @@ enum Sign {
 pub struct Omens {
     by_socket: HashMap<u64, Vec<(u64, Sign)>>,
     /// Reported errors name the ends alone.
-    by_ends: HashMap<Ends, Vec<(u64, Sign)>>,
+    by_ends: HashMap<AddressPair, Vec<(u64, Sign)>>,
 }
 
 impl Omens {
@@ -61,19 +61,19 @@ impl Omens {
     }
 
     /// An error was reported.
-    pub fn failed(&mut self, time: u64, ends: Ends, errno: i32) {
+    pub fn failed(&mut self, time: u64, ends: AddressPair, errno: i32) {
         self.by_ends.entry(ends).or_default().push((time, Sign::Failed(errno)));
     }
 
     /// What the signs say of a socket's end: silence before an error, an error before a reset.
-    pub fn cut(&self, end: &End) -> Option<Cut> {
+    pub fn cut(&self, end: &End) -> Option<AbortReason> {
         let signs = self.by_socket.get(&end.socket).into_iter().flatten();
         let errors = self.by_ends.get(&end.ends).into_iter().flatten();
         let cuts = signs.chain(errors).filter_map(|(time, sign)| sign.meaning(*time, end));
         cuts.max_by_key(|cut| match cut {
-            Cut::Reset => 0,
-            Cut::Refused => 1,
-            Cut::TimedOut => 2,
+            AbortReason::Reset => 0,
+            AbortReason::Refused => 1,
+            AbortReason::TimedOut => 2,
         })
     }
 
@@ -89,7 +89,7 @@ impl Omens {
 }
 
 impl Sign {
-    fn meaning(self, time: u64, end: &End) -> Option<Cut> {
+    fn meaning(self, time: u64, end: &End) -> Option<AbortReason> {
         const EPIPE: i32 = 32;
         const ECONNRESET: i32 = 104;
         const ETIMEDOUT: i32 = 110;
@@ -98,14 +98,18 @@ impl Sign {
         let after = time >= end.time && time < end.until && time - end.time <= AFTER;
         let opening = end.from == State::SynSent;
         match self {
-            Self::ResetReceived if before => Some(if opening { Cut::Refused } else { Cut::Reset }),
+            Self::ResetReceived if before => {
+                Some(if opening { AbortReason::Refused } else { AbortReason::Reset })
+            }
             // In SYN_SENT one is sent in answer to what is no answer to the SYN, and that goes on.
-            Self::ResetSent(State::Closed) if after => Some(Cut::Reset),
-            Self::ResetSent(state) if before && state == end.from && !opening => Some(Cut::Reset),
+            Self::ResetSent(State::Closed) if after => Some(AbortReason::Reset),
+            Self::ResetSent(state) if before && state == end.from && !opening => {
+                Some(AbortReason::Reset)
+            }
             Self::Failed(errno) if before || after => match errno {
-                ETIMEDOUT => Some(Cut::TimedOut),
-                ECONNREFUSED if opening => Some(Cut::Refused),
-                ECONNRESET | EPIPE if !opening => Some(Cut::Reset),
+                ETIMEDOUT => Some(AbortReason::TimedOut),
+                ECONNREFUSED if opening => Some(AbortReason::Refused),
+                ECONNRESET | EPIPE if !opening => Some(AbortReason::Reset),
                 _ => None,
             },
             _ => None,
@@ -121,9 +125,9 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn ends() -> Ends {
+    fn ends() -> AddressPair {
         let end = |port| Endpoint { addr: [192, 0, 2, 7].into(), port };
-        Ends { family: Family::Ipv4, local: end(80), remote: end(4000) }
+        AddressPair { family: Family::Ipv4, local: end(80), remote: end(4000) }
     }
 
     /// A socket that was in `from` since 50 ms and ended at 100 ms.
@@ -131,7 +135,7 @@ mod tests {
         End { socket: 1, ends: ends(), from, since: 50 * MS, time: 100 * MS, until: u64::MAX }
     }
 
-    fn told(tell: impl Fn(&mut Omens), from: State) -> Option<Cut> {
+    fn told(tell: impl Fn(&mut Omens), from: State) -> Option<AbortReason> {
         let mut omens = Omens::default();
         tell(&mut omens);
         omens.cut(&end(from))
@@ -140,8 +144,8 @@ mod tests {
     #[test]
     fn a_reset_before_the_end_is_its_reason() {
         let reset = |omens: &mut Omens| omens.reset_received(99 * MS, 1);
-        assert_eq!(told(reset, Established), Some(Cut::Reset));
-        assert_eq!(told(reset, SynSent), Some(Cut::Refused));
+        assert_eq!(told(reset, Established), Some(AbortReason::Reset));
+        assert_eq!(told(reset, SynSent), Some(AbortReason::Refused));
         assert_eq!(told(|omens| omens.reset_received(99 * MS, 2), Established), None);
         assert_eq!(told(|omens| omens.reset_received(101 * MS, 1), Established), None);
     }
@@ -149,9 +153,9 @@ mod tests {
     #[test]
     fn a_reset_is_sent_after_close_and_before_an_abort() {
         let sent = |at, state| move |omens: &mut Omens| omens.reset_sent(at * MS, 1, state);
-        assert_eq!(told(sent(101, Closed), Established), Some(Cut::Reset));
-        assert_eq!(told(sent(99, Established), Established), Some(Cut::Reset));
-        assert_eq!(told(sent(99, FinWait2), FinWait2), Some(Cut::Reset));
+        assert_eq!(told(sent(101, Closed), Established), Some(AbortReason::Reset));
+        assert_eq!(told(sent(99, Established), Established), Some(AbortReason::Reset));
+        assert_eq!(told(sent(99, FinWait2), FinWait2), Some(AbortReason::Reset));
         assert_eq!(told(sent(99, SynSent), SynSent), None, "the answer to a stray ACK");
         assert_eq!(told(sent(101, Established), Established), None, "the next socket's");
     }
@@ -160,14 +164,14 @@ mod tests {
     fn silence_is_told_by_the_error_alone() {
         let failed = |at, errno| move |omens: &mut Omens| omens.failed(at * MS, ends(), errno);
         for at in [99, 101] {
-            assert_eq!(told(failed(at, 110), Established), Some(Cut::TimedOut));
+            assert_eq!(told(failed(at, 110), Established), Some(AbortReason::TimedOut));
         }
         let keepalive = |omens: &mut Omens| {
             omens.reset_sent(99 * MS, 1, Established);
             omens.failed(101 * MS, ends(), 110);
         };
-        assert_eq!(told(keepalive, Established), Some(Cut::TimedOut));
-        assert_eq!(told(failed(101, 111), SynSent), Some(Cut::Refused));
+        assert_eq!(told(keepalive, Established), Some(AbortReason::TimedOut));
+        assert_eq!(told(failed(101, 111), SynSent), Some(AbortReason::Refused));
         assert_eq!(told(failed(99, 113), SynSent), None, "unreachable is neither");
         assert_eq!(told(failed(60, 110), Established), None, "too long ago");
     }
@@ -186,7 +190,7 @@ mod tests {
         let mut omens = Omens::default();
         omens.reset_received(99 * MS, 1);
         omens.forget_before(100 * MS);
-        assert_eq!(omens.cut(&end(Established)), Some(Cut::Reset));
+        assert_eq!(omens.cut(&end(Established)), Some(AbortReason::Reset));
         omens.forget_before(200 * MS);
         assert_eq!(omens.cut(&end(Established)), None);
     }

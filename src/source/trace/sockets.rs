@@ -6,7 +6,7 @@
 
 use super::record::Context;
 use crate::model::process::Caller;
-use crate::model::socket::Ends;
+use crate::model::socket::AddressPair;
 use crate::tcp::state::State;
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ pub struct Life {
     /// The kernel's address of it.
     pub socket: u64,
     /// Its ends, as far as they are known: the local port may come later.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// Whether it is of the watched namespace, once that is decided.
     pub here: Option<bool>,
     /// Its birth was seen; if not, it is older than the events.
@@ -74,8 +74,8 @@ impl Life {
 
     /// Whether an event with these ends can be of this life: its port may have been chosen since,
     /// and a listener has no remote end.
-    fn fits(&self, ends: &Ends) -> bool {
-        let mended = Ends { local: ends.local, ..self.ends };
+    fn fits(&self, ends: &AddressPair) -> bool {
+        let mended = AddressPair { local: ends.local, ..self.ends };
         self.ends == *ends || (self.ends.local.port == 0 && mended == *ends)
     }
 }
@@ -86,7 +86,7 @@ pub struct Lives {
     all: HashMap<Serial, Life>,
     /// The last life with this address.
     named: HashMap<u64, Serial>,
-    by_ends: HashMap<Ends, Vec<Serial>>,
+    by_ends: HashMap<AddressPair, Vec<Serial>>,
     count: Serial,
 }
 
@@ -107,20 +107,20 @@ impl Lives {
     }
 
     /// The life that goes on with this address and these ends.
-    pub fn going_on(&self, socket: u64, ends: &Ends) -> Option<Serial> {
+    pub fn going_on(&self, socket: u64, ends: &AddressPair) -> Option<Serial> {
         let serial = self.named(socket)?;
         let life = self.get(serial)?;
         (life.end.is_none() && life.fits(ends)).then_some(serial)
     }
 
     /// Lives with these ends.
-    pub fn with_ends(&self, ends: &Ends) -> impl Iterator<Item = (Serial, &Life)> {
+    pub fn with_ends(&self, ends: &AddressPair) -> impl Iterator<Item = (Serial, &Life)> {
         let serials = self.by_ends.get(ends).into_iter().flatten();
         serials.filter_map(|serial| Some((*serial, self.all.get(serial)?)))
     }
 
     /// A life begins; whatever had the address before is over.
-    pub fn begin(&mut self, socket: u64, ends: Ends, time: u64, born: bool) -> Serial {
+    pub fn begin(&mut self, socket: u64, ends: AddressPair, time: u64, born: bool) -> Serial {
         self.count += 1;
         let serial = self.count;
         if let Some(before) = self.named.insert(socket, serial) {
@@ -155,7 +155,7 @@ impl Lives {
     }
 
     /// The ends of a life are known better.
-    pub fn mend(&mut self, serial: Serial, ends: Ends) {
+    pub fn mend(&mut self, serial: Serial, ends: AddressPair) {
         let Some(life) = self.all.get_mut(&serial) else { return };
         let before = std::mem::replace(&mut life.ends, ends);
         if before != ends {
@@ -190,7 +190,7 @@ impl Lives {
         }
     }
 
-    fn unlist(&mut self, ends: Ends, serial: Serial) {
+    fn unlist(&mut self, ends: AddressPair, serial: Serial) {
         if let Some(serials) = self.by_ends.get_mut(&ends) {
             serials.retain(|listed| *listed != serial);
             if serials.is_empty() {

@@ -1,9 +1,9 @@
 //! What makes two rows the same socket: cookie, inode, timer, and a legal way from state to state.
 
 use super::{Life, Shown, orphaned, unaccepted};
-use crate::model::reading::{Look, Question};
-use crate::model::socket::Ends;
-use crate::model::socket_row::{Observation, Timer};
+use crate::model::reading::{LookupRequest, PollWindow};
+use crate::model::socket::AddressPair;
+use crate::model::socket_row::{SocketRow, Timer};
 use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
@@ -27,7 +27,7 @@ impl Countdown {
     /// Every TIME_WAIT lasts `TCP_TIMEWAIT_LEN` (`include/net/tcp.h`). So whatever sets it anew puts
     /// its end off by as long as it has run: by less than half of what was seen of that only a busy
     /// machine's tick is late, from which the kernel counts.
-    fn was_set_anew(self, row: &Observation, last_seen: u64, pass: &Look) -> bool {
+    fn was_set_anew(self, row: &SocketRow, last_seen: u64, pass: &PollWindow) -> bool {
         let put_off = runs_out(row, pass.start).saturating_sub(self.end);
         let ran = last_seen.saturating_sub(self.since);
         put_off > TIMER_SLACK_MICROS && (row.state != State::TimeWait || put_off >= ran / 2)
@@ -37,13 +37,13 @@ impl Countdown {
 impl Life {
     /// Whether this row can be the same socket a moment later (`tcp-on-linux`: identity). The
     /// inode comes with accept() and goes with close(); it never changes in between.
-    pub(crate) fn may_become(&self, row: &Observation) -> bool {
+    pub(crate) fn may_become(&self, row: &SocketRow) -> bool {
         let fits = self.cookie_says(row).unwrap_or_else(|| self.inode_fits(row));
         fits && reachable(self.now.state, row.state)
     }
 
     /// Whether the cookies say that a row is this socket's, where both are known.
-    pub(crate) const fn cookie_says(&self, row: &Observation) -> Option<bool> {
+    pub(crate) const fn cookie_says(&self, row: &SocketRow) -> Option<bool> {
         match (self.cookie, row.cookie) {
             (0, _) | (_, 0) => None,
             (ours, its) => Some(ours == its),
@@ -51,11 +51,11 @@ impl Life {
     }
 
     /// The inode of a row that is the first to show it.
-    pub(crate) fn new_inode(&self, row: &Observation) -> Option<u64> {
+    pub(crate) fn new_inode(&self, row: &SocketRow) -> Option<u64> {
         (row.inode != 0 && row.inode != self.last_inode).then_some(row.inode)
     }
 
-    fn inode_fits(&self, row: &Observation) -> bool {
+    fn inode_fits(&self, row: &SocketRow) -> bool {
         let now = &self.now;
         if !self.has_row {
             return true;
@@ -75,19 +75,19 @@ impl Life {
 
     /// Whether a row shows this very kernel socket, but in a state that only a new connection
     /// explains: `connect(AF_UNSPEC)` ended the one we knew.
-    pub(crate) fn began_anew(&self, row: &Observation) -> bool {
+    pub(crate) fn began_anew(&self, row: &SocketRow) -> bool {
         let same_inode = row.inode != 0 && row.inode == self.now.inode;
         self.cookie_says(row).unwrap_or(same_inode) && !reachable(self.now.state, row.state)
     }
 
     /// What an exact look-up is asked about this socket.
-    pub(crate) const fn question(&self, ends: Ends) -> Question {
-        Question { ends, inode: self.now.inode, cookie: self.cookie, ifindex: self.ifindex }
+    pub(crate) const fn question(&self, ends: AddressPair) -> LookupRequest {
+        LookupRequest { ends, inode: self.now.inode, cookie: self.cookie, ifindex: self.ifindex }
     }
 
     /// Whether the timer of a mini-socket in an unchanged state was set anew: a retransmitted FIN
     /// did that, or the ends were used by another connection meanwhile.
-    pub(crate) fn timer_restarted(&self, row: &Observation, pass: &Look) -> bool {
+    pub(crate) fn timer_restarted(&self, row: &SocketRow, pass: &PollWindow) -> bool {
         // A timer that has run out reads 0 until the kernel gets to it, seconds later if need be.
         let running = runs_down(row) && row.timer_left > 0;
         let same = self.now.state == row.state && self.now.mini && running;
@@ -97,7 +97,7 @@ impl Life {
     }
 
     /// How far (µs) the timer of a row is from that of this life: twins are told apart by it.
-    pub(crate) fn timer_off(&self, row: &Observation, pass: &Look) -> u64 {
+    pub(crate) fn timer_off(&self, row: &SocketRow, pass: &PollWindow) -> u64 {
         let end = runs_out(row, pass.end);
         self.timer.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before.end))
     }
@@ -107,7 +107,7 @@ impl Life {
         self.now.mini && orphaned(self.now.state)
     }
 
-    pub(super) fn note_timer(&mut self, row: &Observation, pass: &Look) {
+    pub(super) fn note_timer(&mut self, row: &SocketRow, pass: &PollWindow) {
         let end = runs_out(row, pass.end).saturating_add(TIMER_SLACK_MICROS / 2);
         let last_seen = self.pass_start.boot;
         let goes_on = |timer: &Countdown| {
@@ -125,18 +125,18 @@ const fn is_unknown(state: State) -> bool {
 }
 
 /// A mini-socket after a close never becomes a full one again, and a child never a request.
-fn back_from_mini(now: &Shown, row: &Observation) -> bool {
+fn back_from_mini(now: &Shown, row: &SocketRow) -> bool {
     let request = |state| state == State::SynRecv;
     let grown_back = now.mini && !row.mini && !request(now.state);
     let shrunk_back = !now.mini && row.mini && request(row.state);
     grown_back || shrunk_back
 }
 
-fn runs_down(row: &Observation) -> bool {
+fn runs_down(row: &SocketRow) -> bool {
     row.mini && row.timer == Timer::TimeWait
 }
 
 /// When (boot time, µs) the timer of a row runs out that was read at this instant.
-fn runs_out(row: &Observation, read: Stamp) -> u64 {
+fn runs_out(row: &SocketRow, read: Stamp) -> u64 {
     read.boot.saturating_add(row.timer_left.saturating_mul(10_000))
 }

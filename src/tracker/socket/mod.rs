@@ -3,11 +3,13 @@
 mod identity;
 pub(crate) mod roles;
 
-use crate::model::event::{Conclusion, End, Event, LifeId, Roles, Standing, Transition};
+use crate::model::event::{
+    EventKind, Roles, Side, SocketId, SocketStatus, TrackerEvent, Transition,
+};
 use crate::model::process::Caller;
-use crate::model::reading::{Change, Cut, Look};
-use crate::model::socket::Ends;
-use crate::model::socket_row::{Details, Observation};
+use crate::model::reading::{AbortReason, PollWindow, StateChange};
+use crate::model::socket::AddressPair;
+use crate::model::socket_row::{Details, SocketRow};
 use crate::model::time::Stamp;
 use crate::tcp::path::{Between, between_all};
 use crate::tcp::state::State;
@@ -28,7 +30,7 @@ pub(crate) struct Shown {
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // each a fact of its own
 pub(crate) struct Life {
-    pub(crate) id: LifeId,
+    pub(crate) id: SocketId,
     pub(crate) now: Shown,
     /// The state last told; changed by `Tracker::tell` alone. `None` until the birth is told.
     pub(crate) state: Option<State>,
@@ -66,7 +68,7 @@ pub(crate) struct Life {
     /// That at which an event or a look-up last told where it stands: older passes tell less.
     pub(crate) known_at: u64,
     /// How the kernel said that it was cut off.
-    pub(crate) cut: Option<Cut>,
+    pub(crate) cut: Option<AbortReason>,
     /// Its full socket is known to have died, which may leave a mini-socket.
     pub(crate) died: bool,
     /// It is missing since rows could not be read.
@@ -107,7 +109,7 @@ pub(crate) struct Waits {
 }
 
 impl Life {
-    pub(crate) fn new(id: LifeId, state: State, born: Stamp, first_look: bool) -> Self {
+    pub(crate) fn new(id: SocketId, state: State, born: Stamp, first_look: bool) -> Self {
         let now = Shown { state, inode: 0, mini: false, index: 0 };
         Self {
             id,
@@ -144,7 +146,7 @@ impl Life {
     }
 
     /// Takes in a row of this life.
-    pub(crate) fn show(&mut self, row: &Observation, index: usize, pass: u64, pass_at: &Look) {
+    pub(crate) fn show(&mut self, row: &SocketRow, index: usize, pass: u64, pass_at: &PollWindow) {
         if self.pass == pass && self.now.state != row.state && Some(self.now.state) != self.state {
             let before = self.now.state;
             self.way.get_or_insert_default().glimpse(before);
@@ -176,13 +178,13 @@ impl Life {
     }
 
     /// The end of a life that two passes have missed.
-    pub(crate) fn death(&self, ends: Ends, look: &Look) -> Transition {
+    pub(crate) fn death(&self, ends: AddressPair, look: &PollWindow) -> Transition {
         let way = match self.state.unwrap_or(self.now.state) {
             State::Closed => Between::default(),
             from => self.between(from, State::Closed),
         };
         Transition {
-            event: Event::Closed,
+            event: EventKind::Closed,
             // A look-up gets ahead of events: what it saw later than this end was a successor's.
             after: Some(self.pass_start.min(look.end)),
             via: way.certain,
@@ -218,7 +220,7 @@ impl Life {
     }
 
     /// Takes in a step that the kernel told.
-    pub(crate) fn step(&mut self, change: &Change) {
+    pub(crate) fn step(&mut self, change: &StateChange) {
         match self.state {
             Some(state) if state != change.from => {
                 self.way.get_or_insert_default().glimpse(change.from);
@@ -230,9 +232,9 @@ impl Life {
         }
         let opener = &mut self.roles.opener;
         match (change.from, change.to) {
-            (_, State::SynSent) => *opener = Some(End::Local),
-            (State::SynSent, State::SynRecv) => *opener = Some(End::Both),
-            _ if change.passive => *opener = Some(End::Remote),
+            (_, State::SynSent) => *opener = Some(Side::Local),
+            (State::SynSent, State::SynRecv) => *opener = Some(Side::Both),
+            _ if change.passive => *opener = Some(Side::Remote),
             _ => {}
         }
         (self.moved, self.known_at, self.cut) = (change.time.boot, change.time.boot, change.cut);
@@ -245,7 +247,7 @@ impl Life {
 
     /// Takes in a row that was read before the kernel's last event may have been: it tells who the
     /// socket is, not where it stands.
-    pub(crate) fn show_stale(&mut self, row: &Observation, index: usize, pass: u64, at: &Look) {
+    pub(crate) fn show_stale(&mut self, row: &SocketRow, index: usize, pass: u64, at: &PollWindow) {
         if self.born.boot >= at.start.boot && self.cookie_says(row).is_none() {
             // It may be that of another socket which had these ends before.
             (self.pass, self.misses) = (pass, 0);
@@ -265,28 +267,28 @@ impl Life {
     }
 
     /// What is to be told now; nothing while the end of another life is awaited.
-    pub(crate) fn tell_or_withhold(&mut self, told: Transition) -> Option<Conclusion> {
+    pub(crate) fn tell_or_withhold(&mut self, told: Transition) -> Option<TrackerEvent> {
         match &mut self.waits {
             Some(waits) => {
                 waits.withheld.push(told);
                 None
             }
-            None => Some(Conclusion::Transition(Box::new(told))),
+            None => Some(TrackerEvent::Transition(Box::new(told))),
         }
     }
 
     /// What waited, in order.
-    pub(crate) fn stop_waiting(&mut self) -> impl Iterator<Item = Conclusion> + use<> {
+    pub(crate) fn stop_waiting(&mut self) -> impl Iterator<Item = TrackerEvent> + use<> {
         let withheld = self.waits.take().map(|waits| waits.withheld).unwrap_or_default();
-        withheld.into_iter().map(Box::new).map(Conclusion::Transition)
+        withheld.into_iter().map(Box::new).map(TrackerEvent::Transition)
     }
 
     /// What every record of a life says, whatever happened.
-    pub(crate) fn transition(&self, ends: Ends, look: &Look) -> Transition {
+    pub(crate) fn transition(&self, ends: AddressPair, look: &PollWindow) -> Transition {
         let since = self.state.map(|_| self.since);
         let held = since.map(|since| look.end.since(since));
         Transition {
-            event: Event::Changed,
+            event: EventKind::Changed,
             life: self.id,
             netns: look.netns,
             ends,
@@ -312,8 +314,8 @@ impl Life {
     }
 
     /// This life between two readings; `None` until its birth is told.
-    pub(crate) fn standing(&self, ends: Ends, netns: Option<u64>) -> Option<Standing> {
-        Some(Standing {
+    pub(crate) fn standing(&self, ends: AddressPair, netns: Option<u64>) -> Option<SocketStatus> {
+        Some(SocketStatus {
             life: self.id,
             netns,
             ends,

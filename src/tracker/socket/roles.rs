@@ -1,9 +1,9 @@
 //! Who opened and who closed a connection, and how it ended, as far as it is proven.
 
 use super::{Life, unaccepted};
-use crate::model::event::{End, Verdict};
-use crate::model::reading::Cut;
-use crate::model::socket_row::Observation;
+use crate::model::event::{Side, Verdict};
+use crate::model::reading::AbortReason;
+use crate::model::socket_row::SocketRow;
 use crate::tcp::path::Proof;
 use crate::tcp::state::State;
 
@@ -32,7 +32,7 @@ impl Life {
     /// What is proven of this life beyond its state.
     pub(crate) fn proof(&self) -> Proof {
         Proof {
-            passive: self.roles.opener == Some(End::Remote),
+            passive: self.roles.opener == Some(Side::Remote),
             active: self.peer.passive,
             request: self.request && self.state == Some(State::SynRecv),
             sent_fin: self.peer.had_fin,
@@ -43,14 +43,14 @@ impl Life {
 
     /// Draws what the other end's row proves of this one (RFC 9293, section 3.6): it was shown
     /// in this pass, in `state`, made by a listener or not.
-    pub(crate) fn note_peer(&mut self, state: State, opener: Option<End>) {
+    pub(crate) fn note_peer(&mut self, state: State, opener: Option<Side>) {
         let peer = &mut self.peer;
         match opener {
-            Some(End::Remote) if self.roles.opener.is_none() => {
+            Some(Side::Remote) if self.roles.opener.is_none() => {
                 peer.passive = true;
-                self.roles.opener = Some(End::Local);
+                self.roles.opener = Some(Side::Local);
             }
-            Some(End::Both) => self.roles.opener = Some(End::Both),
+            Some(Side::Both) => self.roles.opener = Some(Side::Both),
             _ => {}
         }
         peer.closed_second |= matches!(state, State::CloseWait | State::LastAck);
@@ -59,13 +59,13 @@ impl Life {
         peer.had_fin |= peer.closed_second || both_fins;
         self.roles.both_fins |= both_fins;
         if (peer.closed_second || peer.crossed) && self.roles.closer.is_none() {
-            self.roles.closer = Some(End::Local);
+            self.roles.closer = Some(Side::Local);
         }
     }
 
     /// A row that cannot be, were the socket with the mirrored ends the other end: a transparent
     /// proxy has such pairs, that are no connection.
-    pub(super) fn unmask_peer(&mut self, row: &Observation) {
+    pub(super) fn unmask_peer(&mut self, row: &SocketRow) {
         if self.peer.had_fin && before_fin(row.state) {
             self.disprove_peer();
             (self.roles.closer, self.roles.both_fins) = (None, false);
@@ -85,10 +85,10 @@ impl Life {
         let roles = &mut self.roles;
         match state {
             State::FinWait1 | State::FinWait2 | State::TimeWait if roles.closer.is_none() => {
-                roles.closer = Some(End::Local);
+                roles.closer = Some(Side::Local);
             }
-            State::CloseWait | State::LastAck => roles.closer = Some(End::Remote),
-            State::Closing => roles.closer = Some(End::Both),
+            State::CloseWait | State::LastAck => roles.closer = Some(Side::Remote),
+            State::Closing => roles.closer = Some(Side::Both),
             _ => {}
         }
         roles.both_fins |= matches!(state, State::TimeWait | State::Closing | State::LastAck);
@@ -100,24 +100,24 @@ impl Life {
             return None;
         }
         Some(match (self.roles.both_fins, self.roles.closer) {
-            _ if self.cut == Some(Cut::Reset) => Verdict::Reset,
-            _ if self.cut == Some(Cut::Refused) => Verdict::Refused,
-            _ if self.cut == Some(Cut::TimedOut) => Verdict::TimedOut,
-            (true, Some(End::Local)) => Verdict::LocalClose,
-            (true, Some(End::Both)) => Verdict::SimultaneousClose,
-            (true, Some(End::Remote)) => Verdict::RemoteClose,
+            _ if self.cut == Some(AbortReason::Reset) => Verdict::Reset,
+            _ if self.cut == Some(AbortReason::Refused) => Verdict::Refused,
+            _ if self.cut == Some(AbortReason::TimedOut) => Verdict::TimedOut,
+            (true, Some(Side::Local)) => Verdict::LocalClose,
+            (true, Some(Side::Both)) => Verdict::SimultaneousClose,
+            (true, Some(Side::Remote)) => Verdict::RemoteClose,
             _ => Verdict::Unknown,
         })
     }
 
-    pub(super) fn note_opener(&mut self, row: &Observation) {
+    pub(super) fn note_opener(&mut self, row: &SocketRow) {
         let opener = &mut self.roles.opener;
         if row.state == State::SynSent {
-            *opener = Some(End::Local);
+            *opener = Some(Side::Local);
         } else if self.now.state == State::SynSent && row.state == State::SynRecv {
-            *opener = Some(End::Both);
+            *opener = Some(Side::Both);
         } else if opener.is_none() && row.inode == 0 && unaccepted(row.state) {
-            *opener = Some(End::Remote);
+            *opener = Some(Side::Remote);
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Story {
     transition: Transition,
     owner: Attribution,
     wanted: Vec<State>,
-    news: Vec<News>,
+    news: Vec<MonitorEvent>,
     /// It came to match after all of that.
     untold: bool,
 }
@@ -33,10 +33,10 @@ impl Story {
     pub(crate) fn new(number: u64, owner: (i32, &str), local: &str, remote: &str) -> Self {
         let (local, remote) = (end(local), end(remote));
         let transition = Transition {
-            event: Event::Opened,
-            life: LifeId { run: 1, number },
+            event: EventKind::Opened,
+            life: SocketId { run: 1, number },
             netns: None,
-            ends: Ends { family: Family::Ipv4, local, remote },
+            ends: AddressPair { family: Family::Ipv4, local, remote },
             time: stamp(0.0),
             after: None,
             from: None,
@@ -69,7 +69,7 @@ impl Story {
         Self { transition, owner, wanted: Vec::new(), news: Vec::new(), untold: false }
     }
 
-    pub(crate) fn roles(mut self, opener: Option<End>, closer: Option<End>) -> Self {
+    pub(crate) fn roles(mut self, opener: Option<Side>, closer: Option<Side>) -> Self {
         self.transition.roles = Roles { opener, closer, both_fins: false };
         self
     }
@@ -90,10 +90,10 @@ impl Story {
     pub(crate) fn at(mut self, second: f64, via: &[State], maybe: &[State], to: State) -> Self {
         let before = &self.transition;
         let event = match before.from {
-            _ if to == Closed => Event::Closed,
-            None if second < 0.05 => Event::Present,
-            None => Event::Opened,
-            Some(_) => Event::Changed,
+            _ if to == Closed => EventKind::Closed,
+            None if second < 0.05 => EventKind::Present,
+            None => EventKind::Opened,
+            Some(_) => EventKind::Changed,
         };
         let transition = Transition {
             event,
@@ -104,8 +104,8 @@ impl Story {
             ..before.clone()
         };
         let passes = self.wanted.is_empty() || self.wanted.contains(&to);
-        let told = Told { transition, owner: self.owner.clone(), passes };
-        self.news.push(News::Told(Box::new(told)));
+        let told = SocketEvent { transition, owner: self.owner.clone(), passes };
+        self.news.push(MonitorEvent::SocketEvent(Box::new(told)));
         (self.transition.from, self.transition.since) = (Some(to), Some(stamp(second)));
         self
     }
@@ -121,12 +121,14 @@ impl Story {
         if !self.untold {
             lives.take(&self.news, HashSet::new);
         }
-        let Some(News::Told(last)) = self.news.last() else { panic!("nothing was told") };
-        if last.transition.event == Event::Closed {
+        let Some(MonitorEvent::SocketEvent(last)) = self.news.last() else {
+            panic!("nothing was told")
+        };
+        if last.transition.event == EventKind::Closed {
             return lives.ended(last);
         }
         let Transition { life, netns, ends, to, time, inode, .. } = last.transition;
-        let now = Standing {
+        let now = SocketStatus {
             missed: false,
             life,
             netns,
@@ -153,7 +155,7 @@ impl Story {
 /// A client that closed first, and a server that took its time.
 pub(crate) fn client() -> Story {
     Story::new(2, (812, "client"), "127.0.0.1:40122", "127.0.0.1:9527")
-        .roles(Some(End::Local), Some(End::Local))
+        .roles(Some(Side::Local), Some(Side::Local))
         .at(1.0, &[], &[], SynSent)
         .at(1.1, &[], &[SynRecv], Established)
         .at(5.1, &[FinWait1], &[], FinWait2)
@@ -163,7 +165,7 @@ pub(crate) fn client() -> Story {
 
 pub(crate) fn server() -> Story {
     Story::new(3, (700, "server"), "127.0.0.1:9527", "127.0.0.1:40122")
-        .roles(Some(End::Remote), Some(End::Remote))
+        .roles(Some(Side::Remote), Some(Side::Remote))
         .at(1.1, &[], &[SynRecv], Established)
         .at(5.1, &[], &[], CloseWait)
 }
@@ -202,8 +204,8 @@ fn a_life_that_one_reading_changed_and_ended_is_told_once() {
     let mut lives = Lives::default();
     lives.take(&story.news, HashSet::new);
     let told = story.news.iter().filter_map(|news| match news {
-        News::Told(told) => lives.ended(told),
-        News::Lost(_) => None,
+        MonitorEvent::SocketEvent(told) => lives.ended(told),
+        MonitorEvent::Lost(_) => None,
     });
     let ended: Vec<_> = told.map(|life| life.ended).collect();
     assert_eq!(ended, [Some(stamp(70.2))]);
@@ -259,11 +261,11 @@ fn a_life_without_end_in_states_without_a_name_stays_small() {
 #[test]
 fn lives_that_were_lost_sight_of_are_forgotten_with_the_next_reading() {
     let mut lives = Lives::default();
-    let followed = || HashSet::from([LifeId { run: 1, number: 3 }]);
+    let followed = || HashSet::from([SocketId { run: 1, number: 3 }]);
     assert_eq!(lives.take(&[client().news, server().news].concat(), followed), 0);
     assert_eq!(lives.take(&[], followed), 0, "nothing gives reason to ask");
     let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
-    assert_eq!(lives.take(&[News::Lost(lost)], followed), 0);
+    assert_eq!(lives.take(&[MonitorEvent::Lost(lost)], followed), 0);
     assert_eq!(lives.take(&[], followed), 1);
     assert_eq!(lives.open.len(), 1);
 }
@@ -301,7 +303,7 @@ fn who_stood_as_found_can_be_lost_sight_of() {
     let mut lives = Lives::default();
     lives.take(&found.at(0.0, &[], &[], Established).news, HashSet::new);
     let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
-    lives.take(&[News::Lost(lost)], HashSet::new);
+    lives.take(&[MonitorEvent::Lost(lost)], HashSet::new);
     assert_eq!(lives.take(&[], HashSet::new), 1);
 }
 
@@ -309,7 +311,7 @@ fn who_stood_as_found_can_be_lost_sight_of() {
 fn the_listener_speaks_for_whom_nobody_was_found_to_have_accepted() {
     let mut child = server();
     for (news, source) in child.news.iter_mut().zip([OwnerSource::Listener, OwnerSource::Unknown]) {
-        let News::Told(told) = news else { continue };
+        let MonitorEvent::SocketEvent(told) = news else { continue };
         told.owner.source = source;
         if source == OwnerSource::Unknown {
             told.owner.main = None;

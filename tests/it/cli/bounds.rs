@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tcplapse::model::process::{Holder, Process};
-use tcplapse::model::reading::{Origin, Owners, Reading, Snapshot};
-use tcplapse::model::socket::{Endpoint, Ends, Family};
-use tcplapse::model::socket_row::{Observation, Timer};
+use tcplapse::model::reading::{Origin, OwnerUpdate, Reading, Snapshot};
+use tcplapse::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::recording::{Encoder, Header};
 use tcplapse::tcp::state::State;
@@ -33,8 +33,8 @@ fn readings(pass: u64) -> [Reading; 2] {
         let host = u32::try_from(number / 50_000).expect("it is small");
         let port = u16::try_from(10_000 + number % 50_000).expect("it is small");
         let remote = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + host));
-        Observation {
-            ends: Ends {
+        SocketRow {
+            ends: AddressPair {
                 family: Family::Ipv4,
                 local: Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 80 },
                 remote: Endpoint { addr: remote, port },
@@ -58,16 +58,16 @@ fn readings(pass: u64) -> [Reading; 2] {
     let process = Process { start: pass + 1, comm: b"short".to_vec(), ..Process::unknown(pid) };
     let held = |inode| (inode, vec![Holder { pid, start: pass + 1, task: pid, fd: 3 }]);
     let old = numbers.clone().filter_map(|inode| Some((inode.checked_sub(AT_A_TIME)?, Vec::new())));
-    let owners = Owners {
+    let owners = OwnerUpdate {
         time: at(1000),
         all: true,
         processes: vec![process],
         holders: numbers.clone().map(held).chain(old).collect(),
-        ..Owners::default()
+        ..OwnerUpdate::default()
     };
     let (start, end, rows) = (at(0), at(1000), rows.collect());
     let snapshot = Snapshot { start, end, netns: Some(1), rows, bad_rows: 0 };
-    [Reading::Owners(owners), Reading::Snapshot(snapshot)]
+    [Reading::OwnerUpdate(owners), Reading::Snapshot(snapshot)]
 }
 
 /// The recording of a run, written as far as it is read.

@@ -2,14 +2,14 @@
 
 use super::readings::Time;
 use std::collections::HashMap;
-use tcplapse::model::event::{Event, LifeId, Standing, Transition};
+use tcplapse::model::event::{EventKind, SocketId, SocketStatus, Transition};
 use tcplapse::tcp::path::{Proof, between};
 use tcplapse::tcp::state::State;
 
 /// The records so far.
 pub(super) struct Ledger {
     time: Time,
-    lives: HashMap<LifeId, Entry>,
+    lives: HashMap<SocketId, Entry>,
     /// Something happened that can have cost lives without an end.
     pub(super) doubtful: bool,
 }
@@ -37,7 +37,7 @@ impl Ledger {
             assert!(told.after.is_none_or(|after| after <= told.time), "{told:?}");
             assert!(told.held.is_none_or(|held| held <= told.lived), "{told:?}");
         }
-        let entry = Entry { state: told.to, over: told.event == Event::Closed };
+        let entry = Entry { state: told.to, over: told.event == EventKind::Closed };
         self.lives.insert(told.life, entry);
     }
 
@@ -45,17 +45,17 @@ impl Ledger {
     fn follows(&self, told: &Transition) {
         let before = self.lives.get(&told.life);
         assert!(before.is_none_or(|before| !before.over), "it is over: {told:?}");
-        let first = matches!(told.event, Event::Present | Event::Opened);
+        let first = matches!(told.event, EventKind::Present | EventKind::Opened);
         assert_eq!(first, before.is_none(), "{told:?}");
         assert_eq!(told.from, before.map(|before| before.state), "{told:?}");
-        assert!(told.event != Event::Changed || told.from != Some(told.to), "{told:?}");
+        assert!(told.event != EventKind::Changed || told.from != Some(told.to), "{told:?}");
     }
 
     /// What stands between two readings is what was told and is not over.
     ///
     /// # Panics
     /// Where it is not.
-    pub(super) fn agree(&self, standings: impl Iterator<Item = Standing>) {
+    pub(super) fn agree(&self, standings: impl Iterator<Item = SocketStatus>) {
         for now in standings {
             if let Some(entry) = self.lives.get(&now.life) {
                 assert!(!entry.over, "it is over: {now:?}");
@@ -65,7 +65,7 @@ impl Ledger {
     }
 
     /// The lives whose end was not told.
-    pub(super) fn unended(&self) -> Vec<LifeId> {
+    pub(super) fn unended(&self) -> Vec<SocketId> {
         let open = self.lives.iter().filter(|(_, entry)| !entry.over);
         open.map(|(life, _)| *life).collect()
     }
@@ -78,13 +78,13 @@ fn is_a_way(told: &Transition) {
         assert!(!passed[..place].contains(state), "{state:?} twice in {told:?}");
         assert!(*state != State::Closed, "{told:?}");
     }
-    assert!(told.event != Event::Present || passed.is_empty(), "{told:?}");
+    assert!(told.event != EventKind::Present || passed.is_empty(), "{told:?}");
     let from = told.from.unwrap_or(State::Closed);
     let stations: Vec<State> =
         [from].into_iter().chain(told.via.clone()).chain([told.to]).collect();
     // Where a state has no name, nobody knows its edges.
     let named = !stations.iter().any(|state| matches!(state, State::Unknown(_)));
-    if told.event != Event::Present && from != told.to && named {
+    if told.event != EventKind::Present && from != told.to && named {
         for pair in stations.windows(2) {
             let legal = pair[0] == pair[1] || between(pair[0], pair[1], Proof::default()).is_some();
             assert!(legal, "no way from {:?} to {:?}: {told:?}", pair[0], pair[1]);
@@ -94,10 +94,10 @@ fn is_a_way(told: &Transition) {
 
 /// What every record has, and only some.
 fn has_its_ends(told: &Transition) {
-    let closed = told.event == Event::Closed;
+    let closed = told.event == EventKind::Closed;
     assert!(!closed || told.to == State::Closed, "{told:?}");
     assert!(closed || told.verdict.is_none(), "{told:?}");
     assert_eq!(told.from.is_some(), told.held.is_some(), "{told:?}");
-    assert_eq!(told.event == Event::Present, told.after.is_none(), "{told:?}");
+    assert_eq!(told.event == EventKind::Present, told.after.is_none(), "{told:?}");
     assert!(!told.held_at_least || told.lived_at_least, "{told:?}");
 }

@@ -9,10 +9,11 @@ use std::fmt;
 use std::net::IpAddr;
 use tcplapse::model::process::{Caller, Holder, Process};
 use tcplapse::model::reading::{
-    Answer, Answers, Change, Cut, Deaths, Lost, LostReason, Owners, Question, Reading, Snapshot,
+    AbortReason, DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, LostReason,
+    OwnerUpdate, Reading, Snapshot, StateChange,
 };
-use tcplapse::model::socket::{Endpoint, Ends, Family};
-use tcplapse::model::socket_row::{Observation, Timer};
+use tcplapse::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::edge::EDGES;
 use tcplapse::tcp::state::State;
@@ -24,7 +25,7 @@ const PASS: u64 = 1000;
 /// The only process that holds sockets.
 pub(super) const HOLDER: i32 = 7;
 
-/// One thing that a source tells; `Answers` are to whatever is asked then.
+/// One thing that a source tells; `Lookups` are to whatever is asked then.
 #[derive(Clone)]
 pub(super) struct Move {
     /// How much later than the one before by either clock, in microseconds.
@@ -34,14 +35,14 @@ pub(super) struct Move {
 
 #[derive(Debug, Clone)]
 enum What {
-    Pass(Vec<Observation>, bool),
+    Pass(Vec<SocketRow>, bool),
     /// What each question is answered; `None` for no answer that could be trusted.
-    Answers(Vec<Option<Answer>>),
-    Deaths(Vec<(Option<Ends>, u64)>, bool),
-    Change(Change),
+    Lookups(Vec<Option<LookupResult>>),
+    DestroyEvents(Vec<(Option<AddressPair>, u64)>, bool),
+    StateChange(StateChange),
     Lost(LostReason),
     /// By inode, whether the one process there is holds it.
-    Owners(Vec<(u64, bool)>),
+    OwnerUpdate(Vec<(u64, bool)>),
 }
 
 /// One line, so that a failing history can be read.
@@ -75,7 +76,7 @@ impl Script {
     }
 
     /// The next reading, given what is asked; `None` when the script is over.
-    pub(super) fn next(&mut self, questions: &[Question]) -> Option<Reading> {
+    pub(super) fn next(&mut self, questions: &[LookupRequest]) -> Option<Reading> {
         let Move { later: (wall, boot), what } = self.moves.next()?;
         self.now.wall = self.now.wall.saturating_add(wall);
         self.now.boot = self.now.boot.saturating_add_signed(boot);
@@ -86,25 +87,27 @@ impl Script {
                 let bad_rows = if whole { 0 } else { self.bad_rows };
                 Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows, bad_rows })
             }
-            What::Answers(answers) => {
+            What::Lookups(answers) => {
                 let given = questions.iter().zip(answers);
                 let answers = given.filter_map(|(question, answer)| {
                     let answer = match answer? {
-                        Answer::Gone => Answer::Gone,
+                        LookupResult::Gone => LookupResult::Gone,
                         // It is found by its ends.
-                        Answer::There(row) => {
-                            Answer::There(Observation { ends: question.ends, ..row })
+                        LookupResult::There(row) => {
+                            LookupResult::There(SocketRow { ends: question.ends, ..row })
                         }
                     };
                     Some((*question, answer))
                 });
                 let answers = answers.collect();
-                Reading::Answers(Answers { start, end, netns: Some(1), answers })
+                Reading::Lookups(Lookups { start, end, netns: Some(1), answers })
             }
-            What::Deaths(dead, overrun) => Reading::Deaths(Deaths { time: end, dead, overrun }),
-            What::Change(change) => Reading::Change(Change { time: end, ..change }),
+            What::DestroyEvents(dead, overrun) => {
+                Reading::DestroyEvents(DestroyEvents { time: end, dead, overrun })
+            }
+            What::StateChange(change) => Reading::StateChange(StateChange { time: end, ..change }),
             What::Lost(reason) => Reading::Lost(Lost { time: end, reason, count: None }),
-            What::Owners(held) => Reading::Owners(owners(end, &held)),
+            What::OwnerUpdate(held) => Reading::OwnerUpdate(owners(end, &held)),
         })
     }
 
@@ -139,32 +142,32 @@ fn later(time: Time) -> BoxedStrategy<(i64, i64)> {
 fn what() -> impl Strategy<Value = What> {
     let dead = vec((option::of(ends()), 1..4_u64), 0..3);
     let reasons = select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring]);
-    let answer = prop_oneof![Just(None), Just(Some(Answer::Gone)), found().prop_map(Some)];
+    let answer = prop_oneof![Just(None), Just(Some(LookupResult::Gone)), found().prop_map(Some)];
     prop_oneof![
         8 => pass(),
-        4 => vec(answer, 8).prop_map(What::Answers),
-        1 => (dead, prop::bool::weighted(0.1)).prop_map(|(dead, lost)| What::Deaths(dead, lost)),
+        4 => vec(answer, 8).prop_map(What::Lookups),
+        1 => (dead, prop::bool::weighted(0.1)).prop_map(|(dead, lost)| What::DestroyEvents(dead, lost)),
         4 => change(),
         1 => reasons.prop_map(What::Lost),
-        2 => vec((1..4_u64, any::<bool>()), 0..4).prop_map(What::Owners),
+        2 => vec((1..4_u64, any::<bool>()), 0..4).prop_map(What::OwnerUpdate),
     ]
 }
 
-fn owners(time: Stamp, held: &[(u64, bool)]) -> Owners {
+fn owners(time: Stamp, held: &[(u64, bool)]) -> OwnerUpdate {
     let holder = Holder { pid: HOLDER, start: 1, task: HOLDER, fd: 3 };
     let holders = |held: bool| if held { vec![holder] } else { Vec::new() };
     let comm = b"holder".to_vec();
     let process = Process { start: 1, comm, uid: Some(0), ..Process::unknown(HOLDER) };
-    Owners {
+    OwnerUpdate {
         time,
         processes: vec![process],
         holders: held.iter().map(|(inode, held)| (*inode, holders(*held))).collect(),
-        ..Owners::default()
+        ..OwnerUpdate::default()
     }
 }
 
-fn found() -> impl Strategy<Value = Answer> {
-    row().prop_map(Answer::There)
+fn found() -> impl Strategy<Value = LookupResult> {
+    row().prop_map(LookupResult::There)
 }
 
 fn pass() -> impl Strategy<Value = What> {
@@ -172,11 +175,11 @@ fn pass() -> impl Strategy<Value = What> {
 }
 
 /// Both ends of a connection, by two families; another; the listener that can have made them.
-fn ends() -> impl Strategy<Value = Ends> {
+fn ends() -> impl Strategy<Value = AddressPair> {
     let end = |addr: [u8; 4], port| Endpoint { addr: IpAddr::from(addr), port };
     let (here, there) = (end([127, 0, 0, 1], 80), end([127, 0, 0, 1], 4000));
     let nobody = end([0; 4], 0);
-    let of = |family, local, remote| Ends { family, local, remote };
+    let of = |family, local, remote| AddressPair { family, local, remote };
     select(vec![
         of(Family::Ipv4, here, there),
         of(Family::Ipv4, there, here),
@@ -193,7 +196,7 @@ fn state() -> impl Strategy<Value = State> {
 }
 
 /// A row, mostly one that a kernel might show.
-fn row() -> impl Strategy<Value = Observation> {
+fn row() -> impl Strategy<Value = SocketRow> {
     let who = (0..4_u64, prop_oneof![3 => Just(0), 1 => 1..4_u64], any::<bool>());
     let timer = select(vec![Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait]);
     let left = prop_oneof![select(vec![0, 100, 5000, 6000, 6100]), any::<u64>()];
@@ -202,7 +205,7 @@ fn row() -> impl Strategy<Value = Observation> {
             let may_be_mini = matches!(state, State::SynRecv | State::FinWait2);
             let mini = if odd { mini } else { state == State::TimeWait || may_be_mini && mini };
             let closed = mini && state != State::SynRecv;
-            Observation {
+            SocketRow {
                 ends,
                 state,
                 inode: if mini && !odd { 0 } else { inode },
@@ -224,7 +227,8 @@ fn row() -> impl Strategy<Value = Observation> {
 /// A step that the kernel makes.
 fn change() -> impl Strategy<Value = What> {
     let caller = option::of((1..4_i32).prop_map(|pid| Caller { pid, comm: None }));
-    let cut = option::of(select(vec![Cut::Reset, Cut::Refused, Cut::TimedOut]));
+    let cut =
+        option::of(select(vec![AbortReason::Reset, AbortReason::Refused, AbortReason::TimedOut]));
     let edge = select(EDGES.to_vec()).prop_map(|edge| (edge.from, edge.to));
     let step = (edge, any::<bool>(), caller, cut);
     (0..4_u64, ends(), step)
@@ -232,7 +236,7 @@ fn change() -> impl Strategy<Value = What> {
             let (time, netns) = (Stamp::default(), Some(1));
             // Only a listener's child is born so.
             let passive = passive && to == State::SynRecv;
-            Change { time, netns, socket, ends, from, to, passive, caller, cut }
+            StateChange { time, netns, socket, ends, from, to, passive, caller, cut }
         })
-        .prop_map(What::Change)
+        .prop_map(What::StateChange)
 }

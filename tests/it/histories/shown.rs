@@ -7,11 +7,11 @@ use serde::Serialize;
 use std::cell::RefCell;
 use tcplapse::error::Result;
 use tcplapse::filter::{Filter, ProcessFilter};
-use tcplapse::model::event::{Event, News, Told};
-use tcplapse::model::reading::{Origin, Question, Reading};
+use tcplapse::model::event::{EventKind, MonitorEvent, SocketEvent};
+use tcplapse::model::reading::{LookupRequest, Origin, Reading};
 use tcplapse::monitor::Monitor;
-use tcplapse::owner::recorded::Register;
-use tcplapse::signals::Stop;
+use tcplapse::owner::recorded::RecordedOwners;
+use tcplapse::signals::Signals;
 use tcplapse::source::Source;
 use tcplapse::view::diagram::Diagram;
 use tcplapse::view::event::EventRecord;
@@ -22,15 +22,15 @@ use tcplapse::view::socket::SocketRecord;
 /// A history as a source: what the monitor asks is answered by its next reading.
 struct Played {
     script: Script,
-    asked: RefCell<Vec<Question>>,
+    asked: RefCell<Vec<LookupRequest>>,
 }
 
 impl Source for Played {
-    fn next(&mut self, _: &Stop) -> Result<Option<Reading>> {
+    fn next(&mut self, _: &Signals) -> Result<Option<Reading>> {
         Ok(self.script.next(&self.asked.take()))
     }
 
-    fn confirm(&mut self, questions: &[Question]) -> Result<Option<Reading>> {
+    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         self.asked.replace(questions.to_vec());
         Ok(None)
     }
@@ -62,8 +62,8 @@ pub(super) fn show(moves: Vec<Move>, of_a_process: bool) {
     let process = ProcessFilter { pids, ..ProcessFilter::default() };
     let filter = Filter { process, ..Filter::default() };
     let source = Played { script: Script::new(moves), asked: RefCell::default() };
-    let mut monitor = Monitor::new(Box::new(source), Box::new(Register::default()), &filter);
-    let stop = Stop::of_command(&[]).expect("signals can be caught");
+    let mut monitor = Monitor::new(Box::new(source), Box::new(RecordedOwners::default()), &filter);
+    let stop = Signals::of_command(&[]).expect("signals can be caught");
     let mut views = Views {
         ledger: (!of_a_process).then(|| Ledger::new(Time::Anyhow)),
         lives: Lives::default(),
@@ -76,10 +76,10 @@ pub(super) fn show(moves: Vec<Move>, of_a_process: bool) {
 }
 
 impl Views {
-    fn take(&mut self, news: &[News], monitor: &mut Monitor<'_>) {
+    fn take(&mut self, news: &[MonitorEvent], monitor: &mut Monitor<'_>) {
         self.lives.take(news, || monitor.followed());
         for news in news {
-            if let News::Told(told) = news {
+            if let MonitorEvent::SocketEvent(told) = news {
                 self.tell(told);
             }
         }
@@ -96,7 +96,7 @@ impl Views {
         }
     }
 
-    fn tell(&mut self, told: &Told) {
+    fn tell(&mut self, told: &SocketEvent) {
         if let Some(ledger) = &mut self.ledger {
             ledger.enter(&told.transition);
         }
@@ -104,9 +104,9 @@ impl Views {
         let ends = told.transition.ends;
         let ended = self.lives.ended(told);
         match told.transition.event {
-            Event::Present | Event::Opened => self.conversations.begin(ends),
-            Event::Changed => {}
-            Event::Closed => {
+            EventKind::Present | EventKind::Opened => self.conversations.begin(ends),
+            EventKind::Changed => {}
+            EventKind::Closed => {
                 assert!(ended.is_some(), "its life is not told: {told:?}");
                 Life::parse(&json(&ended));
                 self.conversations.end(ends, ended);

@@ -6,9 +6,9 @@ use crate::old_support::wait::until;
 use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
 use std::net::{SocketAddr, SocketAddrV4};
-use tcplapse::model::reading::{Answer, Question};
-use tcplapse::model::socket::{Endpoint, Ends, Family};
-use tcplapse::model::socket_row::Observation;
+use tcplapse::model::reading::{LookupRequest, LookupResult};
+use tcplapse::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::model::socket_row::SocketRow;
 use tcplapse::source::netlink::client::{DeathWatch, SockDiag};
 use tcplapse::source::netlink::wire::{States, Which};
 use tcplapse::tcp::state::State;
@@ -17,7 +17,7 @@ fn client() -> SockDiag {
     SockDiag::open().expect("sock_diag answers anybody")
 }
 
-fn dump(client: &mut SockDiag, family: Family) -> Vec<Observation> {
+fn dump(client: &mut SockDiag, family: Family) -> Vec<SocketRow> {
     let mut rows = Vec::new();
     let dump = client.dump(family, Which::In(States::ALL), &mut rows).expect("a dump");
     assert_eq!(dump.bad_rows, 0);
@@ -29,19 +29,19 @@ fn endpoint(addr: SocketAddr) -> Endpoint {
 }
 
 /// The ends of a connected socket, as it says itself.
-fn ends(socket: &Socket) -> Ends {
+fn ends(socket: &Socket) -> AddressPair {
     let local = endpoint(end(&socket.local_addr()).into());
     let remote = endpoint(end(&socket.peer_addr()).into());
-    Ends { family: Family::Ipv4, local, remote }
+    AddressPair { family: Family::Ipv4, local, remote }
 }
 
 /// What a reader of `/proc` would ask: neither cookie nor interface.
-fn as_proc_asks(row: &Observation) -> Question {
-    Question { ends: row.ends, inode: row.inode, cookie: 0, ifindex: 0 }
+fn as_proc_asks(row: &SocketRow) -> LookupRequest {
+    LookupRequest { ends: row.ends, inode: row.inode, cookie: 0, ifindex: 0 }
 }
 
-fn as_netlink_asks(row: &Observation) -> Question {
-    Question { ends: row.ends, inode: row.inode, cookie: row.cookie, ifindex: row.ifindex }
+fn as_netlink_asks(row: &SocketRow) -> LookupRequest {
+    LookupRequest { ends: row.ends, inode: row.inode, cookie: row.cookie, ifindex: row.ifindex }
 }
 
 #[test]
@@ -54,20 +54,22 @@ fn a_look_up_tells_the_living_from_the_gone_and_from_a_successor() {
         let rows = dump(&mut client, Family::Ipv4);
         let old = *rows.iter().find(|row| row.ends == here).expect("it is there");
         for question in [as_proc_asks(&old), as_netlink_asks(&old)] {
-            let Some(Answer::There(row)) = client.look_up(&question) else { panic!("it lives") };
+            let Some(LookupResult::There(row)) = client.look_up(&question) else {
+                panic!("it lives")
+            };
             assert_eq!(row, old);
         }
         reset(first);
         drop(accepted);
         for question in [as_proc_asks(&old), as_netlink_asks(&old)] {
-            assert_eq!(client.look_up(&question), Some(Answer::Gone), "not the listener");
+            assert_eq!(client.look_up(&question), Some(LookupResult::Gone), "not the listener");
         }
         let (_second, _accepted) = pair(&server, end_of(here.local));
         let asked = client.look_up(&as_proc_asks(&old));
-        let Some(Answer::There(new)) = asked else { panic!("these ends are used again") };
+        let Some(LookupResult::There(new)) = asked else { panic!("these ends are used again") };
         assert_eq!(new.ends, here);
         assert_ne!((new.inode, new.cookie), (old.inode, old.cookie));
-        assert_eq!(client.look_up(&as_netlink_asks(&old)), Some(Answer::Gone));
+        assert_eq!(client.look_up(&as_netlink_asks(&old)), Some(LookupResult::Gone));
     });
 }
 
@@ -90,13 +92,13 @@ fn each_listener_of_a_group_is_found_and_its_end_is_proven() {
         assert_eq!(limits, [1, 2, 3, 4], "as listen() got them");
         for row in &rows {
             for question in [as_proc_asks(row), as_netlink_asks(row)] {
-                assert_eq!(client.look_up(&question), Some(Answer::There(*row)));
+                assert_eq!(client.look_up(&question), Some(LookupResult::There(*row)));
             }
         }
         let gone = *rows.iter().find(|row| row.backlog_limit == Some(3)).expect("listed above");
         drop(group.remove(2));
         for row in &rows {
-            let answer = if *row == gone { Answer::Gone } else { Answer::There(*row) };
+            let answer = if *row == gone { LookupResult::Gone } else { LookupResult::There(*row) };
             for question in [as_proc_asks(row), as_netlink_asks(row)] {
                 assert_eq!(client.look_up(&question), Some(answer));
             }
@@ -127,14 +129,14 @@ fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
         let rows = dump(&mut client, Family::Ipv4);
         let row = *rows.iter().find(|row| row.ends == here).expect("it is there");
         assert_eq!(row.ifindex, 1, "lo is the first device");
-        assert_eq!(client.look_up(&as_netlink_asks(&row)), Some(Answer::There(row)));
+        assert_eq!(client.look_up(&as_netlink_asks(&row)), Some(LookupResult::There(row)));
         let unknown = as_proc_asks(&row);
         let other = ends(&server.accept().expect("it is connected").0);
-        let gone = Question {
-            ends: Ends { local: Endpoint { port: 1, ..other.local }, ..other },
+        let gone = LookupRequest {
+            ends: AddressPair { local: Endpoint { port: 1, ..other.local }, ..other },
             ..unknown
         };
-        assert_eq!(client.confirm(&[unknown, gone]), [(gone, Answer::Gone)]);
+        assert_eq!(client.confirm(&[unknown, gone]), [(gone, LookupResult::Gone)]);
         drop(client_end);
     });
 }
@@ -241,7 +243,7 @@ fn no_living_socket_is_denied_while_thousands_come_and_go() {
                 for row in &rows {
                     let questions = [as_proc_asks(row), as_netlink_asks(row)];
                     for (_, answer) in client.confirm(&questions) {
-                        let Answer::There(found) = answer else { panic!("denied: {row:?}") };
+                        let LookupResult::There(found) = answer else { panic!("denied: {row:?}") };
                         assert_eq!(found.cookie, row.cookie);
                         assert_eq!(found.state, row.state);
                         asked += 1;

@@ -11,10 +11,10 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddrV4};
 use std::sync::Barrier;
 use std::time::Duration;
 use tcplapse::error::Error;
-use tcplapse::model::reading::{Change, Cut, LostReason, Reading};
+use tcplapse::model::reading::{AbortReason, LostReason, Reading, StateChange};
 use tcplapse::model::socket::Endpoint;
 use tcplapse::settings::Pace;
-use tcplapse::signals::Stop;
+use tcplapse::signals::Signals;
 use tcplapse::source::Source;
 use tcplapse::source::trace::record::What as Happened;
 use tcplapse::source::trace::ring::{Follower, Rings};
@@ -52,13 +52,13 @@ fn account(ports: std::ops::RangeInclusive<u16>) -> Option<Account> {
 /// A source and all that it has told.
 struct Told {
     trace: Trace,
-    stop: Stop,
+    stop: Signals,
     readings: Vec<Reading>,
 }
 
 impl Told {
     fn new(trace: Trace) -> Self {
-        let stop = Stop::new(Some(LIMIT)).expect("signals can be caught");
+        let stop = Signals::new(Some(LIMIT)).expect("signals can be caught");
         Self { trace, stop, readings: Vec::new() }
     }
 
@@ -79,15 +79,15 @@ impl Told {
     fn all(&mut self, marker: u16) {
         drop(listener(here(marker), 1).expect("the port is free"));
         self.until("the marker", |reading| {
-            matches!(reading, Reading::Change(change)
+            matches!(reading, Reading::StateChange(change)
                 if change.ends.local.port == marker && change.to == State::Closed)
         });
     }
 
-    fn changes(&self) -> Vec<&Change> {
-        fn change(reading: &Reading) -> Option<&Change> {
+    fn changes(&self) -> Vec<&StateChange> {
+        fn change(reading: &Reading) -> Option<&StateChange> {
             match reading {
-                Reading::Change(change) => Some(change),
+                Reading::StateChange(change) => Some(change),
                 _ => None,
             }
         }
@@ -134,7 +134,7 @@ fn of_kernel(traced: &[Traced], marker: u16) -> Steps {
     steps
 }
 
-fn of_source(changes: &[&Change], marker: u16) -> Steps {
+fn of_source(changes: &[&StateChange], marker: u16) -> Steps {
     let mut steps = Steps::new();
     for change in changes.iter().filter(|change| change.ends.local.port != marker) {
         let ends = (v4(change.ends.local), v4(change.ends.remote));
@@ -199,7 +199,7 @@ fn every_step_that_the_kernel_accounts_for_is_told() {
 }
 
 /// Each step that is a process's own names it, each reset is known as one.
-fn whose_and_why(changes: &[&Change], port: u16) {
+fn whose_and_why(changes: &[&StateChange], port: u16) {
     use State::{CloseWait, Closed, Established, FinWait1, LastAck, Listen, SynSent};
     let pid = i32::try_from(std::process::id()).expect("a pid");
     let comm = std::fs::read("/proc/self/comm").expect("procfs is mounted");
@@ -217,8 +217,8 @@ fn whose_and_why(changes: &[&Change], port: u16) {
             assert_eq!(Some(&named[..]), comm.strip_suffix(b"\n"), "{change:?}");
         }
         let cut = match (change.from, change.to) {
-            (Established, Closed) => Some(Cut::Reset),
-            (SynSent, Closed) => Some(Cut::Refused),
+            (Established, Closed) => Some(AbortReason::Reset),
+            (SynSent, Closed) => Some(AbortReason::Refused),
             _ => None,
         };
         assert_eq!(change.cut, cut, "{change:?}");
@@ -226,7 +226,7 @@ fn whose_and_why(changes: &[&Change], port: u16) {
     }
 }
 
-fn of_listener(change: &Change, pid: i32) -> Option<i32> {
+fn of_listener(change: &StateChange, pid: i32) -> Option<i32> {
     (change.from == State::Listen).then_some(pid)
 }
 

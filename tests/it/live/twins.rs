@@ -10,7 +10,7 @@ use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::process::Command;
-use tcplapse::model::reading::{Answer, Question};
+use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::Family;
 use tcplapse::source::netlink::client::SockDiag;
 use tcplapse::source::netlink::wire::{States, Which};
@@ -81,15 +81,17 @@ fn a_look_up_tells_twins_apart_by_their_links() {
             let [inode, _] = twin.inodes();
             let row = rows.iter().find(|row| row.inode == inode).expect("it is there");
             assert_eq!(row.ifindex, twin.link);
-            Question { ends: row.ends, inode, cookie: row.cookie, ifindex: row.ifindex }
+            LookupRequest { ends: row.ends, inode, cookie: row.cookie, ifindex: row.ifindex }
         };
         let questions = [question(&first), question(&second)];
         assert_eq!(questions[0].ends, questions[1].ends);
-        let as_proc_asks = Question { cookie: 0, ifindex: 0, ..questions[0] };
+        let as_proc_asks = LookupRequest { cookie: 0, ifindex: 0, ..questions[0] };
         assert_eq!(client.look_up(&as_proc_asks), None, "it may be on any link");
         reset(first.client);
-        assert_eq!(client.look_up(&questions[0]), Some(Answer::Gone));
-        let Some(Answer::There(row)) = client.look_up(&questions[1]) else { panic!("it lives") };
+        assert_eq!(client.look_up(&questions[0]), Some(LookupResult::Gone));
+        let Some(LookupResult::There(row)) = client.look_up(&questions[1]) else {
+            panic!("it lives")
+        };
         assert_eq!((row.inode, row.ifindex), (second.inodes()[0], second.link));
     });
 }

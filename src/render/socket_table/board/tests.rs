@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::LifeId;
+use crate::model::event::SocketId;
 use crate::model::process::OwnerSource;
 use crate::model::socket::Family;
 use crate::model::socket_row::Timer;
@@ -16,7 +16,7 @@ fn record(local: &str, state: State, process: &str, held: f64) -> Record {
         v: SCHEMA,
         time: Stamp { wall: 1_793_534_401_104_000, boot: 0 },
         socket: Socket {
-            id: LifeId { run: 1, number: 1 },
+            id: SocketId { run: 1, number: 1 },
             netns: None,
             family: if local.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
             local_addr: local.ip(),

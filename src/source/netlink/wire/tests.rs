@@ -27,7 +27,7 @@ fn read(datagram: &[u8]) -> Vec<(u32, Message<'_>)> {
     Messages::new(datagram).collect()
 }
 
-fn row(hex: &str) -> Observation {
+fn row(hex: &str) -> SocketRow {
     Body(&body(hex)).observation().expect("a socket")
 }
 
@@ -134,7 +134,7 @@ mod golden {
             Body(&body).death()
         };
         let (none, here) = ("00000000", "7f000001");
-        let ends = Ends {
+        let ends = AddressPair {
             family: Family::Ipv4,
             local: end("127.0.0.1", 6000),
             remote: end("127.0.0.1", 41560),
@@ -184,12 +184,12 @@ mod golden {
 
     #[test]
     fn a_request_for_one_socket() {
-        let ends = Ends {
+        let ends = AddressPair {
             family: Family::Ipv6,
             local: end("127.0.0.1", 80),
             remote: end("2001:db8::7", 40000),
         };
-        let question = Question { ends, inode: 5, cookie: 0x2_0000_0001, ifindex: 3 };
+        let question = LookupRequest { ends, inode: 5, cookie: 0x2_0000_0001, ifindex: 3 };
         let mut bytes = Vec::new();
         write_look_up(&mut bytes, 1, &question);
         let expected = body(
@@ -201,7 +201,7 @@ mod golden {
             03000000 01000000 02000000            // device 3, cookie, its lower half first",
         );
         assert_eq!(bytes, expected);
-        write_look_up(&mut bytes, 1, &Question { cookie: 0, ..question });
+        write_look_up(&mut bytes, 1, &LookupRequest { cookie: 0, ..question });
         assert_eq!(bytes[64..], [0xff; 8], "INET_DIAG_NOCOOKIE");
     }
 }
@@ -349,9 +349,9 @@ proptest! {
     #[test]
     fn a_look_up_asks_for_the_ends_that_a_row_shows(sample in samples(), cookie in 1_u64..) {
         let shown = Body(&sample.body()).observation().expect("a socket");
-        let Observation { ends, ifindex, .. } = shown;
+        let SocketRow { ends, ifindex, .. } = shown;
         let mut request = Vec::new();
-        write_look_up(&mut request, 1, &Question { ends, inode: 0, cookie, ifindex });
+        write_look_up(&mut request, 1, &LookupRequest { ends, inode: 0, cookie, ifindex });
         // The id of a request is laid out as that of an answer, four bytes further on.
         let mut asked = vec![request[HEADER], 1, 0, 0];
         asked.extend(&request[HEADER + 8..]);

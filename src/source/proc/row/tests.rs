@@ -13,7 +13,7 @@ const MAPPED: &str = "   1: 0000000000000000FFFF00000107637F:0050 \
                       0000000000000000FFFF00000100007F:8001 08 00000000:00000001 00:00000000 \
                       00000000    33        0 777 1 ffff888100a90001 20 0 0 10 -1";
 
-fn row(line: &str, family: Family) -> Observation {
+fn row(line: &str, family: Family) -> SocketRow {
     parse(line.as_bytes(), family).expect("a row")
 }
 
@@ -75,7 +75,7 @@ fn end(addr: &str, port: u16) -> Endpoint {
 }
 
 /// Writes a row as the kernel does.
-fn print(row: &Observation) -> String {
+fn print(row: &SocketRow) -> String {
     let word = |bytes: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(bytes));
     let end = |end: &Endpoint| {
         let digits = match (row.ends.family, end.addr) {
@@ -116,14 +116,14 @@ fn print(row: &Observation) -> String {
 }
 
 prop_compose! {
-    fn endpoints()(v6: bool, a: u128, b: u128, local: u16, remote: u16) -> Ends {
+    fn endpoints()(v6: bool, a: u128, b: u128, local: u16, remote: u16) -> AddressPair {
         let family = if v6 { Family::Ipv6 } else { Family::Ipv4 };
         let addr = |bits: u128| match family {
             Family::Ipv4 => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(bits >> 96).unwrap())),
             Family::Ipv6 => IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical(),
         };
         let end = |bits, port| Endpoint { addr: addr(bits), port };
-        Ends { family, local: end(a, local), remote: end(b, remote) }
+        AddressPair { family, local: end(a, local), remote: end(b, remote) }
     }
 }
 
@@ -131,8 +131,8 @@ prop_compose! {
     fn rows()(
         ends in endpoints(), code in 1_u8..=11, inode: u64, uid: u32, mini: bool,
         queues: (u32, u32), timer in 0_u64..5, timer_left: u64, retransmits: u32,
-    ) -> Observation {
-        Observation {
+    ) -> SocketRow {
+        SocketRow {
             ends, state: State::from_code(code), inode, uid, mini,
             tx_queue: queues.0, rx_queue: queues.1, timer: Timer::from_code(timer), timer_left,
             retransmits,

@@ -2,8 +2,8 @@
 //! connections were there before the first event. Pure.
 
 use crate::model::reading::Snapshot;
-use crate::model::socket::{Ends, Family};
-use crate::model::socket_row::Observation;
+use crate::model::socket::{AddressPair, Family};
+use crate::model::socket_row::SocketRow;
 use crate::tcp::state::State;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ pub struct Home {
     /// Listeners by family and port: addresses, each with when (ns) it was last known to be there.
     listeners: HashMap<(Family, u16), Vec<(IpAddr, u64)>>,
     /// Full sockets that no event has named yet.
-    unnamed: HashSet<Ends>,
+    unnamed: HashSet<AddressPair>,
     /// When the last poll began (ns); 0 before the first.
     polled: u64,
     /// The end (ns) of the last poll after which every socket has been known by a row or by its
@@ -24,7 +24,7 @@ pub struct Home {
 
 impl Home {
     /// Somebody listens, here or perhaps here.
-    pub fn listens(&mut self, ends: &Ends, time: u64) {
+    pub fn listens(&mut self, ends: &AddressPair, time: u64) {
         let addrs = self.listeners.entry((ends.family, ends.local.port)).or_default();
         match addrs.iter_mut().find(|(addr, _)| *addr == ends.local.addr) {
             Some((_, seen)) => *seen = time,
@@ -34,7 +34,7 @@ impl Home {
 
     /// Whether a listener of the watched namespace can have made a socket with these ends. One
     /// that is gone counts until two polls have missed it.
-    pub fn can_accept(&self, ends: &Ends) -> bool {
+    pub fn can_accept(&self, ends: &AddressPair) -> bool {
         // Without a poll, or with a port that is still to come, anything is possible.
         let unsure = self.polled == 0 || self.listeners.contains_key(&(ends.family, 0));
         unsure
@@ -45,7 +45,7 @@ impl Home {
 
     /// Takes in a poll. `afresh` if sockets may have been born without an event that was read: at
     /// the start, and after a loss; `named` tells which rows are of sockets known by their events.
-    pub fn take(&mut self, poll: &Snapshot, afresh: bool, named: impl Fn(&Observation) -> bool) {
+    pub fn take(&mut self, poll: &Snapshot, afresh: bool, named: impl Fn(&SocketRow) -> bool) {
         let (begun, ended) = (poll.start.boot * 1000, poll.end.boot * 1000);
         for row in poll.rows.iter().filter(|row| row.state == State::Listen) {
             self.listens(&row.ends, ended);
@@ -68,12 +68,12 @@ impl Home {
     }
 
     /// Whether a socket with these ends was there without having been named by an event.
-    pub fn has_unnamed(&self, ends: &Ends) -> bool {
+    pub fn has_unnamed(&self, ends: &AddressPair) -> bool {
         self.unnamed.contains(ends)
     }
 
     /// An event has named the socket with these ends.
-    pub fn name(&mut self, ends: &Ends) {
+    pub fn name(&mut self, ends: &AddressPair) {
         self.unnamed.remove(ends);
     }
 

@@ -19,9 +19,9 @@ use super::resets::{AFTER, End, Omens};
 use super::sockets::{Life, Lives, Serial, Step};
 use super::tasks::{Task, Tasks};
 use crate::model::process::Caller;
-use crate::model::reading::{Answer, Cut, Question, Snapshot};
-use crate::model::socket::Ends;
-use crate::model::socket_row::Observation;
+use crate::model::reading::{AbortReason, LookupRequest, LookupResult, Snapshot};
+use crate::model::socket::AddressPair;
+use crate::model::socket_row::SocketRow;
 use crate::tcp::state::State;
 use known::Home;
 use std::collections::{BTreeSet, HashSet, VecDeque};
@@ -44,7 +44,8 @@ pub trait Look {
     fn task(&mut self, tid: i32) -> Option<Task>;
 
     /// Exact look-ups in the watched namespace, and when (ns of the boot clock) they were over.
-    fn sockets(&mut self, questions: &[Question]) -> (u64, Vec<(Question, Answer)>);
+    fn sockets(&mut self, questions: &[LookupRequest])
+    -> (u64, Vec<(LookupRequest, LookupResult)>);
 }
 
 /// A step of a socket of the watched namespace.
@@ -55,9 +56,9 @@ pub struct Told {
     /// The kernel's address of the socket.
     pub socket: u64,
     /// Its ends.
-    pub ends: Ends,
+    pub ends: AddressPair,
     /// Why a step to CLOSED cut it off.
-    pub cut: Option<Cut>,
+    pub cut: Option<AbortReason>,
 }
 
 /// Follows the sockets of all namespaces and tells those of one.
@@ -123,7 +124,7 @@ impl Joiner {
     /// an event that was read.
     pub fn poll(&mut self, poll: &Snapshot, afresh: bool) {
         let lives = &self.lives;
-        let named = |row: &Observation| {
+        let named = |row: &SocketRow| {
             lives
                 .with_ends(&row.ends)
                 .any(|(_, life)| life.here == Some(true) && life.end.is_none())
@@ -137,7 +138,7 @@ impl Joiner {
 
     /// Lives whose end was lost.
     fn forget_the_missing(&mut self, poll: &Snapshot) {
-        let there: HashSet<Ends> = poll.rows.iter().map(|row| row.ends).collect();
+        let there: HashSet<AddressPair> = poll.rows.iter().map(|row| row.ends).collect();
         let begun = poll.start.boot * 1000;
         self.lives.forget_where(|life| {
             let missed = life.since < begun && !life.lacks_port() && !there.contains(&life.ends);

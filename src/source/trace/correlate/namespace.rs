@@ -1,16 +1,16 @@
 //! In which namespace a socket lives, and with which port.
 
 use super::{ASK_AGAIN, FRESH, Joiner, Look};
-use crate::model::reading::{Answer, Question, Snapshot};
-use crate::model::socket::Ends;
-use crate::model::socket_row::Observation;
+use crate::model::reading::{LookupRequest, LookupResult, Snapshot};
+use crate::model::socket::AddressPair;
+use crate::model::socket_row::SocketRow;
 use crate::source::trace::sockets::{Life, Serial, Step};
 use crate::tcp::state::State;
 use std::net::IpAddr;
 
 impl Joiner {
     /// The namespace of the other end, if the connection does not leave it.
-    pub(super) fn by_other_end(&self, ends: &Ends) -> Option<bool> {
+    pub(super) fn by_other_end(&self, ends: &AddressPair) -> Option<bool> {
         let within = |addr: IpAddr| addr.is_loopback() && !addr.is_unspecified();
         let stays = (within(ends.local.addr) && within(ends.remote.addr))
             || ends.local.addr == ends.remote.addr;
@@ -38,7 +38,7 @@ impl Joiner {
             if here.is_some() {
                 self.decide(serial, here);
             } else if Self::worth_asking(life, until) {
-                let question = Question { ends: life.ends, inode: 0, cookie: 0, ifindex: 0 };
+                let question = LookupRequest { ends: life.ends, inode: 0, cookie: 0, ifindex: 0 };
                 questions.push((serial, question));
             }
         }
@@ -87,28 +87,28 @@ impl Joiner {
             && (life.asked == 0 || life.asked + ASK_AGAIN <= until)
     }
 
-    fn ask(&mut self, asked: &[(Serial, Question)], look: &mut dyn Look) {
+    fn ask(&mut self, asked: &[(Serial, LookupRequest)], look: &mut dyn Look) {
         if asked.is_empty() {
             return;
         }
-        let questions: Vec<Question> = asked.iter().map(|(_, question)| *question).collect();
+        let questions: Vec<LookupRequest> = asked.iter().map(|(_, question)| *question).collect();
         let (time, answers) = look.sockets(&questions);
         for (serial, question) in asked {
             let answer = answers.iter().find(|(known, _)| known == question);
             let answer = answer.map(|(_, answer)| *answer);
-            if matches!(answer, Some(Answer::There(row)) if self.is_row_of(*serial, &row)) {
+            if matches!(answer, Some(LookupResult::There(row)) if self.is_row_of(*serial, &row)) {
                 self.decide(*serial, Some(true));
             }
             let Some(life) = self.lives.get_mut(*serial) else { continue };
             life.asked = time;
-            if answer == Some(Answer::Gone) && life.end.is_none() {
+            if answer == Some(LookupResult::Gone) && life.end.is_none() {
                 life.unknown_at = Some(time);
             }
         }
     }
 
     /// Whether a row found by the ends of a life is of no other socket.
-    fn is_row_of(&self, serial: Serial, row: &Observation) -> bool {
+    fn is_row_of(&self, serial: Serial, row: &SocketRow) -> bool {
         let Some(life) = self.lives.get(serial) else { return false };
         let twin = |(other, twin): (Serial, &Life)| other != serial && twin.here != Some(false);
         let fits = match life.end {
@@ -130,7 +130,7 @@ impl Joiner {
     /// Finds the ports of connections and listeners that have told none since they began, if a
     /// row can be of one of them alone.
     pub(super) fn find_ports(&mut self, poll: &Snapshot) {
-        let waiting: Vec<(Serial, Ends, u64)> = self
+        let waiting: Vec<(Serial, AddressPair, u64)> = self
             .stuck
             .iter()
             .filter_map(|serial| Some((*serial, self.lives.get(*serial)?)))
@@ -138,12 +138,12 @@ impl Joiner {
             .map(|(serial, life)| (serial, life.ends, life.since))
             .collect();
         for (serial, ends, since) in &waiting {
-            let fits = |row: &&Observation| {
-                let open = Ends { local: ends.local, ..row.ends };
+            let fits = |row: &&SocketRow| {
+                let open = AddressPair { local: ends.local, ..row.ends };
                 let state = if ends.remote.port == 0 { State::Listen } else { State::SynSent };
                 open == *ends && row.ends.local.addr == ends.local.addr && row.state == state
             };
-            let taken = |row: &&Observation| {
+            let taken = |row: &&SocketRow| {
                 self.lives.with_ends(&row.ends).any(|(_, life)| life.here == Some(true))
             };
             let mut rows = poll.rows.iter().filter(fits).filter(|row| !taken(row));

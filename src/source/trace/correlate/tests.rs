@@ -17,7 +17,7 @@ const FAR: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
 #[derive(Default)]
 struct Kernel {
     time: u64,
-    rows: Vec<Observation>,
+    rows: Vec<SocketRow>,
     asked: usize,
 }
 
@@ -27,11 +27,14 @@ impl Look for Kernel {
         Some(Task { comm: Some(format!("p{tid}").into()), netns: Some(netns), kernel: tid == 2 })
     }
 
-    fn sockets(&mut self, questions: &[Question]) -> (u64, Vec<(Question, Answer)>) {
+    fn sockets(
+        &mut self,
+        questions: &[LookupRequest],
+    ) -> (u64, Vec<(LookupRequest, LookupResult)>) {
         self.asked += questions.len();
-        let answer = |question: &Question| {
+        let answer = |question: &LookupRequest| {
             let row = self.rows.iter().find(|row| row.ends == question.ends);
-            (*question, row.map_or(Answer::Gone, |row| Answer::There(*row)))
+            (*question, row.map_or(LookupResult::Gone, |row| LookupResult::There(*row)))
         };
         (self.time, questions.iter().map(answer).collect())
     }
@@ -57,7 +60,7 @@ impl Stage {
         ms: u64,
         who: (i32, Context),
         socket: u64,
-        ends: Ends,
+        ends: AddressPair,
         from: State,
         to: State,
     ) {
@@ -66,7 +69,7 @@ impl Stage {
     }
 
     /// Polls from one millisecond to the next.
-    fn poll(&mut self, ms: u64, rows: &[Observation], afresh: bool) {
+    fn poll(&mut self, ms: u64, rows: &[SocketRow], afresh: bool) {
         let stamp = |ms| Stamp { wall: 0, boot: ms * 1000 };
         let (start, end) = (stamp(ms), stamp(ms + 1));
         let rows = rows.to_vec();
@@ -82,15 +85,15 @@ impl Stage {
     }
 }
 
-const fn ends(local: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) -> Ends {
+const fn ends(local: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) -> AddressPair {
     const fn end(end: (Ipv4Addr, u16)) -> Endpoint {
         Endpoint { addr: std::net::IpAddr::V4(end.0), port: end.1 }
     }
-    Ends { family: Family::Ipv4, local: end(local), remote: end(remote) }
+    AddressPair { family: Family::Ipv4, local: end(local), remote: end(remote) }
 }
 
-fn row(ends: Ends, state: State) -> Observation {
-    Observation {
+fn row(ends: AddressPair, state: State) -> SocketRow {
+    SocketRow {
         ends,
         state,
         inode: 1,
@@ -110,12 +113,12 @@ fn row(ends: Ends, state: State) -> Observation {
 const OWN: (i32, Context) = (1, Context::Task);
 const OTHER: (i32, Context) = (8, Context::Task);
 const NET: (i32, Context) = (8, Context::Interrupt);
-const CLIENT: Ends = ends((LOOPBACK, 4000), (LOOPBACK, 80));
-const SERVER: Ends = ends((LOOPBACK, 80), (LOOPBACK, 4000));
-const PORTLESS: Ends = ends((LOOPBACK, 0), (LOOPBACK, 80));
-const LISTENER: Ends = ends((LOOPBACK, 80), (Ipv4Addr::UNSPECIFIED, 0));
-const CHILD: Ends = ends((HOME, 80), (FAR, 4000));
-const WILD: Ends = ends((Ipv4Addr::UNSPECIFIED, 80), (Ipv4Addr::UNSPECIFIED, 0));
+const CLIENT: AddressPair = ends((LOOPBACK, 4000), (LOOPBACK, 80));
+const SERVER: AddressPair = ends((LOOPBACK, 80), (LOOPBACK, 4000));
+const PORTLESS: AddressPair = ends((LOOPBACK, 0), (LOOPBACK, 80));
+const LISTENER: AddressPair = ends((LOOPBACK, 80), (Ipv4Addr::UNSPECIFIED, 0));
+const CHILD: AddressPair = ends((HOME, 80), (FAR, 4000));
+const WILD: AddressPair = ends((Ipv4Addr::UNSPECIFIED, 80), (Ipv4Addr::UNSPECIFIED, 0));
 
 #[test]
 fn a_connection_on_loopback_is_told_with_both_ends_and_the_port_that_came_later() {
@@ -256,7 +259,7 @@ fn a_recycled_address_is_another_socket() {
     stage.step(12, OTHER, 1, CLIENT, SynSent, Established);
     let told = stage.joiner.tell(20 * MS, &mut stage.kernel);
     let steps: Vec<_> = told.iter().map(|told| (told.step.to, told.cut)).collect();
-    assert_eq!(steps, [(SynSent, None), (Closed, Some(Cut::Refused))]);
+    assert_eq!(steps, [(SynSent, None), (Closed, Some(AbortReason::Refused))]);
 }
 
 #[test]
