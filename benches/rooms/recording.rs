@@ -3,7 +3,7 @@
 use crate::stage::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
 use std::time::Duration;
-use tcplapse::model::reading::{Origin, Reading};
+use tcplapse::model::reading::{Interface, Reading};
 use tcplapse::model::time::Stamp;
 use tcplapse::recording::{Decoder, Encoder, Header};
 
@@ -41,7 +41,7 @@ fn header() -> Header {
         start: Stamp::default(),
         boot_id: String::new(),
         part: 0,
-        source: Origin::Proc,
+        source: Interface::Proc,
         interval: Duration::from_millis(100),
         host: String::new(),
         kernel: String::new(),

@@ -9,7 +9,7 @@ use tcplapse::model::event::MonitorEvent;
 use tcplapse::model::reading::Reading;
 use tcplapse::monitor::Monitor;
 use tcplapse::owner::scan::Scan;
-use tcplapse::settings::Pace;
+use tcplapse::settings::PollSettings;
 use tcplapse::signals::Signals;
 use tcplapse::source::proc::Proc;
 use tcplapse::view::Record;
@@ -84,7 +84,7 @@ fn write_row(text: &mut String, number: usize, state: u8) {
 }
 
 fn proc(root: &Path) -> Proc {
-    let pace = Pace { interval: Duration::ZERO, max_cpu: 100.0 };
+    let pace = PollSettings { interval: Duration::ZERO, max_cpu: 100.0 };
     Proc::open(root, None, pace).expect("tables")
 }
 
@@ -94,10 +94,10 @@ pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
     let (filter, stop) = (Filter::default(), Signals::new(None).expect("a pipe"));
     let mut monitor = Monitor::new(Box::new(proc(root)), Box::new(Scan::new(root)), &filter);
     let news = monitor.read(&stop).expect("a table").expect("a first look");
-    let origin = monitor.origin();
+    let interface = monitor.interface();
     let event = |news| match news {
         MonitorEvent::SocketEvent(told) => {
-            Some(Record::Event(Box::new(EventRecord::new(*told, origin))))
+            Some(Record::Event(Box::new(EventRecord::new(*told, interface))))
         }
         MonitorEvent::Lost(_) => None,
     };

@@ -12,7 +12,7 @@ fuzz_target!(|datagram: &[u8]| {
         let _ = body.death();
         if let Some(row) = body.observation() {
             let (inode, cookie) = (row.inode, row.cookie);
-            let question = LookupRequest { ends: row.ends, inode, cookie, ifindex: row.ifindex };
+            let question = LookupRequest { addrs: row.addrs, inode, cookie, ifindex: row.ifindex };
             write_look_up(&mut request, sequence, &question);
         }
     }

@@ -9,7 +9,7 @@ fuzz_target!(|table: &[u8]| {
     for line in table.split(|byte| *byte == b'\n') {
         for family in [Family::Ipv4, Family::Ipv6] {
             if let Some(row) = row::parse(line, family) {
-                assert_eq!(row.ends.family, family);
+                assert_eq!(row.addrs.family, family);
             }
         }
     }

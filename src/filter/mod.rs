@@ -123,15 +123,15 @@ impl ProcessFilter {
 
 impl Filter {
     /// Whether a socket with these ends is wanted.
-    pub fn wants_ends(&self, ends: &AddressPair) -> bool {
+    pub fn wants_addrs(&self, addrs: &AddressPair) -> bool {
         let end_passes = |filters: &[AddrFilter], end: &Endpoint| {
-            filters.is_empty() || filters.iter().any(|filter| filter.matches(end, ends.family))
+            filters.is_empty() || filters.iter().any(|filter| filter.matches(end, addrs.family))
         };
         let has_port = |end: &Endpoint| self.ports.iter().any(|range| range.contains(&end.port));
-        self.family.is_none_or(|family| family == ends.family)
-            && end_passes(&self.local, &ends.local)
-            && end_passes(&self.remote, &ends.remote)
-            && (self.ports.is_empty() || has_port(&ends.local) || has_port(&ends.remote))
+        self.family.is_none_or(|family| family == addrs.family)
+            && end_passes(&self.local, &addrs.local)
+            && end_passes(&self.remote, &addrs.remote)
+            && (self.ports.is_empty() || has_port(&addrs.local) || has_port(&addrs.remote))
     }
 
     /// Whether a socket in this state is wanted.

@@ -2,7 +2,7 @@ use super::addr::parse_ports;
 use super::*;
 use proptest::prelude::*;
 
-fn ends(family: Family, local: &str, remote: &str) -> AddressPair {
+fn addrs(family: Family, local: &str, remote: &str) -> AddressPair {
     let end = |text: &str| {
         let addr: std::net::SocketAddr = text.parse().unwrap();
         Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
@@ -12,7 +12,7 @@ fn ends(family: Family, local: &str, remote: &str) -> AddressPair {
 
 fn remote_matches(filter: &str, family: Family, remote: &str) -> bool {
     let filter = Filter { remote: vec![filter.parse().unwrap()], ..Filter::default() };
-    filter.wants_ends(&ends(family, "10.0.0.1:1", remote))
+    filter.wants_addrs(&addrs(family, "10.0.0.1:1", remote))
 }
 
 #[test]
@@ -53,10 +53,10 @@ fn what_is_no_address_is_named() {
 #[test]
 fn a_port_counts_at_either_end_and_families_divide() {
     let filter = Filter { ports: vec![80..=80], family: Some(Family::Ipv4), ..Filter::default() };
-    assert!(filter.wants_ends(&ends(Family::Ipv4, "10.0.0.1:80", "10.0.0.2:9")));
-    assert!(filter.wants_ends(&ends(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:80")));
-    assert!(!filter.wants_ends(&ends(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:9")));
-    assert!(!filter.wants_ends(&ends(Family::Ipv6, "[::1]:80", "[::1]:9")));
+    assert!(filter.wants_addrs(&addrs(Family::Ipv4, "10.0.0.1:80", "10.0.0.2:9")));
+    assert!(filter.wants_addrs(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:80")));
+    assert!(!filter.wants_addrs(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:9")));
+    assert!(!filter.wants_addrs(&addrs(Family::Ipv6, "[::1]:80", "[::1]:9")));
 }
 
 fn process(comm: &str, exe: Exe, cmdline: &str) -> Process {

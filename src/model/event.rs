@@ -110,7 +110,7 @@ pub struct Transition {
     /// The network namespace.
     pub netns: Option<u64>,
     /// Its ends.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// End of the pass that showed or confirmed it.
     pub time: Stamp,
     /// It happened after this instant; `None` for what was there at the first look.
@@ -157,7 +157,7 @@ pub struct SocketStatus {
     /// The network namespace.
     pub netns: Option<u64>,
     /// Its ends.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// The state last told.
     pub state: State,
     /// Since when it is known to be in it.
@@ -236,7 +236,7 @@ pub struct AlertSocket {
     /// The network namespace.
     pub netns: Option<u64>,
     /// Its ends.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// Whose it is.
     pub owner: Attribution,
     /// How long it is, or was, in its state.

@@ -37,7 +37,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LookupRequest {
     /// Its ends.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// The inode it showed last; 0 for none.
     pub inode: u64,
     /// Its cookie; 0 where it is not known.
@@ -91,7 +91,7 @@ pub struct StateChange {
     /// The kernel's address of the socket: its name until it is in CLOSED, and reused after.
     pub socket: u64,
     /// Its ends.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// The state before: CLOSED for a child that a listener made.
     pub from: State,
     /// The state after.
@@ -146,7 +146,7 @@ pub struct Lost {
 /// Which of the kernel's interfaces readings come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Origin {
+pub enum Interface {
     /// Polls of `/proc/net/tcp` and `/proc/net/tcp6`.
     Proc,
     /// sock_diag dumps and notices.

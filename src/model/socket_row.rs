@@ -38,7 +38,7 @@ impl Timer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketRow {
     /// Where it is and with whom it talks.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// Its state.
     pub state: State,
     /// Its inode; 0 while it is not accepted, when it is an orphan, and in mini-sockets.

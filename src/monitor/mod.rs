@@ -13,7 +13,7 @@ use crate::model::event::{
     EventKind, MonitorEvent, SocketEvent, SocketId, TrackerEvent, Transition,
 };
 use crate::model::process::{Inodes, OwnerSource, Process};
-use crate::model::reading::{Origin, Reading};
+use crate::model::reading::{Interface, Reading};
 use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
 use crate::owner::table::OwnerTable;
@@ -121,7 +121,7 @@ impl<'a> Monitor<'a> {
             self.prove(&conclusions);
             return Ok(Some(conclusions));
         }
-        let mut next = self.confirm()?;
+        let mut next = self.lookup()?;
         loop {
             if next.is_none() {
                 next = self.source.next(stop)?;
@@ -141,13 +141,13 @@ impl<'a> Monitor<'a> {
 
     /// What the last readings left open is asked before anything else is read, but not between
     /// kernel events that came together.
-    fn confirm(&mut self) -> Result<Option<Reading>> {
+    fn lookup(&mut self) -> Result<Option<Reading>> {
         if self.source.has_more() && self.tracker.open_questions() < MANY {
             return Ok(None);
         }
         match self.tracker.questions().as_slice() {
             [] => Ok(None),
-            questions => self.source.confirm(questions),
+            questions => self.source.lookup(questions),
         }
     }
 
@@ -189,8 +189,8 @@ impl<'a> Monitor<'a> {
     }
 
     /// Which of the kernel's interfaces the readings come from.
-    pub fn origin(&self) -> Origin {
-        self.source.origin()
+    pub fn interface(&self) -> Interface {
+        self.source.interface()
     }
 
     /// What a reading proves, if it is one of sockets.
@@ -243,8 +243,8 @@ impl<'a> Monitor<'a> {
                 self.coverage.lost += lost.count.unwrap_or(1);
                 Some(MonitorEvent::Lost(lost))
             }
-            TrackerEvent::Missed(ends) => {
-                let wanted = ends.is_none_or(|ends| self.filter.wants_ends(&ends));
+            TrackerEvent::Missed(addrs) => {
+                let wanted = addrs.is_none_or(|addrs| self.filter.wants_addrs(&addrs));
                 self.coverage.missed += u64::from(wanted);
                 None
             }
@@ -290,7 +290,7 @@ impl<'a> Monitor<'a> {
             self.callers.insert(life, (process, transition.time.boot));
         }
         let owner = self.owner(life, inode, last_inode, listener);
-        let wanted = self.filter.wants_ends(&transition.ends);
+        let wanted = self.filter.wants_addrs(&transition.addrs);
         let passes = self.filter.wants_change(from, to);
         let told = SocketEvent { transition, owner, passes };
         let matches = self.matches(&told, wanted && passes);
@@ -332,7 +332,7 @@ impl<'a> Monitor<'a> {
             event if filter.is_empty() => event != EventKind::Changed,
             _ => matches && self.matched.insert(life),
         };
-        self.coverage.lives += u64::from(first && self.filter.wants_ends(&told.transition.ends));
+        self.coverage.lives += u64::from(first && self.filter.wants_addrs(&told.transition.addrs));
         matches
     }
 }

@@ -47,7 +47,7 @@ impl<'a> Monitor<'a> {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
         for conclusion in conclusions {
             let TrackerEvent::Transition(told) = conclusion else { continue };
-            if !self.filter.wants_ends(&told.ends) {
+            if !self.filter.wants_addrs(&told.addrs) {
                 continue;
             }
             if told.last_inode == 0 && self.book.is_held(told.listener) {
@@ -70,7 +70,7 @@ impl<'a> Monitor<'a> {
         for conclusion in conclusions {
             if let TrackerEvent::Transition(told) = conclusion
                 && told.inode != 0
-                && self.filter.wants_ends(&told.ends)
+                && self.filter.wants_addrs(&told.addrs)
             {
                 self.still_proven(told.inode);
             }

@@ -45,18 +45,19 @@ impl Monitor<'_> {
         let found = self.finder.find(self.among(), &there);
         let held: Inodes = found.holders.iter().map(|(inode, _)| *inode).collect();
         let bare: HashSet<AddressPair, RandomState> =
-            rows.iter().filter(|row| row.inode == 0).map(|row| row.ends).collect();
+            rows.iter().filter(|row| row.inode == 0).map(|row| row.addrs).collect();
         let (mut asked, mut hidden) = (Inodes::default(), HashSet::new());
         rows.retain(|row| {
-            let stays =
-                row.state == State::Listen || held.contains(&row.inode) || bare.contains(&row.ends);
+            let stays = row.state == State::Listen
+                || held.contains(&row.inode)
+                || bare.contains(&row.addrs);
             if stays {
                 asked.extend((row.inode != 0).then_some(row.inode));
             } else if found.denied > 0
-                && self.filter.wants_ends(&row.ends)
+                && self.filter.wants_addrs(&row.addrs)
                 && self.filter.wants_change(None, row.state)
             {
-                hidden.insert((row.ends, row.inode));
+                hidden.insert((row.addrs, row.inode));
             }
             stays
         });

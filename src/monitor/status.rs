@@ -34,11 +34,11 @@ impl Monitor<'_> {
     /// order of the kernel's tables.
     /// There may be many: each is looked at when its turn comes.
     pub fn sockets(&mut self) -> impl Iterator<Item = (SocketStatus, Attribution)> {
-        let place = |now: SocketStatus| (now.ends.family, now.row, now.ends, now.life);
+        let place = |now: SocketStatus| (now.addrs.family, now.row, now.addrs, now.life);
         let mut places: Vec<_> = self.standings().map(place).collect();
         places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
-        places.into_iter().filter_map(|(_, _, ends, life)| {
-            let now = self.tracker.standing(ends, life)?;
+        places.into_iter().filter_map(|(_, _, addrs, life)| {
+            let now = self.tracker.standing(addrs, life)?;
             Some((now, self.owner_now(&now)))
         })
     }
@@ -73,7 +73,7 @@ impl Monitor<'_> {
 
     /// All that pass the filters by ends, whoever owns them.
     fn in_place(&self) -> impl Iterator<Item = SocketStatus> {
-        self.tracker.standings().filter(|now| self.filter.wants_ends(&now.ends))
+        self.tracker.standings().filter(|now| self.filter.wants_addrs(&now.addrs))
     }
 
     /// Whose socket it is now.
@@ -177,8 +177,8 @@ impl Sockets for Monitor<'_> {
     fn asked_for(&self, filter: &Filter) -> Vec<SocketStatus> {
         let asked = self.tracker.standings().filter(|now| {
             filter.wants_state(now.state)
-                && filter.wants_ends(&now.ends)
-                && self.filter.wants_ends(&now.ends)
+                && filter.wants_addrs(&now.addrs)
+                && self.filter.wants_addrs(&now.addrs)
                 && self.is_matched(now)
                 && self.is_owned(&filter.process, now)
         });
@@ -186,8 +186,8 @@ impl Sockets for Monitor<'_> {
     }
 
     fn asks(&self, filter: &Filter, told: &SocketEvent) -> bool {
-        let Transition { ends, from, to, uid, .. } = told.transition;
-        filter.wants_ends(&ends)
+        let Transition { addrs, from, to, uid, .. } = told.transition;
+        filter.wants_addrs(&addrs)
             && filter.wants_change(from, to)
             && told.owner.satisfies(&filter.process, uid)
     }

@@ -98,7 +98,7 @@ impl Resolver {
             match self.answers.recv_timeout(left) {
                 Ok((end, name)) => {
                     self.waiting -= 1;
-                    self.names.ends.extend(name.map(|name| (end, name)));
+                    self.names.addrs.extend(name.map(|name| (end, name)));
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
@@ -109,7 +109,7 @@ impl Resolver {
     /// Begins anew when there are too many.
     fn forget(&mut self) {
         if self.asked.len() > REMEMBERED {
-            self.names.ends.clear();
+            self.names.addrs.clear();
             self.asked.clear();
         }
         if self.names.users.len() > REMEMBERED {
@@ -126,11 +126,11 @@ impl Resolver {
             Record::Alert(alert) => (&alert.worst, None),
             Record::Lost(_) | Record::Diagram(_) => return,
         };
-        let ends = [
+        let addrs = [
             Endpoint { addr: socket.local_addr, port: socket.local_port },
             Endpoint { addr: socket.remote_addr, port: socket.remote_port },
         ];
-        for end in ends.into_iter().filter(|end| end.port != 0) {
+        for end in addrs.into_iter().filter(|end| end.port != 0) {
             self.ask_for_end(end);
         }
         if let Some(uid) = uid {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use std::net::IpAddr;
 
-    fn ends() -> impl Iterator<Item = Endpoint> {
+    fn addrs() -> impl Iterator<Item = Endpoint> {
         (1..).map(|n: u32| Endpoint { addr: IpAddr::V4(n.into()), port: 443 })
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let (questions, to_ask) = channel();
         let (answer, answers) = channel();
         let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);
-        let all: Vec<Endpoint> = ends().take(3 * WAITING).collect();
+        let all: Vec<Endpoint> = addrs().take(3 * WAITING).collect();
         for end in &all {
             resolver.ask_for_end(*end);
         }
@@ -217,7 +217,7 @@ mod tests {
         let (questions, _to_ask) = channel();
         let (_answer, answers) = channel();
         let mut resolver = Resolver::asking(questions, answers, Duration::from_millis(1));
-        ends().take(10).for_each(|end| resolver.ask_for_end(end));
+        addrs().take(10).for_each(|end| resolver.ask_for_end(end));
         resolver.names_for(&[]);
         let deadline = resolver.deadline;
         assert!(deadline.is_some_and(|deadline| deadline <= Instant::now()), "it was waited for");
@@ -233,7 +233,7 @@ mod tests {
         let (questions, to_ask) = channel();
         let (answer, answers) = channel();
         let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);
-        for end in ends().take(3 * REMEMBERED) {
+        for end in addrs().take(3 * REMEMBERED) {
             resolver.ask_for_end(end);
             answer.send((to_ask.try_recv().unwrap(), None)).unwrap();
             resolver.names_for(&[]);

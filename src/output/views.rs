@@ -78,11 +78,11 @@ struct Events;
 
 impl View for Events {
     fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let origin = now.monitor.origin();
+        let interface = now.monitor.interface();
         let event = |news| match news {
             MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
             MonitorEvent::SocketEvent(told) if told.passes => {
-                Some(Record::Event(Box::new(EventRecord::new(*told, origin))))
+                Some(Record::Event(Box::new(EventRecord::new(*told, interface))))
             }
             MonitorEvent::SocketEvent(_) => None,
         };
@@ -107,13 +107,13 @@ impl Timeline {
 
     fn over(&mut self, news: &MonitorEvent, lives: &Lives) -> Vec<LifeRecord> {
         let MonitorEvent::SocketEvent(told) = news else { return Vec::new() };
-        let (event, ends) = (told.transition.event, told.transition.ends);
+        let (event, addrs) = (told.transition.event, told.transition.addrs);
         let ended = lives.ended(told);
         match (&mut self.conversations, event) {
             (Some(conversations), EventKind::Present | EventKind::Opened) => {
-                conversations.begin(ends)
+                conversations.begin(addrs)
             }
-            (Some(conversations), EventKind::Closed) => return conversations.end(ends, ended),
+            (Some(conversations), EventKind::Closed) => return conversations.end(addrs, ended),
             _ => {}
         }
         ended.into_iter().collect()
@@ -131,8 +131,9 @@ impl View for Timeline {
         if now.lives.lost_track() > 0 {
             let open = now.monitor.lives().into_iter().map(|(socket, _)| socket);
             let open = open.filter(|socket| now.lives.is_open(socket.life));
-            records
-                .extend(conversations.retain(open.map(|socket| socket.ends)).into_iter().map(life));
+            records.extend(
+                conversations.retain(open.map(|socket| socket.addrs)).into_iter().map(life),
+            );
         }
         let mut overdue = conversations.overdue(now.monitor.read_at());
         if !overdue.is_empty() {

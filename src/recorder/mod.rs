@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::escape::escape;
 use crate::model::event::{TrackerEvent, Transition};
 use crate::model::process::{Inodes, Process};
-use crate::model::reading::{LookupRequest, Origin, OwnerUpdate, Reading};
+use crate::model::reading::{Interface, LookupRequest, OwnerUpdate, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
@@ -88,7 +88,7 @@ impl Recorder {
             start: clock::stamp(),
             boot_id: boot_id.unwrap_or_default().trim_end().to_owned(),
             part: 0,
-            source: source.origin(),
+            source: source.interface(),
             interval,
             host: escape(names.nodename().to_bytes()),
             kernel: escape(names.release().to_bytes()),
@@ -259,12 +259,12 @@ impl Source for Recorder {
         Ok(self.entry(stop)?.map(|entry| self.pass_on(entry)))
     }
 
-    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
+    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         // What was read already comes before any answer.
         if self.waiting.is_some() {
             return Ok(None);
         }
-        let Some(mut answers) = self.source.confirm(questions)? else { return Ok(None) };
+        let Some(mut answers) = self.source.lookup(questions)? else { return Ok(None) };
         let written = self.encoder.take(&mut answers);
         self.thinner.counts(false, answers.time());
         Ok(Some(self.pass_on((answers, written))))
@@ -311,8 +311,8 @@ impl Source for Recorder {
         self.source.due()
     }
 
-    fn origin(&self) -> Origin {
-        self.source.origin()
+    fn interface(&self) -> Interface {
+        self.source.interface()
     }
 
     fn notices(&mut self) -> Vec<String> {

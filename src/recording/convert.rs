@@ -44,7 +44,7 @@ impl From<HeaderLine> for Header {
 impl From<&Lookups> for AnswersLine {
     fn from(told: &Lookups) -> Self {
         let answer = |(asked, found): &(LookupRequest, LookupResult)| AnswerLine {
-            asked: asked.ends.into(),
+            asked: asked.addrs.into(),
             inode: asked.inode,
             cookie: Id(asked.cookie),
             ifindex: asked.ifindex,
@@ -67,7 +67,7 @@ impl AnswersLine {
     pub(super) fn reading(self) -> Option<Reading> {
         let answer = |line: AnswerLine| {
             let question = LookupRequest {
-                ends: line.asked.into(),
+                addrs: line.asked.into(),
                 inode: line.inode,
                 cookie: line.cookie.0,
                 ifindex: line.ifindex,
@@ -94,7 +94,7 @@ impl From<&DestroyEvents> for DeathsLine {
             time: told.time.into(),
             overrun: told.overrun,
             dead: dead
-                .map(|(ends, cookie)| Dead { ends: ends.map(Into::into), cookie: Id(*cookie) })
+                .map(|(addrs, cookie)| Dead { addrs: addrs.map(Into::into), cookie: Id(*cookie) })
                 .collect(),
         }
     }
@@ -105,7 +105,7 @@ impl From<DeathsLine> for DestroyEvents {
         let dead = line.dead.into_iter();
         Self {
             time: line.time.into(),
-            dead: dead.map(|dead| (dead.ends.map(Into::into), dead.cookie.0)).collect(),
+            dead: dead.map(|dead| (dead.addrs.map(Into::into), dead.cookie.0)).collect(),
             overrun: line.overrun,
         }
     }
@@ -118,7 +118,7 @@ impl From<&StateChange> for ChangeLine {
             time: told.time.into(),
             netns: told.netns,
             socket: Id(told.socket),
-            ends: told.ends.into(),
+            addrs: told.addrs.into(),
             from: told.from,
             to: told.to,
             passive: told.passive,
@@ -135,7 +135,7 @@ impl From<ChangeLine> for StateChange {
             time: line.time.into(),
             netns: line.netns,
             socket: line.socket.0,
-            ends: line.ends.into(),
+            addrs: line.addrs.into(),
             from: line.from,
             to: line.to,
             passive: line.passive,

@@ -62,7 +62,7 @@ pub(super) fn steps(
         }
         new += come;
         let (Some(shown), Some(row)) = (before.get(old), now.get_mut(new)) else { continue };
-        if shown.row.ends != row.ends {
+        if shown.row.addrs != row.addrs {
             continue;
         }
         let foretold = shown.at(end);
@@ -89,7 +89,7 @@ pub(super) fn steps(
 /// How many rows are gone and have come before the next one that both have.
 fn meet(before: &[Shown], now: &[SocketRow]) -> (usize, usize) {
     let same = |gone: usize, come: usize| match (before.get(gone), now.get(come)) {
-        (Some(shown), Some(row)) => shown.row.ends == row.ends,
+        (Some(shown), Some(row)) => shown.row.addrs == row.addrs,
         _ => false,
     };
     if before.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::row::{EndsLine, Id, Row, Step};
 use crate::model::escape::{escape, unescape};
-use crate::model::reading::{AbortReason, LostReason, Origin};
+use crate::model::reading::{AbortReason, Interface, LostReason};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use serde::de::Error as _;
@@ -46,7 +46,7 @@ pub(super) struct HeaderLine {
     pub(super) start: At,
     pub(super) boot_id: String,
     pub(super) part: u64,
-    pub(super) source: Origin,
+    pub(super) source: Interface,
     /// Microseconds.
     pub(super) interval: u64,
     pub(super) host: String,
@@ -139,7 +139,8 @@ pub(super) struct DeathsLine {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Dead {
-    pub(super) ends: Option<EndsLine>,
+    #[serde(rename = "ends")]
+    pub(super) addrs: Option<EndsLine>,
     pub(super) cookie: Id,
 }
 
@@ -148,7 +149,8 @@ pub(super) struct ChangeLine {
     pub(super) time: At,
     pub(super) netns: Option<u64>,
     pub(super) socket: Id,
-    pub(super) ends: EndsLine,
+    #[serde(rename = "ends")]
+    pub(super) addrs: EndsLine,
     pub(super) from: State,
     pub(super) to: State,
     pub(super) passive: bool,

@@ -16,7 +16,7 @@ pub use decode::Decoder;
 pub use encode::{Encoder, Written};
 pub use thin::Thinner;
 
-use crate::model::reading::Origin;
+use crate::model::reading::Interface;
 use crate::model::time::Stamp;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct Header {
     /// How many files of the same run came before: one more with each rotation.
     pub part: u64,
     /// Where the readings come from.
-    pub source: Origin,
+    pub source: Interface,
     /// Time between the starts of two polls.
     pub interval: Duration,
     /// The machine's name.

@@ -42,9 +42,9 @@ pub(super) struct EndsLine {
 }
 
 impl From<AddressPair> for EndsLine {
-    fn from(ends: AddressPair) -> Self {
-        let (local, remote) = (ends.local.into(), ends.remote.into());
-        let family = Some(ends.family).filter(|family| *family != family_of(&local));
+    fn from(addrs: AddressPair) -> Self {
+        let (local, remote) = (addrs.local.into(), addrs.remote.into());
+        let family = Some(addrs.family).filter(|family| *family != family_of(&local));
         Self { family, local, remote }
     }
 }
@@ -152,9 +152,9 @@ pub(super) struct Row {
 }
 
 /// A row of these ends with nothing in it.
-const fn blank(ends: AddressPair) -> SocketRow {
+const fn blank(addrs: AddressPair) -> SocketRow {
     SocketRow {
-        ends,
+        addrs,
         state: State::Closed,
         inode: 0,
         uid: 0,
@@ -173,15 +173,15 @@ const fn blank(ends: AddressPair) -> SocketRow {
 impl Row {
     /// A row that was not there before.
     pub(super) fn new(row: &SocketRow) -> Self {
-        let EndsLine { family, local, remote } = row.ends.into();
+        let EndsLine { family, local, remote } = row.addrs.into();
         let (local, remote) = (Some(local), Some(remote));
-        Self { family, local, remote, ..Self::difference(&blank(row.ends), row) }
+        Self { family, local, remote, ..Self::difference(&blank(row.addrs), row) }
     }
 
     /// What became of a row with the same ends; `None` if that cannot be said so.
     pub(super) fn change(before: &SocketRow, now: &SocketRow) -> Option<Self> {
         let lost_a_limit = before.backlog_limit.is_some() && now.backlog_limit.is_none();
-        (before.ends == now.ends && !lost_a_limit).then(|| Self::difference(before, now))
+        (before.addrs == now.addrs && !lost_a_limit).then(|| Self::difference(before, now))
     }
 
     fn difference(before: &SocketRow, now: &SocketRow) -> Self {
@@ -210,14 +210,14 @@ impl Row {
     /// The row that a new one tells; `None` for a change.
     pub(super) fn whole(&self) -> Option<SocketRow> {
         let (local, remote) = (self.local?, self.remote?);
-        let ends = EndsLine { family: self.family, local, remote };
-        Some(self.applied(&blank(ends.into())))
+        let addrs = EndsLine { family: self.family, local, remote };
+        Some(self.applied(&blank(addrs.into())))
     }
 
     /// The row that a change makes of the one before.
     pub(super) fn applied(&self, before: &SocketRow) -> SocketRow {
         SocketRow {
-            ends: before.ends,
+            addrs: before.addrs,
             state: self.state.unwrap_or(before.state),
             inode: self.inode.unwrap_or(before.inode),
             uid: self.uid.unwrap_or(before.uid),

@@ -18,7 +18,7 @@ fn header() -> Header {
         start: Stamp { wall: 1_790_000_000_000_000, boot: 77 },
         boot_id: "0b1c".to_owned(),
         part: 0,
-        source: Origin::Proc,
+        source: Interface::Proc,
         interval: Duration::from_millis(100),
         host: "host".to_owned(),
         kernel: "6.18".to_owned(),
@@ -50,7 +50,7 @@ fn snapshot(boot: u64, rows: &[SocketRow]) -> Reading {
 fn row(port: u16, state: State, inode: u64) -> SocketRow {
     let end = |port| Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port };
     SocketRow {
-        ends: AddressPair { family: Family::Ipv4, local: end(port), remote: end(80) },
+        addrs: AddressPair { family: Family::Ipv4, local: end(port), remote: end(80) },
         state,
         inode,
         uid: 1000,
@@ -186,7 +186,7 @@ fn stamp() -> impl Strategy<Value = Stamp> {
 }
 
 /// Few of them, so that they meet again.
-fn ends() -> impl Strategy<Value = AddressPair> {
+fn addrs() -> impl Strategy<Value = AddressPair> {
     let addr = select(vec!["10.0.0.1", "::1", "fe80::1", "0.0.0.0"]);
     let addr = addr.prop_map(|text| text.parse::<IpAddr>().unwrap());
     let end = (addr, 0..3_u16).prop_map(|(addr, port)| Endpoint { addr, port });
@@ -204,9 +204,9 @@ fn observation() -> impl Strategy<Value = SocketRow> {
     let left = prop_oneof![0..10_u64, any::<u64>()];
     let timer = (select(timers.to_vec()), left, any::<u32>());
     let rest = (any::<u32>(), any::<u32>(), any::<bool>(), option::of(any::<u32>()), any::<u32>());
-    (ends(), state(), 0..3_u64, 0..3_u32, timer, rest, any::<u64>()).prop_map(
-        |(ends, state, inode, uid, (timer, timer_left, retransmits), rest, cookie)| SocketRow {
-            ends,
+    (addrs(), state(), 0..3_u64, 0..3_u32, timer, rest, any::<u64>()).prop_map(
+        |(addrs, state, inode, uid, (timer, timer_left, retransmits), rest, cookie)| SocketRow {
+            addrs,
             state,
             inode,
             uid,
@@ -263,12 +263,12 @@ fn change() -> impl Strategy<Value = StateChange> {
     let cut =
         option::of(select(vec![AbortReason::Reset, AbortReason::Refused, AbortReason::TimedOut]));
     let what = (state(), state(), any::<bool>(), caller, cut);
-    (stamp(), option::of(any::<u64>()), any::<u64>(), ends(), what).prop_map(
-        |(time, netns, socket, ends, (from, to, passive, caller, cut))| StateChange {
+    (stamp(), option::of(any::<u64>()), any::<u64>(), addrs(), what).prop_map(
+        |(time, netns, socket, addrs, (from, to, passive, caller, cut))| StateChange {
             time,
             netns,
             socket,
-            ends,
+            addrs,
             from,
             to,
             passive,
@@ -279,9 +279,9 @@ fn change() -> impl Strategy<Value = StateChange> {
 }
 
 fn answers() -> impl Strategy<Value = Lookups> {
-    let question = (ends(), any::<u64>(), any::<u64>(), any::<u32>());
-    let question = question.prop_map(|(ends, inode, cookie, ifindex)| LookupRequest {
-        ends,
+    let question = (addrs(), any::<u64>(), any::<u64>(), any::<u32>());
+    let question = question.prop_map(|(addrs, inode, cookie, ifindex)| LookupRequest {
+        addrs,
         inode,
         cookie,
         ifindex,
@@ -297,7 +297,7 @@ fn reading() -> impl Strategy<Value = Reading> {
     let start = prop_oneof![near, stamp()].boxed();
     let pass = (start.clone(), start, option::of(0..3_u64), vec(observation(), 0..8), 0..2_u64);
     let lost = (stamp(), reasons, option::of(any::<u64>()));
-    let dead = vec((option::of(ends()), any::<u64>()), 0..3);
+    let dead = vec((option::of(addrs()), any::<u64>()), 0..3);
     prop_oneof![
         8 => pass.prop_map(|(start, end, netns, rows, bad_rows)| {
             Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows })

@@ -78,14 +78,14 @@ impl Clock {
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     /// `host:service` of ends.
-    pub ends: HashMap<Endpoint, String>,
+    pub addrs: HashMap<Endpoint, String>,
     /// Names of users.
     pub users: HashMap<u32, String>,
 }
 
 /// `127.0.0.1:80`, `[::1]:80`, `*` for the other end of a listener.
 pub fn endpoint(addr: IpAddr, port: u16, names: &Names) -> String {
-    if let Some(name) = names.ends.get(&Endpoint { addr, port }) {
+    if let Some(name) = names.addrs.get(&Endpoint { addr, port }) {
         return name.clone();
     }
     match (addr, port) {
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(written("::", 0, &names), "*");
         assert_eq!(written("0.0.0.0", 22, &names), "0.0.0.0:22");
         let end = Endpoint { addr: "127.0.0.1".parse().unwrap(), port: 80 };
-        names.ends.insert(end, "localhost:http".to_owned());
+        names.addrs.insert(end, "localhost:http".to_owned());
         assert_eq!(written("127.0.0.1", 80, &names), "localhost:http");
     }
 

@@ -82,9 +82,9 @@ impl Timeline {
             None => "--",
         };
         let listens = life.steps.iter().any(|step| step.state == State::Listen);
-        let ends = if listens { local } else { format!("{local} {arrow} {remote}") };
+        let addrs = if listens { local } else { format!("{local} {arrow} {remote}") };
         let other = life.other_end.as_ref().map(|other| format!("{GAP}{}", owner(&other.owner)));
-        let title = format!("{}{GAP}{ends}{}", owner(&life.owner), other.unwrap_or_default());
+        let title = format!("{}{GAP}{addrs}{}", owner(&life.owner), other.unwrap_or_default());
         let title = wrapped(&title, 0, self.width);
         let mut head = String::new();
         for line in title.lines() {

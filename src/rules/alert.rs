@@ -150,8 +150,8 @@ impl Growth {
 }
 
 fn offender_standing(now: &SocketStatus, at: Stamp, owner: Attribution) -> AlertSocket {
-    let SocketStatus { life, netns, ends, held_at_least, .. } = *now;
-    AlertSocket { life, netns, ends, owner, held: Some(at.since(now.since)), held_at_least }
+    let SocketStatus { life, netns, addrs, held_at_least, .. } = *now;
+    AlertSocket { life, netns, addrs, owner, held: Some(at.since(now.since)), held_at_least }
 }
 
 fn offender(told: &SocketEvent) -> AlertSocket {
@@ -159,7 +159,7 @@ fn offender(told: &SocketEvent) -> AlertSocket {
     AlertSocket {
         life: told.life,
         netns: told.netns,
-        ends: told.ends,
+        addrs: told.addrs,
         owner: owner.clone(),
         held: told.held,
         held_at_least: told.held_at_least,

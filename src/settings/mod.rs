@@ -35,7 +35,7 @@ pub struct Settings {
     /// The procfs to read.
     pub procfs: PathBuf,
     /// How often.
-    pub pace: Pace,
+    pub pace: PollSettings,
     /// For how long.
     pub duration: Option<Duration>,
     /// How many records.
@@ -56,7 +56,7 @@ pub struct Settings {
 
 /// How a source polls.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub struct PollSettings {
     /// Time between the starts of two polls.
     pub interval: Duration,
     /// The share of one core, in percent, that polling stays under.
@@ -91,7 +91,7 @@ impl Settings {
         Ok(Self {
             ring,
             filter: filter(&options)?,
-            pace: Pace {
+            pace: PollSettings {
                 interval: interval(&options.look.interval)?,
                 max_cpu: max_cpu(options.look.max_cpu)?,
             },

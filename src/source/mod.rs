@@ -11,7 +11,7 @@ pub mod trace;
 
 use crate::error::Result;
 use crate::model::event::TrackerEvent;
-use crate::model::reading::{LookupRequest, Origin, OwnerUpdate, Reading};
+use crate::model::reading::{Interface, LookupRequest, OwnerUpdate, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::signals::Signals;
 use std::time::Instant;
@@ -29,7 +29,7 @@ pub trait Source {
     ///
     /// # Errors
     /// What ends the run.
-    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>>;
+    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>>;
 
     /// Takes back rows that are done with, for the room they have.
     fn reuse(&mut self, _: Vec<SocketRow>) {}
@@ -60,7 +60,7 @@ pub trait Source {
     }
 
     /// Which of the kernel's interfaces it reads.
-    fn origin(&self) -> Origin;
+    fn interface(&self) -> Interface;
 
     /// Something the user should be told about the readings, each thing once.
     fn notices(&mut self) -> Vec<String>;

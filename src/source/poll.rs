@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::reading::{Lost, LostReason, Reading, Snapshot};
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
-use crate::settings::Pace;
+use crate::settings::PollSettings;
 use crate::signals::{Signals, Wake};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ const STRETCHES: u32 = 3;
 
 /// Keeps a pace from pass to pass.
 #[derive(Debug)]
-pub(super) struct Pacer {
-    pace: Pace,
+pub(super) struct PollTimer {
+    pace: PollSettings,
     last: Option<Pass>,
     /// The shortest time a pass has taken.
     quickest: Option<Duration>,
@@ -40,15 +40,15 @@ struct Pass {
 
 /// A pass that goes on.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(super) struct PollStart {
     start: Instant,
     cpu: Duration,
     /// The pass before, and how long after it this one was due.
     planned: Option<(Pass, Duration)>,
 }
 
-impl Pacer {
-    pub(super) const fn new(pace: Pace) -> Self {
+impl PollTimer {
+    pub(super) const fn new(pace: PollSettings) -> Self {
         let (last, quickest, held_back) = (None, None, None);
         Self { pace, last, quickest, held_back, stretched: 0, stretch_told: false }
     }
@@ -81,19 +81,19 @@ impl Pacer {
         goes_on(stop.wait(due)?)
     }
 
-    pub(super) fn begin(&mut self, notices: &mut Vec<String>) -> Begun {
+    pub(super) fn begin(&mut self, notices: &mut Vec<String>) -> PollStart {
         let planned = self.last.map(|last| (last, self.planned(last)));
         if let Some((last, planned)) = planned {
             let stretched = self.share(last) > self.pace.interval;
             self.stretched = if stretched { self.stretched.saturating_add(1) } else { 0 };
             notices.extend(self.stretch_notice(planned));
         }
-        Begun { start: Instant::now(), cpu: clock::cpu(), planned }
+        PollStart { start: Instant::now(), cpu: clock::cpu(), planned }
     }
 
     fn stretch_notice(&mut self, planned: Duration) -> Option<String> {
         let tell = self.stretched == STRETCHES && !std::mem::replace(&mut self.stretch_told, true);
-        let Pace { interval, max_cpu } = self.pace;
+        let PollSettings { interval, max_cpu } = self.pace;
         tell.then(|| {
             format!(
                 "polling every {planned:.1?} instead of {interval:?}, to stay under {max_cpu}% of \
@@ -103,7 +103,7 @@ impl Pacer {
     }
 
     /// What is to be said of a pass: that there was a gap before it, or what it has seen.
-    pub(super) fn end(&mut self, pass: &Begun, snapshot: Snapshot) -> Reading {
+    pub(super) fn end(&mut self, pass: &PollStart, snapshot: Snapshot) -> Reading {
         if let Some(lost) = self.note(pass, &snapshot) {
             self.held_back = Some(snapshot);
             return Reading::Lost(lost);
@@ -112,7 +112,7 @@ impl Pacer {
     }
 
     /// Takes down when a pass was, and says whether there was a gap before it.
-    pub(super) fn note(&mut self, pass: &Begun, snapshot: &Snapshot) -> Option<Lost> {
+    pub(super) fn note(&mut self, pass: &PollStart, snapshot: &Snapshot) -> Option<Lost> {
         self.last = Some(Pass { start: pass.start, began: snapshot.start, cpu: pass.cpu });
         let took = snapshot.end.since(snapshot.start);
         let quickest = self.quickest.map_or(took, |quickest| quickest.min(took));

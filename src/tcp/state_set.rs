@@ -29,8 +29,8 @@ impl StateSet {
 
     /// Whether a change passes: one of its ends is in the set, and neither is excluded.
     pub fn passes(&self, from: Option<State>, to: State) -> bool {
-        let ends = || from.into_iter().chain([to]);
-        ends().any(|state| self.includes(state)) && !ends().any(|s| self.exclude.contains(&s))
+        let addrs = || from.into_iter().chain([to]);
+        addrs().any(|state| self.includes(state)) && !addrs().any(|s| self.exclude.contains(&s))
     }
 
     fn includes(&self, state: State) -> bool {

@@ -20,8 +20,8 @@ pub(super) struct Unseen {
 
 impl Unseen {
     /// Whether a notice has told of the life that left these ends; it is told of once.
-    pub(super) fn was_told(&mut self, ends: AddressPair) -> bool {
-        self.told.remove(&ends).is_some()
+    pub(super) fn was_told(&mut self, addrs: AddressPair) -> bool {
+        self.told.remove(&addrs).is_some()
     }
 
     /// A pass that began after a death has shown all that it left.
@@ -38,20 +38,20 @@ impl Tracker {
             return missed;
         }
         self.notices_lost |= deaths.overrun;
-        let nameless = deaths.dead.iter().filter(|(ends, _)| ends.is_none());
+        let nameless = deaths.dead.iter().filter(|(addrs, _)| addrs.is_none());
         let names = self.ends_of(&nameless.map(|(_, cookie)| *cookie).collect());
-        for (ends, cookie) in &deaths.dead {
-            let name = ends.or_else(|| names.get(cookie).copied());
-            let known = name.is_some_and(|ends| self.note_death(ends, *cookie));
+        for (addrs, cookie) in &deaths.dead {
+            let name = addrs.or_else(|| names.get(cookie).copied());
+            let known = name.is_some_and(|addrs| self.note_death(addrs, *cookie));
             // A socket without a remote end listened, or was never connected.
-            let lived = ends.is_none_or(|ends| ends.remote.port != 0);
+            let lived = addrs.is_none_or(|addrs| addrs.remote.port != 0);
             if !known && lived {
                 if self.unseen.told.len() < MOST {
-                    self.unseen.told.extend(ends.map(|ends| (ends, deaths.time)));
+                    self.unseen.told.extend(addrs.map(|addrs| (addrs, deaths.time)));
                 } else {
                     self.notices_lost = true;
                 }
-                missed.push(TrackerEvent::Missed(*ends));
+                missed.push(TrackerEvent::Missed(*addrs));
             }
         }
         self.ask_other_ends();
@@ -64,13 +64,13 @@ impl Tracker {
         if cookies.is_empty() {
             return HashMap::new();
         }
-        let lives = self.lives.iter().map(|(ends, life)| (life.cookie, ends));
+        let lives = self.lives.iter().map(|(addrs, life)| (life.cookie, addrs));
         lives.filter(|(cookie, _)| cookies.contains(cookie)).collect()
     }
 
     /// Whether a death is that of a life we know; what it left is to be looked for.
-    fn note_death(&mut self, ends: AddressPair, cookie: u64) -> bool {
-        let lives = self.lives.of_mut(ends);
+    fn note_death(&mut self, addrs: AddressPair, cookie: u64) -> bool {
+        let lives = self.lives.of_mut(addrs);
         let place = lives.iter().position(|life| life.cookie == cookie).or_else(|| {
             // A wait that was never looked at while its full socket lived has a cookie of its own.
             lives.iter().position(|life| life.is_corpse() && !life.died)
@@ -80,7 +80,7 @@ impl Tracker {
         let ask = first && !life.is_corpse();
         let id = life.id;
         if ask {
-            self.ask(ends, id);
+            self.ask(addrs, id);
         }
         true
     }

@@ -34,23 +34,23 @@ pub(super) struct Events {
 
 impl Events {
     /// Rows and events from before this instant may still show these ends.
-    pub(super) fn note_closed(&mut self, ends: AddressPair, time: Stamp) {
+    pub(super) fn note_closed(&mut self, addrs: AddressPair, time: Stamp) {
         if self.closed.len() < CLOSED {
-            self.closed.insert(ends, time);
+            self.closed.insert(addrs, time);
         } else {
             self.closed_more = Some(time);
         }
     }
 
-    fn was_closed_since(&self, ends: AddressPair, since: Stamp) -> bool {
-        let closed = self.closed.get(&ends).copied().max(self.closed_more);
+    fn was_closed_since(&self, addrs: AddressPair, since: Stamp) -> bool {
+        let closed = self.closed.get(&addrs).copied().max(self.closed_more);
         closed.is_some_and(|time| time >= since)
     }
 
     /// Who ended without an event is named no more.
     pub(super) fn forget_the_dead(&mut self, lives: &Lives) {
         if self.names.len() > 2 * lives.count() + SLACK {
-            self.names.retain(|_, (ends, id)| lives.get(*ends, *id).is_some());
+            self.names.retain(|_, (addrs, id)| lives.get(*addrs, *id).is_some());
         }
     }
 
@@ -73,9 +73,9 @@ impl Tracker {
             Some(life) if self.is_of_another(change, life) => {
                 self.begin_unseen(change, Some(life), &mut told);
             }
-            Some((ends, id)) => self.move_on(change, ends, id, &mut told),
+            Some((addrs, id)) => self.move_on(change, addrs, id, &mut told),
             // A look-up was ahead of the event.
-            None if self.events.was_closed_since(change.ends, change.time) => {}
+            None if self.events.was_closed_since(change.addrs, change.time) => {}
             None => self.begin_unseen(change, None, &mut told),
         }
         told
@@ -83,8 +83,8 @@ impl Tracker {
 
     /// Whether an event is none of this life's: it is dead, or cannot have come to where the event
     /// starts from. Events of its end, and of another's beginning, were lost.
-    fn is_of_another(&self, change: &StateChange, (ends, id): (AddressPair, SocketId)) -> bool {
-        self.lives.get(ends, id).is_some_and(|life| {
+    fn is_of_another(&self, change: &StateChange, (addrs, id): (AddressPair, SocketId)) -> bool {
+        self.lives.get(addrs, id).is_some_and(|life| {
             let news = life.since.boot <= change.time.boot;
             life.died || news && !reachable(life.now.state, change.from)
         })
@@ -97,29 +97,29 @@ impl Tracker {
         before: Option<(AddressPair, SocketId)>,
         told: &mut Vec<TrackerEvent>,
     ) {
-        let ends = change.ends;
+        let addrs = change.addrs;
         let first = self.crowded;
-        let Some(id) = self.begin(ends, change.from, change.time, first) else {
-            told.push(TrackerEvent::Missed(Some(ends)));
+        let Some(id) = self.begin(addrs, change.from, change.time, first) else {
+            told.push(TrackerEvent::Missed(Some(addrs)));
             return;
         };
         if let Some(before) = before {
-            self.follow_after(before, (ends, id));
+            self.follow_after(before, (addrs, id));
         }
         let absent = self.previous;
-        self.tell_step(ends, id, absent, &look(change), told);
-        self.move_on(change, ends, id, told);
+        self.tell_step(addrs, id, absent, &look(change), told);
+        self.move_on(change, addrs, id, told);
     }
 
     /// Lets a newborn wait until it is known that another life has ended.
     fn follow_after(
         &mut self,
         before: (AddressPair, SocketId),
-        (ends, id): (AddressPair, SocketId),
+        (addrs, id): (AddressPair, SocketId),
     ) {
-        self.wait_for(before, (ends, id));
+        self.wait_for(before, (addrs, id));
         self.ask(before.0, before.1);
-        if let Some(life) = self.lives.get_mut(ends, id) {
+        if let Some(life) = self.lives.get_mut(addrs, id) {
             life.waits = Some(Box::default());
         }
     }
@@ -132,7 +132,7 @@ impl Tracker {
         }
         let mut told = Vec::new();
         for change in std::mem::take(&mut self.events.early) {
-            let there = self.lives.of_mut(change.ends).last_mut();
+            let there = self.lives.of_mut(change.addrs).last_mut();
             let news = match &there {
                 Some(life) => life.state == Some(change.from),
                 None => change.from == State::Closed && change.time >= pass,
@@ -144,7 +144,7 @@ impl Tracker {
                 }
                 told.extend(self.take_change(&change));
             } else if let Some(life) = there.filter(|_| change.to != State::Closed) {
-                self.events.names.insert(change.socket, (change.ends, life.id));
+                self.events.names.insert(change.socket, (change.addrs, life.id));
             }
         }
         told
@@ -169,21 +169,22 @@ impl Tracker {
             life.show_stale(row, index, pass, &at.look());
             return true;
         }
-        self.events.was_closed_since(row.ends, at.start)
+        self.events.was_closed_since(row.addrs, at.start)
     }
 
     /// The life that an event is about: by the kernel's address, else by its ends.
     fn life_of(&self, change: &StateChange) -> Option<(AddressPair, SocketId)> {
         let named = self.events.names.get(&change.socket);
-        if let Some((ends, id)) = named.filter(|(ends, id)| self.lives.get(*ends, *id).is_some()) {
-            return Some((*ends, *id));
+        if let Some((addrs, id)) = named.filter(|(addrs, id)| self.lives.get(*addrs, *id).is_some())
+        {
+            return Some((*addrs, *id));
         }
-        let lives = self.lives.of(change.ends);
+        let lives = self.lives.of(change.addrs);
         let full = |life: &&Life| !life.now.mini || life.now.state == State::SynRecv;
         let expected = |life: &&Life| life.state == Some(change.from);
         let mut full_lives = lives.iter().filter(full);
         let life = full_lives.clone().find(expected).or_else(|| full_lives.next())?;
-        Some((change.ends, life.id))
+        Some((change.addrs, life.id))
     }
 
     /// A socket begins. A request that polls have shown is the same life; a wait with these ends
@@ -195,49 +196,50 @@ impl Tracker {
         told: &mut Vec<TrackerEvent>,
     ) {
         let look = look(change);
-        let requested = known.and_then(|(ends, id)| self.lives.get(ends, id)).is_some_and(|life| {
-            change.passive && life.now.mini && life.now.state == State::SynRecv
-        });
-        if let Some((ends, id)) = known.filter(|_| requested) {
-            self.events.names.insert(change.socket, (ends, id));
-            if let Some(life) = self.lives.get_mut(ends, id) {
+        let requested =
+            known.and_then(|(addrs, id)| self.lives.get(addrs, id)).is_some_and(|life| {
+                change.passive && life.now.mini && life.now.state == State::SynRecv
+            });
+        if let Some((addrs, id)) = known.filter(|_| requested) {
+            self.events.names.insert(change.socket, (addrs, id));
+            if let Some(life) = self.lives.get_mut(addrs, id) {
                 life.step(&StateChange { from: State::SynRecv, ..change.clone() });
             }
-            return self.tell_step(ends, id, None, &look, told);
+            return self.tell_step(addrs, id, None, &look, told);
         }
-        let lives = self.lives.of(change.ends);
+        let lives = self.lives.of(change.addrs);
         let waits = |life: &&Life| life.died || life.now.state == State::TimeWait;
-        let over = lives.iter().filter(waits).map(|life| Missing::over(change.ends, life));
+        let over = lives.iter().filter(waits).map(|life| Missing::over(change.addrs, life));
         let over: Vec<Missing> = over.collect();
         let before = lives.iter().find(|life| !waits(life)).map(|life| life.id);
         self.close(&over, &look, told);
-        let listener = self.listener_of(change.ends);
-        let Some(id) = self.begin(change.ends, change.to, change.time, false) else {
-            told.push(TrackerEvent::Missed(Some(change.ends)));
+        let listener = self.listener_of(change.addrs);
+        let Some(id) = self.begin(change.addrs, change.to, change.time, false) else {
+            told.push(TrackerEvent::Missed(Some(change.addrs)));
             return;
         };
-        self.events.names.insert(change.socket, (change.ends, id));
+        self.events.names.insert(change.socket, (change.addrs, id));
         if let Some(before) = before {
-            self.follow_after((change.ends, before), (change.ends, id));
+            self.follow_after((change.addrs, before), (change.addrs, id));
         }
-        if let Some(life) = self.lives.get_mut(change.ends, id) {
+        if let Some(life) = self.lives.get_mut(change.addrs, id) {
             life.listener = if change.passive { listener } else { 0 };
             life.step(change);
         }
-        self.tell_step(change.ends, id, Some(change.time), &look, told);
+        self.tell_step(change.addrs, id, Some(change.time), &look, told);
     }
 
     /// A socket that is known makes a step.
     fn move_on(
         &mut self,
         change: &StateChange,
-        ends: AddressPair,
+        addrs: AddressPair,
         id: SocketId,
         told: &mut Vec<TrackerEvent>,
     ) {
         let look = look(change);
-        self.events.names.insert(change.socket, (ends, id));
-        let Some(life) = self.lives.get_mut(ends, id) else { return };
+        self.events.names.insert(change.socket, (addrs, id));
+        let Some(life) = self.lives.get_mut(addrs, id) else { return };
         // What a poll has shown later than this is no news.
         if life.since.boot > change.time.boot {
             return;
@@ -247,9 +249,9 @@ impl Tracker {
             if !unaccepted(change.to) || change.to == State::CloseWait {
                 life.listener = 0;
             }
-            return self.tell_step(ends, id, None, &look, told);
+            return self.tell_step(addrs, id, None, &look, told);
         }
-        let over = [Missing::over(ends, life)];
+        let over = [Missing::over(addrs, life)];
         let may_wait = matches!(change.from, State::FinWait2 | State::Closing);
         if may_wait && change.cut.is_none() {
             // The full socket is gone; a mini-socket may go on for it.
@@ -259,7 +261,7 @@ impl Tracker {
             }
             self.events.names.remove(&change.socket);
             // Not about the other end: a look-up is ahead of the events that tell of it.
-            self.ask(ends, id);
+            self.ask(addrs, id);
             return;
         }
         self.events.names.remove(&change.socket);
@@ -269,14 +271,14 @@ impl Tracker {
 
     fn tell_step(
         &mut self,
-        ends: AddressPair,
+        addrs: AddressPair,
         id: SocketId,
         absent: Option<Stamp>,
         look: &PollWindow,
         told: &mut Vec<TrackerEvent>,
     ) {
-        let Some(life) = self.lives.get_mut(ends, id) else { return };
-        let Some(transition) = tell(life, ends, absent, look) else { return };
+        let Some(life) = self.lives.get_mut(addrs, id) else { return };
+        let Some(transition) = tell(life, addrs, absent, look) else { return };
         told.extend(life.tell_or_withhold(transition));
     }
 }

@@ -26,8 +26,8 @@ impl Asked {
         self.order.len()
     }
 
-    pub(super) fn ends(&self) -> Vec<AddressPair> {
-        self.order.iter().map(|question| question.ends).collect()
+    pub(super) fn addrs(&self) -> Vec<AddressPair> {
+        self.order.iter().map(|question| question.addrs).collect()
     }
 
     fn add(&mut self, question: LookupRequest, id: SocketId) {
@@ -54,25 +54,25 @@ impl Tracker {
         let look = answers.look();
         let (mut gone, mut touched) = (Vec::new(), Vec::new());
         for (question, answer) in &answers.answers {
-            let (ends, pass) = (question.ends, self.pass);
-            let alone = self.lives.of(ends).len() == 1;
+            let (addrs, pass) = (question.addrs, self.pass);
+            let alone = self.lives.of(addrs).len() == 1;
             let Some(id) = self.asked.about(question) else { continue };
-            let Some(life) = self.lives.get_mut(ends, id) else { continue };
+            let Some(life) = self.lives.get_mut(addrs, id) else { continue };
             match answer {
-                LookupResult::Gone => gone.push(Missing::over(ends, life)),
+                LookupResult::Gone => gone.push(Missing::over(addrs, life)),
                 // What has these ends and no inode may be what a successor left.
                 LookupResult::There(row)
                     if row.inode == 0 && life.cookie_says(row).is_none() && !alone => {}
-                LookupResult::There(row) if row.ends == ends && life.may_become(row) => {
+                LookupResult::There(row) if row.addrs == addrs && life.may_become(row) => {
                     self.new_inodes.extend(life.new_inode(row));
                     life.show(row, life.now.index, pass, &look);
                     life.known_at = look.start.boot;
                     if life.state != Some(row.state) {
-                        touched.push((ends, id));
+                        touched.push((addrs, id));
                     }
                 }
-                LookupResult::There(row) if row.ends == ends && life.began_anew(row) => {
-                    gone.push(Missing::over(ends, life));
+                LookupResult::There(row) if row.addrs == addrs && life.began_anew(row) => {
+                    gone.push(Missing::over(addrs, life));
                 }
                 // A successor, or a twin on another link: the next pass decides.
                 LookupResult::There(_) => {}
@@ -89,8 +89,8 @@ impl Tracker {
     }
 
     /// Asks an exact look-up about a life.
-    pub(super) fn ask(&mut self, ends: AddressPair, id: SocketId) {
-        if let Some(question) = self.lives.get(ends, id).map(|life| life.question(ends)) {
+    pub(super) fn ask(&mut self, addrs: AddressPair, id: SocketId) {
+        if let Some(question) = self.lives.get(addrs, id).map(|life| life.question(addrs)) {
             self.asked.add(question, id);
         }
     }

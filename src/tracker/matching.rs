@@ -14,7 +14,7 @@ impl Tracker {
     pub(super) fn match_rows(&mut self, snapshot: &Snapshot) -> Work {
         let mut work = Work::default();
         for (index, row) in snapshot.rows.iter().enumerate() {
-            let place = self.lives.place(row.ends);
+            let place = self.lives.place(row.addrs);
             let known = self.overtaken((row, place), index, snapshot, &mut work)
                 || self.goes_on((row, place), index, snapshot, &mut work);
             if !known {
@@ -67,7 +67,7 @@ impl Tracker {
     /// Whether the other end of this connection is on this machine and still waits for our ACK:
     /// then its repeated FIN has restarted our timer, and the connection is the same.
     fn peer_in_last_ack(&self, row: &SocketRow) -> bool {
-        row.ends.mirrored().into_iter().flat_map(|ends| self.lives.of(ends)).any(|life| {
+        row.addrs.mirrored().into_iter().flat_map(|addrs| self.lives.of(addrs)).any(|life| {
             life.state == Some(State::LastAck)
                 && life.now.state == State::LastAck
                 && life.pass + 1 >= self.pass
@@ -77,7 +77,7 @@ impl Tracker {
     /// Gives a row to a life whose inode came or went, or starts a new life with it.
     fn place(&mut self, row: &SocketRow, index: usize, snapshot: &Snapshot, work: &mut Work) {
         let pass = self.pass;
-        let lives = self.lives.of(row.ends).iter();
+        let lives = self.lives.of(row.addrs).iter();
         let candidate = lives
             .filter(|life| life.pass != pass || life.now.index < index)
             .filter(|life| life.may_become(row))
@@ -90,24 +90,24 @@ impl Tracker {
             let unproven = gap || life.timer_restarted(row, &snapshot.look());
             let id = life.id;
             if life.pass == pass || !unproven {
-                return show(self.lives.get_mut(row.ends, id), shown_by, at, work);
+                return show(self.lives.get_mut(row.addrs, id), shown_by, at, work);
             }
             // Neither that it ended nor that it went on is known.
             self.undecided += u64::from(!self.gap);
-            self.lives.take(row.ends, id);
+            self.lives.take(row.addrs, id);
             first_look = true;
         }
-        let Some(id) = self.begin(row.ends, row.state, snapshot.end, first_look) else {
+        let Some(id) = self.begin(row.addrs, row.state, snapshot.end, first_look) else {
             work.left_out += 1;
             return;
         };
-        show(self.lives.get_mut(row.ends, id), shown_by, at, work);
+        show(self.lives.get_mut(row.addrs, id), shown_by, at, work);
     }
 
     /// Follows another life; `None` if there is no room for it.
     pub(super) fn begin(
         &mut self,
-        ends: AddressPair,
+        addrs: AddressPair,
         state: State,
         born: Stamp,
         first: bool,
@@ -120,7 +120,7 @@ impl Tracker {
         let id = SocketId { run: self.run, number: self.born };
         let mut life = Life::new(id, state, born, first);
         life.first_pass = self.pass;
-        self.lives.add(ends, life);
+        self.lives.add(addrs, life);
         Some(id)
     }
 }
@@ -138,6 +138,6 @@ fn show(
     life.show(row, index, pass, look);
     // At the first look all are new.
     if pass > 1 && life.state != Some(row.state) {
-        work.touched.push((index, row.ends, life.id));
+        work.touched.push((index, row.addrs, life.id));
     }
 }

@@ -112,7 +112,7 @@ struct News {
 
 /// A life that a pass did not show.
 struct Missing {
-    ends: AddressPair,
+    addrs: AddressPair,
     id: SocketId,
     inode: u64,
     gone: bool,
@@ -122,8 +122,8 @@ struct Missing {
 
 impl Missing {
     /// A life that is known to be over.
-    const fn over(ends: AddressPair, life: &Life) -> Self {
-        Self { ends, id: life.id, inode: life.last_inode, gone: true, asks: false }
+    const fn over(addrs: AddressPair, life: &Life) -> Self {
+        Self { addrs, id: life.id, inode: life.last_inode, gone: true, asks: false }
     }
 }
 
@@ -156,9 +156,9 @@ impl Tracker {
         let piece: Vec<(AddressPair, SocketId)> = match &mut untold.lives {
             Touched::From(place) => {
                 let begin = std::mem::replace(place, *place + PIECE);
-                self.lives.between(begin, *place).map(|(ends, life)| (ends, life.id)).collect()
+                self.lives.between(begin, *place).map(|(addrs, life)| (addrs, life.id)).collect()
             }
-            Touched::These(lives) => lives.take(PIECE).map(|(_, ends, id)| (ends, id)).collect(),
+            Touched::These(lives) => lives.take(PIECE).map(|(_, addrs, id)| (addrs, id)).collect(),
         };
         let more = piece.len() >= PIECE;
         self.tell_news(piece.into_iter(), &untold.news, &mut told);
@@ -202,13 +202,13 @@ impl Tracker {
     }
 
     /// One life as it stands.
-    pub fn standing(&self, ends: AddressPair, id: SocketId) -> Option<SocketStatus> {
-        self.lives.get(ends, id)?.standing(ends, self.netns)
+    pub fn standing(&self, addrs: AddressPair, id: SocketId) -> Option<SocketStatus> {
+        self.lives.get(addrs, id)?.standing(addrs, self.netns)
     }
 
     /// Every life as it stands.
     pub fn standings(&self) -> impl Iterator<Item = SocketStatus> {
-        self.lives.iter().filter_map(|(ends, life)| life.standing(ends, self.netns))
+        self.lives.iter().filter_map(|(addrs, life)| life.standing(addrs, self.netns))
     }
 
     /// The sockets that the last reading did not show, and that an exact look-up may decide.
@@ -275,7 +275,7 @@ impl Tracker {
             self.compare_all_ends();
             Touched::From(0)
         } else {
-            self.compare_ends(work.touched.iter().map(|(_, ends, id)| (*ends, *id)));
+            self.compare_ends(work.touched.iter().map(|(_, addrs, id)| (*addrs, *id)));
             Touched::These(work.touched.into_iter())
         };
         let missing = if work.seen < self.lives.count() {
@@ -317,19 +317,19 @@ impl Tracker {
         news: &News,
         told: &mut Vec<TrackerEvent>,
     ) {
-        for (ends, id) in touched {
-            let newborn = self.lives.get(ends, id).is_some_and(|life| life.state.is_none());
+        for (addrs, id) in touched {
+            let newborn = self.lives.get(addrs, id).is_some_and(|life| life.state.is_none());
             if newborn {
-                self.settle(ends, id, &news.pending);
+                self.settle(addrs, id, &news.pending);
             }
-            let Some(life) = self.lives.get_mut(ends, id) else { continue };
-            let Some(transition) = tell(life, ends, news.absent, &news.look) else {
+            let Some(life) = self.lives.get_mut(addrs, id) else { continue };
+            let Some(transition) = tell(life, addrs, news.absent, &news.look) else {
                 continue;
             };
             let corpse = transition.event == EventKind::Opened && life.is_corpse();
             told.extend(life.tell_or_withhold(transition));
-            if corpse && !self.unseen.was_told(ends) {
-                told.push(TrackerEvent::Missed(Some(ends)));
+            if corpse && !self.unseen.was_told(addrs) {
+                told.push(TrackerEvent::Missed(Some(addrs)));
             }
         }
     }
@@ -339,7 +339,7 @@ impl Tracker {
 /// life's state changes. `absent` is the start of the last pass that can have missed a newborn.
 fn tell(
     life: &mut Life,
-    ends: AddressPair,
+    addrs: AddressPair,
     absent: Option<Stamp>,
     look: &PollWindow,
 ) -> Option<Transition> {
@@ -348,7 +348,7 @@ fn tell(
         life.way = None;
         return None;
     }
-    let mut told = life.transition(ends, look);
+    let mut told = life.transition(addrs, look);
     let way = match from {
         None if life.first_look || to == State::Closed => Between::default(),
         _ => life.between(from.unwrap_or(State::Closed), to),

@@ -42,18 +42,18 @@ impl Tracker {
     pub(super) fn compare_all_ends(&mut self) {
         // Both ends are new: what one can learn, the other has to teach.
         let teachers = self.lives.iter().filter(|(_, life)| View::of(life).teaches());
-        let teachers: Vec<_> = teachers.map(|(ends, life)| (ends, life.id)).collect();
+        let teachers: Vec<_> = teachers.map(|(addrs, life)| (addrs, life.id)).collect();
         self.compare_ends(teachers.into_iter());
     }
 
     /// Lets every life with news, and its other end, learn from each other.
     pub(super) fn compare_ends(&mut self, touched: impl Iterator<Item = (AddressPair, SocketId)>) {
-        for (ends, id) in touched {
-            for mirrored in ends.mirrored() {
+        for (addrs, id) in touched {
+            for mirrored in addrs.mirrored() {
                 let Some(mirror) = self.only_life(mirrored) else { continue };
-                let Some(own) = self.lives.get(ends, id).map(View::of) else { continue };
+                let Some(own) = self.lives.get(addrs, id).map(View::of) else { continue };
                 let Some(other) = self.lives.get(mirrored, mirror).map(View::of) else { continue };
-                self.learn(ends, id, own, other);
+                self.learn(addrs, id, own, other);
                 self.learn(mirrored, mirror, other, own);
             }
         }
@@ -62,8 +62,8 @@ impl Tracker {
     /// Asks about the other ends of those asked about, too: what they show now proves how these
     /// ended.
     pub(super) fn ask_other_ends(&mut self) {
-        for ends in self.asked.ends() {
-            for mirrored in ends.mirrored() {
+        for addrs in self.asked.addrs() {
+            for mirrored in addrs.mirrored() {
                 let other = self.only_life(mirrored);
                 let id = other.filter(|id| {
                     self.lives.get(mirrored, *id).is_some_and(|life| !life.is_followed())
@@ -76,15 +76,15 @@ impl Tracker {
     }
 
     /// One connection has one other end; where several lives share its ends, none is sure.
-    fn only_life(&self, ends: AddressPair) -> Option<SocketId> {
-        match self.lives.of(ends) {
+    fn only_life(&self, addrs: AddressPair) -> Option<SocketId> {
+        match self.lives.of(addrs) {
             // Nor where another may be among those that are not followed.
             [life] if !self.crowded => Some(life.id),
             _ => None,
         }
     }
 
-    fn learn(&mut self, ends: AddressPair, id: SocketId, own: View, other: View) {
+    fn learn(&mut self, addrs: AddressPair, id: SocketId, own: View, other: View) {
         // They are two ends of one connection only if both were there at one time; who is still
         // connecting may meet what an older connection left.
         let together = own.first_pass <= other.pass && other.first_pass <= own.pass;
@@ -93,7 +93,7 @@ impl Tracker {
             return;
         }
         let read_later = own.pass == self.pass && own.read > other.read;
-        let Some(life) = self.lives.get_mut(ends, id) else { return };
+        let Some(life) = self.lives.get_mut(addrs, id) else { return };
         if life.peer.disproved || read_later && before_fin(own.state) && has_fin(other.state) {
             return life.disprove_peer();
         }

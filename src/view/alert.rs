@@ -36,7 +36,7 @@ pub struct AlertRecord {
 impl AlertRecord {
     /// The record of an alert.
     pub fn new(alert: &Alert) -> Self {
-        let AlertSocket { life, netns, ends, ref owner, held, held_at_least } = alert.worst;
+        let AlertSocket { life, netns, addrs, ref owner, held, held_at_least } = alert.worst;
         Self {
             v: SCHEMA,
             event: "alert",
@@ -45,7 +45,7 @@ impl AlertRecord {
             active: alert.active,
             count: alert.sockets.len(),
             sockets: alert.sockets.clone(),
-            worst: Socket::of(life, netns, ends),
+            worst: Socket::of(life, netns, addrs),
             owner: Owner::of(owner),
             held,
             held_at_least,
@@ -99,7 +99,7 @@ mod tests {
         let worst = AlertSocket {
             life,
             netns: None,
-            ends: AddressPair { family: Family::Ipv4, local: end, remote: end },
+            addrs: AddressPair { family: Family::Ipv4, local: end, remote: end },
             owner: Attribution { main: None, holders: Vec::new(), source: OwnerSource::Unknown },
             held: None,
             held_at_least: false,

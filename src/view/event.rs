@@ -4,7 +4,7 @@ use super::SCHEMA;
 use crate::model::escape::escape;
 use crate::model::event::{EventKind, Side, SocketEvent, SocketId, Verdict};
 use crate::model::process::{Attribution, OwnerSource};
-use crate::model::reading::Origin;
+use crate::model::reading::Interface;
 use crate::model::socket::{AddressPair, Family};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
@@ -36,7 +36,7 @@ pub struct EventRecord {
     pub opener: Option<Side>,
     pub closer: Option<Side>,
     pub verdict: Option<Verdict>,
-    pub source: Origin,
+    pub source: Interface,
     /// Time since its first sight; for text alone.
     #[serde(skip)]
     pub lived: Duration,
@@ -82,14 +82,14 @@ pub struct Held {
 
 impl EventRecord {
     /// The record of a transition.
-    pub fn new(told: SocketEvent, source: Origin) -> Self {
+    pub fn new(told: SocketEvent, source: Interface) -> Self {
         let SocketEvent { transition: told, owner, .. } = told;
         Self {
             v: SCHEMA,
             event: told.event,
             time: told.time,
             after: told.after,
-            socket: Socket::of(told.life, told.netns, told.ends),
+            socket: Socket::of(told.life, told.netns, told.addrs),
             from: told.from,
             via: told.via,
             maybe: told.maybe,
@@ -112,8 +112,8 @@ impl EventRecord {
 
 impl Socket {
     /// The socket of a life.
-    pub const fn of(id: SocketId, netns: Option<u64>, ends: AddressPair) -> Self {
-        let AddressPair { family, local, remote } = ends;
+    pub const fn of(id: SocketId, netns: Option<u64>, addrs: AddressPair) -> Self {
+        let AddressPair { family, local, remote } = addrs;
         Self {
             id,
             netns,

@@ -35,7 +35,7 @@ pub struct LifeRecord {
     pub steps: Vec<Step>,
     /// Its ends, to find the other one by; for text alone, as all that follows.
     #[serde(skip)]
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// Until when it was followed.
     #[serde(skip)]
     pub seen: Stamp,
@@ -199,10 +199,10 @@ impl Lives {
         if told.transition.event != EventKind::Closed {
             return None;
         }
-        let Transition { ends, time, verdict, netns, life, .. } = told.transition;
+        let Transition { addrs, time, verdict, netns, life, .. } = told.transition;
         let history = self.ended.get(&life).filter(|history| history.passes)?;
-        let socket = Socket::of(life, netns, ends);
-        let record = history.record(socket, ends, Owner::of(&told.owner), time);
+        let socket = Socket::of(life, netns, addrs);
+        let record = history.record(socket, addrs, Owner::of(&told.owner), time);
         Some(LifeRecord { ended: Some(time), verdict, ..record })
     }
 
@@ -222,8 +222,8 @@ impl Lives {
         if !history.passes {
             return None;
         }
-        let socket = Socket::of(now.life, now.netns, now.ends);
-        let mut record = history.record(socket, now.ends, Owner::of(owner), at);
+        let socket = Socket::of(now.life, now.netns, now.addrs);
+        let mut record = history.record(socket, now.addrs, Owner::of(owner), at);
         record.descriptor = now.inode != 0;
         if let Some(last) = record.steps.last_mut() {
             last.held = Some(at.since(now.since));
@@ -278,7 +278,7 @@ impl History {
         self.trail.push(trace);
     }
 
-    fn record(&self, socket: Socket, ends: AddressPair, owner: Owner, seen: Stamp) -> LifeRecord {
+    fn record(&self, socket: Socket, addrs: AddressPair, owner: Owner, seen: Stamp) -> LifeRecord {
         let opened = self.trail.first().filter(|_| self.born);
         let owner = match &self.listener {
             Some(listener) if owner.owner_source == OwnerSource::Unknown => (**listener).clone(),
@@ -295,7 +295,7 @@ impl History {
             closer: self.roles.closer,
             verdict: None,
             steps: self.steps(),
-            ends,
+            addrs,
             seen,
             both_fins: self.roles.both_fins,
             descriptor: false,
@@ -351,7 +351,7 @@ impl LifeRecord {
         let over = |life: &Self| life.ended.unwrap_or(life.seen);
         self.socket.id != other.socket.id
             && self.socket.netns == other.socket.netns
-            && self.ends.mirrored().contains(&other.ends)
+            && self.addrs.mirrored().contains(&other.addrs)
             && began(self) <= over(other)
             && began(other) <= over(self)
     }

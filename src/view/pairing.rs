@@ -20,26 +20,26 @@ pub struct Conversations {
     open: HashMap<AddressPair, usize>,
     waiting: HashMap<SocketId, LifeRecord>,
     /// Who waits, by ends, and in the order in which they began to.
-    by_ends: HashMap<AddressPair, Vec<SocketId>>,
+    by_addrs: HashMap<AddressPair, Vec<SocketId>>,
     queue: VecDeque<(u64, SocketId)>,
 }
 
 impl Conversations {
     /// A socket with these ends has begun.
-    pub fn begin(&mut self, ends: AddressPair) {
-        *self.open.entry(ends).or_default() += 1;
+    pub fn begin(&mut self, addrs: AddressPair) {
+        *self.open.entry(addrs).or_default() += 1;
     }
 
     /// A socket with these ends is over; `life` is to be told. Returns what can be told now.
-    pub fn end(&mut self, ends: AddressPair, life: Option<LifeRecord>) -> Vec<LifeRecord> {
-        if let Some(count) = self.open.get_mut(&ends) {
+    pub fn end(&mut self, addrs: AddressPair, life: Option<LifeRecord>) -> Vec<LifeRecord> {
+        if let Some(count) = self.open.get_mut(&addrs) {
             *count -= 1;
             if *count == 0 {
-                self.open.remove(&ends);
+                self.open.remove(&addrs);
             }
         }
-        let Some(life) = life else { return self.release(ends) };
-        let other_open = ends.mirrored().iter().any(|other| self.open.contains_key(other));
+        let Some(life) = life else { return self.release(addrs) };
+        let other_open = addrs.mirrored().iter().any(|other| self.open.contains_key(other));
         if let Some(before) = self.other_end_of(&life) {
             vec![joined(before, life)]
         } else if other_open && self.waiting.len() < MOST_WAITING {
@@ -76,9 +76,9 @@ impl Conversations {
     /// will never be reported.
     pub fn retain(&mut self, open: impl Iterator<Item = AddressPair>) -> Vec<LifeRecord> {
         self.open.clear();
-        open.for_each(|ends| self.begin(ends));
+        open.for_each(|addrs| self.begin(addrs));
         let other_is_open = |life: &LifeRecord| {
-            life.ends.mirrored().iter().any(|other| self.open.contains_key(other))
+            life.addrs.mirrored().iter().any(|other| self.open.contains_key(other))
         };
         let alone = self.waiting.values().filter(|life| !other_is_open(life));
         let mut alone: Vec<SocketId> = alone.map(|life| life.socket.id).collect();
@@ -88,31 +88,31 @@ impl Conversations {
 
     fn wait(&mut self, life: LifeRecord) {
         let id = life.socket.id;
-        self.by_ends.entry(life.ends).or_default().push(id);
+        self.by_addrs.entry(life.addrs).or_default().push(id);
         self.queue.push_back((life.seen.boot.saturating_add(PATIENCE), id));
         self.waiting.insert(id, life);
     }
 
     fn other_end_of(&mut self, life: &LifeRecord) -> Option<LifeRecord> {
-        let ids = life.ends.mirrored().into_iter().filter_map(|ends| self.by_ends.get(&ends));
+        let ids = life.addrs.mirrored().into_iter().filter_map(|addrs| self.by_addrs.get(&addrs));
         let mut others = ids.flatten().filter_map(|id| self.waiting.get(id));
         let other = others.find(|other| other.is_other_end_of(life))?.socket.id;
         self.take(other)
     }
 
     /// What waits for an end that will not be told.
-    fn release(&mut self, ends: AddressPair) -> Vec<LifeRecord> {
-        let others = ends.mirrored().into_iter().filter_map(|ends| self.by_ends.get(&ends));
+    fn release(&mut self, addrs: AddressPair) -> Vec<LifeRecord> {
+        let others = addrs.mirrored().into_iter().filter_map(|addrs| self.by_addrs.get(&addrs));
         let others: Vec<SocketId> = others.flatten().copied().collect();
         others.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
     fn take(&mut self, id: SocketId) -> Option<LifeRecord> {
         let life = self.waiting.remove(&id)?;
-        if let Some(ids) = self.by_ends.get_mut(&life.ends) {
+        if let Some(ids) = self.by_addrs.get_mut(&life.addrs) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
-                self.by_ends.remove(&life.ends);
+                self.by_addrs.remove(&life.addrs);
             }
         }
         Some(life)
@@ -122,9 +122,9 @@ impl Conversations {
 /// Lives with the two ends of a connection joined, in the order in which they began.
 pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
     let mut alone: Vec<Option<LifeRecord>> = Vec::with_capacity(lives.len());
-    let mut by_ends: HashMap<AddressPair, Vec<usize>> = HashMap::new();
+    let mut by_addrs: HashMap<AddressPair, Vec<usize>> = HashMap::new();
     for life in lives {
-        let places = life.ends.mirrored().into_iter().filter_map(|ends| by_ends.get(&ends));
+        let places = life.addrs.mirrored().into_iter().filter_map(|addrs| by_addrs.get(&addrs));
         let other = places.flatten().copied().find(|place| {
             let before: Option<&LifeRecord> = alone[*place].as_ref();
             before.is_some_and(|before| before.other_end.is_none() && before.is_other_end_of(&life))
@@ -134,7 +134,7 @@ pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
         {
             alone[place] = Some(joined(before, life));
         } else {
-            by_ends.entry(life.ends).or_default().push(alone.len());
+            by_addrs.entry(life.addrs).or_default().push(alone.len());
             alone.push(Some(life));
         }
     }

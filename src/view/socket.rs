@@ -42,7 +42,7 @@ impl SocketRecord {
         Self {
             v: SCHEMA,
             time: at,
-            socket: Socket::of(now.life, now.netns, now.ends),
+            socket: Socket::of(now.life, now.netns, now.addrs),
             state: now.state,
             held: Some(at.since(now.since)),
             held_at_least: now.held_at_least,
@@ -60,11 +60,11 @@ impl SocketRecord {
 
     /// The record of a socket that has just gone.
     pub fn gone(told: &SocketEvent) -> Self {
-        let Transition { life, netns, ends, time, to, last_inode, .. } = told.transition;
+        let Transition { life, netns, addrs, time, to, last_inode, .. } = told.transition;
         let now = SocketStatus {
             life,
             netns,
-            ends,
+            addrs,
             state: to,
             since: time,
             held_at_least: false,

@@ -38,7 +38,7 @@ fn our_rows_agree_with_the_procfs_crate() {
 
 fn assert_same(ours: &SocketRow, theirs: &TcpNetEntry) {
     for (end, address) in
-        [(ours.ends.local, theirs.local_address), (ours.ends.remote, theirs.remote_address)]
+        [(ours.addrs.local, theirs.local_address), (ours.addrs.remote, theirs.remote_address)]
     {
         assert_eq!((end.addr, end.port), (address.ip().to_canonical(), address.port()));
     }
@@ -102,8 +102,8 @@ fn theirs(mut datagram: &[u8]) -> Vec<InetResponseHeader> {
 fn assert_same_socket(ours: &SocketRow, theirs: &InetResponseHeader) {
     let id = &theirs.socket_id;
     let end = |addr, port| Endpoint { addr, port };
-    assert_eq!(ours.ends.local, end(id.source_address, id.source_port));
-    assert_eq!(ours.ends.remote, end(id.destination_address, id.destination_port));
+    assert_eq!(ours.addrs.local, end(id.source_address, id.source_port));
+    assert_eq!(ours.addrs.remote, end(id.destination_address, id.destination_port));
     let [low, high] =
         [0, 4].map(|at| u32::from_ne_bytes(id.cookie[at..at + 4].try_into().unwrap()));
     assert_eq!(ours.cookie, u64::from(high) << 32 | u64::from(low));

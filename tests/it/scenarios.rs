@@ -54,7 +54,7 @@ fn every_scenario_is_told_as_written() {
 
 /// One case: sockets by letter, what happens, what must be told.
 struct Case {
-    ends: HashMap<char, AddressPair>,
+    addrs: HashMap<char, AddressPair>,
     /// How many sockets are followed at most.
     room: usize,
     steps: Vec<Step>,
@@ -79,7 +79,7 @@ enum Step {
 impl Case {
     fn read(text: &str) -> Self {
         let (steps, expected) = (Vec::new(), String::new());
-        let mut case = Self { ends: default_ends(), room: usize::MAX, steps, expected };
+        let mut case = Self { addrs: default_ends(), room: usize::MAX, steps, expected };
         let mut expected = Vec::new();
         for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
             match line.split_once(' ').unwrap_or((line, "")) {
@@ -108,7 +108,7 @@ impl Case {
     /// `A 10.0.0.1:1000 10.0.0.2:80`
     fn define(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
-        self.ends.insert(words[0].chars().next().unwrap(), ends(words[1], words[2]));
+        self.addrs.insert(words[0].chars().next().unwrap(), addrs(words[1], words[2]));
     }
 
     /// `A 01/7  B 06/0@59.9  bad 1`; `-` for no row at all.
@@ -118,7 +118,7 @@ impl Case {
         for pair in words.chunks(2) {
             match pair[0] {
                 "bad" => bad = pair[1].parse().unwrap(),
-                letter => rows.push(row(self.ends[&letter.chars().next().unwrap()], pair[1])),
+                letter => rows.push(row(self.addrs[&letter.chars().next().unwrap()], pair[1])),
             }
         }
         self.steps.push(Step::Poll(rows, bad));
@@ -128,8 +128,8 @@ impl Case {
     fn look(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
         let answer = |pair: &[&str]| {
-            let ends = self.ends[&pair[0].chars().next().unwrap()];
-            (ends, (pair[1] != "gone").then(|| row(ends, pair[1])))
+            let addrs = self.addrs[&pair[0].chars().next().unwrap()];
+            (addrs, (pair[1] != "gone").then(|| row(addrs, pair[1])))
         };
         self.steps.push(Step::PollWindow(words.chunks(2).map(answer).collect()));
     }
@@ -138,8 +138,8 @@ impl Case {
     fn died(&mut self, rest: &str) {
         let death = |word: &str| {
             let (letter, cookie) = word.split_once('#').unwrap();
-            let ends = letter.chars().next().filter(|letter| *letter != '-');
-            (ends.map(|letter| self.ends[&letter]), cookie.parse().unwrap())
+            let addrs = letter.chars().next().filter(|letter| *letter != '-');
+            (addrs.map(|letter| self.addrs[&letter]), cookie.parse().unwrap())
         };
         self.steps.push(Step::Died(rest.split_whitespace().map(death).collect()));
     }
@@ -158,7 +158,7 @@ impl Case {
             time: stamp(0),
             netns: None,
             socket: words[0].parse().unwrap(),
-            ends: self.ends[&words[1].chars().next().unwrap()],
+            addrs: self.addrs[&words[1].chars().next().unwrap()],
             from: state(words[2]),
             to: state(words[3]),
             passive: words.contains(&"passive"),
@@ -225,19 +225,19 @@ impl Case {
         lines.join("\n")
     }
 
-    fn letter(&self, ends: AddressPair) -> char {
-        *self.ends.iter().find(|(_, known)| **known == ends).expect("known ends").0
+    fn letter(&self, addrs: AddressPair) -> char {
+        *self.addrs.iter().find(|(_, known)| **known == addrs).expect("known ends").0
     }
 
     /// A conclusion in one line, times as numbers of polls.
     fn line(&self, conclusion: &TrackerEvent) -> String {
         let told = match conclusion {
             TrackerEvent::Lost(lost) => return format!("lost {:?}", lost.reason).to_lowercase(),
-            TrackerEvent::Missed(Some(ends)) => return format!("missed {}", self.letter(*ends)),
+            TrackerEvent::Missed(Some(addrs)) => return format!("missed {}", self.letter(*addrs)),
             TrackerEvent::Missed(None) => return "missed".to_owned(),
             TrackerEvent::Transition(told) => told,
         };
-        let letter = self.letter(told.ends);
+        let letter = self.letter(told.addrs);
         let mut line = format!("{}{letter} {}", told.life.number, change(told));
         let after = told.after.map_or("-".to_owned(), when);
         let _ = write!(line, " ({after},{}]", when(told.time));
@@ -266,7 +266,7 @@ fn answers(
     found: &[(AddressPair, Option<SocketRow>)],
 ) -> Vec<(LookupRequest, LookupResult)> {
     let of = |question: &LookupRequest| {
-        let (_, row) = found.iter().find(|(ends, _)| *ends == question.ends).expect("an answer");
+        let (_, row) = found.iter().find(|(addrs, _)| *addrs == question.addrs).expect("an answer");
         (*question, row.map_or(LookupResult::Gone, LookupResult::There))
     };
     assert_eq!(asked.len(), found.len(), "asked: {asked:?}");
@@ -304,15 +304,15 @@ fn stamp(micros: u64) -> Stamp {
 /// listener on that port, `W` one on its wildcard.
 fn default_ends() -> HashMap<char, AddressPair> {
     HashMap::from([
-        ('A', ends("10.0.0.1:4000", "10.0.0.2:80")),
-        ('B', ends("10.0.0.2:80", "10.0.0.1:4000")),
-        ('C', ends("10.0.0.1:4000", "10.0.0.3:80")),
-        ('L', ends("10.0.0.1:4000", "0.0.0.0:0")),
-        ('W', ends("0.0.0.0:4000", "0.0.0.0:0")),
+        ('A', addrs("10.0.0.1:4000", "10.0.0.2:80")),
+        ('B', addrs("10.0.0.2:80", "10.0.0.1:4000")),
+        ('C', addrs("10.0.0.1:4000", "10.0.0.3:80")),
+        ('L', addrs("10.0.0.1:4000", "0.0.0.0:0")),
+        ('W', addrs("0.0.0.0:4000", "0.0.0.0:0")),
     ])
 }
 
-fn ends(local: &str, remote: &str) -> AddressPair {
+fn addrs(local: &str, remote: &str) -> AddressPair {
     let end = |text: &str| {
         let addr: SocketAddr = text.parse().unwrap();
         Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
@@ -323,7 +323,7 @@ fn ends(local: &str, remote: &str) -> AddressPair {
 
 /// `06/0`, `01/7#5` (its cookie, last), `05/0@59.9` (a mini-socket's timer), `05/0full` (12 fields are the rule for a request,
 /// TIME_WAIT and FIN_WAIT2 without an inode).
-fn row(ends: AddressPair, text: &str) -> SocketRow {
+fn row(addrs: AddressPair, text: &str) -> SocketRow {
     let (state, rest) = text.split_once('/').unwrap();
     let (rest, cookie) = rest.split_once('#').unwrap_or((rest, "0"));
     let (rest, left) = rest.split_once('@').map_or((rest, None), |(r, left)| (r, Some(left)));
@@ -333,7 +333,7 @@ fn row(ends: AddressPair, text: &str) -> SocketRow {
     let may_be_mini = matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
     let left = left.map(|left| Duration::from_secs_f64(left.parse().unwrap()).as_millis() / 10);
     SocketRow {
-        ends,
+        addrs,
         state,
         inode,
         uid: 1000,

@@ -44,7 +44,7 @@ fn event(
         opener: None,
         closer: None,
         verdict: None,
-        source: crate::model::reading::Origin::Proc,
+        source: crate::model::reading::Interface::Proc,
         lived: Duration::from_millis(69_100),
         both_fins: false,
         lived_at_least: false,

@@ -63,7 +63,7 @@ pub struct Sockets {
 struct Cells {
     text: String,
     /// Where each cell ends, and how wide it is.
-    ends: Vec<(usize, usize)>,
+    addrs: Vec<(usize, usize)>,
     /// The state of each row.
     states: Vec<State>,
 }
@@ -75,16 +75,16 @@ impl Cells {
         let _ = write!(self.text, "{cell}");
         let cell = &self.text[begin..];
         let width = if cell.is_ascii() { cell.len() } else { cell.width() };
-        self.ends.push((self.text.len(), width));
+        self.addrs.push((self.text.len(), width));
     }
 
     /// Each row with its state: its cells with their widths.
     fn rows(&self) -> impl Iterator<Item = (State, impl Iterator<Item = (&str, usize)>)> {
-        let columns = (self.ends.len() / self.states.len().max(1)).max(1);
+        let columns = (self.addrs.len() / self.states.len().max(1)).max(1);
         let mut begin = 0;
-        self.states.iter().zip(self.ends.chunks(columns)).map(move |(state, ends)| {
-            let first = std::mem::replace(&mut begin, ends[ends.len() - 1].0);
-            let cells = ends.iter().scan(first, |begin, (end, width)| {
+        self.states.iter().zip(self.addrs.chunks(columns)).map(move |(state, addrs)| {
+            let first = std::mem::replace(&mut begin, addrs[addrs.len() - 1].0);
+            let cells = addrs.iter().scan(first, |begin, (end, width)| {
                 let begin = std::mem::replace(begin, *end);
                 Some((&self.text[begin..*end], *width))
             });
@@ -94,7 +94,7 @@ impl Cells {
 
     /// Makes columns as wide as their cells.
     fn widen(&self, widths: &mut [usize]) {
-        for row in self.ends.chunks(widths.len()) {
+        for row in self.addrs.chunks(widths.len()) {
             for (widest, (_, width)) in widths.iter_mut().zip(row) {
                 *widest = (*widest).max(*width);
             }

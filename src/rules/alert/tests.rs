@@ -36,12 +36,12 @@ fn told(alert: Option<Alert>) -> Option<(bool, Vec<u64>)> {
 
 /// A connection that ends at a second.
 fn reset(number: u64, second: u64) -> SocketEvent {
-    let SocketStatus { life, netns, ends, .. } = socket(number, State::Established, 1);
+    let SocketStatus { life, netns, addrs, .. } = socket(number, State::Established, 1);
     let transition = Transition {
         event: EventKind::Closed,
         life,
         netns,
-        ends,
+        addrs,
         time: at(second),
         after: None,
         from: Some(State::Established),

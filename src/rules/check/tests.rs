@@ -9,7 +9,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
     SocketStatus {
         life: SocketId { run: 1, number },
         netns: None,
-        ends: AddressPair { family: Family::Ipv4, local: end, remote: end },
+        addrs: AddressPair { family: Family::Ipv4, local: end, remote: end },
         state,
         since: at(since),
         held_at_least: since == 0,

@@ -153,20 +153,20 @@ impl SockDiag {
     /// A question with a cookie is about that socket alone. Without one, a socket with the same
     /// ends may be its successor: the reader compares. And without one, the interface that it may
     /// be bound to is not known, so "gone" is right only for sockets that are bound to none:
-    /// [`Self::confirm`] knows which are.
+    /// [`Self::lookup`] knows which are.
     pub fn look_up(&mut self, question: &LookupRequest) -> Option<LookupResult> {
-        let LookupRequest { ends, ifindex, .. } = question;
-        if ends.remote.port == 0 {
+        let LookupRequest { addrs, ifindex, .. } = question;
+        if addrs.remote.port == 0 {
             return self.look_up_listener(question);
         }
-        if *ifindex == 0 && is_link_local(ends) {
+        if *ifindex == 0 && is_link_local(addrs) {
             return None;
         }
         for _ in 0..ASK_AGAIN {
             match self.ask(question) {
                 Ok(Some(row)) if row.state == State::Closed => {}
                 // Connections come before listeners: what is found instead has taken no place.
-                Ok(Some(row)) if row.ends == *ends => return Some(LookupResult::There(row)),
+                Ok(Some(row)) if row.addrs == *addrs => return Some(LookupResult::There(row)),
                 Ok(Some(_)) | Err(Errno::NOENT | Errno::STALE) => return Some(LookupResult::Gone),
                 Ok(None) | Err(_) => return None,
             }
@@ -176,21 +176,21 @@ impl SockDiag {
 
     /// Looks for many, as [`Self::look_up`]; questions that cannot be answered for certain are
     /// left out.
-    pub fn confirm(&mut self, questions: &[LookupRequest]) -> Vec<(LookupRequest, LookupResult)> {
+    pub fn lookup(&mut self, questions: &[LookupRequest]) -> Vec<(LookupRequest, LookupResult)> {
         let mut answers: Vec<_> =
             questions.iter().filter_map(|q| Some((*q, self.look_up(q)?))).collect();
         for family in [Family::Ipv4, Family::Ipv6] {
             let doubtful = |(question, answer): &(LookupRequest, LookupResult)| {
-                question.ends.family == family
+                question.addrs.family == family
                     && (question.cookie, question.ifindex) == (0, 0)
-                    && question.ends.remote.port != 0
+                    && question.addrs.remote.port != 0
                     && *answer == LookupResult::Gone
             };
             if answers.iter().any(doubtful) {
                 let bound = self.bound_to_a_device(family);
                 answers.retain(|answer| {
                     let sure =
-                        bound.is_some_and(|rows| rows.iter().all(|r| r.ends != answer.0.ends));
+                        bound.is_some_and(|rows| rows.iter().all(|r| r.addrs != answer.0.addrs));
                     sure || !doubtful(answer)
                 });
             }
@@ -198,14 +198,14 @@ impl SockDiag {
         answers
     }
 
-    /// A reading of what [`Self::confirm`] finds, if it finds anything.
+    /// A reading of what [`Self::lookup`] finds, if it finds anything.
     pub(in crate::source) fn answer(
         &mut self,
         questions: &[LookupRequest],
         netns: Option<u64>,
     ) -> Option<Reading> {
         let start = stamp();
-        let answers = self.confirm(questions);
+        let answers = self.lookup(questions);
         let told = !answers.is_empty();
         told.then(|| Reading::Lookups(Lookups { start, end: stamp(), netns, answers }))
     }
@@ -213,11 +213,11 @@ impl SockDiag {
     /// A listener among others with its ends (`SO_REUSEPORT`) is found by the kernel's choice, so
     /// all of the port are dumped: the kernel holds its lock over them.
     fn look_up_listener(&mut self, question: &LookupRequest) -> Option<LookupResult> {
-        let LookupRequest { ends, inode, cookie, .. } = *question;
-        let rows = self.found_by(ends.family, Which::ListenersOn(ends.local.port))?;
+        let LookupRequest { addrs, inode, cookie, .. } = *question;
+        let rows = self.found_by(addrs.family, Which::ListenersOn(addrs.local.port))?;
         let same = |row: &&SocketRow| {
             let itself = if cookie == 0 { row.inode == inode } else { row.cookie == cookie };
-            row.ends == ends && itself
+            row.addrs == addrs && itself
         };
         Some(rows.iter().find(same).map_or(LookupResult::Gone, |row| LookupResult::There(*row)))
     }
@@ -330,8 +330,8 @@ fn unanswered(errno: Errno) -> Error {
     Error::Netlink { cause: errno.into() }
 }
 
-fn is_link_local(ends: &AddressPair) -> bool {
-    [ends.local.addr, ends.remote.addr].iter().any(|addr| match addr {
+fn is_link_local(addrs: &AddressPair) -> bool {
+    [addrs.local.addr, addrs.remote.addr].iter().any(|addr| match addr {
         IpAddr::V4(_) => false,
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     })

@@ -6,12 +6,12 @@ pub mod wire;
 use super::Source;
 use super::clock::stamp;
 use super::namespace::namespace;
-use super::poll::{Pacer, emptied, goes_on};
+use super::poll::{PollTimer, emptied, goes_on};
 use crate::error::Result;
-use crate::model::reading::{LookupRequest, LookupResult, Origin, Reading, Snapshot};
+use crate::model::reading::{Interface, LookupRequest, LookupResult, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
-use crate::settings::{OWN_PROCFS, Pace};
+use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use client::{DeathWatch, SockDiag};
 use rustix::fd::AsFd;
@@ -37,7 +37,7 @@ pub(super) struct Dumps {
 pub struct Netlink {
     dumps: Dumps,
     deaths: DeathWatch,
-    pacer: Pacer,
+    pacer: PollTimer,
     /// Until then notices may gather.
     deaf_until: Instant,
     /// Notices have been taken for the poll that is due.
@@ -94,12 +94,12 @@ impl Netlink {
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
-    pub fn open(family: Option<Family>, pace: Pace) -> Result<Self> {
+    pub fn open(family: Option<Family>, pace: PollSettings) -> Result<Self> {
         Ok(Self {
             // Subscribed before the first look, so that no death falls between them.
             deaths: DeathWatch::open(family)?,
             dumps: Dumps::open(family)?,
-            pacer: Pacer::new(pace),
+            pacer: PollTimer::new(pace),
             deaf_until: Instant::now(),
             // Before the first look nothing has to be heard.
             heard: true,
@@ -158,7 +158,7 @@ impl Source for Netlink {
         Ok(Some(self.pacer.end(&pass, snapshot)))
     }
 
-    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
+    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         Ok(self.dumps.answer(questions))
     }
 
@@ -170,8 +170,8 @@ impl Source for Netlink {
         self.pacer.due()
     }
 
-    fn origin(&self) -> Origin {
-        Origin::Netlink
+    fn interface(&self) -> Interface {
+        Interface::Netlink
     }
 
     fn notices(&mut self) -> Vec<String> {

@@ -80,7 +80,7 @@ pub enum Which {
 struct Request {
     flags: u16,
     states: States,
-    ends: AddressPair,
+    addrs: AddressPair,
     ifindex: u32,
     cookie: u64,
     program: &'static [u8],
@@ -94,9 +94,9 @@ pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, which: Wh
         Which::BoundToADevice => (States::ALL, 0, &BOUND_TO_A_DEVICE),
     };
     let end = |port| Endpoint { addr: family.unspecified(), port };
-    let ends = AddressPair { family, local: end(port), remote: end(0) };
+    let addrs = AddressPair { family, local: end(port), remote: end(0) };
     let flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let request = Request { flags, states, ends, ifindex: 0, cookie: NO_COOKIE, program };
+    let request = Request { flags, states, addrs, ifindex: 0, cookie: NO_COOKIE, program };
     request.write(buffer, sequence);
 }
 
@@ -114,14 +114,14 @@ pub fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
 /// Writes the request for exactly one socket.
 pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &LookupRequest) {
     let cookie = if question.cookie == 0 { NO_COOKIE } else { question.cookie };
-    let LookupRequest { ends, ifindex, .. } = *question;
+    let LookupRequest { addrs, ifindex, .. } = *question;
     let (flags, states) = (NLM_F_REQUEST, States::ALL);
-    Request { flags, states, ends, ifindex, cookie, program: &[] }.write(buffer, sequence);
+    Request { flags, states, addrs, ifindex, cookie, program: &[] }.write(buffer, sequence);
 }
 
 impl Request {
     fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
-        let AddressPair { family, local, remote } = self.ends;
+        let AddressPair { family, local, remote } = self.addrs;
         begin(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
         let family_code = match family {
             Family::Ipv4 => AF_INET,
@@ -248,7 +248,7 @@ impl Body<'_> {
         let [expires, rx_queue, tx_queue, uid, inode] = self.numbers_at(52);
         let listens = state == State::Listen;
         Some(SocketRow {
-            ends: self.ends()?,
+            addrs: self.addrs()?,
             state,
             inode: u64::from(inode),
             uid,
@@ -270,13 +270,13 @@ impl Body<'_> {
     /// are: those of a reset socket have been wiped out in part. `None` if it never had a peer, as
     /// a socket that nobody connected, or a listener.
     pub fn death(self) -> Option<(Option<AddressPair>, u64)> {
-        let ends = self.ends()?;
-        let complete = ends.local.port != 0 && ends.remote.port != 0;
-        let met_nobody = ends.remote.port == 0 && ends.remote.addr.is_unspecified();
-        (!met_nobody).then(|| (complete.then_some(ends), self.cookie()))
+        let addrs = self.addrs()?;
+        let complete = addrs.local.port != 0 && addrs.remote.port != 0;
+        let met_nobody = addrs.remote.port == 0 && addrs.remote.addr.is_unspecified();
+        (!met_nobody).then(|| (complete.then_some(addrs), self.cookie()))
     }
 
-    fn ends(self) -> Option<AddressPair> {
+    fn addrs(self) -> Option<AddressPair> {
         let family = match self.0[0] {
             AF_INET => Family::Ipv4,
             AF_INET6 => Family::Ipv6,

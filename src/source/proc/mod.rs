@@ -11,12 +11,12 @@ use super::Source;
 use super::clock::stamp;
 use super::namespace::namespace;
 use super::netlink::client::SockDiag;
-use super::poll::{Pacer, emptied};
+use super::poll::{PollTimer, emptied};
 use crate::error::{Error, Result};
-use crate::model::reading::{LookupRequest, Origin, Reading, Snapshot};
+use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
-use crate::settings::{OWN_PROCFS, Pace};
+use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::Signals;
 use memchr::{memchr, memrchr};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
@@ -38,7 +38,7 @@ pub struct Proc {
     netns: Option<u64>,
     /// Those of a copy of a procfs may be of another moment.
     counts: Option<Counts>,
-    pacer: Pacer,
+    pacer: PollTimer,
     buffer: Vec<u8>,
     /// Room for the rows of the next snapshot.
     room: Vec<SocketRow>,
@@ -55,7 +55,7 @@ impl Proc {
     ///
     /// # Errors
     /// Where there is no table to be read.
-    pub fn open(root: &Path, families: Option<Family>, pace: Pace) -> Result<Self> {
+    pub fn open(root: &Path, families: Option<Family>, pace: PollSettings) -> Result<Self> {
         let of_process = |process: &str| root.join(process);
         let own = root == Path::new(OWN_PROCFS);
         let home = if own {
@@ -78,7 +78,7 @@ impl Proc {
             tables,
             netns: namespace(&home),
             counts: File::open(&home).is_ok_and(|dir| is_procfs(&dir)).then(|| Counts::of(&home)),
-            pacer: Pacer::new(pace),
+            pacer: PollTimer::new(pace),
             buffer: vec![0; BUFFER],
             room: Vec::new(),
             look_ups: own.then(|| SockDiag::open().ok()).flatten(),
@@ -173,7 +173,7 @@ impl Source for Proc {
         Ok(Some(self.pacer.end(&pass, snapshot)))
     }
 
-    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
+    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         let netns = self.netns;
         Ok(self.look_ups.as_mut().and_then(|client| client.answer(questions, netns)))
     }
@@ -186,8 +186,8 @@ impl Source for Proc {
         self.pacer.due()
     }
 
-    fn origin(&self) -> Origin {
-        Origin::Proc
+    fn interface(&self) -> Interface {
+        Interface::Proc
     }
 
     fn notices(&mut self) -> Vec<String> {

@@ -29,7 +29,7 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
         return None;
     }
     Some(SocketRow {
-        ends: AddressPair { family, local, remote },
+        addrs: AddressPair { family, local, remote },
         state,
         inode,
         uid: u32::try_from(uid).ok()?,

@@ -7,7 +7,7 @@ mod state;
 use super::Source;
 use super::poll::goes_on;
 use crate::error::{Error, Result};
-use crate::model::reading::{LookupRequest, Origin, Reading};
+use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::recording::{self, Decoder, Header, Wrong};
 use crate::signals::Signals;
 use input::Input;
@@ -157,7 +157,7 @@ impl Source for Replay<'_> {
         }
     }
 
-    fn confirm(&mut self, _: &[LookupRequest]) -> Result<Option<Reading>> {
+    fn lookup(&mut self, _: &[LookupRequest]) -> Result<Option<Reading>> {
         // The answers that there were come by themselves.
         Ok(None)
     }
@@ -166,8 +166,8 @@ impl Source for Replay<'_> {
         true
     }
 
-    fn origin(&self) -> Origin {
-        self.decoder.header().map_or(Origin::Proc, |Header { source, .. }| *source)
+    fn interface(&self) -> Interface {
+        self.decoder.header().map_or(Interface::Proc, |Header { source, .. }| *source)
     }
 
     fn notices(&mut self) -> Vec<String> {

@@ -15,17 +15,17 @@ pub mod tracefs;
 
 use super::namespace::namespace;
 use super::netlink::Dumps;
-use super::poll::Pacer;
+use super::poll::PollTimer;
 use super::proc::Proc;
 use super::{Source, clock};
 use crate::error::{Error, Result};
 use crate::model::reading::{
-    LookupRequest, LookupResult, Lost, LostReason, Origin, Reading, Snapshot, StateChange,
+    Interface, LookupRequest, LookupResult, Lost, LostReason, Reading, Snapshot, StateChange,
 };
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
-use crate::settings::{OWN_PROCFS, Pace};
+use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use correlate::{Joiner, Look, PATIENCE, Told};
 use record::{Event, Tracepoint};
@@ -55,7 +55,7 @@ pub struct Trace {
     polls: Polls,
     netns: u64,
     family: Option<Family>,
-    pacer: Pacer,
+    pacer: PollTimer,
     /// A poll that waits for the events up to its end.
     poll: Option<Snapshot>,
     /// Sockets may have been born without an event that was read.
@@ -89,7 +89,7 @@ impl Trace {
     ///
     /// # Errors
     /// [`Error::Trace`] says what is missing; or there are no tables.
-    pub fn open(family: Option<Family>, pace: Pace, ring: usize) -> Result<Self> {
+    pub fn open(family: Option<Family>, pace: PollSettings, ring: usize) -> Result<Self> {
         let formats = tracefs::formats().map_err(Error::Trace)?;
         if !formats.iter().any(|(tracepoint, _)| *tracepoint == Tracepoint::SetState) {
             let why = "this kernel has no sock:inet_sock_set_state (Linux 4.16)";
@@ -109,7 +109,7 @@ impl Trace {
             polls: Polls::open()?,
             netns,
             family,
-            pacer: Pacer::new(pace),
+            pacer: PollTimer::new(pace),
             poll: None,
             afresh: true,
             ready: VecDeque::new(),
@@ -188,7 +188,7 @@ impl Trace {
     fn tell_steps(&mut self, until: u64, offset: i64) {
         let told = self.joiner.tell(until, &mut Kernel(&mut self.polls));
         let (family, netns) = (self.family, self.netns);
-        let wanted = told.into_iter().filter(|told| family.is_none_or(|f| f == told.ends.family));
+        let wanted = told.into_iter().filter(|told| family.is_none_or(|f| f == told.addrs.family));
         self.ready.extend(wanted.map(|told| Reading::StateChange(change(told, netns, offset))));
     }
 
@@ -206,7 +206,7 @@ impl Trace {
 
     fn of_family(&self, mut poll: Snapshot) -> Snapshot {
         if let Some(family) = self.family {
-            poll.rows.retain(|row| row.ends.family == family);
+            poll.rows.retain(|row| row.addrs.family == family);
         }
         poll
     }
@@ -255,8 +255,8 @@ impl Source for Trace {
         }
     }
 
-    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
-        self.polls.confirm(questions)
+    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
+        self.polls.lookup(questions)
     }
 
     fn has_more(&self) -> bool {
@@ -270,8 +270,8 @@ impl Source for Trace {
         }
     }
 
-    fn origin(&self) -> Origin {
-        Origin::Trace
+    fn interface(&self) -> Interface {
+        Interface::Trace
     }
 
     fn notices(&mut self) -> Vec<String> {
@@ -302,7 +302,7 @@ impl Polls {
     fn open() -> Result<Self> {
         Dumps::open(None).map(Self::Netlink).or_else(|_| {
             // Only what is read of it counts here, the pace is ours.
-            let pace = Pace { interval: Duration::ZERO, max_cpu: 100.0 };
+            let pace = PollSettings { interval: Duration::ZERO, max_cpu: 100.0 };
             Proc::open(Path::new(OWN_PROCFS), None, pace).map(Box::new).map(Self::Proc)
         })
     }
@@ -314,10 +314,10 @@ impl Polls {
         }
     }
 
-    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
+    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         match self {
             Self::Netlink(dumps) => Ok(dumps.answer(questions)),
-            Self::Proc(proc) => proc.confirm(questions),
+            Self::Proc(proc) => proc.lookup(questions),
         }
     }
 }
@@ -356,14 +356,14 @@ fn flags(stat: &[u8]) -> Option<u32> {
 }
 
 fn change(told: Told, netns: u64, wall_offset: i64) -> StateChange {
-    let Told { step, socket, ends, cut } = told;
+    let Told { step, socket, addrs, cut } = told;
     let boot = step.time / 1000;
     let wall = i64::try_from(boot).unwrap_or(i64::MAX).saturating_add(wall_offset);
     StateChange {
         time: Stamp { wall, boot },
         netns: Some(netns),
         socket,
-        ends,
+        addrs,
         from: step.from,
         to: step.to,
         passive: step.passive,

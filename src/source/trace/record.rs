@@ -44,10 +44,10 @@ pub struct Layout {
 
 #[derive(Debug, Clone, Copy)]
 enum Fields {
-    SetState { socket: Field, from: Field, to: Field, protocol: Field, ends: EndFields },
+    SetState { socket: Field, from: Field, to: Field, protocol: Field, addrs: EndFields },
     ReceiveReset { socket: Field },
     SendReset { socket: Field, state: Field },
-    ErrorReport { error: Field, protocol: Field, ends: EndFields },
+    ErrorReport { error: Field, protocol: Field, addrs: EndFields },
     DestroySock { socket: Field },
 }
 
@@ -103,7 +103,7 @@ pub enum What {
         /// The kernel's address of the socket.
         socket: u64,
         /// Its ends then: ports may be 0 before they are chosen.
-        ends: AddressPair,
+        addrs: AddressPair,
         /// The state before; `Closed` for the child of a listener.
         from: State,
         /// The state after.
@@ -126,7 +126,7 @@ pub enum What {
     /// An error was reported on the socket with these ends: the event has no address.
     Failed {
         /// Its ends.
-        ends: AddressPair,
+        addrs: AddressPair,
         /// The error's number.
         errno: i32,
     },
@@ -184,7 +184,7 @@ impl Layout {
     pub fn new(tracepoint: Tracepoint, format: &Format) -> Result<Self, &'static str> {
         let field = |name| format.field(name).ok_or(name);
         let socket = || field("skaddr");
-        let ends = || {
+        let addrs = || {
             Ok::<_, &'static str>(EndFields {
                 family: field("family")?,
                 ports: [field("sport")?, field("dport")?],
@@ -198,7 +198,7 @@ impl Layout {
                 from: field("oldstate")?,
                 to: field("newstate")?,
                 protocol: field("protocol")?,
-                ends: ends()?,
+                addrs: addrs()?,
             },
             Tracepoint::ReceiveReset => Fields::ReceiveReset { socket: socket()? },
             Tracepoint::SendReset => {
@@ -207,7 +207,7 @@ impl Layout {
             Tracepoint::ErrorReport => Fields::ErrorReport {
                 error: field("error")?,
                 protocol: field("protocol")?,
-                ends: ends()?,
+                addrs: addrs()?,
             },
             Tracepoint::DestroySock => Fields::DestroySock { socket: socket()? },
         };
@@ -217,7 +217,7 @@ impl Layout {
     /// Reads the raw part of a sample; `None` if it is none of a TCP socket that did something.
     fn read(&self, raw: &[u8]) -> Option<What> {
         match &self.what {
-            Fields::SetState { socket, from, to, protocol, ends } => {
+            Fields::SetState { socket, from, to, protocol, addrs } => {
                 let state =
                     |field: &Field| Some(State::from_code(u8::try_from(field.number(raw)?).ok()?));
                 let (from, to) = (state(from)?, state(to)?);
@@ -229,8 +229,8 @@ impl Layout {
                 // A child is cloned from its listener, with its state.
                 let passive = from == State::Listen && to != State::Closed;
                 let from = if passive { State::Closed } else { from };
-                let (socket, ends) = (socket.number(raw)?, ends.read(raw)?);
-                Some(What::Step { socket, ends, from, to, passive })
+                let (socket, addrs) = (socket.number(raw)?, addrs.read(raw)?);
+                Some(What::Step { socket, addrs, from, to, passive })
             }
             Fields::ReceiveReset { socket } => {
                 Some(What::ResetReceived { socket: socket.number(raw)? })
@@ -239,11 +239,11 @@ impl Layout {
                 let state = State::from_code(u8::try_from(state.number(raw)?).ok()?);
                 Some(What::ResetSent { socket: socket.number(raw)?, state })
             }
-            Fields::ErrorReport { error, protocol, ends } => {
+            Fields::ErrorReport { error, protocol, addrs } => {
                 let errno = i32::try_from(error.number(raw)?).ok()?;
                 let counts = protocol.number(raw)? == IPPROTO_TCP && errno != 0;
                 counts.then_some(())?;
-                Some(What::Failed { ends: ends.read(raw)?, errno })
+                Some(What::Failed { addrs: addrs.read(raw)?, errno })
             }
             Fields::DestroySock { socket } => Some(What::Destroyed { socket: socket.number(raw)? }),
         }

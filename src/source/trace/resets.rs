@@ -15,7 +15,7 @@ pub struct End {
     /// The kernel's address of the socket.
     pub socket: u64,
     /// Its ends.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// The state that it left.
     pub from: State,
     /// When it entered that state (ns), or 0.
@@ -46,7 +46,7 @@ enum Sign {
 pub struct Omens {
     by_socket: HashMap<u64, Vec<(u64, Sign)>>,
     /// Reported errors name the ends alone.
-    by_ends: HashMap<AddressPair, Vec<(u64, Sign)>>,
+    by_addrs: HashMap<AddressPair, Vec<(u64, Sign)>>,
 }
 
 impl Omens {
@@ -61,14 +61,14 @@ impl Omens {
     }
 
     /// An error was reported.
-    pub fn failed(&mut self, time: u64, ends: AddressPair, errno: i32) {
-        self.by_ends.entry(ends).or_default().push((time, Sign::Failed(errno)));
+    pub fn failed(&mut self, time: u64, addrs: AddressPair, errno: i32) {
+        self.by_addrs.entry(addrs).or_default().push((time, Sign::Failed(errno)));
     }
 
     /// What the signs say of a socket's end: silence before an error, an error before a reset.
     pub fn cut(&self, end: &End) -> Option<AbortReason> {
         let signs = self.by_socket.get(&end.socket).into_iter().flatten();
-        let errors = self.by_ends.get(&end.ends).into_iter().flatten();
+        let errors = self.by_addrs.get(&end.addrs).into_iter().flatten();
         let cuts = signs.chain(errors).filter_map(|(time, sign)| sign.meaning(*time, end));
         cuts.max_by_key(|cut| match cut {
             AbortReason::Reset => 0,
@@ -84,7 +84,7 @@ impl Omens {
             !signs.is_empty()
         };
         self.by_socket.retain(|_, signs| recent(signs));
-        self.by_ends.retain(|_, signs| recent(signs));
+        self.by_addrs.retain(|_, signs| recent(signs));
     }
 }
 
@@ -125,14 +125,14 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn ends() -> AddressPair {
+    fn addrs() -> AddressPair {
         let end = |port| Endpoint { addr: [192, 0, 2, 7].into(), port };
         AddressPair { family: Family::Ipv4, local: end(80), remote: end(4000) }
     }
 
     /// A socket that was in `from` since 50 ms and ended at 100 ms.
     fn end(from: State) -> End {
-        End { socket: 1, ends: ends(), from, since: 50 * MS, time: 100 * MS, until: u64::MAX }
+        End { socket: 1, addrs: addrs(), from, since: 50 * MS, time: 100 * MS, until: u64::MAX }
     }
 
     fn told(tell: impl Fn(&mut Omens), from: State) -> Option<AbortReason> {
@@ -162,13 +162,13 @@ mod tests {
 
     #[test]
     fn silence_is_told_by_the_error_alone() {
-        let failed = |at, errno| move |omens: &mut Omens| omens.failed(at * MS, ends(), errno);
+        let failed = |at, errno| move |omens: &mut Omens| omens.failed(at * MS, addrs(), errno);
         for at in [99, 101] {
             assert_eq!(told(failed(at, 110), Established), Some(AbortReason::TimedOut));
         }
         let keepalive = |omens: &mut Omens| {
             omens.reset_sent(99 * MS, 1, Established);
-            omens.failed(101 * MS, ends(), 110);
+            omens.failed(101 * MS, addrs(), 110);
         };
         assert_eq!(told(keepalive, Established), Some(AbortReason::TimedOut));
         assert_eq!(told(failed(101, 111), SynSent), Some(AbortReason::Refused));

@@ -38,7 +38,7 @@ pub struct Life {
     /// The kernel's address of it.
     pub socket: u64,
     /// Its ends, as far as they are known: the local port may come later.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// Whether it is of the watched namespace, once that is decided.
     pub here: Option<bool>,
     /// Its birth was seen; if not, it is older than the events.
@@ -64,7 +64,7 @@ pub struct Life {
 impl Life {
     /// Whether the local port is still to come.
     pub const fn lacks_port(&self) -> bool {
-        self.ends.local.port == 0 && self.end.is_none()
+        self.addrs.local.port == 0 && self.end.is_none()
     }
 
     /// Whether nothing more is to be told of it.
@@ -74,9 +74,9 @@ impl Life {
 
     /// Whether an event with these ends can be of this life: its port may have been chosen since,
     /// and a listener has no remote end.
-    fn fits(&self, ends: &AddressPair) -> bool {
-        let mended = AddressPair { local: ends.local, ..self.ends };
-        self.ends == *ends || (self.ends.local.port == 0 && mended == *ends)
+    fn fits(&self, addrs: &AddressPair) -> bool {
+        let mended = AddressPair { local: addrs.local, ..self.addrs };
+        self.addrs == *addrs || (self.addrs.local.port == 0 && mended == *addrs)
     }
 }
 
@@ -86,7 +86,7 @@ pub struct Lives {
     all: HashMap<Serial, Life>,
     /// The last life with this address.
     named: HashMap<u64, Serial>,
-    by_ends: HashMap<AddressPair, Vec<Serial>>,
+    by_addrs: HashMap<AddressPair, Vec<Serial>>,
     count: Serial,
 }
 
@@ -107,29 +107,29 @@ impl Lives {
     }
 
     /// The life that goes on with this address and these ends.
-    pub fn going_on(&self, socket: u64, ends: &AddressPair) -> Option<Serial> {
+    pub fn going_on(&self, socket: u64, addrs: &AddressPair) -> Option<Serial> {
         let serial = self.named(socket)?;
         let life = self.get(serial)?;
-        (life.end.is_none() && life.fits(ends)).then_some(serial)
+        (life.end.is_none() && life.fits(addrs)).then_some(serial)
     }
 
     /// Lives with these ends.
-    pub fn with_ends(&self, ends: &AddressPair) -> impl Iterator<Item = (Serial, &Life)> {
-        let serials = self.by_ends.get(ends).into_iter().flatten();
+    pub fn with_ends(&self, addrs: &AddressPair) -> impl Iterator<Item = (Serial, &Life)> {
+        let serials = self.by_addrs.get(addrs).into_iter().flatten();
         serials.filter_map(|serial| Some((*serial, self.all.get(serial)?)))
     }
 
     /// A life begins; whatever had the address before is over.
-    pub fn begin(&mut self, socket: u64, ends: AddressPair, time: u64, born: bool) -> Serial {
+    pub fn begin(&mut self, socket: u64, addrs: AddressPair, time: u64, born: bool) -> Serial {
         self.count += 1;
         let serial = self.count;
         if let Some(before) = self.named.insert(socket, serial) {
             self.replaced(before, time);
         }
-        self.by_ends.entry(ends).or_default().push(serial);
+        self.by_addrs.entry(addrs).or_default().push(serial);
         let life = Life {
             socket,
-            ends,
+            addrs,
             here: None,
             born,
             passive: false,
@@ -155,21 +155,21 @@ impl Lives {
     }
 
     /// The ends of a life are known better.
-    pub fn mend(&mut self, serial: Serial, ends: AddressPair) {
+    pub fn mend(&mut self, serial: Serial, addrs: AddressPair) {
         let Some(life) = self.all.get_mut(&serial) else { return };
-        let before = std::mem::replace(&mut life.ends, ends);
-        if before != ends {
+        let before = std::mem::replace(&mut life.addrs, addrs);
+        if before != addrs {
             self.unlist(before, serial);
-            self.by_ends.entry(ends).or_default().push(serial);
+            self.by_addrs.entry(addrs).or_default().push(serial);
         }
     }
 
     /// Forgets a life once it has ended and all has been told.
     pub fn drop_if_over(&mut self, serial: Serial) {
         if let Some(life) = self.all.get(&serial).filter(|life| life.is_over()) {
-            let (ends, socket) = (life.ends, life.socket);
+            let (addrs, socket) = (life.addrs, life.socket);
             self.all.remove(&serial);
-            self.unlist(ends, serial);
+            self.unlist(addrs, serial);
             if self.named(socket) == Some(serial) {
                 self.named.remove(&socket);
             }
@@ -190,11 +190,11 @@ impl Lives {
         }
     }
 
-    fn unlist(&mut self, ends: AddressPair, serial: Serial) {
-        if let Some(serials) = self.by_ends.get_mut(&ends) {
+    fn unlist(&mut self, addrs: AddressPair, serial: Serial) {
+        if let Some(serials) = self.by_addrs.get_mut(&addrs) {
             serials.retain(|listed| *listed != serial);
             if serials.is_empty() {
-                self.by_ends.remove(&ends);
+                self.by_addrs.remove(&addrs);
             }
         }
     }

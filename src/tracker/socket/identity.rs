@@ -81,8 +81,8 @@ impl Life {
     }
 
     /// What an exact look-up is asked about this socket.
-    pub(crate) const fn question(&self, ends: AddressPair) -> LookupRequest {
-        LookupRequest { ends, inode: self.now.inode, cookie: self.cookie, ifindex: self.ifindex }
+    pub(crate) const fn question(&self, addrs: AddressPair) -> LookupRequest {
+        LookupRequest { addrs, inode: self.now.inode, cookie: self.cookie, ifindex: self.ifindex }
     }
 
     /// Whether the timer of a mini-socket in an unchanged state was set anew: a retransmitted FIN

@@ -178,7 +178,7 @@ impl Life {
     }
 
     /// The end of a life that two passes have missed.
-    pub(crate) fn death(&self, ends: AddressPair, look: &PollWindow) -> Transition {
+    pub(crate) fn death(&self, addrs: AddressPair, look: &PollWindow) -> Transition {
         let way = match self.state.unwrap_or(self.now.state) {
             State::Closed => Between::default(),
             from => self.between(from, State::Closed),
@@ -193,7 +193,7 @@ impl Life {
             inode: 0,
             uid: None,
             verdict: self.verdict(),
-            ..self.transition(ends, look)
+            ..self.transition(addrs, look)
         }
     }
 
@@ -284,14 +284,14 @@ impl Life {
     }
 
     /// What every record of a life says, whatever happened.
-    pub(crate) fn transition(&self, ends: AddressPair, look: &PollWindow) -> Transition {
+    pub(crate) fn transition(&self, addrs: AddressPair, look: &PollWindow) -> Transition {
         let since = self.state.map(|_| self.since);
         let held = since.map(|since| look.end.since(since));
         Transition {
             event: EventKind::Changed,
             life: self.id,
             netns: look.netns,
-            ends,
+            addrs,
             time: look.end,
             after: None,
             from: self.state,
@@ -314,11 +314,11 @@ impl Life {
     }
 
     /// This life between two readings; `None` until its birth is told.
-    pub(crate) fn standing(&self, ends: AddressPair, netns: Option<u64>) -> Option<SocketStatus> {
+    pub(crate) fn standing(&self, addrs: AddressPair, netns: Option<u64>) -> Option<SocketStatus> {
         Some(SocketStatus {
             life: self.id,
             netns,
-            ends,
+            addrs,
             state: self.state?,
             since: self.since,
             held_at_least: self.first_look,

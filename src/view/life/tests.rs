@@ -36,7 +36,7 @@ impl Story {
             event: EventKind::Opened,
             life: SocketId { run: 1, number },
             netns: None,
-            ends: AddressPair { family: Family::Ipv4, local, remote },
+            addrs: AddressPair { family: Family::Ipv4, local, remote },
             time: stamp(0.0),
             after: None,
             from: None,
@@ -127,12 +127,12 @@ impl Story {
         if last.transition.event == EventKind::Closed {
             return lives.ended(last);
         }
-        let Transition { life, netns, ends, to, time, inode, .. } = last.transition;
+        let Transition { life, netns, addrs, to, time, inode, .. } = last.transition;
         let now = SocketStatus {
             missed: false,
             life,
             netns,
-            ends,
+            addrs,
             state: to,
             since: time,
             held_at_least: false,

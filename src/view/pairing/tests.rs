@@ -15,16 +15,16 @@ fn over(story: Story, second: f64) -> LifeRecord {
 fn begun() -> (Conversations, LifeRecord, LifeRecord) {
     let (client, server) = (over(client(), 70.0), over(server(), 8.1));
     let mut conversations = Conversations::default();
-    conversations.begin(client.ends);
-    conversations.begin(server.ends);
+    conversations.begin(client.addrs);
+    conversations.begin(server.addrs);
     (conversations, client, server)
 }
 
 #[test]
 fn the_first_end_waits_for_the_other_and_who_opened_leads() {
     let (mut conversations, client, server) = begun();
-    assert_eq!(ids(&conversations.end(server.ends, Some(server))), []);
-    assert_eq!(ids(&conversations.end(client.ends, Some(client))), [(2, Some(3))]);
+    assert_eq!(ids(&conversations.end(server.addrs, Some(server))), []);
+    assert_eq!(ids(&conversations.end(client.addrs, Some(client))), [(2, Some(3))]);
     assert_eq!(ids(&conversations.rest()), []);
 }
 
@@ -32,14 +32,14 @@ fn the_first_end_waits_for_the_other_and_who_opened_leads() {
 fn an_end_whose_other_is_elsewhere_waits_for_nobody() {
     let (_, client, _) = begun();
     let mut conversations = Conversations::default();
-    conversations.begin(client.ends);
-    assert_eq!(ids(&conversations.end(client.ends, Some(client))), [(2, None)]);
+    conversations.begin(client.addrs);
+    assert_eq!(ids(&conversations.end(client.addrs, Some(client))), [(2, None)]);
 }
 
 #[test]
 fn nobody_waits_for_ever() {
     let (mut conversations, _, server) = begun();
-    conversations.end(server.ends, Some(server));
+    conversations.end(server.addrs, Some(server));
     assert_eq!(ids(&conversations.overdue(stamp(78.0))), []);
     assert_eq!(ids(&conversations.overdue(stamp(78.2))), [(3, None)]);
     assert_eq!(ids(&conversations.rest()), []);
@@ -48,18 +48,18 @@ fn nobody_waits_for_ever() {
 #[test]
 fn a_life_does_not_wait_for_a_socket_whose_track_was_lost() {
     let (mut conversations, client, server) = begun();
-    assert_eq!(ids(&conversations.end(server.ends, Some(server))), []);
-    let open = [client.ends];
+    assert_eq!(ids(&conversations.end(server.addrs, Some(server))), []);
+    let open = [client.addrs];
     assert_eq!(ids(&conversations.retain(open.into_iter())), [], "the client is still open");
     assert_eq!(ids(&conversations.retain(std::iter::empty())), [(3, None)]);
-    assert_eq!(ids(&conversations.end(client.ends, Some(client))), [(2, None)]);
+    assert_eq!(ids(&conversations.end(client.addrs, Some(client))), [(2, None)]);
 }
 
 #[test]
 fn an_end_is_told_alone_where_the_other_is_not_asked_for() {
     let (mut conversations, client, server) = begun();
-    conversations.end(server.ends, Some(server));
-    assert_eq!(ids(&conversations.end(client.ends, None)), [(3, None)]);
+    conversations.end(server.addrs, Some(server));
+    assert_eq!(ids(&conversations.end(client.addrs, None)), [(3, None)]);
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn ends_used_again_later_are_another_conversation() {
         &[],
         Established,
     );
-    conversations.begin(server.ends);
-    conversations.end(client.ends, Some(client));
+    conversations.begin(server.addrs);
+    conversations.end(client.addrs, Some(client));
     let late = over(late, 95.0);
-    assert_eq!(ids(&conversations.end(server.ends, Some(late))), [(4, None)]);
+    assert_eq!(ids(&conversations.end(server.addrs, Some(late))), [(4, None)]);
     assert_eq!(ids(&conversations.rest()), [(2, None)]);
 }
 

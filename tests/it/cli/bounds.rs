@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tcplapse::model::process::{Holder, Process};
-use tcplapse::model::reading::{Origin, OwnerUpdate, Reading, Snapshot};
+use tcplapse::model::reading::{Interface, OwnerUpdate, Reading, Snapshot};
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::model::time::Stamp;
@@ -34,7 +34,7 @@ fn readings(pass: u64) -> [Reading; 2] {
         let port = u16::try_from(10_000 + number % 50_000).expect("it is small");
         let remote = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + host));
         SocketRow {
-            ends: AddressPair {
+            addrs: AddressPair {
                 family: Family::Ipv4,
                 local: Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 80 },
                 remote: Endpoint { addr: remote, port },
@@ -87,7 +87,7 @@ impl Recorded {
             start: Stamp { wall: 1_790_000_000_000_000, boot: 50_000_000 },
             boot_id: "0b1c".to_owned(),
             part: 0,
-            source: Origin::Netlink,
+            source: Interface::Netlink,
             interval: Duration::from_millis(100),
             host: "host".to_owned(),
             kernel: "6.18".to_owned(),

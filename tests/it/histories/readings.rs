@@ -94,7 +94,7 @@ impl Script {
                         LookupResult::Gone => LookupResult::Gone,
                         // It is found by its ends.
                         LookupResult::There(row) => {
-                            LookupResult::There(SocketRow { ends: question.ends, ..row })
+                            LookupResult::There(SocketRow { addrs: question.addrs, ..row })
                         }
                     };
                     Some((*question, answer))
@@ -140,7 +140,7 @@ fn later(time: Time) -> BoxedStrategy<(i64, i64)> {
 }
 
 fn what() -> impl Strategy<Value = What> {
-    let dead = vec((option::of(ends()), 1..4_u64), 0..3);
+    let dead = vec((option::of(addrs()), 1..4_u64), 0..3);
     let reasons = select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring]);
     let answer = prop_oneof![Just(None), Just(Some(LookupResult::Gone)), found().prop_map(Some)];
     prop_oneof![
@@ -175,7 +175,7 @@ fn pass() -> impl Strategy<Value = What> {
 }
 
 /// Both ends of a connection, by two families; another; the listener that can have made them.
-fn ends() -> impl Strategy<Value = AddressPair> {
+fn addrs() -> impl Strategy<Value = AddressPair> {
     let end = |addr: [u8; 4], port| Endpoint { addr: IpAddr::from(addr), port };
     let (here, there) = (end([127, 0, 0, 1], 80), end([127, 0, 0, 1], 4000));
     let nobody = end([0; 4], 0);
@@ -200,13 +200,13 @@ fn row() -> impl Strategy<Value = SocketRow> {
     let who = (0..4_u64, prop_oneof![3 => Just(0), 1 => 1..4_u64], any::<bool>());
     let timer = select(vec![Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait]);
     let left = prop_oneof![select(vec![0, 100, 5000, 6000, 6100]), any::<u64>()];
-    (ends(), state(), who, (timer, left), prop::bool::weighted(0.1)).prop_map(
-        |(ends, state, (inode, cookie, mini), (timer, timer_left), odd)| {
+    (addrs(), state(), who, (timer, left), prop::bool::weighted(0.1)).prop_map(
+        |(addrs, state, (inode, cookie, mini), (timer, timer_left), odd)| {
             let may_be_mini = matches!(state, State::SynRecv | State::FinWait2);
             let mini = if odd { mini } else { state == State::TimeWait || may_be_mini && mini };
             let closed = mini && state != State::SynRecv;
             SocketRow {
-                ends,
+                addrs,
                 state,
                 inode: if mini && !odd { 0 } else { inode },
                 uid: 0,
@@ -231,12 +231,12 @@ fn change() -> impl Strategy<Value = What> {
         option::of(select(vec![AbortReason::Reset, AbortReason::Refused, AbortReason::TimedOut]));
     let edge = select(EDGES.to_vec()).prop_map(|edge| (edge.from, edge.to));
     let step = (edge, any::<bool>(), caller, cut);
-    (0..4_u64, ends(), step)
-        .prop_map(|(socket, ends, ((from, to), passive, caller, cut))| {
+    (0..4_u64, addrs(), step)
+        .prop_map(|(socket, addrs, ((from, to), passive, caller, cut))| {
             let (time, netns) = (Stamp::default(), Some(1));
             // Only a listener's child is born so.
             let passive = passive && to == State::SynRecv;
-            StateChange { time, netns, socket, ends, from, to, passive, caller, cut }
+            StateChange { time, netns, socket, addrs, from, to, passive, caller, cut }
         })
         .prop_map(What::StateChange)
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use tcplapse::error::Result;
 use tcplapse::filter::{Filter, ProcessFilter};
 use tcplapse::model::event::{EventKind, MonitorEvent, SocketEvent};
-use tcplapse::model::reading::{LookupRequest, Origin, Reading};
+use tcplapse::model::reading::{Interface, LookupRequest, Reading};
 use tcplapse::monitor::Monitor;
 use tcplapse::owner::recorded::RecordedOwners;
 use tcplapse::signals::Signals;
@@ -30,13 +30,13 @@ impl Source for Played {
         Ok(self.script.next(&self.asked.take()))
     }
 
-    fn confirm(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
+    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         self.asked.replace(questions.to_vec());
         Ok(None)
     }
 
-    fn origin(&self) -> Origin {
-        Origin::Trace
+    fn interface(&self) -> Interface {
+        Interface::Trace
     }
 
     fn notices(&mut self) -> Vec<String> {
@@ -101,18 +101,18 @@ impl Views {
             ledger.enter(&told.transition);
         }
         self.diagram.take(told);
-        let ends = told.transition.ends;
+        let addrs = told.transition.addrs;
         let ended = self.lives.ended(told);
         match told.transition.event {
-            EventKind::Present | EventKind::Opened => self.conversations.begin(ends),
+            EventKind::Present | EventKind::Opened => self.conversations.begin(addrs),
             EventKind::Changed => {}
             EventKind::Closed => {
                 assert!(ended.is_some(), "its life is not told: {told:?}");
                 Life::parse(&json(&ended));
-                self.conversations.end(ends, ended);
+                self.conversations.end(addrs, ended);
             }
         }
-        Line::parse(&json(&EventRecord::new(told.clone(), Origin::Trace)));
+        Line::parse(&json(&EventRecord::new(told.clone(), Interface::Trace)));
     }
 }
 

@@ -29,7 +29,7 @@ fn endpoint(addr: SocketAddr) -> Endpoint {
 }
 
 /// The ends of a connected socket, as it says itself.
-fn ends(socket: &Socket) -> AddressPair {
+fn addrs(socket: &Socket) -> AddressPair {
     let local = endpoint(end(&socket.local_addr()).into());
     let remote = endpoint(end(&socket.peer_addr()).into());
     AddressPair { family: Family::Ipv4, local, remote }
@@ -37,11 +37,11 @@ fn ends(socket: &Socket) -> AddressPair {
 
 /// What a reader of `/proc` would ask: neither cookie nor interface.
 fn as_proc_asks(row: &SocketRow) -> LookupRequest {
-    LookupRequest { ends: row.ends, inode: row.inode, cookie: 0, ifindex: 0 }
+    LookupRequest { addrs: row.addrs, inode: row.inode, cookie: 0, ifindex: 0 }
 }
 
 fn as_netlink_asks(row: &SocketRow) -> LookupRequest {
-    LookupRequest { ends: row.ends, inode: row.inode, cookie: row.cookie, ifindex: row.ifindex }
+    LookupRequest { addrs: row.addrs, inode: row.inode, cookie: row.cookie, ifindex: row.ifindex }
 }
 
 #[test]
@@ -49,10 +49,10 @@ fn a_look_up_tells_the_living_from_the_gone_and_from_a_successor() {
     isolated(|| {
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let (first, accepted) = pair(&server, ANY_PORT);
-        let here = ends(&first);
+        let here = addrs(&first);
         let mut client = client();
         let rows = dump(&mut client, Family::Ipv4);
-        let old = *rows.iter().find(|row| row.ends == here).expect("it is there");
+        let old = *rows.iter().find(|row| row.addrs == here).expect("it is there");
         for question in [as_proc_asks(&old), as_netlink_asks(&old)] {
             let Some(LookupResult::There(row)) = client.look_up(&question) else {
                 panic!("it lives")
@@ -67,7 +67,7 @@ fn a_look_up_tells_the_living_from_the_gone_and_from_a_successor() {
         let (_second, _accepted) = pair(&server, end_of(here.local));
         let asked = client.look_up(&as_proc_asks(&old));
         let Some(LookupResult::There(new)) = asked else { panic!("these ends are used again") };
-        assert_eq!(new.ends, here);
+        assert_eq!(new.addrs, here);
         assert_ne!((new.inode, new.cookie), (old.inode, old.cookie));
         assert_eq!(client.look_up(&as_netlink_asks(&old)), Some(LookupResult::Gone));
     });
@@ -124,19 +124,19 @@ fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
             return crate::old_support::netns::skip(&format!("cannot bind to a device: {error}"));
         }
         client_end.connect(&server.local_addr().expect("it is bound")).expect("loopback is up");
-        let here = ends(&client_end);
+        let here = addrs(&client_end);
         let mut client = client();
         let rows = dump(&mut client, Family::Ipv4);
-        let row = *rows.iter().find(|row| row.ends == here).expect("it is there");
+        let row = *rows.iter().find(|row| row.addrs == here).expect("it is there");
         assert_eq!(row.ifindex, 1, "lo is the first device");
         assert_eq!(client.look_up(&as_netlink_asks(&row)), Some(LookupResult::There(row)));
         let unknown = as_proc_asks(&row);
-        let other = ends(&server.accept().expect("it is connected").0);
+        let other = addrs(&server.accept().expect("it is connected").0);
         let gone = LookupRequest {
-            ends: AddressPair { local: Endpoint { port: 1, ..other.local }, ..other },
+            addrs: AddressPair { local: Endpoint { port: 1, ..other.local }, ..other },
             ..unknown
         };
-        assert_eq!(client.confirm(&[unknown, gone]), [(gone, LookupResult::Gone)]);
+        assert_eq!(client.lookup(&[unknown, gone]), [(gone, LookupResult::Gone)]);
         drop(client_end);
     });
 }
@@ -147,9 +147,10 @@ fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
         let mut watch = DeathWatch::open(None).expect("anybody may subscribe");
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let (first, accepted) = pair(&server, ANY_PORT);
-        let (reset_ends, other) = (ends(&first), ends(&accepted));
+        let (reset_ends, other) = (addrs(&first), addrs(&accepted));
         let rows = dump(&mut client(), Family::Ipv4);
-        let cookie = |ends| rows.iter().find(|row| row.ends == ends).expect("it is there").cookie;
+        let cookie =
+            |addrs| rows.iter().find(|row| row.addrs == addrs).expect("it is there").cookie;
         reset(first);
         until("the reset to arrive", || (accepted.take_error().ok()??.raw_os_error()).map(drop));
         drop(accepted);
@@ -167,7 +168,7 @@ fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
             (dead.len() >= 3).then_some(())
         });
         drop(server);
-        let of = |cookie| dead.iter().find(|(_, dead)| *dead == cookie).map(|(ends, _)| *ends);
+        let of = |cookie| dead.iter().find(|(_, dead)| *dead == cookie).map(|(addrs, _)| *addrs);
         assert_eq!(of(cookie(reset_ends)), Some(None), "a reset wipes its ends out");
         assert_eq!(of(cookie(other)), Some(Some(other)));
         assert_eq!(dead.len(), 3, "who met nobody has had no life: {dead:?}");
@@ -242,7 +243,7 @@ fn no_living_socket_is_denied_while_thousands_come_and_go() {
             while !churn.is_finished() {
                 for row in &rows {
                     let questions = [as_proc_asks(row), as_netlink_asks(row)];
-                    for (_, answer) in client.confirm(&questions) {
+                    for (_, answer) in client.lookup(&questions) {
                         let LookupResult::There(found) = answer else { panic!("denied: {row:?}") };
                         assert_eq!(found.cookie, row.cookie);
                         assert_eq!(found.state, row.state);

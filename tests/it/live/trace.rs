@@ -13,7 +13,7 @@ use std::time::Duration;
 use tcplapse::error::Error;
 use tcplapse::model::reading::{AbortReason, LostReason, Reading, StateChange};
 use tcplapse::model::socket::Endpoint;
-use tcplapse::settings::Pace;
+use tcplapse::settings::PollSettings;
 use tcplapse::signals::Signals;
 use tcplapse::source::Source;
 use tcplapse::source::trace::record::What as Happened;
@@ -23,7 +23,7 @@ use tcplapse::tcp::state::State;
 
 const RING: usize = 1 << 20;
 const SMALL_RING: usize = 16 << 10;
-const PACE: Pace = Pace { interval: Duration::from_millis(20), max_cpu: 100.0 };
+const PACE: PollSettings = PollSettings { interval: Duration::from_millis(20), max_cpu: 100.0 };
 /// Longer than any of these tests may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -80,7 +80,7 @@ impl Told {
         drop(listener(here(marker), 1).expect("the port is free"));
         self.until("the marker", |reading| {
             matches!(reading, Reading::StateChange(change)
-                if change.ends.local.port == marker && change.to == State::Closed)
+                if change.addrs.local.port == marker && change.to == State::Closed)
         });
     }
 
@@ -136,10 +136,10 @@ fn of_kernel(traced: &[Traced], marker: u16) -> Steps {
 
 fn of_source(changes: &[&StateChange], marker: u16) -> Steps {
     let mut steps = Steps::new();
-    for change in changes.iter().filter(|change| change.ends.local.port != marker) {
-        let ends = (v4(change.ends.local), v4(change.ends.remote));
+    for change in changes.iter().filter(|change| change.addrs.local.port != marker) {
+        let addrs = (v4(change.addrs.local), v4(change.addrs.remote));
         let step = (change.from.to_string(), change.to.to_string());
-        steps.entry(ends).or_default().push(step);
+        steps.entry(addrs).or_default().push(step);
     }
     steps
 }
@@ -222,7 +222,7 @@ fn whose_and_why(changes: &[&StateChange], port: u16) {
             _ => None,
         };
         assert_eq!(change.cut, cut, "{change:?}");
-        assert!(change.passive == (change.to == State::SynRecv && change.ends.local.port == port));
+        assert!(change.passive == (change.to == State::SynRecv && change.addrs.local.port == port));
     }
 }
 
@@ -293,7 +293,7 @@ fn what_a_small_ring_has_no_room_for_is_counted() {
         let delivery = follower.finish().expect("the rings can be read");
         let most = account.count();
         let steps = delivery.events.iter().filter_map(|event| match &event.what {
-            Happened::Step { ends, .. } => Some([ends.local.port, ends.remote.port]),
+            Happened::Step { addrs, .. } => Some([addrs.local.port, addrs.remote.port]),
             _ => None,
         });
         let told = steps.clone().count();
@@ -328,7 +328,7 @@ fn after_a_loss_the_tables_are_read_again() {
         );
         let Some(Reading::Snapshot(poll)) = told.readings.last() else { panic!("just found") };
         let client = end(&held.0);
-        assert!(poll.rows.iter().any(|row| v4(row.ends.local) == client), "{client}");
+        assert!(poll.rows.iter().any(|row| v4(row.addrs.local) == client), "{client}");
     });
 }
 

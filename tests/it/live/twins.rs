@@ -81,10 +81,10 @@ fn a_look_up_tells_twins_apart_by_their_links() {
             let [inode, _] = twin.inodes();
             let row = rows.iter().find(|row| row.inode == inode).expect("it is there");
             assert_eq!(row.ifindex, twin.link);
-            LookupRequest { ends: row.ends, inode, cookie: row.cookie, ifindex: row.ifindex }
+            LookupRequest { addrs: row.addrs, inode, cookie: row.cookie, ifindex: row.ifindex }
         };
         let questions = [question(&first), question(&second)];
-        assert_eq!(questions[0].ends, questions[1].ends);
+        assert_eq!(questions[0].addrs, questions[1].addrs);
         let as_proc_asks = LookupRequest { cookie: 0, ifindex: 0, ..questions[0] };
         assert_eq!(client.look_up(&as_proc_asks), None, "it may be on any link");
         reset(first.client);

@@ -53,8 +53,8 @@ mod golden {
     #[test]
     fn a_listener_shows_its_backlog_and_the_limit_of_it() {
         let row = row(&[LISTEN, SHUTDOWN].join("\n"));
-        assert_eq!(row.ends.local, end("127.0.0.1", 36349));
-        assert_eq!(row.ends.remote, end("0.0.0.0", 0));
+        assert_eq!(row.addrs.local, end("127.0.0.1", 36349));
+        assert_eq!(row.addrs.remote, end("0.0.0.0", 0));
         assert_eq!((row.state, row.mini, row.inode), (State::Listen, false, 0x5a2f0));
         assert_eq!((row.rx_queue, row.tx_queue, row.backlog_limit), (2, 0, Some(7)));
         assert_eq!((row.cookie, row.ifindex), (0x129bd, 0));
@@ -73,8 +73,8 @@ mod golden {
             e8030000 159f0500          // user 1000
             {SHUTDOWN}"
         ));
-        assert_eq!(row.ends.local, end("127.0.0.1", 44172));
-        assert_eq!(row.ends.remote, end("127.0.0.2", 36349));
+        assert_eq!(row.addrs.local, end("127.0.0.1", 44172));
+        assert_eq!(row.addrs.remote, end("127.0.0.2", 36349));
         assert_eq!((row.state, row.mini), (State::Established, false));
         assert_eq!((row.timer, row.timer_left, row.retransmits), (Timer::Retransmit, 100, 3));
         assert_eq!((row.rx_queue, row.tx_queue, row.backlog_limit), (4, 5, None));
@@ -117,9 +117,9 @@ mod golden {
         let row = row("0a 08 00 00            // AF_INET6, CLOSE_WAIT
             1771 ceb0 00000000000000000000ffff7f000001 fe800000000000000000000000000001
             02000000 cb290100 00000000 00000000 00000000 00000000 00000000 8e9f0500");
-        assert_eq!(row.ends.family, Family::Ipv6);
-        assert_eq!(row.ends.local, end("127.0.0.1", 6001));
-        assert_eq!(row.ends.remote, end("fe80::1", 52912));
+        assert_eq!(row.addrs.family, Family::Ipv6);
+        assert_eq!(row.addrs.local, end("127.0.0.1", 6001));
+        assert_eq!(row.addrs.remote, end("fe80::1", 52912));
         assert_eq!(row.state, State::CloseWait);
     }
 
@@ -134,12 +134,12 @@ mod golden {
             Body(&body).death()
         };
         let (none, here) = ("00000000", "7f000001");
-        let ends = AddressPair {
+        let addrs = AddressPair {
             family: Family::Ipv4,
             local: end("127.0.0.1", 6000),
             remote: end("127.0.0.1", 41560),
         };
-        assert_eq!(notice("1770 a258", here, here), Some((Some(ends), 0x129c5)));
+        assert_eq!(notice("1770 a258", here, here), Some((Some(addrs), 0x129c5)));
         assert_eq!(notice("8efa 0000", none, here), Some((None, 0x129c5)), "it was refused");
         assert_eq!(notice("1770 0000", here, none), None, "a listener, or merely bound");
         assert_eq!(notice("0000 0000", none, none), None, "never used");
@@ -184,12 +184,12 @@ mod golden {
 
     #[test]
     fn a_request_for_one_socket() {
-        let ends = AddressPair {
+        let addrs = AddressPair {
             family: Family::Ipv6,
             local: end("127.0.0.1", 80),
             remote: end("2001:db8::7", 40000),
         };
-        let question = LookupRequest { ends, inode: 5, cookie: 0x2_0000_0001, ifindex: 3 };
+        let question = LookupRequest { addrs, inode: 5, cookie: 0x2_0000_0001, ifindex: 3 };
         let mut bytes = Vec::new();
         write_look_up(&mut bytes, 1, &question);
         let expected = body(
@@ -337,7 +337,7 @@ proptest! {
         let [(1, Message::Socket(body))] = read(&bytes)[..] else { panic!("one socket") };
         let row = body.observation().expect("a socket");
         let end = |i: usize| Endpoint { addr: sample.addr(i), port: sample.ports[i] };
-        prop_assert_eq!((row.ends.local, row.ends.remote), (end(0), end(1)));
+        prop_assert_eq!((row.addrs.local, row.addrs.remote), (end(0), end(1)));
         prop_assert_eq!(row.state, State::from_code(sample.codes[0]));
         prop_assert_eq!((row.cookie, row.ifindex), (sample.cookie, sample.ifindex));
         let [_, rx, tx, uid, inode] = sample.numbers;
@@ -349,15 +349,15 @@ proptest! {
     #[test]
     fn a_look_up_asks_for_the_ends_that_a_row_shows(sample in samples(), cookie in 1_u64..) {
         let shown = Body(&sample.body()).observation().expect("a socket");
-        let SocketRow { ends, ifindex, .. } = shown;
+        let SocketRow { addrs, ifindex, .. } = shown;
         let mut request = Vec::new();
-        write_look_up(&mut request, 1, &LookupRequest { ends, inode: 0, cookie, ifindex });
+        write_look_up(&mut request, 1, &LookupRequest { addrs, inode: 0, cookie, ifindex });
         // The id of a request is laid out as that of an answer, four bytes further on.
         let mut asked = vec![request[HEADER], 1, 0, 0];
         asked.extend(&request[HEADER + 8..]);
         asked.resize(SOCKET, 0);
         let asked = Body(&asked).observation().expect("the same layout");
-        prop_assert_eq!((asked.ends, asked.ifindex, asked.cookie), (ends, ifindex, cookie));
+        prop_assert_eq!((asked.addrs, asked.ifindex, asked.cookie), (addrs, ifindex, cookie));
     }
 
     #[test]

@@ -20,8 +20,8 @@ fn row(line: &str, family: Family) -> SocketRow {
 #[test]
 fn a_full_row_keeps_every_column() {
     let row = row(FULL, Family::Ipv4);
-    assert_eq!(row.ends.local, end("127.0.0.1", 9527));
-    assert_eq!(row.ends.remote, end("127.0.0.1", 39_994));
+    assert_eq!(row.addrs.local, end("127.0.0.1", 9527));
+    assert_eq!(row.addrs.remote, end("127.0.0.1", 39_994));
     assert_eq!((row.state, row.inode, row.uid), (State::Established, 18345, 1000));
     assert_eq!((row.tx_queue, row.rx_queue), (1, 10));
     assert_eq!((row.timer, row.timer_left, row.retransmits), (Timer::Retransmit, 20, 2));
@@ -40,11 +40,11 @@ fn a_time_wait_row_is_a_mini_socket_whose_uid_is_not_told() {
 #[test]
 fn ipv6_rows_and_v4_mapped_ones() {
     let listen = row(LISTEN6, Family::Ipv6);
-    assert_eq!(listen.ends.local, end("::", 22));
+    assert_eq!(listen.addrs.local, end("::", 22));
     assert_eq!((listen.state, listen.rx_queue), (State::Listen, 3));
     let mapped = row(MAPPED, Family::Ipv6);
-    assert_eq!(mapped.ends.local, end("127.99.7.1", 80));
-    assert_eq!(mapped.ends.family, Family::Ipv6);
+    assert_eq!(mapped.addrs.local, end("127.99.7.1", 80));
+    assert_eq!(mapped.addrs.family, Family::Ipv6);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn end(addr: &str, port: u16) -> Endpoint {
 fn print(row: &SocketRow) -> String {
     let word = |bytes: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(bytes));
     let end = |end: &Endpoint| {
-        let digits = match (row.ends.family, end.addr) {
+        let digits = match (row.addrs.family, end.addr) {
             (Family::Ipv4, IpAddr::V4(v4)) => word(v4.octets()),
             (_, addr) => {
                 let v6 = match addr {
@@ -102,8 +102,8 @@ fn print(row: &SocketRow) -> String {
     format!(
         "{:4}: {} {} {:02X} {:08X}:{:08X} {timer:02X}:{:08X} {:08X} {:5} {:8} {} 1 00000000{tail}",
         7,
-        end(&row.ends.local),
-        end(&row.ends.remote),
+        end(&row.addrs.local),
+        end(&row.addrs.remote),
         row.state.code(),
         row.tx_queue,
         row.rx_queue,
@@ -129,11 +129,11 @@ prop_compose! {
 
 prop_compose! {
     fn rows()(
-        ends in endpoints(), code in 1_u8..=11, inode: u64, uid: u32, mini: bool,
+        addrs in endpoints(), code in 1_u8..=11, inode: u64, uid: u32, mini: bool,
         queues: (u32, u32), timer in 0_u64..5, timer_left: u64, retransmits: u32,
     ) -> SocketRow {
         SocketRow {
-            ends, state: State::from_code(code), inode, uid, mini,
+            addrs, state: State::from_code(code), inode, uid, mini,
             tx_queue: queues.0, rx_queue: queues.1, timer: Timer::from_code(timer), timer_left,
             retransmits,
             cookie: 0,
@@ -146,7 +146,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn what_the_kernel_prints_is_read_back(row in rows()) {
-        prop_assert_eq!(parse(print(&row).as_bytes(), row.ends.family), Some(row));
+        prop_assert_eq!(parse(print(&row).as_bytes(), row.addrs.family), Some(row));
     }
 
     #[test]
@@ -159,7 +159,7 @@ proptest! {
         let mut line = print(&row).into_bytes();
         let at = at.index(line.len());
         line[at] = byte;
-        let _ = parse(&line, row.ends.family);
-        let _ = parse(&line[..at], row.ends.family);
+        let _ = parse(&line, row.addrs.family);
+        let _ = parse(&line[..at], row.addrs.family);
     }
 }

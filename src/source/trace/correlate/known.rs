@@ -48,7 +48,7 @@ impl Home {
     pub fn take(&mut self, poll: &Snapshot, afresh: bool, named: impl Fn(&SocketRow) -> bool) {
         let (begun, ended) = (poll.start.boot * 1000, poll.end.boot * 1000);
         for row in poll.rows.iter().filter(|row| row.state == State::Listen) {
-            self.listens(&row.ends, ended);
+            self.listens(&row.addrs, ended);
         }
         let before = std::mem::replace(&mut self.polled, begun);
         self.listeners.retain(|_, addrs| {
@@ -57,7 +57,7 @@ impl Home {
         });
         if afresh {
             let full = poll.rows.iter().filter(|row| !row.mini && !named(row));
-            self.unnamed = full.map(|row| row.ends).collect();
+            self.unnamed = full.map(|row| row.addrs).collect();
             self.complete = Some(ended);
         }
     }

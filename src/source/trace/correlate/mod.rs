@@ -56,7 +56,7 @@ pub struct Told {
     /// The kernel's address of the socket.
     pub socket: u64,
     /// Its ends.
-    pub ends: AddressPair,
+    pub addrs: AddressPair,
     /// Why a step to CLOSED cut it off.
     pub cut: Option<AbortReason>,
 }
@@ -105,7 +105,7 @@ impl Joiner {
             What::Step { .. } => self.step(event, look),
             What::ResetReceived { socket } => self.omens.reset_received(event.time, socket),
             What::ResetSent { socket, state } => self.omens.reset_sent(event.time, socket, state),
-            What::Failed { ends, errno } => self.omens.failed(event.time, ends, errno),
+            What::Failed { addrs, errno } => self.omens.failed(event.time, addrs, errno),
             What::Destroyed { socket } => self.destroyed(socket, event, look),
             _ => self.tasks.take(event, &mut |tid| look.task(tid)),
         }
@@ -126,7 +126,7 @@ impl Joiner {
         let lives = &self.lives;
         let named = |row: &SocketRow| {
             lives
-                .with_ends(&row.ends)
+                .with_ends(&row.addrs)
                 .any(|(_, life)| life.here == Some(true) && life.end.is_none())
         };
         self.home.take(poll, afresh, named);
@@ -138,35 +138,35 @@ impl Joiner {
 
     /// Lives whose end was lost.
     fn forget_the_missing(&mut self, poll: &Snapshot) {
-        let there: HashSet<AddressPair> = poll.rows.iter().map(|row| row.ends).collect();
+        let there: HashSet<AddressPair> = poll.rows.iter().map(|row| row.addrs).collect();
         let begun = poll.start.boot * 1000;
         self.lives.forget_where(|life| {
-            let missed = life.since < begun && !life.lacks_port() && !there.contains(&life.ends);
+            let missed = life.since < begun && !life.lacks_port() && !there.contains(&life.addrs);
             life.here == Some(true) && missed
         });
     }
 
     fn step(&mut self, event: &Event, look: &mut dyn Look) {
-        let What::Step { socket, ends, from, to, passive } = event.what else { return };
-        let known = self.lives.going_on(socket, &ends).filter(|_| from != State::Closed);
+        let What::Step { socket, addrs, from, to, passive } = event.what else { return };
+        let known = self.lives.going_on(socket, &addrs).filter(|_| from != State::Closed);
         let serial = known
-            .unwrap_or_else(|| self.lives.begin(socket, ends, event.time, from == State::Closed));
-        self.lives.mend(serial, ends);
+            .unwrap_or_else(|| self.lives.begin(socket, addrs, event.time, from == State::Closed));
+        self.lives.mend(serial, addrs);
         let here = self.lives.get(serial).and_then(|life| life.here);
         let here = here
             .or_else(|| self.by_thread(event, Context::Task, look))
             // At its birth whoever connected to it is there; later only a twin may be.
-            .or_else(|| self.by_other_end(&ends).filter(|_| passive));
+            .or_else(|| self.by_other_end(&addrs).filter(|_| passive));
         let caller = if here == Some(false) { None } else { self.caller(event, from, to, look) };
         if to == State::Listen && here != Some(false) {
-            self.home.listens(&ends, event.time);
+            self.home.listens(&addrs, event.time);
         }
         let Some(life) = self.lives.get_mut(serial) else { return };
         life.here = here;
         life.passive |= passive;
         if life.born && !self.home.is_complete_at(event.time) {
             // The last poll may have shown it already.
-            self.home.name(&ends);
+            self.home.name(&addrs);
         }
         let since = std::mem::replace(&mut life.since, event.time);
         if to == State::Closed {
@@ -275,16 +275,16 @@ impl Joiner {
                 return;
             }
         }
-        let (socket, ends, until) = (life.socket, life.ends, life.until);
+        let (socket, addrs, until) = (life.socket, life.addrs, life.until);
         let steps = std::mem::take(&mut life.aside);
         self.aside -= steps.len();
         for step in steps {
             let Step { from, since, time, to, .. } = step;
-            let end = End { socket, ends, from, since, time, until };
+            let end = End { socket, addrs, from, since, time, until };
             let cut = if to == State::Closed { self.omens.cut(&end) } else { None };
-            told.push(Told { step, socket, ends, cut });
+            told.push(Told { step, socket, addrs, cut });
         }
-        self.home.name(&ends);
+        self.home.name(&addrs);
         self.stuck.remove(&serial);
         self.lives.drop_if_over(serial);
     }

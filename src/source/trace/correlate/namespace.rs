@@ -10,15 +10,15 @@ use std::net::IpAddr;
 
 impl Joiner {
     /// The namespace of the other end, if the connection does not leave it.
-    pub(super) fn by_other_end(&self, ends: &AddressPair) -> Option<bool> {
+    pub(super) fn by_other_end(&self, addrs: &AddressPair) -> Option<bool> {
         let within = |addr: IpAddr| addr.is_loopback() && !addr.is_unspecified();
-        let stays = (within(ends.local.addr) && within(ends.remote.addr))
-            || ends.local.addr == ends.remote.addr;
-        if !stays || ends.local.port == 0 || ends.remote.port == 0 {
+        let stays = (within(addrs.local.addr) && within(addrs.remote.addr))
+            || addrs.local.addr == addrs.remote.addr;
+        if !stays || addrs.local.port == 0 || addrs.remote.port == 0 {
             return None;
         }
-        let mirrored = ends.mirrored();
-        let mut others = mirrored.iter().flat_map(|ends| self.lives.with_ends(ends));
+        let mirrored = addrs.mirrored();
+        let mut others = mirrored.iter().flat_map(|addrs| self.lives.with_ends(addrs));
         let here = others.next()?.1.here?;
         others.all(|(_, life)| life.here == Some(here)).then_some(here)
     }
@@ -38,7 +38,7 @@ impl Joiner {
             if here.is_some() {
                 self.decide(serial, here);
             } else if Self::worth_asking(life, until) {
-                let question = LookupRequest { ends: life.ends, inode: 0, cookie: 0, ifindex: 0 };
+                let question = LookupRequest { addrs: life.addrs, inode: 0, cookie: 0, ifindex: 0 };
                 questions.push((serial, question));
             }
         }
@@ -51,10 +51,10 @@ impl Joiner {
             // It went on after the kernel had not found it here.
             return Some(false);
         }
-        let older = self.home.has_unnamed(&life.ends);
+        let older = self.home.has_unnamed(&life.addrs);
         if life.born {
             let taken = older || self.is_taken(life);
-            let nobody = life.passive && !self.home.can_accept(&life.ends);
+            let nobody = life.passive && !self.home.can_accept(&life.addrs);
             return (taken || nobody).then_some(false);
         }
         if older {
@@ -68,10 +68,10 @@ impl Joiner {
     /// but for those of two interfaces with link-local addresses.
     fn is_taken(&self, life: &Life) -> bool {
         let shared = |addr: IpAddr| matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        let connected = life.ends.local.port != 0 && life.ends.remote.port != 0;
-        let mut others = self.lives.with_ends(&life.ends).map(|(_, other)| other);
+        let connected = life.addrs.local.port != 0 && life.addrs.remote.port != 0;
+        let mut others = self.lives.with_ends(&life.addrs).map(|(_, other)| other);
         connected
-            && !shared(life.ends.local.addr)
+            && !shared(life.addrs.local.addr)
             && others.any(|other| other.here == Some(true) && other.end.is_none())
     }
 
@@ -82,8 +82,8 @@ impl Joiner {
             Some((_, from, _)) => matches!(from, State::FinWait2 | State::Closing),
         };
         finds
-            && life.ends.local.port != 0
-            && life.ends.remote.port != 0
+            && life.addrs.local.port != 0
+            && life.addrs.remote.port != 0
             && (life.asked == 0 || life.asked + ASK_AGAIN <= until)
     }
 
@@ -115,14 +115,14 @@ impl Joiner {
             None => !row.mini,
             Some(_) => row.mini && (row.state != State::TimeWait || row.timer_left >= FRESH),
         };
-        fits && !self.lives.with_ends(&life.ends).any(twin)
+        fits && !self.lives.with_ends(&life.addrs).any(twin)
     }
 
     pub(super) fn decide(&mut self, serial: Serial, here: Option<bool>) {
         if let Some(life) = self.lives.get_mut(serial) {
             life.here = here;
             if here == Some(true) {
-                self.home.name(&life.ends);
+                self.home.name(&life.addrs);
             }
         }
     }
@@ -135,25 +135,25 @@ impl Joiner {
             .iter()
             .filter_map(|serial| Some((*serial, self.lives.get(*serial)?)))
             .filter(|(_, life)| life.here == Some(true) && life.lacks_port())
-            .map(|(serial, life)| (serial, life.ends, life.since))
+            .map(|(serial, life)| (serial, life.addrs, life.since))
             .collect();
-        for (serial, ends, since) in &waiting {
+        for (serial, addrs, since) in &waiting {
             let fits = |row: &&SocketRow| {
-                let open = AddressPair { local: ends.local, ..row.ends };
-                let state = if ends.remote.port == 0 { State::Listen } else { State::SynSent };
-                open == *ends && row.ends.local.addr == ends.local.addr && row.state == state
+                let open = AddressPair { local: addrs.local, ..row.addrs };
+                let state = if addrs.remote.port == 0 { State::Listen } else { State::SynSent };
+                open == *addrs && row.addrs.local.addr == addrs.local.addr && row.state == state
             };
             let taken = |row: &&SocketRow| {
-                self.lives.with_ends(&row.ends).any(|(_, life)| life.here == Some(true))
+                self.lives.with_ends(&row.addrs).any(|(_, life)| life.here == Some(true))
             };
             let mut rows = poll.rows.iter().filter(fits).filter(|row| !taken(row));
-            let alone = waiting.iter().filter(|(_, others, _)| others == ends).count() == 1;
+            let alone = waiting.iter().filter(|(_, others, _)| others == addrs).count() == 1;
             if let (Some(row), None) = (rows.next(), rows.next())
                 && alone
                 && poll.start.boot * 1000 > *since
             {
-                self.lives.mend(*serial, row.ends);
-                self.home.name(&row.ends);
+                self.lives.mend(*serial, row.addrs);
+                self.home.name(&row.addrs);
             }
         }
     }

@@ -33,7 +33,7 @@ impl Look for Kernel {
     ) -> (u64, Vec<(LookupRequest, LookupResult)>) {
         self.asked += questions.len();
         let answer = |question: &LookupRequest| {
-            let row = self.rows.iter().find(|row| row.ends == question.ends);
+            let row = self.rows.iter().find(|row| row.addrs == question.addrs);
             (*question, row.map_or(LookupResult::Gone, |row| LookupResult::There(*row)))
         };
         (self.time, questions.iter().map(answer).collect())
@@ -60,12 +60,12 @@ impl Stage {
         ms: u64,
         who: (i32, Context),
         socket: u64,
-        ends: AddressPair,
+        addrs: AddressPair,
         from: State,
         to: State,
     ) {
         let passive = from == Closed && to == SynRecv;
-        self.event(ms, who, What::Step { socket, ends, from, to, passive });
+        self.event(ms, who, What::Step { socket, addrs, from, to, passive });
     }
 
     /// Polls from one millisecond to the next.
@@ -81,20 +81,20 @@ impl Stage {
     fn told(&mut self, ms: u64) -> Vec<(u16, State)> {
         self.kernel.time = ms * MS;
         let told = self.joiner.tell(ms * MS, &mut self.kernel);
-        told.iter().map(|told| (told.ends.local.port, told.step.to)).collect()
+        told.iter().map(|told| (told.addrs.local.port, told.step.to)).collect()
     }
 }
 
-const fn ends(local: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) -> AddressPair {
+const fn addrs(local: (Ipv4Addr, u16), remote: (Ipv4Addr, u16)) -> AddressPair {
     const fn end(end: (Ipv4Addr, u16)) -> Endpoint {
         Endpoint { addr: std::net::IpAddr::V4(end.0), port: end.1 }
     }
     AddressPair { family: Family::Ipv4, local: end(local), remote: end(remote) }
 }
 
-fn row(ends: AddressPair, state: State) -> SocketRow {
+fn row(addrs: AddressPair, state: State) -> SocketRow {
     SocketRow {
-        ends,
+        addrs,
         state,
         inode: 1,
         uid: 0,
@@ -113,12 +113,12 @@ fn row(ends: AddressPair, state: State) -> SocketRow {
 const OWN: (i32, Context) = (1, Context::Task);
 const OTHER: (i32, Context) = (8, Context::Task);
 const NET: (i32, Context) = (8, Context::Interrupt);
-const CLIENT: AddressPair = ends((LOOPBACK, 4000), (LOOPBACK, 80));
-const SERVER: AddressPair = ends((LOOPBACK, 80), (LOOPBACK, 4000));
-const PORTLESS: AddressPair = ends((LOOPBACK, 0), (LOOPBACK, 80));
-const LISTENER: AddressPair = ends((LOOPBACK, 80), (Ipv4Addr::UNSPECIFIED, 0));
-const CHILD: AddressPair = ends((HOME, 80), (FAR, 4000));
-const WILD: AddressPair = ends((Ipv4Addr::UNSPECIFIED, 80), (Ipv4Addr::UNSPECIFIED, 0));
+const CLIENT: AddressPair = addrs((LOOPBACK, 4000), (LOOPBACK, 80));
+const SERVER: AddressPair = addrs((LOOPBACK, 80), (LOOPBACK, 4000));
+const PORTLESS: AddressPair = addrs((LOOPBACK, 0), (LOOPBACK, 80));
+const LISTENER: AddressPair = addrs((LOOPBACK, 80), (Ipv4Addr::UNSPECIFIED, 0));
+const CHILD: AddressPair = addrs((HOME, 80), (FAR, 4000));
+const WILD: AddressPair = addrs((Ipv4Addr::UNSPECIFIED, 80), (Ipv4Addr::UNSPECIFIED, 0));
 
 #[test]
 fn a_connection_on_loopback_is_told_with_both_ends_and_the_port_that_came_later() {
@@ -186,7 +186,7 @@ fn the_end_that_is_left_of_two_alike_proves_nothing_of_the_other_s_peer() {
 #[test]
 fn what_nobody_here_listens_for_is_not_ours_and_needs_no_question() {
     let mut stage = Stage::new();
-    stage.poll(1, &[row(ends((HOME, 22), (Ipv4Addr::UNSPECIFIED, 0)), Listen)], true);
+    stage.poll(1, &[row(addrs((HOME, 22), (Ipv4Addr::UNSPECIFIED, 0)), Listen)], true);
     stage.step(10, NET, 2, CHILD, Closed, SynRecv);
     assert_eq!((stage.told(20), stage.kernel.asked), (vec![], 0));
 }
@@ -244,7 +244,7 @@ fn what_was_there_before_is_known_by_its_row() {
     let mut stage = Stage::new();
     stage.poll(1, &[row(CHILD, Established)], true);
     stage.step(10, NET, 2, CHILD, Established, CloseWait);
-    let other = ends((HOME, 80), (FAR, 4001));
+    let other = addrs((HOME, 80), (FAR, 4001));
     stage.step(10, NET, 3, other, Established, Closed);
     assert_eq!(stage.told(20), [(80, CloseWait)]);
 }
@@ -266,7 +266,7 @@ fn a_recycled_address_is_another_socket() {
 fn a_connect_without_an_answer_gets_its_port_from_the_one_row_it_can_be() {
     let mut stage = Stage::new();
     stage.poll(1, &[], true);
-    let away = |port| ends((HOME, port), (FAR, 80));
+    let away = |port| addrs((HOME, port), (FAR, 80));
     stage.step(10, OWN, 1, away(0), Closed, SynSent);
     assert_eq!(stage.told(20), []);
     stage.poll(30, &[row(away(5000), SynSent)], false);

@@ -42,13 +42,13 @@ fn story() -> Vec<String> {
 fn line(event: &Event) -> String {
     let end = |end: Endpoint| format!("{}:{}", end.addr, end.port);
     let what = match &event.what {
-        What::Step { ends, from, to, passive, .. } => {
+        What::Step { addrs, from, to, passive, .. } => {
             let way = if *passive { "child" } else { "" };
-            format!("{} {} {from} {to} {way}", end(ends.local), end(ends.remote))
+            format!("{} {} {from} {to} {way}", end(addrs.local), end(addrs.remote))
         }
         What::ResetReceived { .. } => "reset received".to_owned(),
         What::ResetSent { state, .. } => format!("reset sent in {state}"),
-        What::Failed { ends, errno } => format!("{} error {errno}", end(ends.local)),
+        What::Failed { addrs, errno } => format!("{} error {errno}", end(addrs.local)),
         What::Destroyed { .. } => "destroyed".to_owned(),
         What::Forked { parent } => format!("made by {parent}"),
         What::Named { comm } => format!("named {}", String::from_utf8_lossy(comm)),
