@@ -25,7 +25,7 @@ const FOREVER: Duration = Duration::from_hours(24 * 366);
 #[derive(Debug)]
 pub struct Signals {
     /// Readable once a signal that ends the run has come.
-    signals: UnixStream,
+    ended: UnixStream,
     sender: UnixStream,
     /// Readable when there is a call.
     calls: UnixStream,
@@ -105,7 +105,7 @@ impl Signals {
         let (calls, caller) = UnixStream::pair().map_err(uncaught)?;
         calls.set_nonblocking(true).map_err(uncaught)?;
         let stop = Self {
-            signals,
+            ended: signals,
             sender,
             calls,
             caller,
@@ -164,12 +164,12 @@ impl Signals {
 
     /// Whether a signal that ends the run has come since this was asked last.
     pub fn take_signal(&self) -> Result<bool> {
-        let mut fds = [PollFd::new(&self.signals, PollFlags::IN)];
+        let mut fds = [PollFd::new(&self.ended, PollFlags::IN)];
         poll_for(&mut fds, Duration::ZERO)?;
         let came = !fds[0].revents().is_empty();
         if came {
             self.interrupted.set(true);
-            let _ = (&self.signals).read(&mut [0; 64]);
+            let _ = (&self.ended).read(&mut [0; 64]);
         }
         Ok(came)
     }
@@ -257,7 +257,7 @@ impl Signals {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => FOREVER,
             };
-            let mut fds = [out(), PollFd::new(&self.signals, PollFlags::IN)];
+            let mut fds = [out(), PollFd::new(&self.ended, PollFlags::IN)];
             poll_for(&mut fds, left)?;
             let [writable, signals] = fds.map(|fd| fd.revents());
             if !writable.is_empty() {
@@ -276,7 +276,7 @@ impl Signals {
     /// Looks for a signal, a closed pipe, a call, a key or something to read for at most `left`.
     fn poll(&self, left: Duration, source: Option<BorrowedFd<'_>>) -> Result<Option<Wake>> {
         let (stdout, stdin) = (io::stdout(), io::stdin());
-        let signals = self.signals.as_fd();
+        let signals = self.ended.as_fd();
         let reader = if self.watch_reader { stdout.as_fd() } else { signals };
         let keys = if self.keys.get() { stdin.as_fd() } else { signals };
         let hangups = self.hangups.as_ref().map_or(signals, |hangups| hangups.came.as_fd());

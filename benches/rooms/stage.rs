@@ -96,7 +96,7 @@ pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
     let news = monitor.read(&stop).expect("a table").expect("a first look");
     let interface = monitor.interface();
     let event = |news| match news {
-        MonitorEvent::SocketEvent(told) => {
+        MonitorEvent::Socket(told) => {
             Some(Record::Event(Box::new(EventRecord::new(*told, interface))))
         }
         MonitorEvent::Lost(_) => None,

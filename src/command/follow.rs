@@ -205,7 +205,7 @@ fn alarm(rules: &Path) -> Result<Alerts> {
 /// Whether news is of what was asked for.
 fn passes(news: &MonitorEvent) -> bool {
     match news {
-        MonitorEvent::SocketEvent(told) => told.passes,
+        MonitorEvent::Socket(told) => told.passes,
         MonitorEvent::Lost(_) => true,
     }
 }

@@ -100,85 +100,96 @@ pub struct Roles {
     pub both_fins: bool,
 }
 
-/// A thing that happened to one socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// What happened.
-    pub event: EventKind,
-    /// To which life.
-    pub life: SocketId,
-    /// The network namespace.
+/// Which socket: the same in every record of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketRef {
+    /// Its number in this run.
+    pub id: SocketId,
+    /// The inode of its network namespace, where it is known.
     pub netns: Option<u64>,
-    /// Its ends.
+    /// Its addresses and ports.
     pub addrs: AddressPair,
-    /// End of the pass that showed or confirmed it.
-    pub time: Stamp,
-    /// It happened after this instant; `None` for what was there at the first look.
-    pub after: Option<Stamp>,
-    /// The state before; `None` at first sight.
-    pub from: Option<State>,
-    /// States certainly passed unseen, in order.
-    pub via: Vec<State>,
-    /// States possibly passed unseen.
-    pub maybe: Vec<State>,
-    /// The state after.
-    pub to: State,
-    /// When `from` was first seen.
+}
+
+/// What tells who owns a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerClues {
+    /// The inode that the kernel shows now, 0 for none.
+    pub inode: u64,
+    /// The last inode that the kernel showed for this socket, 0 for none.
+    pub last_inode: u64,
+    /// The inode of the one listener that can have made it, while it is not accepted; 0 for none.
+    pub listener: u64,
+    /// The user id of the socket, where the kernel tells it.
+    pub uid: Option<u32>,
+}
+
+/// For how long a socket was in its previous state, and has existed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ages {
+    /// When the previous state was first observed; `None` if there is none.
     pub since: Option<Stamp>,
-    /// Time in `from`.
+    /// The time in the previous state.
     pub held: Option<Duration>,
     /// `held` is a lower bound.
     pub held_at_least: bool,
-    /// Time since the first sight of this life.
+    /// The time since the socket was first observed.
     pub lived: Duration,
-    /// `lived` is a lower bound: its birth was not seen.
+    /// `lived` is a lower bound: the socket was there before the first poll.
     pub lived_at_least: bool,
-    /// The inode that the kernel shows now, 0 for none.
-    pub inode: u64,
-    /// The last inode that it showed in this life, 0 for none.
-    pub last_inode: u64,
-    /// The inode of the one listener that can have made it, while it was not accepted; 0 for none.
-    pub listener: u64,
-    /// The socket's uid, where the kernel tells it.
-    pub uid: Option<u32>,
+}
+
+/// A state change of one socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Which socket.
+    pub socket: SocketRef,
+    /// What happened to it.
+    pub kind: EventKind,
+    /// The end of the poll, or the instant of the kernel event, that showed it.
+    pub time: Stamp,
+    /// It happened after this instant; `None` for a socket that was there at the first poll.
+    pub after: Option<Stamp>,
+    /// The state before; `None` for a socket that was not known.
+    pub from: Option<State>,
+    /// States that were certainly passed without being observed, in order.
+    pub via: Vec<State>,
+    /// States that were possibly passed.
+    pub maybe: Vec<State>,
+    /// The state after.
+    pub to: State,
+    /// How long it was in `from`, and has existed.
+    pub ages: Ages,
+    /// What tells whose socket it is.
+    pub clues: OwnerClues,
     /// Who opened and who closed.
     pub roles: Roles,
-    /// How it ended; only on `Closed`.
+    /// How it ended; only where `kind` is `Closed`.
     pub verdict: Option<Verdict>,
-    /// The process whose own system call did it, where the kernel told.
+    /// The process whose own system call caused the change, where the kernel told it.
     pub caller: Option<Caller>,
 }
 
-/// A life as it stands between two readings.
+/// A socket between two readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketStatus {
-    /// Which life.
-    pub life: SocketId,
-    /// The network namespace.
-    pub netns: Option<u64>,
-    /// Its ends.
-    pub addrs: AddressPair,
-    /// The state last told.
+    /// Which socket.
+    pub socket: SocketRef,
+    /// The state reported last.
     pub state: State,
-    /// Since when it is known to be in it.
+    /// When that state was first observed.
     pub since: Stamp,
     /// It was found in this state, and may have been in it for longer.
     pub held_at_least: bool,
-    /// The last pass did not show it: it may be gone.
+    /// The last poll did not show it: it may be gone.
     pub missed: bool,
-    /// The place of its row in the last pass that showed it.
+    /// The place of its row in the last poll that showed it.
     pub row: usize,
-    /// The inode that the kernel shows now, 0 for none.
-    pub inode: u64,
-    /// The last inode that it showed in this life, 0 for none.
-    pub last_inode: u64,
-    /// The inode of the one listener that can have made it, while it was not accepted.
-    pub listener: u64,
-    /// The socket's uid, where the kernel tells it.
-    pub uid: Option<u32>,
-    /// Its birth waits to be told until the end of another is known.
+    /// It is not reported before it is known that another socket has ended.
     pub withheld: bool,
-    /// What the last row showed beside.
+    /// What tells whose socket it is.
+    pub clues: OwnerClues,
+    /// What else its last row showed.
     pub details: Details,
 }
 
@@ -208,7 +219,7 @@ pub struct SocketEvent {
 #[derive(Debug, Clone, PartialEq)]
 pub enum MonitorEvent {
     /// Something happened to a socket.
-    SocketEvent(Box<SocketEvent>),
+    Socket(Box<SocketEvent>),
     /// Readings were lost.
     Lost(Lost),
 }
@@ -232,11 +243,7 @@ pub struct Alert {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertSocket {
     /// Which one.
-    pub life: SocketId,
-    /// The network namespace.
-    pub netns: Option<u64>,
-    /// Its ends.
-    pub addrs: AddressPair,
+    pub socket: SocketRef,
     /// Whose it is.
     pub owner: Attribution,
     /// How long it is, or was, in its state.

@@ -262,8 +262,8 @@ impl<'a> Monitor<'a> {
             // Of a socket that somebody holds there is nothing to be noted, nor of one that nobody
             // holds where all may be read.
             TrackerEvent::Transition(told) => {
-                let settled = told.last_inode != 0
-                    && (!self.book.was_denied() || self.book.is_held(told.last_inode));
+                let settled = told.clues.last_inode != 0
+                    && (!self.book.was_denied() || self.book.is_held(told.clues.last_inode));
                 !(unfiltered && told.caller.is_none() && settled)
             }
             _ => true,
@@ -283,18 +283,19 @@ impl<'a> Monitor<'a> {
 
     /// What is to be told of a transition, if the filters ask for its socket.
     fn told(&mut self, transition: Transition) -> Option<MonitorEvent> {
-        let Transition { inode, last_inode, listener, from, to, life, .. } = transition;
+        let Transition { clues, from, to, .. } = transition;
+        let life = transition.socket.id;
         if let Some(caller) = &transition.caller {
             let process = self.finder.caller(caller, &self.filter.process);
             let process = self.best_known(life, process);
             self.callers.insert(life, (process, transition.time.boot));
         }
-        let owner = self.owner(life, inode, last_inode, listener);
-        let wanted = self.filter.wants_addrs(&transition.addrs);
+        let owner = self.owner(life, clues);
+        let wanted = self.filter.wants_addrs(&transition.socket.addrs);
         let passes = self.filter.wants_change(from, to);
         let told = SocketEvent { transition, owner, passes };
         let matches = self.matches(&told, wanted && passes);
-        (matches && wanted).then(|| MonitorEvent::SocketEvent(Box::new(told)))
+        (matches && wanted).then(|| MonitorEvent::Socket(Box::new(told)))
     }
 
     /// Drops what belongs to lives that are over, or were dropped without an end.
@@ -311,18 +312,19 @@ impl<'a> Monitor<'a> {
     /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be
     /// decided among the sockets that would be shown.
     fn matches(&mut self, told: &SocketEvent, shown: bool) -> bool {
-        let life = told.transition.life;
+        let life = told.transition.socket.id;
         let filter = &self.filter.process;
         let denied = told.owner.source == OwnerSource::Denied;
         let matches = filter.is_empty()
             || self.matched.contains(&life)
-            || told.owner.satisfies(filter, told.transition.uid);
-        let uid_decides = !filter.needs_owner() && told.transition.uid.is_some() && !denied;
-        let ownerless = told.owner.main.is_none() && (denied || told.transition.last_inode == 0);
-        if shown && ownerless && !uid_decides && told.transition.event != EventKind::Closed {
+            || told.owner.satisfies(filter, told.transition.clues.uid);
+        let uid_decides = !filter.needs_owner() && told.transition.clues.uid.is_some() && !denied;
+        let ownerless =
+            told.owner.main.is_none() && (denied || told.transition.clues.last_inode == 0);
+        if shown && ownerless && !uid_decides && told.transition.kind != EventKind::Closed {
             self.unowned.count(matches, denied);
         }
-        let first = match told.transition.event {
+        let first = match told.transition.kind {
             EventKind::Closed => {
                 self.matched.remove(&life);
                 self.callers.remove(&life);
@@ -332,7 +334,8 @@ impl<'a> Monitor<'a> {
             event if filter.is_empty() => event != EventKind::Changed,
             _ => matches && self.matched.insert(life),
         };
-        self.coverage.lives += u64::from(first && self.filter.wants_addrs(&told.transition.addrs));
+        self.coverage.lives +=
+            u64::from(first && self.filter.wants_addrs(&told.transition.socket.addrs));
         matches
     }
 }

@@ -1,7 +1,7 @@
 //! Whose sockets they are: looked for when they are new, and again when there is news of them.
 
 use super::Monitor;
-use crate::model::event::{EventKind, SocketId, TrackerEvent};
+use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent};
 use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
 use crate::owner::Among;
 use std::rc::Rc;
@@ -47,14 +47,14 @@ impl<'a> Monitor<'a> {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
         for conclusion in conclusions {
             let TrackerEvent::Transition(told) = conclusion else { continue };
-            if !self.filter.wants_addrs(&told.addrs) {
+            if !self.filter.wants_addrs(&told.socket.addrs) {
                 continue;
             }
-            if told.last_inode == 0 && self.book.is_held(told.listener) {
-                listeners.insert(told.listener);
+            if told.clues.last_inode == 0 && self.book.is_held(told.clues.listener) {
+                listeners.insert(told.clues.listener);
             }
-            if told.inode != 0 && !self.still_proven(told.inode) {
-                doubtful.insert(told.inode);
+            if told.clues.inode != 0 && !self.still_proven(told.clues.inode) {
+                doubtful.insert(told.clues.inode);
             }
         }
         self.find(self.among(), &doubtful);
@@ -69,10 +69,10 @@ impl<'a> Monitor<'a> {
     pub(super) fn recall(&mut self, conclusions: &[TrackerEvent]) {
         for conclusion in conclusions {
             if let TrackerEvent::Transition(told) = conclusion
-                && told.inode != 0
-                && self.filter.wants_addrs(&told.addrs)
+                && told.clues.inode != 0
+                && self.filter.wants_addrs(&told.socket.addrs)
             {
-                self.still_proven(told.inode);
+                self.still_proven(told.clues.inode);
             }
         }
         self.disown_newborns(conclusions);
@@ -82,9 +82,9 @@ impl<'a> Monitor<'a> {
     fn disown_newborns(&mut self, conclusions: &[TrackerEvent]) {
         for conclusion in conclusions {
             if let TrackerEvent::Transition(told) = conclusion
-                && told.event == EventKind::Opened
+                && told.kind == EventKind::Opened
             {
-                self.book.disown(told.inode, told.time.boot);
+                self.book.disown(told.clues.inode, told.time.boot);
             }
         }
     }
@@ -109,15 +109,10 @@ impl<'a> Monitor<'a> {
         })
     }
 
-    pub(super) fn owner(
-        &self,
-        life: SocketId,
-        inode: u64,
-        last_inode: u64,
-        listener: u64,
-    ) -> Attribution {
-        let found = self.book.attribute(inode, last_inode, listener, &self.filter.process);
-        let Some((process, at)) = self.callers.get(&life) else { return found };
+    pub(super) fn owner(&self, id: SocketId, clues: OwnerClues) -> Attribution {
+        let found = self.book.attribute(clues, &self.filter.process);
+        let last_inode = clues.last_inode;
+        let Some((process, at)) = self.callers.get(&id) else { return found };
         let now = *at == self.read_at.boot;
         let seen_later = self.book.proven_at(last_inode) > *at;
         // A descriptor that was seen names the holder and its number; a system call only the

@@ -34,7 +34,8 @@ impl Monitor<'_> {
     /// order of the kernel's tables.
     /// There may be many: each is looked at when its turn comes.
     pub fn sockets(&mut self) -> impl Iterator<Item = (SocketStatus, Attribution)> {
-        let place = |now: SocketStatus| (now.addrs.family, now.row, now.addrs, now.life);
+        let place =
+            |now: SocketStatus| (now.socket.addrs.family, now.row, now.socket.addrs, now.socket.id);
         let mut places: Vec<_> = self.standings().map(place).collect();
         places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
         places.into_iter().filter_map(|(_, _, addrs, life)| {
@@ -46,7 +47,7 @@ impl Monitor<'_> {
     /// The lives that go on, in the order in which they began, whatever state they are in.
     pub fn lives(&mut self) -> Vec<(SocketStatus, Attribution)> {
         let mut now: Vec<SocketStatus> = self.matching().collect();
-        now.sort_unstable_by_key(|now| now.life);
+        now.sort_unstable_by_key(|now| now.socket.id);
         now.into_iter().map(|now| (now, self.owner_now(&now))).collect()
     }
 
@@ -73,21 +74,21 @@ impl Monitor<'_> {
 
     /// All that pass the filters by ends, whoever owns them.
     fn in_place(&self) -> impl Iterator<Item = SocketStatus> {
-        self.tracker.standings().filter(|now| self.filter.wants_addrs(&now.addrs))
+        self.tracker.standings().filter(|now| self.filter.wants_addrs(&now.socket.addrs))
     }
 
     /// Whose socket it is now.
     pub fn owner_now(&mut self, now: &SocketStatus) -> Attribution {
-        if now.inode != 0 {
-            self.still_proven(now.inode);
+        if now.clues.inode != 0 {
+            self.still_proven(now.clues.inode);
         }
-        self.owner(now.life, now.inode, now.last_inode, now.listener)
+        self.owner(now.socket.id, now.clues)
     }
 
     fn is_owned(&self, filter: &ProcessFilter, now: &SocketStatus) -> bool {
         filter.is_empty() || {
-            let owner = self.owner(now.life, now.inode, now.last_inode, now.listener);
-            owner.satisfies(filter, now.uid)
+            let owner = self.owner(now.socket.id, now.clues);
+            owner.satisfies(filter, now.clues.uid)
         }
     }
 
@@ -111,14 +112,14 @@ impl Monitor<'_> {
         }
         let there = inodes(&unknown);
         self.others.retain(|inode| there.contains(inode));
-        unknown.retain(|now| !self.others.contains(&now.inode));
+        unknown.retain(|now| !self.others.contains(&now.clues.inode));
         if unknown.is_empty() {
             return unknown;
         }
         let wanted = inodes(&unknown);
         let of_others = owned_by_others(&self.finder.find(Among::All(filter), &wanted), filter);
         self.others.extend(wanted.intersection(&of_others));
-        unknown.retain(|now| !of_others.contains(&now.inode));
+        unknown.retain(|now| !of_others.contains(&now.clues.inode));
         if unknown.is_empty() {
             return unknown;
         }
@@ -128,7 +129,7 @@ impl Monitor<'_> {
         self.book.learn(&wanted, found);
         let matched = self.match_again();
         // Who may not be read and cannot match hides nothing.
-        unknown.retain(|now| hidden || matched.contains(&now.life));
+        unknown.retain(|now| hidden || matched.contains(&now.socket.id));
         unknown
     }
 
@@ -138,11 +139,11 @@ impl Monitor<'_> {
         let filter = &self.filter.process;
         let comes_to_match = |now: &SocketStatus| {
             self.is_unmatched(now) && {
-                let owner = self.book.attribute(now.inode, now.last_inode, now.listener, filter);
+                let owner = self.book.attribute(now.clues, filter);
                 owner.matches(filter)
             }
         };
-        let new = self.tracker.standings().filter(comes_to_match).map(|now| now.life);
+        let new = self.tracker.standings().filter(comes_to_match).map(|now| now.socket.id);
         let new: HashSet<SocketId> = new.collect();
         self.coverage.lives += new.len() as u64;
         self.matched.extend(&new);
@@ -150,7 +151,7 @@ impl Monitor<'_> {
     }
 
     fn is_unmatched(&self, now: &SocketStatus) -> bool {
-        now.inode != 0 && !self.is_matched(now)
+        now.clues.inode != 0 && !self.is_matched(now)
     }
 
     /// Whether a life has been told of, and has then once matched the filter by process.
@@ -158,7 +159,7 @@ impl Monitor<'_> {
         if self.filter.process.is_empty() {
             !now.withheld
         } else {
-            self.matched.contains(&now.life)
+            self.matched.contains(&now.socket.id)
         }
     }
 }
@@ -177,8 +178,8 @@ impl Sockets for Monitor<'_> {
     fn asked_for(&self, filter: &Filter) -> Vec<SocketStatus> {
         let asked = self.tracker.standings().filter(|now| {
             filter.wants_state(now.state)
-                && filter.wants_addrs(&now.addrs)
-                && self.filter.wants_addrs(&now.addrs)
+                && filter.wants_addrs(&now.socket.addrs)
+                && self.filter.wants_addrs(&now.socket.addrs)
                 && self.is_matched(now)
                 && self.is_owned(&filter.process, now)
         });
@@ -186,10 +187,10 @@ impl Sockets for Monitor<'_> {
     }
 
     fn asks(&self, filter: &Filter, told: &SocketEvent) -> bool {
-        let Transition { addrs, from, to, uid, .. } = told.transition;
-        filter.wants_addrs(&addrs)
+        let Transition { socket, from, to, clues, .. } = told.transition;
+        filter.wants_addrs(&socket.addrs)
             && filter.wants_change(from, to)
-            && told.owner.satisfies(&filter.process, uid)
+            && told.owner.satisfies(&filter.process, clues.uid)
     }
 
     fn owner_of(&mut self, socket: &SocketStatus) -> Attribution {
@@ -198,7 +199,7 @@ impl Sockets for Monitor<'_> {
 }
 
 fn inodes(sockets: &[SocketStatus]) -> Inodes {
-    sockets.iter().map(|now| now.inode).collect()
+    sockets.iter().map(|now| now.clues.inode).collect()
 }
 
 /// The inodes whose holders were all read, and do not match.

@@ -64,10 +64,10 @@ impl Now<'_, '_> {
     /// The lives that go on.
     pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
-        let wanted: HashSet<SocketId> = self.monitor.standings().map(|now| now.life).collect();
+        let wanted: HashSet<SocketId> = self.monitor.standings().map(|now| now.socket.id).collect();
         let lives = self.monitor.lives().into_iter();
         let record = |(now, owner): (SocketStatus, Attribution)| {
-            self.lives.so_far(&now, &owner, at, wanted.contains(&now.life))
+            self.lives.so_far(&now, &owner, at, wanted.contains(&now.socket.id))
         };
         lives.filter_map(record).collect()
     }
@@ -81,10 +81,10 @@ impl View for Events {
         let interface = now.monitor.interface();
         let event = |news| match news {
             MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
-            MonitorEvent::SocketEvent(told) if told.passes => {
+            MonitorEvent::Socket(told) if told.passes => {
                 Some(Record::Event(Box::new(EventRecord::new(*told, interface))))
             }
-            MonitorEvent::SocketEvent(_) => None,
+            MonitorEvent::Socket(_) => None,
         };
         news.into_iter().filter_map(event).collect()
     }
@@ -106,8 +106,8 @@ impl Timeline {
     }
 
     fn over(&mut self, news: &MonitorEvent, lives: &Lives) -> Vec<LifeRecord> {
-        let MonitorEvent::SocketEvent(told) = news else { return Vec::new() };
-        let (event, addrs) = (told.transition.event, told.transition.addrs);
+        let MonitorEvent::Socket(told) = news else { return Vec::new() };
+        let (event, addrs) = (told.transition.kind, told.transition.socket.addrs);
         let ended = lives.ended(told);
         match (&mut self.conversations, event) {
             (Some(conversations), EventKind::Present | EventKind::Opened) => {
@@ -130,9 +130,9 @@ impl View for Timeline {
         let Some(conversations) = &mut self.conversations else { return records };
         if now.lives.lost_track() > 0 {
             let open = now.monitor.lives().into_iter().map(|(socket, _)| socket);
-            let open = open.filter(|socket| now.lives.is_open(socket.life));
+            let open = open.filter(|socket| now.lives.is_open(socket.socket.id));
             records.extend(
-                conversations.retain(open.map(|socket| socket.addrs)).into_iter().map(life),
+                conversations.retain(open.map(|socket| socket.socket.addrs)).into_iter().map(life),
             );
         }
         let mut overdue = conversations.overdue(now.monitor.read_at());
@@ -179,8 +179,8 @@ impl View for Table {
         let at = now.monitor.read_at();
         self.gone.retain(|socket| at.since(socket.time) < FADING);
         for news in &news {
-            if let MonitorEvent::SocketEvent(told) = news
-                && told.transition.event == EventKind::Closed
+            if let MonitorEvent::Socket(told) = news
+                && told.transition.kind == EventKind::Closed
                 && told.passes
             {
                 self.gone.push(SocketRecord::gone(told));
@@ -223,7 +223,7 @@ struct Counts {
 impl View for Counts {
     fn take(&mut self, news: Vec<MonitorEvent>, _: &mut Now<'_, '_>) -> Vec<Record> {
         for told in &news {
-            if let MonitorEvent::SocketEvent(told) = told
+            if let MonitorEvent::Socket(told) = told
                 && told.passes
                 && !self.is_full()
             {
@@ -252,7 +252,7 @@ impl View for Counts {
 pub(crate) fn losses(news: Vec<MonitorEvent>) -> Vec<Record> {
     let lost = |news| match news {
         MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
-        MonitorEvent::SocketEvent(_) => None,
+        MonitorEvent::Socket(_) => None,
     };
     news.into_iter().filter_map(lost).collect()
 }

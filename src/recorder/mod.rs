@@ -207,11 +207,12 @@ impl Recorder {
     /// Looks at the holders that a transition needs.
     fn ask(&mut self, told: &Transition, asked: &mut Asked) {
         let listener_speaks =
-            told.last_inode == 0 && !self.register.holders(told.listener).is_empty();
+            told.clues.last_inode == 0 && !self.register.holders(told.clues.listener).is_empty();
         asked.survey |= listener_speaks;
-        if told.inode != 0 && !asked.survey && !asked.proven.contains(&told.inode) {
-            asked.survey |= !self.known.contains(&told.inode) || !self.prove(told.inode, asked);
-            self.known.insert(told.inode);
+        if told.clues.inode != 0 && !asked.survey && !asked.proven.contains(&told.clues.inode) {
+            asked.survey |=
+                !self.known.contains(&told.clues.inode) || !self.prove(told.clues.inode, asked);
+            self.known.insert(told.clues.inode);
         }
     }
 
@@ -224,8 +225,8 @@ impl Recorder {
                 asked.callers.push(process);
             }
         }
-        if told.inode != 0 && !asked.proven.contains(&told.inode) {
-            self.prove(told.inode, asked);
+        if told.clues.inode != 0 && !asked.proven.contains(&told.clues.inode) {
+            self.prove(told.clues.inode, asked);
         }
     }
 

@@ -87,7 +87,7 @@ impl Watch {
         standing: Vec<&SocketStatus>,
         owner: &mut dyn FnMut(&SocketStatus) -> Attribution,
     ) -> Option<Alert> {
-        let longest = standing.iter().min_by_key(|socket| (socket.since, socket.life));
+        let longest = standing.iter().min_by_key(|socket| (socket.since, socket.socket.id));
         let worst = match longest {
             Some(socket) => offender_standing(socket, now, owner(socket)),
             None => self.recent.latest.clone()?,
@@ -109,18 +109,18 @@ impl Watch {
 
     /// The lives that offend, the worst first: the longest in its state, the latest to change.
     fn offenders(&self, mut standing: Vec<&SocketStatus>) -> Vec<SocketId> {
-        standing.sort_unstable_by_key(|socket| (socket.since, socket.life));
+        standing.sort_unstable_by_key(|socket| (socket.since, socket.socket.id));
         let recent = self.recent.lives.iter().rev().map(|(_, life)| *life);
-        recent.chain(standing.iter().map(|socket| socket.life)).collect()
+        recent.chain(standing.iter().map(|socket| socket.socket.id)).collect()
     }
 }
 
 impl Recent {
     fn take<'a>(&mut self, now: Stamp, happened: impl Iterator<Item = &'a SocketEvent>) {
         let mut new: Vec<&SocketEvent> =
-            happened.filter(|told| self.known.insert(told.transition.life)).collect();
-        new.sort_by_key(|told| told.transition.held);
-        self.lives.extend(new.iter().map(|told| (now, told.transition.life)));
+            happened.filter(|told| self.known.insert(told.transition.socket.id)).collect();
+        new.sort_by_key(|told| told.transition.ages.held);
+        self.lives.extend(new.iter().map(|told| (now, told.transition.socket.id)));
         self.latest = new.last().map(|told| offender(told)).or(self.latest.take());
         while let Some((time, life)) = self.lives.front()
             && now.since(*time) >= REMEMBERED
@@ -150,19 +150,17 @@ impl Growth {
 }
 
 fn offender_standing(now: &SocketStatus, at: Stamp, owner: Attribution) -> AlertSocket {
-    let SocketStatus { life, netns, addrs, held_at_least, .. } = *now;
-    AlertSocket { life, netns, addrs, owner, held: Some(at.since(now.since)), held_at_least }
+    let SocketStatus { socket, held_at_least, .. } = *now;
+    AlertSocket { socket, owner, held: Some(at.since(now.since)), held_at_least }
 }
 
 fn offender(told: &SocketEvent) -> AlertSocket {
     let SocketEvent { transition: told, owner, .. } = told;
     AlertSocket {
-        life: told.life,
-        netns: told.netns,
-        addrs: told.addrs,
+        socket: told.socket,
         owner: owner.clone(),
-        held: told.held,
-        held_at_least: told.held_at_least,
+        held: told.ages.held,
+        held_at_least: told.ages.held_at_least,
     }
 }
 

@@ -151,7 +151,7 @@ fn judge(
 
 fn told(news: &MonitorEvent) -> Option<&SocketEvent> {
     match news {
-        MonitorEvent::SocketEvent(told) => Some(told),
+        MonitorEvent::Socket(told) => Some(told),
         MonitorEvent::Lost(_) => None,
     }
 }

@@ -239,8 +239,8 @@ impl<'a> Checker<'a> {
     ) {
         for (limit, known) in self.limits.stuck.iter().zip(&mut self.stuck) {
             for socket in sockets.iter().filter(|socket| is_stuck(socket, limit, now)) {
-                if known.insert(socket.life) {
-                    let offender = self.offenders.entry(socket.life);
+                if known.insert(socket.socket.id) {
+                    let offender = self.offenders.entry(socket.socket.id);
                     offender.or_insert_with(|| violation(now, socket, owner).1);
                 }
             }
@@ -267,7 +267,7 @@ fn violation(
     socket: &SocketStatus,
     owner: &mut impl FnMut(&SocketStatus) -> Attribution,
 ) -> (SocketId, Violation) {
-    (socket.life, Violation { socket: *socket, at, owner: owner(socket) })
+    (socket.socket.id, Violation { socket: *socket, at, owner: owner(socket) })
 }
 
 /// Whether it is proven that a socket is in its state for as long as offends: one that was found

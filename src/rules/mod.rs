@@ -78,7 +78,7 @@ impl Conditions {
         self.is_instant()
             && self.transition.as_ref().is_none_or(|step| step.is(told.from, told.to))
             && (self.verdict.is_none() || self.verdict == told.verdict)
-            && self.longer_than.is_none_or(|age| told.held.is_some_and(|held| held > age))
+            && self.longer_than.is_none_or(|age| told.ages.held.is_some_and(|held| held > age))
     }
 
     /// Whether a socket stands as is asked for.

@@ -326,7 +326,7 @@ impl Tracker {
             let Some(transition) = tell(life, addrs, news.absent, &news.look) else {
                 continue;
             };
-            let corpse = transition.event == EventKind::Opened && life.is_corpse();
+            let corpse = transition.kind == EventKind::Opened && life.is_corpse();
             told.extend(life.tell_or_withhold(transition));
             if corpse && !self.unseen.was_told(addrs) {
                 told.push(TrackerEvent::Missed(Some(addrs)));
@@ -362,7 +362,7 @@ fn tell(
     };
     passed.into_iter().chain([to]).for_each(|state| life.note_closer(state));
     told.roles = life.roles;
-    (told.event, told.after) = match from {
+    (told.kind, told.after) = match from {
         Some(_) => (EventKind::Changed, Some(life.state_seen)),
         None if life.first_look => (EventKind::Present, None),
         None => (EventKind::Opened, absent),

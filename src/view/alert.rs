@@ -36,7 +36,7 @@ pub struct AlertRecord {
 impl AlertRecord {
     /// The record of an alert.
     pub fn new(alert: &Alert) -> Self {
-        let AlertSocket { life, netns, addrs, ref owner, held, held_at_least } = alert.worst;
+        let AlertSocket { socket, ref owner, held, held_at_least } = alert.worst;
         Self {
             v: SCHEMA,
             event: "alert",
@@ -45,7 +45,7 @@ impl AlertRecord {
             active: alert.active,
             count: alert.sockets.len(),
             sockets: alert.sockets.clone(),
-            worst: Socket::of(life, netns, addrs),
+            worst: Socket::of(socket),
             owner: Owner::of(owner),
             held,
             held_at_least,
@@ -89,6 +89,7 @@ fn place<S: Serializer>(socket: &Socket, serializer: S) -> Result<S::Ok, S::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::SocketRef;
     use crate::model::process::{Attribution, OwnerSource};
     use crate::model::socket::{AddressPair, Endpoint};
 
@@ -97,9 +98,11 @@ mod tests {
         let life = SocketId { run: 1, number: 1 };
         let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
         let worst = AlertSocket {
-            life,
-            netns: None,
-            addrs: AddressPair { family: Family::Ipv4, local: end, remote: end },
+            socket: SocketRef {
+                id: life,
+                netns: None,
+                addrs: AddressPair { family: Family::Ipv4, local: end, remote: end },
+            },
             owner: Attribution { main: None, holders: Vec::new(), source: OwnerSource::Unknown },
             held: None,
             held_at_least: false,

@@ -37,8 +37,8 @@ pub struct Diagram {
 impl Diagram {
     /// Counts the steps of a transition that the filters ask for.
     pub fn take(&mut self, told: &SocketEvent) {
-        let Transition { event, from, via, maybe, to, .. } = &told.transition;
-        if told.passes && *event != EventKind::Present {
+        let Transition { kind, from, via, maybe, to, .. } = &told.transition;
+        if told.passes && *kind != EventKind::Present {
             self.walk(from.unwrap_or(State::Closed), via, maybe, *to);
         }
     }

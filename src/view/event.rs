@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use crate::model::escape::escape;
-use crate::model::event::{EventKind, Side, SocketEvent, SocketId, Verdict};
+use crate::model::event::{EventKind, Side, SocketEvent, SocketId, SocketRef, Verdict};
 use crate::model::process::{Attribution, OwnerSource};
 use crate::model::reading::Interface;
 use crate::model::socket::{AddressPair, Family};
@@ -86,34 +86,34 @@ impl EventRecord {
         let SocketEvent { transition: told, owner, .. } = told;
         Self {
             v: SCHEMA,
-            event: told.event,
+            event: told.kind,
             time: told.time,
             after: told.after,
-            socket: Socket::of(told.life, told.netns, told.addrs),
+            socket: Socket::of(told.socket),
             from: told.from,
             via: told.via,
             maybe: told.maybe,
             to: told.to,
-            held: told.held,
-            held_at_least: told.held_at_least,
+            held: told.ages.held,
+            held_at_least: told.ages.held_at_least,
             owner: Owner::of(&owner),
-            uid: told.uid,
-            inode: Some(told.inode).filter(|inode| *inode != 0),
+            uid: told.clues.uid,
+            inode: Some(told.clues.inode).filter(|inode| *inode != 0),
             opener: told.roles.opener,
             closer: told.roles.closer,
             verdict: told.verdict,
             source,
-            lived: told.lived,
+            lived: told.ages.lived,
             both_fins: told.roles.both_fins,
-            lived_at_least: told.lived_at_least,
+            lived_at_least: told.ages.lived_at_least,
         }
     }
 }
 
 impl Socket {
-    /// The socket of a life.
-    pub const fn of(id: SocketId, netns: Option<u64>, addrs: AddressPair) -> Self {
-        let AddressPair { family, local, remote } = addrs;
+    /// The keys of this socket.
+    pub const fn of(socket: SocketRef) -> Self {
+        let SocketRef { id, netns, addrs: AddressPair { family, local, remote } } = socket;
         Self {
             id,
             netns,

@@ -133,20 +133,20 @@ impl Lives {
         // Where something was lost, the next reading shows what that has cost; and one that was
         // there already, but not at the first look, takes the place of another.
         let time = |news: &MonitorEvent| match news {
-            MonitorEvent::SocketEvent(told) => Some(told.transition.time),
+            MonitorEvent::Socket(told) => Some(told.transition.time),
             MonitorEvent::Lost(_) => None,
         };
         self.first = self.first.or_else(|| news.iter().find_map(time));
         let costs = |news: &MonitorEvent| match news {
             MonitorEvent::Lost(_) => true,
-            MonitorEvent::SocketEvent(told) => {
-                told.transition.event == EventKind::Present && self.first != time(news)
+            MonitorEvent::Socket(told) => {
+                told.transition.kind == EventKind::Present && self.first != time(news)
             }
         };
         let doubtful = std::mem::replace(&mut self.doubtful, news.iter().any(costs));
         self.ended.clear();
         for news in news {
-            if let MonitorEvent::SocketEvent(told) = news {
+            if let MonitorEvent::Socket(told) = news {
                 self.follow(told);
             }
         }
@@ -171,7 +171,7 @@ impl Lives {
     }
 
     fn follow(&mut self, told: &SocketEvent) {
-        let life = told.transition.life;
+        let life = told.transition.socket.id;
         if is_as_found(told) {
             self.unmoved.insert(life);
             return;
@@ -187,7 +187,7 @@ impl Lives {
         if told.owner.source == OwnerSource::Listener {
             history.listener = Some(Box::new(Owner::of(&told.owner)));
         }
-        if told.transition.event == EventKind::Closed
+        if told.transition.kind == EventKind::Closed
             && let Some(history) = self.open.remove(&life)
         {
             self.ended.insert(life, history);
@@ -196,13 +196,12 @@ impl Lives {
 
     /// The record of a life that this reading ended, if the filter by state asks for it.
     pub fn ended(&self, told: &SocketEvent) -> Option<LifeRecord> {
-        if told.transition.event != EventKind::Closed {
+        if told.transition.kind != EventKind::Closed {
             return None;
         }
-        let Transition { addrs, time, verdict, netns, life, .. } = told.transition;
-        let history = self.ended.get(&life).filter(|history| history.passes)?;
-        let socket = Socket::of(life, netns, addrs);
-        let record = history.record(socket, addrs, Owner::of(&told.owner), time);
+        let Transition { socket, time, verdict, .. } = told.transition;
+        let history = self.ended.get(&socket.id).filter(|history| history.passes)?;
+        let record = history.record(Socket::of(socket), socket.addrs, Owner::of(&told.owner), time);
         Some(LifeRecord { ended: Some(time), verdict, ..record })
     }
 
@@ -216,15 +215,15 @@ impl Lives {
         wanted: bool,
     ) -> Option<LifeRecord> {
         // Nothing may have happened to it since it came to match.
-        let there = self.unmoved.contains(&now.life);
+        let there = self.unmoved.contains(&now.socket.id);
         let untold = History { late: !there, ..History::untold(now, there || wanted) };
-        let history = self.open.get(&now.life).unwrap_or(&untold);
+        let history = self.open.get(&now.socket.id).unwrap_or(&untold);
         if !history.passes {
             return None;
         }
-        let socket = Socket::of(now.life, now.netns, now.addrs);
-        let mut record = history.record(socket, now.addrs, Owner::of(owner), at);
-        record.descriptor = now.inode != 0;
+        let socket = Socket::of(now.socket);
+        let mut record = history.record(socket, now.socket.addrs, Owner::of(owner), at);
+        record.descriptor = now.clues.inode != 0;
         if let Some(last) = record.steps.last_mut() {
             last.held = Some(at.since(now.since));
         }
@@ -245,7 +244,7 @@ impl History {
             self.late = told.from.is_some();
             self.stand(told);
         }
-        self.born |= told.event == EventKind::Opened;
+        self.born |= told.kind == EventKind::Opened;
         self.roles = told.roles;
         let unseen = |states: &[State], evidence| {
             let trace = |state: &State| Trace { state: *state, evidence, at: told.time };
@@ -264,7 +263,7 @@ impl History {
     /// Begins with the state that it stood in until now.
     fn stand(&mut self, told: &Transition) {
         self.trail.reserve_exact(2 + told.via.len() + told.maybe.len());
-        if let (Some(state), Some(at)) = (told.from, told.since) {
+        if let (Some(state), Some(at)) = (told.from, told.ages.since) {
             self.trail.push(Trace { state, evidence: Evidence::Observed, at });
         }
     }
@@ -338,7 +337,7 @@ impl History {
 
 /// Whether a state is all that there is to tell of a life.
 fn is_as_found(told: &SocketEvent) -> bool {
-    told.transition.event == EventKind::Present
+    told.transition.kind == EventKind::Present
         && told.passes
         && told.transition.roles == Roles::default()
         && told.owner.source != OwnerSource::Listener

@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use super::event::{Owner, Socket, seconds};
-use crate::model::event::{SocketEvent, SocketStatus, Transition};
+use crate::model::event::{OwnerClues, SocketEvent, SocketStatus, Transition};
 use crate::model::process::Attribution;
 use crate::model::socket_row::{Details, Timer};
 use crate::model::time::Stamp;
@@ -42,13 +42,13 @@ impl SocketRecord {
         Self {
             v: SCHEMA,
             time: at,
-            socket: Socket::of(now.life, now.netns, now.addrs),
+            socket: Socket::of(now.socket),
             state: now.state,
             held: Some(at.since(now.since)),
             held_at_least: now.held_at_least,
             owner: Owner::of(owner),
-            uid: now.uid,
-            inode: Some(now.inode).filter(|inode| *inode != 0),
+            uid: now.clues.uid,
+            inode: Some(now.clues.inode).filter(|inode| *inode != 0),
             recv_queue: now.details.rx_queue,
             send_queue: now.details.tx_queue,
             backlog_limit: now.details.backlog_limit,
@@ -60,21 +60,16 @@ impl SocketRecord {
 
     /// The record of a socket that has just gone.
     pub fn gone(told: &SocketEvent) -> Self {
-        let Transition { life, netns, addrs, time, to, last_inode, .. } = told.transition;
+        let Transition { socket, time, to, clues, .. } = told.transition;
         let now = SocketStatus {
-            life,
-            netns,
-            addrs,
+            socket,
             state: to,
             since: time,
             held_at_least: false,
             row: 0,
             missed: true,
-            inode: 0,
-            last_inode,
-            listener: 0,
-            uid: None,
             withheld: false,
+            clues: OwnerClues { inode: 0, listener: 0, uid: None, ..clues },
             details: Details::NONE,
         };
         Self::new(&now, time, &told.owner)

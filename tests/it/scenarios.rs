@@ -237,13 +237,15 @@ impl Case {
             TrackerEvent::Missed(None) => return "missed".to_owned(),
             TrackerEvent::Transition(told) => told,
         };
-        let letter = self.letter(told.addrs);
-        let mut line = format!("{}{letter} {}", told.life.number, change(told));
+        let letter = self.letter(told.socket.addrs);
+        let mut line = format!("{}{letter} {}", told.socket.id.number, change(told));
         let after = told.after.map_or("-".to_owned(), when);
         let _ = write!(line, " ({after},{}]", when(told.time));
-        if told.held_at_least {
+        if told.ages.held_at_least {
             line.push_str(" held>=");
-            line.push_str(&(told.held.unwrap().as_micros() / u128::from(INTERVAL)).to_string());
+            line.push_str(
+                &(told.ages.held.unwrap().as_micros() / u128::from(INTERVAL)).to_string(),
+            );
         }
         for (name, end) in [("opener", told.roles.opener), ("closer", told.roles.closer)] {
             if let Some(end) = end {
@@ -253,8 +255,8 @@ impl Case {
         if let Some(verdict) = told.verdict {
             let _ = write!(line, " {verdict:?}");
         }
-        if told.listener != 0 && told.inode == 0 && told.event != EventKind::Closed {
-            let _ = write!(line, " listener={}", told.listener);
+        if told.clues.listener != 0 && told.clues.inode == 0 && told.kind != EventKind::Closed {
+            let _ = write!(line, " listener={}", told.clues.listener);
         }
         line
     }
@@ -277,7 +279,7 @@ fn change(told: &Transition) -> String {
     let names =
         |states: &[State]| states.iter().map(State::to_string).collect::<Vec<_>>().join(" ");
     let unseen = format!("[{}] {{{}}}", names(&told.via), names(&told.maybe));
-    match (told.event, told.from) {
+    match (told.kind, told.from) {
         (EventKind::Present, _) => format!("present {}", told.to),
         (EventKind::Opened, _) => format!("opened {} {unseen}", told.to),
         (EventKind::Changed, Some(from)) => format!("changed {from} -> {} {unseen}", told.to),

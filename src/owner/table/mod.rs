@@ -6,6 +6,7 @@
 mod roll;
 
 use crate::filter::{Match, ProcessFilter};
+use crate::model::event::OwnerClues;
 use crate::model::process::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
 use roll::{Held, ProcessTable};
 use std::rc::Rc;
@@ -192,15 +193,9 @@ impl OwnerTable {
         self.processes.rename(holder, comm);
     }
 
-    /// Whose socket it is: `inode` as the kernel shows it now, `last` as it showed it last in
-    /// this life, `listener` the one that can have made it.
-    pub fn attribute(
-        &self,
-        inode: u64,
-        last: u64,
-        listener: u64,
-        filter: &ProcessFilter,
-    ) -> Attribution {
+    /// Whose socket it is. The main owner is one that the filter matches, if any does.
+    pub fn attribute(&self, clues: OwnerClues, filter: &ProcessFilter) -> Attribution {
+        let OwnerClues { inode, last_inode: last, listener, .. } = clues;
         if let Some(entry) = self.sockets.get(&last)
             && !entry.holders.is_empty()
         {

@@ -1,6 +1,11 @@
 use super::*;
+use crate::model::event::OwnerClues;
 use crate::model::process::Exe;
 use regex::bytes::Regex;
+
+fn clues(inode: u64, last_inode: u64, listener: u64) -> OwnerClues {
+    OwnerClues { inode, last_inode, listener, uid: None }
+}
 
 fn process(pid: i32, start: u64, comm: &str) -> Process {
     let comm = comm.as_bytes().to_vec();
@@ -22,7 +27,7 @@ fn wanted(inodes: &[u64]) -> Inodes {
 
 /// Main owner's pid and provenance.
 fn told(book: &OwnerTable, inode: u64, last: u64, listener: u64) -> (Option<i32>, OwnerSource) {
-    let owner = book.attribute(inode, last, listener, &ProcessFilter::default());
+    let owner = book.attribute(clues(inode, last, listener), &ProcessFilter::default());
     (owner.main.map(|process| process.pid), owner.source)
 }
 
@@ -49,7 +54,7 @@ fn the_main_owner_matches_the_filter_and_started_first() {
     book.learn(&wanted(&[7]), found(&holders, 0));
     let filter =
         ProcessFilter { patterns: vec![Regex::new("server").unwrap()], ..ProcessFilter::default() };
-    let owner = book.attribute(7, 7, 0, &filter);
+    let owner = book.attribute(clues(7, 7, 0), &filter);
     assert_eq!(owner.main.map(|process| process.pid), Some(30));
     let pids: Vec<_> = owner.holders.iter().map(|(holder, _)| holder.pid).collect();
     assert_eq!(pids, [10, 30, 20], "all that were found");

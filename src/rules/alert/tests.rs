@@ -1,6 +1,6 @@
 use super::*;
 use crate::filter::Filter;
-use crate::model::event::{EventKind, Roles, Transition, Verdict};
+use crate::model::event::{Ages, EventKind, OwnerClues, Roles, Transition, Verdict};
 use crate::model::process::OwnerSource;
 use crate::rules::check::tests::{at, socket};
 use crate::rules::{Conditions, Step};
@@ -36,27 +36,24 @@ fn told(alert: Option<Alert>) -> Option<(bool, Vec<u64>)> {
 
 /// A connection that ends at a second.
 fn reset(number: u64, second: u64) -> SocketEvent {
-    let SocketStatus { life, netns, addrs, .. } = socket(number, State::Established, 1);
+    let SocketStatus { socket, .. } = socket(number, State::Established, 1);
     let transition = Transition {
-        event: EventKind::Closed,
-        life,
-        netns,
-        addrs,
+        socket,
+        kind: EventKind::Closed,
         time: at(second),
         after: None,
         from: Some(State::Established),
         via: Vec::new(),
         maybe: Vec::new(),
         to: State::Closed,
-        since: None,
-        held: Some(Duration::from_secs(number)),
-        held_at_least: false,
-        lived: Duration::ZERO,
-        lived_at_least: false,
-        inode: 0,
-        last_inode: 0,
-        listener: 0,
-        uid: None,
+        ages: Ages {
+            since: None,
+            held: Some(Duration::from_secs(number)),
+            held_at_least: false,
+            lived: Duration::ZERO,
+            lived_at_least: false,
+        },
+        clues: OwnerClues { inode: 0, last_inode: 0, listener: 0, uid: None },
         roles: Roles::default(),
         verdict: Some(Verdict::Reset),
         caller: None,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::event::{OwnerClues, SocketRef};
 use crate::model::process::OwnerSource;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::Details;
@@ -7,19 +8,18 @@ use crate::model::socket_row::Details;
 pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
     let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
     SocketStatus {
-        life: SocketId { run: 1, number },
-        netns: None,
-        addrs: AddressPair { family: Family::Ipv4, local: end, remote: end },
+        socket: SocketRef {
+            id: SocketId { run: 1, number },
+            netns: None,
+            addrs: AddressPair { family: Family::Ipv4, local: end, remote: end },
+        },
         state,
         since: at(since),
         held_at_least: since == 0,
         missed: false,
         row: 0,
-        inode: number,
-        last_inode: number,
-        listener: 0,
-        uid: None,
         withheld: false,
+        clues: OwnerClues { inode: number, last_inode: number, listener: 0, uid: None },
         details: Details::NONE,
     }
 }
@@ -54,9 +54,9 @@ fn judged(limits: &Limits, looks: &[Vec<SocketStatus>]) -> (Vec<(u64, u64)>, Vec
         judge.look(now, sockets, &mut |_| nobody());
     }
     let offenders = judge.offenders(now, last, &mut |_| nobody());
-    let told = offenders
-        .iter()
-        .map(|Violation { socket, at, .. }| (socket.life.number, at.since(socket.since).as_secs()));
+    let told = offenders.iter().map(|Violation { socket, at, .. }| {
+        (socket.socket.id.number, at.since(socket.since).as_secs())
+    });
     (told.collect(), judge.charges(last))
 }
 

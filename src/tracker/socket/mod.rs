@@ -4,7 +4,8 @@ mod identity;
 pub(crate) mod roles;
 
 use crate::model::event::{
-    EventKind, Roles, Side, SocketId, SocketStatus, TrackerEvent, Transition,
+    Ages, EventKind, OwnerClues, Roles, Side, SocketId, SocketRef, SocketStatus, TrackerEvent,
+    Transition,
 };
 use crate::model::process::Caller;
 use crate::model::reading::{AbortReason, PollWindow, StateChange};
@@ -184,14 +185,13 @@ impl Life {
             from => self.between(from, State::Closed),
         };
         Transition {
-            event: EventKind::Closed,
+            kind: EventKind::Closed,
             // A look-up gets ahead of events: what it saw later than this end was a successor's.
             after: Some(self.pass_start.min(look.end)),
             via: way.certain,
             maybe: way.possible,
             to: State::Closed,
-            inode: 0,
-            uid: None,
+            clues: OwnerClues { inode: 0, uid: None, ..self.clues() },
             verdict: self.verdict(),
             ..self.transition(addrs, look)
         }
@@ -288,25 +288,22 @@ impl Life {
         let since = self.state.map(|_| self.since);
         let held = since.map(|since| look.end.since(since));
         Transition {
-            event: EventKind::Changed,
-            life: self.id,
-            netns: look.netns,
-            addrs,
+            socket: SocketRef { id: self.id, netns: look.netns, addrs },
+            kind: EventKind::Changed,
             time: look.end,
             after: None,
             from: self.state,
             via: Vec::new(),
             maybe: Vec::new(),
             to: self.now.state,
-            since,
-            held,
-            held_at_least: held.is_some() && self.first_look,
-            lived: look.end.since(self.born),
-            lived_at_least: self.birth_unseen,
-            inode: self.now.inode,
-            last_inode: self.last_inode,
-            listener: if unaccepted(self.now.state) { self.listener } else { 0 },
-            uid: self.uid,
+            ages: Ages {
+                since,
+                held,
+                held_at_least: held.is_some() && self.first_look,
+                lived: look.end.since(self.born),
+                lived_at_least: self.birth_unseen,
+            },
+            clues: self.clues(),
             roles: self.roles,
             verdict: None,
             caller: self.way.as_ref().and_then(|way| way.caller.clone()),
@@ -316,21 +313,26 @@ impl Life {
     /// This life between two readings; `None` until its birth is told.
     pub(crate) fn standing(&self, addrs: AddressPair, netns: Option<u64>) -> Option<SocketStatus> {
         Some(SocketStatus {
-            life: self.id,
-            netns,
-            addrs,
+            socket: SocketRef { id: self.id, netns, addrs },
             state: self.state?,
             since: self.since,
             held_at_least: self.first_look,
             missed: self.misses > 0 || self.unreadable,
             row: self.now.index,
+            withheld: self.waits.is_some(),
+            clues: self.clues(),
+            details: self.details,
+        })
+    }
+
+    /// What tells whose socket it is now.
+    const fn clues(&self) -> OwnerClues {
+        OwnerClues {
             inode: self.now.inode,
             last_inode: self.last_inode,
             listener: if unaccepted(self.now.state) { self.listener } else { 0 },
             uid: self.uid,
-            withheld: self.waits.is_some(),
-            details: self.details,
-        })
+        }
     }
 }
 

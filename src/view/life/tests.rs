@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::event::{Ages, OwnerClues, SocketRef};
 use crate::model::process::{Exe, Process};
 use crate::model::reading::{Lost, LostReason};
 use crate::model::socket::{Endpoint, Family};
@@ -33,25 +34,26 @@ impl Story {
     pub(crate) fn new(number: u64, owner: (i32, &str), local: &str, remote: &str) -> Self {
         let (local, remote) = (end(local), end(remote));
         let transition = Transition {
-            event: EventKind::Opened,
-            life: SocketId { run: 1, number },
-            netns: None,
-            addrs: AddressPair { family: Family::Ipv4, local, remote },
+            socket: SocketRef {
+                id: SocketId { run: 1, number },
+                netns: None,
+                addrs: AddressPair { family: Family::Ipv4, local, remote },
+            },
+            kind: EventKind::Opened,
             time: stamp(0.0),
             after: None,
             from: None,
             via: Vec::new(),
             maybe: Vec::new(),
             to: Closed,
-            since: None,
-            held: None,
-            held_at_least: false,
-            lived: Duration::ZERO,
-            lived_at_least: false,
-            inode: 7,
-            last_inode: 7,
-            listener: 0,
-            uid: None,
+            ages: Ages {
+                since: None,
+                held: None,
+                held_at_least: false,
+                lived: Duration::ZERO,
+                lived_at_least: false,
+            },
+            clues: OwnerClues { inode: 7, last_inode: 7, listener: 0, uid: None },
             roles: Roles::default(),
             verdict: None,
             caller: None,
@@ -76,7 +78,7 @@ impl Story {
 
     pub(crate) fn remembered(mut self) -> Self {
         self.owner.source = OwnerSource::Remembered;
-        self.transition.inode = 0;
+        self.transition.clues.inode = 0;
         self
     }
 
@@ -89,14 +91,14 @@ impl Story {
     /// At this second the socket is found in a state, having passed others unseen.
     pub(crate) fn at(mut self, second: f64, via: &[State], maybe: &[State], to: State) -> Self {
         let before = &self.transition;
-        let event = match before.from {
+        let kind = match before.from {
             _ if to == Closed => EventKind::Closed,
             None if second < 0.05 => EventKind::Present,
             None => EventKind::Opened,
             Some(_) => EventKind::Changed,
         };
         let transition = Transition {
-            event,
+            kind,
             time: stamp(second),
             via: via.to_vec(),
             maybe: maybe.to_vec(),
@@ -105,8 +107,8 @@ impl Story {
         };
         let passes = self.wanted.is_empty() || self.wanted.contains(&to);
         let told = SocketEvent { transition, owner: self.owner.clone(), passes };
-        self.news.push(MonitorEvent::SocketEvent(Box::new(told)));
-        (self.transition.from, self.transition.since) = (Some(to), Some(stamp(second)));
+        self.news.push(MonitorEvent::Socket(Box::new(told)));
+        (self.transition.from, self.transition.ages.since) = (Some(to), Some(stamp(second)));
         self
     }
 
@@ -121,27 +123,20 @@ impl Story {
         if !self.untold {
             lives.take(&self.news, HashSet::new);
         }
-        let Some(MonitorEvent::SocketEvent(last)) = self.news.last() else {
-            panic!("nothing was told")
-        };
-        if last.transition.event == EventKind::Closed {
+        let Some(MonitorEvent::Socket(last)) = self.news.last() else { panic!("nothing was told") };
+        if last.transition.kind == EventKind::Closed {
             return lives.ended(last);
         }
-        let Transition { life, netns, addrs, to, time, inode, .. } = last.transition;
+        let Transition { socket, to, time, clues, .. } = last.transition;
         let now = SocketStatus {
             missed: false,
-            life,
-            netns,
-            addrs,
+            socket,
             state: to,
             since: time,
             held_at_least: false,
             row: 0,
-            inode,
-            last_inode: 7,
-            listener: 0,
-            uid: None,
             withheld: false,
+            clues,
             details: Details::NONE,
         };
         lives.so_far(&now, &self.owner, stamp(second), true)
@@ -204,7 +199,7 @@ fn a_life_that_one_reading_changed_and_ended_is_told_once() {
     let mut lives = Lives::default();
     lives.take(&story.news, HashSet::new);
     let told = story.news.iter().filter_map(|news| match news {
-        MonitorEvent::SocketEvent(told) => lives.ended(told),
+        MonitorEvent::Socket(told) => lives.ended(told),
         MonitorEvent::Lost(_) => None,
     });
     let ended: Vec<_> = told.map(|life| life.ended).collect();
@@ -311,7 +306,7 @@ fn who_stood_as_found_can_be_lost_sight_of() {
 fn the_listener_speaks_for_whom_nobody_was_found_to_have_accepted() {
     let mut child = server();
     for (news, source) in child.news.iter_mut().zip([OwnerSource::Listener, OwnerSource::Unknown]) {
-        let MonitorEvent::SocketEvent(told) = news else { continue };
+        let MonitorEvent::Socket(told) = news else { continue };
         told.owner.source = source;
         if source == OwnerSource::Unknown {
             told.owner.main = None;

@@ -35,20 +35,20 @@ impl Ledger {
         has_its_ends(told);
         if self.time == Time::Forwards {
             assert!(told.after.is_none_or(|after| after <= told.time), "{told:?}");
-            assert!(told.held.is_none_or(|held| held <= told.lived), "{told:?}");
+            assert!(told.ages.held.is_none_or(|held| held <= told.ages.lived), "{told:?}");
         }
-        let entry = Entry { state: told.to, over: told.event == EventKind::Closed };
-        self.lives.insert(told.life, entry);
+        let entry = Entry { state: told.to, over: told.kind == EventKind::Closed };
+        self.lives.insert(told.socket.id, entry);
     }
 
     /// It goes on where the last record of its life left it.
     fn follows(&self, told: &Transition) {
-        let before = self.lives.get(&told.life);
+        let before = self.lives.get(&told.socket.id);
         assert!(before.is_none_or(|before| !before.over), "it is over: {told:?}");
-        let first = matches!(told.event, EventKind::Present | EventKind::Opened);
+        let first = matches!(told.kind, EventKind::Present | EventKind::Opened);
         assert_eq!(first, before.is_none(), "{told:?}");
         assert_eq!(told.from, before.map(|before| before.state), "{told:?}");
-        assert!(told.event != EventKind::Changed || told.from != Some(told.to), "{told:?}");
+        assert!(told.kind != EventKind::Changed || told.from != Some(told.to), "{told:?}");
     }
 
     /// What stands between two readings is what was told and is not over.
@@ -57,7 +57,7 @@ impl Ledger {
     /// Where it is not.
     pub(super) fn agree(&self, standings: impl Iterator<Item = SocketStatus>) {
         for now in standings {
-            if let Some(entry) = self.lives.get(&now.life) {
+            if let Some(entry) = self.lives.get(&now.socket.id) {
                 assert!(!entry.over, "it is over: {now:?}");
                 assert_eq!(entry.state, now.state, "{now:?}");
             }
@@ -78,13 +78,13 @@ fn is_a_way(told: &Transition) {
         assert!(!passed[..place].contains(state), "{state:?} twice in {told:?}");
         assert!(*state != State::Closed, "{told:?}");
     }
-    assert!(told.event != EventKind::Present || passed.is_empty(), "{told:?}");
+    assert!(told.kind != EventKind::Present || passed.is_empty(), "{told:?}");
     let from = told.from.unwrap_or(State::Closed);
     let stations: Vec<State> =
         [from].into_iter().chain(told.via.clone()).chain([told.to]).collect();
     // Where a state has no name, nobody knows its edges.
     let named = !stations.iter().any(|state| matches!(state, State::Unknown(_)));
-    if told.event != EventKind::Present && from != told.to && named {
+    if told.kind != EventKind::Present && from != told.to && named {
         for pair in stations.windows(2) {
             let legal = pair[0] == pair[1] || between(pair[0], pair[1], Proof::default()).is_some();
             assert!(legal, "no way from {:?} to {:?}: {told:?}", pair[0], pair[1]);
@@ -94,10 +94,10 @@ fn is_a_way(told: &Transition) {
 
 /// What every record has, and only some.
 fn has_its_ends(told: &Transition) {
-    let closed = told.event == EventKind::Closed;
+    let closed = told.kind == EventKind::Closed;
     assert!(!closed || told.to == State::Closed, "{told:?}");
     assert!(closed || told.verdict.is_none(), "{told:?}");
-    assert_eq!(told.from.is_some(), told.held.is_some(), "{told:?}");
-    assert_eq!(told.event == EventKind::Present, told.after.is_none(), "{told:?}");
-    assert!(!told.held_at_least || told.lived_at_least, "{told:?}");
+    assert_eq!(told.from.is_some(), told.ages.held.is_some(), "{told:?}");
+    assert_eq!(told.kind == EventKind::Present, told.after.is_none(), "{told:?}");
+    assert!(!told.ages.held_at_least || told.ages.lived_at_least, "{told:?}");
 }

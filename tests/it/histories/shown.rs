@@ -79,7 +79,7 @@ impl Views {
     fn take(&mut self, news: &[MonitorEvent], monitor: &mut Monitor<'_>) {
         self.lives.take(news, || monitor.followed());
         for news in news {
-            if let MonitorEvent::SocketEvent(told) = news {
+            if let MonitorEvent::Socket(told) = news {
                 self.tell(told);
             }
         }
@@ -101,9 +101,9 @@ impl Views {
             ledger.enter(&told.transition);
         }
         self.diagram.take(told);
-        let addrs = told.transition.addrs;
+        let addrs = told.transition.socket.addrs;
         let ended = self.lives.ended(told);
-        match told.transition.event {
+        match told.transition.kind {
             EventKind::Present | EventKind::Opened => self.conversations.begin(addrs),
             EventKind::Changed => {}
             EventKind::Closed => {
