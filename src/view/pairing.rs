@@ -75,12 +75,15 @@ impl Conversations {
     /// without a `closed` event. Returns the lives that waited for one of those: their other end
     /// will never be reported.
     pub fn retain(&mut self, open: impl Iterator<Item = AddressPair>) -> Vec<LifeRecord> {
-        self.open.clear();
+        let before = std::mem::take(&mut self.open);
         open.for_each(|addrs| self.begin(addrs));
-        let other_is_open = |life: &LifeRecord| {
-            life.addrs.mirrored().iter().any(|other| self.open.contains_key(other))
+        // Another socket may have the same address pair: it is not what was waited for.
+        let lost = |other: &AddressPair| self.open.get(other) < before.get(other);
+        let waits_in_vain = |life: &LifeRecord| {
+            let others = life.addrs.mirrored();
+            others.iter().any(lost) || !others.iter().any(|other| self.open.contains_key(other))
         };
-        let alone = self.waiting.values().filter(|life| !other_is_open(life));
+        let alone = self.waiting.values().filter(|life| waits_in_vain(life));
         let mut alone: Vec<SocketId> = alone.map(|life| life.socket.id).collect();
         alone.sort_unstable();
         alone.into_iter().filter_map(|id| self.take(id)).collect()

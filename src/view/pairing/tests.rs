@@ -56,6 +56,17 @@ fn a_life_does_not_wait_for_a_socket_whose_track_was_lost() {
 }
 
 #[test]
+fn a_life_does_not_wait_for_what_took_the_place_of_a_lost_socket() {
+    let (mut conversations, client, server) = begun();
+    assert_eq!(ids(&conversations.end(server.addrs, Some(server.clone()))), []);
+    // Another socket with the address pair of the client appears where the client was lost.
+    conversations.begin(client.addrs);
+    assert_eq!(ids(&conversations.retain([client.addrs].into_iter())), [(3, None)]);
+    assert_eq!(ids(&conversations.end(client.addrs, Some(client))), [(2, None)]);
+    assert_eq!(ids(&conversations.end(server.addrs, Some(server))), [(3, None)]);
+}
+
+#[test]
 fn an_end_is_told_alone_where_the_other_is_not_asked_for() {
     let (mut conversations, client, server) = begun();
     conversations.end(server.addrs, Some(server));
