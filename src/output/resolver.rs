@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_name_server_is_asked_for_no_more_than_it_can_answer() {
+    fn pending_questions_are_limited() {
         let (questions, to_ask) = channel();
         let (answer, answers) = channel();
         let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn all_portions_of_a_reading_wait_together_and_the_next_reading_anew() {
+    fn the_records_of_a_reading_share_a_deadline() {
         let (questions, _to_ask) = channel();
         let (_answer, answers) = channel();
         let patience = Duration::from_hours(1);
@@ -209,11 +209,11 @@ mod tests {
         assert_eq!([deadline_of(1, None), deadline_of(1, None)], [first, first]);
         assert!(deadline_of(2, None) > first);
         let due = Instant::now() + Duration::from_mins(1);
-        assert!(deadline_of(3, Some(due)) < due, "a late look leaves less time");
+        assert!(deadline_of(3, Some(due)) < due, "a late poll leaves less time");
     }
 
     #[test]
-    fn a_dead_name_server_is_waited_for_once_in_all_where_nothing_is_read_on() {
+    fn the_last_records_wait_once_for_a_dead_name_server() {
         let (questions, _to_ask) = channel();
         let (_answer, answers) = channel();
         let mut resolver = Resolver::asking(questions, answers, Duration::from_millis(1));
@@ -222,14 +222,14 @@ mod tests {
         let deadline = resolver.deadline;
         assert!(deadline.is_some_and(|deadline| deadline <= Instant::now()), "it was waited for");
         resolver.names_for(&[]);
-        assert_eq!(resolver.deadline, deadline, "another part has no time of its own");
+        assert_eq!(resolver.deadline, deadline, "all parts share a deadline");
         resolver.begin_rest();
         resolver.names_for(&[]);
         assert!(resolver.deadline > deadline);
     }
 
     #[test]
-    fn ends_without_names_are_forgotten_too() {
+    fn addresses_without_names_are_forgotten() {
         let (questions, to_ask) = channel();
         let (answer, answers) = channel();
         let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);

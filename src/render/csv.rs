@@ -79,7 +79,17 @@ fn joined(holder: &Map<String, Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::reading::{Lost, LostReason};
+    use crate::model::time::Stamp;
     use serde_json::json;
+
+    #[test]
+    fn a_loss_is_a_message_and_not_a_row() {
+        let (time, reason) = (Stamp::default(), LostReason::Output);
+        let lost = [Record::Lost(Lost { time, reason, count: Some(9) })];
+        let message = Csv::new(false).aside(&lost[0]).expect("it has no columns");
+        assert_eq!(message, "9 records had no room: their reader was too slow");
+    }
 
     #[test]
     fn a_name_cannot_forge_another_holder() {

@@ -2,9 +2,9 @@
 
 mod architecture;
 mod cli;
+mod docs;
 mod histories;
 mod live;
-mod man;
 mod old_support;
 mod oracle;
 mod scenarios;

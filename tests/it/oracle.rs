@@ -1,8 +1,9 @@
-//! Other crates read the same bytes in their own way: an independent truth for our rows.
+//! Other crates parse the same bytes in their own way: their rows and ours must agree.
 
-use super::cli::fixture;
-use super::old_support::netns::isolated;
-use super::old_support::sockets::{ANY_PORT, listener, pair};
+use crate::support::fake_procfs::fixture;
+use crate::support::netns::isolated;
+use crate::support::sockets::{ANY_PORT, listener, pair};
+use crate::support::wait::LIMIT;
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload, Parseable};
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::inet::{
@@ -11,6 +12,7 @@ use netlink_packet_sock_diag::inet::{
 use procfs::FromBufReadSI;
 use procfs::net::{TcpNetEntries, TcpNetEntry};
 use rustix::net::netlink::SOCK_DIAG;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, socket};
 use std::io::BufReader;
 use tcplapse::model::socket::{Endpoint, Family};
@@ -19,7 +21,7 @@ use tcplapse::source::netlink::wire::{Message, Messages, States, Which, write_du
 use tcplapse::source::proc::row;
 
 #[test]
-fn our_rows_agree_with_the_procfs_crate() {
+fn rows_agree_with_the_procfs_crate() {
     for (name, family, rows) in [("tcp", Family::Ipv4, 27), ("tcp6", Family::Ipv6, 6)] {
         let table = std::fs::read_to_string(fixture().join("net").join(name)).unwrap();
         let ours: Vec<_> = table
@@ -48,21 +50,22 @@ fn assert_same(ours: &SocketRow, theirs: &TcpNetEntry) {
 }
 
 #[test]
-fn our_messages_agree_with_the_netlink_packet_crates() {
+fn messages_agree_with_the_netlink_packet_crates() {
     isolated(|| {
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let (first, accepted) = pair(&server, ANY_PORT);
         first.send(b"unread").expect("it is connected");
-        let (left, closed) = pair(&server, ANY_PORT);
-        drop(left);
+        let (closed, other) = pair(&server, ANY_PORT);
+        drop(closed);
         let mut request = Vec::new();
         write_dump(&mut request, 1, Family::Ipv4, Which::In(States::ALL));
-        let asked = InetRequest::parse(&request[16..]).expect("a request that they understand");
-        assert_eq!((asked.family, asked.protocol), (2, 6), "AF_INET, TCP");
-        assert_eq!(asked.states, StateFlags::all() - StateFlags::CLOSE);
+        let parsed = InetRequest::parse(&request[16..]).expect("a request that they can parse");
+        assert_eq!((parsed.family, parsed.protocol), (2, 6), "AF_INET, TCP");
+        assert_eq!(parsed.states, StateFlags::all() - StateFlags::CLOSE);
         let diag = socket(AddressFamily::NETLINK, SocketType::DGRAM, Some(SOCK_DIAG));
         let diag = diag.expect("sock_diag needs no privilege");
-        send(&diag, &request, SendFlags::empty()).expect("the kernel listens");
+        set_socket_timeout(&diag, Timeout::Recv, Some(LIMIT)).expect("a short time");
+        send(&diag, &request, SendFlags::empty()).expect("the kernel takes it");
         let mut datagram = vec![0; 32 * 1024];
         let (_, length) =
             recv(&diag, &mut *datagram, RecvFlags::empty()).expect("the kernel answers");
@@ -72,7 +75,7 @@ fn our_messages_agree_with_the_netlink_packet_crates() {
         for (ours, theirs) in ours.iter().zip(&theirs) {
             assert_same_socket(ours, theirs);
         }
-        drop((accepted, closed));
+        drop((accepted, other));
     });
 }
 
@@ -114,7 +117,7 @@ fn assert_same_socket(ours: &SocketRow, theirs: &InetResponseHeader) {
     assert_eq!(queues, (theirs.recv_queue, theirs.send_queue));
     let (timer, left) = match &theirs.timer {
         None => (Timer::None, None),
-        Some(TheirTimer::TimeWait) => (Timer::TimeWait, None), // they lose the time
+        Some(TheirTimer::TimeWait) => (Timer::TimeWait, None), // they do not parse the time
         Some(TheirTimer::Retransmit(left, _)) => (Timer::Retransmit, Some(left)),
         Some(TheirTimer::KeepAlive(left)) => (Timer::Keepalive, Some(left)),
         Some(TheirTimer::Probe(left)) => (Timer::Probe, Some(left)),

@@ -1,5 +1,5 @@
-//! The named cases: what consecutive polls show of a socket, and what must be told of it. One
-//! small file per case in `tests/scenarios`; its head says how to read it.
+//! Named cases: what polls, lookups and events show of sockets, and what must be reported of it. Each
+//! is a small file in `tests/scenarios`; the README.md there describes their grammar.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -17,34 +17,36 @@ use tcplapse::model::time::Stamp;
 use tcplapse::tcp::state::State;
 use tcplapse::tracker::Tracker;
 
-/// Time between two polls, and what a poll takes, in microseconds.
+/// Time between two polls, and how long a poll takes, in microseconds.
 const INTERVAL: u64 = 100_000;
-const PASS: u64 = 1000;
-/// How long after a poll the first kernel event comes.
+const POLL: u64 = 1000;
+/// How long after the beginning of a poll the first kernel event comes.
 const EVENTS: u64 = 10_000;
 /// And when sockets are looked up.
-const LOOKS: u64 = 50_000;
+const LOOKUPS: u64 = 50_000;
 
 #[test]
-fn every_scenario_is_told_as_written() {
+fn every_scenario_is_reported_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let mut failures = String::new();
     let mut cases = 0;
     let mut files: Vec<_> = folder.read_dir().expect("the folder").flatten().collect();
     files.sort_by_key(std::fs::DirEntry::file_name);
     for file in files {
-        let text = std::fs::read_to_string(file.path()).expect("a text");
+        let path = file.path();
+        if path.extension().is_none_or(|extension| extension != "txt") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a text");
         let case = Case::read(&text);
-        let told = case.play();
+        let reported = case.play();
         cases += 1;
-        if told != case.expected {
-            let name = file.file_name();
+        if reported != case.expected {
+            let (name, expected) = (file.file_name(), &case.expected);
             let _ = writeln!(
                 failures,
-                "{}\n  expected:\n{}\n  told:\n{}\n",
+                "{}\n  expected:\n{expected}\n  reported:\n{reported}\n",
                 name.display(),
-                case.expected,
-                told
             );
         }
     }
@@ -52,7 +54,7 @@ fn every_scenario_is_told_as_written() {
     assert!(cases >= 30, "only {cases} scenarios were found");
 }
 
-/// One case: sockets by letter, what happens, what must be told.
+/// One case: sockets by letter, what happens, what must be reported.
 struct Case {
     addrs: HashMap<char, AddressPair>,
     /// How many sockets are followed at most.
@@ -62,16 +64,16 @@ struct Case {
 }
 
 enum Step {
-    /// A poll with these rows, in this order, and this many unreadable lines.
+    /// A poll with these rows, in this order, and this many lines that are not rows.
     Poll(Vec<SocketRow>, u64),
-    /// A poll that was taken before what came last, and is told after it.
+    /// A poll that was taken before the step before it, but is read after it.
     Late(Vec<SocketRow>),
-    /// This many seconds without a look.
+    /// This many seconds without a poll.
     Gap(u64),
-    /// What exact look-ups of sockets that the poll before did not show find: `gone`, or a row.
-    PollWindow(Vec<(AddressPair, Option<SocketRow>)>),
-    /// Notices of deaths.
-    Died(Vec<(Option<AddressPair>, u64)>),
+    /// The results of the lookups that were asked for: a row, or none.
+    Lookups(Vec<(AddressPair, Option<SocketRow>)>),
+    /// Destroy events, with the cookie of each socket.
+    Destroyed(Vec<(Option<AddressPair>, u64)>),
     /// A kernel event, and how many came since the last poll.
     EventKind(StateChange, u64),
 }
@@ -86,13 +88,13 @@ impl Case {
                 ("socket", rest) => case.define(rest),
                 ("room", rest) => case.room = rest.trim().parse().unwrap(),
                 ("poll", rest) => case.poll(rest),
-                ("look", rest) => case.look(rest),
+                ("look", rest) => case.lookups(rest),
                 ("late", rest) => {
                     case.poll(rest);
                     let Some(Step::Poll(rows, _)) = case.steps.pop() else { unreachable!() };
                     case.steps.push(Step::Late(rows));
                 }
-                ("died", rest) => case.died(rest),
+                ("died", rest) => case.destroyed(rest),
                 ("event", rest) => case.event(rest),
                 ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
                 ("tell", rest) => {
@@ -124,28 +126,28 @@ impl Case {
         self.steps.push(Step::Poll(rows, bad));
     }
 
-    /// `A gone  B 06/0`: every question asked must be answered here, and no other.
-    fn look(&mut self, rest: &str) {
+    /// `A gone  B 06/0`: the result of every lookup that was asked for, and of no other.
+    fn lookups(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
-        let answer = |pair: &[&str]| {
+        let result = |pair: &[&str]| {
             let addrs = self.addrs[&pair[0].chars().next().unwrap()];
             (addrs, (pair[1] != "gone").then(|| row(addrs, pair[1])))
         };
-        self.steps.push(Step::PollWindow(words.chunks(2).map(answer).collect()));
+        self.steps.push(Step::Lookups(words.chunks(2).map(result).collect()));
     }
 
-    /// `A#5  -#6`: ends and cookie of each.
-    fn died(&mut self, rest: &str) {
-        let death = |word: &str| {
+    /// `A#5  -#6`: address pair and cookie of each.
+    fn destroyed(&mut self, rest: &str) {
+        let destroyed = |word: &str| {
             let (letter, cookie) = word.split_once('#').unwrap();
             let addrs = letter.chars().next().filter(|letter| *letter != '-');
             (addrs.map(|letter| self.addrs[&letter]), cookie.parse().unwrap())
         };
-        self.steps.push(Step::Died(rest.split_whitespace().map(death).collect()));
+        self.steps.push(Step::Destroyed(rest.split_whitespace().map(destroyed).collect()));
     }
 
-    /// `1 A ESTABLISHED FIN_WAIT1 passive reset`: the kernel's address of the socket, its ends,
-    /// the step.
+    /// `1 A ESTABLISHED FIN_WAIT1 passive reset`: a number for the socket, its address pair, the
+    /// transition.
     fn event(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
         let state = |word: &str| State::from_name(word).unwrap();
@@ -186,7 +188,7 @@ impl Case {
                         count: None,
                     }))
                 }
-                Step::Died(dead) => tracker.update(&Reading::DestroyEvents(DestroyEvents {
+                Step::Destroyed(dead) => tracker.update(&Reading::DestroyEvents(DestroyEvents {
                     time: stamp(now + EVENTS),
                     dead: dead.clone(),
                     overrun: false,
@@ -195,21 +197,21 @@ impl Case {
                     let time = stamp(now + EVENTS + number);
                     tracker.update(&Reading::StateChange(StateChange { time, ..change.clone() }))
                 }
-                Step::PollWindow(found) => {
+                Step::Lookups(found) => {
                     let answers = answers(&tracker.questions(), found);
-                    let (start, end) = (stamp(now + LOOKS), stamp(now + LOOKS + PASS));
+                    let (start, end) = (stamp(now + LOOKUPS), stamp(now + LOOKUPS + POLL));
                     tracker.update(&Reading::Lookups(Lookups { start, end, netns: None, answers }))
                 }
                 Step::Late(rows) => tracker.update(&Reading::Snapshot(Snapshot {
                     start: stamp(now + EVENTS),
-                    end: stamp(now + EVENTS + PASS),
+                    end: stamp(now + EVENTS + POLL),
                     netns: None,
                     rows: rows.clone(),
                     bad_rows: 0,
                 })),
                 Step::Poll(rows, bad_rows) => {
                     now += INTERVAL;
-                    let (start, end) = (stamp(now), stamp(now + PASS));
+                    let (start, end) = (stamp(now), stamp(now + POLL));
                     let (rows, bad_rows) = (rows.clone(), *bad_rows);
                     tracker.update(&Reading::Snapshot(Snapshot {
                         start,
@@ -229,40 +231,45 @@ impl Case {
         *self.addrs.iter().find(|(_, known)| **known == addrs).expect("known ends").0
     }
 
-    /// A conclusion in one line, times as numbers of polls.
+    /// A conclusion on one line, as the files write it; times are numbers of polls.
     fn line(&self, conclusion: &TrackerEvent) -> String {
-        let told = match conclusion {
+        let transition = match conclusion {
             TrackerEvent::Lost(lost) => return format!("lost {:?}", lost.reason).to_lowercase(),
             TrackerEvent::Missed(Some(addrs)) => return format!("missed {}", self.letter(*addrs)),
             TrackerEvent::Missed(None) => return "missed".to_owned(),
-            TrackerEvent::Transition(told) => told,
+            TrackerEvent::Transition(transition) => transition,
         };
-        let letter = self.letter(told.socket.addrs);
-        let mut line = format!("{}{letter} {}", told.socket.id.number, change(told));
-        let after = told.after.map_or("-".to_owned(), when);
-        let _ = write!(line, " ({after},{}]", when(told.time));
-        if told.ages.held_at_least {
+        let letter = self.letter(transition.socket.addrs);
+        let mut line = format!("{}{letter} {}", transition.socket.id.number, change(transition));
+        let after = transition.after.map_or("-".to_owned(), when);
+        let _ = write!(line, " ({after},{}]", when(transition.time));
+        if transition.ages.held_at_least {
             line.push_str(" held>=");
             line.push_str(
-                &(told.ages.held.unwrap().as_micros() / u128::from(INTERVAL)).to_string(),
+                &(transition.ages.held.unwrap().as_micros() / u128::from(INTERVAL)).to_string(),
             );
         }
-        for (name, end) in [("opener", told.roles.opener), ("closer", told.roles.closer)] {
+        for (name, end) in
+            [("opener", transition.roles.opener), ("closer", transition.roles.closer)]
+        {
             if let Some(end) = end {
                 let _ = write!(line, " {name}={end:?}");
             }
         }
-        if let Some(verdict) = told.verdict {
+        if let Some(verdict) = transition.verdict {
             let _ = write!(line, " {verdict:?}");
         }
-        if told.clues.listener != 0 && told.clues.inode == 0 && told.kind != EventKind::Closed {
-            let _ = write!(line, " listener={}", told.clues.listener);
+        if transition.clues.listener != 0
+            && transition.clues.inode == 0
+            && transition.kind != EventKind::Closed
+        {
+            let _ = write!(line, " listener={}", transition.clues.listener);
         }
         line
     }
 }
 
-/// What was found, as answers to what was asked.
+/// The results of lookups, for those that were asked for.
 fn answers(
     asked: &[LookupRequest],
     found: &[(AddressPair, Option<SocketRow>)],
@@ -275,25 +282,25 @@ fn answers(
     asked.iter().map(of).collect()
 }
 
-fn change(told: &Transition) -> String {
+fn change(transition: &Transition) -> String {
     let names =
         |states: &[State]| states.iter().map(State::to_string).collect::<Vec<_>>().join(" ");
-    let unseen = format!("[{}] {{{}}}", names(&told.via), names(&told.maybe));
-    match (told.kind, told.from) {
-        (EventKind::Present, _) => format!("present {}", told.to),
-        (EventKind::Opened, _) => format!("opened {} {unseen}", told.to),
-        (EventKind::Changed, Some(from)) => format!("changed {from} -> {} {unseen}", told.to),
-        (EventKind::Closed, Some(from)) => format!("closed {from} {unseen}"),
-        (event, None) => panic!("{event:?} without a state before"),
+    let passed = format!("[{}] {{{}}}", names(&transition.via), names(&transition.maybe));
+    match (transition.kind, transition.from) {
+        (EventKind::Present, _) => format!("present {}", transition.to),
+        (EventKind::Opened, _) => format!("opened {} {passed}", transition.to),
+        (EventKind::Changed, Some(from)) => format!("changed {from} -> {} {passed}", transition.to),
+        (EventKind::Closed, Some(from)) => format!("closed {from} {passed}"),
+        (event, None) => panic!("{event:?} without a previous state"),
     }
 }
 
-/// The number of the poll; `3+` is a look-up after poll 3, `3e1` the second event after it.
+/// The number of the poll; `3+` is a lookup after poll 3, `3e1` the second event after it.
 fn when(time: Stamp) -> String {
     let (poll, later) = (time.boot / INTERVAL, time.boot % INTERVAL);
     match later {
-        0 | PASS => poll.to_string(),
-        EVENTS..LOOKS => format!("{poll}e{}", later - EVENTS),
+        0 | POLL => poll.to_string(),
+        EVENTS..LOOKUPS => format!("{poll}e{}", later - EVENTS),
         _ => format!("{poll}+"),
     }
 }
@@ -302,8 +309,8 @@ fn stamp(micros: u64) -> Stamp {
     Stamp { wall: i64::try_from(micros).unwrap(), boot: micros }
 }
 
-/// `A` and `B` are the two ends of one connection, `C` another connection of A's port, `L` a
-/// listener on that port, `W` one on its wildcard.
+/// `A` and `B` are the two ends of one connection, `C` is another connection of A's port, `L` the
+/// listener on its address and port, `W` the one on any address.
 fn default_ends() -> HashMap<char, AddressPair> {
     HashMap::from([
         ('A', addrs("10.0.0.1:4000", "10.0.0.2:80")),
@@ -323,8 +330,8 @@ fn addrs(local: &str, remote: &str) -> AddressPair {
     AddressPair { family, local: end(local), remote: end(remote) }
 }
 
-/// `06/0`, `01/7#5` (its cookie, last), `05/0@59.9` (a mini-socket's timer), `05/0full` (12 fields are the rule for a request,
-/// TIME_WAIT and FIN_WAIT2 without an inode).
+/// `06/0`, `01/7#5` with a cookie, `05/0@59.9` with the timer of a mini-socket, `05/0full`: not a
+/// mini-socket, although it has no inode.
 fn row(addrs: AddressPair, text: &str) -> SocketRow {
     let (state, rest) = text.split_once('/').unwrap();
     let (rest, cookie) = rest.split_once('#').unwrap_or((rest, "0"));

@@ -1,78 +1,79 @@
-//! On a terminal: width, colours, hints; all of it in a pseudo terminal.
+//! On a terminal: widths, colours, hints. Each test opens a pseudo terminal of its own.
 
 mod screen;
 
-use super::cli::fixture;
+use crate::support::fake_procfs::fixture;
+use crate::support::output::Output;
+use crate::support::program::{Program, command};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::ffi::CString;
 use std::fs::File;
-use std::io::Read;
-use std::process::{Command, Stdio};
 
 /// A pseudo terminal.
 struct Pty {
-    master: Option<File>,
+    master: File,
     name: CString,
 }
 
 impl Pty {
     fn open(columns: u16, rows: u16) -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).expect("a pseudo terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("its other end");
         let name = ptsname(&master, Vec::new()).expect("its name");
-        let pty = Self { master: Some(File::from(master)), name };
+        let pty = Self { master: File::from(master), name };
         pty.resize(columns, rows);
         pty
     }
 
     fn resize(&self, columns: u16, rows: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(self.master(), size).expect("its size");
+        tcsetwinsize(&self.master, size).expect("its size");
     }
 
     /// The side of the test: what it writes are keys.
     fn master(&self) -> File {
-        self.master.as_ref().expect("not hung up").try_clone().expect("a descriptor")
+        self.master.try_clone().expect("a descriptor")
     }
 
     /// The side of the program.
-    fn end(&self) -> Stdio {
-        let flags = OFlags::RDWR | OFlags::NOCTTY;
+    fn terminal(&self) -> File {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         rustix::fs::open(&self.name, flags, Mode::empty()).expect("the terminal").into()
-    }
-
-    fn hang_up(&mut self) {
-        self.master = None;
     }
 }
 
-/// Runs the program with standard output and error on a terminal of this width.
+/// What the program prints on a terminal of this width, as standard output and error.
 fn on_terminal(columns: u16, args: &[&str], env: &[(&str, &str)]) -> String {
     let pty = Pty::open(columns, 40);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
-        .args(args)
+    let mut command = command(args);
+    command
         .arg("--procfs")
         .arg(fixture())
         .env_remove("NO_COLOR")
         .env("TERM", "xterm")
         .envs(env.iter().copied())
-        .stdout(pty.end())
-        .stderr(pty.end())
-        .spawn()
-        .expect("it starts");
-    let mut screen = Vec::new();
-    // The last close of the other end reads as an error here.
-    let _ = pty.master().read_to_end(&mut screen);
-    assert_eq!(child.wait().expect("its end").code(), Some(0));
-    String::from_utf8(screen).expect("UTF-8").replace("\r\n", "\n")
+        .stdout(pty.terminal())
+        .stderr(pty.terminal());
+    let program = Program::spawn_with_streams(command);
+    let screen = Output::of_bytes(pty.master());
+    let outcome = program.finish();
+    assert!(screen.wait_for_end(), "the terminal stays open");
+    let screen = screen.so_far().replace("\r\n", "\n");
+    assert_eq!(outcome.code, Some(0), "{screen}");
+    screen
+}
+
+/// Text without colours.
+fn plain(screen: &str) -> String {
+    anstream::adapter::strip_str(screen).to_string()
 }
 
 fn widest(screen: &str) -> usize {
-    let plain = anstream::adapter::strip_str(screen).to_string();
-    plain.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default()
+    let lines = plain(screen);
+    lines.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default()
 }
 
 #[test]
@@ -83,31 +84,30 @@ fn a_table_fits_80_columns_and_has_colours() {
 }
 
 #[test]
-fn no_color_is_respected_and_always_overrides_it() {
+fn no_color_is_respected_unless_color_is_always() {
     let plain = on_terminal(80, &["list", "client"], &[("NO_COLOR", "1")]);
     assert!(!plain.contains('\x1b'), "{plain}");
     let forced = on_terminal(80, &["list", "client", "--color", "always"], &[("NO_COLOR", "1")]);
     assert!(forced.contains("\x1b["), "{forced}");
-    let never = on_terminal(80, &["client", "--for", "10ms", "--color", "never"], &[]);
+    let never = on_terminal(80, &["client", "--for", "1ms", "--color", "never"], &[]);
     assert!(!never.contains('\x1b'), "{never}");
 }
 
 #[test]
-fn events_keep_within_the_terminal_and_a_summary_ends_them() {
-    let screen = on_terminal(80, &["client", "--for", "10ms"], &[]);
-    let plain = anstream::adapter::strip_str(&screen).to_string();
-    let (notices, events): (Vec<_>, Vec<_>) =
-        plain.lines().partition(|line| line.starts_with("tcplapse: "));
-    assert!(events.iter().all(|line| line.chars().count() <= 80), "{plain}");
-    assert_eq!(events.iter().filter(|line| line.contains("812/client")).count(), 4, "{plain}");
+fn events_fit_the_terminal_and_a_summary_ends_them() {
+    let screen = plain(&on_terminal(80, &["client", "--for", "1ms"], &[]));
+    let (messages, events): (Vec<_>, Vec<_>) =
+        screen.lines().partition(|line| line.starts_with("tcplapse: "));
+    assert!(events.iter().all(|line| line.chars().count() <= 80), "{screen}");
+    assert_eq!(events.iter().filter(|line| line.contains("812/client")).count(), 4, "{screen}");
     let summary =
         "tcplapse: coverage: lives seen 4 (still open 4), lives missed 0, readings lost 0";
-    assert_eq!(notices.last(), Some(&summary));
+    assert_eq!(messages.last(), Some(&summary));
 }
 
 #[test]
 fn an_empty_screen_says_what_it_waits_for() {
-    let screen = on_terminal(80, &["nosuch", "--for", "10ms"], &[]);
-    let plain = anstream::adapter::strip_str(&screen).to_string();
-    assert!(plain.contains("no socket of a process matching 'nosuch' yet; watching"), "{plain}");
+    let screen = plain(&on_terminal(80, &["nosuch", "--for", "1ms"], &[]));
+    let hint = "no socket of a process matching 'nosuch' yet; watching";
+    assert!(screen.contains(hint), "{screen}");
 }

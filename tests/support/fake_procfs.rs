@@ -4,7 +4,9 @@
 
 use super::program::{Outcome, Program, command};
 use super::record::Event;
+use super::stall::repeat_if_stalled;
 use super::wait::until_or;
+use nix::sys::signal::Signal;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use std::fmt::Write as _;
@@ -12,7 +14,14 @@ use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
+
+/// A procfs that never changes, with sockets in every state; its README says which process holds
+/// which of them.
+pub(crate) fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/linux-6.18")
+}
 
 /// A procfs, and the program that reads it.
 pub(crate) struct FakeProcfs {
@@ -23,6 +32,13 @@ pub(crate) struct FakeProcfs {
 }
 
 impl FakeProcfs {
+    /// Runs the body of a test with a new procfs, whose tables are given poll by poll; again if it
+    /// fails in a run in which the machine stalled, since the program may then rightly report a
+    /// gap.
+    pub(crate) fn session(body: impl Fn(Self)) {
+        repeat_if_stalled(|| body(Self::new()));
+    }
+
     /// One without processes, whose tables are given poll by poll.
     pub(crate) fn new() -> Self {
         let procfs = Self::empty();
@@ -33,7 +49,7 @@ impl FakeProcfs {
     }
 
     /// One without processes whose table for IPv4 is an ordinary file that never changes.
-    pub(crate) fn with_table(tcp: &str) -> Self {
+    pub(crate) fn with_table(tcp: impl AsRef<[u8]>) -> Self {
         let procfs = Self::empty();
         fs::write(procfs.file("net/tcp"), tcp).expect("the folder is ours");
         procfs
@@ -112,7 +128,13 @@ impl FakeProcfs {
         self.program = Some(Program::spawn_unread(self.command(args)));
     }
 
-    fn command(&self, args: &[&str]) -> std::process::Command {
+    /// Takes over a program that the test has started on this procfs.
+    pub(crate) fn adopt(&mut self, program: Program) {
+        self.program = Some(program);
+    }
+
+    /// A command that reads this procfs, not started yet.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = command(args);
         command.arg("--procfs").arg(self.path());
         command
@@ -141,6 +163,16 @@ impl FakeProcfs {
         self.poll_with("   0: torn\n", rows);
     }
 
+    /// One poll in the middle of which the program gets a signal: it has taken it in once the poll
+    /// is over.
+    pub(crate) fn poll_with_signal(&mut self, signal: Signal, rows: &[&str]) {
+        let mut fifo = self.open("net/tcp");
+        self.program().signal(signal);
+        fifo.write_all(table("", rows).as_bytes()).expect("a pipe holds a small table");
+        drop(fifo);
+        self.write("net/tcp6", "");
+    }
+
     fn poll_with(&self, line: &str, rows: &[&str]) {
         self.write("net/tcp", &table(line, rows));
         self.write("net/tcp6", "");
@@ -157,25 +189,31 @@ impl FakeProcfs {
         );
     }
 
-    /// One poll, if the program is about to take one.
-    pub(crate) fn offer(&self, rows: &[&str]) {
-        if let Some(mut fifo) = self.try_open("net/tcp") {
-            fifo.write_all(table("", rows).as_bytes()).expect("a pipe holds a small table");
-            drop(fifo);
-            self.write("net/tcp6", "");
-        }
+    /// One poll, if the program is about to take one: whether it was.
+    pub(crate) fn offer(&self, rows: &[&str]) -> bool {
+        let Some(mut fifo) = self.try_open("net/tcp") else { return false };
+        fifo.write_all(table("", rows).as_bytes()).expect("a pipe holds a small table");
+        drop(fifo);
+        self.write("net/tcp6", "");
+        true
     }
 
     /// Opens a table for writing once the program has opened it for reading.
     ///
     /// # Panics
-    /// If it does not do so in time.
+    /// If it does not do so in time, or ends instead.
     pub(crate) fn open(&self, table: &str) -> File {
-        let printed = || {
+        let wanted = || {
             let stderr = self.program.as_ref().map(Program::stderr).unwrap_or_default();
             format!("the program to read {table}; it printed: {stderr}")
         };
-        until_or(|| self.try_open(table), printed)
+        let open = || {
+            let file = self.try_open(table);
+            let ended = file.is_none() && self.program.as_ref().is_some_and(Program::has_ended);
+            assert!(!ended, "it has ended; waited for {}", wanted());
+            file
+        };
+        until_or(open, wanted)
     }
 
     fn try_open(&self, table: &str) -> Option<File> {
@@ -194,6 +232,14 @@ impl FakeProcfs {
     /// If none was started.
     pub(crate) fn program(&mut self) -> &mut Program {
         self.program.as_mut().expect("it was started")
+    }
+
+    /// Leaves a program that has ended to the test: this procfs is removed.
+    ///
+    /// # Panics
+    /// If none was started.
+    pub(crate) fn into_program(mut self) -> Program {
+        self.program.take().expect("it was started")
     }
 
     /// The next event on standard output.

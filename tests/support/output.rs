@@ -2,7 +2,9 @@
 //! every wait for more has a limit.
 
 use super::wait::LIMIT;
-use std::io::{BufRead, BufReader, Read};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -42,6 +44,23 @@ impl Output {
                     for_reader.changed.notify_all();
                 }
                 line.clear();
+            }
+            for_reader.lock().ended = true;
+            for_reader.changed.notify_all();
+        });
+        Self { shared, taken: 0 }
+    }
+
+    /// Reads a stream to its end; what has been read is there at once, not line by line.
+    pub(crate) fn of_bytes(mut stream: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let for_reader = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // A terminal whose other end was closed reports its end as an error.
+            while let Ok(read @ 1..) = stream.read(&mut piece) {
+                for_reader.lock().printed.extend_from_slice(&piece[..read]);
+                for_reader.changed.notify_all();
             }
             for_reader.lock().ended = true;
             for_reader.changed.notify_all();
@@ -89,6 +108,15 @@ impl Output {
         text.ended
     }
 
+    /// Waits for the end of the stream; takes all lines that have not been taken yet.
+    ///
+    /// # Panics
+    /// If the stream does not end in time.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        assert!(self.wait_for_end(), "a stream stays open; it was {}", self.so_far());
+        self.take_lines()
+    }
+
     /// All that has been printed so far, taken or not.
     pub(crate) fn so_far(&self) -> String {
         String::from_utf8_lossy(&self.shared.lock().printed).into_owned()
@@ -99,4 +127,15 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Text> {
         self.text.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until a stream has something to read, and reads it: at most as much as fits, 0 at its end.
+///
+/// # Panics
+/// If there is nothing to read after [`LIMIT`].
+pub(crate) fn read_some(stream: &mut (impl Read + AsFd), piece: &mut [u8]) -> io::Result<usize> {
+    let limit = Timespec::try_from(LIMIT).expect("the limit is small");
+    let ready = poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&limit))?;
+    assert!(ready > 0, "nothing to read after {LIMIT:?}");
+    stream.read(piece)
 }

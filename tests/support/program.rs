@@ -8,6 +8,7 @@ use super::stall;
 use super::wait::until_or;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
@@ -33,6 +34,19 @@ pub(crate) fn command(args: &[&str]) -> Command {
 /// If it does not end in time.
 pub(crate) fn run(args: &[&str]) -> Outcome {
     Program::start(args).finish()
+}
+
+/// Runs the program to its end, with these bytes in a pipe on its standard input.
+pub(crate) fn run_with_input(args: &[&str], input: Vec<u8>) -> Outcome {
+    let (stdin, mut writer) = std::io::pipe().expect("a pipe");
+    let mut command = command(args);
+    command.stdin(stdin);
+    let program = Program::spawn(command);
+    // A program that has ended does not read the rest.
+    let writer = std::thread::spawn(move || drop(writer.write_all(&input)));
+    let outcome = program.finish();
+    writer.join().expect("the pipe is closed once the program has ended");
+    outcome
 }
 
 /// Runs the program to its end as a user without rights; `None` if that is not permitted.
@@ -161,6 +175,21 @@ impl Program {
         Self::try_spawn(command).expect("the program was built for this test")
     }
 
+    /// Starts a command with the streams that the test has given it. Those that are pipes made by
+    /// [`Stdio::piped`] are treated as usual: standard error is read, and standard output is left
+    /// to the test.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub(crate) fn spawn_with_streams(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the program was built for this test");
+        let stderr = match child.stderr.take() {
+            Some(stderr) => Output::of(stderr, |_| true),
+            None => Output::of(std::io::empty(), |_| true),
+        };
+        Self { child, stdout: None, stderr }
+    }
+
     fn started_and_ready(command: Command) -> Self {
         let mut program = Self::spawn(command);
         program.until_ready();
@@ -215,6 +244,11 @@ impl Program {
         self.child.try_wait().expect("it is our child").is_none()
     }
 
+    /// Whether it has ended and was not waited for yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.process().stat().is_ok_and(|stat| stat.state == 'Z')
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a pid");
         kill(Pid::from_raw(pid), signal).expect("it is our child and still runs");
@@ -223,6 +257,11 @@ impl Program {
     /// Stops it as Ctrl-Z does, and waits until it stands.
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+        self.until_stopped();
+    }
+
+    /// Waits until a signal has stopped it.
+    pub(crate) fn until_stopped(&self) {
         until_or(
             || (self.process().stat().ok()?.state == 'T').then_some(()),
             || "the program to be stopped".to_owned(),

@@ -18,6 +18,8 @@ pub(crate) enum Feature {
     Ip,
     /// The command `prlimit`.
     Prlimit,
+    /// The settings of IPv4 in `/proc/sys`.
+    Sysctl,
 }
 
 impl Feature {
@@ -31,6 +33,7 @@ impl Feature {
             Self::Descriptors => "descriptors",
             Self::Ip => "ip",
             Self::Prlimit => "prlimit",
+            Self::Sysctl => "sysctl",
         }
     }
 }

@@ -120,15 +120,18 @@ impl Live {
         // The one that ended the run does not count as another.
         stop.take_signal()?;
         let mut has_to_end = stop.is_interrupted() || stop.is_time_over();
-        self.outbox.finish(|| {
-            let signal = stop.take_signal().unwrap_or(true);
-            if signal && has_to_end {
-                return Patience::Over;
-            }
-            has_to_end |= signal || stop.is_time_over();
-            if has_to_end { Patience::Short } else { Patience::Endless }
-        })
+        self.outbox.finish(|| patience(stop, &mut has_to_end))
     }
+}
+
+/// How long the reader is waited for now; notes in `has_to_end` that the run has to end.
+fn patience(stop: &Signals, has_to_end: &mut bool) -> Patience {
+    let signal = stop.take_signal().unwrap_or(true);
+    if signal && *has_to_end {
+        return Patience::Over;
+    }
+    *has_to_end |= signal || stop.is_time_over();
+    if *has_to_end { Patience::Short } else { Patience::Endless }
 }
 
 #[cfg(test)]

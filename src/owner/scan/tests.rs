@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 const PARENT: i32 = 10;
 const CHILD: i32 = 11;
 
-/// A procfs of processes that hold sockets, each with how long it has run.
+/// A procfs of processes that hold sockets, each with the time for which it has run.
 struct Procfs(tempfile::TempDir);
 
 impl Procfs {
@@ -43,7 +43,7 @@ impl Procfs {
     }
 }
 
-/// Inodes with the pid and the descriptor of who is found to hold them.
+/// Inodes with the pid and the descriptor of each holder found.
 fn found(scan: &mut Scan, wanted: &[u64]) -> Vec<(u64, i32, i32)> {
     let all = ProcessFilter::default();
     let found = scan.find(Among::All(&all), &wanted.iter().copied().collect());
@@ -54,7 +54,7 @@ fn found(scan: &mut Scan, wanted: &[u64]) -> Vec<(u64, i32, i32)> {
 }
 
 #[test]
-fn who_has_not_run_holds_what_it_held_and_is_not_looked_into() {
+fn an_idle_process_keeps_its_sockets_without_a_scan() {
     let procfs = Procfs::new();
     procfs.ran(PARENT, 5);
     procfs.opens(PARENT, 3, 77);
@@ -66,7 +66,7 @@ fn who_has_not_run_holds_what_it_held_and_is_not_looked_into() {
 }
 
 #[test]
-fn a_socket_closed_by_who_shares_the_table_is_not_held_by_who_has_not_run() {
+fn sockets_of_an_idle_process_are_checked_if_others_hold_them() {
     let procfs = Procfs::new();
     procfs.ran(PARENT, 5);
     procfs.opens(PARENT, 3, 77);

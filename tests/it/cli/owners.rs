@@ -1,7 +1,7 @@
-//! Whose socket it is, over a life: found, proven again, remembered, never guessed.
+//! Owners over the life of a socket: found, confirmed, remembered, never guessed.
 
-use super::stage::Stage;
-use crate::old_support::record::Event;
+use crate::support::fake_procfs::FakeProcfs;
+use crate::support::record::Event;
 use std::io::Write as _;
 
 fn owner(event: &Event) -> String {
@@ -11,148 +11,160 @@ fn owner(event: &Event) -> String {
 }
 
 #[test]
-fn a_filter_by_process_sticks_after_the_process_has_gone() {
-    let mut stage = Stage::new();
-    stage.process(812, "client", 100, &[7]);
-    stage.process(700, "server", 50, &[8]);
-    stage.start(3, &["client"]);
-    stage.poll(&["4000 80 01/7", "80 4000 01/8"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 812/client proven");
-    stage.exit(812);
-    stage.poll(&["4000 80 05/0", "80 4000 08/8"]);
-    assert_eq!(owner(&stage.told()), "FIN_WAIT2 812/client remembered");
-    stage.poll(&["4000 80 06/0"]);
-    let last = stage.told();
-    assert_eq!(owner(&last), "TIME_WAIT 812/client remembered");
-    assert_eq!(last.owners.len(), 1);
-    stage.end();
+fn a_match_by_process_outlives_the_process() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(812, "client", 100, &[7]);
+        procfs.process(700, "server", 50, &[8]);
+        procfs.watch(3, &["client"]);
+        procfs.poll(&["4000 80 01/7", "80 4000 01/8"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
+        procfs.remove_process(812);
+        procfs.poll(&["4000 80 05/0", "80 4000 08/8"]);
+        assert_eq!(owner(&procfs.event()), "FIN_WAIT2 812/client remembered");
+        procfs.poll(&["4000 80 06/0"]);
+        let last = procfs.event();
+        assert_eq!(owner(&last), "TIME_WAIT 812/client remembered");
+        assert_eq!(last.owners.len(), 1);
+        procfs.end();
+    });
 }
 
 #[test]
-fn a_descriptor_that_moved_is_followed_to_its_new_process() {
-    let mut stage = Stage::new();
-    stage.process(812, "client", 100, &[7]);
-    stage.start(2, &[]);
-    stage.poll(&["4000 80 01/7"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 812/client proven");
-    stage.process(812, "client", 100, &[]);
-    stage.process(813, "child", 200, &[7]);
-    stage.poll(&["4000 80 08/7"]);
-    assert_eq!(owner(&stage.told()), "CLOSE_WAIT 813/child proven");
-    stage.end();
+fn a_moved_descriptor_gives_the_socket_a_new_owner() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(812, "client", 100, &[7]);
+        procfs.watch(2, &[]);
+        procfs.poll(&["4000 80 01/7"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
+        procfs.process(812, "client", 100, &[]);
+        procfs.process(813, "child", 200, &[7]);
+        procfs.poll(&["4000 80 08/7"]);
+        assert_eq!(owner(&procfs.event()), "CLOSE_WAIT 813/child proven");
+        procfs.end();
+    });
 }
 
 #[test]
-fn a_pid_that_was_given_to_another_process_is_not_the_owner() {
-    let mut stage = Stage::new();
-    stage.process(812, "client", 100, &[7]);
-    stage.start(2, &["client"]);
-    stage.poll(&["4000 80 01/7"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 812/client proven");
-    stage.process(812, "other", 999, &[7]);
-    stage.poll(&["4000 80 08/7"]);
-    assert_eq!(owner(&stage.told()), "CLOSE_WAIT 812/client remembered");
-    stage.end();
+fn a_reused_pid_is_not_the_owner() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(812, "client", 100, &[7]);
+        procfs.watch(2, &["client"]);
+        procfs.poll(&["4000 80 01/7"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
+        procfs.process(812, "other", 999, &[7]);
+        procfs.poll(&["4000 80 08/7"]);
+        assert_eq!(owner(&procfs.event()), "CLOSE_WAIT 812/client remembered");
+        procfs.end();
+    });
 }
 
 #[test]
-fn a_new_life_does_not_inherit_the_holders_of_its_inode() {
-    let mut stage = Stage::new();
-    stage.process(812, "client", 100, &[7]);
-    stage.start(3, &[]);
-    stage.poll(&["4000 80 01/7"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 812/client proven");
-    stage.exit(812);
-    stage.poll(&[]);
-    stage.poll(&[]);
-    assert_eq!(owner(&stage.told()), "CLOSED 812/client remembered");
-    stage.poll(&["5000 80 01/7"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED -/- unknown");
-    stage.end();
+fn a_reused_inode_does_not_keep_its_owner() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(812, "client", 100, &[7]);
+        procfs.watch(3, &[]);
+        procfs.poll(&["4000 80 01/7"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
+        procfs.remove_process(812);
+        procfs.poll(&[]);
+        procfs.poll(&[]);
+        assert_eq!(owner(&procfs.event()), "CLOSED 812/client remembered");
+        procfs.poll(&["5000 80 01/7"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED -/- unknown");
+        procfs.end();
+    });
 }
 
 #[test]
-fn a_successor_that_had_to_wait_keeps_the_owner_found_meanwhile() {
-    let mut stage = Stage::new();
-    stage.process(812, "client", 100, &[7, 9]);
-    stage.process(814, "client", 100, &[11]);
-    stage.start(4, &["client"]);
-    stage.poll(&["4000 80 01/7"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 812/client proven");
-    stage.poll(&["4000 80 01/9", "4001 80 01/11"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 814/client proven");
-    stage.exit(812);
-    stage.poll(&["4000 80 01/9", "4001 80 01/11"]);
-    assert_eq!(owner(&stage.told()), "CLOSED 812/client remembered");
-    let successor = stage.told();
-    assert_eq!(owner(&successor), "ESTABLISHED 812/client remembered");
-    assert_eq!(successor.inode, Some(9));
-    stage.end();
+fn a_reused_4_tuple_keeps_the_owner_found_meanwhile() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(812, "client", 100, &[7, 9]);
+        procfs.process(814, "client", 100, &[11]);
+        procfs.watch(4, &["client"]);
+        procfs.poll(&["4000 80 01/7"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
+        procfs.poll(&["4000 80 01/9", "4001 80 01/11"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 814/client proven");
+        procfs.remove_process(812);
+        procfs.poll(&["4000 80 01/9", "4001 80 01/11"]);
+        assert_eq!(owner(&procfs.event()), "CLOSED 812/client remembered");
+        let successor = procfs.event();
+        assert_eq!(owner(&successor), "ESTABLISHED 812/client remembered");
+        assert_eq!(successor.inode, Some(9));
+        procfs.end();
+    });
 }
 
 #[test]
-fn the_main_owner_matches_and_started_first() {
-    let mut stage = Stage::new();
-    stage.process(30, "worker", 200, &[7]);
-    stage.process(20, "worker", 300, &[7]);
-    stage.process(10, "master", 100, &[7]);
-    stage.start(1, &["-l", "worker"]);
-    stage.poll(&["80 0 0A/7"]);
-    let listener = stage.told();
-    assert_eq!(owner(&listener), "LISTEN 30/worker proven");
-    let pids: Vec<_> = listener.owners.iter().map(|owner| owner.pid).collect();
-    assert_eq!(pids, [30, 20], "those that were looked at, the oldest first");
-    stage.end();
+fn the_main_owner_matches_and_is_the_oldest() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(30, "worker", 200, &[7]);
+        procfs.process(20, "worker", 300, &[7]);
+        procfs.process(10, "master", 100, &[7]);
+        procfs.watch(1, &["-l", "worker"]);
+        procfs.poll(&["80 0 0A/7"]);
+        let listener = procfs.event();
+        assert_eq!(owner(&listener), "LISTEN 30/worker proven");
+        let pids: Vec<_> = listener.owners.iter().map(|owner| owner.pid).collect();
+        assert_eq!(pids, [30, 20], "only matching ones, the oldest first");
+        procfs.end();
+    });
 }
 
 #[test]
-fn a_socket_handed_to_a_matching_process_later_is_found() {
-    let mut stage = Stage::new();
-    stage.process(812, "parent", 100, &[7]);
-    stage.process(814, "handler", 100, &[9]);
-    stage.start_polling("1100ms", 2, &["handler"]);
-    stage.poll(&["4000 80 01/7", "4001 80 01/9"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 814/handler proven");
-    stage.process(813, "handler", 200, &[7]);
-    stage.poll(&["4000 80 01/7", "4001 80 01/9"]);
-    stage.poll(&["4000 80 06/0", "4001 80 01/9"]);
-    assert_eq!(owner(&stage.told()), "TIME_WAIT 813/handler remembered");
-    stage.end();
+fn a_socket_passed_to_a_matching_process_is_found() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(812, "parent", 100, &[7]);
+        procfs.process(814, "handler", 100, &[9]);
+        procfs.watch_every("1100ms", 2, &["handler"]);
+        procfs.poll(&["4000 80 01/7", "4001 80 01/9"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 814/handler proven");
+        procfs.process(813, "handler", 200, &[7]);
+        procfs.poll(&["4000 80 01/7", "4001 80 01/9"]);
+        procfs.poll(&["4000 80 06/0", "4001 80 01/9"]);
+        assert_eq!(owner(&procfs.event()), "TIME_WAIT 813/handler remembered");
+        procfs.end();
+    });
 }
 
 #[test]
-fn what_is_left_out_for_want_of_an_owner_is_counted_once() {
-    let mut stage = Stage::new();
-    stage.process(812, "client", 100, &[7]);
-    stage.start(1, &["client"]);
-    stage.poll(&["4000 80 01/7", "4001 80 06/0", "4002 80 01/9"]);
-    assert_eq!(owner(&stage.told()), "ESTABLISHED 812/client proven");
-    assert_eq!(
-        stage.end(),
-        "tcplapse: 1 socket without a known owner not shown\n\
-         tcplapse: coverage: lives seen 1 (still open 1), lives missed 0, readings lost 0\n"
-    );
+fn sockets_without_an_owner_are_counted_once() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(812, "client", 100, &[7]);
+        procfs.watch(1, &["client"]);
+        procfs.poll(&["4000 80 01/7", "4001 80 06/0", "4002 80 01/9"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
+        assert_eq!(
+            procfs.end(),
+            "tcplapse: 1 socket without a known owner not shown\n\
+             tcplapse: coverage: lives seen 1 (still open 1), lives missed 0, readings lost 0\n"
+        );
+    });
 }
 
 #[test]
-fn what_was_accepted_during_a_look_is_not_its_listener_s() {
+fn a_socket_accepted_during_a_poll_is_not_its_listeners() {
     let listed = |rows: &str| {
-        let mut stage = Stage::new();
-        stage.process(700, "server", 50, &[5]);
-        stage.process(800, "other", 60, &[9]);
-        stage.run(&["list", "--no-header", "server"]);
+        let mut procfs = FakeProcfs::new();
+        procfs.process(700, "server", 50, &[5]);
+        procfs.process(800, "other", 60, &[9]);
+        procfs.run(&["list", "--no-header", "server"]);
         let listener = "0: 0100000A:0050 00000000:0000 0A 0:0 00:0 0 0 0 5 1 0 20 4 30 10 -1";
-        write!(stage.open("net/tcp"), "sl\n{listener}\n{rows}").expect("a pipe holds it");
-        drop(stage.open("net/tcp6"));
-        let (status, printed, _) = stage.outcome();
-        assert_eq!(status, Some(0));
+        write!(procfs.open("net/tcp"), "sl\n{listener}\n{rows}").expect("a pipe holds it");
+        drop(procfs.open("net/tcp6"));
+        let outcome = procfs.finish();
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
         let columns = |line: &str| line.split_whitespace().skip(4).collect::<Vec<_>>().join(" ");
-        printed.lines().map(columns).collect::<Vec<_>>()
+        outcome.stdout.lines().map(columns).collect::<Vec<_>>()
     };
     let child = |inode: u32| {
         format!("1: 0100000A:0050 0200000A:1000 01 0:0 00:0 0 0 0 {inode} 1 0 20 4 30 10 -1\n")
     };
     let waiting = listed(&child(0));
     assert_eq!(waiting, ["* LISTEN 700/server", "10.0.0.2:4096 ESTABLISHED 700/server^"]);
-    assert_eq!(listed(&(child(0) + &child(9))), ["* LISTEN 700/server"], "the other accepted it");
+    assert_eq!(
+        listed(&(child(0) + &child(9))),
+        ["* LISTEN 700/server"],
+        "the other process accepted it"
+    );
 }

@@ -1,24 +1,14 @@
-//! JSON and CSV, read back into the schema that scripts build on: a key more or less fails.
+//! JSON and CSV, parsed by the schema that scripts rely on: a missing or unknown key fails.
 
-use super::{run, text};
-use crate::old_support::record::{Event, Life, Line, Listed, Owner};
-
-fn events(line: &str) -> Vec<Event> {
-    let event = |line: &str| match Line::parse(line) {
-        Line::Event(event) => *event,
-        Line::Lost(lost) => panic!("{lost:?}"),
-    };
-    text(&run(line).stdout).lines().map(event).collect()
-}
-
-fn listed(line: &str) -> Vec<Listed> {
-    text(&run(line).stdout).lines().map(Listed::parse).collect()
-}
+use super::made_recording::replay;
+use super::run;
+use crate::support::record::{Life, Owner};
+use serde_json::{Map, Value};
 
 #[test]
-fn a_life_that_is_not_over_is_told_at_the_end_of_the_run() {
-    let output = run("-j --view timeline client -s FIN_WAIT2 --for 10ms");
-    let lives: Vec<Life> = text(&output.stdout).lines().map(Life::parse).collect();
+fn an_open_socket_has_a_timeline_at_the_end_of_the_run() {
+    let outcome = run("-j --view timeline client -s FIN_WAIT2 --for 1ms");
+    let lives: Vec<Life> = outcome.stdout.lines().map(Life::parse).collect();
     assert_eq!(lives.len(), 1);
     let life = &lives[0];
     assert_eq!((life.v, life.event.as_str(), life.local_port), (1, "life", 53088));
@@ -32,19 +22,19 @@ fn a_life_that_is_not_over_is_told_at_the_end_of_the_run() {
 }
 
 #[test]
-fn a_life_as_csv_has_its_steps_in_one_cell() {
-    let output = run("--format csv --view timeline client -s FIN_WAIT2 --for 10ms");
-    let mut rows = csv::Reader::from_reader(&output.stdout[..]);
-    assert_eq!(rows.headers().unwrap().iter().next_back(), Some("steps"));
-    let row = rows.records().next().expect("a life").unwrap();
-    let steps = row.iter().next_back().unwrap();
+fn a_timeline_in_csv_has_its_steps_in_one_cell() {
+    let outcome = run("--format csv --view timeline client -s FIN_WAIT2 --for 1ms");
+    let mut rows = csv::Reader::from_reader(outcome.stdout.as_bytes());
+    assert_eq!(rows.headers().expect("a head").iter().next_back(), Some("steps"));
+    let row = rows.records().next().expect("a timeline").expect("CSV");
+    let steps = row.iter().next_back().expect("cells");
     assert!(steps.starts_with("FIN_WAIT2/20") && steps.ends_with("/observed/"), "{steps}");
 }
 
 #[test]
 fn an_event_has_every_key_of_the_schema() {
-    let events = events("-j client -s FIN_WAIT2 -m 1");
-    let event = &events[0];
+    let recorded = run("-j client -s FIN_WAIT2 -m 1").recorded();
+    let event = &recorded.events[0];
     assert_eq!((event.v, event.event.as_str(), event.to.as_str()), (1, "present", "FIN_WAIT2"));
     assert_eq!(event.local().to_string(), "127.0.0.1:53088");
     assert_eq!((event.pid, event.process.as_deref()), (Some(812), Some("client")));
@@ -57,7 +47,7 @@ fn an_event_has_every_key_of_the_schema() {
 
 #[test]
 fn a_listed_socket_has_every_key_of_the_schema() {
-    let sockets = listed("list -j");
+    let sockets = run("list -j").listed();
     assert_eq!(sockets.len(), 33);
     let find = |port| sockets.iter().find(|socket| socket.local_port == port).expect("its row");
     let connecting = find(47720);
@@ -68,10 +58,11 @@ fn a_listed_socket_has_every_key_of_the_schema() {
     assert_eq!((gone.state.as_str(), gone.timer.as_str()), ("TIME_WAIT", "time-wait"));
     assert_eq!((gone.uid, gone.inode, gone.pid), (None, None, None));
     assert_eq!(gone.owner_source, "unknown");
-    let request = sockets.iter().find(|socket| socket.state == "SYN_RECV").unwrap();
+    let request = sockets.iter().find(|socket| socket.state == "SYN_RECV").expect("one");
     assert_eq!((request.owner_source.as_str(), request.pid), ("listener", Some(700)));
     assert_eq!((request.uid, request.inode, request.owners.len()), (Some(0), None, 0));
-    let listener = sockets.iter().find(|s| s.local_port == 8080 && s.state == "LISTEN").unwrap();
+    let listener = sockets.iter().find(|s| s.local_port == 8080 && s.state == "LISTEN");
+    let listener = listener.expect("one");
     assert_eq!(listener.remote().to_string(), "[::]:0");
     assert_eq!((listener.recv_queue, listener.backlog_limit), (1, None));
     let pids: Vec<_> = listener.owners.iter().map(|holder| (holder.pid, holder.fd)).collect();
@@ -85,35 +76,43 @@ fn a_listed_socket_has_every_key_of_the_schema() {
 
 #[test]
 fn times_are_rfc_3339_in_utc_with_microseconds() {
-    let output = run("-j client -m 1");
-    let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let time = record["time"].as_str().unwrap();
+    let outcome = run("-j client -m 1");
+    let record: Value = serde_json::from_str(&outcome.stdout).expect("one record");
+    let time = record["time"].as_str().expect("a text");
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000000Z");
 }
 
 #[test]
-fn csv_has_the_same_keys_in_the_same_order() {
+fn csv_has_the_keys_of_json_in_the_same_order() {
     for command in ["list server", "watch server -m 5"] {
-        let json = run(&format!("{command} --format json"));
-        let first = text(&json.stdout).lines().next().unwrap();
-        let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(first).unwrap();
-        let csv = run(&format!("{command} --format csv"));
-        let mut reader = csv::Reader::from_reader(csv.stdout.as_slice());
-        let header: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+        let json = run(&format!("{command} --format json")).stdout;
+        let first = json.lines().next().expect("a record");
+        let keys: Map<String, Value> = serde_json::from_str(first).expect("JSON");
+        let csv = run(&format!("{command} --format csv")).stdout;
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let header: Vec<_> = reader.headers().expect("a head").iter().map(str::to_owned).collect();
         assert_eq!(header, keys.keys().cloned().collect::<Vec<_>>());
-        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        assert_eq!(rows.len(), text(&json.stdout).lines().count());
-        let owners = header.iter().position(|key| key == "owners").unwrap();
+        let rows: Vec<_> = reader.records().map(|row| row.expect("CSV")).collect();
+        assert_eq!(rows.len(), json.lines().count());
+        let owners = header.iter().position(|key| key == "owners").expect("a key");
         assert!(rows.iter().any(|row| &row[owners] == "700/4/server;701/4/server"), "{rows:?}");
     }
-    let bare = run("list server --format csv -H");
-    assert!(text(&bare.stdout).starts_with("1,"));
+    assert!(run("list server --format csv -H").stdout.starts_with("1,"));
 }
 
 #[test]
-fn the_same_socket_has_one_id_and_others_have_others() {
-    let sockets = listed("list -j");
+fn sockets_have_different_ids() {
+    let sockets = run("list -j").listed();
     let ids: std::collections::HashSet<_> = sockets.iter().map(|socket| &socket.id).collect();
     assert_eq!(ids.len(), sockets.len());
+}
+
+#[test]
+fn csv_reports_losses_on_stderr() {
+    let outcome = replay(&[(0, 50_000_000, ""), (1, 50_000_001, "lost ring")], "--format csv");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let sentence = "tcplapse: events of the kernel had no room\n";
+    assert_eq!(outcome.stderr.matches(sentence).count(), 1, "{outcome:?}");
+    assert!(!outcome.stdout.contains("ring"), "{outcome:?}");
 }

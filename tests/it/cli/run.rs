@@ -1,21 +1,16 @@
 //! `run`: statuses as a shell gives them, streams that are the command's own, wrong usage.
 
-use super::text;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use crate::support::program;
+use crate::support::program::{Outcome, run_with_input};
 
-fn tcplapse(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcplapse"));
-    command.args(["run", "--source", "proc"]).args(words);
-    command
-}
+const RUN: [&str; 3] = ["run", "--source", "proc"];
 
-fn run(words: &[&str]) -> Output {
-    tcplapse(words).output().expect("it runs")
+fn run(words: &[&str]) -> Outcome {
+    program::run(&[&RUN, words].concat())
 }
 
 #[test]
-fn the_status_is_that_of_the_command_as_a_shell_gives_it() {
+fn the_status_is_that_of_the_command_as_in_a_shell() {
     for (words, status) in [
         (&["--", "true"][..], 0),
         (&["--", "sh", "-c", "exit 7"], 7),
@@ -23,48 +18,41 @@ fn the_status_is_that_of_the_command_as_a_shell_gives_it() {
         (&["--", "no-such-command-here"], 127),
         (&["--", "/etc/passwd"], 126),
     ] {
-        let output = run(words);
-        assert_eq!(output.status.code(), Some(status), "{words:?}: {}", text(&output.stderr));
-        assert_eq!(text(&output.stdout), "", "{words:?}");
+        let outcome = run(words);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(status), ""), "{outcome:?}");
     }
-    let missing = run(&["--", "no-such-command-here"]);
-    let said = text(&missing.stderr);
-    assert!(said.contains("tcplapse: cannot run no-such-command-here: No such file"), "{said}");
+    let message = run(&["--", "no-such-command-here"]).stderr;
+    let reason = "tcplapse: cannot run no-such-command-here: No such file";
+    assert!(message.contains(reason), "{message}");
 }
 
 #[test]
-fn the_streams_are_the_command_s_own() {
+fn the_command_has_the_streams_of_the_program() {
     let script = "read word; echo \"out $word\"; echo \"err $word\" >&2";
-    let mut child = tcplapse(&["--", "sh", "-c", script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    child.stdin.take().expect("piped").write_all(b"hello\n").expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(text(&output.stdout), "out hello\n");
-    let said: Vec<_> = text(&output.stderr).lines().collect();
-    assert_eq!(said[0], "err hello");
-    assert!(said.last().is_some_and(|line| line.starts_with("tcplapse: coverage: ")), "{said:?}");
+    let args = [&RUN[..], &["--", "sh", "-c", script]].concat();
+    let outcome = run_with_input(&args, b"hello\n".to_vec());
+    assert_eq!(outcome.stdout, "out hello\n");
+    let lines: Vec<_> = outcome.stderr.lines().collect();
+    assert_eq!(lines[0], "err hello");
+    assert!(lines.last().is_some_and(|line| line.starts_with("tcplapse: coverage: ")), "{lines:?}");
 }
 
 #[test]
-fn a_file_takes_the_timelines_instead_of_standard_error() {
-    let home = tempfile::tempdir().unwrap();
-    let file = home.path().join("lives");
-    let output = run(&["--output", file.to_str().unwrap(), "--", "true"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(std::fs::read_to_string(file).unwrap(), "");
-    let nowhere = home.path().join("no/lives");
-    let refused = run(&["--output", nowhere.to_str().unwrap(), "--", "true"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).starts_with("tcplapse: cannot write "));
+fn timelines_go_to_a_file_instead_of_stderr() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("timelines");
+    let outcome = run(&["--output", file.to_str().expect("UTF-8"), "--", "true"]);
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(std::fs::read_to_string(file).expect("it was made"), "");
+    let nowhere = folder.path().join("no/timelines");
+    let refused = run(&["--output", nowhere.to_str().expect("UTF-8"), "--", "true"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.starts_with("tcplapse: cannot write "), "{refused:?}");
 }
 
 #[test]
-fn wrong_usage_is_said_before_anything_runs() {
-    for (words, told) in [
+fn wrong_usage_is_refused_before_the_command_starts() {
+    for (words, expected) in [
         (&["curl", "http://localhost"][..], "tcplapse run -- curl http://localhost"),
         (&[], "tcplapse run -- COMMAND"),
         (&["--for", "1s", "--", "true"], "leave out --for"),
@@ -72,9 +60,9 @@ fn wrong_usage_is_said_before_anything_runs() {
         (&["--procfs", "/", "--", "true"], "leave out --procfs"),
         (&["--linger", "soon", "--", "true"], "'soon' is no duration"),
     ] {
-        let output = run(words);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.starts_with("tcplapse: ") && said.contains(told), "{said}");
+        let outcome = run(words);
+        let message = &outcome.stderr;
+        assert_eq!(outcome.code, Some(2), "{message}");
+        assert!(message.starts_with("tcplapse: ") && message.contains(expected), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! What has been told of every life, and what the next record must therefore be.
+//! What has been reported of every socket, and what its next record must therefore be.
 
 use super::readings::Time;
 use std::collections::HashMap;
@@ -10,94 +10,94 @@ use tcplapse::tcp::state::State;
 pub(super) struct Ledger {
     time: Time,
     lives: HashMap<SocketId, Entry>,
-    /// Something happened that can have cost lives without an end.
-    pub(super) doubtful: bool,
+    /// Something happened after which sockets may vanish without a record of their end.
+    pub(super) may_lack_ends: bool,
 }
 
-/// What a life was last told to be.
+/// What was reported of a socket last.
 struct Entry {
     state: State,
-    over: bool,
+    ended: bool,
 }
 
 impl Ledger {
     pub(super) fn new(time: Time) -> Self {
-        Self { time, lives: HashMap::new(), doubtful: false }
+        Self { time, lives: HashMap::new(), may_lack_ends: false }
     }
 
     /// Enters a record.
     ///
     /// # Panics
     /// If it contradicts those before, or itself.
-    pub(super) fn enter(&mut self, told: &Transition) {
-        self.follows(told);
-        is_a_way(told);
-        has_its_ends(told);
+    pub(super) fn enter(&mut self, record: &Transition) {
+        self.follows(record);
+        has_a_legal_path(record);
+        has_its_fields(record);
         if self.time == Time::Forwards {
-            assert!(told.after.is_none_or(|after| after <= told.time), "{told:?}");
-            assert!(told.ages.held.is_none_or(|held| held <= told.ages.lived), "{told:?}");
+            assert!(record.after.is_none_or(|after| after <= record.time), "{record:?}");
+            assert!(record.ages.held.is_none_or(|held| held <= record.ages.lived), "{record:?}");
         }
-        let entry = Entry { state: told.to, over: told.kind == EventKind::Closed };
-        self.lives.insert(told.socket.id, entry);
+        let entry = Entry { state: record.to, ended: record.kind == EventKind::Closed };
+        self.lives.insert(record.socket.id, entry);
     }
 
-    /// It goes on where the last record of its life left it.
-    fn follows(&self, told: &Transition) {
-        let before = self.lives.get(&told.socket.id);
-        assert!(before.is_none_or(|before| !before.over), "it is over: {told:?}");
-        let first = matches!(told.kind, EventKind::Present | EventKind::Opened);
-        assert_eq!(first, before.is_none(), "{told:?}");
-        assert_eq!(told.from, before.map(|before| before.state), "{told:?}");
-        assert!(told.kind != EventKind::Changed || told.from != Some(told.to), "{told:?}");
+    /// It begins where the last record of the socket ended.
+    fn follows(&self, record: &Transition) {
+        let before = self.lives.get(&record.socket.id);
+        assert!(before.is_none_or(|before| !before.ended), "it has ended: {record:?}");
+        let first = matches!(record.kind, EventKind::Present | EventKind::Opened);
+        assert_eq!(first, before.is_none(), "{record:?}");
+        assert_eq!(record.from, before.map(|before| before.state), "{record:?}");
+        assert!(record.kind != EventKind::Changed || record.from != Some(record.to), "{record:?}");
     }
 
-    /// What stands between two readings is what was told and is not over.
+    /// The sockets between two readings are those that were reported and have not ended.
     ///
     /// # Panics
     /// Where it is not.
     pub(super) fn agree(&self, standings: impl Iterator<Item = SocketStatus>) {
         for now in standings {
             if let Some(entry) = self.lives.get(&now.socket.id) {
-                assert!(!entry.over, "it is over: {now:?}");
+                assert!(!entry.ended, "it has ended: {now:?}");
                 assert_eq!(entry.state, now.state, "{now:?}");
             }
         }
     }
 
-    /// The lives whose end was not told.
+    /// The sockets without a record of their end.
     pub(super) fn unended(&self) -> Vec<SocketId> {
-        let open = self.lives.iter().filter(|(_, entry)| !entry.over);
+        let open = self.lives.iter().filter(|(_, entry)| !entry.ended);
         open.map(|(life, _)| *life).collect()
     }
 }
 
-/// What it says was passed lies between its two states, each state once, and makes one way.
-fn is_a_way(told: &Transition) {
-    let passed: Vec<State> = told.via.iter().chain(&told.maybe).copied().collect();
+/// The states that it says were passed lie between its two states, each once, on a legal path.
+fn has_a_legal_path(record: &Transition) {
+    let passed: Vec<State> = record.via.iter().chain(&record.maybe).copied().collect();
     for (place, state) in passed.iter().enumerate() {
-        assert!(!passed[..place].contains(state), "{state:?} twice in {told:?}");
-        assert!(*state != State::Closed, "{told:?}");
+        assert!(!passed[..place].contains(state), "{state:?} twice in {record:?}");
+        assert!(*state != State::Closed, "{record:?}");
     }
-    assert!(told.kind != EventKind::Present || passed.is_empty(), "{told:?}");
-    let from = told.from.unwrap_or(State::Closed);
-    let stations: Vec<State> =
-        [from].into_iter().chain(told.via.clone()).chain([told.to]).collect();
-    // Where a state has no name, nobody knows its edges.
-    let named = !stations.iter().any(|state| matches!(state, State::Unknown(_)));
-    if told.kind != EventKind::Present && from != told.to && named {
-        for pair in stations.windows(2) {
+    assert!(record.kind != EventKind::Present || passed.is_empty(), "{record:?}");
+    let from = record.from.unwrap_or(State::Closed);
+    let path: Vec<State> =
+        [from].into_iter().chain(record.via.clone()).chain([record.to]).collect();
+    // The edges of a state without a name are not known.
+    let named = !path.iter().any(|state| matches!(state, State::Unknown(_)));
+    if record.kind != EventKind::Present && from != record.to && named {
+        for pair in path.windows(2) {
             let legal = pair[0] == pair[1] || between(pair[0], pair[1], Proof::default()).is_some();
-            assert!(legal, "no way from {:?} to {:?}: {told:?}", pair[0], pair[1]);
+            assert!(legal, "no path from {:?} to {:?}: {record:?}", pair[0], pair[1]);
         }
     }
 }
 
-/// What every record has, and only some.
-fn has_its_ends(told: &Transition) {
-    let closed = told.kind == EventKind::Closed;
-    assert!(!closed || told.to == State::Closed, "{told:?}");
-    assert!(closed || told.verdict.is_none(), "{told:?}");
-    assert_eq!(told.from.is_some(), told.ages.held.is_some(), "{told:?}");
-    assert_eq!(told.kind == EventKind::Present, told.after.is_none(), "{told:?}");
-    assert!(!told.ages.held_at_least || told.ages.lived_at_least, "{told:?}");
+/// Which fields a record has depends on its event.
+fn has_its_fields(record: &Transition) {
+    let closed = record.kind == EventKind::Closed;
+    assert!(!closed || record.to == State::Closed, "{record:?}");
+    assert!(closed || record.verdict.is_none(), "{record:?}");
+    assert_eq!(record.from.is_some(), record.ages.held.is_some(), "{record:?}");
+    assert_eq!(record.kind == EventKind::Present, record.after.is_none(), "{record:?}");
+    assert!(!record.ages.held_at_least || record.ages.lived_at_least, "{record:?}");
 }

@@ -1,5 +1,5 @@
-//! Readings of a machine with a handful of sockets, of which every combination is likely: ends
-//! that mirror each other, that a listener can have made, that are used again and again.
+//! Readings of a machine with a handful of sockets, so that every combination is likely: both ends of
+//! a connection, children of a listener, address pairs that are reused again and again.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -18,50 +18,51 @@ use tcplapse::model::time::Stamp;
 use tcplapse::tcp::edge::EDGES;
 use tcplapse::tcp::state::State;
 
-/// The usual time between two readings, and what a pass takes, in microseconds.
+/// The usual time between two readings, and how long a poll takes, in microseconds.
 const INTERVAL: i64 = 100_000;
-const PASS: u64 = 1000;
+const POLL: u64 = 1000;
 
 /// The only process that holds sockets.
 pub(super) const HOLDER: i32 = 7;
 
-/// One thing that a source tells; `Lookups` are to whatever is asked then.
+/// One reading of a source; `Lookups` are those to the lookups asked for at that time.
 #[derive(Clone)]
 pub(super) struct Move {
-    /// How much later than the one before by either clock, in microseconds.
+    /// How much later than the one before it is by the wall and the boot clock, in microseconds.
     later: (i64, i64),
     what: What,
 }
 
 #[derive(Debug, Clone)]
 enum What {
-    Pass(Vec<SocketRow>, bool),
-    /// What each question is answered; `None` for no answer that could be trusted.
+    /// The rows of a poll, and whether all rows could be read.
+    Poll(Vec<SocketRow>, bool),
+    /// The results of the lookups; `None` where one failed.
     Lookups(Vec<Option<LookupResult>>),
     DestroyEvents(Vec<(Option<AddressPair>, u64)>, bool),
     StateChange(StateChange),
     Lost(LostReason),
-    /// By inode, whether the one process there is holds it.
+    /// By inode, whether the only process holds it.
     OwnerUpdate(Vec<(u64, bool)>),
 }
 
-/// One line, so that a failing history can be read.
+/// On one line, so that a failing history can be read.
 impl fmt::Debug for Move {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?}", self.later, self.what)
     }
 }
 
-/// How wildly time goes.
+/// How the clocks go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Time {
-    /// As it does on a machine that runs.
+    /// As on a machine that runs.
     Forwards,
-    /// Anywhere.
+    /// They may jump anywhere.
     Anyhow,
 }
 
-/// Makes readings of moves, one after the other.
+/// Turns moves into readings, one after the other.
 #[derive(Debug, Clone)]
 pub(super) struct Script {
     moves: std::vec::IntoIter<Move>,
@@ -75,14 +76,14 @@ impl Script {
         Self { moves: moves.into_iter(), now, bad_rows: 0 }
     }
 
-    /// The next reading, given what is asked; `None` when the script is over.
+    /// The next reading, given the lookups asked for; `None` at the end.
     pub(super) fn next(&mut self, questions: &[LookupRequest]) -> Option<Reading> {
         let Move { later: (wall, boot), what } = self.moves.next()?;
         self.now.wall = self.now.wall.saturating_add(wall);
         self.now.boot = self.now.boot.saturating_add_signed(boot);
-        let (start, end) = (self.now.before(std::time::Duration::from_micros(PASS)), self.now);
+        let (start, end) = (self.now.before(std::time::Duration::from_micros(POLL)), self.now);
         Some(match what {
-            What::Pass(rows, whole) => {
+            What::Poll(rows, whole) => {
                 self.bad_rows += u64::from(!whole);
                 let bad_rows = if whole { 0 } else { self.bad_rows };
                 Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows, bad_rows })
@@ -92,7 +93,7 @@ impl Script {
                 let answers = given.filter_map(|(question, answer)| {
                     let answer = match answer? {
                         LookupResult::Gone => LookupResult::Gone,
-                        // It is found by its ends.
+                        // A lookup finds a socket by its address pair.
                         LookupResult::There(row) => {
                             LookupResult::There(SocketRow { addrs: question.addrs, ..row })
                         }
@@ -111,17 +112,17 @@ impl Script {
         })
     }
 
-    /// A pass that shows nothing and misses nothing, a while later.
-    pub(super) fn empty_pass(&mut self) -> Reading {
+    /// A poll without rows, a while later.
+    pub(super) fn empty_poll(&mut self) -> Reading {
         self.now.wall = self.now.wall.saturating_add(INTERVAL);
         self.now.boot = self.now.boot.saturating_add_signed(INTERVAL);
-        let (start, end) = (self.now.before(std::time::Duration::from_micros(PASS)), self.now);
+        let (start, end) = (self.now.before(std::time::Duration::from_micros(POLL)), self.now);
         Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows: Vec::new(), bad_rows: 0 })
     }
 }
 
 pub(super) fn moves(time: Time) -> impl Strategy<Value = Vec<Move>> {
-    let first = (Just((0, 0)), pass()).prop_map(|(later, what)| Move { later, what });
+    let first = (Just((0, 0)), poll()).prop_map(|(later, what)| Move { later, what });
     let rest = vec((later(time), what()).prop_map(|(later, what)| Move { later, what }), 0..30);
     (first, rest).prop_map(|(first, mut moves)| {
         moves.insert(0, first);
@@ -144,7 +145,7 @@ fn what() -> impl Strategy<Value = What> {
     let reasons = select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring]);
     let answer = prop_oneof![Just(None), Just(Some(LookupResult::Gone)), found().prop_map(Some)];
     prop_oneof![
-        8 => pass(),
+        8 => poll(),
         4 => vec(answer, 8).prop_map(What::Lookups),
         1 => (dead, prop::bool::weighted(0.1)).prop_map(|(dead, lost)| What::DestroyEvents(dead, lost)),
         4 => change(),
@@ -170,24 +171,24 @@ fn found() -> impl Strategy<Value = LookupResult> {
     row().prop_map(LookupResult::There)
 }
 
-fn pass() -> impl Strategy<Value = What> {
-    (vec(row(), 0..6), prop::bool::weighted(0.9)).prop_map(|(rows, whole)| What::Pass(rows, whole))
+fn poll() -> impl Strategy<Value = What> {
+    (vec(row(), 0..6), prop::bool::weighted(0.9)).prop_map(|(rows, whole)| What::Poll(rows, whole))
 }
 
-/// Both ends of a connection, by two families; another; the listener that can have made them.
+/// Both ends of a connection, in two families; another connection; their listener.
 fn addrs() -> impl Strategy<Value = AddressPair> {
     let end = |addr: [u8; 4], port| Endpoint { addr: IpAddr::from(addr), port };
-    let (here, there) = (end([127, 0, 0, 1], 80), end([127, 0, 0, 1], 4000));
-    let nobody = end([0; 4], 0);
+    let (server, client) = (end([127, 0, 0, 1], 80), end([127, 0, 0, 1], 4000));
+    let unspecified = end([0; 4], 0);
     let of = |family, local, remote| AddressPair { family, local, remote };
     select(vec![
-        of(Family::Ipv4, here, there),
-        of(Family::Ipv4, there, here),
-        of(Family::Ipv6, there, here),
-        of(Family::Ipv4, here, end([192, 0, 2, 1], 4001)),
-        of(Family::Ipv4, here, nobody),
-        of(Family::Ipv4, Endpoint { port: 80, ..nobody }, nobody),
-        of(Family::Ipv4, here, here),
+        of(Family::Ipv4, server, client),
+        of(Family::Ipv4, client, server),
+        of(Family::Ipv6, client, server),
+        of(Family::Ipv4, server, end([192, 0, 2, 1], 4001)),
+        of(Family::Ipv4, server, unspecified),
+        of(Family::Ipv4, Endpoint { port: 80, ..unspecified }, unspecified),
+        of(Family::Ipv4, server, server),
     ])
 }
 
@@ -195,7 +196,7 @@ fn state() -> impl Strategy<Value = State> {
     prop_oneof![20 => select(&State::NAMED[..]), 1 => Just(State::Unknown(31))]
 }
 
-/// A row, mostly one that a kernel might show.
+/// A row, mostly one that a kernel can show.
 fn row() -> impl Strategy<Value = SocketRow> {
     let who = (0..4_u64, prop_oneof![3 => Just(0), 1 => 1..4_u64], any::<bool>());
     let timer = select(vec![Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait]);
@@ -224,7 +225,7 @@ fn row() -> impl Strategy<Value = SocketRow> {
     )
 }
 
-/// A step that the kernel makes.
+/// A transition that the kernel reports.
 fn change() -> impl Strategy<Value = What> {
     let caller = option::of((1..4_i32).prop_map(|pid| Caller { pid, comm: None }));
     let cut =
@@ -234,7 +235,7 @@ fn change() -> impl Strategy<Value = What> {
     (0..4_u64, addrs(), step)
         .prop_map(|(socket, addrs, ((from, to), passive, caller, cut))| {
             let (time, netns) = (Stamp::default(), Some(1));
-            // Only a listener's child is born so.
+            // Only the child of a listener begins like that.
             let passive = passive && to == State::SynRecv;
             StateChange { time, netns, socket, addrs, from, to, passive, caller, cut }
         })

@@ -1,8 +1,8 @@
-//! A history as its readers see it: through the monitor, as records and pictures.
+//! A history as it is printed: through the monitor, as the records of every view.
 
 use super::ledger::Ledger;
 use super::readings::{HOLDER, Move, Script, Time};
-use crate::old_support::record::{Life, Line, Listed};
+use crate::support::record::{Life, Line, Listed};
 use serde::Serialize;
 use std::cell::RefCell;
 use tcplapse::error::Result;
@@ -19,7 +19,12 @@ use tcplapse::view::life::Lives;
 use tcplapse::view::pairing::Conversations;
 use tcplapse::view::socket::SocketRecord;
 
-/// A history as a source: what the monitor asks is answered by its next reading.
+thread_local! {
+    /// Catches signals for good, and is therefore made once for all histories.
+    static STOP: Signals = Signals::of_command(&[]).expect("signals can be caught");
+}
+
+/// A history as a source: the lookups that the monitor asks for are answered by the next reading.
 struct Played {
     script: Script,
     asked: RefCell<Vec<LookupRequest>>,
@@ -46,33 +51,34 @@ impl Source for Played {
 
 /// Every view of one run.
 struct Views {
-    /// Records of sockets that match only later begin in the middle of a life.
+    /// Not with a filter: the records of a socket that matches later do not begin at its beginning.
     ledger: Option<Ledger>,
     lives: Lives,
     conversations: Conversations,
     diagram: Diagram,
 }
 
-/// Plays a history to all views, with or without a filter by process.
+/// Gives a history to all views, with or without a filter by process.
 ///
 /// # Panics
-/// Where what is shown is not as promised.
+/// If a record breaks its schema or contradicts those before.
 pub(super) fn show(moves: Vec<Move>, of_a_process: bool) {
     let pids = if of_a_process { vec![HOLDER] } else { Vec::new() };
     let process = ProcessFilter { pids, ..ProcessFilter::default() };
     let filter = Filter { process, ..Filter::default() };
     let source = Played { script: Script::new(moves), asked: RefCell::default() };
     let mut monitor = Monitor::new(Box::new(source), Box::new(RecordedOwners::default()), &filter);
-    let stop = Signals::of_command(&[]).expect("signals can be caught");
     let mut views = Views {
         ledger: (!of_a_process).then(|| Ledger::new(Time::Anyhow)),
         lives: Lives::default(),
         conversations: Conversations::default(),
         diagram: Diagram::default(),
     };
-    while let Some(news) = monitor.read(&stop).expect("a script has no errors") {
-        views.take(&news, &mut monitor);
-    }
+    STOP.with(|stop| {
+        while let Some(news) = monitor.read(stop).expect("a script has no errors") {
+            views.take(&news, &mut monitor);
+        }
+    });
 }
 
 impl Views {
@@ -80,7 +86,7 @@ impl Views {
         self.lives.take(news, || monitor.followed());
         for news in news {
             if let MonitorEvent::Socket(told) = news {
-                self.tell(told);
+                self.report(told);
             }
         }
         self.conversations.overdue(monitor.read_at());
@@ -96,7 +102,7 @@ impl Views {
         }
     }
 
-    fn tell(&mut self, told: &SocketEvent) {
+    fn report(&mut self, told: &SocketEvent) {
         if let Some(ledger) = &mut self.ledger {
             ledger.enter(&told.transition);
         }
@@ -107,7 +113,7 @@ impl Views {
             EventKind::Present | EventKind::Opened => self.conversations.begin(addrs),
             EventKind::Changed => {}
             EventKind::Closed => {
-                assert!(ended.is_some(), "its life is not told: {told:?}");
+                assert!(ended.is_some(), "it has no timeline: {told:?}");
                 Life::parse(&json(&ended));
                 self.conversations.end(addrs, ended);
             }

@@ -1,70 +1,61 @@
-//! Pictures that are drawn in place: on a pseudo terminal of the test's own, whose keys are
-//! pressed, whose size changes, and which has to be clean in the end.
+//! Views that are drawn in place: on a pseudo terminal of the test, whose keys are pressed, whose size
+//! changes, and which has to be restored in the end.
 
-use super::Pty;
-use crate::cli::fixture;
-use crate::cli::stage::Stage;
-use crate::old_support::wait::until;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use rustix::termios::{LocalModes, Termios, tcgetattr};
-use std::io::{Read, Write};
+use super::{Pty, plain};
+use crate::support::fake_procfs::{FakeProcfs, fixture};
+use crate::support::output::Output;
+use crate::support::program::{Program, command};
+use crate::support::wait::{until, until_or};
+use nix::sys::signal::Signal;
+use rustix::io::ioctl_fionread;
+use rustix::termios::{LocalModes, tcgetattr};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::process::Stdio;
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
-/// Between these a terminal shows a frame.
+/// A terminal shows what stands between these as one frame.
 const BEGIN: &str = "\x1b[?2026h\x1b[H";
 const END: &str = "\x1b[?2026l";
 
-/// The program on a terminal; killed when dropped.
-struct Live {
+/// A terminal that the program draws on.
+struct Screen {
     pty: Pty,
-    child: Child,
-    written: Arc<Mutex<Vec<u8>>>,
-    reader: Option<JoinHandle<()>>,
+    /// `None` until somebody reads what is written to the terminal.
+    written: Option<Output>,
 }
 
-impl Live {
-    fn start(columns: u16, rows: u16, line: &str) -> Self {
-        let mut live = Self::unread(columns, rows, line, &fixture());
-        live.read_on();
-        live
+impl Screen {
+    /// Starts the program on the fixture and on a terminal.
+    fn start(columns: u16, rows: u16, line: &str) -> (Self, Program) {
+        let (mut screen, program) = Self::start_unread(columns, rows, line, &fixture());
+        screen.read();
+        (screen, program)
     }
 
-    /// On a terminal that takes no more than it has room for.
-    fn unread(columns: u16, rows: u16, line: &str, procfs: &Path) -> Self {
+    /// Starts it on a terminal that takes no more than it has room for.
+    fn start_unread(columns: u16, rows: u16, line: &str, procfs: &Path) -> (Self, Program) {
         let pty = Pty::open(columns, rows);
-        let child = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
-            .args(line.split_whitespace())
-            .arg("--procfs")
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let mut command = command(&args);
+        command
+            .args(["--max-cpu", "100", "--procfs"])
             .arg(procfs)
             .env("TERM", "xterm")
-            .stdin(pty.end())
-            .stdout(pty.end())
-            .stderr(pty.end())
-            .spawn()
-            .expect("it starts");
-        Self { pty, child, written: Arc::default(), reader: None }
+            .stdin(pty.terminal())
+            .stdout(pty.terminal())
+            .stderr(pty.terminal());
+        (Self { pty, written: None }, Program::spawn_with_streams(command))
     }
 
-    fn read_on(&mut self) {
-        let sink = Arc::clone(&self.written);
-        let mut master = self.pty.master();
-        self.reader = Some(std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            // The last close of the other end reads as an error here.
-            while let Ok(read @ 1..) = master.read(&mut piece) {
-                sink.lock().unwrap().extend_from_slice(&piece[..read]);
-            }
-        }));
+    /// Begins to read what is written to the terminal.
+    fn read(&mut self) {
+        self.written = Some(Output::of_bytes(self.pty.master()));
     }
 
     fn written(&self) -> String {
-        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+        self.written.as_ref().map(Output::so_far).unwrap_or_default()
     }
 
     /// The lines of the latest whole frame, without colours.
@@ -72,189 +63,210 @@ impl Live {
         let written = self.written();
         let (before, _) = written.rsplit_once(END)?;
         let (_, frame) = before.rsplit_once(BEGIN)?;
-        let plain = anstream::adapter::strip_str(frame).to_string();
         // The terminal puts a carriage return before every newline, also behind one.
-        Some(plain.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect())
+        let line = |line: &str| line.trim_end_matches('\r').to_owned();
+        Some(plain(frame).lines().map(line).collect())
     }
 
     fn until_frame(&self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
-        until(what, || self.frame().filter(|frame| wanted(frame)))
+        until_or(
+            || self.frame().filter(|frame| wanted(frame)),
+            || format!("{what}; written: {:?}", self.written()),
+        )
+    }
+
+    fn until_written(&self, text: &str) {
+        until_or(
+            || self.written().contains(text).then_some(()),
+            || format!("{text:?}; written: {:?}", self.written()),
+        );
     }
 
     fn press(&self, keys: &str) {
         self.pty.master().write_all(keys.as_bytes()).expect("a terminal takes keys");
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
-        kill(pid, signal).expect("it is our child and still runs");
+    /// How keys are treated.
+    fn modes(&self) -> LocalModes {
+        tcgetattr(&self.pty.master).expect("it is a terminal").local_modes
     }
 
-    fn modes(&self) -> Termios {
-        tcgetattr(self.pty.master()).expect("it is a terminal")
-    }
-
-    /// Its end: the status and all that it wrote.
-    fn end(mut self) -> (ExitStatus, String, LocalModes) {
-        let status = self.child.wait().expect("it is our child");
-        let modes = self.modes().local_modes;
-        self.pty.hang_up();
-        self.reader.take().expect("not joined yet").join().expect("it reads until the end");
-        (status, self.written(), modes)
+    /// Waits for the end of the run, and checks that the terminal is as it was found: the main
+    /// screen, with a cursor, keys echoed. Returns all that was written.
+    fn assert_restored(self, program: Program) -> String {
+        let outcome = program.finish();
+        let written = self.written.as_ref().expect("the terminal is read");
+        assert!(written.wait_for_end(), "the terminal stays open");
+        let written = written.so_far();
+        assert_eq!(outcome.code, Some(0), "{written}");
+        assert_eq!(written.matches(ENTER).count(), written.matches(LEAVE).count());
+        assert!(written.contains("\x1b[?7h\x1b[?25h\x1b[?1049l"), "{written}");
+        assert!(!after_the_last_frame(&written).contains(BEGIN), "{written}");
+        let modes = self.modes();
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO), "{modes:?}");
+        written
     }
 }
 
-impl Drop for Live {
-    fn drop(&mut self) {
-        // After its end there is nothing to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What is written to the main screen when the run is over.
+fn after_the_last_frame(written: &str) -> &str {
+    written.rsplit(LEAVE).next().unwrap_or_default()
 }
 
 fn fits(frame: &[String], columns: usize, rows: usize) -> bool {
     frame.len() <= rows && frame.iter().all(|line| line.chars().count() <= columns)
 }
 
-/// The run is over, and the terminal as it was found: the other screen left, the cursor shown,
-/// keys echoed again.
-fn assert_clean(live: Live) -> String {
-    let (status, written, modes) = live.end();
-    assert_eq!(status.code(), Some(0), "{written}");
-    assert_eq!(written.matches(ENTER).count(), written.matches(LEAVE).count());
-    let last = written.rsplit(LEAVE).next().unwrap().to_owned();
-    assert!(written.contains("\x1b[?7h\x1b[?25h\x1b[?1049l"), "{written}");
-    assert!(!last.contains(BEGIN), "{last}");
-    assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO), "{modes:?}");
-    last
-}
-
 #[test]
-fn a_table_is_drawn_again_with_every_poll_until_q_is_pressed() {
-    let live = Live::start(80, 24, "server|client --view table -i 10ms");
-    let first = live.until_frame("a frame", |frame| frame.len() > 9);
+fn a_table_is_redrawn_with_every_poll_until_q() {
+    let (screen, program) = Screen::start(80, 24, "server|client --view table -i 10ms");
+    let first = screen.until_frame("a frame", |frame| frame.len() > 9);
     assert!(first[0].contains("9 sockets"), "{first:?}");
     assert!(first[1].contains("HELD") && first[1].contains("OWNER"), "{first:?}");
     assert!(fits(&first, 80, 24), "{first:#?}");
-    live.until_frame("another one", |frame| frame[0] != first[0]);
-    assert!(!live.modes().local_modes.contains(LocalModes::ECHO), "keys are not echoed");
-    live.press("xyzq");
-    let last = assert_clean(live);
+    screen.until_frame("another one", |frame| frame[0] != first[0]);
+    assert!(!screen.modes().contains(LocalModes::ECHO), "keys are not echoed");
+    screen.press("xyzq");
+    let written = screen.assert_restored(program);
+    let last = after_the_last_frame(&written);
     assert!(last.contains("coverage: "), "{last}");
     assert!(!last.contains("HELD"), "nothing is left behind: {last}");
 }
 
 #[test]
-fn a_frame_follows_the_size_of_its_terminal_between_two_polls() {
-    let live = Live::start(100, 24, "--view table -i 30s");
-    let all = live.until_frame("a frame", |frame| frame.len() > 15);
+fn a_frame_follows_the_size_of_its_terminal() {
+    let (screen, program) = Screen::start(100, 24, "--view table -i 30s");
+    let all = screen.until_frame("a frame", |frame| frame.len() > 15);
     assert!(fits(&all, 100, 24), "{all:#?}");
-    live.pty.resize(50, 8);
-    live.signal(Signal::SIGWINCH);
-    let few = live.until_frame("a smaller frame", |frame| frame.len() <= 8);
+    screen.pty.resize(50, 8);
+    program.signal(Signal::SIGWINCH);
+    let few = screen.until_frame("a smaller frame", |frame| frame.len() <= 8);
     assert!(fits(&few, 50, 8), "{few:#?}");
     assert!(few[7].starts_with("and "), "{few:#?}");
-    live.signal(Signal::SIGINT);
-    assert_clean(live);
+    program.signal(Signal::SIGINT);
+    screen.assert_restored(program);
 }
 
 #[test]
-fn every_signal_that_ends_it_leaves_the_terminal_clean() {
+fn signals_that_end_the_run_restore_the_terminal() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT] {
-        let live = Live::start(80, 24, "--view table");
-        live.until_frame("a frame", |_| true);
-        live.signal(signal);
-        assert_clean(live);
+        let (screen, program) = Screen::start(80, 24, "--view table");
+        screen.until_frame("a frame", |_| true);
+        program.signal(signal);
+        screen.assert_restored(program);
     }
 }
 
 #[test]
-fn when_its_time_is_over_the_picture_stays() {
-    let live = Live::start(80, 24, "client --view table --for 300ms");
-    let last = assert_clean(live);
+fn the_table_stays_when_its_time_is_over() {
+    let (screen, program) = Screen::start(80, 24, "client --view table --for 1ms");
+    let written = screen.assert_restored(program);
+    let last = after_the_last_frame(&written);
     assert!(last.contains("HELD") && last.contains("812/client"), "{last}");
 }
 
 #[test]
-fn a_stopped_run_gives_the_terminal_back_and_takes_it_again() {
-    let live = Live::start(80, 24, "client --view table -i 10ms");
-    live.until_frame("a frame", |_| true);
-    live.signal(Signal::SIGTSTP);
-    until("the terminal is given back", || live.written().ends_with(LEAVE).then_some(()));
-    assert!(live.modes().local_modes.contains(LocalModes::ECHO));
-    live.signal(Signal::SIGCONT);
-    until("it is taken again", || {
-        let written = live.written();
-        let (_, again) = written.rsplit_once(LEAVE)?;
-        again.contains(BEGIN).then_some(())
+fn a_stopped_run_gives_the_terminal_back() {
+    let (screen, program) = Screen::start(80, 24, "client --view table -i 10ms");
+    screen.until_frame("a frame", |_| true);
+    program.signal(Signal::SIGTSTP);
+    program.until_stopped();
+    until("the terminal to be given back", || screen.written().ends_with(LEAVE).then_some(()));
+    assert!(screen.modes().contains(LocalModes::ECHO));
+    program.signal(Signal::SIGCONT);
+    until("it to be taken again", || {
+        let written = screen.written();
+        let (_, after) = written.rsplit_once(LEAVE)?;
+        after.contains(BEGIN).then_some(())
     });
-    live.press("q");
-    assert_clean(live);
+    screen.press("q");
+    screen.assert_restored(program);
 }
 
 #[test]
-fn a_report_stands_on_the_terminal_once_the_picture_is_gone() {
-    let live = Live::start(80, 24, "client -s FIN_WAIT2 --view table");
-    live.until_frame("a frame", |_| true);
-    live.signal(Signal::SIGUSR1);
+fn a_report_is_printed_on_the_main_screen() {
+    let (screen, program) = Screen::start(80, 24, "client -s FIN_WAIT2 --view table");
+    screen.until_frame("a frame", |_| true);
+    program.signal(Signal::SIGUSR1);
     let report = "812/client  127.0.0.1:53088 -- 127.88.0.1:54389";
-    until("the report", || live.written().contains(report).then_some(()));
-    live.press("q");
-    let written = live.written();
-    let off_screen = |part: &str| part.split(ENTER).next().is_some_and(|t| t.contains(report));
-    assert!(written.split(LEAVE).skip(1).any(off_screen), "{written}");
-    assert_clean(live);
+    screen.until_written(report);
+    screen.press("q");
+    let written = screen.assert_restored(program);
+    let is_on_main_screen =
+        |part: &str| part.split(ENTER).next().is_some_and(|text| text.contains(report));
+    assert!(written.split(LEAVE).skip(1).any(is_on_main_screen), "{written}");
 }
 
 #[test]
-fn a_terminal_that_cannot_be_drawn_on_gets_the_table_at_the_end() {
+fn keys_pressed_while_a_message_is_shown_are_kept() {
+    let mut procfs = FakeProcfs::new();
+    let (mut screen, program) = Screen::start_unread(80, 24, "--view table -i 1ms", procfs.path());
+    procfs.adopt(program);
+    screen.read();
+    procfs.poll(&["4000 80 01/7"]);
+    screen.until_frame("a frame", |frame| frame.len() > 1);
+    // The program is in the middle of a poll: it reads no key before the message about its bad row
+    // is shown.
+    let mut table = procfs.open("net/tcp");
+    screen.press("q");
+    let terminal = screen.pty.terminal();
+    until("the key to arrive", || (ioctl_fionread(&terminal).ok()? == 1).then_some(()));
+    drop(terminal);
+    table.write_all(b"  sl  local_address\n   0: torn\n").expect("a pipe holds it");
+    drop(table);
+    drop(procfs.open("net/tcp6"));
+    until("the end of the run", || {
+        assert!(!procfs.offer(&[]), "it polls again: the key was lost");
+        (!procfs.program().is_running()).then_some(())
+    });
+    let written = screen.assert_restored(procfs.into_program());
+    assert!(written.contains("net/tcp, line 2: not a row"), "{written}");
+}
+
+#[test]
+fn a_dumb_terminal_gets_the_table_at_the_end() {
     let pty = Pty::open(80, 24);
-    let status = Command::new(env!("CARGO_BIN_EXE_tcplapse"))
-        .args(["client", "--view", "table", "--for", "10ms", "--procfs"])
-        .arg(fixture())
-        .env("TERM", "dumb")
-        .stdin(Stdio::null())
-        .stdout(pty.end())
-        .stderr(Stdio::null())
-        .status();
-    assert!(status.expect("it runs").success());
-    let mut piece = [0; 4096];
-    let read = pty.master().read(&mut piece).expect("it wrote");
-    let text = String::from_utf8_lossy(&piece[..read]);
+    let mut command = command(&["client", "--view", "table", "--for", "1ms", "--procfs"]);
+    command.arg(fixture()).env("TERM", "dumb");
+    command.stdin(Stdio::null()).stdout(pty.terminal()).stderr(Stdio::null());
+    let program = Program::spawn_with_streams(command);
+    let written = Output::of_bytes(pty.master());
+    assert_eq!(program.finish().code, Some(0));
+    assert!(written.wait_for_end(), "the terminal stays open");
+    let text = written.so_far();
     assert!(text.contains("812/client") && !text.contains("\x1b[?"), "{text}");
 }
 
 #[test]
-fn a_diagram_is_drawn_in_place_and_leaves_the_terminal_clean() {
-    let live = Live::start(120, 50, "--view diagram -i 10ms");
+fn a_diagram_is_drawn_in_place_and_removed() {
+    let (screen, program) = Screen::start(120, 50, "--view diagram -i 10ms");
     let drawn = |frame: &[String]| frame.iter().any(|line| line.contains("ESTABLISHED"));
-    let frame = live.until_frame("the states", drawn);
+    let frame = screen.until_frame("the states", drawn);
     assert!(fits(&frame, 120, 50), "{frame:#?}");
-    live.press("q");
-    assert!(!assert_clean(live).contains("ESTABLISHED"));
+    screen.press("q");
+    let written = screen.assert_restored(program);
+    assert!(!after_the_last_frame(&written).contains("ESTABLISHED"));
 }
 
 #[test]
-fn a_terminal_that_takes_nothing_makes_no_poll_late_and_then_shows_what_is_now() {
-    let stage = Stage::new();
-    let often = "--view table -i 1ms --max-cpu 100";
-    let mut live = Live::unread(200, 60, often, stage.procfs());
-    let poll = |first: usize| {
+fn a_terminal_that_is_not_read_delays_no_poll() {
+    let mut procfs = FakeProcfs::new();
+    let line = "--view table -i 1ms";
+    let (mut screen, program) = Screen::start_unread(200, 60, line, procfs.path());
+    procfs.adopt(program);
+    let poll = |procfs: &FakeProcfs, first: usize| {
         let rows: Vec<String> = (0..50).map(|i| format!("{} 80 01/{}", first + i, first)).collect();
-        stage.poll(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+        procfs.poll(&rows.iter().map(String::as_str).collect::<Vec<_>>());
     };
-    // Many more frames than a terminal holds for somebody who does not look.
-    (1..100).for_each(|look| poll(100 * look));
-    live.read_on();
-    let shown = |frame: &[String]| frame.iter().any(|line| line.contains("10.0.0.1:20049 "));
-    until("the sockets of now", || {
-        poll(20_000);
-        live.frame().filter(|frame| shown(frame))
+    // Many more frames than a terminal has room for.
+    (1..30).for_each(|number| poll(&procfs, 100 * number));
+    screen.read();
+    let is_latest = |frame: &[String]| frame.iter().any(|line| line.contains("10.0.0.1:20049 "));
+    until("a frame of the latest poll", || {
+        poll(&procfs, 20_000);
+        screen.frame().filter(|frame| is_latest(frame))
     });
-    live.press("q");
-    until("its end", || {
-        stage.offer(&[]);
-        live.child.try_wait().expect("our child")
-    });
-    assert_clean(live);
+    screen.press("q");
+    procfs.poll_until_exit(&[]);
+    screen.assert_restored(procfs.into_program());
 }

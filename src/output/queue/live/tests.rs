@@ -6,7 +6,10 @@ use crate::render::json::Json;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
-/// A stream with little room, to a reader who is told when to read.
+/// No test that passes comes near it: a wait that takes so long has failed.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A stream with room for `most` bytes, and its reader.
 fn live(most: usize) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>, Live) {
     let (permit, read, reader) = Reader::new();
     let outbox = Outbox::over(reader, || ()).unwrap();
@@ -24,14 +27,14 @@ fn offer(live: &mut Live, numbers: impl IntoIterator<Item = u64>) {
     }
 }
 
-/// Lets him read all that waits.
+/// Waits until everything has been read.
 fn read_on(live: &Live) {
-    assert!(live.outbox.wait_below(0, Instant::now() + Duration::from_secs(20)));
+    assert!(live.outbox.wait_below(0, Instant::now() + LIMIT));
 }
 
-/// The numbers that were read, with those that are told to be lost counted at their place; each
-/// stands for itself and comes in order.
-fn told(read: &Mutex<Vec<u8>>) -> (u64, Vec<u64>) {
+/// How many records were read or lost, and the counts of the losses. All records must be there in
+/// order, or be counted in their place.
+fn received(read: &Mutex<Vec<u8>>) -> (u64, Vec<u64>) {
     let text = String::from_utf8(read.lock().unwrap().clone()).unwrap();
     assert!(text.ends_with('\n'), "no record is cut");
     let (mut next, mut losses) = (0, Vec::new());
@@ -42,7 +45,7 @@ fn told(read: &Mutex<Vec<u8>>) -> (u64, Vec<u64>) {
             losses.push(count);
             next += count;
         } else {
-            assert_eq!(count, next, "the next, or behind a loss of as many as are missing");
+            assert_eq!(count, next, "the next record, or the next behind a loss");
             next += 1;
         }
     }
@@ -50,35 +53,35 @@ fn told(read: &Mutex<Vec<u8>>) -> (u64, Vec<u64>) {
 }
 
 #[test]
-fn what_fits_waits_and_is_not_lost() {
+fn records_that_have_room_are_not_lost() {
     let (permit, read, mut live) = live(1 << 20);
     (0..1000).for_each(|number| offer(&mut live, [number]));
     assert_eq!(live.lost(), None);
     drop(permit);
     read_on(&live);
-    assert_eq!(told(&read), (1000, vec![]));
+    assert_eq!(received(&read), (1000, vec![]));
 }
 
 #[test]
-fn what_finds_no_room_is_counted_and_told_in_its_place() {
+fn records_without_room_are_counted_in_their_place() {
     let (permit, read, mut live) = live(10_000);
     (0..1000).for_each(|number| offer(&mut live, [number]));
-    assert!(live.outbox.waiting() < 10_200, "a little more than may wait");
+    assert!(live.outbox.waiting() < 10_200, "a little more than has room");
     drop(permit);
     read_on(&live);
     offer(&mut live, 1000..1003);
     read_on(&live);
-    let (all, losses) = told(&read);
+    let (all, losses) = received(&read);
     assert_eq!((all, losses.len()), (1003, 1));
-    assert_eq!(live.lost(), None, "it is told once");
+    assert_eq!(live.lost(), None, "it is reported once");
 }
 
 #[test]
-fn there_is_one_long_gap_instead_of_many() {
+fn losses_in_a_row_are_one_gap() {
     let (permit, read, mut live) = live(40_000);
     (0..1000).for_each(|number| offer(&mut live, [number]));
-    // He takes a tenth: more room, but not much.
-    let soon = Instant::now() + Duration::from_secs(20);
+    // The reader takes a tenth: that makes too little room to go on.
+    let soon = Instant::now() + LIMIT;
     while live.outbox.waiting() > 37_000 {
         let before = live.outbox.waiting();
         permit.send(()).unwrap();
@@ -90,24 +93,24 @@ fn there_is_one_long_gap_instead_of_many() {
     read_on(&live);
     offer(&mut live, [1010]);
     read_on(&live);
-    let (all, losses) = told(&read);
+    let (all, losses) = received(&read);
     assert_eq!((all, losses.len()), (1011, 1));
 }
 
 #[test]
-fn a_loss_is_told_where_nothing_follows_it() {
+fn a_loss_is_reported_although_nothing_follows() {
     let (permit, read, mut live) = live(1000);
     (0..100).for_each(|number| offer(&mut live, [number]));
     drop(permit);
     read_on(&live);
     offer(&mut live, []);
     read_on(&live);
-    let (all, losses) = told(&read);
+    let (all, losses) = received(&read);
     assert_eq!((all, losses.len()), (100, 1));
 }
 
 #[test]
-fn all_portions_of_a_reading_wait_together_and_leave_time_before_the_next() {
+fn the_records_of_a_reading_share_a_deadline() {
     let (_permit, _, mut live) = live(1000);
     let hour = Duration::from_hours(1);
     let mut at = Stamp::default();
@@ -119,5 +122,17 @@ fn all_portions_of_a_reading_wait_together_and_leave_time_before_the_next() {
     assert!(live.deadline(Turn { at, due: Some(due + hour), goes_on: false }) > first);
     at.boot += 1;
     let deadline = live.deadline(Turn { at, due: None, goes_on: false });
-    assert!(deadline <= Instant::now(), "where it is not known, a share of the interval");
+    assert!(deadline <= Instant::now(), "a share of the interval where the next poll is not known");
+}
+
+#[test]
+fn a_reader_is_waited_for_until_the_run_has_to_end() {
+    let stop = Signals::of_command(&[]).unwrap();
+    let mut has_to_end = false;
+    for _ in 0..3 {
+        assert_eq!(patience(&stop, &mut has_to_end), Patience::Endless);
+    }
+    stop.end_at(Some(Instant::now()));
+    assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
+    assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
 }

@@ -1,6 +1,8 @@
-//! The documents: the man page is made here, from the command line's definition, the table of
-//! edges and `man/sections`; the README is held against the program.
+//! The documents: the man page is made here, from the definition of the command line, the table of
+//! edges and `man/sections`; the README is compared with the program.
 
+use crate::support::fake_procfs::FakeProcfs;
+use crate::support::program::{Outcome, run};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use std::fmt::Write as _;
@@ -35,7 +37,7 @@ fn man_page() -> String {
     let man = Man::new(Cli::command());
     let version = command.get_version().unwrap_or_default();
     let mut page = String::from(
-        ".\\\" Made by the test `man` from src/cli, src/tcp/edge.rs and man/sections: edit those.\n",
+        ".\\\" Made by the test `docs` from src/cli, src/tcp/edge.rs and man/sections: edit those.\n",
     );
     writeln!(page, ".TH TCPLAPSE 1 \"\" \"tcplapse {version}\" \"User Commands\"").unwrap();
     page += ".SH NAME\ntcplapse \\- watch the TCP sockets of programs change state\n";
@@ -73,7 +75,7 @@ fn commands(command: &Command) -> String {
     text
 }
 
-/// The options once, since those of `list` are those of `watch`; clap's headings below one.
+/// The options, each once, since those of `list` are those of `watch`; below one heading.
 fn options(man: &Man) -> String {
     let of_command = |command: Command| {
         let heading = format!(".SS \"Options of {}\"", command.get_name());
@@ -82,7 +84,7 @@ fn options(man: &Man) -> String {
     option_sections(man) + &own_options().map(of_command).collect::<String>()
 }
 
-/// The commands with the options that they alone have, where they have some.
+/// The commands that have options of their own, with these alone.
 fn own_options() -> impl Iterator<Item = Command> {
     let root = Cli::command();
     let shared = move |id: &clap::Id| root.get_arguments().any(|arg| arg.get_id() == id);
@@ -113,7 +115,7 @@ fn option_sections(man: &Man) -> String {
                 let (first, rest) = heading.split_at(1);
                 writeln!(page, ".SS \"{first}{}\"", rest.to_lowercase()).unwrap();
             }
-            // The preamble of a page of its own, which defines an apostrophe.
+            // The preamble that every page of clap_mangen has; it defines an apostrophe.
             _ if line.starts_with(".ie") || line.starts_with(".el") => {}
             _ => writeln!(page, "{line}").unwrap(),
         }
@@ -121,7 +123,7 @@ fn option_sections(man: &Man) -> String {
     page
 }
 
-/// Every state with the edges that leave it, out of the table that the program reasons with.
+/// Every state with the edges that leave it, from the table that the program uses.
 fn states() -> String {
     let mut text = section("states");
     for state in State::NAMED {
@@ -142,12 +144,12 @@ fn states() -> String {
     text + ".hy\n.ad\n"
 }
 
-/// Text of the program as text of a page.
+/// Escapes text for a page.
 fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }
 
-/// Holds a committed file against what the program makes now, or writes it anew.
+/// Compares a committed file with what is made now, or replaces it.
 fn assert_fresh(file: &str, made: &str) {
     let path = root().join(file);
     if std::env::var_os("TCPLAPSE_WRITE").is_some() {
@@ -156,17 +158,17 @@ fn assert_fresh(file: &str, made: &str) {
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == made,
-        "{file} is stale; renew it with: TCPLAPSE_WRITE=1 cargo test --test it man"
+        "{file} is stale; renew it with: TCPLAPSE_WRITE=1 cargo test --test it docs"
     );
 }
 
 #[test]
-fn the_man_page_is_the_one_that_the_program_and_its_sections_make() {
+fn the_man_page_is_up_to_date() {
     assert_fresh("man/tcplapse.1", &man_page());
 }
 
 #[test]
-fn the_picture_of_the_readme_is_the_one_that_the_program_draws() {
+fn the_diagram_in_the_readme_is_up_to_date() {
     assert_fresh("man/diagram.svg", &stdout(&["explain", "--format", "svg"]));
     let shown = read("README.md");
     assert!(shown.contains("](man/diagram.svg)"), "the README shows it");
@@ -176,7 +178,7 @@ fn the_picture_of_the_readme_is_the_one_that_the_program_draws() {
 }
 
 #[test]
-fn the_man_page_shows_every_edge_and_every_option_once() {
+fn the_man_page_has_every_edge_and_every_option_once() {
     let page = man_page();
     for edge in EDGES {
         let line = format!("\\(-> {}: {}", edge.to, roff(edge.cause));
@@ -192,7 +194,7 @@ fn the_man_page_shows_every_edge_and_every_option_once() {
 }
 
 #[test]
-fn the_documents_name_every_command_flag_and_key() {
+fn readme_and_man_page_name_commands_flags_and_keys() {
     let keys = ["watch -j -m 1", "list -j -m 1", "watch -j --view timeline --for 1ms"]
         .map(keys_of)
         .concat();
@@ -213,7 +215,7 @@ fn the_documents_name_every_command_flag_and_key() {
 }
 
 #[test]
-fn completions_are_made_for_every_shell_and_know_the_flags() {
+fn completions_of_every_shell_contain_the_flags() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = stdout(&["completions", shell]);
         for flag in ["procfs", "listening"] {
@@ -235,22 +237,23 @@ fn long_flags() -> Vec<String> {
 
 /// The keys of the first record of a run on a procfs with one listener.
 fn keys_of(line: &str) -> Vec<String> {
-    let procfs = tempfile::tempdir().expect("a directory");
-    fs::create_dir(procfs.path().join("net")).expect("a directory in it");
     let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
                  uid  timeout inode\n   0: 0100007F:2537 00000000:0000 0A 00000000:00000000 \
                  00:00000000 00000000     0        0 4026 1 0000000000000000 100 0 0 10 0\n";
-    fs::write(procfs.path().join("net/tcp"), table).expect("a table in it");
-    let place = procfs.path().to_str().expect("UTF-8");
-    let args: Vec<&str> = line.split(' ').chain(["--procfs", place]).collect();
+    let mut procfs = FakeProcfs::with_table(table);
+    procfs.run(&line.split(' ').collect::<Vec<_>>());
     let record: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(&stdout(&args)).expect("one record");
+        serde_json::from_str(&printed(procfs.finish())).expect("one record");
     assert!(record.len() > 15, "{record:?}");
     record.into_iter().map(|(key, _)| key).collect()
 }
 
 fn stdout(args: &[&str]) -> String {
-    let mut program = assert_cmd::Command::new(env!("CARGO_BIN_EXE_tcplapse"));
-    let output = program.args(args).assert().success().get_output().clone();
-    String::from_utf8(output.stdout).expect("UTF-8")
+    printed(run(args))
+}
+
+/// The output of a run that must have succeeded.
+fn printed(outcome: Outcome) -> String {
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.stdout
 }

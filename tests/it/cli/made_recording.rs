@@ -1,0 +1,40 @@
+//! Recordings made by a test, of whatever it needs to have happened.
+
+use crate::support::program::{self, Outcome};
+
+const HEADER: &str = r#"{"tcplapse":{"recording":1,"start":[1790000000000000,50000000],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}"#;
+
+/// Replays polls: the microseconds of the time of day that have passed and those since boot, and
+/// what a poll shows, as a recording has it, or `lost` and the reason. Returns what is printed.
+pub(super) fn replayed(polls: &[(i64, u64, &str)], args: &str) -> String {
+    let outcome = replay(polls, args);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.stdout
+}
+
+/// As [`replayed`]; returns all that the run has left.
+pub(super) fn replay(polls: &[(i64, u64, &str)], args: &str) -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("recording");
+    let mut lines = vec![HEADER.to_owned()];
+    for (wall, boot, line) in polls {
+        let at = |micros: i64| {
+            let later = 1_790_000_000_000_000 + wall + micros;
+            format!("[{later},{}]", boot.strict_add_signed(micros))
+        };
+        lines.push(match line.strip_prefix("lost ") {
+            Some(reason) => {
+                format!(r#"{{"lost":{{"time":{},"reason":"{reason}","count":null}}}}"#, at(0))
+            }
+            None => format!(
+                r#"{{"pass":{{"start":{},"end":{},"netns":1,"rows":[{line}]}}}}"#,
+                at(-1000),
+                at(0)
+            ),
+        });
+    }
+    std::fs::write(&path, lines.join("\n") + "\n").expect("it is ours");
+    let path = path.to_str().expect("UTF-8");
+    let args: Vec<&str> = ["replay"].into_iter().chain(args.split(' ')).chain([path]).collect();
+    program::run(&args)
+}

@@ -1,0 +1,67 @@
+//! SIGINT and SIGTERM end a run; SIGUSR1 asks for the timelines so far.
+
+use super::on_fixture;
+use crate::support::fake_procfs::{FakeProcfs, fixture};
+use crate::support::program::Program;
+use nix::sys::signal::Signal;
+
+const SIGNALS: [(Signal, i32); 2] = [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)];
+
+#[test]
+fn sigint_and_sigterm_end_a_watch_with_0() {
+    let fixture = fixture();
+    let procfs = fixture.to_str().expect("UTF-8");
+    for (signal, _) in SIGNALS {
+        let program = Program::watch(&["client", "--procfs", procfs]);
+        program.signal(signal);
+        let outcome = program.finish();
+        assert_eq!(outcome.code, Some(0), "{signal}: {outcome:?}");
+        assert_eq!(outcome.recorded().events.len(), 4, "whole lines");
+    }
+}
+
+#[test]
+fn an_interrupted_list_exits_with_128_and_the_signal() {
+    for (signal, status) in SIGNALS {
+        let mut procfs = FakeProcfs::new();
+        procfs.run(&["list"]);
+        // It reads the first table and waits for its end.
+        let table = procfs.open("net/tcp");
+        procfs.program().signal(signal);
+        assert_eq!(procfs.finish().code, Some(status));
+        drop(table);
+    }
+}
+
+#[test]
+fn an_interrupted_wait_exits_with_128_and_the_signal() {
+    for (signal, status) in SIGNALS {
+        let mut program =
+            Program::spawn(on_fixture(&["wait", "nosuch", "-i", "30s", "--ready-fd", "2"]));
+        program.until_ready();
+        program.signal(signal);
+        assert_eq!(program.finish().code, Some(status));
+    }
+}
+
+#[test]
+fn sigusr1_prints_the_timelines_so_far_to_stderr() {
+    for view in [&["-j"][..], &["-H"]] {
+        let args = ["client", "-s", "FIN_WAIT2", "-i", "30s", "--ready-fd", "2"];
+        let mut program = Program::spawn(on_fixture(&[&args, view].concat()));
+        program.until_ready();
+        let record = program.line();
+        for _ in 0..2 {
+            program.signal(Signal::SIGUSR1);
+            let head = program.message_with("812/client");
+            assert_eq!(head, "812/client  127.0.0.1:53088 -- 127.88.0.1:54389\n");
+            program.message_with("  closed first by this side, open for ");
+            let state = program.message_with("  FIN_WAIT2  >=");
+            assert!(state.contains("first look"), "{state}");
+            program.message_with("the other side has not for at least");
+            program.message_with("coverage: ");
+        }
+        let outcome = program.stop();
+        assert_eq!(outcome.stdout, record, "a report is not a record");
+    }
+}
