@@ -209,10 +209,13 @@ impl Recorder {
         let listener_speaks =
             told.clues.last_inode == 0 && !self.register.holders(told.clues.listener).is_empty();
         asked.survey |= listener_speaks;
-        if told.clues.inode != 0 && !asked.survey && !asked.proven.contains(&told.clues.inode) {
-            asked.survey |=
-                !self.known.contains(&told.clues.inode) || !self.prove(told.clues.inode, asked);
-            self.known.insert(told.clues.inode);
+        let inode = told.clues.inode;
+        if inode != 0 && !asked.survey && !asked.proven.contains(&inode) {
+            asked.survey |= !self.known.contains(&inode) || !self.prove(inode, asked);
+        }
+        // A survey keeps the holders of known sockets alone: also one that another socket needs.
+        if inode != 0 {
+            self.known.insert(inode);
         }
     }
 
@@ -322,3 +325,6 @@ impl Source for Recorder {
         notices
     }
 }
+
+#[cfg(test)]
+mod tests;
