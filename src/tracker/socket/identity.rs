@@ -24,13 +24,14 @@ pub(super) struct Countdown {
 impl Countdown {
     /// Whether a row shows that it was set anew after it was last seen to run (boot time, µs).
     ///
-    /// Every TIME_WAIT lasts `TCP_TIMEWAIT_LEN` (`include/net/tcp.h`). So whatever sets it anew puts
-    /// its end off by as long as it has run: by less than half of what was seen of that only a busy
-    /// machine's tick is late, from which the kernel counts.
+    /// Every TIME_WAIT lasts `TCP_TIMEWAIT_LEN` (`include/net/tcp.h`), and every orphaned FIN_WAIT2
+    /// as long as any other, unless its process chose a time (`TCP_LINGER2`). So whatever sets a
+    /// timer anew puts its end off by as long as it has run: by less than half of what was seen of
+    /// that only a busy machine's tick is late, from which the kernel counts.
     fn was_set_anew(self, row: &SocketRow, last_seen: u64, pass: &PollWindow) -> bool {
         let put_off = runs_out(row, pass.start).saturating_sub(self.end);
         let ran = last_seen.saturating_sub(self.since);
-        put_off > TIMER_SLACK_MICROS && (row.state != State::TimeWait || put_off >= ran / 2)
+        put_off > TIMER_SLACK_MICROS && put_off >= ran / 2
     }
 }
 
