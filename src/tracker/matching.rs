@@ -38,8 +38,13 @@ impl Tracker {
         at: &Snapshot,
         work: &mut Work,
     ) -> bool {
-        let may_go_on = |life: &&Life| life.now.inode == row.inode && life.may_become(row);
-        let lives = self.lives.at(place).iter().filter(may_go_on);
+        let sharers = self.lives.at(place);
+        let may_go_on = |life: &&Life| {
+            life.now.inode == row.inode
+                && life.may_become(row)
+                && !self.was_replaced(life, sharers, row)
+        };
+        let lives = sharers.iter().filter(may_go_on);
         let Some(life) = lives.max_by_key(|life| self.rank(life, row, at)) else { return false };
         let proven = row.inode != 0 || life.cookie_says(row).is_some();
         let unproven = !proven && life.pass != self.pass;
@@ -52,6 +57,16 @@ impl Tracker {
         let life = self.lives.at_mut(place).iter_mut().find(|life| life.id == id);
         show(life, (row, index), (self.pass, &at.look()), work);
         true
+    }
+
+    /// Whether the last pass showed another socket in place of this one that may have become what
+    /// the row shows: of two that nothing else tells apart, that one is meant.
+    fn was_replaced(&self, life: &Life, sharers: &[Life], row: &SocketRow) -> bool {
+        let in_last_pass = |life: &Life| life.pass + 1 == self.pass;
+        row.inode == 0
+            && life.cookie_says(row).is_none()
+            && life.pass + 1 < self.pass
+            && sharers.iter().any(|other| in_last_pass(other) && other.may_become(row))
     }
 
     /// Of several lives with one inode the latest is meant. Twins without an inode each have a
