@@ -1,11 +1,10 @@
 //! Real sockets in network namespaces of the tests' own. Nothing here needs root where the kernel
-//! lets anybody have a namespace, but the judge, which reads the kernel's trace.
+//! lets anybody have a namespace.
 
 mod actor;
 mod check;
 mod churn;
 mod crowd;
-mod judge;
 mod mounts;
 mod names;
 mod owners;

@@ -12,14 +12,16 @@ pub(crate) enum Feature {
     Mount,
     /// Running a program as another user.
     OtherUser,
+    /// The settings of IPv4 in `/proc/sys`.
+    Sysctl,
     /// A process with 20,000 descriptors.
     Descriptors,
     /// The command `ip`, and links made with it.
     Ip,
     /// The command `prlimit`.
     Prlimit,
-    /// The settings of IPv4 in `/proc/sys`.
-    Sysctl,
+    /// TUN devices.
+    Tun,
 }
 
 impl Feature {
@@ -30,10 +32,11 @@ impl Feature {
             Self::Trace => "trace",
             Self::Mount => "mount",
             Self::OtherUser => "other-user",
+            Self::Sysctl => "sysctl",
             Self::Descriptors => "descriptors",
             Self::Ip => "ip",
             Self::Prlimit => "prlimit",
-            Self::Sysctl => "sysctl",
+            Self::Tun => "tun",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::wait::until;
 use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
 use std::collections::HashSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 /// On loopback, whichever port is free.
@@ -42,24 +42,50 @@ impl Drop {
     }
 }
 
-/// A TCP socket bound to an address; its close never waits.
-pub(crate) fn bound(local: SocketAddrV4) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+/// A TCP socket bound to an address of either family; its close never waits. One that is bound to
+/// `[::]` speaks IPv4, too.
+pub(crate) fn bound(local: impl Into<SocketAddr>) -> io::Result<Socket> {
+    let local = local.into();
+    let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
+    if local.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
     socket.bind(&local.into())?;
     Ok(socket)
 }
 
-pub(crate) fn listener(local: SocketAddrV4, backlog: i32) -> io::Result<Socket> {
+pub(crate) fn listener(local: impl Into<SocketAddr>, backlog: i32) -> io::Result<Socket> {
     let socket = bound(local)?;
     socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
+/// One of several listeners that share an address (SO_REUSEPORT).
+pub(crate) fn group_member(local: SocketAddr, backlog: i32) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&local.into())?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
 /// Sends a SYN from `local` (port 0: any) and does not wait for the answer.
-pub(crate) fn connecting(local: SocketAddrV4, remote: SocketAddrV4) -> io::Result<Socket> {
-    let socket = bound(local)?;
+pub(crate) fn connecting(
+    local: impl Into<SocketAddr>,
+    remote: impl Into<SocketAddr>,
+) -> io::Result<Socket> {
+    connect(bound(local)?, remote.into())
+}
+
+/// As [`connecting`], from an address and a port that connect() chooses.
+pub(crate) fn connecting_unbound(remote: SocketAddr) -> io::Result<Socket> {
+    connect(Socket::new(Domain::for_address(remote), Type::STREAM, None)?, remote)
+}
+
+fn connect(socket: Socket, remote: SocketAddr) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     match socket.connect(&remote.into()) {
         Err(error) if error.raw_os_error() != Some(115) => Err(error), // EINPROGRESS

@@ -6,19 +6,33 @@
 //! listen NAME ADDR BACKLOG      connect NAME LOCAL REMOTE     accept LISTENER → names
 //! shutdown|close|reset NAME     drop all|syn|ack|none NAME    private ADDR
 //! descriptors COUNT             fd NAME                       rename BYTE,BYTE…
+//! listen-group NAME ADDR BACKLOG
+//! open PATH                     give NAME PATH                take NAME PATH
+//! lend NAME → pid               end PID
 //! ```
-//! An accepted socket is named after its remote address.
+//! Where LOCAL is `unbound`, connect() chooses the port. An accepted socket is named after its remote address; a v4-mapped one after the IPv4 address.
+//! `listen-group` listens with SO_REUSEPORT. `give` sends a descriptor to the process
+//! that has opened PATH and keeps its own; `take` receives it there. `lend` starts a process that inherits the descriptor;
+//! `end` ends it.
 
 use super::{ACTOR, ANSWER};
-use crate::support::sockets::{self, Drop, connecting, end, listener};
+use crate::support::sockets::{self, Drop, connecting, listener};
 use nix::sched::{CloneFlags, unshare};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, ErrorKind, Write};
-use std::net::{Shutdown, SocketAddrV4};
-use std::os::fd::AsRawFd;
+use std::io::{self, BufRead, ErrorKind, IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
 /// No test: it asserts nothing and does nothing unless another test starts it as an actor. The
@@ -48,6 +62,10 @@ struct Sockets {
     others: Vec<File>,
     /// Threads with a descriptor table of their own; each ends with its sender.
     threads: Vec<Sender<()>>,
+    /// Where others send descriptors to, by path.
+    doors: HashMap<String, UnixListener>,
+    /// Processes that were lent a descriptor; each ends with its standard input.
+    borrowers: Vec<Child>,
 }
 
 impl Sockets {
@@ -55,11 +73,19 @@ impl Sockets {
     fn execute(&mut self, words: &[&str]) -> io::Result<String> {
         match *words {
             ["listen", name, addr, backlog] => {
-                let socket = listener(parse(addr)?, parse(backlog)?)?;
+                let socket = listener(parse::<SocketAddr>(addr)?, parse(backlog)?)?;
+                Ok(self.keep(name, socket))
+            }
+            ["connect", name, "unbound", remote] => {
+                let socket = sockets::connecting_unbound(parse(remote)?)?;
                 Ok(self.keep(name, socket))
             }
             ["connect", name, local, remote] => {
-                let socket = connecting(parse(local)?, parse(remote)?)?;
+                let socket = connecting(parse::<SocketAddr>(local)?, parse::<SocketAddr>(remote)?)?;
+                Ok(self.keep(name, socket))
+            }
+            ["listen-group", name, addr, backlog] => {
+                let socket = sockets::group_member(parse(addr)?, parse(backlog)?)?;
                 Ok(self.keep(name, socket))
             }
             ["accept", name] => self.accept(name),
@@ -74,13 +100,21 @@ impl Sockets {
             ["descriptors", count] => self.fill(parse(count)?).map(|()| String::new()),
             ["fd", name] => self.get(name).map(|socket| socket.as_raw_fd().to_string()),
             ["rename", name] => rename(name).map(|()| String::new()),
+            ["open", path] => {
+                self.doors.insert(path.to_owned(), UnixListener::bind(path)?);
+                Ok(String::new())
+            }
+            ["give", name, path] => give(self.get(name)?, path).map(|()| String::new()),
+            ["take", name, path] => self.receive(name, path),
+            ["lend", name] => self.lend(name),
+            ["end", pid] => self.end_borrower(parse(pid)?).map(|()| String::new()),
             _ => Err(ErrorKind::Unsupported.into()),
         }
     }
 
     /// Keeps a socket under a name; returns its local address.
     fn keep(&mut self, name: &str, socket: Socket) -> String {
-        let local = end(&socket.local_addr()).to_string();
+        let local = address(&socket.local_addr());
         self.by_name.insert(name.to_owned(), socket);
         local
     }
@@ -91,7 +125,7 @@ impl Sockets {
         loop {
             match self.get(listener)?.accept() {
                 Ok((socket, peer)) => {
-                    let name = peer.as_socket_ipv4().ok_or(ErrorKind::InvalidData)?.to_string();
+                    let name = address(&Ok(peer));
                     self.by_name.insert(name.clone(), socket);
                     names.push(name);
                 }
@@ -102,21 +136,20 @@ impl Sockets {
     }
 
     /// Listens in a thread whose descriptors are not those of the process.
-    fn private(&mut self, addr: SocketAddrV4) -> io::Result<String> {
+    fn private(&mut self, addr: SocketAddr) -> io::Result<String> {
         let (stop, stopped) = channel::<()>();
         let (ready, is_ready) = channel();
         std::thread::spawn(move || {
             let made = unshare(CloneFlags::CLONE_FILES)
                 .map_err(io::Error::from)
                 .and_then(|()| listener(addr, 1));
-            let local = made.as_ref().map(|s| end(&s.local_addr())).map_err(io::Error::kind);
+            let local = made.as_ref().map(|s| address(&s.local_addr())).map_err(io::Error::kind);
             let _ = ready.send(local);
             // The thread holds the socket until the process ends.
             let _ = stopped.recv();
         });
         self.threads.push(stop);
-        let local = is_ready.recv().map_err(|_| ErrorKind::BrokenPipe)??;
-        Ok(local.to_string())
+        Ok(is_ready.recv().map_err(|_| ErrorKind::BrokenPipe)??)
     }
 
     /// Opens this many descriptors.
@@ -130,6 +163,42 @@ impl Sockets {
         Ok(())
     }
 
+    /// Receives the descriptor that another process has sent to this path.
+    fn receive(&mut self, name: &str, path: &str) -> io::Result<String> {
+        let (stream, _) = self.doors.get(path).ok_or(ErrorKind::NotFound)?.accept()?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut messages = RecvAncillaryBuffer::new(&mut space);
+        let mut byte = [0];
+        recvmsg(&stream, &mut [IoSliceMut::new(&mut byte)], &mut messages, RecvFlags::empty())?;
+        let descriptors = messages.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        });
+        let descriptor = descriptors.flatten().next().ok_or(ErrorKind::UnexpectedEof)?;
+        fcntl_setfd(&descriptor, FdFlags::CLOEXEC)?;
+        Ok(self.keep(name, Socket::from(descriptor)))
+    }
+
+    /// Starts a process that inherits a descriptor.
+    fn lend(&mut self, name: &str) -> io::Result<String> {
+        let socket = self.get(name)?;
+        fcntl_setfd(socket.as_fd(), FdFlags::empty())?;
+        let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        fcntl_setfd(socket.as_fd(), FdFlags::CLOEXEC)?;
+        let child = child?;
+        let pid = child.id();
+        self.borrowers.push(child);
+        Ok(pid.to_string())
+    }
+
+    /// Ends such a process, and waits until it has ended.
+    fn end_borrower(&mut self, pid: u32) -> io::Result<()> {
+        let place = self.borrowers.iter().position(|child| child.id() == pid);
+        let mut child = self.borrowers.swap_remove(place.ok_or(ErrorKind::NotFound)?);
+        child.stdin = None;
+        child.wait().map(|_| ())
+    }
+
     fn get(&self, name: &str) -> io::Result<&Socket> {
         self.by_name.get(name).ok_or_else(|| ErrorKind::NotFound.into())
     }
@@ -137,6 +206,24 @@ impl Sockets {
     fn take(&mut self, name: &str) -> io::Result<Socket> {
         self.by_name.remove(name).ok_or_else(|| ErrorKind::NotFound.into())
     }
+}
+
+/// An address as it is printed; a v4-mapped one as the IPv4 address.
+fn address(addr: &io::Result<SockAddr>) -> String {
+    let addr = addr.as_ref().expect("the socket has an address");
+    let addr = addr.as_socket().expect("these sockets speak IP");
+    SocketAddr::new(addr.ip().to_canonical(), addr.port()).to_string()
+}
+
+/// Sends a descriptor to who listens at a path.
+fn give(socket: &Socket, path: &str) -> io::Result<()> {
+    let stream = UnixStream::connect(path)?;
+    let descriptors = [socket.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut messages = SendAncillaryBuffer::new(&mut space);
+    messages.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(&stream, &[IoSlice::new(b"x")], &mut messages, SendFlags::empty())?;
+    Ok(())
 }
 
 fn filter(socket: &Socket, what: &str) -> io::Result<()> {

@@ -1,0 +1,449 @@
+//! Every claim of the records, held against the truth.
+
+use super::matching::{self, Record};
+use super::readings::Readings;
+use super::truth::{Ends, NEVER, SLACK, Socket, Truth};
+use crate::support::record::{Event, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The clocks of the trace and of the records are one, and both round.
+const CLOCKS: i64 = 5;
+/// A socket that was there in so many passes has to be reported.
+const PASSES_TO_REPORT: usize = 2;
+/// After so many passes an end has to be reported: two have to miss it, and the report may wait for
+/// what came before.
+const PASSES_TO_END: usize = 5;
+
+/// What the program knows of a timer of the kernel that is read at a known time: the kernel counts
+/// in 1/100 s and in ticks, and both may be late.
+const TIMER_SLACK: i64 = 60_000;
+
+/// Among the states of a socket: polls cannot tell it from another one.
+const UNCLEAR: &str = "unclear";
+
+/// What a record can be wrong about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Claim {
+    NoSuchSocket,
+    OutOfOrder,
+    DoesNotContinue,
+    NotAnEnd,
+    NoSuchState,
+    OrderReversed,
+    TooEarly,
+    NoBound,
+    NoTime,
+    OverBefore,
+    CertainButNotPassed,
+    PassedButExcluded,
+    CertainAndPossible,
+    Held,
+    Opener,
+    Closer,
+    Verdict,
+    OwnerContradictsItself,
+    NotAnOwner,
+    /// It names the process of a watcher, which never has a socket of the plan.
+    WatcherIsNoOwner,
+    NotProven,
+    NotTheListener,
+    OwnerNotReported,
+    NotReported,
+    StateNotReported,
+    EndNotReported,
+}
+
+/// A claim that the truth contradicts, or something that is missing.
+#[derive(Debug, Clone)]
+pub(crate) struct Violation {
+    pub(crate) claim: Claim,
+    /// Several sockets had its addresses, one after the other.
+    pub(crate) reused: bool,
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.claim, self.text)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) claims: usize,
+    pub(crate) violations: Vec<Violation>,
+    /// Sockets that a record is about.
+    pub(crate) reported: usize,
+    /// Sockets that had to be reported.
+    pub(crate) due: usize,
+    /// Ids that are about more than one socket, or sockets with more than one id, where no poll can
+    /// tell.
+    pub(crate) undecided: usize,
+}
+
+impl Report {
+    pub(crate) fn claim(&mut self, claim: Claim, holds: bool, text: impl FnOnce() -> String) {
+        self.claims += 1;
+        if !holds {
+            self.violations.push(Violation { claim, reused: false, text: text() });
+        }
+    }
+
+    fn add(&mut self, other: Self, reused: bool) {
+        self.claims += other.claims;
+        self.undecided += other.undecided;
+        let violations = other.violations.into_iter();
+        self.violations.extend(violations.map(|violation| Violation { reused, ..violation }));
+    }
+}
+
+/// What one source reported, and what it is held against.
+pub(crate) struct Case<'a> {
+    pub(crate) truth: &'a Truth,
+    pub(crate) readings: &'a Readings,
+    pub(crate) source: &'a str,
+}
+
+/// Judges all records of a run, in the order of their output.
+pub(crate) fn judge(events: &[Event], case: &Case<'_>) -> Report {
+    let mut report = Report::default();
+    let mut states: BTreeMap<(Ends, usize), BTreeSet<String>> = BTreeMap::new();
+    let groups = matching::by_id(events, case);
+    let mut by_ends: BTreeMap<Ends, Vec<&[Record<'_>]>> = BTreeMap::new();
+    for group in &groups {
+        by_ends.entry(matching::ends_of(&group[0])).or_default().push(group);
+    }
+    for (ends, groups) in &by_ends {
+        let explained = matching::explain(groups, case);
+        for (group, found) in groups.iter().zip(explained) {
+            for index in &found.sockets {
+                let states = states.entry((*ends, *index)).or_default();
+                states.extend(group.iter().map(|record| record.to.clone()));
+                // Nobody can say where one of these ends.
+                let unclear = found.restarted || found.sockets.len() > 1;
+                states.extend(unclear.then(|| UNCLEAR.to_owned()));
+            }
+            report.add(found.report, case.truth.of_ends(*ends).len() > 1);
+        }
+    }
+    report.reported = states.len();
+    nothing_is_missing(&states, case, &mut report);
+    report
+}
+
+impl Case<'_> {
+    /// The boot time of an instant of a record.
+    pub(crate) fn boot(&self, wall: i64) -> i64 {
+        let boot = self.readings.boot_time(wall);
+        boot.unwrap_or_else(|| panic!("{wall} is no instant of the recording"))
+    }
+
+    /// Kernel events that `trace` reports come from another handler of the same tracepoint.
+    fn clocks(&self) -> i64 {
+        if self.source == "trace" { SLACK } else { CLOCKS }
+    }
+
+    /// Whether a socket was there in so many passes that it has to be reported. The kernel's events
+    /// tell of every one, if none of them was lost.
+    pub(crate) fn is_due(&self, socket: &Socket) -> bool {
+        if self.source == "trace" && self.readings.lost.is_empty() {
+            let first = self.readings.passes.first();
+            return first.is_some_and(|(_, end)| socket.birth().earliest > *end);
+        }
+        let from = socket.birth().latest.saturating_add(SLACK);
+        let until = socket.end.map_or(NEVER, |end| end.earliest - SLACK);
+        from < until && self.readings.has_passes_between(from, until, PASSES_TO_REPORT)
+    }
+
+    /// Whether no pass shows that the next mini-socket in this state is another one, and their
+    /// timers are so close that the time of a pass is no measure of them.
+    pub(crate) fn looks_the_same(&self, one: &Socket, next: &Socket, state: &str) -> bool {
+        let (Some(one_since), Some(since)) = (one.mini_since(), next.mini_since()) else {
+            return false;
+        };
+        let Some(entered) = next.entered(state) else { return false };
+        let shown = entered.earliest.max(since.earliest);
+        let seen = self.readings.has_passes_between(next.birth().latest, shown, 1);
+        let measure = TIMER_SLACK + self.readings.longest_passes_at(since.earliest);
+        !seen && since.latest - one_since.earliest <= 2 * measure
+    }
+
+    /// Whether the first pass that shows a socket shows its inode.
+    pub(crate) fn first_shown_with_inode(&self, socket: &Socket) -> bool {
+        self.shown_with_inode(socket, |from, _| (socket.birth().earliest, from))
+    }
+
+    /// Whether the last pass that shows a socket shows its inode.
+    pub(crate) fn last_shown_with_inode(&self, socket: &Socket) -> bool {
+        let end = socket.end.map_or(NEVER, |end| end.latest);
+        self.shown_with_inode(socket, |_, until| (until, end))
+    }
+
+    /// Whether a pass shows a socket while a process has it, and none can show it at other times:
+    /// it has an inode for as long as a process has it.
+    fn shown_with_inode(&self, socket: &Socket, other: impl Fn(i64, i64) -> (i64, i64)) -> bool {
+        let from = socket.holders.iter().map(|holder| holder.from.latest).min();
+        let until = socket.holders.iter().map(|holder| holder.until.earliest).max();
+        let (Some(from), Some(until)) = (from, until) else { return false };
+        let (other_from, other_until) = other(from, until);
+        let may_show = |(start, end): &(i64, i64)| *start <= other_until && *end >= other_from;
+        self.readings.has_passes_between(from, until, 1)
+            && !self.readings.passes.iter().any(may_show)
+    }
+
+    /// A socket that has ended, so many passes ago, has to have a record of it; not after a gap,
+    /// when nobody can say whether it goes on.
+    pub(crate) fn check_end(&self, group: &[Record<'_>], socket: &Socket, report: &mut Report) {
+        let Some(end) = socket.end.filter(|_| !self.readings.lost.contains("gap")) else { return };
+        let since = end.latest.saturating_add(SLACK);
+        let ended = group.last().is_some_and(|last| last.to == "CLOSED");
+        if self.readings.has_passes_between(since, NEVER, PASSES_TO_END) {
+            report.claim(Claim::EndNotReported, ended, || {
+                format!("{:?}\nis the last of {}", group.last().map(|last| &**last), brief(socket))
+            });
+        }
+    }
+
+    /// Checks the records of one id against one socket; `before` is the record before them.
+    pub(crate) fn check<'e>(
+        &self,
+        group: &'e [Record<'e>],
+        socket: &Socket,
+        mut before: Option<&'e Record<'e>>,
+    ) -> Report {
+        let mut report = Report::default();
+        for event in group {
+            let first = matches!(event.event.as_str(), "opened" | "present");
+            let wrong = || self.wrong(event, socket);
+            report.claim(Claim::OutOfOrder, first == before.is_none(), wrong);
+            let from = before.map(|before| before.to.as_str());
+            report.claim(Claim::DoesNotContinue, event.from.as_deref() == from, wrong);
+            let ends = (event.event == "closed") == (event.to == "CLOSED");
+            report.claim(Claim::NotAnEnd, ends, wrong);
+            self.steps(event, socket, &mut report);
+            self.held(event, before, socket, &mut report);
+            self.roles(event, socket, &mut report);
+            self.owner(event, socket, &mut report);
+            before = Some(event);
+        }
+        report
+    }
+
+    /// The states before, between and after, and when.
+    fn steps(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {
+        let wrong = || self.wrong(event, socket);
+        let place = |state: &str| match state {
+            "CLOSED" => socket.end.map(|_| socket.steps.len()),
+            _ => socket.steps.iter().position(|(passed, _)| passed == state),
+        };
+        let from = event.from.as_deref().map(place);
+        let (Some(to), false) = (place(&event.to), from == Some(None)) else {
+            return report.claim(Claim::NoSuchState, false, wrong);
+        };
+        let first = from.flatten().map_or(0, |from| from + 1);
+        report.claim(Claim::OrderReversed, first <= to, wrong);
+        let time = self.boot(event.time.0);
+        let entered = socket.entry(to);
+        report.claim(Claim::TooEarly, entered.earliest <= time + self.clocks(), wrong);
+        let Some(after) = event.after.map(|after| self.boot(after.0)) else {
+            return report.claim(Claim::NoBound, event.event == "present", wrong);
+        };
+        // Where the kernel gave the instant the two are one.
+        let exact = event.source == "trace" && after == time;
+        report.claim(Claim::NoTime, after < time || exact, wrong);
+        // What it left, or its birth, has to be later than the pass that did not show it yet.
+        let left = socket.entry(first);
+        report.claim(Claim::OverBefore, left.latest.saturating_add(SLACK) >= after, wrong);
+        if first <= to {
+            let passed = socket.steps[first..to].iter().map(|(state, _)| state);
+            self.unseen(event, &passed.collect::<Vec<_>>(), socket, report);
+        }
+    }
+
+    fn unseen(&self, event: &Record<'_>, passed: &[&String], socket: &Socket, report: &mut Report) {
+        let wrong = || self.wrong(event, socket);
+        let mut rest = passed.iter();
+        let certain = event.via.iter().all(|state| rest.any(|passed| *passed == state));
+        report.claim(Claim::CertainButNotPassed, certain, wrong);
+        let covered = |state: &&&String| event.via.contains(state) || event.maybe.contains(state);
+        let all = passed.iter().all(|state| covered(&state));
+        report.claim(Claim::PassedButExcluded, all, wrong);
+        let apart = event.via.iter().all(|state| !event.maybe.contains(state));
+        report.claim(Claim::CertainAndPossible, apart, wrong);
+    }
+
+    fn wrong(&self, event: &Record<'_>, socket: &Socket) -> String {
+        let boot = |time: Time| self.boot(time.0);
+        format!(
+            "{:?}\nfrom {:?} to {}, done by {:?}, while the truth is {}",
+            **event,
+            event.after.map(boot),
+            boot(event.time),
+            event.done_by,
+            brief(socket)
+        )
+    }
+
+    /// For how long it was in the state before, by the records.
+    fn held(
+        &self,
+        event: &Record<'_>,
+        before: Option<&Record<'_>>,
+        socket: &Socket,
+        report: &mut Report,
+    ) {
+        let (Some(held), Some(before)) = (event.held, before) else {
+            let none = event.held.is_none() && event.from.is_none();
+            return report.claim(Claim::Held, none, || self.wrong(event, socket));
+        };
+        let span = self.boot(event.time.0) - self.boot(before.time.0);
+        #[allow(clippy::cast_precision_loss)] // a run has few microseconds
+        let off = (held * 1e6 - span.max(0) as f64).abs();
+        // At the first sight an event may be ahead of the pass that showed the socket.
+        let exact = event.source != "trace" || before.event != "present";
+        report.claim(Claim::Held, off <= 2.0 || !exact, || self.wrong(event, socket));
+    }
+
+    fn roles(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {
+        let wrong = || self.wrong(event, socket);
+        let time = self.boot(event.time.0) + self.clocks();
+        let by_now = |state| socket.entered(state).is_some_and(|when| when.earliest <= time);
+        let opener = event.opener.as_deref();
+        report.claim(Claim::Opener, opener.is_none() || opener == socket.opener(), wrong);
+        let closer = match event.closer.as_deref() {
+            Some("local") => by_now("FIN_WAIT1"),
+            Some("remote") => by_now("CLOSE_WAIT"),
+            Some("both") => by_now("CLOSING"),
+            _ => true,
+        };
+        report.claim(Claim::Closer, closer, wrong);
+        let verdict = match event.verdict.as_deref() {
+            None => event.event != "closed" || socket.has("LISTEN"),
+            Some("local-close") => socket.has("FIN_WAIT1") && socket.has("TIME_WAIT"),
+            Some("simultaneous-close") => socket.has("CLOSING"),
+            Some("remote-close") => socket.has("LAST_ACK"),
+            Some("refused") => !socket.has("ESTABLISHED"),
+            // Only an abort leads from there to the end.
+            Some("reset" | "timed-out") => !socket.has("TIME_WAIT"),
+            Some(word) => word == "unknown",
+        };
+        report.claim(Claim::Verdict, verdict, wrong);
+    }
+
+    fn owner(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {
+        let wrong = || self.wrong(event, socket);
+        let source = event.owner_source.as_str();
+        let known = matches!(source, "proven" | "remembered" | "listener");
+        report.claim(Claim::OwnerContradictsItself, event.pid.is_some() == known, wrong);
+        // Owners are looked for once a reading is over, and before the next one is.
+        let time = self.boot(event.time.0);
+        let until = event.done_by;
+        let named: BTreeSet<u32> =
+            event.pid.into_iter().chain(event.owners.iter().map(|owner| owner.pid)).collect();
+        let watchers = named.iter().any(|pid| self.truth.watchers.contains(pid));
+        report.claim(Claim::WatcherIsNoOwner, !watchers, wrong);
+        let named: BTreeSet<u32> =
+            named.into_iter().filter(|pid| !self.truth.watchers.contains(pid)).collect();
+        if source == "listener" {
+            return report.claim(Claim::NotTheListener, self.is_listener(event, socket), wrong);
+        }
+        let ever = socket.held_between(0, until);
+        report.claim(Claim::NotAnOwner, named.is_subset(&ever), wrong);
+        if source == "proven" {
+            let then = socket.held_between(time - self.clocks(), until);
+            report.claim(Claim::NotProven, named.is_subset(&then), wrong);
+            // The kernel's event may name who acted before a poll has shown the inode.
+            let shown = event.inode.is_some() || event.source == "trace";
+            report.claim(Claim::NotProven, shown, wrong);
+        }
+        if event.inode.is_some() && self.source != "trace" {
+            let all_the_time = socket.held_throughout(self.readings.start_of(time), until);
+            let reported = all_the_time.is_empty() || source == "proven";
+            report.claim(Claim::OwnerNotReported, reported, wrong);
+        }
+    }
+
+    /// A socket that nobody has accepted is its listener's, if that has one holder.
+    pub(crate) fn is_listener(&self, event: &Record<'_>, socket: &Socket) -> bool {
+        // Whoever had it before the reading began had accepted it. Of one that is gone it is known
+        // only whether it had been accepted when it was seen last.
+        let seen = if event.event == "closed" { event.after } else { None };
+        let time = self.boot(event.time.0);
+        let start = match seen {
+            // Events do not tell of an accept(); the next pass does.
+            _ if self.source == "trace" => self.readings.last_pass_before(time),
+            Some(after) => self.boot(after.0),
+            None => self.readings.start_of(time),
+        };
+        let accepted = socket.holders.iter().any(|holder| holder.from.latest < start);
+        !accepted && self.may_be_listener(event, socket.ends)
+    }
+
+    /// Whether a listener for these addresses can have had the process that a record names, and no
+    /// other.
+    pub(crate) fn may_be_listener(&self, event: &Record<'_>, ends: Ends) -> bool {
+        let time = self.boot(event.time.0);
+        let (start, until) = (self.readings.start_of(time), event.done_by);
+        // A listener may be gone while what it made is still there.
+        let mut listeners = self.truth.listeners(ends).filter(|socket| socket.overlaps(0, until));
+        event.pid.is_some_and(|pid| {
+            listeners.any(|listener| {
+                let others = listener.held_throughout(start, until);
+                listener.held_between(0, until).contains(&pid)
+                    && others.iter().all(|other| *other == pid)
+            })
+        })
+    }
+}
+
+/// A socket, a state, and an end that whole passes must have shown have to be reported.
+fn nothing_is_missing(
+    states: &BTreeMap<(Ends, usize), BTreeSet<String>>,
+    case: &Case<'_>,
+    all: &mut Report,
+) {
+    for (index, socket) in case.truth.watched() {
+        let shown_from = |place: usize| socket.entry(place).latest.saturating_add(SLACK);
+        let shown_until = |place: usize| match socket.entry(place).earliest {
+            NEVER => NEVER,
+            earliest => earliest - SLACK,
+        };
+        let passes = |from, until, count| {
+            from < until && case.readings.has_passes_between(from, until, count)
+        };
+        let missing = || brief(socket);
+        let mut report = Report::default();
+        let reported = states.get(&(socket.ends, index));
+        if case.is_due(socket) {
+            all.due += 1;
+            report.claim(Claim::NotReported, reported.is_some(), missing);
+        }
+        let reported = reported.filter(|reported| !reported.contains(UNCLEAR));
+        for (place, (state, _)) in socket.steps.iter().enumerate() {
+            let due = passes(shown_from(place), shown_until(place + 1), PASSES_TO_REPORT);
+            if let Some(reported) = reported.filter(|_| due) {
+                report.claim(Claim::StateNotReported, reported.contains(state), || {
+                    format!("{state} of {}", missing())
+                });
+            }
+        }
+        all.add(report, case.truth.of_ends(socket.ends).len() > 1);
+    }
+}
+
+/// A socket in a few lines.
+pub(crate) fn brief(socket: &Socket) -> String {
+    let Ends { ipv6, local, remote } = socket.ends;
+    let family = if ipv6 { "ipv6" } else { "ipv4" };
+    let steps = socket.steps.iter();
+    let steps = steps.map(|(s, when)| format!("{s} {}..{}", when.earliest, when.latest));
+    let steps: Vec<String> = steps.collect();
+    format!(
+        "{family} {local} {remote}: {}; end {:?}; holders {:?}",
+        steps.join(", "),
+        socket.end,
+        socket.holders
+    )
+}

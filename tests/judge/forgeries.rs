@@ -1,0 +1,264 @@
+//! A judge that finds nothing proves nothing: records that are true pass, and each forged one is
+//! found.
+
+use super::claims::{Case, Claim, Report, judge};
+use super::plan::{Act, Addresses, Handle, Step, Who};
+use super::readings::Readings;
+use super::truth::{Ends, Evidence, Truth};
+use super::workload::Done;
+use crate::support::record::{Event, Owner, Time};
+use crate::support::trace::{SocketEvent, What};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+
+const CLIENT: &str = "10.0.0.1:20000";
+const SERVER: &str = "10.0.0.2:7000";
+const PID: u32 = 77;
+const WATCHER: u32 = 99;
+const INODE: u64 = 7;
+const MS: i64 = 1000;
+
+#[test]
+fn true_records_pass() {
+    let report = judged(&records());
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    assert!(report.claims > 30);
+    assert_eq!((report.reported, report.due, report.undecided), (1, 1, 0));
+}
+
+#[test]
+fn every_forged_record_is_found() {
+    type Forge = fn(&mut Vec<Event>);
+    let forgeries: [(Claim, Forge); 27] = [
+        (Claim::NoSuchState, |records| records[1].to = word("CLOSING")),
+        (Claim::NoSuchState, |records| records.push(closed("local-close"))),
+        (Claim::CertainButNotPassed, |records| records[1].via = words(&["CLOSE_WAIT"])),
+        (Claim::CertainButNotPassed, |records| {
+            records[1].via = words(&["FIN_WAIT1", "FIN_WAIT1"]);
+        }),
+        (Claim::PassedButExcluded, |records| records[1].via.clear()),
+        (Claim::PassedButExcluded, |records| records[0].maybe.clear()),
+        (Claim::CertainAndPossible, |records| records[1].maybe = words(&["FIN_WAIT1"])),
+        (Claim::DoesNotContinue, |records| records[1].from = Some(word("SYN_SENT"))),
+        (Claim::OutOfOrder, |records| records[1].event = word("opened")),
+        (Claim::NotAnEnd, |records| records[1].event = word("closed")),
+        (Claim::OrderReversed, |records| records[2].to = word("ESTABLISHED")),
+        (Claim::TooEarly, |records| records[2].time = Time(140 * MS)),
+        (Claim::OverBefore, |records| records[1].after = Some(Time(219 * MS))),
+        (Claim::NoTime, |records| records[1].after = Some(records[1].time)),
+        (Claim::NoBound, |records| records[1].after = None),
+        (Claim::Held, |records| records[1].held = Some(0.2)),
+        (Claim::Opener, |records| records[1].opener = Some(word("remote"))),
+        (Claim::Closer, |records| records[1].closer = Some(word("remote"))),
+        (Claim::Closer, |records| records[0].closer = Some(word("local"))),
+        (Claim::Verdict, |records| records[2].event = word("closed")),
+        (Claim::NotAnOwner, |records| records[1].pid = Some(78)),
+        (Claim::NotAnOwner, |records| records[0].owners[0].pid = 78),
+        (Claim::WatcherIsNoOwner, |records| records[1].pid = Some(WATCHER)),
+        (Claim::OwnerContradictsItself, |records| records[1].pid = None),
+        (Claim::NotProven, |records| {
+            records[2].owner_source = word("proven");
+            records[2].inode = Some(INODE);
+        }),
+        (Claim::NotTheListener, |records| records[1].owner_source = word("listener")),
+        (Claim::OwnerNotReported, |records| records[0].owner_source = word("remembered")),
+    ];
+    for (claim, forge) in forgeries {
+        let mut forged = records();
+        forge(&mut forged);
+        expect(&judged(&forged), claim);
+    }
+}
+
+#[test]
+fn what_is_missing_is_found() {
+    let mut elsewhere = records();
+    for record in &mut elsewhere {
+        record.remote_port = 9;
+    }
+    expect(&judged(&elsewhere), Claim::NoSuchSocket);
+    expect(&judged(&elsewhere), Claim::NotReported);
+    let mut jumps = records();
+    jumps[2].from = jumps[1].from.clone();
+    jumps[2].via = words(&["FIN_WAIT1", "FIN_WAIT2"]);
+    jumps[2].after = jumps[1].after;
+    jumps[2].held = Some(0.16);
+    jumps.remove(1);
+    expect(&judged(&jumps), Claim::StateNotReported);
+}
+
+#[test]
+fn two_ids_of_one_socket_are_found() {
+    let mut twice = records();
+    let second = Event { id: word("2"), ..twice[0].clone() };
+    twice.insert(1, second);
+    expect(&judged(&twice), Claim::NoSuchSocket);
+}
+
+#[test]
+fn an_early_end_and_a_false_verdict_are_found() {
+    let mut forged = records();
+    forged.push(closed("local-close"));
+    let ended = Case { truth: &truth(false), readings: &readings(), source: "proc" };
+    let report = judge(&forged, &ended);
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    forged[3].verdict = Some(word("remote-close"));
+    expect(&judge(&forged, &ended), Claim::Verdict);
+    forged.pop();
+    expect(&judge(&forged, &ended), Claim::EndNotReported);
+}
+
+fn expect(report: &Report, claim: Claim) {
+    let found = report.violations.iter().any(|violation| violation.claim == claim);
+    assert!(found, "expected {claim:?} among {:#?}", report.violations);
+}
+
+fn judged(records: &[Event]) -> Report {
+    let (truth, readings) = (truth(true), readings());
+    judge(records, &Case { truth: &truth, readings: &readings, source: "proc" })
+}
+
+/// Every 40 ms a pass that takes one.
+fn readings() -> Readings {
+    let passes: Vec<_> = (0..40).map(|n| ((19 + 40 * n) * MS, (20 + 40 * n) * MS)).collect();
+    Readings::from_passes(&passes)
+}
+
+/// The client opens, closes first, and is in TIME_WAIT once the server has closed, too; at the end
+/// it still waits, or does not.
+fn truth(still_waits: bool) -> Truth {
+    let client = [
+        (101, "CLOSED", "SYN_SENT"),
+        (101, "SYN_SENT", "ESTABLISHED"),
+        (190, "ESTABLISHED", "FIN_WAIT1"),
+        (191, "FIN_WAIT1", "FIN_WAIT2"),
+        (191, "FIN_WAIT2", "CLOSED"),
+    ];
+    let server = [
+        (101, "LISTEN", "SYN_RECV"),
+        (101, "SYN_RECV", "ESTABLISHED"),
+        (191, "ESTABLISHED", "CLOSE_WAIT"),
+        (290, "CLOSE_WAIT", "LAST_ACK"),
+        (291, "LAST_ACK", "CLOSED"),
+    ];
+    let traced = |socket, local, remote, changes: &[(i64, &str, &str)]| {
+        let event = |(at, from, to): &(i64, &str, &str)| SocketEvent {
+            at: at * MS,
+            socket,
+            ipv6: false,
+            local: addr(local),
+            remote: addr(remote),
+            what: What::Change(word(from), word(to)),
+            preemptible: false,
+        };
+        changes.iter().map(event).collect::<Vec<_>>()
+    };
+    let mut events =
+        [traced(1, CLIENT, SERVER, &client), traced(2, SERVER, CLIENT, &server)].concat();
+    events.sort_by_key(|event| event.at);
+    let name = word("c0");
+    let done = |act, from: i64, to: i64| Done {
+        pid: PID,
+        step: Step { at: 0, who: Who::Client, act },
+        sent: from * MS,
+        answered: to * MS,
+        answer: Ok(word(CLIENT)),
+    };
+    let connect = Act::Connect { name: name.clone(), from: addr(CLIENT), to: addr(SERVER) };
+    let log = vec![done(connect, 100, 102), done(Act::Close(Handle::Client(name)), 189, 191)];
+    let ends = Ends { ipv6: false, local: addr(CLIENT), remote: addr(SERVER) };
+    Truth::of(&Evidence {
+        events,
+        log,
+        samples: HashMap::from([(ends, vec![300 * MS])]),
+        table: if still_waits { HashSet::from([ends]) } else { HashSet::new() },
+        addresses: Addresses {
+            near_v4: [10, 0, 0, 1].into(),
+            far_v4: [10, 0, 0, 2].into(),
+            near_v6: [0xfd00, 0, 0, 0, 0, 0, 0, 1].into(),
+            far_v6: [0xfd00, 0, 0, 0, 0, 0, 0, 2].into(),
+        },
+        watchers: vec![WATCHER],
+        over: 540 * MS,
+    })
+}
+
+fn records() -> Vec<Event> {
+    let opened = Event {
+        maybe: words(&["SYN_SENT", "SYN_RECV"]),
+        owner_source: word("proven"),
+        inode: Some(INODE),
+        ..event("opened", 140, "ESTABLISHED")
+    };
+    let closer = Some(word("local"));
+    let half = Event {
+        from: Some(word("ESTABLISHED")),
+        via: words(&["FIN_WAIT1"]),
+        held: Some(0.08),
+        closer: closer.clone(),
+        ..event("changed", 220, "FIN_WAIT2")
+    };
+    let over = Event {
+        from: Some(word("FIN_WAIT2")),
+        held: Some(0.08),
+        closer,
+        ..event("changed", 300, "TIME_WAIT")
+    };
+    vec![opened, half, over]
+}
+
+fn closed(verdict: &str) -> Event {
+    Event {
+        from: Some(word("TIME_WAIT")),
+        held: Some(0.2),
+        verdict: Some(word(verdict)),
+        closer: Some(word("local")),
+        ..event("closed", 500, "CLOSED")
+    }
+}
+
+/// A record of the client's end; the pass before it had still shown the state before.
+fn event(event: &str, time: i64, to: &str) -> Event {
+    let (local, remote) = (addr(CLIENT), addr(SERVER));
+    Event {
+        v: 1,
+        event: word(event),
+        time: Time(time * MS),
+        after: Some(Time((time - 41) * MS)),
+        id: word("1"),
+        netns: None,
+        family: word("ipv4"),
+        local_addr: local.ip(),
+        local_port: local.port(),
+        remote_addr: remote.ip(),
+        remote_port: remote.port(),
+        from: None,
+        via: Vec::new(),
+        maybe: Vec::new(),
+        to: word(to),
+        held: None,
+        held_at_least: false,
+        pid: Some(PID),
+        process: Some(word("client")),
+        owners: vec![Owner { pid: PID, fd: 3, process: word("client") }],
+        owner_source: word("remembered"),
+        uid: None,
+        inode: None,
+        opener: None,
+        closer: None,
+        verdict: None,
+        source: word("proc"),
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().copied().map(word).collect()
+}
+
+fn word(word: &str) -> String {
+    word.to_owned()
+}
+
+fn addr(text: &str) -> SocketAddr {
+    text.parse().expect("an address and a port")
+}
