@@ -1,13 +1,12 @@
 //! The command line: exact output, exit status, what goes to standard error. Most runs are on a
 //! procfs that never changes, or on one whose polls are given by the test.
 
-mod bounds;
 mod check;
 mod clocks;
-mod crowds;
 mod diagram;
 mod explain;
 mod made_recording;
+mod many_sockets;
 mod owners;
 mod ready;
 mod recordings;

@@ -1,14 +1,14 @@
 //! Real sockets in network namespaces of the tests' own. Nothing here needs root where the kernel
-//! lets anybody have a namespace.
+//! lets any user make a namespace, except the kernel's trace and procfs mounts.
 
-mod actor;
 mod check;
-mod churn;
-mod crowd;
+mod close;
+mod gap;
+mod link_local;
 mod mounts;
 mod names;
+mod netns;
 mod owners;
-mod pauses;
 mod record;
 mod reuse;
 mod rules;
@@ -16,7 +16,5 @@ mod run;
 mod sock_diag;
 mod sources;
 mod states;
-mod story;
 mod trace;
-mod twins;
 mod wait;

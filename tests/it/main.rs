@@ -5,9 +5,9 @@ mod cli;
 mod docs;
 mod histories;
 mod live;
-mod old_support;
 mod oracle;
 mod scenarios;
+#[allow(dead_code)] // shared with the other targets, each of which uses a part of it
 #[path = "../support/mod.rs"]
 mod support;
 mod tty;

@@ -330,6 +330,14 @@ impl Program {
         }
     }
 
+    /// Standard output so far, taken or not.
+    ///
+    /// # Panics
+    /// If it is left to the test.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.as_ref().expect("standard output is read here").so_far()
+    }
+
     /// Standard error so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.so_far()

@@ -107,6 +107,19 @@ pub(crate) fn reset(socket: Socket) {
     drop(socket);
 }
 
+/// Closes both sockets of a connection with a reset; when this returns, neither is left: a reset
+/// may arrive only after the close() that sends it has returned.
+pub(crate) fn reset_pair(closer: Socket, other: Socket) {
+    reset(closer);
+    until("a reset to arrive", || other.take_error().ok().flatten());
+    drop(other);
+}
+
+/// Waits until a connection that was begun by [`connecting`] is established for its client.
+pub(crate) fn until_established(client: &Socket) {
+    until("a connection to be established", || client.peer_addr().ok());
+}
+
 /// The IPv4 end that a socket says it has.
 pub(crate) fn end(addr: &io::Result<SockAddr>) -> SocketAddrV4 {
     let addr = addr.as_ref().expect("the socket has an address");

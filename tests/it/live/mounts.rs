@@ -1,16 +1,20 @@
-//! procfs as careful administrators mount it.
+//! procfs with mount options that hide things.
 
-use crate::old_support::actor::Actor;
-use crate::old_support::mounts::mount_privately;
-use crate::old_support::netns::{isolated, skip};
-use crate::old_support::program::{Watch, list, list_as_nobody, run_as_nobody};
+use crate::support::actor::Actor;
+use crate::support::mounts::mount_privately;
+use crate::support::netns::isolated;
+use crate::support::program::{Program, list, run_as_nobody};
+use crate::support::require::{Feature, skip};
 use std::net::SocketAddrV4;
 use std::path::Path;
 
-/// A listener, and procfs mounted with these options; `None` where that may not be.
-fn stage(options: &str) -> Option<(Actor, SocketAddrV4)> {
+const NO_OTHER_USER: &str = "this user may not become another";
+
+/// Mounts procfs with these options and starts a process with a listener; `None` where that is not
+/// permitted.
+fn listener_below(options: &str) -> Option<(Actor, SocketAddrV4)> {
     if let Err(errno) = mount_privately("proc", Path::new("/proc"), Some(options)) {
-        skip(&format!("no procfs with {options}: {errno}"));
+        skip(Feature::Mount, &format!("no procfs with {options}: {errno}"));
         return None;
     }
     let mut server = Actor::start("server");
@@ -19,74 +23,75 @@ fn stage(options: &str) -> Option<(Actor, SocketAddrV4)> {
 }
 
 #[test]
-fn with_hidepid_the_sockets_of_others_are_shown_and_their_owners_are_said_to_be_hidden() {
+fn hidepid_hides_owners_but_not_sockets() {
     isolated(|| {
-        let Some((server, local)) = stage("hidepid=2") else { return };
-        let ours = list(&["-x", "server"]);
-        assert_eq!((ours.len(), ours[0].pid), (1, Some(server.pid())), "nothing is hidden from us");
-        let Some(theirs) = list_as_nobody(&[]) else { return skip("nobody may not run it") };
-        assert_eq!((theirs.len(), theirs[0].local()), (1, local.into()), "{theirs:?}");
-        let owner = (theirs[0].pid, theirs[0].owner_source.as_str());
-        assert_eq!((theirs[0].state.as_str(), owner), ("LISTEN", (None, "denied")));
-        assert!(theirs[0].owners.is_empty(), "{theirs:?}");
-        let told = |args: &[&str]| {
-            let output = run_as_nobody(args).expect("it could be run before");
-            assert!(output.stdout.is_empty(), "{output:?}");
-            let said = String::from_utf8(output.stderr).expect("UTF-8");
-            assert_eq!(said.lines().count(), 1, "{said}");
-            (output.status.code(), said)
+        let Some((server, local)) = listener_below("hidepid=2") else { return };
+        let as_root = list(&["-x", "server"]);
+        assert_eq!((as_root.len(), as_root[0].pid), (1, Some(server.pid())));
+        let Some(outcome) = run_as_nobody(&["list", "-j"]) else {
+            return skip(Feature::OtherUser, NO_OTHER_USER);
         };
-        let (status, said) = told(&["list", "-x", "server"]);
-        assert_eq!(status, Some(1));
-        assert!(
-            said.contains("1 of them could belong to processes that may not be read"),
-            "{said}"
-        );
-        let (status, said) = told(&["wait", "-x", "server", "--until", "none LISTEN"]);
-        assert_eq!(status, Some(2), "what cannot be seen is not gone: {said}");
+        let rows = outcome.listed();
+        assert_eq!((rows.len(), rows[0].local()), (1, local.into()), "{rows:?}");
+        let owner = (rows[0].pid, rows[0].owner_source.as_str());
+        assert_eq!((rows[0].state.as_str(), owner), ("LISTEN", (None, "denied")));
+        assert!(rows[0].owners.is_empty(), "{rows:?}");
+
+        let refused = |args: &[&str], code| {
+            let outcome = run_as_nobody(args).expect("it could be run before");
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{outcome:?}");
+            let messages = outcome.messages();
+            assert_eq!(messages.lines().count(), 1, "{messages}");
+            messages
+        };
+        let message = refused(&["list", "-x", "server"], 1);
+        let hidden = "1 of them could belong to processes that may not be read";
+        assert!(message.contains(hidden), "{message}");
+        // A listener that cannot be attributed is not known to be gone.
+        refused(&["wait", "-x", "server", "--until", "none LISTEN"], 2);
     });
 }
 
 #[test]
-fn with_hidepid_a_look_for_a_process_counts_all_that_could_be_its_own() {
+fn hidepid_counts_the_sockets_that_could_match() {
     isolated(|| {
-        let Some((mut server, local)) = stage("hidepid=2") else { return };
+        let Some((mut server, local)) = listener_below("hidepid=2") else { return };
         let mut client = Actor::start("client");
-        client.tell(&format!("connect c 127.0.0.1:0 {local}"));
-        server.tell("accept l");
-        let count = |args: &[&str]| {
-            let output = run_as_nobody(&[&["list", "-x", "server"], args].concat())?;
-            assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
-            let said = String::from_utf8(output.stderr).expect("UTF-8");
-            let hidden = said.strip_prefix("tcplapse: ").and_then(|said| said.split(' ').next());
-            Some(hidden.and_then(|count| count.parse().ok()).unwrap_or(0))
+        client.connect("c", &local.to_string());
+        server.accept("l");
+        let hidden = |args: &[&str]| {
+            let outcome = run_as_nobody(&[&["list", "-x", "server"], args].concat())?;
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""), "{outcome:?}");
+            let messages = outcome.messages();
+            let count = messages.strip_prefix("tcplapse: ").and_then(|text| text.split(' ').next());
+            Some(count.and_then(|count| count.parse().ok()).unwrap_or(0))
         };
-        let Some(all) = count(&[]) else { return skip("nobody may not run it") };
+        let Some(all) = hidden(&[]) else { return skip(Feature::OtherUser, NO_OTHER_USER) };
         assert_eq!(all, 3, "the listener and both ends");
-        assert_eq!(count(&["-s", "ESTABLISHED"]), Some(2));
-        assert_eq!(count(&["-l"]), Some(1));
-        assert_eq!(count(&["--local", &local.to_string()]), Some(2));
-        assert_eq!(count(&["--port", "1"]), Some(0));
+        assert_eq!(hidden(&["-s", "ESTABLISHED"]), Some(2));
+        assert_eq!(hidden(&["-l"]), Some(1));
+        assert_eq!(hidden(&["--local", &local.to_string()]), Some(2));
+        assert_eq!(hidden(&["--port", "1"]), Some(0));
     });
 }
 
 #[test]
-fn a_procfs_of_processes_alone_has_the_tables_and_the_owners() {
+fn a_procfs_of_processes_alone_suffices() {
     isolated(|| {
-        let Some((mut server, local)) = stage("subset=pid") else { return };
-        assert!(!Path::new("/proc/net").exists(), "it has no more than processes");
+        let Some((mut server, local)) = listener_below("subset=pid") else { return };
+        assert!(!Path::new("/proc/net").exists(), "it has processes and nothing else");
         for source in ["proc", "netlink"] {
             let rows = list(&["-x", "server", "--source", source]);
             assert_eq!((rows.len(), rows[0].pid), (1, Some(server.pid())), "{rows:?}");
         }
-        let watch = Watch::start(&["-x", "client", "-i", "20ms"]);
+        let mut watch = Program::watch(&["-x", "client", "-i", "20ms"]);
         let mut client = Actor::start("client");
-        client.tell(&format!("connect c 127.0.0.1:0 {local}"));
-        let told = watch.until("the connection", |told| told.to == "ESTABLISHED");
-        assert_eq!((told.pid, told.owner_source.as_str()), (Some(client.pid()), "proven"));
-        server.tell("accept l");
-        client.tell("close c");
-        watch.until("its end", |told| told.event == "closed" || told.to == "FIN_WAIT2");
+        client.connect("c", &local.to_string());
+        let open = watch.until("the connection", |event| event.to == "ESTABLISHED");
+        assert_eq!((open.pid, open.owner_source.as_str()), (Some(client.pid()), "proven"));
+        server.accept("l");
+        client.order("close c");
+        watch.until("the client's FIN", |event| event.to == "FIN_WAIT2");
         watch.stop();
     });
 }

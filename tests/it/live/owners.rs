@@ -1,37 +1,40 @@
-//! Whose socket it is, where that is not plain.
+//! Owners that take more than one look at the descriptors of a process.
 
-use crate::old_support::actor::Actor;
-use crate::old_support::netns::isolated;
-use crate::old_support::program::{Watch, list};
+use crate::support::actor::Actor;
+use crate::support::netns::isolated;
+use crate::support::program::{Program, list};
+use crate::support::require::{Feature, skip};
+use crate::support::wait::until;
 
-const QUICK: [&str; 2] = ["-i", "20ms"];
+const OFTEN: [&str; 2] = ["-i", "20ms"];
+/// As many as a limit of 20,000 leaves room for.
+const DESCRIPTORS: u64 = 19_900;
 
 #[test]
-fn a_child_belongs_to_its_listener_until_somebody_accepts_it() {
+fn the_listener_owns_a_connection_until_it_is_accepted() {
     isolated(|| {
         let (mut server, mut client) = (Actor::start("server"), Actor::start("client"));
-        server.tell("listen l 127.0.0.1:7000 8");
-        let watch = Watch::start(&["--local", "127.0.0.1:7000", QUICK[0], QUICK[1]]);
-        watch.until("the listener", |told| told.to == "LISTEN");
-        let name = client.tell("connect c 127.0.0.1:0 127.0.0.1:7000");
-        let child = watch.until("the child", |told| told.to == "ESTABLISHED");
-        assert_eq!((child.pid, child.owner_source.as_str()), (Some(server.pid()), "listener"));
-        assert_eq!((child.inode, child.opener.as_deref()), (None, Some("remote")));
-        assert!(child.owners.is_empty(), "{child:?}");
+        server.order("listen l 127.0.0.1:7000 8");
+        let mut watch = Program::watch(&["--local", "127.0.0.1:7000", OFTEN[0], OFTEN[1]]);
+        client.connect("c", "127.0.0.1:7000");
+        let before = watch.until("the connection", |event| event.to == "ESTABLISHED");
+        assert_eq!((before.pid, before.owner_source.as_str()), (Some(server.pid()), "listener"));
+        assert_eq!((before.inode, before.opener.as_deref()), (None, Some("remote")));
+        assert!(before.owners.is_empty(), "{before:?}");
 
-        assert_eq!(server.tell("accept l"), name);
-        client.tell("shutdown c");
-        let accepted = watch.until("the client's FIN", |told| told.to == "CLOSE_WAIT");
-        assert_eq!((accepted.pid, accepted.owner_source.as_str()), (Some(server.pid()), "proven"));
-        assert_eq!(accepted.id, child.id, "an accept is no new life");
-        assert_eq!(accepted.owners.len(), 1, "{accepted:?}");
-        assert!(accepted.inode.is_some() && accepted.closer.as_deref() == Some("remote"));
+        server.accept("l");
+        client.order("shutdown c");
+        let after = watch.until("the client's FIN", |event| event.to == "CLOSE_WAIT");
+        assert_eq!((after.pid, after.owner_source.as_str()), (Some(server.pid()), "proven"));
+        assert_eq!(after.id, before.id, "accept() makes no new socket");
+        assert_eq!(after.owners.len(), 1, "{after:?}");
+        assert!(after.inode.is_some() && after.closer.as_deref() == Some("remote"), "{after:?}");
         watch.stop();
     });
 }
 
 #[test]
-fn a_socket_in_a_thread_with_a_descriptor_table_of_its_own_is_found() {
+fn a_socket_of_a_thread_with_its_own_descriptors_is_found() {
     isolated(|| {
         let mut holder = Actor::start("holder");
         let local = holder.addr("private 127.0.0.1:0");
@@ -47,63 +50,91 @@ fn a_socket_in_a_thread_with_a_descriptor_table_of_its_own_is_found() {
 }
 
 #[test]
-fn who_opens_a_socket_for_each_that_it_closes_is_looked_into_each_time() {
+fn a_descriptor_that_is_used_again_leads_to_its_new_socket() {
     isolated(|| {
         let (mut busy, mut idle) = (Actor::start("busy"), Actor::start("idle"));
-        idle.tell("listen l 127.0.0.1:0 1");
-        busy.tell("listen l0 127.0.0.1:0 1");
-        let watch = Watch::start(&QUICK);
+        idle.order("listen l 127.0.0.1:0 1");
+        busy.order("listen l0 127.0.0.1:0 1");
+        let mut watch = Program::watch(&OFTEN);
+        let mut opened = |local: std::net::SocketAddrV4| {
+            let new = watch.until("the next listener", |event| {
+                event.event == "opened" && event.local() == local.into()
+            });
+            assert_eq!((new.to.as_str(), new.owner_source.as_str()), ("LISTEN", "proven"));
+            new.pid
+        };
         for n in 0..6 {
-            busy.tell(&format!("close l{n}"));
+            busy.order(&format!("close l{n}"));
             let local = busy.addr(&format!("listen l{} 127.0.0.1:0 1", n + 1));
-            let seen = watch.until("the next one", |told| told.local() == local.into());
-            assert_eq!((seen.to.as_str(), seen.pid), ("LISTEN", Some(busy.pid())), "{seen:?}");
-            assert_eq!(seen.owner_source, "proven", "{seen:?}");
+            assert_eq!(opened(local), Some(busy.pid()));
         }
         let local = idle.addr("listen m 127.0.0.1:0 1");
-        let seen = watch.until("the idle one's", |told| told.local() == local.into());
-        assert_eq!(seen.pid, Some(idle.pid()), "it has run again: {seen:?}");
-        watch.stop();
+        assert_eq!(opened(local), Some(idle.pid()), "it has run since the last poll");
     });
 }
 
 #[test]
-fn one_look_for_a_process_shows_what_a_watch_of_it_shows_first() {
+fn list_prints_what_watch_reports_as_present() {
     isolated(|| {
         let (mut server, mut client) = (Actor::start("server"), Actor::start("client"));
-        server.tell("listen l 127.0.0.1:7000 8");
-        client.tell("connect held 127.0.0.1:0 127.0.0.1:7000");
-        server.tell("accept l");
-        client.tell("connect waiting 127.0.0.1:0 127.0.0.1:7000");
+        server.order("listen l 127.0.0.1:7000 8");
+        client.connect("accepted", "127.0.0.1:7000");
+        server.accept("l");
+        client.connect("waiting", "127.0.0.1:7000");
+        until("both connections", || (list(&["-s", "ESTABLISHED"]).len() == 4).then_some(()));
         for (name, expected) in [("server", 3), ("client", 2)] {
-            let listed = list(&["-x", name]);
-            assert_eq!(listed.len(), expected, "{listed:?}");
-            let watch = Watch::start(&["-x", name, QUICK[0], QUICK[1]]);
-            for row in listed {
-                let told = watch.until("what was listed", |told| {
-                    let same = (told.local(), told.remote()) == (row.local(), row.remote());
-                    told.event == "present" && same
-                });
-                assert_eq!((told.to, told.pid), (row.state, row.pid));
-                assert_eq!((told.inode, told.owner_source), (row.inode, row.owner_source));
-            }
-            watch.stop();
+            let mut listed: Vec<_> = list(&["-x", name])
+                .into_iter()
+                .map(|row| {
+                    (row.local(), row.remote(), row.state, row.pid, row.inode, row.owner_source)
+                })
+                .collect();
+            let mut watch = Program::watch(&["-x", name, OFTEN[0], OFTEN[1]]);
+            let mut present: Vec<_> = (0..expected)
+                .map(|_| watch.until("a socket", |event| event.event == "present"))
+                .map(|event| {
+                    let (local, remote) = (event.local(), event.remote());
+                    (local, remote, event.to, event.pid, event.inode, event.owner_source)
+                })
+                .collect();
+            listed.sort();
+            present.sort();
+            assert_eq!(listed, present, "{name}");
         }
         assert!(list(&["-x", "nobody-else"]).is_empty());
     });
 }
 
 #[test]
-fn a_filter_by_process_hides_what_others_hold() {
+fn a_filter_by_process_leaves_others_out() {
     isolated(|| {
         let (mut one, mut other) = (Actor::start("one"), Actor::start("other"));
         let local = one.addr("listen l 127.0.0.1:0 1");
-        other.tell("listen l 127.0.0.2:0 1");
+        other.order("listen l 127.0.0.2:0 1");
         let pid = one.pid().to_string();
         for args in [["--pid", &pid], ["-x", "one"]] {
             let rows = list(&args);
             assert_eq!(rows.len(), 1, "{args:?}: {rows:?}");
             assert_eq!(rows[0].local(), local.into());
+        }
+    });
+}
+
+#[test]
+fn a_socket_is_found_behind_thousands_of_descriptors() {
+    isolated(|| {
+        let mut holder = Actor::start("holder");
+        if let Err(error) = holder.ask(&format!("descriptors {DESCRIPTORS}")) {
+            return skip(Feature::Descriptors, &error);
+        }
+        holder.order("listen l 127.0.0.1:0 1");
+        let fd: i32 = holder.order("fd l").parse().expect("a number");
+        assert!(u64::try_from(fd).expect("a descriptor") >= DESCRIPTORS, "{fd}");
+        for args in [&[][..], &["-x", "holder"]] {
+            let rows = list(args);
+            assert_eq!(rows.len(), 1, "{rows:?}");
+            let owners: Vec<_> = rows[0].owners.iter().map(|owner| (owner.pid, owner.fd)).collect();
+            assert_eq!(owners, [(holder.pid(), fd)]);
         }
     });
 }

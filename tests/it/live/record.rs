@@ -1,297 +1,275 @@
-//! Recordings of real sockets: what a replay shows is what the run showed, whatever ended it, and a
-//! follower sees it while it is written.
+//! Recordings of real sockets: a replay prints what the run printed, however the run ended, and a
+//! follower prints it while it is recorded.
 
-use crate::old_support::netns::isolated;
-use crate::old_support::sockets::{ANY_PORT, listener, pair, reset};
-use crate::old_support::wait::until;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use std::collections::VecDeque;
-use std::fs::{self, File};
+use crate::support::netns::isolated;
+use crate::support::program::{Outcome, Program, run};
+use crate::support::require::{Feature, skip};
+use crate::support::sockets::{ANY_PORT, end, listener, pair, reset_pair};
+use crate::support::wait::until_or;
+use nix::sys::signal::Signal;
+use socket2::Socket;
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::process::Command;
 use tempfile::TempDir;
 
-/// No test makes more connections than this.
-const MOST: usize = 20_000;
-/// So many are open at a time, and one begins after so long: long enough to be seen by polls.
-const OPEN: usize = 64;
-const PAUSE: Duration = Duration::from_millis(2);
+const OFTEN: [&str; 2] = ["-i", "5ms"];
+const NOBODY: u32 = 65534;
 
-/// A folder with a recording and what was printed meanwhile.
-struct Scene {
-    folder: TempDir,
-}
+/// A folder for a recording.
+struct Folder(TempDir);
 
-impl Scene {
+impl Folder {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self(tempfile::tempdir().expect("a folder"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
-    fn recording(&self) -> PathBuf {
-        self.path("recording")
+    fn recording(&self) -> String {
+        self.file("recording").display().to_string()
     }
 
-    fn printed(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).expect("it was started")
-    }
-
-    fn lines(&self, name: &str) -> usize {
-        self.printed(name).split(|byte| *byte == b'\n').count() - 1
-    }
-
-    /// Starts the program, which prints to the file `name`.
-    fn start(&self, name: &str, line: &str) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tcplapse"));
-        command.args(line.split_whitespace());
-        self.run(name, command)
-    }
-
-    fn watch(&self, name: &str, line: &str) -> Running {
+    /// Starts to watch and record.
+    fn watch(&self, line: &str) -> Program {
         let recording = self.recording();
-        let looks = "-i 5ms --max-cpu 100";
-        self.start(name, &format!("watch --record {} {looks} {line}", recording.display()))
+        let args: Vec<&str> = line.split_whitespace().collect();
+        Program::polling(&[&["watch", "--record", &recording][..], &OFTEN, &args].concat())
     }
 
-    fn follow(&self, name: &str, line: &str) -> Running {
-        self.start(name, &format!("replay --follow {} {line}", self.recording().display()))
-    }
-
-    fn run(&self, name: &str, mut command: Command) -> Running {
-        let output = |name: &str| File::create(self.path(name)).expect("the folder is ours");
-        command.stdout(output(name)).stderr(output(&format!("{name}.told")));
-        Running { child: command.spawn().expect("the program was built for this test") }
-    }
-
-    /// What a replay of the recording prints.
-    fn replay(&self, line: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tcplapse"));
+    fn replay(&self, line: &str) -> Outcome {
         let recording = self.recording();
-        command
-            .arg("replay")
-            .arg(recording)
-            .args(line.split_whitespace())
-            .output()
-            .expect("it runs")
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let outcome = run(&[&["replay", &recording][..], &args].concat());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome
     }
 
-    /// Waits until so many lines have been printed there.
-    fn until_lines(&self, name: &str, lines: usize) {
-        until(&format!("{lines} lines of {name}"), || (self.lines(name) >= lines).then_some(()));
+    fn follow(&self) -> Program {
+        Program::start(&["replay", "--follow", &self.recording(), "-j"])
     }
 }
 
-/// A running program; killed when dropped.
-struct Running {
-    child: Child,
+/// Connections that are opened and closed in every order.
+struct Traffic {
+    server: Socket,
 }
 
-impl Running {
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a pid");
-        kill(Pid::from_raw(pid), signal).expect("it is our child and still runs");
+impl Traffic {
+    fn new() -> Self {
+        Self { server: listener(ANY_PORT, 64).expect("a port is free") }
     }
 
-    fn stop(mut self, signal: Signal) -> Option<i32> {
-        self.signal(signal);
-        self.child.wait().expect("it is our child").code()
+    fn open(&self) -> (Socket, Socket) {
+        pair(&self.server, ANY_PORT)
     }
-}
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Opens and closes connections until told that it is enough.
-fn churn(enough: &AtomicBool) {
-    let server = listener(ANY_PORT, 64).expect("a port is free");
-    let mut open = VecDeque::new();
-    for count in 0..MOST {
-        open.push_back(pair(&server, ANY_PORT));
-        if open.len() > OPEN
-            && let Some((client, accepted)) = open.pop_front()
-        {
-            match count % 3 {
-                0 => reset(client),
-                1 => drop(accepted),
-                _ => drop(client),
-            }
-        }
-        std::thread::park_timeout(PAUSE);
-        if enough.load(Ordering::Relaxed) {
-            return;
-        }
+    /// One connection of every kind, of which one is half-closed until `watch` has seen it.
+    fn round(&self, watch: &Program) {
+        let (half, waiting) = self.open();
+        let port = end(&half.local_addr()).port();
+        let ((one, its_peer), (two, peer_of_two), (three, peer_of_three)) =
+            (self.open(), self.open(), self.open());
+        drop(half);
+        until_reported(watch, port);
+        reset_pair(one, its_peer);
+        drop((two, peer_of_two));
+        drop((peer_of_three, three));
+        drop(waiting);
     }
 }
 
-/// Does something while connections come and go.
-fn under_churn(body: impl FnOnce()) {
-    struct Enough<'a>(&'a AtomicBool);
-    impl Drop for Enough<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-    let enough = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| churn(&enough));
-        let _enough = Enough(&enough);
-        body();
-    });
+/// Asks for reports of the sockets so far until one has this port: the program has polled since it
+/// was opened.
+fn until_reported(watch: &Program, port: u16) {
+    let port = format!(":{port}");
+    until_or(
+        || {
+            watch.signal(Signal::SIGUSR1);
+            let has_port = |word: &str| word.ends_with(&port);
+            watch.stderr().split_whitespace().any(has_port).then_some(())
+        },
+        || format!("a report with {port}; there was: {}", watch.stderr()),
+    );
+}
+
+/// Waits until a follower has printed what the run had printed.
+fn until_printed(follower: &Program, live: &str) {
+    until_or(
+        || follower.stdout().starts_with(live).then_some(()),
+        || format!("the follower:\n{}\nto print:\n{live}", follower.stdout()),
+    );
 }
 
 #[track_caller]
-fn assert_same(scene: &Scene, name: &str, line: &str) {
-    let (printed, replayed) = (scene.printed(name), scene.replay(line));
-    let told = String::from_utf8_lossy(&replayed.stderr).into_owned();
-    assert_eq!(replayed.status.code(), Some(0), "{told}");
-    let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect();
-    let (live, replayed): (Vec<String>, Vec<String>) = (lines(&printed), lines(&replayed.stdout));
-    for (number, (live, replayed)) in (1..).zip(live.iter().zip(&replayed)) {
-        assert_eq!(live, replayed, "{line}: line {number}");
+fn assert_same_lines(live: &str, replayed: &str) {
+    for (number, (live, replayed)) in (1..).zip(live.lines().zip(replayed.lines())) {
+        assert_eq!(live, replayed, "line {number}");
     }
-    assert_eq!(live.len(), replayed.len(), "{line}");
+    assert_eq!(live.lines().count(), replayed.lines().count());
+}
+
+fn replay_prints_what_was_printed(line: &str) {
+    let folder = Folder::new();
+    let traffic = Traffic::new();
+    let watch = folder.watch(line);
+    for _ in 0..8 {
+        traffic.round(&watch);
+    }
+    watch.signal(Signal::SIGINT);
+    let live = watch.finish();
+    assert_eq!(live.code, Some(0), "{live:?}");
+    assert!(live.stdout.lines().count() >= 8, "{live:?}");
+    let replay = folder.replay(&line.replace("--source netlink", ""));
+    assert_same_lines(&live.stdout, &replay.stdout);
 }
 
 #[test]
-fn a_replay_prints_byte_for_byte_what_the_run_printed() {
-    let this = std::env::current_exe().expect("a test knows its own file");
-    let ours = this.file_name().and_then(|name| name.to_str()).expect("its name").to_owned();
-    for (line, least) in [
-        ("--format json".to_owned(), 300),
-        (format!("--source netlink --format csv {ours}"), 100),
-        (format!("--view timeline --format text {ours}"), 100),
-        ("--source netlink --view timeline -j -4 -s CLOSE_WAIT,TIME_WAIT".to_owned(), 50),
-    ] {
-        isolated(|| {
-            let scene = Scene::new();
-            under_churn(|| {
-                let watch = scene.watch("live", &line);
-                scene.until_lines("live", least);
-                assert_eq!(watch.stop(Signal::SIGINT), Some(0));
-            });
-            let line = line.replace("--source netlink", "");
-            assert_same(&scene, "live", &line);
-        });
-    }
+fn a_replay_prints_the_same_json() {
+    isolated(|| replay_prints_what_was_printed("--format json"));
 }
 
 #[test]
-fn what_was_printed_before_a_kill_is_in_the_recording() {
+fn a_replay_prints_the_same_csv_of_a_process() {
+    let this = std::fs::read_to_string("/proc/self/comm").expect("procfs is mounted");
     isolated(|| {
-        let scene = Scene::new();
-        under_churn(|| {
-            let watch = scene.watch("live", "-j");
-            scene.until_lines("live", 200);
-            watch.stop(Signal::SIGKILL);
-        });
-        let replayed = scene.replay("-j");
-        assert_eq!(replayed.status.code(), Some(0));
-        assert!(replayed.stdout.starts_with(&scene.printed("live")));
+        let line = format!("--source netlink --format csv {this}");
+        replay_prints_what_was_printed(&line);
+    });
+}
+
+#[test]
+fn a_replay_prints_the_same_timelines_of_a_process() {
+    let this = std::fs::read_to_string("/proc/self/comm").expect("procfs is mounted");
+    isolated(|| {
+        let line = format!("--view timeline --format text {this}");
+        replay_prints_what_was_printed(&line);
+    });
+}
+
+#[test]
+fn a_replay_prints_the_same_timelines_of_some_states() {
+    isolated(|| {
+        let line = "--source netlink --view timeline -j -4 -s CLOSE_WAIT,TIME_WAIT";
+        replay_prints_what_was_printed(line);
+    });
+}
+
+#[test]
+fn what_was_printed_before_a_kill_is_recorded() {
+    isolated(|| {
+        let folder = Folder::new();
+        let traffic = Traffic::new();
+        let watch = folder.watch("-j");
+        for _ in 0..4 {
+            traffic.round(&watch);
+        }
+        watch.signal(Signal::SIGKILL);
+        let live = watch.finish();
+        assert!(live.stdout.lines().count() >= 8, "{live:?}");
+        let replay = folder.replay("-j");
+        assert!(replay.stdout.starts_with(&live.stdout), "{live:?} {replay:?}");
     });
 }
 
 #[test]
 fn a_follower_goes_on_across_rotations() {
     isolated(|| {
-        let scene = Scene::new();
-        let recording = scene.recording();
-        let told = |name: &str| String::from_utf8(scene.printed(&format!("{name}.told"))).unwrap();
-        under_churn(|| {
-            let watch = scene.watch("live", "-j");
-            scene.until_lines("live", 20);
-            let follower = scene.follow("followed", "-j");
-            for rotation in 1..=3 {
-                scene.until_lines("followed", scene.lines("live"));
-                fs::rename(&recording, scene.path(&format!("recording.{rotation}"))).unwrap();
-                // logrotate may create the next file, before the signal.
-                if rotation == 2 {
-                    File::create(&recording).unwrap();
-                }
-                watch.signal(Signal::SIGHUP);
-                let begun = || fs::metadata(&recording).is_ok_and(|file| file.len() > 0);
-                until("the next file", || begun().then_some(()));
-                scene.until_lines("live", scene.lines("live") + 20);
+        let folder = Folder::new();
+        let recording = folder.file("recording");
+        let traffic = Traffic::new();
+        let watch = folder.watch("-j");
+        traffic.round(&watch);
+        let follower = folder.follow();
+        for rotation in 1..=3 {
+            until_printed(&follower, &watch.stdout());
+            fs::rename(&recording, folder.file(&format!("recording.{rotation}"))).unwrap();
+            // logrotate may create the next file before the signal.
+            if rotation == 2 {
+                File::create(&recording).unwrap();
             }
-            assert_eq!(watch.stop(Signal::SIGTERM), Some(0));
-            scene.until_lines("followed", scene.lines("live"));
-            assert_eq!(follower.stop(Signal::SIGTERM), Some(0));
-        });
-        let said = told("live");
-        let more: Vec<String> = told("followed")
+            let (client, accepted) = traffic.open();
+            watch.signal(Signal::SIGHUP);
+            reset_pair(client, accepted);
+            until_or(
+                || fs::metadata(&recording).is_ok_and(|file| file.len() > 0).then_some(()),
+                || format!("the next file; {}", watch.stderr()),
+            );
+            traffic.round(&watch);
+        }
+        watch.signal(Signal::SIGTERM);
+        let live = watch.finish();
+        until_printed(&follower, &live.stdout);
+        let followed = follower.stop();
+        let more: Vec<String> = followed
+            .messages()
             .lines()
-            .filter(|line| !line.contains("coverage: ") && !said.contains(line))
+            .filter(|line| !line.contains("coverage: ") && !live.stderr.contains(line))
             .map(str::to_owned)
             .collect();
-        assert_eq!(more, [""; 0], "it says no more than the run did");
-        let (live, followed) = (scene.printed("live"), scene.printed("followed"));
-        assert!(followed.starts_with(&live), "{} and {} bytes", followed.len(), live.len());
+        assert_eq!(more, [""; 0], "it has no messages but those of the run");
         // The parts, one behind the other, are the whole run.
         let mut whole = Vec::new();
         for part in ["recording.1", "recording.2", "recording.3", "recording"] {
-            whole.extend(fs::read(scene.path(part)).unwrap());
+            whole.extend(fs::read(folder.file(part)).unwrap());
         }
         fs::write(&recording, whole).unwrap();
-        assert!(scene.replay("-j").stdout.starts_with(&live));
+        assert!(folder.replay("-j").stdout.starts_with(&live.stdout));
     });
 }
 
 #[test]
-fn a_follower_of_another_user_may_read_what_it_is_allowed_to() {
-    if !nix::unistd::geteuid().is_root() {
-        return crate::old_support::netns::skip("not root: there is no other user to be");
-    }
+fn another_user_can_follow_a_recording_it_may_read() {
     isolated(|| {
-        let scene = Scene::new();
-        let server = listener(ANY_PORT, 8).expect("a port is free");
-        let watch = scene.watch("live", "-j");
-        scene.until_lines("live", 1);
-        share(scene.folder.path(), 0o755);
-        share(&scene.recording(), 0o644);
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        if as_nobody("true").status().is_err() {
+            return skip(Feature::OtherUser, "this user may not become another");
+        }
+        let folder = Folder::new();
+        let traffic = Traffic::new();
+        let watch = folder.watch("-j");
+        share(folder.0.path(), 0o755);
+        share(&folder.file("recording"), 0o644);
         // Another user need not see where the program was built.
-        let program = scene.path("tcplapse");
+        let program = folder.file("tcplapse");
         fs::copy(env!("CARGO_BIN_EXE_tcplapse"), &program).unwrap();
         share(&program, 0o755);
-        command.arg(&program).args(["replay", "--follow", "-j"]).arg(scene.recording());
-        let follower = scene.run("followed", command);
-        scene.until_lines("followed", 1);
-        let (client, accepted) = pair(&server, ANY_PORT);
-        scene.until_lines("live", 3);
-        scene.until_lines("followed", scene.lines("live"));
-        drop((client, accepted));
-        assert_eq!(watch.stop(Signal::SIGTERM), Some(0));
-        assert_eq!(follower.stop(Signal::SIGTERM), Some(0));
-        assert!(scene.printed("live").starts_with(&scene.printed("followed")[..20]));
+        let mut follow = as_nobody(&program);
+        follow.args(["replay", "--follow", "-j", &folder.recording()]);
+        let follower = Program::spawn(follow);
+        until_printed(&follower, &watch.stdout());
+        traffic.round(&watch);
+        let live = watch.stop();
+        until_printed(&follower, &live.stdout);
+        assert!(live.stdout.lines().count() > 8, "{live:?}");
+        follower.stop();
     });
+}
+
+fn as_nobody(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.uid(NOBODY).gid(NOBODY);
+    command
 }
 
 fn share(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
 #[test]
-fn a_file_is_recorded_to_by_one_run_alone() {
+fn only_one_run_records_to_a_file() {
     isolated(|| {
-        let scene = Scene::new();
-        let _server = listener(ANY_PORT, 8).expect("a port is free");
-        let watch = scene.watch("live", "-j");
-        scene.until_lines("live", 1);
-        let mut second = scene.watch("second", "-j");
-        assert_eq!(second.child.wait().unwrap().code(), Some(2));
-        let told = String::from_utf8(scene.printed("second.told")).unwrap();
-        assert!(told.contains("is being recorded to by another run"), "{told}");
-        assert_eq!(watch.stop(Signal::SIGTERM), Some(0));
+        let folder = Folder::new();
+        let watch = folder.watch("-j");
+        let recording = folder.recording();
+        let second = run(&["watch", "-j", "--record", &recording]);
+        assert_eq!(second.code, Some(2), "{second:?}");
+        let message = "is being recorded to by another run";
+        assert!(second.stderr.contains(message), "{second:?}");
+        watch.stop();
     });
 }

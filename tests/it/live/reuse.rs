@@ -1,93 +1,84 @@
-//! The same two ends, used again and again.
+//! The same 4-tuple, used again and again.
 
-use crate::old_support::netns::isolated;
-use crate::old_support::program::Watch;
-use crate::old_support::record::{Event, Line};
-use crate::old_support::sockets::{listener, pair, reset};
-use crate::old_support::wait::until_instant;
-use std::collections::HashMap;
+use crate::support::netns::isolated;
+use crate::support::program::Program;
+use crate::support::record::Event;
+use crate::support::sockets::{end, listener, pair, reset_pair};
+use nix::sys::signal::Signal;
+use socket2::Socket;
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::{Duration, Instant};
 
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7000);
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7001);
-/// As many lives as have to be told, and as many as may be lived until then.
-const ENOUGH: usize = 20;
-const MOST: u32 = 3000;
-/// Shorter than the interval, and not a part of it: the polls meet every phase of a life.
-const LIFE: Duration = Duration::from_millis(13);
+const USES: usize = 8;
 
 #[test]
-fn every_use_of_the_same_ends_is_a_life_of_its_own() {
-    isolated(|| lives_on_the_same_ends("proc"));
+fn every_use_of_a_4_tuple_is_a_socket_of_its_own() {
+    isolated(|| reuse_within_one_interval("proc"));
 }
 
 #[test]
-fn every_use_of_the_same_ends_is_a_life_of_its_own_by_netlink() {
-    isolated(|| lives_on_the_same_ends("netlink"));
+fn every_use_of_a_4_tuple_is_a_socket_of_its_own_by_netlink() {
+    isolated(|| reuse_within_one_interval("netlink"));
 }
 
-fn lives_on_the_same_ends(source: &str) {
-    let often = ["--port", "7000", "-i", "20ms", "--max-cpu", "100"];
-    let watch = Watch::start(&[&often[..], &["--source", source]].concat());
+/// Both sockets of a connection.
+struct Connection {
+    client: Socket,
+    accepted: Socket,
+}
+
+impl Connection {
+    fn open(server: &Socket) -> Self {
+        let (client, accepted) = pair(server, CLIENT);
+        Self { client, accepted }
+    }
+
+    /// In the order of their ports.
+    fn inodes(&self) -> [u64; 2] {
+        [&self.accepted, &self.client].map(|socket| rustix::fs::fstat(socket).expect("open").st_ino)
+    }
+}
+
+/// Between two polls, each connection is closed and followed by the next one: no poll sees the
+/// 4-tuple unused, or used by a connection that is not accepted yet.
+fn reuse_within_one_interval(source: &str) {
     let server = listener(SERVER, 8).expect("the port is free");
-    watch.until("the listener", |told| told.to == "LISTEN");
-    let begin = Instant::now();
-    let mut life = 0;
-    while lives_told(&watch) < ENOUGH {
-        life += 1;
-        assert!(life < MOST, "few of {MOST} lives were told");
-        let (client, accepted) = pair(&server, CLIENT);
-        until_instant(begin + LIFE * life);
-        reset(client);
-        drop(accepted);
-    }
-    drop(server);
-    watch.until("the listener's end", |told| told.from.as_deref() == Some("LISTEN"));
-    let lines = watch.stop();
-    let told: Vec<&Event> = lines.iter().map(event).filter(|t| t.remote_port != 0).collect();
-    for local_port in [SERVER.port(), CLIENT.port()] {
-        let of_one_end = told.iter().filter(|told| told.local_port == local_port).copied();
-        lives_follow_each_other(of_one_end.collect());
-    }
-}
-
-/// How many lives of the client's end have been told of.
-fn lives_told(watch: &Watch) -> usize {
-    let said = watch.said();
-    let told = said.iter().map(event);
-    told.filter(|told| told.event == "opened" && told.local_port == CLIENT.port()).count()
-}
-
-fn event(line: &Line) -> &Event {
-    match line {
-        Line::Event(event) => event,
-        Line::Lost(lost) => panic!("nothing can have been lost: {lost:?}"),
-    }
-}
-
-fn lives_follow_each_other(told: Vec<&Event>) {
-    let mut lives: Vec<Vec<&Event>> = Vec::new();
-    for event in told {
-        match lives.last_mut() {
-            Some(life) if life[0].id == event.id => life.push(event),
-            _ => lives.push(vec![event]),
+    assert_eq!(end(&server.local_addr()), SERVER);
+    let mut connection = Connection::open(&server);
+    let mut inodes = vec![connection.inodes()];
+    let args = ["--port", "7001", "-i", "20ms", "--source", source];
+    let mut watch = Program::watch(&args);
+    for _ in 1..USES {
+        watch.pause();
+        let Connection { client, accepted } = connection;
+        reset_pair(client, accepted);
+        connection = Connection::open(&server);
+        inodes.push(connection.inodes());
+        watch.signal(Signal::SIGCONT);
+        for _ in 0..2 {
+            watch.until("the next use", |event| event.event == "opened");
         }
     }
-    assert!(lives.len() >= ENOUGH / 2, "the other end was seen as often, about: {}", lives.len());
-    let mut inodes = HashMap::new();
-    for life in &lives {
-        let (first, last) = (life[0], life[life.len() - 1]);
-        assert_eq!((first.event.as_str(), last.event.as_str()), ("opened", "closed"), "{life:#?}");
-        assert!(life.iter().all(|e| e.after.is_some_and(|after| after < e.time)), "{life:#?}");
-        for inode in life.iter().filter_map(|event| event.inode) {
-            let other = inodes.insert(inode, &first.id).unwrap_or(&first.id);
-            assert_eq!(other, &first.id, "one inode in two lives");
-        }
+    let recorded = watch.stop().recorded();
+    for (place, port) in [SERVER.port(), CLIENT.port()].into_iter().enumerate() {
+        let inodes: Vec<u64> = inodes.iter().map(|inodes| inodes[place]).collect();
+        let of_port = recorded.events.iter().filter(|event| event.local_port == port);
+        assert_one_socket_per_inode(&of_port.collect::<Vec<_>>(), &inodes);
     }
-    let mut ids: Vec<&str> = lives.iter().map(|life| life[0].id.as_str()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), lives.len(), "records of two lives are mixed");
-    assert!(inodes.len() > lives.len() / 2, "most were seen with an inode");
+}
+
+fn assert_one_socket_per_inode(events: &[&Event], inodes: &[u64]) {
+    let sockets: Vec<&[&Event]> = events.chunk_by(|event, next| event.id == next.id).collect();
+    assert_eq!(sockets.len(), inodes.len(), "{events:#?}");
+    let ids: HashSet<&str> = sockets.iter().map(|socket| socket[0].id.as_str()).collect();
+    assert_eq!(ids.len(), sockets.len(), "the events of two sockets are mixed: {events:#?}");
+    for (number, (socket, inode)) in sockets.iter().zip(inodes).enumerate() {
+        let kinds: Vec<&str> = socket.iter().map(|event| event.event.as_str()).collect();
+        let first = if number == 0 { "present" } else { "opened" };
+        let expected: &[&str] = if number + 1 == USES { &[first] } else { &[first, "closed"] };
+        assert_eq!(kinds, expected, "{socket:#?}");
+        assert_eq!(socket[0].inode, Some(*inode), "{socket:#?}");
+    }
 }

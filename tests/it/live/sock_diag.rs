@@ -1,8 +1,9 @@
-//! The client of sock_diag, asked about real sockets.
+//! The client of sock_diag on real sockets. What takes thousands of them is in the target `load`.
 
-use crate::old_support::netns::isolated;
-use crate::old_support::sockets::{ANY_PORT, bound, connecting, end, listener, pair, reset};
-use crate::old_support::wait::until;
+use crate::support::netns::isolated;
+use crate::support::require::{Feature, skip};
+use crate::support::sockets::{ANY_PORT, bound, connecting, end, listener, pair, reset_pair};
+use crate::support::wait::until;
 use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
 use std::net::{SocketAddr, SocketAddrV4};
@@ -11,7 +12,6 @@ use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::SocketRow;
 use tcplapse::source::netlink::client::{DeathWatch, SockDiag};
 use tcplapse::source::netlink::wire::{States, Which};
-use tcplapse::tcp::state::State;
 
 fn client() -> SockDiag {
     SockDiag::open().expect("sock_diag answers anybody")
@@ -28,14 +28,14 @@ fn endpoint(addr: SocketAddr) -> Endpoint {
     Endpoint { addr: addr.ip(), port: addr.port() }
 }
 
-/// The ends of a connected socket, as it says itself.
+/// The 4-tuple of a connected socket.
 fn addrs(socket: &Socket) -> AddressPair {
     let local = endpoint(end(&socket.local_addr()).into());
     let remote = endpoint(end(&socket.peer_addr()).into());
     AddressPair { family: Family::Ipv4, local, remote }
 }
 
-/// What a reader of `/proc` would ask: neither cookie nor interface.
+/// As the source `proc` asks: without cookie and interface.
 fn as_proc_asks(row: &SocketRow) -> LookupRequest {
     LookupRequest { addrs: row.addrs, inode: row.inode, cookie: 0, ifindex: 0 }
 }
@@ -45,7 +45,7 @@ fn as_netlink_asks(row: &SocketRow) -> LookupRequest {
 }
 
 #[test]
-fn a_look_up_tells_the_living_from_the_gone_and_from_a_successor() {
+fn a_lookup_tells_open_from_closed_and_reused() {
     isolated(|| {
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let (first, accepted) = pair(&server, ANY_PORT);
@@ -55,33 +55,32 @@ fn a_look_up_tells_the_living_from_the_gone_and_from_a_successor() {
         let old = *rows.iter().find(|row| row.addrs == here).expect("it is there");
         for question in [as_proc_asks(&old), as_netlink_asks(&old)] {
             let Some(LookupResult::There(row)) = client.look_up(&question) else {
-                panic!("it lives")
+                panic!("it is open")
             };
             assert_eq!(row, old);
         }
-        reset(first);
-        drop(accepted);
+        reset_pair(first, accepted);
         for question in [as_proc_asks(&old), as_netlink_asks(&old)] {
             assert_eq!(client.look_up(&question), Some(LookupResult::Gone), "not the listener");
         }
-        let (_second, _accepted) = pair(&server, end_of(here.local));
-        let asked = client.look_up(&as_proc_asks(&old));
-        let Some(LookupResult::There(new)) = asked else { panic!("these ends are used again") };
+        let (_second, _accepted) = pair(&server, socket_addr(here.local));
+        let answer = client.look_up(&as_proc_asks(&old));
+        let Some(LookupResult::There(new)) = answer else { panic!("the 4-tuple is in use again") };
         assert_eq!(new.addrs, here);
         assert_ne!((new.inode, new.cookie), (old.inode, old.cookie));
         assert_eq!(client.look_up(&as_netlink_asks(&old)), Some(LookupResult::Gone));
     });
 }
 
-fn end_of(end: Endpoint) -> SocketAddrV4 {
+fn socket_addr(end: Endpoint) -> SocketAddrV4 {
     match SocketAddr::from(end) {
         SocketAddr::V4(v4) => v4,
-        SocketAddr::V6(v6) => panic!("{v6} is no IPv4 end"),
+        SocketAddr::V6(v6) => panic!("{v6} is not an IPv4 address"),
     }
 }
 
 #[test]
-fn each_listener_of_a_group_is_found_and_its_end_is_proven() {
+fn each_listener_of_a_group_is_looked_up_by_itself() {
     isolated(|| {
         let port = end(&listener(ANY_PORT, 1).expect("a port is free").local_addr());
         let mut group: Vec<Socket> = (1..=4).map(|backlog| member(port, backlog)).collect();
@@ -116,12 +115,12 @@ fn member(port: SocketAddrV4, backlog: i32) -> Socket {
 }
 
 #[test]
-fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
+fn a_socket_bound_to_a_device_is_not_taken_for_closed() {
     isolated(|| {
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let client_end = bound(ANY_PORT).expect("a port is free");
         if let Err(error) = client_end.bind_device(Some(b"lo")) {
-            return crate::old_support::netns::skip(&format!("cannot bind to a device: {error}"));
+            return skip(Feature::Netns, &format!("cannot bind to a device: {error}"));
         }
         client_end.connect(&server.local_addr().expect("it is bound")).expect("loopback is up");
         let here = addrs(&client_end);
@@ -131,7 +130,8 @@ fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
         assert_eq!(row.ifindex, 1, "lo is the first device");
         assert_eq!(client.look_up(&as_netlink_asks(&row)), Some(LookupResult::There(row)));
         let unknown = as_proc_asks(&row);
-        let other = addrs(&server.accept().expect("it is connected").0);
+        let accepted = until("a connection to accept", || server.accept().ok()).0;
+        let other = addrs(&accepted);
         let gone = LookupRequest {
             addrs: AddressPair { local: Endpoint { port: 1, ..other.local }, ..other },
             ..unknown
@@ -142,119 +142,59 @@ fn a_socket_bound_to_a_device_is_not_taken_for_gone() {
 }
 
 #[test]
-fn deaths_are_told_with_the_cookies_and_ends_that_are_left() {
+fn destroy_events_have_cookies_and_may_have_4_tuples() {
     isolated(|| {
-        let mut watch = DeathWatch::open(None).expect("anybody may subscribe");
+        let mut events = DeathWatch::open(None).expect("anybody may subscribe");
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let (first, accepted) = pair(&server, ANY_PORT);
         let (reset_ends, other) = (addrs(&first), addrs(&accepted));
         let rows = dump(&mut client(), Family::Ipv4);
         let cookie =
             |addrs| rows.iter().find(|row| row.addrs == addrs).expect("it is there").cookie;
-        reset(first);
-        until("the reset to arrive", || (accepted.take_error().ok()??.raw_os_error()).map(drop));
-        drop(accepted);
+        let (reset_cookie, other_cookie) = (cookie(reset_ends), cookie(other));
+        reset_pair(first, accepted);
         // Nobody answers there.
         let port_1 = SocketAddrV4::new(*ANY_PORT.ip(), 1);
         let refused = connecting(ANY_PORT, port_1).expect("a port is free");
-        until("the refusal", || refused.take_error().ok()?.map(drop));
+        until("the refusal", || refused.take_error().ok().flatten());
         drop(refused);
         drop(Socket::new(Domain::IPV4, Type::STREAM, None));
-        let mut dead = Vec::new();
-        until("three deaths", || {
-            let deaths = watch.drain()?;
-            assert!(!deaths.overrun);
-            dead.extend(deaths.dead);
-            (dead.len() >= 3).then_some(())
+        let mut destroyed = Vec::new();
+        until("three events", || {
+            let more = events.drain()?;
+            assert!(!more.overrun);
+            destroyed.extend(more.dead);
+            (destroyed.len() >= 3).then_some(())
         });
         drop(server);
-        let of = |cookie| dead.iter().find(|(_, dead)| *dead == cookie).map(|(addrs, _)| *addrs);
-        assert_eq!(of(cookie(reset_ends)), Some(None), "a reset wipes its ends out");
-        assert_eq!(of(cookie(other)), Some(Some(other)));
-        assert_eq!(dead.len(), 3, "who met nobody has had no life: {dead:?}");
+        let of = |cookie| destroyed.iter().find(|(_, of)| *of == cookie).map(|(addrs, _)| *addrs);
+        assert_eq!(of(reset_cookie), Some(None), "close() by a reset wipes the 4-tuple out");
+        assert_eq!(of(other_cookie), Some(Some(other)));
+        assert_eq!(destroyed.len(), 3, "an unused socket is not reported: {destroyed:?}");
     });
 }
 
 #[test]
-fn each_death_among_hundreds_of_short_connections_is_told_once() {
+fn each_of_hundreds_of_short_connections_is_destroyed_once() {
     const CONNECTIONS: usize = 300;
     isolated(|| {
-        let mut watch = DeathWatch::open(Some(Family::Ipv4)).expect("anybody may subscribe");
-        churn(CONNECTIONS);
+        let mut events = DeathWatch::open(Some(Family::Ipv4)).expect("anybody may subscribe");
+        let server = listener(ANY_PORT, 8).expect("a port is free");
+        for _ in 0..CONNECTIONS {
+            let (first, accepted) = pair(&server, ANY_PORT);
+            reset_pair(first, accepted);
+        }
+        drop(server);
         let mut cookies = HashSet::new();
-        let mut told = 0;
-        until("all deaths", || {
-            let deaths = watch.drain()?;
-            assert!(!deaths.overrun, "there is room for them");
-            told += deaths.dead.len();
-            cookies.extend(deaths.dead.into_iter().map(|(_, cookie)| cookie));
+        let mut reported = 0;
+        until("all destroy events", || {
+            let more = events.drain()?;
+            assert!(!more.overrun, "there is room for them");
+            reported += more.dead.len();
+            cookies.extend(more.dead.into_iter().map(|(_, cookie)| cookie));
             (cookies.len() >= 2 * CONNECTIONS).then_some(())
         });
-        assert_eq!((told, cookies.len()), (2 * CONNECTIONS, 2 * CONNECTIONS));
-        assert_eq!(watch.drain(), None, "the listener met nobody");
-    });
-}
-
-#[test]
-fn notices_that_find_no_room_are_told_as_lost() {
-    /// More than there is room for, whoever asks for it.
-    const CONNECTIONS: usize = 15_000;
-    isolated(|| {
-        let open = || DeathWatch::open(None).expect("anybody may subscribe");
-        let (mut idle, mut busy) = (open(), open());
-        std::thread::scope(|scope| {
-            scope.spawn(|| churn(CONNECTIONS));
-            let mut told = 0;
-            // The kernel sends them some time after the deaths, to all who listen.
-            until("all notices", || {
-                let deaths = busy.drain()?;
-                told += deaths.dead.len();
-                (deaths.overrun || told >= 2 * CONNECTIONS).then_some(())
-            });
-        });
-        let deaths = idle.drain().expect("it has told nothing yet");
-        assert!(deaths.overrun);
-        assert!((1..2 * CONNECTIONS).contains(&deaths.dead.len()), "{} told", deaths.dead.len());
-    });
-}
-
-/// Opens and resets connections, one after the other.
-fn churn(connections: usize) {
-    let server = listener(ANY_PORT, 128).expect("a port is free");
-    for _ in 0..connections {
-        let (first, accepted) = pair(&server, ANY_PORT);
-        reset(first);
-        drop(accepted);
-    }
-}
-
-#[test]
-fn no_living_socket_is_denied_while_thousands_come_and_go() {
-    const PAIRS: usize = 20;
-    isolated(|| {
-        let server = listener(ANY_PORT, 128).expect("a port is free");
-        let quiet: Vec<_> = (0..PAIRS).map(|_| pair(&server, ANY_PORT)).collect();
-        let mut client = client();
-        let rows = dump(&mut client, Family::Ipv4);
-        assert_eq!(rows.len(), 2 * PAIRS + 1);
-        let churned = std::thread::scope(|scope| {
-            let churn = scope.spawn(|| churn(2000));
-            let mut asked = 0;
-            while !churn.is_finished() {
-                for row in &rows {
-                    let questions = [as_proc_asks(row), as_netlink_asks(row)];
-                    for (_, answer) in client.lookup(&questions) {
-                        let LookupResult::There(found) = answer else { panic!("denied: {row:?}") };
-                        assert_eq!(found.cookie, row.cookie);
-                        assert_eq!(found.state, row.state);
-                        asked += 1;
-                    }
-                }
-            }
-            asked
-        });
-        assert!(churned > rows.len(), "{churned} look-ups are few");
-        assert!(rows.iter().any(|row| row.state == State::Listen));
-        drop(quiet);
+        assert_eq!((reported, cookies.len()), (2 * CONNECTIONS, 2 * CONNECTIONS));
+        assert_eq!(events.drain(), None, "a listener is not reported");
     });
 }

@@ -1,14 +1,17 @@
 //! The source `trace` beside the kernel's own account in tracefs.
+//!
+//! Where it matters which process closes a socket, actors hold them: a child process of another
+//! test inherits ours for a moment, and then its exec() may be what closes them.
 
-use crate::old_support::netns::{isolated, skip};
-use crate::old_support::program::run_as_nobody;
-use crate::old_support::sockets::{self, listener, pair};
-use crate::old_support::trace::{Trace as Account, Traced, What};
-use crate::old_support::wait::until;
+use crate::support::actor::Actor;
+use crate::support::netns::isolated;
+use crate::support::program::run_as_nobody;
+use crate::support::require::{Feature, skip};
+use crate::support::sockets::{self, listener, pair};
+use crate::support::trace::{Trace as Account, Traced, What};
+use crate::support::wait::until;
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::{Ipv4Addr, Shutdown, SocketAddrV4};
-use std::sync::Barrier;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 use tcplapse::error::Error;
 use tcplapse::model::reading::{AbortReason, LostReason, Reading, StateChange};
@@ -22,23 +25,34 @@ use tcplapse::source::trace::{Trace, tracefs};
 use tcplapse::tcp::state::State;
 
 const RING: usize = 1 << 20;
-const SMALL_RING: usize = 16 << 10;
+/// A page: as small as a ring can be.
+const SMALL_RING: usize = 4096;
 const PACE: PollSettings = PollSettings { interval: Duration::from_millis(20), max_cpu: 100.0 };
 /// Longer than any of these tests may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
 const ELSEWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 9), 0);
 
+/// So many ports are for the tests of this process alone: the kernel's trace is of all namespaces,
+/// and the same tests may run in another process.
+const PORTS: u16 = 4;
+
+/// The first of them, of those that the kernel gives to nobody by itself.
+fn first_port() -> u16 {
+    let slot = u16::try_from(std::process::id() % 5000).expect("it is small");
+    10_000 + PORTS * slot
+}
+
 const fn here(port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
 }
 
-/// Opens the source; without the right to follow events, the test says so and passes.
+/// Opens the source; `None` without the right to follow events.
 fn open(ring: usize) -> Option<Trace> {
     match Trace::open(None, PACE, ring) {
         Ok(trace) => Some(trace),
         Err(Error::Trace(why)) => {
-            skip(&why);
+            skip(Feature::Trace, &why);
             None
         }
         Err(error) => panic!("{error}"),
@@ -46,17 +60,17 @@ fn open(ring: usize) -> Option<Trace> {
 }
 
 fn account(ports: std::ops::RangeInclusive<u16>) -> Option<Account> {
-    Account::start(ports).map_err(|reason| skip(&reason)).ok()
+    Account::start(ports).map_err(|reason| skip(Feature::Trace, &reason)).ok()
 }
 
-/// A source and all that it has told.
-struct Told {
+/// A source and all that was read from it.
+struct Reader {
     trace: Trace,
     stop: Signals,
     readings: Vec<Reading>,
 }
 
-impl Told {
+impl Reader {
     fn new(trace: Trace) -> Self {
         let stop = Signals::new(Some(LIMIT)).expect("signals can be caught");
         Self { trace, stop, readings: Vec::new() }
@@ -75,9 +89,10 @@ impl Told {
         }
     }
 
-    /// Reads until a listener that is opened for this has been told of: all before it has been.
-    fn all(&mut self, marker: u16) {
-        drop(listener(here(marker), 1).expect("the port is free"));
+    /// Reads until a listener that is opened for this is closed: all before it has been read.
+    fn all(&mut self, actor: &mut Actor, marker: u16) {
+        actor.order(&format!("listen marker {} 1", here(marker)));
+        actor.order("close marker");
         self.until("the marker", |reading| {
             matches!(reading, Reading::StateChange(change)
                 if change.addrs.local.port == marker && change.to == State::Closed)
@@ -151,70 +166,79 @@ fn v4(end: Endpoint) -> SocketAddrV4 {
     }
 }
 
-/// Connections of every fate, one after the other.
-fn play(port: u16, rounds: usize) {
-    let server = listener(here(port), 128).expect("the port is free");
+/// Connections of every fate, one after the other. No close() gets ahead of a reset or of data, so
+/// that it is known which sockets are reset.
+fn play(player: &mut Actor, port: u16, rounds: usize) {
+    let server = here(port);
+    player.order(&format!("listen l {server} 128"));
+    let open = |player: &mut Actor| {
+        player.order(&format!("connect c 127.0.0.1:0 {server}"));
+        player.accept("l")
+    };
     for _ in 0..rounds {
-        let (client, accepted) = pair(&server, here(0));
-        drop(client);
-        drop(accepted);
-        let (client, accepted) = pair(&server, here(0));
-        accepted.shutdown(Shutdown::Write).expect("it is connected");
-        client.shutdown(Shutdown::Write).expect("it is connected");
-        drop((client, accepted));
-        let (client, accepted) = pair(&server, here(0));
-        sockets::reset(client);
-        drop(accepted);
-        let (mut client, accepted) = pair(&server, here(0));
-        client.write_all(b"unread").expect("it is connected");
-        drop((accepted, client));
+        let accepted = open(player);
+        player.order("close c");
+        player.order(&format!("close {accepted}"));
+        let accepted = open(player);
+        player.order(&format!("shutdown {accepted}"));
+        player.order("shutdown c");
+        player.order("close c");
+        player.order(&format!("close {accepted}"));
+        let accepted = open(player);
+        player.order("reset c");
+        player.until_error(&accepted);
+        player.order(&format!("close {accepted}"));
+        // close() with unread data resets.
+        let accepted = open(player);
+        player.order("send c");
+        player.order(&format!("peek {accepted}"));
+        player.order(&format!("close {accepted}"));
+        player.until_error("c");
+        player.order("close c");
     }
-    drop(server);
+    player.order("close l");
     for _ in 0..rounds {
         // From another address: a socket that has this very port would connect to itself.
-        let client = sockets::bound(ELSEWHERE).expect("a port is free");
-        assert!(client.connect(&here(port).into()).is_err(), "nobody listens");
+        player.order(&format!("connect c {ELSEWHERE} {server}"));
+        player.until_error("c");
+        player.order("close c");
     }
 }
 
 #[test]
-fn every_step_that_the_kernel_accounts_for_is_told() {
-    const PORT: u16 = 61_010;
-    const MARKER: u16 = 61_011;
-    const ROUNDS: usize = 100;
+fn every_change_in_the_kernels_trace_is_read() {
+    const ROUNDS: usize = 20;
+    let (port, marker) = (first_port(), first_port() + 1);
     isolated(|| {
-        let Some(account) = account(PORT..=MARKER) else { return };
+        let Some(account) = account(port..=marker) else { return };
         let Some(trace) = open(RING) else { return };
-        let mut told = Told::new(trace);
-        told.until("the first look", |reading| matches!(reading, Reading::Snapshot(_)));
-        play(PORT, ROUNDS);
-        told.all(MARKER);
-        let kernel = of_kernel(&account.stop(), MARKER);
-        let source = of_source(&told.changes(), MARKER);
-        assert_eq!(told.lost(), 0);
-        assert_eq!(source, kernel);
-        assert!(kernel.len() > 8 * ROUNDS, "{} ends", kernel.len());
-        whose_and_why(&told.changes(), PORT);
+        let mut player = Actor::start("player");
+        let mut reader = Reader::new(trace);
+        reader.until("the first poll", |reading| matches!(reading, Reading::Snapshot(_)));
+        play(&mut player, port, ROUNDS);
+        reader.all(&mut player, marker);
+        let kernel = of_kernel(&account.stop(), marker);
+        let changes = reader.changes();
+        assert_eq!(reader.lost(), 0);
+        assert_eq!(of_source(&changes, marker), kernel);
+        assert!(kernel.len() > 8 * ROUNDS, "{} 4-tuples", kernel.len());
+        let of_player = changes.into_iter().filter(|change| change.addrs.local.port != marker);
+        callers_and_reasons(of_player, i32::try_from(player.pid()).expect("a pid"), port);
     });
 }
 
-/// Each step that is a process's own names it, each reset is known as one.
-fn whose_and_why(changes: &[&StateChange], port: u16) {
+/// Each change that a process made names it, and each reset is known as one.
+fn callers_and_reasons<'a>(changes: impl Iterator<Item = &'a StateChange>, pid: i32, port: u16) {
     use State::{CloseWait, Closed, Established, FinWait1, LastAck, Listen, SynSent};
-    let pid = i32::try_from(std::process::id()).expect("a pid");
-    let comm = std::fs::read("/proc/self/comm").expect("procfs is mounted");
     for change in changes {
         let own = matches!(
             (change.from, change.to),
             (Closed, Listen | SynSent) | (Established, FinWait1) | (CloseWait, LastAck)
-        );
+        ) || change.from == Listen;
         let caller = change.caller.as_ref();
-        assert_eq!(
-            caller.map(|caller| caller.pid),
-            own.then_some(pid).or(of_listener(change, pid))
-        );
-        if let Some(named) = caller.and_then(|caller| caller.comm.as_ref()) {
-            assert_eq!(Some(&named[..]), comm.strip_suffix(b"\n"), "{change:?}");
+        assert_eq!(caller.map(|caller| caller.pid), own.then_some(pid), "{change:?}");
+        if let Some(comm) = caller.and_then(|caller| caller.comm.as_ref()) {
+            assert_eq!(comm, b"player", "{change:?}");
         }
         let cut = match (change.from, change.to) {
             (Established, Closed) => Some(AbortReason::Reset),
@@ -222,111 +246,73 @@ fn whose_and_why(changes: &[&StateChange], port: u16) {
             _ => None,
         };
         assert_eq!(change.cut, cut, "{change:?}");
-        assert!(change.passive == (change.to == State::SynRecv && change.addrs.local.port == port));
+        let passive = change.to == State::SynRecv && change.addrs.local.port == port;
+        assert_eq!(change.passive, passive, "{change:?}");
     }
 }
 
-fn of_listener(change: &StateChange, pid: i32) -> Option<i32> {
-    (change.from == State::Listen).then_some(pid)
-}
-
 #[test]
-fn twins_in_another_namespace_are_not_taken_for_ours() {
-    const PORT: u16 = 61_020;
-    const MARKER: u16 = 61_021;
-    const PAIRS: u16 = 60;
-    /// Both namespaces have these sockets at the same time, with the same ends.
-    fn act(turn: &Barrier) {
-        let server = listener(here(PORT), 8).expect("the port is free");
-        for number in 1..=PAIRS {
-            let (client, accepted) = pair(&server, here(PORT + 1 + number));
-            turn.wait();
-            drop(client);
-            turn.wait();
-            drop(accepted);
-            turn.wait();
-        }
-    }
-    isolated(|| {
-        let Some(account) = account(PORT..=PORT + 1 + PAIRS) else { return };
-        let Some(trace) = open(RING) else { return };
-        let turn = Barrier::new(2);
-        std::thread::scope(|scope| {
-            scope.spawn(|| isolated(|| act(&turn)));
-            act(&turn);
-        });
-        let mut told = Told::new(trace);
-        told.all(MARKER);
-        let kernel = of_kernel(&account.stop(), MARKER);
-        let source = of_source(&told.changes(), MARKER);
-        let steps = |steps: &Steps| steps.values().map(Vec::len).sum::<usize>();
-        assert_eq!(2 * steps(&source), steps(&kernel), "half of them are ours");
-        assert!(source.keys().eq(kernel.keys()), "every socket has its twin");
-        assert!(told.trace.notices().is_empty(), "nothing was left undecided");
-    });
-}
-
-#[test]
-fn what_a_small_ring_has_no_room_for_is_counted() {
-    const PORT: u16 = 61_090;
-    const CONNECTIONS: usize = 2000;
-    /// Five at either end of a connection, and the listener's first.
+fn events_without_room_in_the_ring_are_counted() {
+    const CONNECTIONS: usize = 50;
+    /// Five at either end of a connection, and the listener's first. No ring of a page has room
+    /// for a tenth of them.
     const STEPS: usize = 10 * CONNECTIONS + 1;
+    let port = first_port() + PORTS - 1;
     isolated(|| {
-        // The rings are those of the machine, so bystanders are counted as well.
+        // The rings are those of the machine, so events of others are counted as well.
         let Some(account) = account(0..=u16::MAX) else { return };
         let rings = tracefs::formats().and_then(|formats| Rings::open(&formats, SMALL_RING));
-        let mut follower = match rings {
-            Ok(rings) => Follower::start(rings).expect("a thread can be had"),
-            Err(why) => return skip(&why),
+        let rings = match rings {
+            Ok(rings) => rings,
+            Err(why) => return skip(Feature::Trace, &why),
         };
-        let server = listener(here(PORT), 128).expect("the port is free");
+        let server = listener(here(port), 128).expect("the port is free");
         (0..CONNECTIONS).for_each(|_| drop(pair(&server, here(0))));
-        let ours = |event: &Traced| [event.local.port(), event.remote.port()].contains(&PORT);
+        let ours = |event: &Traced| [event.local.port(), event.remote.port()].contains(&port);
         let step = |event: &&Traced| {
             matches!(&event.what, What::Change(from, to) if from != to) && ours(event)
         };
-        // On a busy machine a close() returns before its packets have arrived.
+        // close() may return before the packets have arrived.
         until("the end of the last connection", || {
             (account.so_far().iter().filter(step).count() == STEPS).then_some(())
         });
+        // Only now are the rings emptied.
+        let mut follower = Follower::start(rings).expect("a thread can be had");
         let delivery = follower.finish().expect("the rings can be read");
         let most = account.count();
         let steps = delivery.events.iter().filter_map(|event| match &event.what {
             Happened::Step { addrs, .. } => Some([addrs.local.port, addrs.remote.port]),
             _ => None,
         });
-        let told = steps.clone().count();
-        let told_of_ours = steps.filter(|ports| ports.contains(&PORT)).count();
+        let all = steps.clone().count();
+        let of_ours = steps.filter(|ports| ports.contains(&port)).count();
         let lost = usize::try_from(delivery.lost).expect("it is small");
-        eprintln!("{told_of_ours} of {STEPS} told, {lost} lost; {told} of {most} events told");
-        assert!(lost > 0, "the ring was too large for this test");
-        assert!(STEPS - told_of_ours <= lost, "too few are said to be lost");
-        assert!(told + lost <= most, "too many are said to be lost");
+        assert!(lost > 0, "{of_ours} of {STEPS} delivered");
+        assert!(STEPS - of_ours <= lost, "{of_ours} of {STEPS} delivered, {lost} lost");
+        assert!(all + lost <= most, "{all} of {most} delivered, {lost} lost");
     });
 }
 
 #[test]
-fn after_a_loss_the_tables_are_read_again() {
-    const PORT: u16 = 61_095;
+fn after_a_loss_the_tables_are_polled() {
     isolated(|| {
         let Some(trace) = open(SMALL_RING) else { return };
-        let mut told = Told::new(trace);
-        told.until("the first look", |reading| matches!(reading, Reading::Snapshot(_)));
-        let server = listener(here(PORT), 128).expect("the port is free");
+        let mut reader = Reader::new(trace);
+        reader.until("the first look", |reading| matches!(reading, Reading::Snapshot(_)));
+        let server = listener(here(0), 128).expect("a port is free");
         let held = until("a loss", || {
             let held = pair(&server, here(0));
             (0..500).for_each(|_| drop(pair(&server, here(0))));
-            told.until("a look", |reading| matches!(reading, Reading::Snapshot(_)));
-            (told.lost() > 0).then_some(held)
+            reader.until("a look", |reading| matches!(reading, Reading::Snapshot(_)));
+            (reader.lost() > 0).then_some(held)
         });
-        let lost = told.readings.iter().rfind(|reading| matches!(reading, Reading::Lost(_)));
+        let lost = reader.readings.iter().rfind(|reading| matches!(reading, Reading::Lost(_)));
         let lost_at = lost.expect("one was lost").time();
-        told.until(
+        reader.until(
             "a look after the loss",
             |reading| matches!(reading, Reading::Snapshot(poll) if poll.start >= lost_at),
         );
-        let Some(Reading::Snapshot(poll)) = told.readings.last() else { panic!("just found") };
+        let Some(Reading::Snapshot(poll)) = reader.readings.last() else { panic!("just found") };
         let client = end(&held.0);
         assert!(poll.rows.iter().any(|row| v4(row.addrs.local) == client), "{client}");
     });
@@ -337,7 +323,7 @@ fn end(socket: &socket2::Socket) -> SocketAddrV4 {
 }
 
 #[test]
-fn no_mount_is_made() {
+fn the_source_mounts_nothing() {
     isolated(|| {
         let mounts = || std::fs::read_to_string("/proc/thread-self/mountinfo").expect("procfs");
         let before = mounts();
@@ -349,19 +335,20 @@ fn no_mount_is_made() {
 }
 
 #[test]
-fn without_rights_it_is_said_what_is_missing_and_the_next_best_is_taken() {
+fn without_privilege_auto_takes_netlink_and_says_why() {
     let Some(denied) = run_as_nobody(&["--source", "trace"]) else {
-        return skip("this user may not become another");
+        return skip(Feature::OtherUser, "this user may not become another");
     };
-    let said = String::from_utf8_lossy(&denied.stderr);
-    assert_eq!(denied.status.code(), Some(2), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("root") && said.contains("--source netlink"), "{said}");
+    let messages = denied.messages();
+    assert_eq!(denied.code, Some(2), "{messages}");
+    assert_eq!(messages.lines().count(), 1, "{messages}");
+    assert!(messages.contains("root") && messages.contains("--source netlink"), "{messages}");
 
     let auto = ["--source", "auto", "--for", "1ms", "--port", "1"];
     let auto = run_as_nobody(&auto).expect("it could be run before");
-    let said = String::from_utf8_lossy(&auto.stderr);
-    assert_eq!(auto.status.code(), Some(0), "{said}");
-    let first = said.lines().next().unwrap_or_default();
-    assert!(first.contains("auto takes netlink, not trace: ") && first.contains("root"), "{said}");
+    let messages = auto.messages();
+    assert_eq!(auto.code, Some(0), "{messages}");
+    let first = messages.lines().next().unwrap_or_default();
+    assert!(first.contains("auto takes netlink, not trace: "), "{messages}");
+    assert!(first.contains("root"), "{messages}");
 }

@@ -110,9 +110,22 @@ impl Actor {
         })
     }
 
+    /// Waits until a socket has an error: its peer has reset or refused the connection.
+    pub(crate) fn until_error(&mut self, name: &str) {
+        until("an error of a socket", || {
+            Some(self.order(&format!("error {name}"))).filter(|error| !error.is_empty())
+        });
+    }
+
     /// Lets it exit with whatever it holds; returns its status.
     pub(crate) fn exit(mut self) -> ExitStatus {
         self.end()
+    }
+
+    /// Kills it: its network namespace is gone to others before its sockets are closed.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it is our child");
+        self.end();
     }
 
     fn end(&mut self) -> ExitStatus {

@@ -7,13 +7,14 @@
 //! shutdown|close|reset NAME     drop all|syn|ack|none NAME    private ADDR
 //! descriptors COUNT             fd NAME                       rename BYTE,BYTE…
 //! listen-group NAME ADDR BACKLOG
+//! send NAME                     peek NAME                     error NAME → error, if any
 //! open PATH                     give NAME PATH                take NAME PATH
 //! lend NAME → pid               end PID
 //! ```
 //! Where LOCAL is `unbound`, connect() chooses the port. An accepted socket is named after its remote address; a v4-mapped one after the IPv4 address.
 //! `listen-group` listens with SO_REUSEPORT. `give` sends a descriptor to the process
 //! that has opened PATH and keeps its own; `take` receives it there. `lend` starts a process that inherits the descriptor;
-//! `end` ends it.
+//! `end` ends it. `send` sends a byte, `peek` waits until one has arrived and leaves it there.
 
 use super::{ACTOR, ANSWER};
 use crate::support::sockets::{self, Drop, connecting, listener};
@@ -97,6 +98,14 @@ impl Sockets {
             }
             ["drop", what, name] => filter(self.get(name)?, what).map(|()| String::new()),
             ["private", addr] => self.private(parse(addr)?),
+            ["send", name] => self.get(name)?.send(&[0]).map(|_| String::new()),
+            ["peek", name] => {
+                self.get(name)?.peek(&mut [MaybeUninit::uninit()]).map(|_| String::new())
+            }
+            ["error", name] => {
+                let error = self.get(name)?.take_error()?;
+                Ok(error.map(|error| format!("{:?}", error.kind())).unwrap_or_default())
+            }
             ["descriptors", count] => self.fill(parse(count)?).map(|()| String::new()),
             ["fd", name] => self.get(name).map(|socket| socket.as_raw_fd().to_string()),
             ["rename", name] => rename(name).map(|()| String::new()),

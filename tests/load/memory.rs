@@ -1,0 +1,173 @@
+//! Memory grows with the sockets there are, not with those there have been.
+
+use crate::alone;
+use crate::support::program::{Program, command};
+use crate::support::wait::until_or;
+use rustix::io::ioctl_fionbio;
+use std::io::{ErrorKind, PipeWriter, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+use tcplapse::model::process::{Holder, Process};
+use tcplapse::model::reading::OwnerUpdate;
+use tcplapse::model::reading::{Interface, Reading, Snapshot};
+use tcplapse::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::model::socket_row::{SocketRow, Timer};
+use tcplapse::model::time::Stamp;
+use tcplapse::recording::{Encoder, Header};
+use tcplapse::tcp::state::State;
+
+/// So many sockets are there at a time, each in one poll alone.
+const AT_A_TIME: u64 = 100;
+/// All that has a bound has reached it by then.
+const BEGINNING: u64 = 50;
+const POLLS: u64 = 110;
+/// Less than a hundred bytes for each of the sockets in between.
+const SPARE_KB: u64 = 600;
+
+const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+/// The remote port of a socket.
+fn port(number: u64) -> u16 {
+    u16::try_from(10_000 + number % 50_000).expect("it is small")
+}
+
+/// A poll of sockets of its own, and their owner.
+fn readings(poll: u64) -> [Reading; 2] {
+    let at = |micros: u64| {
+        let boot = 50_000_000 + poll * 100_000 + micros;
+        let since = i64::try_from(boot).expect("it is small");
+        Stamp { wall: 1_790_000_000_000_000 + since, boot }
+    };
+    let numbers = poll * AT_A_TIME + 1..=(poll + 1) * AT_A_TIME;
+    let rows = numbers.clone().map(|number| SocketRow {
+        addrs: AddressPair {
+            family: Family::Ipv4,
+            local: Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 80 },
+            remote: Endpoint { addr: REMOTE, port: port(number) },
+        },
+        state: State::Established,
+        inode: number,
+        uid: 0,
+        mini: false,
+        tx_queue: 0,
+        rx_queue: 0,
+        timer: Timer::None,
+        timer_left: 0,
+        retransmits: 0,
+        cookie: number,
+        ifindex: 0,
+        backlog_limit: None,
+    });
+    // Every owner is a new process, too.
+    let pid = i32::try_from(1000 + poll).expect("it is small");
+    let process = Process { start: poll + 1, comm: b"short".to_vec(), ..Process::unknown(pid) };
+    let held = |inode| (inode, vec![Holder { pid, start: poll + 1, task: pid, fd: 3 }]);
+    let old = numbers.clone().filter_map(|inode| Some((inode.checked_sub(AT_A_TIME)?, Vec::new())));
+    let owners = OwnerUpdate {
+        time: at(1000),
+        all: true,
+        processes: vec![process],
+        holders: numbers.clone().map(held).chain(old).collect(),
+        ..OwnerUpdate::default()
+    };
+    let (start, end, rows) = (at(0), at(1000), rows.collect());
+    let snapshot = Snapshot { start, end, netns: Some(1), rows, bad_rows: 0 };
+    [Reading::OwnerUpdate(owners), Reading::Snapshot(snapshot)]
+}
+
+/// A replay of a recording that is written as far as it is read.
+struct Replay {
+    program: Program,
+    recording: PipeWriter,
+    encoder: Encoder,
+}
+
+impl Replay {
+    fn start(args: &[&str]) -> Self {
+        let (reader, recording) = std::io::pipe().expect("a pipe");
+        // A program that does not read must not hang the test.
+        ioctl_fionbio(&recording, true).expect("it is a pipe");
+        let mut command = command(&[&["replay", "-"], args].concat());
+        command.stdin(reader);
+        let program = Program::spawn(command);
+        let mut replay = Self { program, recording, encoder: Encoder::default() };
+        let header = replay.encoder.header(&Header {
+            start: Stamp { wall: 1_790_000_000_000_000, boot: 50_000_000 },
+            boot_id: "0b1c".to_owned(),
+            part: 0,
+            source: Interface::Netlink,
+            interval: Duration::from_millis(100),
+            host: "host".to_owned(),
+            kernel: "6.18".to_owned(),
+        });
+        replay.write(&header);
+        replay
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (recording, program) = (&mut self.recording, &self.program);
+            let written = until_or(
+                || match recording.write(bytes) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+                    written => Some(written.expect("the program reads")),
+                },
+                || format!("the program to read; {}", program.stderr()),
+            );
+            bytes = &bytes[written..];
+        }
+    }
+
+    fn write_polls(&mut self, polls: std::ops::Range<u64>) {
+        for mut reading in polls.flat_map(readings) {
+            let lines = self.encoder.take(&mut reading).lines(None);
+            self.write(&lines);
+        }
+    }
+
+    /// The most memory (kB) that the program has used when it has printed a socket of this poll.
+    fn peak(&mut self, poll: u64) -> u64 {
+        let port = port(poll * AT_A_TIME + 1);
+        let (in_json, in_text) = (format!("\"remote_port\":{port},"), format!("{REMOTE}:{port}"));
+        loop {
+            let line = self.program.line();
+            if line.contains(&in_json) || line.split_whitespace().any(|word| word == in_text) {
+                let status = self.program.process().status().expect("it runs");
+                return status.vmhwm.expect("it has memory");
+            }
+        }
+    }
+}
+
+/// After the same poll in the life of every socket, so that the same has been done for each of
+/// those before: printed it may be when it appears or when it is closed.
+fn assert_bounded(args: &[&str], until_printed: u64) {
+    let mut replay = Replay::start(args);
+    replay.write_polls(0..BEGINNING);
+    let early = replay.peak(BEGINNING - 1 - until_printed);
+    replay.write_polls(BEGINNING..POLLS);
+    let late = replay.peak(POLLS - 1 - until_printed);
+    assert!(late < early + SPARE_KB, "{args:?}: {early} kB, then {late} kB");
+}
+
+#[test]
+fn events_and_rules_take_bounded_memory() {
+    let _alone = alone();
+    let rules = tempfile::NamedTempFile::new().expect("a file");
+    let text = "[[rule]]\nname = 'many'\nstate = 'ESTABLISHED'\nlonger_than = '60s'\n";
+    std::fs::write(rules.path(), text).expect("it is ours");
+    assert_bounded(&["-j", "--rules", rules.path().to_str().expect("UTF-8")], 0);
+}
+
+#[test]
+fn a_filter_by_process_takes_bounded_memory() {
+    let _alone = alone();
+    assert_bounded(&["short"], 0);
+}
+
+#[test]
+fn timelines_take_bounded_memory() {
+    let _alone = alone();
+    // A socket is known to be closed when two polls have missed it.
+    assert_bounded(&["--view", "timeline", "-j"], 2);
+}
