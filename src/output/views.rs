@@ -111,7 +111,7 @@ impl Timeline {
         let ended = lives.ended(told);
         match (&mut self.conversations, event) {
             (Some(conversations), EventKind::Present | EventKind::Opened) => {
-                conversations.begin(addrs)
+                conversations.begin(addrs);
             }
             (Some(conversations), EventKind::Closed) => return conversations.end(addrs, ended),
             _ => {}

@@ -4,18 +4,24 @@
 
 use super::program::{Outcome, Program, command};
 use super::record::Event;
-use super::stall::repeat_if_stalled;
+use super::stall::{self, repeat_if_stalled};
 use super::wait::until_or;
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// Polls that are further apart than this were kept from being taken in time: the program may
+/// report a gap if it is two seconds.
+const STALL: Duration = Duration::from_millis(1800);
 
 /// A procfs that never changes, with sockets in every state; its README says which process holds
 /// which of them.
@@ -29,6 +35,8 @@ pub(crate) struct FakeProcfs {
     /// Folders that were made unreadable.
     unreadable: Vec<PathBuf>,
     program: Option<Program>,
+    /// When the last poll ended.
+    polled: Cell<Option<Instant>>,
 }
 
 impl FakeProcfs {
@@ -59,7 +67,7 @@ impl FakeProcfs {
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("net")).expect("the folder is ours");
-        Self { folder, unreadable: Vec::new(), program: None }
+        Self { folder, unreadable: Vec::new(), program: None, polled: Cell::default() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -170,12 +178,23 @@ impl FakeProcfs {
         self.program().signal(signal);
         fifo.write_all(table("", rows).as_bytes()).expect("a pipe holds a small table");
         drop(fifo);
-        self.write("net/tcp6", "");
+        self.end_poll();
     }
 
     fn poll_with(&self, line: &str, rows: &[&str]) {
-        self.write("net/tcp", &table(line, rows));
-        self.write("net/tcp6", "");
+        let mut fifo = self.open("net/tcp");
+        fifo.write_all(table(line, rows).as_bytes()).expect("a pipe holds a small table");
+        drop(fifo);
+        self.end_poll();
+    }
+
+    /// Ends a poll whose table for IPv4 was given, with an empty one for IPv6.
+    fn end_poll(&self) {
+        drop(self.open("net/tcp6"));
+        let before = self.polled.replace(Some(Instant::now()));
+        if before.is_some_and(|before| before.elapsed() > STALL) {
+            stall::note();
+        }
     }
 
     /// The same poll again and again until the program has ended.
@@ -194,7 +213,7 @@ impl FakeProcfs {
         let Some(mut fifo) = self.try_open("net/tcp") else { return false };
         fifo.write_all(table("", rows).as_bytes()).expect("a pipe holds a small table");
         drop(fifo);
-        self.write("net/tcp6", "");
+        self.end_poll();
         true
     }
 
@@ -219,11 +238,6 @@ impl FakeProcfs {
     fn try_open(&self, table: &str) -> Option<File> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::open(self.file(table), flags, Mode::empty()).ok().map(File::from)
-    }
-
-    fn write(&self, table: &str, text: &str) {
-        let mut fifo = self.open(table);
-        fifo.write_all(text.as_bytes()).expect("a pipe holds a small table");
     }
 
     /// The program.

@@ -262,9 +262,18 @@ impl Program {
 
     /// Waits until a signal has stopped it.
     pub(crate) fn until_stopped(&self) {
+        self.until_state('T');
+    }
+
+    /// Waits until its main thread sleeps.
+    pub(crate) fn until_asleep(&self) {
+        self.until_state('S');
+    }
+
+    fn until_state(&self, state: char) {
         until_or(
-            || (self.process().stat().ok()?.state == 'T').then_some(()),
-            || "the program to be stopped".to_owned(),
+            || (self.process().stat().ok()?.state == state).then_some(()),
+            || format!("the program to be in state {state}; {}", self.printed()),
         );
     }
 

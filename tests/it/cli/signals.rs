@@ -46,11 +46,11 @@ fn an_interrupted_wait_exits_with_128_and_the_signal() {
 
 #[test]
 fn sigusr1_prints_the_timelines_so_far_to_stderr() {
-    for view in [&["-j"][..], &["-H"]] {
-        let args = ["client", "-s", "FIN_WAIT2", "-i", "30s", "--ready-fd", "2"];
-        let mut program = Program::spawn(on_fixture(&[&args, view].concat()));
+    for view in ["--format=json", "--format=text"] {
+        // No poll follows within the limit of this test.
+        let args = ["client", "-s", "FIN_WAIT2", "-i", "1h", "--ready-fd", "2", view];
+        let mut program = Program::spawn(on_fixture(&args));
         program.until_ready();
-        let record = program.line();
         for _ in 0..2 {
             program.signal(Signal::SIGUSR1);
             let head = program.message_with("812/client");
@@ -61,7 +61,7 @@ fn sigusr1_prints_the_timelines_so_far_to_stderr() {
             program.message_with("the other side has not for at least");
             program.message_with("coverage: ");
         }
-        let outcome = program.stop();
-        assert_eq!(outcome.stdout, record, "a report is not a record");
+        let stdout = program.stop().stdout;
+        assert_eq!(stdout.matches("53088").count(), 1, "a report is not a record: {stdout}");
     }
 }

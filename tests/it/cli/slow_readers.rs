@@ -145,11 +145,13 @@ fn records_without_room_are_counted_in_their_place() {
     assert!(before - last_poll < ROOM + PIPE, "no more than there is room for: {before}");
 }
 
-/// A run that has seen as many records as asked for, more than a pipe holds, none of them read.
+/// A run that has seen as many records as asked for, more than a pipe holds, none of them read: it
+/// waits for its reader.
 fn complete_and_unread() -> FakeProcfs {
     let mut procfs = procfs_of(&"x".repeat(2000));
     procfs.run_unread(&[&["-j", "-m", "300"], &QUICK[..]].concat());
     poll(&procfs, &rows(1..=SOCKETS));
+    procfs.program().until_asleep();
     procfs
 }
 

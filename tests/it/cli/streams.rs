@@ -111,7 +111,11 @@ fn a_signal_ends_a_run_whose_reader_has_stopped() {
 #[test]
 fn a_slow_reader_gets_everything_after_the_time_is_over() {
     let procfs = many_sockets();
-    let mut program = Program::spawn_unread(procfs.command(&["-j", "--for", "1ms"]));
+    let args = ["-j", "--for", "1ms", "--ready-fd", "2"];
+    let mut program = Program::spawn_unread(procfs.command(&args));
+    program.until_ready();
+    // All it does now is to wait for its reader.
+    program.until_asleep();
     let mut stdout = program.take_stdout();
     let (mut read, mut piece) = (Vec::new(), [0; 512]);
     while let Ok(length @ 1..) = read_some(&mut stdout, &mut piece) {

@@ -57,48 +57,51 @@ fn a_condition_on_states_that_are_filtered_out_is_refused() {
     assert!(message.contains("about states that --state or --listening leaves out"), "{message}");
 }
 
-/// Runs `wait` on these polls, and expects it to end after the last of them.
-fn answer_after(args: &[&str], polls: &[&[&str]]) -> (Option<i32>, String) {
-    let mut procfs = FakeProcfs::new();
-    procfs.run(&[&QUICK[..], args].concat());
-    for rows in polls {
-        procfs.poll(rows);
-    }
-    answer(&procfs.finish())
+/// Runs `wait` on these polls; the condition must hold after the last of them.
+fn assert_holds_after(args: &[&str], polls: &[&[&str]]) {
+    FakeProcfs::session(|mut procfs| {
+        procfs.run(&[&QUICK[..], args].concat());
+        for rows in polls {
+            procfs.poll(rows);
+        }
+        assert_eq!(answer(&procfs.finish()), HOLDS);
+    });
 }
 
 #[test]
 fn a_new_listener_is_seen_by_the_next_poll() {
-    let mut procfs = FakeProcfs::new();
-    procfs.process(700, "server", 50, &[8]);
-    procfs.run(&[&QUICK[..], &["-l", "server"]].concat());
-    procfs.poll(&["4000 80 01/7"]);
-    procfs.poll(&["4000 80 01/7", "80 0 0A/8"]);
-    assert_eq!(answer(&procfs.finish()), HOLDS);
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(700, "server", 50, &[8]);
+        procfs.run(&[&QUICK[..], &["-l", "server"]].concat());
+        procfs.poll(&["4000 80 01/7"]);
+        procfs.poll(&["4000 80 01/7", "80 0 0A/8"]);
+        assert_eq!(answer(&procfs.finish()), HOLDS);
+    });
 }
 
 #[test]
 fn a_listener_passed_to_the_server_is_seen() {
-    let mut procfs = FakeProcfs::new();
-    procfs.process(700, "starter", 50, &[8]);
-    procfs.run(&[&QUICK[..], &["-l", "server"]].concat());
-    procfs.poll(&["80 0 0A/8"]);
-    procfs.poll(&["80 0 0A/8"]);
-    procfs.process(812, "server", 60, &[8]);
-    procfs.poll_until_exit(&["80 0 0A/8"]);
-    assert_eq!(answer(&procfs.finish()), HOLDS);
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(700, "starter", 50, &[8]);
+        procfs.run(&[&QUICK[..], &["-l", "server"]].concat());
+        procfs.poll(&["80 0 0A/8"]);
+        procfs.poll(&["80 0 0A/8"]);
+        procfs.process(812, "server", 60, &[8]);
+        procfs.poll_until_exit(&["80 0 0A/8"]);
+        assert_eq!(answer(&procfs.finish()), HOLDS);
+    });
 }
 
 #[test]
 fn a_socket_missing_from_one_poll_is_not_gone() {
     let polls = [&["4000 80 01/7"][..], &[], &["4000 80 01/7"], &["4000 80 06/0"]];
-    assert_eq!(answer_after(&["--until", "none ESTABLISHED"], &polls), HOLDS);
+    assert_holds_after(&["--until", "none ESTABLISHED"], &polls);
 }
 
 #[test]
 fn a_single_poll_does_not_prove_absence() {
     let polls = [&[][..], &["4000 80 01/7"], &[], &[]];
-    assert_eq!(answer_after(&["--until", "none ESTABLISHED"], &polls), HOLDS);
+    assert_holds_after(&["--until", "none ESTABLISHED"], &polls);
 }
 
 #[test]
@@ -109,67 +112,72 @@ fn sockets_missing_from_a_poll_are_not_counted() {
         &["4001 80 01/9"],
         &["4001 80 01/9", "4002 80 01/11"],
     ];
-    assert_eq!(answer_after(&["--until", "count ESTABLISHED >= 2"], &polls), HOLDS);
+    assert_holds_after(&["--until", "count ESTABLISHED >= 2"], &polls);
 }
 
 #[test]
 fn sockets_of_unreadable_processes_make_absence_inconclusive() {
-    let mut procfs = FakeProcfs::new();
-    procfs.unreadable_process(900, "client");
-    procfs.run_unprivileged(&[&QUICK[..], &["client", "--until", "none ESTABLISHED"]].concat());
-    for _ in 0..6 {
-        procfs.poll(&["4000 80 01/7"]);
-    }
-    let (code, message) = answer(&procfs.finish());
-    assert_eq!(code, Some(2), "{message}");
-    assert_eq!(
-        message,
-        "tcplapse: whether 'none ESTABLISHED' holds cannot be told: 1 socket may belong to \
-         processes that may not be read; ask as root, or by --local, --remote or --port instead \
-         of by process\n"
-    );
+    FakeProcfs::session(|mut procfs| {
+        procfs.unreadable_process(900, "client");
+        procfs.run_unprivileged(&[&QUICK[..], &["client", "--until", "none ESTABLISHED"]].concat());
+        for _ in 0..6 {
+            procfs.poll(&["4000 80 01/7"]);
+        }
+        let (code, message) = answer(&procfs.finish());
+        assert_eq!(code, Some(2), "{message}");
+        assert_eq!(
+            message,
+            "tcplapse: whether 'none ESTABLISHED' holds cannot be told: 1 socket may belong to \
+             processes that may not be read; ask as root, or by --local, --remote or --port instead \
+             of by process\n"
+        );
+    });
 }
 
 #[test]
 fn known_owners_and_orphans_do_not_make_it_inconclusive() {
-    let mut procfs = FakeProcfs::new();
-    procfs.unreadable_process(900, "client");
-    procfs.process(700, "server", 50, &[7]);
-    procfs.run_unprivileged(&[&QUICK[..], &["client", "--until", "none ESTABLISHED"]].concat());
-    procfs.poll(&["4000 80 01/7", "4001 80 06/0"]);
-    procfs.poll(&["4000 80 01/7", "4001 80 06/0"]);
-    assert_eq!(answer(&procfs.finish()), HOLDS);
+    FakeProcfs::session(|mut procfs| {
+        procfs.unreadable_process(900, "client");
+        procfs.process(700, "server", 50, &[7]);
+        procfs.run_unprivileged(&[&QUICK[..], &["client", "--until", "none ESTABLISHED"]].concat());
+        procfs.poll(&["4000 80 01/7", "4001 80 06/0"]);
+        procfs.poll(&["4000 80 01/7", "4001 80 06/0"]);
+        assert_eq!(answer(&procfs.finish()), HOLDS);
+    });
 }
 
 #[test]
 fn unreadable_processes_of_another_name_do_not_match() {
-    let mut procfs = FakeProcfs::new();
-    procfs.unreadable_process(900, "other");
-    procfs.run_unprivileged(&[&QUICK[..], &["client", "--until", "none ESTABLISHED"]].concat());
-    procfs.poll(&["4000 80 01/7"]);
-    procfs.poll(&["4000 80 01/7"]);
-    assert_eq!(answer(&procfs.finish()), HOLDS);
+    FakeProcfs::session(|mut procfs| {
+        procfs.unreadable_process(900, "other");
+        procfs.run_unprivileged(&[&QUICK[..], &["client", "--until", "none ESTABLISHED"]].concat());
+        procfs.poll(&["4000 80 01/7"]);
+        procfs.poll(&["4000 80 01/7"]);
+        assert_eq!(answer(&procfs.finish()), HOLDS);
+    });
 }
 
 #[test]
 fn unreadable_processes_do_not_hide_a_matching_socket() {
-    let mut procfs = FakeProcfs::new();
-    procfs.unreadable_process(900, "client");
-    procfs.run_unprivileged(&[&QUICK[..], &["client"]].concat());
-    procfs.poll(&["4000 80 01/7"]);
-    procfs.process(812, "client", 50, &[9]);
-    procfs.poll(&["4000 80 01/7", "4002 80 01/9"]);
-    assert_eq!(answer(&procfs.finish()), HOLDS);
+    FakeProcfs::session(|mut procfs| {
+        procfs.unreadable_process(900, "client");
+        procfs.run_unprivileged(&[&QUICK[..], &["client"]].concat());
+        procfs.poll(&["4000 80 01/7"]);
+        procfs.process(812, "client", 50, &[9]);
+        procfs.poll(&["4000 80 01/7", "4002 80 01/9"]);
+        assert_eq!(answer(&procfs.finish()), HOLDS);
+    });
 }
 
 #[test]
 fn an_unreadable_row_makes_absence_inconclusive() {
-    let mut procfs = FakeProcfs::new();
-    procfs.run(&[&QUICK[..], &["--until", "none ESTABLISHED"]].concat());
-    for _ in 0..6 {
-        procfs.poll_with_bad_row(&["4001 80 06/0"]);
-    }
-    let (code, message) = answer(&procfs.finish());
-    assert_eq!(code, Some(2));
-    assert!(message.contains("cannot be told: 1 row of the kernel's tables"), "{message}");
+    FakeProcfs::session(|mut procfs| {
+        procfs.run(&[&QUICK[..], &["--until", "none ESTABLISHED"]].concat());
+        for _ in 0..6 {
+            procfs.poll_with_bad_row(&["4001 80 06/0"]);
+        }
+        let (code, message) = answer(&procfs.finish());
+        assert_eq!(code, Some(2));
+        assert!(message.contains("cannot be told: 1 row of the kernel's tables"), "{message}");
+    });
 }

@@ -4,6 +4,8 @@ use crate::render::Renderer;
 use crate::render::cell::Names;
 use crate::render::json::Json;
 use serde_json::Value;
+use signal_hook::consts::SIGQUIT;
+use signal_hook::low_level::raise;
 use std::sync::{Arc, Mutex};
 
 /// No test that passes comes near it: a wait that takes so long has failed.
@@ -126,7 +128,7 @@ fn the_records_of_a_reading_share_a_deadline() {
 }
 
 #[test]
-fn a_reader_is_waited_for_until_the_run_has_to_end() {
+fn a_reader_is_waited_for_until_the_time_is_over() {
     let stop = Signals::of_command(&[]).unwrap();
     let mut has_to_end = false;
     for _ in 0..3 {
@@ -135,4 +137,18 @@ fn a_reader_is_waited_for_until_the_run_has_to_end() {
     stop.end_at(Some(Instant::now()));
     assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
     assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
+}
+
+#[test]
+fn a_signal_shortens_the_wait_and_another_ends_it() {
+    let stop = Signals::of_command(&[]).unwrap();
+    // Among others, SIGQUIT ends a run that draws on a terminal.
+    stop.mind_terminal().unwrap();
+    let mut has_to_end = false;
+    assert_eq!(patience(&stop, &mut has_to_end), Patience::Endless);
+    raise(SIGQUIT).unwrap();
+    assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
+    assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
+    raise(SIGQUIT).unwrap();
+    assert_eq!(patience(&stop, &mut has_to_end), Patience::Over);
 }
