@@ -60,9 +60,12 @@ impl Tracker {
             let Some(life) = self.lives.get_mut(addrs, id) else { continue };
             match answer {
                 LookupResult::Gone => gone.push(Missing::over(addrs, life)),
-                // What has these ends and no inode may be what a successor left.
+                // What has these addresses and no inode may be what a successor left: a row beside
+                // this one, or another timer, says so. The next pass decides.
                 LookupResult::There(row)
-                    if row.inode == 0 && life.cookie_says(row).is_none() && !alone => {}
+                    if row.inode == 0
+                        && life.cookie_says(row).is_none()
+                        && (!alone || life.timer_restarted(row, &look)) => {}
                 LookupResult::There(row) if row.addrs == addrs && life.may_become(row) => {
                     self.new_inodes.extend(life.new_inode(row));
                     life.show(row, life.now.index, pass, &look);

@@ -369,14 +369,13 @@ impl Case<'_> {
     pub(crate) fn is_listener(&self, event: &Record<'_>, socket: &Socket) -> bool {
         // Whoever had it before the reading began had accepted it. Of one that is gone it is known
         // only whether it had been accepted when it was seen last.
-        let seen = if event.event == "closed" { event.after } else { None };
+        let seen = event.after.filter(|_| event.event == "closed");
         let time = self.boot(event.time.0);
-        let start = match seen {
+        let mut start = seen.map_or_else(|| self.readings.start_of(time), |at| self.boot(at.0));
+        if self.source == "trace" {
             // Events do not tell of an accept(); the next pass does.
-            _ if self.source == "trace" => self.readings.last_pass_before(time),
-            Some(after) => self.boot(after.0),
-            None => self.readings.start_of(time),
-        };
+            start = start.min(self.readings.last_pass_before(time));
+        }
         let accepted = socket.holders.iter().any(|holder| holder.from.latest < start);
         !accepted && self.may_be_listener(event, socket.ends)
     }
