@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 use tcplapse::filter::Filter;
 use tcplapse::model::event::MonitorEvent;
-use tcplapse::model::reading::Reading;
+use tcplapse::model::reading::{Interface, Reading};
 use tcplapse::monitor::Monitor;
 use tcplapse::owner::scan::Scan;
 use tcplapse::settings::PollSettings;
@@ -93,8 +93,9 @@ pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
     let root = Path::new(FIXTURE);
     let (filter, stop) = (Filter::default(), Signals::new(None).expect("a pipe"));
     let mut monitor = Monitor::new(Box::new(proc(root)), Box::new(Scan::new(root)), &filter);
-    let news = monitor.read(&stop).expect("a table").expect("a first look");
-    let interface = monitor.interface();
+    let mut news: Vec<MonitorEvent> = Vec::new();
+    monitor.read(&stop, &mut news).expect("a table");
+    let interface = Interface::Proc;
     let event = |news| match news {
         MonitorEvent::Socket(told) => {
             Some(Record::Event(Box::new(EventRecord::new(*told, interface))))

@@ -2,8 +2,9 @@
 
 use crate::stage::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
+use tcplapse::model::event::TrackerEvent;
 use tcplapse::model::reading::Reading;
-use tcplapse::tracker::Tracker;
+use tcplapse::tracker::{Collected, Tracker};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let none = Tables::empty().reading();
@@ -12,16 +13,16 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("tracker");
     group.throughput(Throughput::Elements(SOCKETS as u64));
     let mut steady = after(Some(&all));
-    group.bench_function("steady", |bencher| bencher.iter(|| steady.update(&all)));
+    group.bench_function("steady", |bencher| bencher.iter(|| events(&mut steady, &all)));
     for (name, before, reading) in [
         ("first look", None, &all),
         ("births", Some(&none), &all),
         ("one percent changed", Some(&all), &changed),
     ] {
         let pass = |mut tracker: Tracker| {
-            let conclusions = tracker.update(reading);
+            let events = events(&mut tracker, reading);
             // Dropped when the clock stands.
-            (tracker, conclusions)
+            (tracker, events)
         };
         group.bench_function(name, |bencher| {
             bencher.iter_batched(|| after(before), pass, BatchSize::PerIteration);
@@ -34,7 +35,13 @@ pub(crate) fn benches(criterion: &mut Criterion) {
 fn after(reading: Option<&Reading>) -> Tracker {
     let mut tracker = Tracker::default();
     if let Some(reading) = reading {
-        tracker.update(reading);
+        events(&mut tracker, reading);
     }
     tracker
+}
+
+fn events(tracker: &mut Tracker, reading: &Reading) -> Vec<TrackerEvent> {
+    let mut collected = Collected::default();
+    tracker.update(reading, &mut collected);
+    collected.events
 }

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use tcplapse::model::reading::Reading;
 use tcplapse::recording::{Decoder, Encoder};
-use tcplapse::tracker::Tracker;
+use tcplapse::tracker::{Collected, Tracker};
 
 fuzz_target!(|file: &[u8]| {
     let (mut decoder, mut encoder, mut tracker) =
@@ -15,12 +15,9 @@ fuzz_target!(|file: &[u8]| {
             (encoder, tracker) = (Encoder::default(), Tracker::default());
             continue;
         }
-        tracker.update(&reading);
-        while tracker.has_more() {
-            tracker.tell_more();
-        }
-        tracker.questions();
-        assert!(tracker.standings().count() <= tracker.open());
+        tracker.update(&reading, &mut Collected::default());
+        tracker.lookup_requests();
+        assert!(tracker.statuses().count() <= tracker.open());
         encoder.take(&mut reading).lines(None);
     }
 });

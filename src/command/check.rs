@@ -5,7 +5,7 @@ use super::{die_as_a_shell_reports, hint, monitor, stop};
 use crate::error::{Error, Result};
 use crate::model::event::SocketStatus;
 use crate::monitor::Monitor;
-use crate::monitor::hidden::{PATIENCE, Unseen};
+use crate::monitor::hidden::{Inconclusive, MAX_INCONCLUSIVE_POLLS};
 use crate::output::Output;
 use crate::output::ready::Ready;
 use crate::output::stderr::tell;
@@ -54,36 +54,36 @@ fn offenders(
     let mut judge = Checker::new(&check.limits);
     let mut open_looks = 0;
     loop {
-        let before = monitor.looks().taken;
-        let more = monitor.look(stop)?;
-        tell(monitor.source_notices());
+        let before = monitor.polls().taken;
+        let more = monitor.update(stop)?;
+        tell(monitor.source_warnings());
         let now = monitor.read_at();
         let concerned = |now: &SocketStatus| check.limits.concern(now.state);
-        let sockets: Vec<SocketStatus> = monitor.standings().filter(concerned).collect();
-        let looks = monitor.looks().taken;
-        if looks > 0
+        let sockets: Vec<SocketStatus> = monitor.statuses().filter(concerned).collect();
+        let polls = monitor.polls().taken;
+        if polls > 0
             && let Some(ready) = ready.take()
         {
             ready.announce();
         }
-        if looks < before {
+        if polls < before {
             judge.begin_anew();
         }
-        if looks > before {
-            judge.look(now, &sockets, &mut |socket| monitor.owner_now(socket));
+        if polls > before {
+            judge.look(now, &sockets, &mut |socket| monitor.current_owner(socket));
         }
         let over = check.duration.is_some_and(|time| judge.watched(now) >= Some(time));
         if more && !over {
             continue;
         }
-        let offenders = judge.offenders(now, &sockets, &mut |socket| monitor.owner_now(socket));
+        let offenders = judge.offenders(now, &sockets, &mut |socket| monitor.current_owner(socket));
         if !offenders.is_empty() {
             tell(judge.charges(&sockets));
             return Ok(offenders);
         }
         let Some(error) = unknown(monitor, &judge, &sockets) else { return Ok(offenders) };
         open_looks += 1;
-        if !more || open_looks == PATIENCE {
+        if !more || open_looks == MAX_INCONCLUSIVE_POLLS {
             return Err(error);
         }
     }
@@ -95,16 +95,16 @@ fn unknown(
     judge: &Checker<'_>,
     sockets: &[SocketStatus],
 ) -> Option<Error> {
-    let unseen = Unseen::of(monitor);
+    let inconclusive = Inconclusive::of(monitor);
     let question = "whether nothing is wrong";
     let because = |reason: &str| Error::NotKnown(format!("{question} cannot be told: {reason}"));
-    match judge.open(monitor.read_at(), sockets, &unseen.candidates) {
+    match judge.open(monitor.read_at(), sockets, &inconclusive.candidates) {
         Some(Open::PollCount) => Some(because("there were fewer than two looks")),
         Some(Open::Watched) => Some(because(
             "sockets were in such a state from the first look on, for an unknown time",
         )),
-        Some(Open::Candidates) => Some(unseen.error(question)),
-        None if !unseen.all_rows_read() => Some(unseen.error(question)),
+        Some(Open::Candidates) => Some(inconclusive.error(question)),
+        None if !inconclusive.all_rows_read() => Some(inconclusive.error(question)),
         None => None,
     }
 }

@@ -1,9 +1,10 @@
 //! The loop of every command that shows a run: readings in, records of the chosen view out.
 
 use crate::cli::{FormatName, ViewName};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
+use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::Output;
 use crate::output::queue::live::Turn;
 use crate::output::ready::Ready;
@@ -42,70 +43,35 @@ pub(super) fn show(
     settings: &Settings,
     run: Run,
 ) -> Result<()> {
-    let mut lives = Lives::default();
     let mut show = Show::open(settings, stop)?;
-    let mut empty = match run {
-        Run::Live { nothing_yet, ready } => {
-            show.output.go_live(settings.pace.interval, stop)?;
-            show.ready = Some(ready);
-            Some(nothing_yet)
-        }
-        Run::Recorded => None,
-    };
-    let more = match follow(&mut show, &mut empty, &mut Now { monitor, lives: &mut lives }, stop) {
-        Ok(more) => more,
-        Err(error) => {
-            // What was told before still gets to its reader.
-            show.output.finish(stop)?;
-            return Err(error);
-        }
-    };
-    show.say(lines(monitor.notices()));
-    show.end(more, &mut Now { monitor, lives: &mut lives }, stop)
+    if let Run::Live { nothing_yet, ready } = run {
+        show.output.go_live(settings.pace.interval, stop)?;
+        (show.ready, show.nothing_yet) = (Some(ready), Some(nothing_yet));
+    }
+    if let Err(error) = follow(&mut show, monitor) {
+        // What was written before still gets to its reader.
+        show.output.finish(stop)?;
+        return Err(error);
+    }
+    show.say(lines(monitor.warnings()));
+    show.end(monitor)
 }
 
-/// Shows one reading after the other; whether more was wanted when the run was over.
-fn follow(
-    show: &mut Show<'_>,
-    empty: &mut Option<String>,
-    now: &mut Now<'_, '_>,
-    stop: &Signals,
-) -> Result<bool> {
-    let (mut more, mut nothing) = (true, true);
-    show.output.begin(stop)?;
-    while more
-        && !show.view.is_full()
-        && let Some(news) = show.read(now.monitor, stop)?
-    {
-        nothing &= !news.iter().any(passes);
-        let mut said: Vec<String> =
-            lost_sight(now.lives.take(&news, || now.monitor.followed()), show.settings)
-                .into_iter()
-                .collect();
-        more = show.take(news, now, stop)?;
-        if !now.monitor.has_more()
-            && now.monitor.looks().taken > 0
-            && let Some(ready) = show.ready.take()
-        {
-            ready.announce();
-        }
-        said.extend(show.output.asides().into_iter().chain(now.monitor.notices()));
-        said.extend(show.alarm.iter_mut().flat_map(Alerts::notices));
-        let waits = nothing && show.screen.is_none() && io::stderr().is_terminal();
-        said.extend(empty.take_if(|_| !now.monitor.has_more()).filter(|_| waits));
-        show.say(lines(said));
+/// Shows one reading after the other until the run is over or nobody wants more.
+fn follow(show: &mut Show<'_>, monitor: &mut Monitor<'_>) -> Result<()> {
+    show.output.begin(show.stop)?;
+    while show.more && !show.view.is_full() && monitor.read(show.stop, show)? {
+        show.end_reading(monitor)?;
     }
-    // Whoever wants no more of it has still seen it: the coverage counts it.
-    while now.monitor.has_more() {
-        now.monitor.read(stop)?;
-    }
-    Ok(more)
+    Ok(())
 }
 
 /// A run as it is shown.
 struct Show<'s> {
     settings: &'s Settings,
+    stop: &'s Signals,
     view: Box<dyn View>,
+    lives: Lives,
     output: Output,
     /// Where a picture is drawn again and again.
     screen: Option<Screen>,
@@ -113,62 +79,127 @@ struct Show<'s> {
     alarm: Option<Alerts>,
     /// Until the first poll is over.
     ready: Option<Ready>,
+    /// The sentence for a terminal where the first reading shows nothing; `None` once it is over.
+    nothing_yet: Option<String>,
+    /// The reading at hand.
+    reading: Option<ReadingInfo>,
+    /// Its events, where the view or rules need all of them at once.
+    collected: Vec<MonitorEvent>,
+    /// Records of it have been handed to the output.
+    streamed: bool,
+    /// More records are wanted.
+    more: bool,
+    /// Why events that were pushed could not be written.
+    failed: Option<Error>,
+}
+
+impl MonitorSink for Show<'_> {
+    fn begin(&mut self, reading: ReadingInfo) {
+        (self.reading, self.streamed) = (Some(reading), false);
+    }
+
+    /// A stream writes events as they come; a picture and rules are of all that there is.
+    fn push(&mut self, mut events: Vec<MonitorEvent>) {
+        if events.iter().any(passes) {
+            self.nothing_yet = None;
+        }
+        if self.needs_whole() {
+            self.collected.append(&mut events);
+        } else if self.more && self.failed.is_none() {
+            let records = self.records(events);
+            self.failed = self.stream(records).err();
+        }
+    }
 }
 
 impl<'s> Show<'s> {
-    fn open(settings: &'s Settings, stop: &Signals) -> Result<Self> {
+    fn open(settings: &'s Settings, stop: &'s Signals) -> Result<Self> {
         let Settings { print, max_count, pace, .. } = settings;
         let view = views::open(print, *max_count);
         let drawn = view.is_picture() && print.format == FormatName::Text;
         Ok(Self {
             settings,
+            stop,
             view,
+            lives: Lives::default(),
             output: Output::of_view(print, *max_count, pace.interval),
             screen: if drawn { Screen::open(stop)? } else { None },
             reports: Reports::default(),
             alarm: settings.rules.as_deref().map(alarm).transpose()?,
             ready: None,
+            nothing_yet: None,
+            reading: None,
+            collected: Vec::new(),
+            streamed: false,
+            more: true,
+            failed: None,
         })
     }
 
-    /// The news to be shown next: a stream takes a great deal in pieces, but a picture and rules are
-    /// of all that there is.
-    fn read(&self, monitor: &mut Monitor<'_>, stop: &Signals) -> Result<Option<Vec<MonitorEvent>>> {
-        if self.view.is_picture() || self.alarm.is_some() {
-            monitor.read_whole(stop)
-        } else {
-            monitor.read(stop)
-        }
+    fn needs_whole(&self) -> bool {
+        self.view.is_picture() || self.alarm.is_some()
     }
 
-    /// Shows the news of one reading, or a piece of them, and answers who called; false when nobody
-    /// wants more.
-    fn take(
-        &mut self,
-        news: Vec<MonitorEvent>,
-        now: &mut Now<'_, '_>,
-        stop: &Signals,
-    ) -> Result<bool> {
-        let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&news, now.monitor));
-        let mut records = self.view.take(news, now);
+    /// What a stream prints of events of the reading at hand.
+    fn records(&mut self, events: Vec<MonitorEvent>) -> Vec<Record> {
+        let Some(reading) = self.reading else { return Vec::new() };
+        self.lives.take(&events);
+        self.view.push(events, reading, &self.lives)
+    }
+
+    fn stream(&mut self, records: Vec<Record>) -> Result<()> {
+        if !std::mem::replace(&mut self.streamed, true) {
+            self.output.begin_turn(self.reading.map(Turn::from).unwrap_or_default());
+        }
+        self.more = self.output.stream(records, self.stop)?;
+        Ok(())
+    }
+
+    /// Shows what is to be shown of a whole reading, and answers who called.
+    fn end_reading(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let events = std::mem::take(&mut self.collected);
+        let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&events, monitor));
+        let mut records = if self.needs_whole() { self.records(events) } else { Vec::new() };
+        let lost = self.lives.end_reading(|| monitor.open_ids());
+        let mut now = Now { monitor, lives: &mut self.lives };
+        records.extend(self.view.end_reading(&mut now));
         let alerts = alerts.into_iter().flatten().map(|alert| AlertRecord::new(&alert));
         records.extend(alerts.map(Box::new).map(Record::Alert));
-        let turn = Turn::of(now.monitor);
-        let more = self.output.stream(records, turn, stop)?;
-        if turn.goes_on {
-            return Ok(more);
+        if self.more && !(self.streamed && records.is_empty()) {
+            self.stream(records)?;
         }
-        let calls = stop.calls();
+        self.answer_calls(monitor)?;
+        if monitor.polls().taken > 0
+            && let Some(ready) = self.ready.take()
+        {
+            ready.announce();
+        }
+        let mut sentences: Vec<String> = lost_sight(lost, self.settings).into_iter().collect();
+        sentences.extend(self.output.asides().into_iter().chain(monitor.warnings()));
+        sentences.extend(self.alarm.iter_mut().flat_map(Alerts::notices));
+        let waits = self.screen.is_none() && io::stderr().is_terminal();
+        sentences.extend(self.nothing_yet.take().filter(|_| waits));
+        self.say(lines(sentences));
+        Ok(())
+    }
+
+    /// Writes the report that was asked for by a signal, and draws the picture on a terminal.
+    fn answer_calls(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
+        let calls = self.stop.calls();
+        let mut now = Now { monitor, lives: &mut self.lives };
         if calls.report {
-            let report = report(&self.settings.print, now);
+            let report = report(&self.settings.print, &mut now);
             self.say(report);
         }
-        let Some(screen) = &mut self.screen else { return Ok(more) };
+        let Some(screen) = &mut self.screen else { return Ok(()) };
         if calls.suspend {
             screen.suspend();
         }
-        screen.draw(&self.output.frame(&self.view.picture(now), Screen::size()))?;
-        Ok(more)
+        let mut now = Now { monitor, lives: &mut self.lives };
+        screen.draw(&self.output.frame(&self.view.picture(&mut now), Screen::size()))
     }
 
     /// Tells something on standard error. On the terminal that is drawn on it stands there once
@@ -182,17 +213,18 @@ impl<'s> Show<'s> {
 
     /// What is told when the run is over. A terminal that was drawn on is left clean where that was
     /// asked for; a run that ends by itself leaves its picture.
-    fn end(mut self, more: bool, now: &mut Now<'_, '_>, stop: &Signals) -> Result<()> {
-        let left_clean = self.screen.is_some() && stop.is_interrupted();
+    fn end(mut self, monitor: &mut Monitor<'_>) -> Result<()> {
+        let left_clean = self.screen.is_some() && self.stop.is_interrupted();
         let untold = self.screen.take().map(Screen::close);
-        let read = self.output.finish(stop)?;
-        if more && read && !left_clean {
-            self.output.write(self.view.so_far(now), stop)?;
+        let read = self.output.finish(self.stop)?;
+        if self.more && read && !left_clean {
+            let mut now = Now { monitor, lives: &mut self.lives };
+            self.output.write(self.view.so_far(&mut now), self.stop)?;
         }
         self.reports.write(untold.unwrap_or_default());
         self.reports.tell(self.output.asides());
         self.reports.tell(self.alarm.into_iter().flat_map(Alerts::finish));
-        self.reports.tell([now.monitor.coverage().to_string()]);
+        self.reports.tell([monitor.coverage().to_string()]);
         Ok(())
     }
 }

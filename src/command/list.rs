@@ -22,12 +22,12 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let stop = stop(settings, None)?;
     let mut monitor = monitor_of(open_source::open_for_a_look(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
-    monitor.look_once(&stop)?;
+    monitor.poll_once(&stop)?;
     let at = monitor.read_at();
     let records = monitor
         .sockets()
         .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, &owner))));
     output.write_all(records, &stop)?;
-    tell(monitor.notices());
+    tell(monitor.warnings());
     Ok(output.written() > 0)
 }

@@ -5,6 +5,7 @@ use crate::cli::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
+use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::Output;
 use crate::output::queue::live::Turn;
 use crate::output::stderr::{Reports, Sink, report, tell};
@@ -44,11 +45,8 @@ pub fn run(asked: RunOptions) -> Result<ExitCode> {
     let stop = Signals::of_command(&signals)?;
     let mut story = Story::open(&settings, &errand)?;
     let mut monitor = monitor(&settings)?;
-    while let Some(news) = monitor.read(&stop)? {
-        story.take(news, &mut monitor);
-        if !monitor.has_more() {
-            break;
-        }
+    if monitor.read(&stop, &mut story)? {
+        story.end_reading(&mut monitor);
     }
     let mut child = match Child::start(&errand.command) {
         Ok(child) => child,
@@ -75,11 +73,8 @@ fn follow(
     story: &mut Story<'_>,
 ) -> Result<()> {
     let mut ended = None;
-    while let Some(news) = monitor.read(stop)? {
-        story.take(news, monitor);
-        if monitor.has_more() {
-            continue;
-        }
+    while monitor.read(stop, story)? {
+        story.end_reading(monitor);
         story.answer(stop, monitor);
         let signals = stop.passed_on();
         if child.is_running()? {
@@ -89,14 +84,14 @@ fn follow(
         if !signals.is_empty() {
             break;
         }
-        let Some((looks, at)) = ended else {
+        let Some((polls, at)) = ended else {
             let now = Instant::now();
             stop.end_at(errand.linger.and_then(|linger| now.checked_add(linger)));
-            ended = Some((monitor.looks().taken, now));
+            ended = Some((monitor.polls().taken, now));
             continue;
         };
         // Only a look that began after its end shows what the command has left behind.
-        if monitor.looks().taken > looks {
+        if monitor.polls().taken > polls {
             match left(monitor, errand) {
                 0 if !child.left_others() || at.elapsed() > GRACE => break,
                 0 => {}
@@ -109,7 +104,7 @@ fn follow(
 
 /// How many sockets have not come to their end. TIME_WAIT is waited for where a time was given.
 fn left(monitor: &mut Monitor<'_>, errand: &RunSettings) -> usize {
-    let lives = monitor.lives();
+    let lives = monitor.open_sockets();
     let counts = |state| errand.linger.is_some() || state != State::TimeWait;
     lives.iter().filter(|(now, _)| counts(now.state)).count()
 }
@@ -128,6 +123,22 @@ struct Story<'s> {
     sentences: Vec<String>,
     waiting_told: bool,
     reports: Reports,
+    /// The reading at hand.
+    reading: Option<ReadingInfo>,
+}
+
+impl MonitorSink for Story<'_> {
+    fn begin(&mut self, reading: ReadingInfo) {
+        self.reading = Some(reading);
+        self.output.begin_turn(Turn::from(reading));
+    }
+
+    fn push(&mut self, events: Vec<MonitorEvent>) {
+        let Some(reading) = self.reading else { return };
+        self.lives.take(&events);
+        let records = self.view.push(events, reading, &self.lives);
+        self.tell(records);
+    }
 }
 
 impl<'s> Story<'s> {
@@ -145,14 +156,20 @@ impl<'s> Story<'s> {
             sentences: Vec::new(),
             waiting_told: false,
             reports: Reports::default(),
+            reading: None,
         })
     }
 
-    fn take(&mut self, news: Vec<MonitorEvent>, monitor: &mut Monitor<'_>) {
-        self.output.begin_turn(Turn::of(monitor));
-        self.lives.take(&news, || monitor.followed());
-        let records = self.view.take(news, &mut Now { monitor, lives: &mut self.lives });
-        self.sentences.extend(monitor.notices());
+    /// What follows from a reading as a whole.
+    fn end_reading(&mut self, monitor: &mut Monitor<'_>) {
+        self.lives.end_reading(|| monitor.open_ids());
+        let records = self.view.end_reading(&mut Now { monitor, lives: &mut self.lives });
+        self.sentences.extend(monitor.warnings());
+        self.tell(records);
+    }
+
+    /// Writes records, or keeps them for the end of the command.
+    fn tell(&mut self, records: Vec<Record>) {
         if self.sink.is_shared() {
             let room = MOST_HELD_BACK - self.held_back.len();
             self.left_out += records.len().saturating_sub(room) as u64;

@@ -3,7 +3,7 @@
 use super::{die_as_a_shell_reports, hint, monitor, stop};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::monitor::hidden::{PATIENCE, Unseen, hidden};
+use crate::monitor::hidden::{Inconclusive, MAX_INCONCLUSIVE_POLLS, hidden_sentence};
 use crate::output::ready::Ready;
 use crate::output::stderr::tell;
 use crate::rules::condition::{Condition, StateCounts};
@@ -24,24 +24,24 @@ pub fn run(wait: &Wait) -> Result<bool> {
     hint(&wait.settings);
     let stop = stop(&wait.settings, wait.timeout)?.whoever_reads();
     let mut monitor = monitor(&wait.settings)?;
-    let (mut looks, mut open) = (0, 0);
-    while monitor.look(&stop)? {
-        if monitor.looks().taken > 0
+    let (mut polls, mut open) = (0, 0);
+    while monitor.update(&stop)? {
+        if monitor.polls().taken > 0
             && let Some(ready) = ready.take()
         {
             ready.announce();
         }
-        tell(monitor.source_notices());
+        tell(monitor.source_warnings());
         open = match answer(&mut monitor, &wait.condition) {
             Answer::Holds => return Ok(true),
             Answer::HoldsNot => 0,
-            Answer::Open(unseen) if open + 1 == PATIENCE => {
-                return Err(unseen.error(&format!("whether '{}' holds", wait.condition)));
+            Answer::Open(inconclusive) if open + 1 == MAX_INCONCLUSIVE_POLLS => {
+                return Err(inconclusive.error(&format!("whether '{}' holds", wait.condition)));
             }
             Answer::Open(_) => open + 1,
         };
-        looks += 1;
-        if looks == 1 && io::stderr().is_terminal() {
+        polls += 1;
+        if polls == 1 && io::stderr().is_terminal() {
             tell([format!("waiting for '{}'; Ctrl-C ends", wait.condition)]);
         }
     }
@@ -53,7 +53,7 @@ enum Answer {
     Holds,
     HoldsNot,
     /// It holds, unless sockets that were not seen make it untrue.
-    Open(Unseen),
+    Open(Inconclusive),
 }
 
 fn answer(monitor: &mut Monitor<'_>, condition: &Condition) -> Answer {
@@ -64,22 +64,22 @@ fn answer(monitor: &mut Monitor<'_>, condition: &Condition) -> Answer {
     if !condition.needs_absence() {
         return Answer::Holds;
     }
-    if monitor.looks().taken < LOOKS_FOR_ABSENCE {
+    if monitor.polls().taken < LOOKS_FOR_ABSENCE {
         return Answer::HoldsNot;
     }
-    let unseen = Unseen::of(monitor);
-    unseen.candidates.iter().for_each(|now| census.count_possible(now.state));
-    if unseen.all_rows_read() && condition.holds(&census) == Some(true) {
+    let inconclusive = Inconclusive::of(monitor);
+    inconclusive.candidates.iter().for_each(|now| census.count_possible(now.state));
+    if inconclusive.all_rows_read() && condition.holds(&census) == Some(true) {
         Answer::Holds
     } else {
-        Answer::Open(unseen)
+        Answer::Open(inconclusive)
     }
 }
 
 /// The matching sockets by state.
 fn census(monitor: &Monitor<'_>) -> StateCounts {
     let mut census = StateCounts::default();
-    for now in monitor.standings() {
+    for now in monitor.statuses() {
         census.count_standing(&now);
     }
     census
@@ -93,7 +93,7 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &Wait) -> String {
     };
     let more = match monitor.candidates().len() {
         0 => String::new(),
-        candidates => format!("; {}", hidden(candidates)),
+        candidates => format!("; {}", hidden_sentence(candidates)),
     };
     format!("'{}' did not come to hold in time; {there}{more}", wait.condition)
 }

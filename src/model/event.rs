@@ -1,4 +1,4 @@
-//! State changes of sockets, as the tracker concludes them from readings, and alerts about them.
+//! What is concluded from readings: state changes of sockets, their status in between, and alerts.
 
 use super::process::{Attribution, Caller};
 use super::reading::Lost;
@@ -10,12 +10,13 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 
-/// One socket's life, from birth to end; a reused 4-tuple is a new one.
+/// Identifies a kernel socket from creation to destruction; a reused 4-tuple is a new one. Ids are in
+/// the order in which sockets were first observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId {
     /// Wall clock second of the first reading of the run.
     pub run: u32,
-    /// Counts the lives of the run.
+    /// Counts the sockets of the run from 1.
     pub number: u64,
 }
 
@@ -35,9 +36,9 @@ impl Serialize for SocketId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
-    /// It was there at the first look.
+    /// It was there at the first poll.
     Present,
-    /// It was seen for the first time later.
+    /// It was first observed later.
     Opened,
     /// Its state changed.
     Changed,
@@ -58,7 +59,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// What the other side calls it.
+    /// The same end as the other side of the connection sees it.
     #[must_use]
     pub const fn seen_from_the_other_side(self) -> Self {
         match self {
@@ -69,7 +70,7 @@ impl Side {
     }
 }
 
-/// How a life ended, as far as it is proven.
+/// How a connection ended, as far as it is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -79,39 +80,39 @@ pub enum Verdict {
     SimultaneousClose,
     /// Both sides sent their FIN, the other one first.
     RemoteClose,
-    /// An RST cut it off.
+    /// An RST aborted it.
     Reset,
     /// Its SYN was answered by an RST.
     Refused,
-    /// Nobody answered.
+    /// It was aborted because the peer did not answer.
     TimedOut,
     /// Not proven.
     Unknown,
 }
 
-/// What is known of who opened and who closed.
+/// Who opened and who closed a connection, as far as it is proven.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Roles {
-    /// Who sent its SYN first.
+    /// The end that sent its SYN first; `None` where that is not known.
     pub opener: Option<Side>,
-    /// Who sent its FIN first.
+    /// The end that sent its FIN first; `None` where that is not known, or no FIN was sent.
     pub closer: Option<Side>,
-    /// The FINs of both sides are proven.
+    /// It is proven that both ends sent a FIN.
     pub both_fins: bool,
 }
 
-/// Which socket: the same in every record of it.
+/// Which socket; the same in every record of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketRef {
-    /// Its number in this run.
+    /// Its id.
     pub id: SocketId,
     /// The inode of its network namespace, where it is known.
     pub netns: Option<u64>,
-    /// Its addresses and ports.
+    /// Its family, addresses and ports.
     pub addrs: AddressPair,
 }
 
-/// What tells who owns a socket.
+/// What the owner of a socket is found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnerClues {
     /// The inode that the kernel shows now, 0 for none.
@@ -120,7 +121,7 @@ pub struct OwnerClues {
     pub last_inode: u64,
     /// The inode of the one listener that can have made it, while it is not accepted; 0 for none.
     pub listener: u64,
-    /// The user id of the socket, where the kernel tells it.
+    /// The user id of the socket, where the kernel reports it.
     pub uid: Option<u32>,
 }
 
@@ -160,13 +161,13 @@ pub struct Transition {
     pub to: State,
     /// How long it was in `from`, and has existed.
     pub ages: Ages,
-    /// What tells whose socket it is.
+    /// What its owner is found by.
     pub clues: OwnerClues,
     /// Who opened and who closed.
     pub roles: Roles,
     /// How it ended; only where `kind` is `Closed`.
     pub verdict: Option<Verdict>,
-    /// The process whose own system call caused the change, where the kernel told it.
+    /// The process whose own system call caused the change, where the kernel reported it.
     pub caller: Option<Caller>,
 }
 
@@ -185,37 +186,37 @@ pub struct SocketStatus {
     pub missed: bool,
     /// The place of its row in the last poll that showed it.
     pub row: usize,
-    /// It is not reported before it is known that another socket has ended.
+    /// Its events are withheld until it is known whether the socket has closed that it may follow.
     pub withheld: bool,
-    /// What tells whose socket it is.
+    /// What its owner is found by.
     pub clues: OwnerClues,
     /// What else its last row showed.
     pub details: Details,
 }
 
-/// What the tracker has to tell, in order.
+/// What the tracker concludes from a reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackerEvent {
     /// Something happened to a socket.
     Transition(Box<Transition>),
-    /// A life that no look saw while it was open, by its ends where these are known.
+    /// No poll saw a socket while it was open; its address pair, where that is known.
     Missed(Option<AddressPair>),
     /// Readings were lost.
     Lost(Lost),
 }
 
-/// A transition of a socket that the filters ask for, and whose socket it is.
+/// A transition of a socket that the filters by process and address ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SocketEvent {
     /// What happened.
     pub transition: Transition,
-    /// Whose socket it is.
+    /// The owner of the socket.
     pub owner: Attribution,
-    /// The filter by state asks for it: views of whole lives need the others too.
+    /// The filter by state asks for it, too: timelines need all transitions.
     pub passes: bool,
 }
 
-/// What a reading told of the sockets that the filters ask for.
+/// What a reading showed of the sockets that the filters ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MonitorEvent {
     /// Something happened to a socket.
@@ -224,30 +225,30 @@ pub enum MonitorEvent {
     Lost(Lost),
 }
 
-/// What a rule has to tell: its offence begins or is over.
+/// A rule comes to be violated, or is not any more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     /// The end of the reading that showed it.
     pub time: Stamp,
     /// The name of the rule.
     pub rule: String,
-    /// The offence begins.
+    /// It comes to be violated; else it is not any more.
     pub active: bool,
-    /// The lives that offend now, the worst first.
+    /// The sockets that violate it now, the worst first.
     pub sockets: Vec<SocketId>,
-    /// The worst of them, or of those before.
+    /// The worst of them, or of those that violated it before.
     pub worst: AlertSocket,
 }
 
-/// A socket that offends.
+/// A socket that violates a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertSocket {
     /// Which one.
     pub socket: SocketRef,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Attribution,
     /// How long it is, or was, in its state.
     pub held: Option<Duration>,
-    /// It may have been for longer.
+    /// `held` is a lower bound.
     pub held_at_least: bool,
 }

@@ -1,4 +1,4 @@
-//! What a source says, in kernel words, stamped with time. Nothing here concludes anything.
+//! What a source reads: the kernel's own words, stamped with time. Nothing is concluded here.
 
 use super::process::{Caller, Holder, Process};
 use super::socket::AddressPair;
@@ -7,36 +7,36 @@ use super::time::Stamp;
 use crate::tcp::state::State;
 use serde::{Deserialize, Serialize};
 
-/// When one look at some or all sockets was made, and where.
+/// When and where some or all sockets were polled or looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PollWindow {
-    /// Before the first socket was looked at.
+    /// Before the first socket was read.
     pub start: Stamp,
     /// After the last one.
     pub end: Stamp,
-    /// The inode of the network namespace, where it can be told.
+    /// The inode of the network namespace, where it is known.
     pub netns: Option<u64>,
 }
 
-/// All rows of one poll, with the time it took.
+/// All rows of one poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// When the first table was opened.
     pub start: Stamp,
     /// When the last row had been read.
     pub end: Stamp,
-    /// The inode of the network namespace, where it can be told.
+    /// The inode of the network namespace, where it is known.
     pub netns: Option<u64>,
     /// The rows in the order of the tables.
     pub rows: Vec<SocketRow>,
-    /// Lines that could not be understood.
+    /// Rows that could not be read.
     pub bad_rows: u64,
 }
 
-/// A socket that a reading did not show: is it gone?
+/// An exact question to the kernel about one socket: is it gone?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LookupRequest {
-    /// Its ends.
+    /// Its address pair.
     pub addrs: AddressPair,
     /// The inode it showed last; 0 for none.
     pub inode: u64,
@@ -46,51 +46,52 @@ pub struct LookupRequest {
     pub ifindex: u32,
 }
 
-/// What exact look-ups found.
+/// What lookups found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookups {
-    /// When the first question was asked.
+    /// When the first request was sent.
     pub start: Stamp,
-    /// When the last answer had come.
+    /// When the last result had come.
     pub end: Stamp,
-    /// The inode of the network namespace, where it can be told.
+    /// The inode of the network namespace, where it is known.
     pub netns: Option<u64>,
-    /// Each question with its answer; one that could not be trusted is left out.
+    /// Each request with its result; one whose result is not certain is left out.
     pub answers: Vec<(LookupRequest, LookupResult)>,
 }
 
-/// What one exact look-up found.
+/// What one lookup found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookupResult {
     /// No such socket: it is gone.
     Gone,
-    /// A socket with these ends, which may be a successor or a listener: the reader compares.
+    /// A socket with this address pair, which may be a successor or a listener.
     There(SocketRow),
 }
 
-/// Full sockets that died, by sock_diag's destroy multicast. What dies may leave a mini-socket in
-/// FIN_WAIT2 or TIME_WAIT: a notice proves a life, not its end.
+/// Destroy events of full sockets, by sock_diag's multicast. A mini-socket in FIN_WAIT2 or TIME_WAIT
+/// may be left: an event proves that there was a socket, not that its connection has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DestroyEvents {
-    /// When the notices were received.
+    /// When the events were received.
     pub time: Stamp,
-    /// The ends (if they were still there) and the cookies of the dead.
+    /// The address pair, if the socket still had it, and the cookie of each.
     pub dead: Vec<(Option<AddressPair>, u64)>,
-    /// The kernel had more notices than room for them.
+    /// The kernel had more events than room for them.
     pub overrun: bool,
 }
 
-/// One step of one socket, as the kernel's tracepoint told it. From FIN_WAIT2 and CLOSING a step to
-/// CLOSED may be the start of TIME_WAIT: only a look-up tells.
+/// One state change of one socket, as the kernel's tracepoint reported it. From FIN_WAIT2 and CLOSING
+/// a change to CLOSED may be the start of TIME_WAIT: only a lookup decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateChange {
-    /// The kernel's instant.
+    /// When it happened, by the kernel's clock.
     pub time: Stamp,
     /// The inode of the network namespace.
     pub netns: Option<u64>,
-    /// The kernel's address of the socket: its name until it is in CLOSED, and reused after.
+    /// The address of the socket in the kernel: identifies it until it is in CLOSED, and is reused
+    /// after.
     pub socket: u64,
-    /// Its ends.
+    /// Its address pair.
     pub addrs: AddressPair,
     /// The state before: CLOSED for a child that a listener made.
     pub from: State,
@@ -98,13 +99,13 @@ pub struct StateChange {
     pub to: State,
     /// A listener made it: the kernel's state before was that of the listener.
     pub passive: bool,
-    /// The process whose own system call made the step.
+    /// The process whose own system call caused it.
     pub caller: Option<Caller>,
-    /// Why a step to CLOSED cut the connection off, where the kernel told it.
+    /// Why a change to CLOSED aborted the connection, where the kernel reported that.
     pub cut: Option<AbortReason>,
 }
 
-/// How a connection was cut off, by the kernel's own events.
+/// Why a connection was aborted, by the kernel's own events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AbortReason {
@@ -112,7 +113,7 @@ pub enum AbortReason {
     Reset,
     /// The SYN was answered by an RST.
     Refused,
-    /// Nobody answered.
+    /// The peer did not answer.
     TimedOut,
 }
 
@@ -120,9 +121,9 @@ pub enum AbortReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LostReason {
-    /// Too long a time without a look: a suspended or stopped machine, a long interval.
+    /// Too long a time without a poll: a suspended or stopped machine, a long interval.
     Gap,
-    /// Rows of a table could not be understood.
+    /// Rows of a table could not be read, or are of more sockets than can be followed.
     Table,
     /// The kernel had more events than its ring has room for.
     Ring,
@@ -149,53 +150,54 @@ pub struct Lost {
 pub enum Interface {
     /// Polls of `/proc/net/tcp` and `/proc/net/tcp6`.
     Proc,
-    /// sock_diag dumps and notices.
+    /// sock_diag dumps and destroy events.
     Netlink,
     /// The tracepoint `sock:inet_sock_set_state`, joined with polls.
     Trace,
 }
 
-/// What was found out about owners for one reading, as far as it was not known.
+/// What was found out about owners for one reading, as far as it is new.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnerUpdate {
-    /// When the reading was complete that they were looked for.
+    /// When the reading was complete for which they were searched for.
     pub time: Stamp,
-    /// Nothing that was told before counts.
+    /// Forget every earlier update.
     pub anew: bool,
-    /// All processes were looked at: what is known and not taken back here holds still.
+    /// All processes were inspected: what is known and not taken back here still holds.
     pub all: bool,
-    /// There are processes of which nothing can be known.
+    /// There are processes of which nothing is visible.
     pub hidden: bool,
     /// Processes that hold sockets, new or changed.
     pub processes: Vec<Process>,
-    /// Processes that may not be read, new or changed.
+    /// Processes that permission is denied to inspect, new or changed.
     pub denied: Vec<Process>,
-    /// Processes (pid and start) that were denied and are no more.
+    /// Processes (pid and start time) that were denied before and are not any more.
     pub allowed: Vec<(i32, u64)>,
-    /// Sockets with all their holders from now on.
+    /// Sockets, by inode, with all their holders from now on.
     pub holders: Vec<(u64, Vec<Holder>)>,
-    /// Sockets whose holders were seen to hold them still, where not all processes were looked at.
+    /// Sockets, by inode, whose holders were seen to hold them still, where not all processes were
+    /// inspected.
     pub proven: Vec<u64>,
-    /// Processes that acted on a socket in a system call of theirs, new or changed.
+    /// Processes that caused a state change by a system call of their own, new or changed.
     pub callers: Vec<Process>,
 }
 
-/// Whatever a source has to say.
+/// What a source yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
-    /// One look at all sockets.
+    /// All sockets, by one poll.
     Snapshot(Snapshot),
-    /// Exact look-ups of sockets that the reading before did not show.
+    /// Lookups of sockets that the reading before left open.
     Lookups(Lookups),
-    /// Notices of full sockets that died.
+    /// Destroy events of full sockets.
     DestroyEvents(DestroyEvents),
-    /// One step of one socket.
+    /// One state change of one socket.
     StateChange(StateChange),
-    /// Something was missed.
+    /// Readings are missing.
     Lost(Lost),
-    /// Who holds the sockets that the next reading has news of.
+    /// Owners of sockets, for the reading that it follows or the next one.
     OwnerUpdate(OwnerUpdate),
-    /// A run begins: what was read before is of another.
+    /// A run starts: what was read before is of another.
     Begin(Stamp),
 }
 
@@ -215,15 +217,15 @@ impl Reading {
 }
 
 impl Snapshot {
-    /// When it was taken.
-    pub const fn look(&self) -> PollWindow {
+    /// When and where the poll was made.
+    pub const fn window(&self) -> PollWindow {
         PollWindow { start: self.start, end: self.end, netns: self.netns }
     }
 }
 
 impl Lookups {
-    /// When they were given.
-    pub const fn look(&self) -> PollWindow {
+    /// When and where the lookups were made.
+    pub const fn window(&self) -> PollWindow {
         PollWindow { start: self.start, end: self.end, netns: self.netns }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The address family of the socket, which a v4-mapped address does not tell.
+/// The address family of a socket, which a v4-mapped address does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
@@ -46,27 +46,27 @@ impl From<Endpoint> for SocketAddr {
     }
 }
 
-/// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
-/// twins and the members of an `SO_REUSEPORT` group share them.
+/// Family, local and remote address and port of a socket. Not unique: sockets on several link-local
+/// interfaces and the members of an `SO_REUSEPORT` group share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressPair {
-    /// The family of the socket.
+    /// The family of the socket, not of its addresses.
     pub family: Family,
-    /// This side.
+    /// This end.
     pub local: Endpoint,
-    /// The other side.
+    /// The other end.
     pub remote: Endpoint,
 }
 
 impl AddressPair {
-    /// The ends as the other side of a connection within this machine shows them: it may be of
-    /// either family, as a dual-stack socket shows v4 peers.
+    /// The address pair of the other end of a connection within this machine: it may be of either
+    /// family, as a dual-stack socket shows v4 peers.
     pub fn mirrored(self) -> [Self; 2] {
         let swapped = Self { family: self.family, local: self.remote, remote: self.local };
         [swapped, Self { family: self.family.other(), ..swapped }]
     }
 
-    /// The ends of a listener of the same family on this local port, bound to `addr`.
+    /// The address pair of a listener of the same family on this local port, bound to `addr`.
     #[must_use]
     pub const fn listener(self, addr: IpAddr) -> Self {
         Self {

@@ -34,10 +34,10 @@ impl Timer {
     }
 }
 
-/// One row: what the kernel showed of one socket at one look.
+/// One row: what the kernel showed of one socket in one poll or lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketRow {
-    /// Where it is and with whom it talks.
+    /// Its address pair.
     pub addrs: AddressPair,
     /// Its state.
     pub state: State,
@@ -57,16 +57,18 @@ pub struct SocketRow {
     pub timer_left: u64,
     /// Retransmissions without an answer.
     pub retransmits: u32,
-    /// What sock_diag calls the socket from birth to the end of TIME_WAIT; 0 where the source does
-    /// not tell it. It survives `connect(AF_UNSPEC)`, so the ends belong to the identity.
+    /// sock_diag's name for the socket from its creation to the end of TIME_WAIT; 0 where the source
+    /// does not report it. It survives `connect(AF_UNSPEC)`, so the address pair belongs to the
+    /// identity.
     pub cookie: u64,
-    /// The interface it is bound to, which link-local twins differ in; 0 for none or untold.
+    /// The interface it is bound to, by which link-local sockets with one address pair differ; 0 for
+    /// none, or where the source does not report it.
     pub ifindex: u32,
-    /// Of a listener, how many connections may wait for accept(), where the source tells it.
+    /// Of a listener, how many connections may wait for accept(), where the source reports it.
     pub backlog_limit: Option<u32>,
 }
 
-/// What a row shows beside who the socket is and where it stands: it moves at any time.
+/// What a row shows besides identity and state; it may change at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Details {
     /// See [`SocketRow::tx_queue`].
@@ -96,16 +98,16 @@ impl Details {
 }
 
 impl SocketRow {
-    /// What it shows beside identity and state.
+    /// What it shows besides identity and state.
     pub const fn details(&self) -> Details {
         let Self { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, .. } = *self;
         Details { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit }
     }
 
-    /// The uid if the kernel tells it: a mini-socket after a close prints 0 for anybody, and
-    /// sock_diag, which alone tells cookies, does so for a request, too.
+    /// The uid if the kernel reports it: a mini-socket after a close shows 0 for every user, and so
+    /// does a request in sock_diag, which alone reports cookies.
     pub fn known_uid(&self) -> Option<u32> {
-        let told = !self.mini || self.state == State::SynRecv && self.cookie == 0;
-        told.then_some(self.uid)
+        let is_known = !self.mini || self.state == State::SynRecv && self.cookie == 0;
+        is_known.then_some(self.uid)
     }
 }

@@ -1,21 +1,21 @@
-//! Instants. Pure: only a source asks the clocks.
+//! Instants on the wall clock and the boot clock. Only a source reads the clocks.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 
-/// An instant on both clocks: time is data, only a source asks for it.
+/// An instant on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Stamp {
-    /// Microseconds since 1970 (`CLOCK_REALTIME`): what is printed.
+    /// Microseconds since 1970 (`CLOCK_REALTIME`), for display.
     pub wall: i64,
-    /// Microseconds since boot, suspended time included (`CLOCK_BOOTTIME`): what is measured with.
+    /// Microseconds since boot, suspended time included (`CLOCK_BOOTTIME`), for durations.
     pub boot: u64,
 }
 
 impl Stamp {
-    /// The instant this much earlier, by the boot clock; the wall clock is taken to have run evenly.
+    /// The instant this much earlier on both clocks.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);

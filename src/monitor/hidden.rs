@@ -5,19 +5,21 @@ use super::Monitor;
 use crate::error::Error;
 use crate::model::event::SocketStatus;
 
-/// Sockets whose owner is not known, until they have been told of.
+/// How many sockets have no known owner.
 #[derive(Debug, Default)]
-pub(super) struct Unowned {
+pub(super) struct HiddenSockets {
     /// Not shown, because a filter by process cannot decide.
     hidden: u64,
-    /// Of these, such as could belong to a process that may not be read.
+    /// Of these, such as could belong to a process that permission is denied to inspect.
     hidden_denied: u64,
-    /// Shown, without the owner that may not be read.
+    /// Shown, but without the owner, which permission is denied to inspect.
     denied: u64,
-    told: bool,
+    reported: bool,
 }
 
-impl Unowned {
+impl HiddenSockets {
+    /// Counts a socket without a known owner. `denied`: permission to inspect its owner may be
+    /// denied.
     pub(super) const fn count(&mut self, shown: bool, denied: bool) {
         let denied = denied as u64;
         if shown {
@@ -28,19 +30,20 @@ impl Unowned {
         }
     }
 
-    /// Counts such as a filter by process cannot decide, because not all may be read.
-    pub(super) const fn leave_out(&mut self, sockets: u64) {
+    /// Counts sockets that are not shown, because permission to inspect their owners is denied.
+    pub(super) const fn count_denied(&mut self, sockets: u64) {
         self.hidden += sockets;
         self.hidden_denied += sockets;
     }
 
-    /// Tells once how many sockets are not shown, or are shown without an owner.
-    pub(super) fn notice(&mut self) -> Option<String> {
+    /// How many sockets are not shown, or are shown without an owner; `None` for none, and once it
+    /// has been reported.
+    pub(super) fn warning(&mut self) -> Option<String> {
         let count = |n: u64| format!("{n} socket{}", if n == 1 { "" } else { "s" });
-        if self.told || self.hidden + self.denied == 0 {
+        if self.reported || self.hidden + self.denied == 0 {
             return None;
         }
-        self.told = true;
+        self.reported = true;
         Some(match (self.hidden, self.hidden_denied) {
             (0, _) => format!(
                 "the owners of {} cannot be told, because not all processes may be read",
@@ -56,35 +59,35 @@ impl Unowned {
     }
 }
 
-/// So many looks in a row have to leave an answer open before it is given up: a process that ends
-/// just then hides its sockets for a look or two.
-pub(crate) const PATIENCE: u32 = 5;
+/// This many polls in a row must leave an answer open before the run gives up: a process that ends
+/// during a poll hides its sockets for one or two.
+pub(crate) const MAX_INCONCLUSIVE_POLLS: u32 = 5;
 
-/// What the last look may have missed.
-pub(crate) struct Unseen {
-    /// Sockets that may belong to matching processes which may not be read.
+/// Why the last poll may not have shown every matching socket.
+pub(crate) struct Inconclusive {
+    /// Sockets that may belong to matching processes, which permission is denied to inspect.
     pub(crate) candidates: Vec<SocketStatus>,
-    /// Rows that could not be understood.
+    /// Rows that could not be read.
     bad_rows: u64,
 }
 
-impl Unseen {
-    /// What the monitor's last look may have missed.
+impl Inconclusive {
+    /// What the monitor's last poll may not have shown. Inspects all processes.
     pub(crate) fn of(monitor: &mut Monitor<'_>) -> Self {
-        Self { bad_rows: monitor.looks().bad_rows, candidates: monitor.candidates() }
+        Self { bad_rows: monitor.polls().bad_rows, candidates: monitor.candidates() }
     }
 
-    /// Every row was understood: what is missing may only be among the candidates.
+    /// Every row was read: what is missing may only be among the candidates.
     pub(crate) const fn all_rows_read(&self) -> bool {
         self.bad_rows == 0
     }
 
-    /// `question` cannot be answered.
+    /// The error that `question`, a clause with "whether", cannot be answered.
     pub(crate) fn error(&self, question: &str) -> Error {
         let reason = if self.all_rows_read() {
             format!(
                 "{}; ask as root, or by --local, --remote or --port instead of by process",
-                hidden(self.candidates.len())
+                hidden_sentence(self.candidates.len())
             )
         } else {
             let rows = if self.bad_rows == 1 { "row" } else { "rows" };
@@ -94,8 +97,8 @@ impl Unseen {
     }
 }
 
-/// `n` sockets, and why they cannot be told.
-pub(crate) fn hidden(n: usize) -> String {
+/// Says that `n` sockets may belong to processes that permission is denied to inspect.
+pub(crate) fn hidden_sentence(n: usize) -> String {
     let sockets = if n == 1 { "socket" } else { "sockets" };
     format!("{n} {sockets} may belong to processes that may not be read")
 }

@@ -1,60 +1,42 @@
-//! The pipeline: a reading in, news out. Joins the source, the tracker, the owners and the filters;
+//! The pipeline: a reading in, events out. Joins the source, the tracker, the owners and the filters;
 //! knows nothing of records and formats.
 
 mod coverage;
 pub(crate) mod hidden;
 mod owners;
+mod reporter;
 mod single_poll;
+pub(crate) mod sink;
 mod status;
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::model::event::{
-    EventKind, MonitorEvent, SocketEvent, SocketId, TrackerEvent, Transition,
-};
-use crate::model::process::{Inodes, OwnerSource, Process};
-use crate::model::reading::{Interface, Reading};
+use crate::model::reading::Reading;
 use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
-use crate::owner::table::OwnerTable;
 use crate::signals::Signals;
 use crate::source::Source;
-use crate::tracker::Tracker;
+use crate::tracker::{Collected, Tracker};
 use coverage::Coverage;
-use hidden::Unowned;
+use reporter::{Batches, Destination, Reporter};
+use sink::{MonitorSink, ReadingInfo};
 use status::PollCount;
-use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
-use std::time::Instant;
 
-/// So many questions are asked without waiting for the last of the events that came together.
-const MANY: usize = 256;
-/// Matches of lives that are over are dropped once there are this many.
-const SLACK: usize = 4096;
-
+/// With this many sockets to look up, kernel events that came together are interrupted for it.
+const MANY_LOOKUPS: usize = 256;
 /// Follows the sockets that a filter asks for.
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
-    finder: Box<dyn OwnerLookup>,
-    filter: &'a Filter,
     tracker: Tracker,
-    book: OwnerTable,
-    /// Who acted on a socket in its own system call, and when (boot time, µs).
-    callers: HashMap<SocketId, (Rc<Process>, u64)>,
-    /// Lives that have once matched the filter by process, if there is one: they stay matched.
-    matched: HashSet<SocketId>,
-    coverage: Coverage,
-    unowned: Unowned,
-    undecided_told: bool,
+    reporter: Reporter<'a>,
+    polls: PollCount,
     /// When the last reading ended.
     read_at: Stamp,
-    looks: PollCount,
-    /// Inodes of sockets that were found with owners which do not match.
-    others: Inodes,
+    ambiguity_reported: bool,
 }
 
 impl<'a> Monitor<'a> {
-    /// Reads from `source`, and has `finder` find the owners.
+    /// Reads from `source`, and finds owners by `finder`.
     pub fn new(
         source: Box<dyn Source + 'a>,
         finder: Box<dyn OwnerLookup>,
@@ -62,92 +44,54 @@ impl<'a> Monitor<'a> {
     ) -> Self {
         Self {
             source,
-            finder,
-            filter,
             tracker: Tracker::default(),
-            book: OwnerTable::default(),
-            callers: HashMap::new(),
-            matched: HashSet::new(),
-            coverage: Coverage::default(),
-            unowned: Unowned::default(),
-            undecided_told: false,
+            reporter: Reporter::new(finder, filter),
+            polls: PollCount::default(),
             read_at: Stamp::default(),
-            looks: PollCount::default(),
-            others: Inodes::default(),
+            ambiguity_reported: false,
         }
     }
 
-    /// Takes in the next reading, whatever is new; false when the run is over.
+    /// Waits for the next reading and pushes its events into `sink`, as far as the filters ask for
+    /// their sockets; false when the run is over.
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`].
-    pub fn look(&mut self, stop: &Signals) -> Result<bool> {
-        while let Some(conclusions) = self.conclude(stop)? {
-            self.note(conclusions);
-            if !self.has_more() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    pub fn read(&mut self, stop: &Signals, sink: &mut dyn MonitorSink) -> Result<bool> {
+        self.next(stop, &mut Some(sink))
     }
 
-    /// The news of the next reading about the sockets that the filters ask for, or of a great deal
-    /// the next piece; `None` when the run is over.
+    /// Waits for the next reading and takes it in without reporting its events, where only the
+    /// sockets as they are now matter; false when the run is over.
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`].
-    pub fn read(&mut self, stop: &Signals) -> Result<Option<Vec<MonitorEvent>>> {
-        Ok(self.conclude(stop)?.map(|conclusions| self.tell(conclusions)))
+    pub fn update(&mut self, stop: &Signals) -> Result<bool> {
+        self.next(stop, &mut None)
     }
 
-    /// All the news of the next reading at once, for who draws or judges what there is.
-    ///
-    /// # Errors
-    /// What ends the run: see [`Source::next`].
-    pub fn read_whole(&mut self, stop: &Signals) -> Result<Option<Vec<MonitorEvent>>> {
-        let mut news = self.read(stop)?;
-        while let Some(news) = &mut news
-            && self.has_more()
-        {
-            news.extend(self.read(stop)?.into_iter().flatten());
-        }
-        Ok(news)
-    }
-
-    /// What the next reading, or the next piece of it, proves.
-    fn conclude(&mut self, stop: &Signals) -> Result<Option<Vec<TrackerEvent>>> {
-        if self.has_more() {
-            let conclusions = self.tracker.tell_more();
-            self.prove(&conclusions);
-            return Ok(Some(conclusions));
-        }
+    fn next(&mut self, stop: &Signals, sink: &mut Destination<'_>) -> Result<bool> {
         let mut next = self.lookup()?;
         loop {
             if next.is_none() {
                 next = self.source.next(stop)?;
             }
-            let Some(reading) = next.take() else { return Ok(None) };
-            if let Some(conclusions) = self.take(reading)? {
-                return Ok(Some(conclusions));
+            let Some(reading) = next.take() else { return Ok(false) };
+            if self.process(reading, sink)? {
+                return Ok(true);
             }
         }
     }
 
-    /// Whether there is more news of the last reading: until it is told, not every socket is in
-    /// its place.
-    pub const fn has_more(&self) -> bool {
-        self.tracker.has_more()
-    }
-
-    /// What the last readings left open is asked before anything else is read, but not between
+    /// Looks up what the last readings left open, before anything else is read, but not between
     /// kernel events that came together.
     fn lookup(&mut self) -> Result<Option<Reading>> {
-        if self.source.has_more() && self.tracker.open_questions() < MANY {
+        if self.source.has_more() && self.tracker.pending_lookups() < MANY_LOOKUPS {
             return Ok(None);
         }
-        match self.tracker.questions().as_slice() {
+        match self.tracker.lookup_requests().as_slice() {
             [] => Ok(None),
-            questions => self.source.lookup(questions),
+            requests => self.source.lookup(requests),
         }
     }
 
@@ -156,186 +100,90 @@ impl<'a> Monitor<'a> {
         self.read_at
     }
 
-    /// Until when nothing is read that cannot wait.
-    pub fn due(&self) -> Option<Instant> {
-        self.source.due()
-    }
-
     /// How much of what happened was seen.
     pub fn coverage(&self) -> Coverage {
-        let (open, notices_lost) = (self.matching().count(), self.tracker.notices_lost());
-        Coverage { open, notices_lost, ..self.coverage }
+        let destroy_events_lost = self.tracker.destroy_events_lost();
+        let open = self.matching().count();
+        Coverage { open, destroy_events_lost, ..self.reporter.coverage }
     }
 
-    /// What the user should know, each thing once.
-    pub fn notices(&mut self) -> Vec<String> {
-        let mut notices = self.source_notices();
-        if !self.has_more() {
-            notices.extend(self.unowned.notice());
-        }
-        if self.tracker.undecided() > 0 && !std::mem::replace(&mut self.undecided_told, true) {
-            notices.push(
+    /// Warnings for the user, each once.
+    pub fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = self.source_warnings();
+        warnings.extend(self.reporter.hidden.warning());
+        if self.tracker.ambiguous() > 0 && !std::mem::replace(&mut self.ambiguity_reported, true) {
+            warnings.push(
                 "the timer of a TIME_WAIT seems to be set anew, by a repeated FIN or because its \
                  ends were used again; /proc does not tell which, so it is shown as a new socket"
                     .to_owned(),
             );
         }
-        notices
+        warnings
     }
 
-    /// What there is to know of the readings themselves, each thing once.
-    pub fn source_notices(&mut self) -> Vec<String> {
+    /// Those of the source alone, each once.
+    pub fn source_warnings(&mut self) -> Vec<String> {
         self.source.notices()
     }
 
-    /// Which of the kernel's interfaces the readings come from.
-    pub fn interface(&self) -> Interface {
-        self.source.interface()
-    }
-
-    /// What a reading proves, if it is one of sockets.
-    fn take(&mut self, reading: Reading) -> Result<Option<Vec<TrackerEvent>>> {
+    /// Works on a reading; false if it is none of sockets.
+    fn process(&mut self, reading: Reading, sink: &mut Destination<'_>) -> Result<bool> {
         match reading {
             Reading::OwnerUpdate(owners) => {
-                self.finder.learn(owners);
-                return Ok(None);
+                self.reporter.owners.finder.learn(owners);
+                return Ok(false);
             }
             Reading::Begin(_) => {
-                self.begin_anew();
-                return Ok(None);
+                self.restart();
+                return Ok(false);
             }
             _ => {}
         }
-        self.begin_round(reading.time());
-        let mut conclusions = self.tracker.update(&reading);
-        while self.source.tells_at_once() && self.has_more() {
-            conclusions.append(&mut self.tracker.tell_more());
+        self.read_at = reading.time();
+        self.reporter.owners.begin(&reading);
+        if let Some(sink) = sink {
+            let (due, interface) = (self.source.due(), self.source.interface());
+            sink.begin(ReadingInfo { at: self.read_at, due, interface });
         }
-        if let Some(owners) = self.source.owners(&reading, &conclusions)? {
-            self.finder.learn(owners);
-        }
-        let is_pass = matches!(reading, Reading::Snapshot(_));
-        let is_event = matches!(reading, Reading::StateChange(_));
+        let searched_again = if self.source.tells_at_once() {
+            self.report_whole(&reading, sink)?
+        } else {
+            let (reporter, events) = (&mut self.reporter, Vec::new());
+            let mut batches = Batches { reporter, sink, events, searched_again: false };
+            self.tracker.update(&reading, &mut batches);
+            batches.flush();
+            batches.searched_again
+        };
         if let Reading::Snapshot(snapshot) = reading {
-            self.looks.take(&snapshot, self.tracker.left_out());
+            self.polls.add(&snapshot, self.tracker.left_out());
             self.source.reuse(snapshot.rows);
         }
-        self.find_new(is_pass);
-        if is_event {
-            self.recall(&conclusions);
-        } else {
-            self.prove(&conclusions);
+        if searched_again {
+            self.rematch();
         }
-        Ok(Some(conclusions))
+        self.reporter.forget_closed(&self.tracker);
+        Ok(true)
     }
 
-    /// A reading ended: what was proven before it has to be proven again.
-    fn begin_round(&mut self, read_at: Stamp) {
-        self.read_at = read_at;
-        self.book.begin_round(read_at.boot);
-        self.finder.begin_round(read_at.boot);
-    }
-
-    /// The news among conclusions.
-    fn tell(&mut self, conclusions: Vec<TrackerEvent>) -> Vec<MonitorEvent> {
-        let news = conclusions.into_iter().filter_map(|conclusion| match conclusion {
-            TrackerEvent::Lost(lost) => {
-                self.coverage.lost += lost.count.unwrap_or(1);
-                Some(MonitorEvent::Lost(lost))
-            }
-            TrackerEvent::Missed(addrs) => {
-                let wanted = addrs.is_none_or(|addrs| self.filter.wants_addrs(&addrs));
-                self.coverage.missed += u64::from(wanted);
-                None
-            }
-            TrackerEvent::Transition(transition) => self.told(*transition),
-        });
-        let news = news.collect();
-        self.forget_the_dead();
-        news
-    }
-
-    /// Notes what is to be known of conclusions that nobody is told of.
-    fn note(&mut self, mut conclusions: Vec<TrackerEvent>) {
-        let unfiltered = self.filter.process.is_empty();
-        conclusions.retain(|conclusion| match conclusion {
-            // Of a socket that somebody holds there is nothing to be noted, nor of one that nobody
-            // holds where all may be read.
-            TrackerEvent::Transition(told) => {
-                let settled = told.clues.last_inode != 0
-                    && (!self.book.was_denied() || self.book.is_held(told.clues.last_inode));
-                !(unfiltered && told.caller.is_none() && settled)
-            }
-            _ => true,
-        });
-        self.tell(conclusions);
+    /// Reports all events of a reading at once, after the source has been asked who owns their
+    /// sockets. Returns whether sockets without a holder were searched for again.
+    fn report_whole(&mut self, reading: &Reading, sink: &mut Destination<'_>) -> Result<bool> {
+        let mut collected = Collected::default();
+        self.tracker.update(reading, &mut collected);
+        let owners = &mut self.reporter.owners;
+        if let Some(update) = self.source.owners(reading, &collected.events)? {
+            owners.finder.learn(update);
+        }
+        let shown = &mut self.tracker.shown_inodes();
+        let searched_again = owners.search_new(collected.new_inodes, shown);
+        self.reporter.report_all(collected.events, sink);
+        Ok(searched_again)
     }
 
     /// What was known of one run says nothing about the next.
-    fn begin_anew(&mut self) {
+    fn restart(&mut self) {
         self.tracker = Tracker::default();
-        self.book = OwnerTable::default();
-        self.callers.clear();
-        self.matched.clear();
-        self.others.clear();
-        self.looks = PollCount::default();
-    }
-
-    /// What is to be told of a transition, if the filters ask for its socket.
-    fn told(&mut self, transition: Transition) -> Option<MonitorEvent> {
-        let Transition { clues, from, to, .. } = transition;
-        let life = transition.socket.id;
-        if let Some(caller) = &transition.caller {
-            let process = self.finder.caller(caller, &self.filter.process);
-            let process = self.best_known(life, process);
-            self.callers.insert(life, (process, transition.time.boot));
-        }
-        let owner = self.owner(life, clues);
-        let wanted = self.filter.wants_addrs(&transition.socket.addrs);
-        let passes = self.filter.wants_change(from, to);
-        let told = SocketEvent { transition, owner, passes };
-        let matches = self.matches(&told, wanted && passes);
-        (matches && wanted).then(|| MonitorEvent::Socket(Box::new(told)))
-    }
-
-    /// Drops what belongs to lives that are over, or were dropped without an end.
-    fn forget_the_dead(&mut self) {
-        let open = self.tracker.open();
-        self.book.sweep(open, self.tracker.inodes());
-        if self.matched.len().max(self.callers.len()) > 2 * open + SLACK {
-            let alive: HashSet<SocketId> = self.tracker.ids().collect();
-            self.matched.retain(|life| alive.contains(life));
-            self.callers.retain(|life, _| alive.contains(life));
-        }
-    }
-
-    /// Whether the filter by process holds, now or earlier in this life. Counts what cannot be
-    /// decided among the sockets that would be shown.
-    fn matches(&mut self, told: &SocketEvent, shown: bool) -> bool {
-        let life = told.transition.socket.id;
-        let filter = &self.filter.process;
-        let denied = told.owner.source == OwnerSource::Denied;
-        let matches = filter.is_empty()
-            || self.matched.contains(&life)
-            || told.owner.satisfies(filter, told.transition.clues.uid);
-        let uid_decides = !filter.needs_owner() && told.transition.clues.uid.is_some() && !denied;
-        let ownerless =
-            told.owner.main.is_none() && (denied || told.transition.clues.last_inode == 0);
-        if shown && ownerless && !uid_decides && told.transition.kind != EventKind::Closed {
-            self.unowned.count(matches, denied);
-        }
-        let first = match told.transition.kind {
-            EventKind::Closed => {
-                self.matched.remove(&life);
-                self.callers.remove(&life);
-                false
-            }
-            // Without a filter each is told from its first sight on.
-            event if filter.is_empty() => event != EventKind::Changed,
-            _ => matches && self.matched.insert(life),
-        };
-        self.coverage.lives +=
-            u64::from(first && self.filter.wants_addrs(&told.transition.socket.addrs));
-        matches
+        self.reporter.restart();
+        self.polls = PollCount::default();
     }
 }

@@ -1,134 +1,181 @@
-//! Whose sockets they are: looked for when they are new, and again when there is news of them.
+//! Who owns the sockets: searched for when a socket is new, and proven again when something happens
+//! to it.
 
-use super::Monitor;
-use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent};
+use crate::filter::Filter;
+use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
 use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
-use crate::owner::Among;
+use crate::model::reading::Reading;
+use crate::owner::table::OwnerTable;
+use crate::owner::{Among, OwnerLookup};
+use std::collections::HashMap;
 use std::rc::Rc;
 
-impl<'a> Monitor<'a> {
-    /// Looks for the holders of sockets that nobody has looked for yet; where a process is asked
-    /// for, now and then also of those that had none.
-    pub(super) fn find_new(&mut self, is_pass: bool) {
-        let again = !self.filter.process.is_empty() && self.finder.looks_again();
-        if !(is_pass || again) {
-            return;
-        }
-        let came = self.tracker.take_new_inodes();
-        let mut new = self.book.room_for(came.len());
-        new.extend(came.into_iter().filter(|inode| !self.book.knows(*inode)));
-        if again {
-            let ownerless = |inode: &u64| !self.book.is_held(*inode);
-            new.extend(self.tracker.shown_inodes().filter(ownerless));
-        }
-        self.find(self.among(), &new);
-        if again {
-            self.match_again();
+/// The owners found so far, and the means to find others.
+pub(super) struct Owners<'a> {
+    pub(super) finder: Box<dyn OwnerLookup>,
+    pub(super) table: OwnerTable,
+    /// The process that caused the latest state change of a socket by its own system call, and the
+    /// boot time (µs) of that.
+    pub(super) callers: HashMap<SocketId, (Rc<Process>, u64)>,
+    filter: &'a Filter,
+    /// Inodes that rows have shown since the last search.
+    new_inodes: Vec<u64>,
+    /// The boot time (µs) of the reading at hand.
+    now: u64,
+    is_poll: bool,
+    is_kernel_event: bool,
+}
+
+impl<'a> Owners<'a> {
+    pub(super) fn new(finder: Box<dyn OwnerLookup>, filter: &'a Filter) -> Self {
+        Self {
+            finder,
+            table: OwnerTable::default(),
+            callers: HashMap::new(),
+            filter,
+            new_inodes: Vec::new(),
+            now: 0,
+            is_poll: false,
+            is_kernel_event: false,
         }
     }
 
-    /// Where to look for holders: among the processes the filter can match. By user alone all
-    /// count, since a socket of another user's process is not one without an owner.
+    /// Forgets the sockets of a run that has been followed by another.
+    pub(super) fn restart(&mut self) {
+        self.table = OwnerTable::default();
+        self.callers.clear();
+        self.new_inodes.clear();
+    }
+
+    /// Starts on a reading: what was proven for the last one has to be proven again.
+    pub(super) fn begin(&mut self, reading: &Reading) {
+        self.is_poll = matches!(reading, Reading::Snapshot(_));
+        self.is_kernel_event = matches!(reading, Reading::StateChange(_));
+        self.begin_round(reading.time().boot);
+    }
+
+    /// Starts on what was complete at this boot time (µs).
+    pub(super) fn begin_round(&mut self, now: u64) {
+        self.now = now;
+        self.table.begin_round(now);
+        self.finder.begin_round(now);
+    }
+
+    /// Searches for the holders of sockets that nobody has searched for: with every poll, and where
+    /// a filter asks for a process now and then also for those that had none. `new` and `shown` are
+    /// the inodes of [`TrackerSink::inodes`](crate::tracker::TrackerSink::inodes). Returns whether
+    /// sockets without a holder were searched for again.
+    pub(super) fn search_new(
+        &mut self,
+        mut new: Vec<u64>,
+        shown: &mut dyn Iterator<Item = u64>,
+    ) -> bool {
+        self.new_inodes.append(&mut new);
+        let again = !self.filter.process.is_empty() && self.finder.looks_again();
+        if self.is_poll || again {
+            let new = std::mem::take(&mut self.new_inodes);
+            let mut wanted = self.table.room_for(new.len());
+            wanted.extend(new.into_iter().filter(|inode| !self.table.knows(*inode)));
+            if again {
+                wanted.extend(shown.filter(|inode| !self.table.is_held(*inode)));
+            }
+            self.search(self.among(), &wanted);
+        }
+        again
+    }
+
+    /// Where to search for holders: among the processes that the filter can match. By user alone
+    /// all count, since a socket of another user's process is not one without an owner.
     pub(super) const fn among(&self) -> Among<'a> {
         let filter = &self.filter.process;
         if filter.needs_owner() { Among::Matching(filter) } else { Among::All(filter) }
     }
 
-    fn find(&mut self, among: Among<'_>, wanted: &Inodes) {
+    fn search(&mut self, among: Among<'_>, wanted: &Inodes) {
         if !wanted.is_empty() {
             let found = self.finder.find(among, wanted);
-            self.book.learn(wanted, found);
+            self.table.learn(wanted, found);
         }
     }
 
-    /// Makes sure that the holders of sockets with news still hold them, and looks again for
-    /// those that do not, and for those never found.
-    pub(super) fn prove(&mut self, conclusions: &[TrackerEvent]) {
+    /// Makes sure that the holders of the sockets in these events still hold them, and searches
+    /// again for those that do not, and for those never found.
+    pub(super) fn prove(&mut self, events: &[TrackerEvent]) {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
-        for conclusion in conclusions {
-            let TrackerEvent::Transition(told) = conclusion else { continue };
-            if !self.filter.wants_addrs(&told.socket.addrs) {
+        for Transition { socket, clues, .. } in transitions(events) {
+            if !self.filter.wants_addrs(&socket.addrs) {
                 continue;
             }
-            if told.clues.last_inode == 0 && self.book.is_held(told.clues.listener) {
-                listeners.insert(told.clues.listener);
+            if clues.last_inode == 0 && self.table.is_held(clues.listener) {
+                listeners.insert(clues.listener);
             }
-            if told.clues.inode != 0 && !self.still_proven(told.clues.inode) {
-                doubtful.insert(told.clues.inode);
-            }
-        }
-        self.find(self.among(), &doubtful);
-        // A listener speaks for what it has not accepted only if it has one holder among all
-        // processes, whatever the filter.
-        self.find(Among::All(&self.filter.process), &listeners);
-        self.disown_newborns(conclusions);
-    }
-
-    /// Makes sure of the holders known. Kernel events come by the thousand: they are no reason to
-    /// look into every process, and who acted says so.
-    pub(super) fn recall(&mut self, conclusions: &[TrackerEvent]) {
-        for conclusion in conclusions {
-            if let TrackerEvent::Transition(told) = conclusion
-                && told.clues.inode != 0
-                && self.filter.wants_addrs(&told.socket.addrs)
-            {
-                self.still_proven(told.clues.inode);
+            if clues.inode != 0 && !self.prove_again(clues.inode) {
+                doubtful.insert(clues.inode);
             }
         }
-        self.disown_newborns(conclusions);
-    }
-
-    /// Who held this inode in an earlier life is no owner of a new one.
-    fn disown_newborns(&mut self, conclusions: &[TrackerEvent]) {
-        for conclusion in conclusions {
-            if let TrackerEvent::Transition(told) = conclusion
-                && told.kind == EventKind::Opened
-            {
-                self.book.disown(told.clues.inode, told.time.boot);
-            }
+        // Kernel events come by the thousand: they are no reason to look into every process, and
+        // say who acted.
+        if !self.is_kernel_event {
+            self.search(self.among(), &doubtful);
+            // A listener speaks for what it has not accepted only if it has one holder among all
+            // processes, whatever the filter.
+            self.search(Among::All(&self.filter.process), &listeners);
+        }
+        // A process that held this inode before a socket with it was opened is not its owner.
+        for transition in transitions(events).filter(|event| event.kind == EventKind::Opened) {
+            self.table.disown(transition.clues.inode, transition.time.boot);
         }
     }
 
-    /// Whether the holders of a socket were seen, for this reading, to hold it, or looked for.
-    pub(super) fn still_proven(&mut self, inode: u64) -> bool {
-        if self.book.is_settled(inode) {
+    /// Whether the holders of an inode hold it still, or were searched for in this reading.
+    pub(super) fn prove_again(&mut self, inode: u64) -> bool {
+        if self.table.is_settled(inode) {
             return true;
         }
-        let mut holders: Vec<Holder> = self.book.holders(inode).collect();
-        holders.retain(|holder| self.holds(holder, inode));
-        // Whoever has let go since is no holder any more, unless nobody was seen to hold it.
-        self.book.confirm(inode, &holders);
-        self.book.is_proven(inode)
+        let mut holders: Vec<Holder> = self.table.holders(inode).collect();
+        holders.retain(|holder| match self.finder.still_holds(holder, inode) {
+            Some(comm) => {
+                self.table.rename(holder, comm);
+                true
+            }
+            None => false,
+        });
+        // A process that has closed it since is a holder no more, unless nobody is seen to hold it.
+        self.table.confirm(inode, &holders);
+        self.table.is_proven(inode)
     }
 
-    fn holds(&mut self, holder: &Holder, inode: u64) -> bool {
-        let comm = self.finder.still_holds(holder, inode);
-        comm.is_some_and(|comm| {
-            self.book.rename(holder, comm);
-            true
-        })
+    /// Notes the process that caused a transition by its own system call, if there is one. Where it
+    /// could not be asked any more it is kept as it was known when it called before.
+    pub(super) fn note_caller(&mut self, transition: &Transition) {
+        let Some(caller) = &transition.caller else { return };
+        let process = self.finder.caller(caller, &self.filter.process);
+        let before = self.callers.get(&transition.socket.id).map(|(before, _)| before);
+        let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
+        let process = same.cloned().unwrap_or_else(|| Rc::new(process));
+        self.callers.insert(transition.socket.id, (process, transition.time.boot));
     }
 
-    pub(super) fn owner(&self, id: SocketId, clues: OwnerClues) -> Attribution {
-        let found = self.book.attribute(clues, &self.filter.process);
-        let last_inode = clues.last_inode;
+    /// The owner of a socket, as far as it was found.
+    pub(super) fn of(&self, id: SocketId, clues: OwnerClues) -> Attribution {
+        let found = self.table.attribute(clues, &self.filter.process);
         let Some((process, at)) = self.callers.get(&id) else { return found };
-        let now = *at == self.read_at.boot;
-        let seen_later = self.book.proven_at(last_inode) > *at;
+        let seen_later = self.table.proven_at(clues.last_inode) > *at;
         // A descriptor that was seen names the holder and its number; a system call only the
         // process.
         if found.source == OwnerSource::Proven || !found.holders.is_empty() && seen_later {
             return found;
         }
-        let source = if now { OwnerSource::Proven } else { OwnerSource::Remembered };
-        let main = self.book.named(last_inode, Rc::clone(process));
+        let is_now = *at == self.now;
+        let source = if is_now { OwnerSource::Proven } else { OwnerSource::Remembered };
+        let main = self.table.named(clues.last_inode, Rc::clone(process));
         Attribution { main: Some(main), holders: found.holders, source }
     }
+}
 
-    /// A process that could not be asked any more, as it was known when it acted before.
-    pub(super) fn best_known(&self, life: SocketId, process: Process) -> Rc<Process> {
-        let before = self.callers.get(&life).map(|(before, _)| before);
-        let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
-        same.cloned().unwrap_or_else(|| Rc::new(process))
-    }
+fn transitions(events: &[TrackerEvent]) -> impl Iterator<Item = &Transition> {
+    events.iter().filter_map(|event| match event {
+        TrackerEvent::Transition(transition) => Some(&**transition),
+        TrackerEvent::Missed(_) | TrackerEvent::Lost(_) => None,
+    })
 }

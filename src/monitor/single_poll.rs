@@ -1,4 +1,4 @@
-//! One look at the sockets there are, where nothing is followed.
+//! One poll of the sockets there are, where nothing is followed.
 
 use super::Monitor;
 use crate::error::Result;
@@ -11,57 +11,59 @@ use foldhash::fast::RandomState;
 use std::collections::HashSet;
 
 impl Monitor<'_> {
-    /// Takes in a single reading; false when the run is over.
+    /// Waits for a single reading and takes it in; false when the run is over.
     ///
     /// # Errors
     /// What ends the run: see [`Source::next`](crate::source::Source::next).
-    pub fn look_once(&mut self, stop: &Signals) -> Result<bool> {
+    pub fn poll_once(&mut self, stop: &Signals) -> Result<bool> {
         while let Some(mut reading) = self.source.next(stop)? {
             if let Reading::Snapshot(snapshot) = &mut reading {
                 self.leave_out_others(snapshot);
             }
-            if let Some(conclusions) = self.take(reading)? {
-                self.note(conclusions);
-                return if self.has_more() { self.look(stop) } else { Ok(true) };
+            if self.process(reading, &mut None)? {
+                return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Where a process is asked for, the sockets that others hold are not worth a life: there may
-    /// be a hundred thousand. Listeners are, since they speak for what they have not handed on, and
-    /// what the same look shows without an inode, too: it was accepted or closed meanwhile.
+    /// Where a process is asked for, drops the rows of sockets that others hold, of which there may
+    /// be a hundred thousand. Listeners stay, since they name the owner of what they have not handed
+    /// on, and so does a 4-tuple that the same poll shows without an inode, too: the socket was
+    /// accepted or closed meanwhile.
     fn leave_out_others(&mut self, snapshot: &mut Snapshot) {
-        if !self.filter.process.needs_owner() || self.source.tells_at_once() {
+        let filter = self.reporter.filter;
+        if !filter.process.needs_owner() || self.source.tells_at_once() {
             return;
         }
-        self.begin_round(snapshot.end);
-        // This is the look for sockets without an owner, too.
-        self.finder.looks_again();
+        let owners = &mut self.reporter.owners;
+        owners.begin_round(snapshot.end.boot);
+        // This is the search for sockets without an owner, too.
+        owners.finder.looks_again();
         let rows = &mut snapshot.rows;
-        let mut there = Inodes::default();
-        there.reserve(rows.len());
-        there.extend(rows.iter().map(|row| row.inode).filter(|inode| *inode != 0));
-        let found = self.finder.find(self.among(), &there);
+        let mut inodes = Inodes::default();
+        inodes.reserve(rows.len());
+        inodes.extend(rows.iter().map(|row| row.inode).filter(|inode| *inode != 0));
+        let found = owners.finder.find(owners.among(), &inodes);
         let held: Inodes = found.holders.iter().map(|(inode, _)| *inode).collect();
-        let bare: HashSet<AddressPair, RandomState> =
+        let without_inode: HashSet<AddressPair, RandomState> =
             rows.iter().filter(|row| row.inode == 0).map(|row| row.addrs).collect();
-        let (mut asked, mut hidden) = (Inodes::default(), HashSet::new());
+        let (mut kept, mut hidden) = (Inodes::default(), HashSet::new());
         rows.retain(|row| {
             let stays = row.state == State::Listen
                 || held.contains(&row.inode)
-                || bare.contains(&row.addrs);
+                || without_inode.contains(&row.addrs);
             if stays {
-                asked.extend((row.inode != 0).then_some(row.inode));
+                kept.extend((row.inode != 0).then_some(row.inode));
             } else if found.denied > 0
-                && self.filter.wants_addrs(&row.addrs)
-                && self.filter.wants_change(None, row.state)
+                && filter.wants_addrs(&row.addrs)
+                && filter.wants_change(None, row.state)
             {
                 hidden.insert((row.addrs, row.inode));
             }
             stays
         });
-        self.unowned.leave_out(hidden.len() as u64);
-        self.book.learn(&asked, found);
+        self.reporter.hidden.count_denied(hidden.len() as u64);
+        self.reporter.owners.table.learn(&kept, found);
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets as they stand between two readings, and what of them cannot be known.
+//! The sockets between two readings: which there are, who owns them, and which may be hidden.
 
 use super::Monitor;
 use crate::filter::{Filter, Match, ProcessFilter};
@@ -12,141 +12,140 @@ use crate::rules::alerts::Sockets;
 use crate::tcp::state::State;
 use std::collections::{HashMap, HashSet};
 
-/// The looks at all sockets so far: an absence needs two, since a single one may skip a row.
+/// The polls so far: an absence needs two, since a single one may skip a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PollCount {
     /// How many.
     pub taken: u64,
-    /// Rows of the last that could not be understood, or are of more sockets than are followed.
+    /// Rows of the last one that could not be read, or not be followed for want of room.
     pub bad_rows: u64,
 }
 
 impl PollCount {
-    /// Counts a look.
-    pub(super) const fn take(&mut self, snapshot: &Snapshot, left_out: u64) {
+    pub(super) const fn add(&mut self, snapshot: &Snapshot, left_out: u64) {
         self.taken += 1;
         self.bad_rows = snapshot.bad_rows + left_out;
     }
 }
 
 impl Monitor<'_> {
-    /// The sockets that the filters ask for as they are now, with their owners, by family, in the
-    /// order of the kernel's tables.
-    /// There may be many: each is looked at when its turn comes.
+    /// The polls so far.
+    pub const fn polls(&self) -> PollCount {
+        self.polls
+    }
+
+    /// The sockets that the filters ask for, by family, in the order of the kernel's tables. There
+    /// may be many: the owner of each is looked up when its turn comes.
     pub fn sockets(&mut self) -> impl Iterator<Item = (SocketStatus, Attribution)> {
         let place =
             |now: SocketStatus| (now.socket.addrs.family, now.row, now.socket.addrs, now.socket.id);
-        let mut places: Vec<_> = self.standings().map(place).collect();
+        let mut places: Vec<_> = self.statuses().map(place).collect();
         places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
-        places.into_iter().filter_map(|(_, _, addrs, life)| {
-            let now = self.tracker.standing(addrs, life)?;
-            Some((now, self.owner_now(&now)))
+        places.into_iter().filter_map(|(_, _, addrs, id)| {
+            let now = self.tracker.status(addrs, id)?;
+            Some((now, self.current_owner(&now)))
         })
     }
 
-    /// The lives that go on, in the order in which they began, whatever state they are in.
-    pub fn lives(&mut self) -> Vec<(SocketStatus, Attribution)> {
-        let mut now: Vec<SocketStatus> = self.matching().collect();
-        now.sort_unstable_by_key(|now| now.socket.id);
-        now.into_iter().map(|now| (now, self.owner_now(&now))).collect()
+    /// The sockets that the filters by process and address ask for, whatever their state, in the
+    /// order in which they were first observed.
+    pub fn open_sockets(&mut self) -> Vec<(SocketStatus, Attribution)> {
+        let mut sockets: Vec<SocketStatus> = self.matching().collect();
+        sockets.sort_unstable_by_key(|now| now.socket.id);
+        sockets.into_iter().map(|now| (now, self.current_owner(&now))).collect()
     }
 
-    /// The lives that are being followed, whether they match or not.
-    pub fn followed(&self) -> HashSet<SocketId> {
+    /// All sockets that are followed, whether they match or not.
+    pub fn open_ids(&self) -> HashSet<SocketId> {
         self.tracker.ids().collect()
     }
 
     /// The states of the sockets that the filters ask for.
     pub fn states(&self) -> impl Iterator<Item = State> {
-        self.standings().map(|now| now.state)
+        self.statuses().map(|now| now.state)
     }
 
-    /// The lives that the filters ask for as they stand, in no order: what there is to know
-    /// without another look at owners.
-    pub fn standings(&self) -> impl Iterator<Item = SocketStatus> {
-        self.matching().filter(|now| self.filter.wants_state(now.state))
+    /// The sockets that the filters ask for, in no order, as far as their owners are known.
+    pub fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
+        self.matching().filter(|now| self.reporter.filter.wants_state(now.state))
     }
 
-    /// All that match, whatever state they are in.
+    /// The sockets that the filters by process and address ask for, whatever their state.
     pub(super) fn matching(&self) -> impl Iterator<Item = SocketStatus> {
-        self.in_place().filter(|now| self.is_matched(now))
+        self.with_wanted_addrs().filter(|now| self.is_matched(now))
     }
 
-    /// All that pass the filters by ends, whoever owns them.
-    fn in_place(&self) -> impl Iterator<Item = SocketStatus> {
-        self.tracker.standings().filter(|now| self.filter.wants_addrs(&now.socket.addrs))
+    /// The sockets that the filters by address ask for, whoever owns them.
+    fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
+        self.tracker.statuses().filter(|now| self.reporter.filter.wants_addrs(&now.socket.addrs))
     }
 
-    /// Whose socket it is now.
-    pub fn owner_now(&mut self, now: &SocketStatus) -> Attribution {
+    /// The owner of a socket now: its holders are checked.
+    pub fn current_owner(&mut self, now: &SocketStatus) -> Attribution {
         if now.clues.inode != 0 {
-            self.still_proven(now.clues.inode);
+            self.reporter.owners.prove_again(now.clues.inode);
         }
-        self.owner(now.socket.id, now.clues)
+        self.reporter.owners.of(now.socket.id, now.clues)
     }
 
     fn is_owned(&self, filter: &ProcessFilter, now: &SocketStatus) -> bool {
         filter.is_empty() || {
-            let owner = self.owner(now.socket.id, now.clues);
+            let owner = self.reporter.owners.of(now.socket.id, now.clues);
             owner.satisfies(filter, now.clues.uid)
         }
     }
 
-    /// How many looks at all sockets there have been, and how many rows the last could not read.
-    pub const fn looks(&self) -> PollCount {
-        self.looks
-    }
-
     /// The sockets with an inode that pass the other filters and may belong to a matching process
-    /// whose descriptors may not be read, or are known only since this look to match. One with an
-    /// owner that does not match is none of them; nor is one without an inode, which nobody holds.
+    /// that permission is denied to inspect, or are known only now to match. One with an owner that
+    /// does not match is none of them; nor is one without an inode, which nobody holds.
     ///
     /// This looks into all processes, so it is for the moment when an absence decides.
     pub fn candidates(&mut self) -> Vec<SocketStatus> {
-        let filter = &self.filter.process;
+        let filter = &self.reporter.filter.process;
         let mut unknown: Vec<SocketStatus> = Vec::new();
         if !filter.is_empty() {
-            let unmatched =
-                |now: &SocketStatus| self.filter.wants_state(now.state) && self.is_unmatched(now);
-            unknown.extend(self.in_place().filter(unmatched));
+            let unmatched = |now: &SocketStatus| {
+                self.reporter.filter.wants_state(now.state) && self.is_unmatched(now)
+            };
+            unknown.extend(self.with_wanted_addrs().filter(unmatched));
         }
+        let reporter = &mut self.reporter;
         let there = inodes(&unknown);
-        self.others.retain(|inode| there.contains(inode));
-        unknown.retain(|now| !self.others.contains(&now.clues.inode));
+        reporter.of_others.retain(|inode| there.contains(inode));
+        unknown.retain(|now| !reporter.of_others.contains(&now.clues.inode));
         if unknown.is_empty() {
             return unknown;
         }
         let wanted = inodes(&unknown);
-        let of_others = owned_by_others(&self.finder.find(Among::All(filter), &wanted), filter);
-        self.others.extend(wanted.intersection(&of_others));
+        let found = reporter.owners.finder.find(Among::All(filter), &wanted);
+        let of_others = owned_by_others(&found, filter);
+        reporter.of_others.extend(wanted.intersection(&of_others));
         unknown.retain(|now| !of_others.contains(&now.clues.inode));
         if unknown.is_empty() {
             return unknown;
         }
         let wanted = inodes(&unknown);
-        let found = self.finder.find(Among::Matching(filter), &wanted);
+        let found = reporter.owners.finder.find(Among::Matching(filter), &wanted);
         let hidden = found.denied > 0;
-        self.book.learn(&wanted, found);
-        let matched = self.match_again();
-        // Who may not be read and cannot match hides nothing.
+        reporter.owners.table.learn(&wanted, found);
+        let matched = self.rematch();
+        // Processes that cannot be inspected and cannot match hide nothing.
         unknown.retain(|now| hidden || matched.contains(&now.socket.id));
         unknown
     }
 
-    /// Matches the lives that have come to a matching process since they were last told of: nothing
-    /// happens to a socket that is handed on.
-    pub(super) fn match_again(&mut self) -> HashSet<SocketId> {
-        let filter = &self.filter.process;
+    /// Matches the sockets with wanted addresses that have come to a matching process since their last
+    /// event: there is none when a descriptor is passed on. Returns them.
+    pub(super) fn rematch(&mut self) -> HashSet<SocketId> {
+        let filter = &self.reporter.filter.process;
         let comes_to_match = |now: &SocketStatus| {
-            self.is_unmatched(now) && {
-                let owner = self.book.attribute(now.clues, filter);
-                owner.matches(filter)
-            }
+            self.is_unmatched(now)
+                && self.reporter.owners.table.attribute(now.clues, filter).matches(filter)
         };
-        let new = self.tracker.standings().filter(comes_to_match).map(|now| now.socket.id);
+        let new = self.with_wanted_addrs().filter(comes_to_match).map(|now| now.socket.id);
         let new: HashSet<SocketId> = new.collect();
-        self.coverage.lives += new.len() as u64;
-        self.matched.extend(&new);
+        self.reporter.coverage.sockets += new.len() as u64;
+        self.reporter.matched.extend(&new);
         new
     }
 
@@ -154,12 +153,12 @@ impl Monitor<'_> {
         now.clues.inode != 0 && !self.is_matched(now)
     }
 
-    /// Whether a life has been told of, and has then once matched the filter by process.
+    /// Whether a socket has been reported, and has then once matched the filter by process.
     fn is_matched(&self, now: &SocketStatus) -> bool {
-        if self.filter.process.is_empty() {
+        if self.reporter.filter.process.is_empty() {
             !now.withheld
         } else {
-            self.matched.contains(&now.socket.id)
+            self.reporter.matched.contains(&now.socket.id)
         }
     }
 }
@@ -170,16 +169,16 @@ impl Sockets for Monitor<'_> {
     }
 
     fn looks_taken(&self) -> u64 {
-        self.looks.taken
+        self.polls.taken
     }
 
     /// The sockets that the filters by process and ends ask for, in whatever state, as far as
     /// another filter asks for them, too.
     fn asked_for(&self, filter: &Filter) -> Vec<SocketStatus> {
-        let asked = self.tracker.standings().filter(|now| {
+        let asked = self.tracker.statuses().filter(|now| {
             filter.wants_state(now.state)
                 && filter.wants_addrs(&now.socket.addrs)
-                && self.filter.wants_addrs(&now.socket.addrs)
+                && self.reporter.filter.wants_addrs(&now.socket.addrs)
                 && self.is_matched(now)
                 && self.is_owned(&filter.process, now)
         });
@@ -194,7 +193,7 @@ impl Sockets for Monitor<'_> {
     }
 
     fn owner_of(&mut self, socket: &SocketStatus) -> Attribution {
-        self.owner_now(socket)
+        self.current_owner(socket)
     }
 }
 

@@ -189,7 +189,8 @@ impl Output {
         }
     }
 
-    /// The same for records of a reading. A live run does not wait for its reader: records that find
+    /// The same for records of the reading that [`begin_turn`](Self::begin_turn) named last, some or
+    /// all of them. A live run does not wait for its reader: records that find
     /// no room are told as lost in their place, once there is some.
     ///
     /// # Errors
@@ -197,24 +198,19 @@ impl Output {
     pub(crate) fn stream(
         &mut self,
         records: impl IntoIterator<Item = Record>,
-        turn: Turn,
         stop: &Signals,
     ) -> Result<bool> {
-        self.begin_turn(turn);
         let Some(mut live) = self.live.take() else { return self.write(records, stop) };
-        let (mut records, deadline) = (records.into_iter().fuse(), live.deadline(turn));
+        let mut records = records.into_iter().fuse();
         loop {
             let mut part: Vec<Record> = records.by_ref().take(self.part).collect();
             let is_last = part.len() < self.part;
+            live.let_read();
             self.set_aside(&mut part);
-            if let Some(part) = live.admit(part, turn.at) {
+            if let Some(part) = live.admit(part) {
                 live.push(self.bytes(part))?;
             }
-            if is_last && !turn.goes_on || self.left == Some(0) {
-                break;
-            }
-            live.let_read(deadline);
-            if is_last {
+            if is_last || self.left == Some(0) {
                 break;
             }
         }
@@ -245,6 +241,9 @@ impl Output {
     pub(crate) fn begin_turn(&mut self, turn: Turn) {
         if let Some(resolver) = &mut self.resolver {
             resolver.begin(turn);
+        }
+        if let Some(live) = &mut self.live {
+            live.begin_turn(turn);
         }
     }
 

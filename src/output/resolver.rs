@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn turn(at: u64, due: Option<Instant>) -> Turn {
-        Turn { at: Stamp { boot: at, ..Stamp::default() }, due, goes_on: true }
+        Turn { at: Stamp { boot: at, ..Stamp::default() }, due }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::cli::{FormatName, ViewName};
 use crate::model::event::{EventKind, MonitorEvent, SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::monitor::Monitor;
+use crate::monitor::sink::ReadingInfo;
 use crate::settings::OutputSettings;
 use crate::view::Record;
 use crate::view::diagram::Diagram;
@@ -28,8 +29,19 @@ pub(crate) struct Now<'m, 'f> {
 /// One way to show a run. A stream gives records as they come; a picture gives what it shows when
 /// it is drawn: again and again on a terminal, once at the end of the run in a pipe.
 pub(crate) trait View {
-    /// Takes in the news of one reading; returns what a stream prints of them.
-    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record>;
+    /// Takes in events of a reading, some or all; returns what a stream prints of them. `lives`
+    /// know them already.
+    fn push(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        reading: ReadingInfo,
+        lives: &Lives,
+    ) -> Vec<Record>;
+
+    /// All events of a reading were taken in; returns what a stream prints besides.
+    fn end_reading(&mut self, _: &mut Now<'_, '_>) -> Vec<Record> {
+        Vec::new()
+    }
 
     /// What a picture shows now, or what a stream has not told yet.
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record>;
@@ -64,8 +76,8 @@ impl Now<'_, '_> {
     /// The lives that go on.
     pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
-        let wanted: HashSet<SocketId> = self.monitor.standings().map(|now| now.socket.id).collect();
-        let lives = self.monitor.lives().into_iter();
+        let wanted: HashSet<SocketId> = self.monitor.statuses().map(|now| now.socket.id).collect();
+        let lives = self.monitor.open_sockets().into_iter();
         let record = |(now, owner): (SocketStatus, Attribution)| {
             self.lives.so_far(&now, &owner, at, wanted.contains(&now.socket.id))
         };
@@ -77,16 +89,15 @@ impl Now<'_, '_> {
 struct Events;
 
 impl View for Events {
-    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let interface = now.monitor.interface();
-        let event = |news| match news {
+    fn push(&mut self, events: Vec<MonitorEvent>, reading: ReadingInfo, _: &Lives) -> Vec<Record> {
+        let record = |event| match event {
             MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
-            MonitorEvent::Socket(told) if told.passes => {
-                Some(Record::Event(Box::new(EventRecord::new(*told, interface))))
+            MonitorEvent::Socket(event) if event.passes => {
+                Some(Record::Event(Box::new(EventRecord::new(*event, reading.interface))))
             }
             MonitorEvent::Socket(_) => None,
         };
-        news.into_iter().filter_map(event).collect()
+        events.into_iter().filter_map(record).collect()
     }
 
     fn so_far(&mut self, _: &mut Now<'_, '_>) -> Vec<Record> {
@@ -121,15 +132,20 @@ impl Timeline {
 }
 
 impl View for Timeline {
-    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record> {
+    fn push(&mut self, events: Vec<MonitorEvent>, _: ReadingInfo, lives: &Lives) -> Vec<Record> {
         let mut records = Vec::new();
-        for news in news {
-            records.extend(self.over(&news, now.lives).into_iter().map(life));
-            records.extend(losses(vec![news]));
+        for event in events {
+            records.extend(self.over(&event, lives).into_iter().map(life));
+            records.extend(losses(vec![event]));
         }
+        records
+    }
+
+    fn end_reading(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
+        let mut records = Vec::new();
         let Some(conversations) = &mut self.conversations else { return records };
         if now.lives.lost_track() > 0 {
-            let open = now.monitor.lives().into_iter().map(|(socket, _)| socket);
+            let open = now.monitor.open_sockets().into_iter().map(|(socket, _)| socket);
             let open = open.filter(|socket| now.lives.is_open(socket.socket.id));
             records.extend(
                 conversations.retain(open.map(|socket| socket.socket.addrs)).into_iter().map(life),
@@ -175,18 +191,18 @@ struct Table {
 }
 
 impl View for Table {
-    fn take(&mut self, news: Vec<MonitorEvent>, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let at = now.monitor.read_at();
+    fn push(&mut self, events: Vec<MonitorEvent>, reading: ReadingInfo, _: &Lives) -> Vec<Record> {
+        let at = reading.at;
         self.gone.retain(|socket| at.since(socket.time) < FADING);
-        for news in &news {
-            if let MonitorEvent::Socket(told) = news
-                && told.transition.kind == EventKind::Closed
-                && told.passes
+        for event in &events {
+            if let MonitorEvent::Socket(event) = event
+                && event.transition.kind == EventKind::Closed
+                && event.passes
             {
-                self.gone.push(SocketRecord::gone(told));
+                self.gone.push(SocketRecord::gone(event));
             }
         }
-        losses(news)
+        losses(events)
     }
 
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
@@ -221,17 +237,17 @@ struct Counts {
 }
 
 impl View for Counts {
-    fn take(&mut self, news: Vec<MonitorEvent>, _: &mut Now<'_, '_>) -> Vec<Record> {
-        for told in &news {
-            if let MonitorEvent::Socket(told) = told
-                && told.passes
+    fn push(&mut self, events: Vec<MonitorEvent>, _: ReadingInfo, _: &Lives) -> Vec<Record> {
+        for event in &events {
+            if let MonitorEvent::Socket(event) = event
+                && event.passes
                 && !self.is_full()
             {
-                self.diagram.take(told);
+                self.diagram.take(event);
                 self.left = self.left.map(|left| left - 1);
             }
         }
-        losses(news)
+        losses(events)
     }
 
     fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {

@@ -5,7 +5,7 @@ use super::style::Palette;
 use super::wrap::{highlight, wrap};
 use crate::tcp::docs::{self, StateDoc};
 use crate::tcp::edge::{Actor, Authority, EDGES, Edge, leaving};
-use crate::tcp::path::{Between, Proof, between, ways};
+use crate::tcp::path::{Between, Proof, between, paths};
 use crate::tcp::state::State;
 use unicode_width::UnicodeWidthStr;
 
@@ -49,7 +49,7 @@ pub fn state(state: State, palette: Palette, width: usize) -> String {
 /// Every legal way from one state to another, what they have in common, and what makes each step.
 pub fn change(from: State, to: State, palette: Palette, width: usize) -> String {
     let mut page = Page::new(palette, width);
-    let ways = ways(from, to);
+    let ways = paths(from, to);
     let count = match ways.len() {
         0 => return page.no_way(from, to),
         1 => "one way".to_owned(),
@@ -177,8 +177,8 @@ impl Page {
         let reached = |wanted: &dyn Fn(State) -> bool| -> Vec<State> {
             State::NAMED.into_iter().filter(|state| wanted(*state)).collect()
         };
-        let after = reached(&|state| !ways(from, state).is_empty());
-        let before = reached(&|state| !ways(state, to).is_empty());
+        let after = reached(&|state| !paths(from, state).is_empty());
+        let before = reached(&|state| !paths(state, to).is_empty());
         self.paragraph(
             &format!(
                 "From {from} a socket can only get to {}; to {to} only from {}.",

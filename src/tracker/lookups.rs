@@ -1,40 +1,30 @@
-//! What exact look-ups prove: that a socket is gone, or that a pass only missed it.
+//! Lookups of sockets that a reading left open, and what they prove: that a socket has closed, or
+//! that a poll only missed it.
 
-use super::ending::Pending;
-use super::{Missing, News, Tracker};
-use crate::model::event::{SocketId, TrackerEvent};
+use super::missing::Undecided;
+use super::snapshot::Context;
+use super::socket::{Sample, SocketKey};
+use super::{Tracker, TrackerSink, peer};
+use crate::model::event::SocketId;
 use crate::model::reading::{LookupRequest, LookupResult, Lookups};
 use crate::model::socket::AddressPair;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// Which lives exact look-ups were asked about, after the latest reading.
+/// Which sockets are to be looked up.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct PendingLookups {
     order: Vec<LookupRequest>,
-    /// No life where several would ask the same: the answer could be about either.
-    lives: HashMap<LookupRequest, Option<SocketId>>,
+    /// No socket where several would be looked up alike: the result could be about either.
+    sockets: HashMap<LookupRequest, Option<SocketId>>,
 }
 
-impl Asked {
-    /// What is to be asked, in order.
-    pub(super) fn questions(&self) -> Vec<LookupRequest> {
-        self.order.iter().filter(|question| self.about(question).is_some()).copied().collect()
-    }
-
-    pub(super) const fn count(&self) -> usize {
-        self.order.len()
-    }
-
-    pub(super) fn addrs(&self) -> Vec<AddressPair> {
-        self.order.iter().map(|question| question.addrs).collect()
-    }
-
-    fn add(&mut self, question: LookupRequest, id: SocketId) {
-        match self.lives.entry(question) {
+impl PendingLookups {
+    pub(super) fn add(&mut self, request: LookupRequest, id: SocketId) {
+        match self.sockets.entry(request) {
             Entry::Vacant(entry) => {
                 entry.insert(Some(id));
-                self.order.push(question);
+                self.order.push(request);
             }
             Entry::Occupied(mut entry) if *entry.get() != Some(id) => {
                 entry.insert(None);
@@ -43,58 +33,75 @@ impl Asked {
         }
     }
 
-    /// The life that a question was about.
-    fn about(&self, question: &LookupRequest) -> Option<SocketId> {
-        self.lives.get(question).copied().flatten()
+    /// What is to be looked up, in order.
+    pub(super) fn requests(&self) -> Vec<LookupRequest> {
+        self.order.iter().filter(|request| self.socket_of(request).is_some()).copied().collect()
+    }
+
+    /// How many there are, with those that several sockets share.
+    pub(super) const fn count(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The address pairs that are looked up.
+    pub(super) fn addrs(&self) -> Vec<AddressPair> {
+        self.order.iter().map(|request| request.addrs).collect()
+    }
+
+    /// The socket that a request is about.
+    pub(super) fn socket_of(&self, request: &LookupRequest) -> Option<SocketId> {
+        self.sockets.get(request).copied().flatten()
     }
 }
 
 impl Tracker {
-    pub(super) fn take_answers(&mut self, answers: &Lookups) -> Vec<TrackerEvent> {
-        let look = answers.look();
-        let (mut gone, mut touched) = (Vec::new(), Vec::new());
-        for (question, answer) in &answers.answers {
-            let (addrs, pass) = (question.addrs, self.pass);
-            let alone = self.lives.of(addrs).len() == 1;
-            let Some(id) = self.asked.about(question) else { continue };
-            let Some(life) = self.lives.get_mut(addrs, id) else { continue };
-            match answer {
-                LookupResult::Gone => gone.push(Missing::over(addrs, life)),
-                // What has these addresses and no inode may be what a successor left: a row beside
-                // this one, or another timer, says so. The next pass decides.
-                LookupResult::There(row)
-                    if row.inode == 0
-                        && life.cookie_says(row).is_none()
-                        && (!alone || life.timer_restarted(row, &look)) => {}
-                LookupResult::There(row) if row.addrs == addrs && life.may_become(row) => {
-                    self.new_inodes.extend(life.new_inode(row));
-                    life.show(row, life.now.index, pass, &look);
-                    life.known_at = look.start.boot;
-                    if life.state != Some(row.state) {
-                        touched.push((addrs, id));
-                    }
+    pub(super) fn apply_lookups(&mut self, lookups: &Lookups, sink: &mut dyn TrackerSink) {
+        let (window, poll) = (lookups.window(), self.polls.number);
+        let (mut gone, mut changed, mut new_inodes) = (Vec::new(), Vec::new(), Vec::new());
+        for (request, result) in &lookups.answers {
+            let Some(id) = self.lookups.socket_of(request) else { continue };
+            let key = SocketKey { addrs: request.addrs, id };
+            let is_alone = self.sockets.of(key.addrs).len() == 1;
+            let Some(socket) = self.sockets.get_mut(key) else { continue };
+            let row = match result {
+                LookupResult::Gone => {
+                    gone.push(key);
+                    continue;
                 }
-                LookupResult::There(row) if row.addrs == addrs && life.began_anew(row) => {
-                    gone.push(Missing::over(addrs, life));
+                LookupResult::There(row) => row,
+            };
+            // What has this address pair and no inode may be what a successor left: a row beside this
+            // one, or another timer, says so.
+            let is_doubtful = row.inode == 0
+                && socket.identity.has_cookie_of(row).is_none()
+                && (!is_alone || socket.timer_restarted(row, &window));
+            // Else it is a successor, or on another interface: the next poll decides.
+            if row.addrs != key.addrs || is_doubtful {
+                continue;
+            }
+            if socket.may_become(row) {
+                new_inodes.extend(socket.identity.new_inode(row));
+                let index = socket.row.index;
+                socket.apply_row(Sample { row, index, poll, window: &window });
+                socket.seen.known_at = window.start.boot;
+                if socket.reported() != Some(row.state) {
+                    changed.push(key);
                 }
-                // A successor, or a twin on another link: the next pass decides.
-                LookupResult::There(_) => {}
+            } else if socket.identity.was_reconnected(&socket.row, row) {
+                gone.push(key);
             }
         }
-        self.asked = Asked::default();
-        self.compare_ends(touched.iter().copied());
-        let mut told = Vec::new();
-        self.close(&gone, &look, &mut told);
-        self.release(&mut told);
-        let news = News { look, absent: self.previous, pending: Pending::default() };
-        self.tell_news(touched.into_iter(), &news, &mut told);
-        told
-    }
-
-    /// Asks an exact look-up about a life.
-    pub(super) fn ask(&mut self, addrs: AddressPair, id: SocketId) {
-        if let Some(question) = self.lives.get(addrs, id).map(|life| life.question(addrs)) {
-            self.asked.add(question, id);
+        self.lookups = PendingLookups::default();
+        peer::compare(&mut self.sockets, poll, changed.iter().copied());
+        sink.inodes(new_inodes, &mut self.shown_inodes());
+        for key in gone {
+            self.close(key, &window, sink);
+        }
+        self.release_decided(sink);
+        let (absent, undecided) = (self.polls.previous, Undecided::default());
+        let context = Context { window, absent, undecided };
+        for key in changed {
+            self.report(key, &context, sink);
         }
     }
 }

@@ -1,158 +1,178 @@
-//! Which life a row of a pass belongs to: first the rows whose inode proves whose they are, then
-//! the rest.
+//! Which socket a row of a poll belongs to: first the rows whose inode proves it, then the rest.
 
-use super::socket::Life;
-use super::{Tracker, Work};
-use crate::model::event::SocketId;
+use super::Tracker;
+use super::socket::{Sample, SocketKey, TrackedSocket};
 use crate::model::reading::{PollWindow, Snapshot};
-use crate::model::socket::AddressPair;
 use crate::model::socket_row::SocketRow;
-use crate::model::time::Stamp;
 use crate::tcp::state::State;
+use std::cmp::Reverse;
+
+/// What the rows of a poll showed.
+#[derive(Debug, Default)]
+pub(super) struct Matched {
+    /// Sockets in another state than the one last reported, by the row that showed it. None at the
+    /// first poll, where all are new.
+    pub(super) changed: Vec<(u32, SocketKey)>,
+    /// How many sockets were shown.
+    pub(super) shown: usize,
+    /// Inodes that were shown for the first time of their sockets.
+    pub(super) new_inodes: Vec<u64>,
+    /// Rows of sockets for which there is no room.
+    pub(super) left_out: u64,
+    /// Restarted timers that left it open whether a 4-tuple was reused.
+    pub(super) ambiguous: u64,
+}
 
 impl Tracker {
-    pub(super) fn match_rows(&mut self, snapshot: &Snapshot) -> Work {
-        let mut work = Work::default();
-        for (index, row) in snapshot.rows.iter().enumerate() {
-            let place = self.lives.place(row.addrs);
-            let known = self.overtaken((row, place), index, snapshot, &mut work)
-                || self.goes_on((row, place), index, snapshot, &mut work);
-            if !known {
-                work.leftover.push(index);
+    /// Gives every row of a poll to its socket.
+    pub(super) fn match_rows(&mut self, snapshot: &Snapshot, window: &PollWindow) -> Matched {
+        let (mut matched, mut rest) = (Matched::default(), Vec::new());
+        let poll = self.polls.number;
+        let sample = |index| {
+            let row = &snapshot.rows[index];
+            Sample { row, index: u32::try_from(index).unwrap_or(u32::MAX), poll, window }
+        };
+        for index in 0..snapshot.rows.len() {
+            let sample = sample(index);
+            let place = self.sockets.place(sample.row.addrs);
+            let is_known = self.is_overtaken(sample, place, &mut matched)
+                || self.goes_on(sample, place, &mut matched);
+            if !is_known {
+                rest.push(index);
             }
         }
-        self.lives.reserve(work.leftover.len());
-        for index in std::mem::take(&mut work.leftover) {
-            self.place(&snapshot.rows[index], index, snapshot, &mut work);
+        self.sockets.reserve(rest.len());
+        for index in rest {
+            self.assign(sample(index), &mut matched);
         }
-        self.new_inodes.append(&mut work.inodes);
-        work.touched.sort_unstable_by_key(|(index, ..)| *index);
-        work
+        matched.changed.sort_unstable_by_key(|(index, _)| *index);
+        matched
     }
 
-    /// Gives a row to the life with the same inode, if one can have come to show it.
-    fn goes_on(
+    /// Whether kernel events or lookups are ahead of a row, which then shows no new state.
+    fn is_overtaken(
         &mut self,
-        (row, place): (&SocketRow, Option<usize>),
-        index: usize,
-        at: &Snapshot,
-        work: &mut Work,
+        sample: Sample<'_>,
+        place: Option<usize>,
+        matched: &mut Matched,
     ) -> bool {
-        let sharers = self.lives.at(place);
-        let may_go_on = |life: &&Life| {
-            life.now.inode == row.inode
-                && life.may_become(row)
-                && !self.was_replaced(life, sharers, row)
-        };
-        let lives = sharers.iter().filter(may_go_on);
-        let Some(life) = lives.max_by_key(|life| self.rank(life, row, at)) else { return false };
-        let proven = row.inode != 0 || life.cookie_says(row).is_some();
-        let unproven = !proven && life.pass != self.pass;
-        if unproven
-            && (self.gap || life.timer_restarted(row, &at.look()) && !self.peer_in_last_ack(row))
-        {
-            return false;
+        let (row, start) = (sample.row, sample.window.start);
+        let mut sockets = self.sockets.at_mut(place).iter_mut();
+        let ahead = sockets.find(|socket| {
+            socket.seen.known_at >= start.boot && socket.identity.has_cookie_of(row).unwrap_or(true)
+        });
+        if let Some(socket) = ahead {
+            matched.note(socket, sample);
+            socket.apply_stale_row(sample);
+            return true;
         }
-        let id = life.id;
-        let life = self.lives.at_mut(place).iter_mut().find(|life| life.id == id);
-        show(life, (row, index), (self.pass, &at.look()), work);
+        self.kernel_events.has_closed_since(row.addrs, start)
+    }
+
+    /// Gives a row to the socket with the same inode, if one can have come to show it.
+    fn goes_on(&mut self, sample: Sample<'_>, place: Option<usize>, matched: &mut Matched) -> bool {
+        let row = sample.row;
+        let sharers = self.sockets.at(place);
+        let fits = |(_, socket): &(usize, &TrackedSocket)| {
+            socket.row.inode == row.inode
+                && socket.may_become(row)
+                && !was_replaced(socket, sharers, sample)
+        };
+        let fitting = sharers.iter().enumerate().filter(fits);
+        let fitting = if row.inode != 0 {
+            fitting.max_by_key(|(_, socket)| (socket.seen.last_poll, socket.id))
+        } else {
+            // Each has a row of its own: one not shown yet comes first, and one whose timer goes on,
+            // in the order of the rows.
+            fitting.max_by_key(|(_, socket)| {
+                let (last_poll, id) = (socket.seen.last_poll, Reverse(socket.id));
+                let distance = Reverse(socket.identity.timer_distance(row, sample.window));
+                (last_poll != sample.poll, distance, last_poll, id)
+            })
+        };
+        let Some((index, socket)) = fitting else { return false };
+        let is_proven = row.inode != 0 || socket.identity.has_cookie_of(row).is_some();
+        let is_shown = socket.seen.last_poll == sample.poll;
+        if !is_proven && !is_shown {
+            let restarted = socket.timer_restarted(row, sample.window);
+            if self.polls.gap || restarted && !self.peer_is_in_last_ack(row) {
+                return false;
+            }
+        }
+        matched.apply(&mut self.sockets.at_mut(place)[index], sample);
         true
-    }
-
-    /// Whether the last pass showed another socket in place of this one that may have become what
-    /// the row shows: of two that nothing else tells apart, that one is meant.
-    fn was_replaced(&self, life: &Life, sharers: &[Life], row: &SocketRow) -> bool {
-        let in_last_pass = |life: &Life| life.pass + 1 == self.pass;
-        row.inode == 0
-            && life.cookie_says(row).is_none()
-            && life.pass + 1 < self.pass
-            && sharers.iter().any(|other| in_last_pass(other) && other.may_become(row))
-    }
-
-    /// Of several lives with one inode the latest is meant. Twins without an inode each have a
-    /// row: one not shown yet comes first, and one whose timer goes on, in the order of the rows.
-    fn rank(&self, life: &Life, row: &SocketRow, at: &Snapshot) -> impl Ord + use<> {
-        let twin = row.inode == 0;
-        let unshown = twin && life.pass != self.pass;
-        let timer_off = if twin { life.timer_off(row, &at.look()) } else { 0 };
-        let older = if twin { u64::MAX - life.id.number } else { life.id.number };
-        (unshown, std::cmp::Reverse(timer_off), life.pass, older)
     }
 
     /// Whether the other end of this connection is on this machine and still waits for our ACK:
     /// then its repeated FIN has restarted our timer, and the connection is the same.
-    fn peer_in_last_ack(&self, row: &SocketRow) -> bool {
-        row.addrs.mirrored().into_iter().flat_map(|addrs| self.lives.of(addrs)).any(|life| {
-            life.state == Some(State::LastAck)
-                && life.now.state == State::LastAck
-                && life.pass + 1 >= self.pass
+    fn peer_is_in_last_ack(&self, row: &SocketRow) -> bool {
+        let mut peers =
+            row.addrs.mirrored().into_iter().flat_map(|addrs| self.sockets.of(addrs).iter());
+        peers.any(|peer| {
+            peer.reported() == Some(State::LastAck)
+                && peer.row.state == State::LastAck
+                && peer.seen.last_poll + 1 >= self.polls.number
         })
     }
 
-    /// Gives a row to a life whose inode came or went, or starts a new life with it.
-    fn place(&mut self, row: &SocketRow, index: usize, snapshot: &Snapshot, work: &mut Work) {
-        let pass = self.pass;
-        let lives = self.lives.of(row.addrs).iter();
-        let candidate = lives
-            .filter(|life| life.pass != pass || life.now.index < index)
-            .filter(|life| life.may_become(row))
-            .max_by_key(|life| (life.pass != pass, life.pass, life.id));
-        let shown_by = (row, index);
-        let at = (pass, &snapshot.look());
-        let mut first_look = pass == 1 || self.crowded;
-        if let Some(life) = candidate {
-            let gap = self.gap && life.cookie_says(row).is_none();
-            let unproven = gap || life.timer_restarted(row, &snapshot.look());
-            let id = life.id;
-            if life.pass == pass || !unproven {
-                return show(self.lives.get_mut(row.addrs, id), shown_by, at, work);
+    /// Gives a row to a socket whose inode came or went, or else to a new socket.
+    fn assign(&mut self, sample: Sample<'_>, matched: &mut Matched) {
+        let Sample { row, index, poll, window } = sample;
+        let sockets = self.sockets.of(row.addrs).iter();
+        let candidate = sockets
+            .filter(|socket| socket.seen.last_poll != poll || socket.row.index < index)
+            .filter(|socket| socket.may_become(row))
+            .max_by_key(|socket| (socket.seen.last_poll != poll, socket.seen.last_poll, socket.id));
+        let mut found = poll == 1 || self.sockets.is_incomplete;
+        if let Some(socket) = candidate {
+            let key = socket.key(row.addrs);
+            let gap = self.polls.gap && socket.identity.has_cookie_of(row).is_none();
+            let is_doubtful = gap || socket.timer_restarted(row, window);
+            if socket.seen.last_poll == poll || !is_doubtful {
+                return self.apply(key, sample, matched);
             }
-            // Neither that it ended nor that it went on is known.
-            self.undecided += u64::from(!self.gap);
-            self.lives.take(row.addrs, id);
-            first_look = true;
+            // Neither that it closed nor that it went on is known.
+            matched.ambiguous += u64::from(!self.polls.gap);
+            self.sockets.remove(key);
+            self.withheld.forget(key.id);
+            found = true;
         }
-        let Some(id) = self.begin(row.addrs, row.state, snapshot.end, first_look) else {
-            work.left_out += 1;
-            return;
-        };
-        show(self.lives.get_mut(row.addrs, id), shown_by, at, work);
+        match self.sockets.open(row.addrs, row.state, window.end, found, poll) {
+            Some(key) => self.apply(key, sample, matched),
+            None => matched.left_out += 1,
+        }
     }
 
-    /// Follows another life; `None` if there is no room for it.
-    pub(super) fn begin(
-        &mut self,
-        addrs: AddressPair,
-        state: State,
-        born: Stamp,
-        first: bool,
-    ) -> Option<SocketId> {
-        if self.lives.is_full() {
-            self.crowded = true;
-            return None;
+    fn apply(&mut self, key: SocketKey, sample: Sample<'_>, matched: &mut Matched) {
+        if let Some(socket) = self.sockets.get_mut(key) {
+            matched.apply(socket, sample);
         }
-        self.born += 1;
-        let id = SocketId { run: self.run, number: self.born };
-        let mut life = Life::new(id, state, born, first);
-        life.first_pass = self.pass;
-        self.lives.add(addrs, life);
-        Some(id)
     }
 }
 
-/// Shows a row of a pass to the life that it is of.
-fn show(
-    life: Option<&mut Life>,
-    (row, index): (&SocketRow, usize),
-    (pass, look): (u64, &PollWindow),
-    work: &mut Work,
-) {
-    let Some(life) = life else { return };
-    work.seen += usize::from(life.pass != pass);
-    work.inodes.extend(life.new_inode(row));
-    life.show(row, index, pass, look);
-    // At the first look all are new.
-    if pass > 1 && life.state != Some(row.state) {
-        work.touched.push((index, row.addrs, life.id));
+impl Matched {
+    fn note(&mut self, socket: &TrackedSocket, sample: Sample<'_>) {
+        self.shown += usize::from(socket.seen.last_poll != sample.poll);
+        self.new_inodes.extend(socket.identity.new_inode(sample.row));
     }
+
+    fn apply(&mut self, socket: &mut TrackedSocket, sample: Sample<'_>) {
+        self.note(socket, sample);
+        socket.apply_row(sample);
+        if sample.poll > 1 && socket.reported() != Some(sample.row.state) {
+            let key = socket.key(sample.row.addrs);
+            self.changed.push((sample.index, key));
+        }
+    }
+}
+
+/// Whether the last poll showed another socket in place of this one that may have become what the
+/// row shows: of two that nothing else tells apart, that one is meant.
+fn was_replaced(socket: &TrackedSocket, sharers: &[TrackedSocket], sample: Sample<'_>) -> bool {
+    let row = sample.row;
+    let in_last_poll = |other: &TrackedSocket| other.seen.last_poll + 1 == sample.poll;
+    row.inode == 0
+        && socket.identity.has_cookie_of(row).is_none()
+        && socket.seen.last_poll + 1 < sample.poll
+        && sharers.iter().any(|other| in_last_poll(other) && other.may_become(row))
 }

@@ -1,103 +1,75 @@
-//! The other end's row: a connection within this machine shows both, and each proves something of
-//! the other.
+//! The other end of a connection within this machine: each end's row proves something of the other.
 
-use super::Tracker;
-use super::socket::Life;
-use super::socket::roles::before_fin;
-use crate::model::event::{Side, SocketId};
-use crate::model::socket::AddressPair;
+use super::socket::{SocketKey, TrackedSocket, before_fin};
+use super::sockets::Sockets;
+use crate::model::event::Side;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 
 /// What one end shows.
 #[derive(Clone, Copy)]
-struct View {
+struct End {
     state: State,
     opener: Option<Side>,
-    first_pass: u64,
-    pass: u64,
-    /// When it was read, as far as that can be told.
-    read: (Stamp, usize),
+    first_poll: u64,
+    last_poll: u64,
+    /// When it was read, as far as that is known: the start of the poll and the place in it.
+    read: (Stamp, u32),
 }
 
-impl View {
-    const fn of(life: &Life) -> Self {
+impl End {
+    fn of(socket: &TrackedSocket) -> Self {
         Self {
-            state: life.now.state,
-            opener: life.roles.opener,
-            first_pass: life.first_pass,
-            pass: life.pass,
-            read: (life.pass_start, life.now.index),
+            state: socket.row.state,
+            opener: socket.roles.roles.opener,
+            first_poll: socket.seen.first_poll,
+            last_poll: socket.seen.last_poll,
+            read: (socket.seen.last_start, socket.row.index),
         }
     }
 
-    /// Whether it can prove anything of another end.
-    const fn teaches(self) -> bool {
+    /// Whether it can prove anything of the other end.
+    const fn proves_something(self) -> bool {
         has_fin(self.state) || matches!(self.opener, Some(Side::Remote | Side::Both))
     }
 }
 
-impl Tracker {
-    /// Lets the lives of the first look, and their other ends, learn from each other.
-    pub(super) fn compare_all_ends(&mut self) {
-        // Both ends are new: what one can learn, the other has to teach.
-        let teachers = self.lives.iter().filter(|(_, life)| View::of(life).teaches());
-        let teachers: Vec<_> = teachers.map(|(addrs, life)| (addrs, life.id)).collect();
-        self.compare_ends(teachers.into_iter());
-    }
+/// Lets all sockets, as the first poll found them, learn from their other ends.
+pub(super) fn compare_all(sockets: &mut Sockets, poll: u64) {
+    // Both ends are new: comparing those that prove something is enough.
+    let proving = sockets.iter().filter(|(_, socket)| End::of(socket).proves_something());
+    let proving: Vec<_> = proving.map(|(addrs, socket)| socket.key(addrs)).collect();
+    compare(sockets, poll, proving.into_iter());
+}
 
-    /// Lets every life with news, and its other end, learn from each other.
-    pub(super) fn compare_ends(&mut self, touched: impl Iterator<Item = (AddressPair, SocketId)>) {
-        for (addrs, id) in touched {
-            for mirrored in addrs.mirrored() {
-                let Some(mirror) = self.only_life(mirrored) else { continue };
-                let Some(own) = self.lives.get(addrs, id).map(View::of) else { continue };
-                let Some(other) = self.lives.get(mirrored, mirror).map(View::of) else { continue };
-                self.learn(addrs, id, own, other);
-                self.learn(mirrored, mirror, other, own);
-            }
+/// Lets every socket with news, and its other end, learn from each other. `poll` is the last one.
+pub(super) fn compare(sockets: &mut Sockets, poll: u64, changed: impl Iterator<Item = SocketKey>) {
+    for key in changed {
+        for mirrored in key.addrs.mirrored() {
+            let Some(peer) = sockets.only(mirrored) else { continue };
+            let Some(own) = sockets.get(key).map(End::of) else { continue };
+            let Some(other) = sockets.get(peer).map(End::of) else { continue };
+            learn(sockets, poll, (key, own), other);
+            learn(sockets, poll, (peer, other), own);
         }
     }
+}
 
-    /// Asks about the other ends of those asked about, too: what they show now proves how these
-    /// ended.
-    pub(super) fn ask_other_ends(&mut self) {
-        for addrs in self.asked.addrs() {
-            for mirrored in addrs.mirrored() {
-                let other = self.only_life(mirrored);
-                let id = other.filter(|id| {
-                    self.lives.get(mirrored, *id).is_some_and(|life| !life.is_followed())
-                });
-                if let Some(id) = id {
-                    self.ask(mirrored, id);
-                }
-            }
-        }
+fn learn(sockets: &mut Sockets, poll: u64, (key, own): (SocketKey, End), other: End) {
+    // They are two ends of one connection only if both were there at one time; a socket that is
+    // still connecting may meet what an older connection left.
+    let together = own.first_poll <= other.last_poll && other.first_poll <= own.last_poll;
+    let is_shown = other.last_poll == poll;
+    if !together || !is_shown || matches!(own.state, State::SynSent | State::Listen) {
+        return;
     }
-
-    /// One connection has one other end; where several lives share its ends, none is sure.
-    fn only_life(&self, addrs: AddressPair) -> Option<SocketId> {
-        match self.lives.of(addrs) {
-            // Nor where another may be among those that are not followed.
-            [life] if !self.crowded => Some(life.id),
-            _ => None,
-        }
-    }
-
-    fn learn(&mut self, addrs: AddressPair, id: SocketId, own: View, other: View) {
-        // They are two ends of one connection only if both were there at one time; who is still
-        // connecting may meet what an older connection left.
-        let together = own.first_pass <= other.pass && other.first_pass <= own.pass;
-        let shown = other.pass == self.pass;
-        if !together || !shown || matches!(own.state, State::SynSent | State::Listen) {
-            return;
-        }
-        let read_later = own.pass == self.pass && own.read > other.read;
-        let Some(life) = self.lives.get_mut(addrs, id) else { return };
-        if life.peer.disproved || read_later && before_fin(own.state) && has_fin(other.state) {
-            return life.disprove_peer();
-        }
-        life.note_peer(other.state, other.opener);
+    let read_later = own.last_poll == poll && own.read > other.read;
+    let Some(socket) = sockets.get_mut(key) else { return };
+    if socket.roles.is_peer_rejected || read_later && before_fin(own.state) && has_fin(other.state)
+    {
+        socket.roles.reject_peer();
+    } else {
+        socket.roles.note_peer(other.state, other.opener);
     }
 }
 

@@ -1,101 +1,181 @@
-//! The lives being followed, by their ends: packed, in the order in which they came, which is that
-//! of the kernel's tables as long as these stand.
+//! The sockets that are followed, by their address pairs: packed, in the order in which they were
+//! added, which is that of the kernel's tables as long as these stand.
 
-use super::socket::Life;
+use super::socket::{SocketKey, TrackedSocket};
 use crate::model::event::SocketId;
-use crate::model::socket::AddressPair;
+use crate::model::socket::{AddressPair, Family};
+use crate::model::time::Stamp;
+use crate::tcp::state::State;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
-/// Room for so many is kept, whoever goes.
+/// Room for this many is kept however few there are.
 const SLACK: usize = 1024;
 
-/// Nearly all ends are those of one socket.
-type Sharers = SmallVec<[Life; 1]>;
-
-/// No more lives are followed, which take some 700 MB: a program that leaks sockets by the million
-/// must not take its monitor with it. All else that is kept of a life ends with it.
+/// No more sockets are followed, which take some 700 MB: a program that leaks sockets by the million
+/// must not take its monitor with it. All else that is kept of a socket ends with it.
 const MOST: usize = 1 << 21;
 
-/// Every life that goes on.
+/// Nearly all address pairs are those of one socket.
+type Sharers = SmallVec<[TrackedSocket; 1]>;
+
+/// Every socket that is followed.
 #[derive(Debug)]
-pub(super) struct Lives {
+pub(super) struct Sockets {
     most: usize,
     by_addrs: IndexMap<AddressPair, Sharers, RandomState>,
     by_family: [usize; 2],
+    /// The two places that were asked for last.
     recent: Cell<[usize; 2]>,
+    /// The first part of ids: the wall clock second of the first poll.
+    pub(super) run: u32,
+    /// The second part of the latest id.
+    number: u64,
+    /// Some sockets are not followed, for want of room: one that is seen for the first time may have
+    /// been there, and one that is not found may be there.
+    pub(super) is_incomplete: bool,
 }
 
-impl Default for Lives {
+impl Default for Sockets {
     fn default() -> Self {
         Self::at_most(MOST)
     }
 }
 
-impl Lives {
+impl Sockets {
     /// None yet, and never more than this.
     pub(super) fn at_most(most: usize) -> Self {
-        Self { most, by_addrs: IndexMap::default(), by_family: [0; 2], recent: Cell::default() }
+        Self {
+            most,
+            by_addrs: IndexMap::default(),
+            by_family: [0; 2],
+            recent: Cell::default(),
+            run: 0,
+            number: 0,
+            is_incomplete: false,
+        }
     }
 
-    /// Whether no other can be followed.
-    pub(super) const fn is_full(&self) -> bool {
-        self.count() >= self.most
-    }
-
-    /// How many there are.
     pub(super) const fn count(&self) -> usize {
         self.by_family[0] + self.by_family[1]
     }
 
-    /// Those with these ends.
-    pub(super) fn of(&self, addrs: AddressPair) -> &[Life] {
+    /// Follows a new socket, parameters as for [`TrackedSocket::new`]; `None` if there is no room.
+    pub(super) fn open(
+        &mut self,
+        addrs: AddressPair,
+        state: State,
+        born: Stamp,
+        found: bool,
+        poll: u64,
+    ) -> Option<SocketKey> {
+        if self.count() >= self.most {
+            self.is_incomplete = true;
+            return None;
+        }
+        self.number += 1;
+        let id = SocketId { run: self.run, number: self.number };
+        self.by_family[addrs.family as usize] += 1;
+        let entry = self.by_addrs.entry(addrs);
+        let place = entry.index();
+        entry.or_default().push(TrackedSocket::new(id, state, born, found, poll));
+        let [last, _] = self.recent.get();
+        self.recent.set([place, last]);
+        Some(SocketKey { addrs, id })
+    }
+
+    /// Stops following a socket and returns it.
+    pub(super) fn remove(&mut self, key: SocketKey) -> Option<TrackedSocket> {
+        let place = self.place(key.addrs)?;
+        let (_, sockets) = self.by_addrs.get_index_mut(place)?;
+        let index = sockets.iter().position(|socket| socket.id == key.id)?;
+        let socket = sockets.swap_remove(index);
+        if sockets.is_empty() {
+            self.by_addrs.swap_remove_index(place);
+        }
+        self.by_family[key.addrs.family as usize] -= 1;
+        Some(socket)
+    }
+
+    /// The sockets with this address pair.
+    pub(super) fn of(&self, addrs: AddressPair) -> &[TrackedSocket] {
         self.at(self.place(addrs))
     }
 
-    /// Those with these ends.
-    pub(super) fn of_mut(&mut self, addrs: AddressPair) -> &mut [Life] {
+    /// The sockets with this address pair.
+    pub(super) fn of_mut(&mut self, addrs: AddressPair) -> &mut [TrackedSocket] {
         self.at_mut(self.place(addrs))
     }
 
-    /// One of them.
-    pub(super) fn get(&self, addrs: AddressPair, id: SocketId) -> Option<&Life> {
-        self.of(addrs).iter().find(|life| life.id == id)
+    pub(super) fn get(&self, key: SocketKey) -> Option<&TrackedSocket> {
+        self.of(key.addrs).iter().find(|socket| socket.id == key.id)
     }
 
-    /// One of them.
-    pub(super) fn get_mut(&mut self, addrs: AddressPair, id: SocketId) -> Option<&mut Life> {
-        self.of_mut(addrs).iter_mut().find(|life| life.id == id)
+    pub(super) fn get_mut(&mut self, key: SocketKey) -> Option<&mut TrackedSocket> {
+        self.of_mut(key.addrs).iter_mut().find(|socket| socket.id == key.id)
     }
 
-    /// Those at these places, each with its ends.
-    pub(super) fn between(
-        &self,
-        begin: usize,
-        end: usize,
-    ) -> impl Iterator<Item = (AddressPair, &Life)> {
-        let places = begin..end.min(self.by_addrs.len());
-        let there = self.by_addrs.get_range(places).into_iter().flatten();
-        there.flat_map(|(addrs, lives)| lives.iter().map(|life| (*addrs, life)))
+    /// The one socket with this address pair; `None` also where there are several, or may be one
+    /// that is not followed.
+    pub(super) fn only(&self, addrs: AddressPair) -> Option<SocketKey> {
+        match self.of(addrs) {
+            [socket] if !self.is_incomplete => Some(socket.key(addrs)),
+            _ => None,
+        }
     }
 
-    /// All of them, each with its ends.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (AddressPair, &Life)> {
-        self.by_addrs.iter().flat_map(|(addrs, lives)| lives.iter().map(|life| (*addrs, life)))
+    /// The inode of the one listener that can have made a socket with this address pair: on the exact
+    /// address, else on a wildcard; 0 where there is none, or a group of them.
+    pub(super) fn listener_of(&self, addrs: AddressPair) -> u64 {
+        if self.is_incomplete {
+            return 0;
+        }
+        // `::ffff:0.0.0.0` listens to v4 alone, `::` perhaps to v6 alone.
+        let mapped = addrs.local.addr.is_ipv4().then_some(Family::Ipv4.unspecified());
+        let bound = [Some(addrs.local.addr), mapped, Some(addrs.family.unspecified())];
+        for addr in bound.into_iter().flatten() {
+            let sockets = self.of(addrs.listener(addr)).iter();
+            let mut listeners = sockets.filter(|socket| socket.row.state == State::Listen);
+            if let Some(first) = listeners.next() {
+                return if listeners.next().is_none() { first.row.inode } else { 0 };
+            }
+        }
+        0
     }
 
-    /// All of them, each with its ends.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (AddressPair, &mut Life)> {
+    /// The address pairs of the sockets with these cookies. Goes through all sockets, so many are
+    /// asked for at once.
+    pub(super) fn addrs_of(&self, cookies: &HashSet<u64>) -> HashMap<u64, AddressPair> {
+        if cookies.is_empty() {
+            return HashMap::new();
+        }
+        let sockets = self.iter().map(|(addrs, socket)| (socket.identity.cookie, addrs));
+        sockets.filter(|(cookie, _)| cookies.contains(cookie)).collect()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (AddressPair, &TrackedSocket)> {
+        self.by_addrs
+            .iter()
+            .flat_map(|(addrs, sockets)| sockets.iter().map(|socket| (*addrs, socket)))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (AddressPair, &mut TrackedSocket)> {
         self.by_addrs
             .iter_mut()
-            .flat_map(|(addrs, lives)| lives.iter_mut().map(|life| (*addrs, life)))
+            .flat_map(|(addrs, sockets)| sockets.iter_mut().map(|socket| (*addrs, socket)))
     }
 
-    /// The place of these ends, until one is taken out. It is looked for near the last two that were
-    /// asked for first: a table shows its rows in much the same order again and again, and of both
-    /// ends of a connection one asks about the other.
+    /// How many places there are; see [`place`](Self::place).
+    pub(super) fn places(&self) -> usize {
+        self.by_addrs.len()
+    }
+
+    /// The place of an address pair, until one is removed. It is searched near the last two that were
+    /// asked for first: a table shows its rows in much the same order with every poll, and of both
+    /// ends of a connection one leads to the other.
     pub(super) fn place(&self, addrs: AddressPair) -> Option<usize> {
         if self.by_family[addrs.family as usize] == 0 {
             return None;
@@ -111,47 +191,30 @@ impl Lives {
         Some(place)
     }
 
+    /// The sockets at a place; none at no place.
+    pub(super) fn at(&self, place: Option<usize>) -> &[TrackedSocket] {
+        let there = place.and_then(|place| self.by_addrs.get_index(place));
+        there.map(|(_, sockets)| sockets.as_slice()).unwrap_or_default()
+    }
+
+    /// The sockets at a place; none at no place.
+    pub(super) fn at_mut(&mut self, place: Option<usize>) -> &mut [TrackedSocket] {
+        let there = place.and_then(|place| self.by_addrs.get_index_mut(place));
+        there.map(|(_, sockets)| sockets.as_mut_slice()).unwrap_or_default()
+    }
+
+    /// The keys of the sockets at a place.
+    pub(super) fn keys_at(&self, place: usize) -> SmallVec<[SocketKey; 1]> {
+        let there = self.by_addrs.get_index(place).into_iter();
+        there.flat_map(|(addrs, sockets)| sockets.iter().map(|socket| socket.key(*addrs))).collect()
+    }
+
     /// Makes room for this many more.
     pub(super) fn reserve(&mut self, more: usize) {
         self.by_addrs.reserve(more);
     }
 
-    /// Those at a place.
-    pub(super) fn at(&self, place: Option<usize>) -> &[Life] {
-        let there = place.and_then(|place| self.by_addrs.get_index(place));
-        there.map(|(_, lives)| lives.as_slice()).unwrap_or_default()
-    }
-
-    /// Those at a place.
-    pub(super) fn at_mut(&mut self, place: Option<usize>) -> &mut [Life] {
-        let there = place.and_then(|place| self.by_addrs.get_index_mut(place));
-        there.map(|(_, lives)| lives.as_mut_slice()).unwrap_or_default()
-    }
-
-    /// Follows another.
-    pub(super) fn add(&mut self, addrs: AddressPair, life: Life) {
-        self.by_family[addrs.family as usize] += 1;
-        let entry = self.by_addrs.entry(addrs);
-        let place = entry.index();
-        entry.or_default().push(life);
-        let [last, _] = self.recent.get();
-        self.recent.set([place, last]);
-    }
-
-    /// Follows one no more.
-    pub(super) fn take(&mut self, addrs: AddressPair, id: SocketId) -> Option<Life> {
-        let place = self.place(addrs)?;
-        let (_, lives) = self.by_addrs.get_index_mut(place)?;
-        let index = lives.iter().position(|life| life.id == id)?;
-        let life = lives.swap_remove(index);
-        if lives.is_empty() {
-            self.by_addrs.swap_remove_index(place);
-        }
-        self.by_family[addrs.family as usize] -= 1;
-        Some(life)
-    }
-
-    /// Gives back the room of a crowd that has gone.
+    /// Gives back the room of many sockets that have closed.
     pub(super) fn shrink(&mut self) {
         let used = self.by_addrs.len();
         if self.by_addrs.capacity() > 4 * used.max(SLACK) {

@@ -91,7 +91,9 @@ pub struct Lives {
     unmoved: HashSet<SocketId>,
     /// The time of the first reading that told of a socket.
     first: Option<Stamp>,
-    /// Something happened that can have cost lives without an end.
+    /// This reading, and the one before it, told of something that can have cost lives without an
+    /// end.
+    costs: bool,
     doubtful: bool,
     /// How many sockets the last reading lost the track of.
     lost_track: usize,
@@ -123,13 +125,8 @@ struct Trace {
 }
 
 impl Lives {
-    /// Takes in the news of one reading; `followed` tells which lives still are. Returns how many
-    /// were lost sight of: neither that they ended nor that they went on is known.
-    pub fn take(
-        &mut self,
-        news: &[MonitorEvent],
-        followed: impl FnOnce() -> HashSet<SocketId>,
-    ) -> usize {
+    /// Takes in news of a reading, some or all.
+    pub fn take(&mut self, news: &[MonitorEvent]) {
         // Where something was lost, the next reading shows what that has cost; and one that was
         // there already, but not at the first look, takes the place of another.
         let time = |news: &MonitorEvent| match news {
@@ -143,13 +140,19 @@ impl Lives {
                 told.transition.kind == EventKind::Present && self.first != time(news)
             }
         };
-        let doubtful = std::mem::replace(&mut self.doubtful, news.iter().any(costs));
+        self.costs |= news.iter().any(costs);
         self.ended.clear();
         for news in news {
             if let MonitorEvent::Socket(told) = news {
                 self.follow(told);
             }
         }
+    }
+
+    /// All news of a reading were taken in; `followed` tells which lives still are. Returns how many
+    /// were lost sight of: neither that they ended nor that they went on is known.
+    pub fn end_reading(&mut self, followed: impl FnOnce() -> HashSet<SocketId>) -> usize {
+        let doubtful = std::mem::replace(&mut self.doubtful, std::mem::take(&mut self.costs));
         let open = self.open.len() + self.unmoved.len();
         if doubtful {
             let followed = followed();
@@ -160,7 +163,7 @@ impl Lives {
         self.lost_track
     }
 
-    /// How many sockets the last reading lost the track of: what [`Self::take`] returned last.
+    /// How many sockets the last reading lost the track of: what [`Self::end_reading`] returned last.
     pub const fn lost_track(&self) -> usize {
         self.lost_track
     }

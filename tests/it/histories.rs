@@ -10,7 +10,7 @@ use proptest::test_runner::RngSeed;
 use readings::{Script, Time, moves};
 use tcplapse::model::event::TrackerEvent;
 use tcplapse::model::reading::{LostReason, Reading};
-use tcplapse::tracker::Tracker;
+use tcplapse::tracker::{Collected, Tracker};
 
 /// A socket that so many polls in a row do not show has ended, and nothing waits for its end.
 const POLLS_TO_END: usize = 6;
@@ -24,25 +24,23 @@ fn play(moves: Vec<readings::Move>, time: Time) -> (Tracker, Ledger, Script) {
 fn play_in(room: usize, moves: Vec<readings::Move>, time: Time) -> (Tracker, Ledger, Script) {
     let (mut tracker, mut ledger) = (Tracker::of_at_most(room), Ledger::new(time));
     let mut script = Script::new(moves);
-    while let Some(reading) = script.next(&tracker.questions()) {
+    while let Some(reading) = script.next(&tracker.lookup_requests()) {
         take(&mut tracker, &mut ledger, &reading);
     }
     (tracker, ledger, script)
 }
 
 fn take(tracker: &mut Tracker, ledger: &mut Ledger, reading: &Reading) {
-    let mut conclusions = tracker.update(reading);
-    while tracker.has_more() {
-        conclusions.append(&mut tracker.tell_more());
-    }
-    for conclusion in conclusions {
-        if let TrackerEvent::Transition(transition) = conclusion {
+    let mut collected = Collected::default();
+    tracker.update(reading, &mut collected);
+    for event in collected.events {
+        if let TrackerEvent::Transition(transition) = event {
             ledger.enter(&transition);
         }
     }
-    ledger.agree(tracker.standings());
+    ledger.agree(tracker.statuses());
     let gap = matches!(reading, Reading::Lost(lost) if lost.reason == LostReason::Gap);
-    ledger.may_lack_ends |= gap || tracker.undecided() > 0;
+    ledger.may_lack_ends |= gap || tracker.ambiguous() > 0;
 }
 
 /// The same histories in every run. `PROPTEST_RNG_SEED` and `PROPTEST_CASES` ask for others and for
@@ -82,7 +80,7 @@ proptest! {
             take(&mut tracker, &mut ledger, &script.empty_poll());
         }
         prop_assert_eq!(tracker.open(), 0);
-        prop_assert_eq!(tracker.standings().count(), 0);
+        prop_assert_eq!(tracker.statuses().count(), 0);
         prop_assert!(ledger.may_lack_ends || ledger.unended().is_empty(), "{:?}", ledger.unended());
     }
 

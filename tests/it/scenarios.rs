@@ -15,7 +15,7 @@ use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::state::State;
-use tcplapse::tracker::Tracker;
+use tcplapse::tracker::{Collected, Tracker};
 
 /// Time between two polls, and how long a poll takes, in microseconds.
 const INTERVAL: u64 = 100_000;
@@ -178,51 +178,43 @@ impl Case {
         let mut now = 0;
         let mut lines = Vec::new();
         for step in &self.steps {
-            let conclusions = match step {
+            let reading = match step {
                 Step::Gap(seconds) => {
                     now += seconds * 1_000_000;
                     let time = stamp(now);
-                    tracker.update(&Reading::Lost(Lost {
-                        time,
-                        reason: LostReason::Gap,
-                        count: None,
-                    }))
+                    Reading::Lost(Lost { time, reason: LostReason::Gap, count: None })
                 }
-                Step::Destroyed(dead) => tracker.update(&Reading::DestroyEvents(DestroyEvents {
+                Step::Destroyed(dead) => Reading::DestroyEvents(DestroyEvents {
                     time: stamp(now + EVENTS),
                     dead: dead.clone(),
                     overrun: false,
-                })),
+                }),
                 Step::EventKind(change, number) => {
                     let time = stamp(now + EVENTS + number);
-                    tracker.update(&Reading::StateChange(StateChange { time, ..change.clone() }))
+                    Reading::StateChange(StateChange { time, ..change.clone() })
                 }
                 Step::Lookups(found) => {
-                    let answers = answers(&tracker.questions(), found);
+                    let answers = answers(&tracker.lookup_requests(), found);
                     let (start, end) = (stamp(now + LOOKUPS), stamp(now + LOOKUPS + POLL));
-                    tracker.update(&Reading::Lookups(Lookups { start, end, netns: None, answers }))
+                    Reading::Lookups(Lookups { start, end, netns: None, answers })
                 }
-                Step::Late(rows) => tracker.update(&Reading::Snapshot(Snapshot {
+                Step::Late(rows) => Reading::Snapshot(Snapshot {
                     start: stamp(now + EVENTS),
                     end: stamp(now + EVENTS + POLL),
                     netns: None,
                     rows: rows.clone(),
                     bad_rows: 0,
-                })),
+                }),
                 Step::Poll(rows, bad_rows) => {
                     now += INTERVAL;
                     let (start, end) = (stamp(now), stamp(now + POLL));
                     let (rows, bad_rows) = (rows.clone(), *bad_rows);
-                    tracker.update(&Reading::Snapshot(Snapshot {
-                        start,
-                        end,
-                        netns: None,
-                        rows,
-                        bad_rows,
-                    }))
+                    Reading::Snapshot(Snapshot { start, end, netns: None, rows, bad_rows })
                 }
             };
-            lines.extend(conclusions.iter().map(|conclusion| self.line(conclusion)));
+            let mut conclusions = Collected::default();
+            tracker.update(&reading, &mut conclusions);
+            lines.extend(conclusions.events.iter().map(|conclusion| self.line(conclusion)));
         }
         lines.join("\n")
     }

@@ -5,7 +5,7 @@ use super::{Outbox, Patience};
 use crate::error::Result;
 use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
-use crate::monitor::Monitor;
+use crate::monitor::sink::ReadingInfo;
 use crate::signals::Signals;
 use crate::view::Record;
 use std::io;
@@ -18,21 +18,18 @@ const MOST: usize = 16 << 20;
 /// no poll is late for it.
 const MANY: usize = 1 << 20;
 
-/// Records of which reading are to be written.
-#[derive(Debug, Clone, Copy)]
+/// The reading whose records are to be written.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Turn {
     /// When it ended.
     pub at: Stamp,
     /// When the next one is due, as far as that is known.
     pub due: Option<Instant>,
-    /// More records of it come.
-    pub goes_on: bool,
 }
 
-impl Turn {
-    /// That of the last reading.
-    pub(crate) fn of(monitor: &Monitor<'_>) -> Self {
-        Self { at: monitor.read_at(), due: monitor.due(), goes_on: monitor.has_more() }
+impl From<ReadingInfo> for Turn {
+    fn from(reading: ReadingInfo) -> Self {
+        Self { at: reading.at, due: reading.due }
     }
 }
 
@@ -43,8 +40,10 @@ pub(crate) struct Live {
     interval: Duration,
     /// Bytes that may wait.
     most: usize,
-    /// Until when the records of the last reading may wait for room.
-    deadline: Option<(Stamp, Instant)>,
+    /// The reading at hand.
+    turn: Turn,
+    /// Until when its records may wait for room; `None` before the first of them.
+    deadline: Option<Instant>,
     /// What found no room since the last that did.
     lost: Option<Lost>,
 }
@@ -56,31 +55,33 @@ impl Live {
     /// What the system refuses.
     pub(crate) fn open(interval: Duration, stop: &Signals) -> Result<Self> {
         let outbox = Outbox::to(&io::stdout(), stop.waker()?)?;
-        Ok(Self { outbox, interval, most: MOST, deadline: None, lost: None })
+        Ok(Self { outbox, interval, most: MOST, turn: Turn::default(), deadline: None, lost: None })
     }
 
-    /// Until when the records of one reading, which may come in portions, may wait for room. Names
-    /// may take half of an interval, looking and laying out take their part, too.
-    pub(crate) fn deadline(&mut self, turn: Turn) -> Instant {
-        if let Some((at, deadline)) = self.deadline
-            && at == turn.at
-        {
-            return deadline;
+    /// The records to come are of this reading.
+    pub(crate) const fn begin_turn(&mut self, turn: Turn) {
+        (self.turn, self.deadline) = (turn, None);
+    }
+
+    /// Lets the reader take what is there before more of the same reading is made. All records of
+    /// one wait until the same instant: names may take half of an interval, looking and laying out
+    /// take their part, too.
+    pub(crate) fn let_read(&mut self) {
+        if let Some(deadline) = self.deadline {
+            self.outbox.wait_below(MANY.min(self.most), deadline);
+        } else {
+            self.deadline = Some(self.new_deadline());
         }
-        let now = Instant::now();
-        let left = turn.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
-        let deadline = now + (self.interval / 4).max(left / 2);
-        self.deadline = Some((turn.at, deadline));
-        deadline
     }
 
-    /// Lets the reader take what is there, before more of the same reading is made.
-    pub(crate) fn let_read(&self, deadline: Instant) {
-        self.outbox.wait_below(MANY.min(self.most), deadline);
+    fn new_deadline(&self) -> Instant {
+        let now = Instant::now();
+        let left = self.turn.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        now + (self.interval / 4).max(left / 2)
     }
 
     /// The records if there is room for them, behind the loss of those that found none.
-    pub(crate) fn admit(&mut self, records: Vec<Record>, at: Stamp) -> Option<Vec<Record>> {
+    pub(crate) fn admit(&mut self, records: Vec<Record>) -> Option<Vec<Record>> {
         // Once something is lost it is not records in turn with losses, but one long gap.
         let room = if self.lost.is_some() { self.most / 2 } else { self.most };
         if self.outbox.waiting() < room {
@@ -90,7 +91,7 @@ impl Live {
             });
         }
         if !records.is_empty() {
-            let (time, reason) = (at, LostReason::Output);
+            let (time, reason) = (self.turn.at, LostReason::Output);
             let lost = self.lost.get_or_insert(Lost { time, reason, count: None });
             lost.count = Some(lost.count.unwrap_or_default() + records.len() as u64);
         }

@@ -67,7 +67,7 @@ fn every_pair_is_explained_with_all_its_ways() {
     for from in State::NAMED {
         for to in State::NAMED {
             let text = change(from, to, PLAIN, 80);
-            let ways = ways(from, to);
+            let ways = paths(from, to);
             let shown = text.lines().filter(|line| line.starts_with(&format!("  {from} -> ")));
             assert_eq!(shown.count(), ways.len(), "{text}");
             let none = text.contains("no legal way") || text.contains("no step leads");

@@ -1,6 +1,5 @@
 //! What makes two rows the same socket: cookie, inode, timer, and a legal way from state to state.
 
-use super::{Life, Shown, orphaned, unaccepted};
 use crate::model::reading::{LookupRequest, PollWindow};
 use crate::model::socket::AddressPair;
 use crate::model::socket_row::{SocketRow, Timer};
@@ -8,43 +7,126 @@ use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
 
-/// A restarted timer moves its end by more than this: `when` counts 1/100 s, and a jiffy may
+/// A restarted timer moves its expiry by more than this: `when` counts 1/100 s, and a jiffy may
 /// take as long again.
 const TIMER_SLACK_MICROS: u64 = 20_000;
 
-/// The timer of a mini-socket as it runs down.
+/// What the latest row of a socket showed; a kernel event moves its state on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Countdown {
-    /// The latest boot time (µs) at which it can run out.
-    end: u64,
-    /// It was seen to run at this boot time (µs) for the first time.
+pub(in crate::tracker) struct LastRow {
+    pub(in crate::tracker) state: State,
+    /// 0 for none.
+    pub(in crate::tracker) inode: u64,
+    pub(in crate::tracker) mini: bool,
+    /// Its place in the poll: a later row is a later sample.
+    pub(in crate::tracker) index: u32,
+    /// The last row in `SYN_RECV` was that of a request socket.
+    pub(super) was_request: bool,
+}
+
+/// By what a socket is recognized.
+#[derive(Debug, Default)]
+pub(in crate::tracker) struct Identity {
+    /// 0 where the source does not report it.
+    pub(in crate::tracker) cookie: u64,
+    /// The interface it is bound to; 0 where the source does not report it.
+    ifindex: u32,
+    /// The last inode that a row showed; 0 for none.
+    pub(in crate::tracker) last_inode: u64,
+    /// A row has shown the socket: its inode is known, be it none.
+    has_row: bool,
+    /// Of a mini-socket that waits.
+    countdown: Option<Countdown>,
+}
+
+/// The timer of a mini-socket while it runs.
+#[derive(Debug, Clone, Copy)]
+struct Countdown {
+    /// The latest boot time (µs) at which it can expire.
+    expiry: u64,
+    /// The boot time (µs) at which it was first seen to run.
     since: u64,
 }
 
+impl LastRow {
+    /// Of a socket without a row.
+    pub(super) const fn none(state: State) -> Self {
+        Self { state, inode: 0, mini: false, index: 0, was_request: false }
+    }
+
+    /// A later row showed the socket.
+    pub(super) fn replace(&mut self, row: &SocketRow, index: u32) {
+        let SocketRow { state, inode, mini, .. } = *row;
+        let was_request = if state == State::SynRecv { mini } else { self.was_request };
+        *self = Self { state, inode, mini, index, was_request };
+    }
+
+    /// Whether it is what a closed socket leaves: a mini-socket that waits.
+    pub(in crate::tracker) fn is_close_remnant(&self) -> bool {
+        self.mini && is_orphan_state(self.state)
+    }
+
+    /// Whether the inode of a later row can be that of the same socket: it comes with accept() and
+    /// goes with close(), and never changes in between.
+    pub(super) fn inode_may_become(&self, row: &SocketRow) -> bool {
+        match (self.inode, row.inode) {
+            (0, 0) => !self.mini_comes_back(row),
+            (0, _) => is_unaccepted_state(self.state) || is_unknown(self.state),
+            (_, 0) => is_orphan_state(row.state) || is_unknown(row.state),
+            (before, after) => before == after,
+        }
+    }
+
+    /// Whether a row cannot follow: a mini-socket after a close never becomes a full one again, and
+    /// a child never a request.
+    fn mini_comes_back(&self, row: &SocketRow) -> bool {
+        let is_request = |state| state == State::SynRecv;
+        let grows_back = self.mini && !row.mini && !is_request(self.state);
+        let shrinks_back = !self.mini && row.mini && is_request(row.state);
+        grows_back || shrinks_back
+    }
+}
+
 impl Countdown {
-    /// Whether a row shows that it was set anew after it was last seen to run (boot time, µs).
+    /// Whether a row shows that it was restarted after it was last seen to run (boot time, µs).
     ///
     /// Every TIME_WAIT lasts `TCP_TIMEWAIT_LEN` (`include/net/tcp.h`), and every orphaned FIN_WAIT2
-    /// as long as any other, unless its process chose a time (`TCP_LINGER2`). So whatever sets a
-    /// timer anew puts its end off by as long as it has run: by less than half of what was seen of
+    /// as long as any other, unless its process chose a time (`TCP_LINGER2`). So whatever restarts a
+    /// timer puts its expiry off by as long as it has run: by less than half of what was seen of
     /// that only a busy machine's tick is late, from which the kernel counts.
-    fn was_set_anew(self, row: &SocketRow, last_seen: u64, pass: &PollWindow) -> bool {
-        let put_off = runs_out(row, pass.start).saturating_sub(self.end);
+    fn was_restarted(self, row: &SocketRow, last_seen: u64, window: &PollWindow) -> bool {
+        let put_off = expiry(row, window.start).saturating_sub(self.expiry);
         let ran = last_seen.saturating_sub(self.since);
         put_off > TIMER_SLACK_MICROS && put_off >= ran / 2
     }
 }
 
-impl Life {
-    /// Whether this row can be the same socket a moment later (`tcp-on-linux`: identity). The
-    /// inode comes with accept() and goes with close(); it never changes in between.
-    pub(crate) fn may_become(&self, row: &SocketRow) -> bool {
-        let fits = self.cookie_says(row).unwrap_or_else(|| self.inode_fits(row));
-        fits && reachable(self.now.state, row.state)
+impl Identity {
+    /// Takes in what a row shows of it.
+    pub(super) const fn note_row(&mut self, row: &SocketRow) {
+        self.has_row = true;
+        self.note_names(row);
     }
 
-    /// Whether the cookies say that a row is this socket's, where both are known.
-    pub(crate) const fn cookie_says(&self, row: &SocketRow) -> Option<bool> {
+    /// Takes in inode and cookie of a row whose state is out of date.
+    pub(super) const fn note_names(&mut self, row: &SocketRow) {
+        if row.inode != 0 {
+            self.last_inode = row.inode;
+        }
+        if row.cookie != 0 {
+            (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
+        }
+    }
+
+    /// Whether a row can show the same socket a moment after `last`.
+    pub(super) fn may_become(&self, last: &LastRow, row: &SocketRow) -> bool {
+        let fits =
+            self.has_cookie_of(row).unwrap_or_else(|| !self.has_row || last.inode_may_become(row));
+        fits && reachable(last.state, row.state)
+    }
+
+    /// Whether the cookies are equal; `None` where one is not known.
+    pub(in crate::tracker) const fn has_cookie_of(&self, row: &SocketRow) -> Option<bool> {
         match (self.cookie, row.cookie) {
             (0, _) | (_, 0) => None,
             (ours, its) => Some(ours == its),
@@ -52,92 +134,90 @@ impl Life {
     }
 
     /// The inode of a row that is the first to show it.
-    pub(crate) fn new_inode(&self, row: &SocketRow) -> Option<u64> {
+    pub(in crate::tracker) fn new_inode(&self, row: &SocketRow) -> Option<u64> {
         (row.inode != 0 && row.inode != self.last_inode).then_some(row.inode)
     }
 
-    fn inode_fits(&self, row: &SocketRow) -> bool {
-        let now = &self.now;
-        if !self.has_row {
-            return true;
-        }
-        match (now.inode, row.inode) {
-            (0, 0) => !back_from_mini(now, row),
-            (0, _) => unaccepted(now.state) || is_unknown(now.state),
-            (_, 0) => orphaned(row.state) || is_unknown(row.state),
-            (before, after) => before == after,
-        }
-    }
-
-    /// Whether events tell of its every step, so that a look-up would be ahead of them.
-    pub(crate) const fn is_followed(&self) -> bool {
-        self.moved > 0 && !self.died && !self.now.mini
-    }
-
     /// Whether a row shows this very kernel socket, but in a state that only a new connection
-    /// explains: `connect(AF_UNSPEC)` ended the one we knew.
-    pub(crate) fn began_anew(&self, row: &SocketRow) -> bool {
-        let same_inode = row.inode != 0 && row.inode == self.now.inode;
-        self.cookie_says(row).unwrap_or(same_inode) && !reachable(self.now.state, row.state)
+    /// explains: `connect(AF_UNSPEC)` ended the one that was followed.
+    pub(in crate::tracker) fn was_reconnected(&self, last: &LastRow, row: &SocketRow) -> bool {
+        let same_inode = row.inode != 0 && row.inode == last.inode;
+        self.has_cookie_of(row).unwrap_or(same_inode) && !reachable(last.state, row.state)
     }
 
-    /// What an exact look-up is asked about this socket.
-    pub(crate) const fn question(&self, addrs: AddressPair) -> LookupRequest {
-        LookupRequest { addrs, inode: self.now.inode, cookie: self.cookie, ifindex: self.ifindex }
+    pub(in crate::tracker) const fn lookup_request(
+        &self,
+        addrs: AddressPair,
+        last: &LastRow,
+    ) -> LookupRequest {
+        LookupRequest { addrs, inode: last.inode, cookie: self.cookie, ifindex: self.ifindex }
     }
 
-    /// Whether the timer of a mini-socket in an unchanged state was set anew: a retransmitted FIN
-    /// did that, or the ends were used by another connection meanwhile.
-    pub(crate) fn timer_restarted(&self, row: &SocketRow, pass: &PollWindow) -> bool {
-        // A timer that has run out reads 0 until the kernel gets to it, seconds later if need be.
-        let running = runs_down(row) && row.timer_left > 0;
-        let same = self.now.state == row.state && self.now.mini && running;
-        let last_seen = self.pass_start.boot;
-        same && self.cookie_says(row).is_none()
-            && self.timer.is_some_and(|timer| timer.was_set_anew(row, last_seen, pass))
+    /// Whether the timer of a mini-socket in an unchanged state was restarted: by a retransmitted
+    /// FIN, or because the 4-tuple was reused meanwhile. `last_seen` is the boot time (µs) of
+    /// `last`.
+    pub(super) fn timer_restarted(
+        &self,
+        last: &LastRow,
+        row: &SocketRow,
+        last_seen: u64,
+        window: &PollWindow,
+    ) -> bool {
+        // A timer that has expired reads 0 until the kernel gets to it, seconds later if need be.
+        let running = has_countdown(row) && row.timer_left > 0;
+        let same = last.state == row.state && last.mini && running;
+        same && self.has_cookie_of(row).is_none()
+            && self.countdown.is_some_and(|timer| timer.was_restarted(row, last_seen, window))
     }
 
-    /// How far (µs) the timer of a row is from that of this life: twins are told apart by it.
-    pub(crate) fn timer_off(&self, row: &SocketRow, pass: &PollWindow) -> u64 {
-        let end = runs_out(row, pass.end);
-        self.timer.filter(|_| runs_down(row)).map_or(0, |before| end.abs_diff(before.end))
+    /// How far (µs) the expiry of a row's timer is from that of this socket, by which sockets with
+    /// one 4-tuple are told apart; 0 where either has none.
+    pub(in crate::tracker) fn timer_distance(&self, row: &SocketRow, window: &PollWindow) -> u64 {
+        let expiry = expiry(row, window.end);
+        let countdown = self.countdown.filter(|_| has_countdown(row));
+        countdown.map_or(0, |before| expiry.abs_diff(before.expiry))
     }
 
-    /// Found as what a close leaves: nobody saw it while it was open.
-    pub(crate) fn is_corpse(&self) -> bool {
-        self.now.mini && orphaned(self.now.state)
-    }
-
-    pub(super) fn note_timer(&mut self, row: &SocketRow, pass: &PollWindow) {
-        let end = runs_out(row, pass.end).saturating_add(TIMER_SLACK_MICROS / 2);
-        let last_seen = self.pass_start.boot;
+    /// Takes in the timer of a row that shows this socket; parameters as for
+    /// [`timer_restarted`](Self::timer_restarted).
+    pub(super) fn note_timer(
+        &mut self,
+        last: &LastRow,
+        row: &SocketRow,
+        last_seen: u64,
+        window: &PollWindow,
+    ) {
+        let expiry = expiry(row, window.end).saturating_add(TIMER_SLACK_MICROS / 2);
         let goes_on = |timer: &Countdown| {
-            self.now.state == row.state && !timer.was_set_anew(row, last_seen, pass)
+            last.state == row.state && !timer.was_restarted(row, last_seen, window)
         };
-        self.timer = runs_down(row).then(|| match self.timer.filter(goes_on) {
-            Some(timer) => Countdown { end: timer.end.min(end), ..timer },
-            None => Countdown { end, since: pass.end.boot },
+        self.countdown = has_countdown(row).then(|| match self.countdown.filter(goes_on) {
+            Some(timer) => Countdown { expiry: timer.expiry.min(expiry), ..timer },
+            None => Countdown { expiry, since: window.end.boot },
         });
     }
 }
 
-const fn is_unknown(state: State) -> bool {
-    matches!(state, State::Unknown(_))
-}
-
-/// A mini-socket after a close never becomes a full one again, and a child never a request.
-fn back_from_mini(now: &Shown, row: &SocketRow) -> bool {
-    let request = |state| state == State::SynRecv;
-    let grown_back = now.mini && !row.mini && !request(now.state);
-    let shrunk_back = !now.mini && row.mini && request(row.state);
-    grown_back || shrunk_back
-}
-
-fn runs_down(row: &SocketRow) -> bool {
+fn has_countdown(row: &SocketRow) -> bool {
     row.mini && row.timer == Timer::TimeWait
 }
 
-/// When (boot time, µs) the timer of a row runs out that was read at this instant.
-fn runs_out(row: &SocketRow, read: Stamp) -> u64 {
+/// When (boot time, µs) the timer of a row expires that was read at this instant.
+fn expiry(row: &SocketRow, read: Stamp) -> u64 {
     read.boot.saturating_add(row.timer_left.saturating_mul(10_000))
+}
+
+/// States in which a socket without an inode has not been accepted yet: a close leaves them.
+pub(in crate::tracker) const fn is_unaccepted_state(state: State) -> bool {
+    matches!(state, State::SynRecv | State::Established | State::CloseWait)
+}
+
+/// States in which a socket without an inode has been closed by its owner.
+const fn is_orphan_state(state: State) -> bool {
+    use State::{Closing, FinWait1, FinWait2, LastAck, TimeWait};
+    matches!(state, FinWait1 | FinWait2 | Closing | LastAck | TimeWait)
+}
+
+const fn is_unknown(state: State) -> bool {
+    matches!(state, State::Unknown(_))
 }

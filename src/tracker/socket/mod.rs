@@ -1,348 +1,278 @@
-//! One socket's life as the tracker follows it: from its first row or event to its end.
+//! One socket as the tracker follows it: from its first row or event to its end.
 
 mod identity;
-pub(crate) mod roles;
+mod roles;
+mod sightings;
+mod state_record;
 
-use crate::model::event::{
-    Ages, EventKind, OwnerClues, Roles, Side, SocketId, SocketRef, SocketStatus, TrackerEvent,
-    Transition,
-};
-use crate::model::process::Caller;
-use crate::model::reading::{AbortReason, PollWindow, StateChange};
+pub(super) use identity::is_unaccepted_state;
+pub(super) use roles::before_fin;
+
+use crate::model::event::{EventKind, OwnerClues, SocketId, SocketRef, SocketStatus, Transition};
+use crate::model::reading::{PollWindow, StateChange};
 use crate::model::socket::AddressPair;
 use crate::model::socket_row::{Details, SocketRow};
 use crate::model::time::Stamp;
-use crate::tcp::path::{Between, between_all};
+use crate::tcp::path::{Between, Proof, certain_since_birth};
 use crate::tcp::state::State;
-use identity::Countdown;
-use roles::Peer;
+use identity::{Identity, LastRow};
+use roles::RoleEvidence;
+use sightings::Sightings;
+use state_record::StateRecord;
 
-/// What the latest row of a life showed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shown {
-    pub(crate) state: State,
-    pub(crate) inode: u64,
-    pub(crate) mini: bool,
-    /// Its place in the pass: a later row is a later sample.
-    pub(crate) index: usize,
-}
-
-/// One socket from its first row to its end.
+/// One socket from its first row or event to its end.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools)] // each a fact of its own
-pub(crate) struct Life {
-    pub(crate) id: SocketId,
-    pub(crate) now: Shown,
-    /// The state last told; changed by `Tracker::tell` alone. `None` until the birth is told.
-    pub(crate) state: Option<State>,
-    /// It was there at the first look.
-    pub(crate) birth_unseen: bool,
-    /// And it still is in the state it was found in, for an unknown time.
-    pub(crate) first_look: bool,
-    pub(crate) born: Stamp,
-    /// First sight of the state told.
-    pub(crate) since: Stamp,
-    /// The start of the last pass that showed the state told.
-    pub(crate) state_seen: Stamp,
-    /// The pass that it was born in or before.
-    pub(crate) first_pass: u64,
-    /// The number and the start of the last pass that showed it.
-    pub(crate) pass: u64,
-    pub(crate) pass_start: Stamp,
-    /// Passes in a row without it.
-    pub(crate) misses: u8,
-    pub(crate) last_inode: u64,
-    /// Its cookie and interface; 0 where the source does not tell them.
-    pub(crate) cookie: u64,
-    ifindex: u32,
-    pub(crate) listener: u64,
-    pub(crate) uid: Option<u32>,
+pub(super) struct TrackedSocket {
+    pub(super) id: SocketId,
+    pub(super) state: StateRecord,
+    pub(super) row: LastRow,
+    pub(super) identity: Identity,
+    pub(super) roles: RoleEvidence,
+    pub(super) seen: Sightings,
+    /// The inode of the one listener that can have made it, while it is not accepted; 0 for none.
+    pub(super) listener: u64,
+    uid: Option<u32>,
     details: Details,
-    pub(crate) roles: Roles,
-    pub(crate) peer: Peer,
-    /// What is known of the way to the next state to be told; boxed, since most lives stand.
-    pub(crate) way: Option<Box<Way>>,
-    /// A row has shown it: its inode is known, be it none.
-    pub(crate) has_row: bool,
-    /// The boot time (µs) at which the kernel's events last moved it; 0 for never.
-    pub(crate) moved: u64,
-    /// That at which an event or a look-up last told where it stands: older passes tell less.
-    pub(crate) known_at: u64,
-    /// How the kernel said that it was cut off.
-    pub(crate) cut: Option<AbortReason>,
-    /// Its full socket is known to have died, which may leave a mini-socket.
-    pub(crate) died: bool,
-    /// It is missing since rows could not be read.
-    pub(crate) unreadable: bool,
-    /// In `SYN_RECV` it was last a request socket.
-    request: bool,
-    /// Of a mini-socket that waits.
-    timer: Option<Countdown>,
-    /// What it waits for before it can be told; boxed, since few have to.
-    pub(crate) waits: Option<Box<Waits>>,
 }
 
-/// What is known of the way from the state told to the next.
-#[derive(Debug, Default)]
-pub(crate) struct Way {
-    /// States that were seen on it, by a row that a later one of the same pass followed, or as
-    /// the start of an event's step.
-    pub(crate) glimpsed: Vec<State>,
-    /// An event told the very last step of it.
-    pub(crate) direct: bool,
-    /// The process whose own system call made that step.
-    pub(crate) caller: Option<Caller>,
+/// Where a socket that is followed is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SocketKey {
+    pub(super) addrs: AddressPair,
+    pub(super) id: SocketId,
 }
 
-impl Way {
-    /// A row or an event showed the socket in a state.
-    fn glimpse(&mut self, state: State) {
-        if self.glimpsed.last() != Some(&state) {
-            self.glimpsed.push(state);
-        }
-    }
+/// A row, and where it stands in the poll or lookup that showed it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample<'r> {
+    pub(super) row: &'r SocketRow,
+    /// Its place in the poll.
+    pub(super) index: u32,
+    /// The number of the poll.
+    pub(super) poll: u64,
+    pub(super) window: &'r PollWindow,
 }
 
-/// What waits until the end of another life is concluded.
-#[derive(Debug, Default)]
-pub(crate) struct Waits {
-    withheld: Vec<Transition>,
-}
-
-impl Life {
-    pub(crate) fn new(id: SocketId, state: State, born: Stamp, first_look: bool) -> Self {
-        let now = Shown { state, inode: 0, mini: false, index: 0 };
+impl TrackedSocket {
+    /// A socket first observed at `born`, with or after the poll of this number; `found`: it had
+    /// been there before, for an unknown time.
+    pub(super) fn new(id: SocketId, state: State, born: Stamp, found: bool, poll: u64) -> Self {
         Self {
             id,
-            now,
-            state: None,
-            birth_unseen: first_look,
-            first_look,
-            born,
-            since: born,
-            state_seen: born,
-            first_pass: 0,
-            pass: 0,
-            pass_start: born,
-            misses: 0,
-            last_inode: 0,
-            cookie: 0,
-            ifindex: 0,
+            state: StateRecord::new(born, found),
+            row: LastRow::none(state),
+            identity: Identity::default(),
+            roles: RoleEvidence::default(),
+            seen: Sightings::new(poll, born),
             listener: 0,
             uid: None,
             details: Details::NONE,
-            roles: Roles::default(),
-            peer: Peer::default(),
-            way: None,
-            has_row: false,
-            moved: 0,
-            known_at: 0,
-            cut: None,
-            died: false,
-            unreadable: false,
-            request: false,
-            timer: None,
-            waits: None,
         }
     }
 
-    /// Takes in a row of this life.
-    pub(crate) fn show(&mut self, row: &SocketRow, index: usize, pass: u64, pass_at: &PollWindow) {
-        if self.pass == pass && self.now.state != row.state && Some(self.now.state) != self.state {
-            let before = self.now.state;
-            self.way.get_or_insert_default().glimpse(before);
-            self.note_closer(before);
+    pub(super) const fn key(&self, addrs: AddressPair) -> SocketKey {
+        SocketKey { addrs, id: self.id }
+    }
+
+    /// The state last reported; `None` until its first event.
+    pub(super) const fn reported(&self) -> Option<State> {
+        self.state.reported()
+    }
+
+    /// Whether this row can show the same socket a moment later.
+    pub(super) fn may_become(&self, row: &SocketRow) -> bool {
+        self.identity.may_become(&self.row, row)
+    }
+
+    /// Whether a row shows that the timer of a mini-socket was restarted: by a retransmitted FIN, or
+    /// because the 4-tuple was reused.
+    pub(super) fn timer_restarted(&self, row: &SocketRow, window: &PollWindow) -> bool {
+        let last_seen = self.seen.last_start.boot;
+        self.identity.timer_restarted(&self.row, row, last_seen, window)
+    }
+
+    /// Whether the kernel reports its every step, so that a lookup would be ahead of them.
+    pub(super) const fn is_traced(&self) -> bool {
+        self.seen.is_traced && !self.seen.is_destroyed && !self.row.mini
+    }
+
+    /// Takes in a row that shows this socket.
+    pub(super) fn apply_row(&mut self, sample: Sample<'_>) {
+        let Sample { row, index, poll, window } = sample;
+        let (before, reported) = (self.row.state, self.reported());
+        // The row before is of the same poll.
+        if self.seen.last_poll == poll && before != row.state && Some(before) != reported {
+            self.state.observe(before);
+            self.roles.note_state(before);
         }
-        self.unmask_peer(row);
-        self.note_opener(row);
-        self.note_timer(row, pass_at);
-        if row.state == State::SynRecv {
-            self.request = row.mini;
-        }
-        if row.inode != 0 {
-            self.last_inode = row.inode;
-        }
-        if row.cookie != 0 {
-            (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
-        }
-        self.has_row = true;
+        self.roles.check_peer(row);
+        self.roles.note_row(before, row);
+        self.identity.note_timer(&self.row, row, self.seen.last_start.boot, window);
+        self.identity.note_row(row);
+        self.row.replace(row, index);
+        self.seen.note_poll(poll, window.start);
         self.uid = row.known_uid();
         self.details = row.details();
-        self.now = Shown { state: row.state, inode: row.inode, mini: row.mini, index };
-        self.pass = pass;
-        self.pass_start = pass_at.start;
-        self.misses = 0;
-        self.unreadable = false;
-        if self.state == Some(row.state) {
-            self.state_seen = pass_at.start;
+        if reported == Some(row.state) {
+            self.state.last_seen = window.start;
         }
     }
 
-    /// The end of a life that two passes have missed.
-    pub(crate) fn death(&self, addrs: AddressPair, look: &PollWindow) -> Transition {
-        let way = match self.state.unwrap_or(self.now.state) {
+    /// Takes in a row that may have been read before the kernel's last event: it shows which socket
+    /// it is, not its state.
+    pub(super) fn apply_stale_row(&mut self, sample: Sample<'_>) {
+        let Sample { row, index, poll, window } = sample;
+        // It may be that of an older socket with the same 4-tuple.
+        let may_be_older = self.state.born.boot >= window.start.boot;
+        if may_be_older && self.identity.has_cookie_of(row).is_none() {
+            return self.seen.note_stale_poll(poll);
+        }
+        if row.state == self.row.state {
+            return self.apply_row(sample);
+        }
+        self.row.index = index;
+        self.identity.note_names(row);
+        self.seen.note_stale_poll(poll);
+    }
+
+    /// Takes in a state change that the kernel reported.
+    pub(super) fn apply_change(&mut self, change: &StateChange) {
+        match self.reported() {
+            Some(state) if state != change.from => self.state.observe(change.from),
+            _ => (self.state.last_seen, self.seen.last_start) = (change.time, change.time),
+        }
+        self.state.note_step(change.caller.clone());
+        self.roles.note_change(change);
+        self.seen.note_change(change);
+        // What follows its end, if anything does, only a poll or lookup shows.
+        self.row.state = if change.to == State::Closed { change.from } else { change.to };
+        self.row.mini = false;
+    }
+
+    /// The last step that the kernel reported may have left a mini-socket.
+    pub(super) fn may_have_remnant(&mut self) {
+        self.seen.is_destroyed = true;
+        self.state.forget_step();
+    }
+
+    /// Moves on to the state of the latest row and returns what that was; `None` where it is the
+    /// state last reported. `absent` is the start of the last poll that can have missed a new socket.
+    pub(super) fn advance(
+        &mut self,
+        addrs: AddressPair,
+        absent: Option<Stamp>,
+        window: &PollWindow,
+    ) -> Option<Transition> {
+        let (from, to) = (self.reported(), self.row.state);
+        if from == Some(to) {
+            self.state.stay();
+            return None;
+        }
+        let is_found = self.state.as_found && from.is_none();
+        let mut transition = self.transition(addrs, window);
+        let way = match from {
+            None if is_found || to == State::Closed => Between::default(),
+            _ => self.between(from.unwrap_or(State::Closed), to),
+        };
+        Between { certain: transition.via, possible: transition.maybe } = way;
+        match from {
+            Some(_) => transition.via.iter().for_each(|state| self.roles.note_state(*state)),
+            // Nobody has closed on the way there.
+            None if before_fin(to) || to == State::Listen => {}
+            None => {
+                let passed = certain_since_birth(to, self.proof());
+                for state in passed {
+                    self.roles.note_state(state);
+                }
+            }
+        }
+        self.roles.note_state(to);
+        transition.roles = self.roles.roles;
+        (transition.kind, transition.after) = match from {
+            Some(_) => (EventKind::Changed, Some(self.state.last_seen)),
+            None if is_found => (EventKind::Present, None),
+            None => (EventKind::Opened, absent),
+        };
+        self.state.advance(to, window);
+        Some(transition)
+    }
+
+    /// The end of the socket.
+    pub(super) fn closed(&self, addrs: AddressPair, window: &PollWindow) -> Transition {
+        let state = self.reported();
+        let way = match state.unwrap_or(self.row.state) {
             State::Closed => Between::default(),
             from => self.between(from, State::Closed),
         };
+        let was_connection = state != Some(State::Listen);
         Transition {
             kind: EventKind::Closed,
-            // A look-up gets ahead of events: what it saw later than this end was a successor's.
-            after: Some(self.pass_start.min(look.end)),
+            // A lookup gets ahead of events: what it saw later than this end was a successor's.
+            after: Some(self.seen.last_start.min(window.end)),
             via: way.certain,
             maybe: way.possible,
             to: State::Closed,
             clues: OwnerClues { inode: 0, uid: None, ..self.clues() },
-            verdict: self.verdict(),
-            ..self.transition(addrs, look)
+            verdict: was_connection.then(|| self.roles.verdict(self.seen.abort)),
+            ..self.transition(addrs, window)
         }
     }
 
-    /// What lies between the state told and the next.
-    pub(crate) fn between(&self, from: State, to: State) -> Between {
-        let (glimpsed, direct) = match &self.way {
-            Some(way) => (way.glimpsed.as_slice(), way.direct),
-            None => (&[][..], false),
-        };
-        match glimpsed.split_last() {
-            _ if !direct => {
-                // What ended in a state may have left a mini-socket in the same.
-                let passed = glimpsed.strip_suffix(&[to]).unwrap_or(glimpsed);
-                between_all(from, passed, to, self.proof())
-            }
-            None => Between::default(),
-            // The last state glimpsed is the one that the event started from.
-            Some((last, before)) => {
-                let mut way = between_all(from, before, *last, self.proof());
-                way.certain.push(*last);
-                way
-            }
-        }
+    fn between(&self, from: State, to: State) -> Between {
+        self.state.between(from, to, self.proof())
     }
 
-    /// Takes in a step that the kernel told.
-    pub(crate) fn step(&mut self, change: &StateChange) {
-        match self.state {
-            Some(state) if state != change.from => {
-                self.way.get_or_insert_default().glimpse(change.from);
-            }
-            _ => {
-                self.state_seen = change.time;
-                self.pass_start = change.time;
-            }
-        }
-        let opener = &mut self.roles.opener;
-        match (change.from, change.to) {
-            (_, State::SynSent) => *opener = Some(Side::Local),
-            (State::SynSent, State::SynRecv) => *opener = Some(Side::Both),
-            _ if change.passive => *opener = Some(Side::Remote),
-            _ => {}
-        }
-        (self.moved, self.known_at, self.cut) = (change.time.boot, change.time.boot, change.cut);
-        let way = self.way.get_or_insert_default();
-        (way.direct, way.caller) = (true, change.caller.clone());
-        // What comes after the end, if anything does, only a look tells.
-        let state = if change.to == State::Closed { change.from } else { change.to };
-        self.now = Shown { state, mini: false, ..self.now };
+    fn proof(&self) -> Proof {
+        let is_request = self.row.was_request && self.reported() == Some(State::SynRecv);
+        self.roles.proof(is_request)
     }
 
-    /// Takes in a row that was read before the kernel's last event may have been: it tells who the
-    /// socket is, not where it stands.
-    pub(crate) fn show_stale(&mut self, row: &SocketRow, index: usize, pass: u64, at: &PollWindow) {
-        if self.born.boot >= at.start.boot && self.cookie_says(row).is_none() {
-            // It may be that of another socket which had these ends before.
-            (self.pass, self.misses) = (pass, 0);
-            return;
-        }
-        if row.state == self.now.state {
-            return self.show(row, index, pass, at);
-        }
-        self.now.index = index;
-        if row.inode != 0 {
-            self.last_inode = row.inode;
-        }
-        if row.cookie != 0 {
-            (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
-        }
-        (self.pass, self.misses) = (pass, 0);
-    }
-
-    /// What is to be told now; nothing while the end of another life is awaited.
-    pub(crate) fn tell_or_withhold(&mut self, told: Transition) -> Option<TrackerEvent> {
-        match &mut self.waits {
-            Some(waits) => {
-                waits.withheld.push(told);
-                None
-            }
-            None => Some(TrackerEvent::Transition(Box::new(told))),
-        }
-    }
-
-    /// What waited, in order.
-    pub(crate) fn stop_waiting(&mut self) -> impl Iterator<Item = TrackerEvent> + use<> {
-        let withheld = self.waits.take().map(|waits| waits.withheld).unwrap_or_default();
-        withheld.into_iter().map(Box::new).map(TrackerEvent::Transition)
-    }
-
-    /// What every record of a life says, whatever happened.
-    pub(crate) fn transition(&self, addrs: AddressPair, look: &PollWindow) -> Transition {
-        let since = self.state.map(|_| self.since);
-        let held = since.map(|since| look.end.since(since));
+    /// What every event of a socket says, whatever happened.
+    fn transition(&self, addrs: AddressPair, window: &PollWindow) -> Transition {
         Transition {
-            socket: SocketRef { id: self.id, netns: look.netns, addrs },
+            socket: SocketRef { id: self.id, netns: window.netns, addrs },
             kind: EventKind::Changed,
-            time: look.end,
+            time: window.end,
             after: None,
-            from: self.state,
+            from: self.reported(),
             via: Vec::new(),
             maybe: Vec::new(),
-            to: self.now.state,
-            ages: Ages {
-                since,
-                held,
-                held_at_least: held.is_some() && self.first_look,
-                lived: look.end.since(self.born),
-                lived_at_least: self.birth_unseen,
-            },
+            to: self.row.state,
+            ages: self.state.ages(window.end),
             clues: self.clues(),
-            roles: self.roles,
+            roles: self.roles.roles,
             verdict: None,
-            caller: self.way.as_ref().and_then(|way| way.caller.clone()),
+            caller: self.state.caller(),
         }
     }
 
-    /// This life between two readings; `None` until its birth is told.
-    pub(crate) fn standing(&self, addrs: AddressPair, netns: Option<u64>) -> Option<SocketStatus> {
+    /// The socket between two readings; `None` until its first event.
+    pub(super) fn status(
+        &self,
+        addrs: AddressPair,
+        netns: Option<u64>,
+        withheld: bool,
+    ) -> Option<SocketStatus> {
         Some(SocketStatus {
             socket: SocketRef { id: self.id, netns, addrs },
-            state: self.state?,
-            since: self.since,
-            held_at_least: self.first_look,
-            missed: self.misses > 0 || self.unreadable,
-            row: self.now.index,
-            withheld: self.waits.is_some(),
+            state: self.reported()?,
+            since: self.state.since,
+            held_at_least: self.state.as_found,
+            missed: self.seen.is_missing(),
+            row: self.row.index as usize,
+            withheld,
             clues: self.clues(),
             details: self.details,
         })
     }
 
-    /// What tells whose socket it is now.
+    /// What its owner is found by.
     const fn clues(&self) -> OwnerClues {
         OwnerClues {
-            inode: self.now.inode,
-            last_inode: self.last_inode,
-            listener: if unaccepted(self.now.state) { self.listener } else { 0 },
+            inode: self.row.inode,
+            last_inode: self.identity.last_inode,
+            listener: if is_unaccepted_state(self.row.state) { self.listener } else { 0 },
             uid: self.uid,
         }
     }
-}
-
-/// States in which a socket without an inode has not been accepted yet: a close leaves them.
-pub(crate) const fn unaccepted(state: State) -> bool {
-    matches!(state, State::SynRecv | State::Established | State::CloseWait)
-}
-
-/// States in which a socket without an inode has been closed by its owner.
-const fn orphaned(state: State) -> bool {
-    use State::{Closing, FinWait1, FinWait2, LastAck, TimeWait};
-    matches!(state, FinWait1 | FinWait2 | Closing | LastAck | TimeWait)
 }

@@ -1,16 +1,25 @@
-//! Who opened and who closed a connection, and how it ended, as far as it is proven.
+//! Who opened and who closed a connection, as far as it is proven.
 
-use super::{Life, unaccepted};
-use crate::model::event::{Side, Verdict};
-use crate::model::reading::AbortReason;
+use super::identity::is_unaccepted_state;
+use crate::model::event::{Roles, Side, Verdict};
+use crate::model::reading::{AbortReason, StateChange};
 use crate::model::socket_row::SocketRow;
 use crate::tcp::path::Proof;
 use crate::tcp::state::State;
 
-/// What the other end of the connection, on this machine too, proves.
+/// Who opened and who closed, and what proves it.
+#[derive(Debug, Default)]
+pub(in crate::tracker) struct RoleEvidence {
+    pub(in crate::tracker) roles: Roles,
+    peer: PeerEvidence,
+    /// What looked like the peer is none: the address pairs only look alike.
+    pub(in crate::tracker) is_peer_rejected: bool,
+}
+
+/// What the socket of the other end, on this machine too, proves of this one.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::struct_excessive_bools)] // each a fact of its own
-pub(crate) struct Peer {
+struct PeerEvidence {
     /// A listener made it.
     passive: bool,
     /// It had our FIN.
@@ -19,31 +28,29 @@ pub(crate) struct Peer {
     closed_second: bool,
     /// Its FIN and ours crossed.
     crossed: bool,
-    /// It is none: the two only look alike.
-    pub(crate) disproved: bool,
 }
 
 /// States of a socket that has not sent its FIN.
-pub(crate) const fn before_fin(state: State) -> bool {
+pub(in crate::tracker) const fn before_fin(state: State) -> bool {
     matches!(state, State::SynSent | State::SynRecv | State::Established | State::CloseWait)
 }
 
-impl Life {
-    /// What is proven of this life beyond its state.
-    pub(crate) fn proof(&self) -> Proof {
+impl RoleEvidence {
+    /// What is proven beyond the states; `is_request`: the state before is a request socket.
+    pub(super) fn proof(&self, is_request: bool) -> Proof {
         Proof {
             passive: self.roles.opener == Some(Side::Remote),
             active: self.peer.passive,
-            request: self.request && self.state == Some(State::SynRecv),
+            request: is_request,
             sent_fin: self.peer.had_fin,
             closed_first: self.peer.closed_second || self.peer.crossed,
             uncrossed: self.peer.closed_second,
         }
     }
 
-    /// Draws what the other end's row proves of this one (RFC 9293, section 3.6): it was shown
-    /// in this pass, in `state`, made by a listener or not.
-    pub(crate) fn note_peer(&mut self, state: State, opener: Option<Side>) {
+    /// Concludes from the peer's row of the latest poll (RFC 9293, section 3.6), in `state`, opened
+    /// by `opener` as the peer sees it.
+    pub(in crate::tracker) fn note_peer(&mut self, state: State, opener: Option<Side>) {
         let peer = &mut self.peer;
         match opener {
             Some(Side::Remote) if self.roles.opener.is_none() => {
@@ -63,25 +70,25 @@ impl Life {
         }
     }
 
-    /// A row that cannot be, were the socket with the mirrored ends the other end: a transparent
-    /// proxy has such pairs, that are no connection.
-    pub(super) fn unmask_peer(&mut self, row: &SocketRow) {
+    /// Rejects the peer if its evidence contradicts a row: a transparent proxy has pairs of sockets
+    /// with mirrored addresses that are no connection.
+    pub(super) fn check_peer(&mut self, row: &SocketRow) {
         if self.peer.had_fin && before_fin(row.state) {
-            self.disprove_peer();
+            self.reject_peer();
             (self.roles.closer, self.roles.both_fins) = (None, false);
         }
     }
 
-    /// What looked like the other end is none: nothing that it seemed to prove holds.
-    pub(crate) fn disprove_peer(&mut self) {
+    /// What looked like the peer is none: nothing that it seemed to prove holds.
+    pub(in crate::tracker) fn reject_peer(&mut self) {
         if self.peer.passive {
             self.roles.opener = None;
         }
-        self.peer = Peer { disproved: true, ..Peer::default() };
+        (self.peer, self.is_peer_rejected) = (PeerEvidence::default(), true);
     }
 
-    /// Draws what follows from having been in a state.
-    pub(crate) fn note_closer(&mut self, state: State) {
+    /// Concludes who closed from the fact that the socket was in a state.
+    pub(super) fn note_state(&mut self, state: State) {
         let roles = &mut self.roles;
         match state {
             State::FinWait1 | State::FinWait2 | State::TimeWait if roles.closer.is_none() => {
@@ -94,30 +101,39 @@ impl Life {
         roles.both_fins |= matches!(state, State::TimeWait | State::Closing | State::LastAck);
     }
 
-    /// How it ended, judged by what is proven.
-    pub(crate) fn verdict(&self) -> Option<Verdict> {
-        if self.state == Some(State::Listen) {
-            return None;
-        }
-        Some(match (self.roles.both_fins, self.roles.closer) {
-            _ if self.cut == Some(AbortReason::Reset) => Verdict::Reset,
-            _ if self.cut == Some(AbortReason::Refused) => Verdict::Refused,
-            _ if self.cut == Some(AbortReason::TimedOut) => Verdict::TimedOut,
-            (true, Some(Side::Local)) => Verdict::LocalClose,
-            (true, Some(Side::Both)) => Verdict::SimultaneousClose,
-            (true, Some(Side::Remote)) => Verdict::RemoteClose,
-            _ => Verdict::Unknown,
-        })
-    }
-
-    pub(super) fn note_opener(&mut self, row: &SocketRow) {
+    /// Concludes who opened from a row after one in state `before`.
+    pub(super) fn note_row(&mut self, before: State, row: &SocketRow) {
         let opener = &mut self.roles.opener;
         if row.state == State::SynSent {
             *opener = Some(Side::Local);
-        } else if self.now.state == State::SynSent && row.state == State::SynRecv {
+        } else if before == State::SynSent && row.state == State::SynRecv {
             *opener = Some(Side::Both);
-        } else if opener.is_none() && row.inode == 0 && unaccepted(row.state) {
+        } else if opener.is_none() && row.inode == 0 && is_unaccepted_state(row.state) {
             *opener = Some(Side::Remote);
+        }
+    }
+
+    /// Concludes who opened from a state change that the kernel reported.
+    pub(super) fn note_change(&mut self, change: &StateChange) {
+        let opener = &mut self.roles.opener;
+        match (change.from, change.to) {
+            (_, State::SynSent) => *opener = Some(Side::Local),
+            (State::SynSent, State::SynRecv) => *opener = Some(Side::Both),
+            _ if change.passive => *opener = Some(Side::Remote),
+            _ => {}
+        }
+    }
+
+    /// How a connection ended that was aborted for `abort`, if it was.
+    pub(super) const fn verdict(&self, abort: Option<AbortReason>) -> Verdict {
+        match (abort, self.roles.closer) {
+            (Some(AbortReason::Reset), _) => Verdict::Reset,
+            (Some(AbortReason::Refused), _) => Verdict::Refused,
+            (Some(AbortReason::TimedOut), _) => Verdict::TimedOut,
+            (None, Some(Side::Local)) if self.roles.both_fins => Verdict::LocalClose,
+            (None, Some(Side::Both)) if self.roles.both_fins => Verdict::SimultaneousClose,
+            (None, Some(Side::Remote)) if self.roles.both_fins => Verdict::RemoteClose,
+            (None, _) => Verdict::Unknown,
         }
     }
 }

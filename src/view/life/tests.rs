@@ -121,7 +121,7 @@ impl Story {
     fn record(&self, second: f64) -> Option<LifeRecord> {
         let mut lives = Lives::default();
         if !self.untold {
-            lives.take(&self.news, HashSet::new);
+            read(&mut lives, &self.news, HashSet::new);
         }
         let Some(MonitorEvent::Socket(last)) = self.news.last() else { panic!("nothing was told") };
         if last.transition.kind == EventKind::Closed {
@@ -173,6 +173,16 @@ fn told(life: &LifeRecord) -> Vec<String> {
     life.steps.iter().map(step).collect()
 }
 
+/// Takes in a whole reading.
+fn read(
+    lives: &mut Lives,
+    events: &[MonitorEvent],
+    followed: impl FnOnce() -> HashSet<SocketId>,
+) -> usize {
+    lives.take(events);
+    lives.end_reading(followed)
+}
+
 #[test]
 fn a_life_is_its_steps_with_what_caused_each() {
     let life = client().ends_with(Verdict::LocalClose).at(70.2, &[], &[], Closed).life(0.0);
@@ -197,7 +207,7 @@ fn a_life_is_its_steps_with_what_caused_each() {
 fn a_life_that_one_reading_changed_and_ended_is_told_once() {
     let story = client().at(70.2, &[], &[], Closed);
     let mut lives = Lives::default();
-    lives.take(&story.news, HashSet::new);
+    read(&mut lives, &story.news, HashSet::new);
     let told = story.news.iter().filter_map(|news| match news {
         MonitorEvent::Socket(told) => lives.ended(told),
         MonitorEvent::Lost(_) => None,
@@ -257,11 +267,11 @@ fn a_life_without_end_in_states_without_a_name_stays_small() {
 fn lives_that_were_lost_sight_of_are_forgotten_with_the_next_reading() {
     let mut lives = Lives::default();
     let followed = || HashSet::from([SocketId { run: 1, number: 3 }]);
-    assert_eq!(lives.take(&[client().news, server().news].concat(), followed), 0);
-    assert_eq!(lives.take(&[], followed), 0, "nothing gives reason to ask");
+    assert_eq!(read(&mut lives, &[client().news, server().news].concat(), followed), 0);
+    assert_eq!(read(&mut lives, &[], followed), 0, "nothing gives reason to ask");
     let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
-    assert_eq!(lives.take(&[MonitorEvent::Lost(lost)], followed), 0);
-    assert_eq!(lives.take(&[], followed), 1);
+    assert_eq!(read(&mut lives, &[MonitorEvent::Lost(lost)], followed), 0);
+    assert_eq!(read(&mut lives, &[], followed), 1);
     assert_eq!(lives.open.len(), 1);
 }
 
@@ -296,10 +306,10 @@ fn a_life_that_stands_as_it_was_found_is_no_late_one() {
 fn who_stood_as_found_can_be_lost_sight_of() {
     let found = Story::new(4, (7, "client"), "127.0.0.1:40123", "127.0.0.1:9527");
     let mut lives = Lives::default();
-    lives.take(&found.at(0.0, &[], &[], Established).news, HashSet::new);
+    read(&mut lives, &found.at(0.0, &[], &[], Established).news, HashSet::new);
     let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
-    lives.take(&[MonitorEvent::Lost(lost)], HashSet::new);
-    assert_eq!(lives.take(&[], HashSet::new), 1);
+    read(&mut lives, &[MonitorEvent::Lost(lost)], HashSet::new);
+    assert_eq!(read(&mut lives, &[], HashSet::new), 1);
 }
 
 #[test]

@@ -55,8 +55,8 @@ impl Ledger {
     ///
     /// # Panics
     /// Where it is not.
-    pub(super) fn agree(&self, standings: impl Iterator<Item = SocketStatus>) {
-        for now in standings {
+    pub(super) fn agree(&self, statuses: impl Iterator<Item = SocketStatus>) {
+        for now in statuses {
             if let Some(entry) = self.lives.get(&now.socket.id) {
                 assert!(!entry.ended, "it has ended: {now:?}");
                 assert_eq!(entry.state, now.state, "{now:?}");

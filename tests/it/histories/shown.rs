@@ -75,15 +75,17 @@ pub(super) fn show(moves: Vec<Move>, of_a_process: bool) {
         diagram: Diagram::default(),
     };
     STOP.with(|stop| {
-        while let Some(news) = monitor.read(stop).expect("a script has no errors") {
-            views.take(&news, &mut monitor);
+        let mut events = Vec::new();
+        while monitor.read(stop, &mut events).expect("a script has no errors") {
+            views.take(&std::mem::take(&mut events), &mut monitor);
         }
     });
 }
 
 impl Views {
     fn take(&mut self, news: &[MonitorEvent], monitor: &mut Monitor<'_>) {
-        self.lives.take(news, || monitor.followed());
+        self.lives.take(news);
+        self.lives.end_reading(|| monitor.open_ids());
         for news in news {
             if let MonitorEvent::Socket(told) = news {
                 self.report(told);
@@ -95,7 +97,7 @@ impl Views {
         for (now, owner) in monitor.sockets() {
             Listed::parse(&json(&SocketRecord::new(&now, at, &owner)));
         }
-        for (now, owner) in monitor.lives() {
+        for (now, owner) in monitor.open_sockets() {
             if let Some(life) = self.lives.so_far(&now, &owner, at, true) {
                 Life::parse(&json(&life));
             }

@@ -270,6 +270,6 @@ fn a_terminal_that_is_not_read_delays_no_poll() {
     screen.press("q");
     procfs.poll_until_exit(&[]);
     let written = screen.assert_restored(procfs.into_program());
-    let shown = (1..30).filter(|number| written.contains(&format!("10.0.0.1:{}00 ", number)));
+    let shown = (1..30).filter(|number| written.contains(&format!("10.0.0.1:{number}00 ")));
     assert!(shown.count() < 15, "frames that cannot be shown in time are left out");
 }

@@ -15,7 +15,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 fn live(most: usize) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>, Live) {
     let (permit, read, reader) = Reader::new();
     let outbox = Outbox::over(reader, || ()).unwrap();
-    (permit, read, Live { outbox, interval: Duration::ZERO, most, deadline: None, lost: None })
+    let (interval, turn) = (Duration::ZERO, Turn::default());
+    (permit, read, Live { outbox, interval, most, turn, deadline: None, lost: None })
 }
 
 /// A record with a number.
@@ -24,7 +25,7 @@ fn record(number: u64) -> Record {
 }
 
 fn offer(live: &mut Live, numbers: impl IntoIterator<Item = u64>) {
-    if let Some(records) = live.admit(numbers.into_iter().map(record).collect(), Stamp::default()) {
+    if let Some(records) = live.admit(numbers.into_iter().map(record).collect()) {
         live.push(Json.rows(&records, &Names::default())).unwrap();
     }
 }
@@ -112,19 +113,23 @@ fn a_loss_is_reported_although_nothing_follows() {
 }
 
 #[test]
-fn the_records_of_a_reading_share_a_deadline() {
+fn parts_of_a_reading_wait_until_one_instant() {
     let (_permit, _, mut live) = live(1000);
     let hour = Duration::from_hours(1);
-    let mut at = Stamp::default();
+    let at = Stamp::default();
     let due = Instant::now() + hour;
-    let first = live.deadline(Turn { at, due: Some(due), goes_on: true });
+    live.begin_turn(Turn { at, due: Some(due) });
+    live.let_read();
+    let first = live.deadline.expect("the first part sets it");
     assert!(first + hour / 3 < due);
-    assert_eq!(live.deadline(Turn { at, due: Some(due + hour), goes_on: false }), first);
-    at.boot += 1;
-    assert!(live.deadline(Turn { at, due: Some(due + hour), goes_on: false }) > first);
-    at.boot += 1;
-    let deadline = live.deadline(Turn { at, due: None, goes_on: false });
-    assert!(deadline <= Instant::now(), "a share of the interval where the next poll is not known");
+    live.let_read();
+    assert_eq!(live.deadline, Some(first));
+    live.begin_turn(Turn { at, due: Some(due + hour) });
+    live.let_read();
+    assert!(live.deadline > Some(first));
+    live.begin_turn(Turn { at, due: None });
+    live.let_read();
+    assert!(live.deadline <= Some(Instant::now()), "unknown: a share of the interval");
 }
 
 #[test]

@@ -1,0 +1,177 @@
+//! Turns the tracker's events into those the user asked for: finds the owners, applies the filters,
+//! counts what was seen.
+
+use super::coverage::Coverage;
+use super::hidden::HiddenSockets;
+use super::owners::Owners;
+use super::sink::MonitorSink;
+use crate::filter::Filter;
+use crate::model::event::{
+    EventKind, MonitorEvent, SocketEvent, SocketId, TrackerEvent, Transition,
+};
+use crate::model::process::{Inodes, OwnerSource};
+use crate::owner::OwnerLookup;
+use crate::tracker::{Tracker, TrackerSink};
+use std::collections::HashSet;
+
+/// The owners of this many events are proven together: enough to share a scan of all processes,
+/// few enough to take no memory that counts.
+const BATCH: usize = 1024;
+/// What is kept of closed sockets is dropped once there is this much more of it than of open ones.
+const SLACK: usize = 4096;
+
+/// Where reported events go; `None` where they are only counted.
+pub(super) type Destination<'s> = Option<&'s mut dyn MonitorSink>;
+
+/// What is known of the sockets besides what the tracker knows.
+pub(super) struct Reporter<'a> {
+    pub(super) filter: &'a Filter,
+    pub(super) owners: Owners<'a>,
+    /// Sockets that matched the filter by process once: they stay matched, whoever holds them then.
+    pub(super) matched: HashSet<SocketId>,
+    /// Inodes that were found with holders none of which matches.
+    pub(super) of_others: Inodes,
+    pub(super) hidden: HiddenSockets,
+    pub(super) coverage: Coverage,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(finder: Box<dyn OwnerLookup>, filter: &'a Filter) -> Self {
+        Self {
+            filter,
+            owners: Owners::new(finder, filter),
+            matched: HashSet::new(),
+            of_others: Inodes::default(),
+            hidden: HiddenSockets::default(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// Forgets the sockets of a run that has been followed by another; counts go on.
+    pub(super) fn restart(&mut self) {
+        self.owners.restart();
+        self.matched.clear();
+        self.of_others.clear();
+    }
+
+    /// Reports events whose owners are proven together.
+    pub(super) fn report_all(&mut self, mut events: Vec<TrackerEvent>, sink: &mut Destination<'_>) {
+        self.owners.prove(&events);
+        let Some(sink) = sink else {
+            events.retain(|event| !self.is_settled(event));
+            for event in events {
+                drop(self.report(event));
+            }
+            return;
+        };
+        let reported: Vec<_> = events.into_iter().filter_map(|event| self.report(event)).collect();
+        if !reported.is_empty() {
+            sink.push(reported);
+        }
+    }
+
+    /// Whether an event that nobody is shown changes nothing here: of a socket that somebody holds
+    /// there is nothing to note, nor of one that nobody holds where all processes can be read.
+    fn is_settled(&self, event: &TrackerEvent) -> bool {
+        let TrackerEvent::Transition(transition) = event else { return false };
+        let inode = transition.clues.last_inode;
+        self.filter.process.is_empty()
+            && transition.caller.is_none()
+            && inode != 0
+            && (!self.owners.table.was_denied() || self.owners.table.is_held(inode))
+    }
+
+    /// Counts an event, and returns it with the owner if the filters ask for its socket.
+    fn report(&mut self, event: TrackerEvent) -> Option<MonitorEvent> {
+        match event {
+            TrackerEvent::Lost(lost) => {
+                self.coverage.lost += lost.count.unwrap_or(1);
+                Some(MonitorEvent::Lost(lost))
+            }
+            TrackerEvent::Missed(addrs) => {
+                let wanted = addrs.is_none_or(|addrs| self.filter.wants_addrs(&addrs));
+                self.coverage.missed += u64::from(wanted);
+                None
+            }
+            TrackerEvent::Transition(transition) => self.report_transition(*transition),
+        }
+    }
+
+    fn report_transition(&mut self, transition: Transition) -> Option<MonitorEvent> {
+        self.owners.note_caller(&transition);
+        let Transition { socket, from, to, clues, .. } = transition;
+        let owner = self.owners.of(socket.id, clues);
+        let wanted = self.filter.wants_addrs(&socket.addrs);
+        let passes = self.filter.wants_change(from, to);
+        let event = SocketEvent { transition, owner, passes };
+        let matches = self.matches_process(&event, wanted);
+        (matches && wanted).then(|| MonitorEvent::Socket(Box::new(event)))
+    }
+
+    /// Whether the filter by process holds, now or earlier for this socket. `wanted`: its addresses
+    /// are asked for, so that it counts.
+    fn matches_process(&mut self, event: &SocketEvent, wanted: bool) -> bool {
+        let filter = &self.filter.process;
+        let Transition { socket, kind, clues, .. } = event.transition;
+        let matches = filter.is_empty()
+            || self.matched.contains(&socket.id)
+            || event.owner.satisfies(filter, clues.uid);
+        let denied = event.owner.source == OwnerSource::Denied;
+        let uid_decides = !filter.needs_owner() && clues.uid.is_some() && !denied;
+        let ownerless = event.owner.main.is_none() && (denied || clues.last_inode == 0);
+        if wanted && event.passes && ownerless && !uid_decides && kind != EventKind::Closed {
+            self.hidden.count(matches, denied);
+        }
+        let is_first = match kind {
+            EventKind::Closed => {
+                self.matched.remove(&socket.id);
+                self.owners.callers.remove(&socket.id);
+                false
+            }
+            // Without a filter each is reported from the first event on.
+            kind if filter.is_empty() => kind != EventKind::Changed,
+            _ => matches && self.matched.insert(socket.id),
+        };
+        self.coverage.sockets += u64::from(is_first && wanted);
+        matches
+    }
+
+    /// Drops what belongs to sockets that are closed, or were dropped without an end.
+    pub(super) fn forget_closed(&mut self, tracker: &Tracker) {
+        let open = tracker.open();
+        self.owners.table.sweep(open, tracker.inodes());
+        if self.matched.len().max(self.owners.callers.len()) > 2 * open + SLACK {
+            let open: HashSet<SocketId> = tracker.ids().collect();
+            self.matched.retain(|id| open.contains(id));
+            self.owners.callers.retain(|id, _| open.contains(id));
+        }
+    }
+}
+
+/// Reports the tracker's events in batches while it concludes them.
+pub(super) struct Batches<'b, 'a, 's> {
+    pub(super) reporter: &'b mut Reporter<'a>,
+    pub(super) sink: &'b mut Destination<'s>,
+    pub(super) events: Vec<TrackerEvent>,
+    /// Sockets without a holder were searched for again.
+    pub(super) searched_again: bool,
+}
+
+impl Batches<'_, '_, '_> {
+    pub(super) fn flush(&mut self) {
+        self.reporter.report_all(std::mem::take(&mut self.events), self.sink);
+    }
+}
+
+impl TrackerSink for Batches<'_, '_, '_> {
+    fn inodes(&mut self, new: Vec<u64>, shown: &mut dyn Iterator<Item = u64>) {
+        self.searched_again = self.reporter.owners.search_new(new, shown);
+    }
+
+    fn push(&mut self, event: TrackerEvent) {
+        self.events.push(event);
+        if self.events.len() == BATCH {
+            self.flush();
+        }
+    }
+}

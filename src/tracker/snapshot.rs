@@ -1,0 +1,135 @@
+//! What a poll does: its rows are matched, what it does not show may have closed, what it shows in
+//! another state is reported.
+
+use super::missing::{Undecided, count_misses};
+use super::socket::{SocketKey, is_unaccepted_state};
+use super::{Tracker, TrackerSink, peer};
+use crate::model::event::{EventKind, TrackerEvent};
+use crate::model::reading::{Lost, LostReason, PollWindow, Snapshot};
+use crate::model::time::Stamp;
+
+/// What the events of one poll or lookup have in common.
+pub(super) struct Context {
+    pub(super) window: PollWindow,
+    /// The start of the last poll that can have missed a new socket.
+    pub(super) absent: Option<Stamp>,
+    pub(super) undecided: Undecided,
+}
+
+impl Tracker {
+    pub(super) fn apply_snapshot(&mut self, snapshot: &Snapshot, sink: &mut dyn TrackerSink) {
+        let (window, is_first) = (snapshot.window(), self.polls.previous.is_none());
+        self.polls.begin(snapshot);
+        if is_first {
+            let second = snapshot.end.wall / 1_000_000;
+            self.sockets.run = u32::try_from(second).unwrap_or(u32::MAX);
+        }
+        let matched = self.match_rows(snapshot, &window);
+        self.ambiguous += matched.ambiguous;
+        sink.inodes(matched.new_inodes, &mut self.shown_inodes());
+        let whole = self.report_lost_rows(snapshot, matched.left_out, sink);
+        let poll = self.polls.number;
+        if is_first {
+            peer::compare_all(&mut self.sockets, poll);
+        } else {
+            let changed = matched.changed.iter().map(|(_, key)| *key);
+            peer::compare(&mut self.sockets, poll, changed);
+        }
+        let all_shown = matched.shown == self.sockets.count();
+        let undecided = if all_shown {
+            Undecided::default()
+        } else {
+            self.report_missing(whole, &window, sink)
+        };
+        self.release_decided(sink);
+        let context = Context { window, absent: self.polls.previous, undecided };
+        if is_first {
+            self.report_all(&context, sink);
+        } else {
+            for (_, key) in matched.changed {
+                self.report(key, &context, sink);
+            }
+        }
+        self.polls.end(window.start, whole);
+        self.sockets.shrink();
+        self.kernel_events.end_poll(window.start, &self.sockets);
+        self.destroyed.forget_before(window.start);
+        if is_first {
+            self.apply_early_changes(window.start, sink);
+        }
+    }
+
+    /// Reports rows that could not be read, or not be followed. Returns whether every row was read.
+    fn report_lost_rows(
+        &mut self,
+        snapshot: &Snapshot,
+        left_out: u64,
+        sink: &mut dyn TrackerSink,
+    ) -> bool {
+        let (lost, whole) = self.polls.note_lost_rows(snapshot.bad_rows, left_out);
+        self.sockets.is_incomplete = left_out > 0;
+        if lost > 0 {
+            let (time, reason) = (snapshot.end, LostReason::Table);
+            sink.push(TrackerEvent::Lost(Lost { time, reason, count: Some(lost) }));
+        }
+        whole
+    }
+
+    /// Reports the end of sockets that the poll missed; returns those that may have closed.
+    fn report_missing(
+        &mut self,
+        whole: bool,
+        window: &PollWindow,
+        sink: &mut dyn TrackerSink,
+    ) -> Undecided {
+        let missing = count_misses(&mut self.sockets, &self.polls, whole, window);
+        for socket in missing.iter().filter(|socket| socket.can_look_up && !socket.is_gone) {
+            self.look_up(socket.key);
+        }
+        self.look_up_peers();
+        for gone in missing.iter().filter(|socket| socket.is_gone) {
+            self.close(gone.key, window, sink);
+        }
+        Undecided::of(&missing)
+    }
+
+    /// Reports every socket: at the first poll all are new, and a list of them would take as much
+    /// memory as the events.
+    fn report_all(&mut self, context: &Context, sink: &mut dyn TrackerSink) {
+        for place in 0..self.sockets.places() {
+            for key in self.sockets.keys_at(place) {
+                self.report(key, context, sink);
+            }
+        }
+    }
+
+    /// Reports a socket that is in another state than the one last reported.
+    pub(super) fn report(&mut self, key: SocketKey, context: &Context, sink: &mut dyn TrackerSink) {
+        if self.sockets.get(key).is_some_and(|socket| socket.reported().is_none()) {
+            self.place_new(key, &context.undecided);
+        }
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let transition = socket.advance(key.addrs, context.absent, &context.window);
+        let Some(transition) = transition else { return };
+        let is_remnant = transition.kind == EventKind::Opened && socket.row.is_close_remnant();
+        self.withheld.push(transition, sink);
+        if is_remnant && !self.destroyed.remove(key.addrs) {
+            sink.push(TrackerEvent::Missed(Some(key.addrs)));
+        }
+    }
+
+    /// Finds what a new socket follows: one that may have closed, and its listener.
+    fn place_new(&mut self, key: SocketKey, undecided: &Undecided) {
+        let Some(socket) = self.sockets.get(key) else { return };
+        let (inode, state) = (socket.row.inode, socket.row.state);
+        if inode == 0 && is_unaccepted_state(state) {
+            let listener = self.sockets.listener_of(key.addrs);
+            if let Some(socket) = self.sockets.get_mut(key) {
+                socket.listener = listener;
+            }
+        }
+        if let Some(before) = undecided.before(key.addrs, inode) {
+            self.withheld.add(before, key.id);
+        }
+    }
+}
