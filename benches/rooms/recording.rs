@@ -29,7 +29,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     {
         group.bench_function(format!("decode {name}"), |bencher| {
             let decoder_after = || decoder_of(&head, before);
-            let pass = |mut decoder: Decoder| (decoder.line(line), decoder);
+            let pass = |mut decoder: Decoder| (decoder.decode(line), decoder);
             bencher.iter_batched(decoder_after, pass, BatchSize::PerIteration);
         });
     }
@@ -49,7 +49,7 @@ fn header() -> Header {
 }
 
 fn encode(encoder: &mut Encoder, mut reading: Reading) -> Vec<u8> {
-    encoder.take(&mut reading).lines(None)
+    encoder.encode(&mut reading).lines(None)
 }
 
 /// One that has written these readings.
@@ -65,7 +65,7 @@ fn encoder_of(readings: &[Reading]) -> Encoder {
 fn decoder_of(head: &[u8], lines: &[Vec<u8>]) -> Decoder {
     let mut decoder = Decoder::default();
     for line in std::iter::once(head).chain(lines.iter().map(Vec::as_slice)) {
-        decoder.line(line).expect("a line of a recording");
+        decoder.decode(line).expect("a line of a recording");
     }
     decoder
 }

@@ -9,7 +9,7 @@ fuzz_target!(|datagram: &[u8]| {
     let mut request = Vec::new();
     for (sequence, message) in Messages::new(datagram) {
         let Message::Socket(body) = message else { continue };
-        let _ = body.death();
+        let _ = body.destroyed();
         if let Some(row) = body.observation() {
             let (inode, cookie) = (row.inode, row.cookie);
             let question = LookupRequest { addrs: row.addrs, inode, cookie, ifindex: row.ifindex };

@@ -10,7 +10,7 @@ fuzz_target!(|file: &[u8]| {
     let (mut decoder, mut encoder, mut tracker) =
         (Decoder::default(), Encoder::default(), Tracker::default());
     for line in file.split(|byte| *byte == b'\n') {
-        let Ok(Some(mut reading)) = decoder.line(line) else { continue };
+        let Ok(Some(mut reading)) = decoder.decode(line) else { continue };
         if matches!(reading, Reading::Begin(_)) {
             (encoder, tracker) = (Encoder::default(), Tracker::default());
             continue;
@@ -18,6 +18,6 @@ fuzz_target!(|file: &[u8]| {
         tracker.update(&reading, &mut Collected::default());
         tracker.lookup_requests();
         assert!(tracker.statuses().count() <= tracker.open());
-        encoder.take(&mut reading).lines(None);
+        encoder.encode(&mut reading).lines(None);
     }
 });

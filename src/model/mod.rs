@@ -2,6 +2,7 @@
 
 pub mod escape;
 pub mod event;
+pub(crate) mod json;
 pub mod process;
 pub mod process_tree;
 pub mod reading;

@@ -1,37 +1,72 @@
 //! Processes, the socket descriptors they hold, and what is known of the owner of a socket.
 
-use serde::Serialize;
+use super::json::{self, is_default};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
-/// A process as far as it was looked at. Names are bytes: they may hold anything but NUL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A process, as far as it was read. Names are bytes: they may hold anything but NUL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Its id.
     pub pid: i32,
-    /// Its start in clock ticks since boot: with the pid, its identity.
+    /// Its start in clock ticks since boot; 0 if unknown. With the pid it identifies the process.
     pub start: u64,
-    /// What the kernel calls it, at most 15 bytes.
+    /// The kernel's name of it, at most 15 bytes; empty if unknown.
+    #[serde(with = "json::name")]
     pub comm: Vec<u8>,
     /// The base name of its executable.
+    #[serde(flatten)]
     pub exe: Exe,
-    /// Its command line, arguments separated by NUL; empty where it was not needed.
+    /// Its command line, arguments separated by NUL; empty where it was not read.
+    #[serde(default, with = "json::name", skip_serializing_if = "Vec::is_empty")]
     pub cmdline: Vec<u8>,
-    /// Its real user; `None` where it was not needed or cannot be read.
+    /// Its real user; `None` where it was not read or cannot be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
 }
 
 /// What is known of a process's executable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenExe", into = "WrittenExe")]
 pub enum Exe {
     /// Its base name.
     Name(Vec<u8>),
-    /// None is needed, or there is none (a kernel thread).
+    /// It was not read, or there is none (a kernel thread).
     None,
-    /// It may not be read: any name is possible.
+    /// No permission to read it: any name is possible.
     Denied,
+}
+
+/// An executable as it is written in a recording.
+#[derive(Serialize, Deserialize)]
+struct WrittenExe {
+    #[serde(default, with = "json::optional_name", skip_serializing_if = "Option::is_none")]
+    exe: Option<Vec<u8>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    exe_denied: bool,
+}
+
+impl From<Exe> for WrittenExe {
+    fn from(exe: Exe) -> Self {
+        match exe {
+            Exe::Name(name) => Self { exe: Some(name), exe_denied: false },
+            Exe::None => Self { exe: None, exe_denied: false },
+            Exe::Denied => Self { exe: None, exe_denied: true },
+        }
+    }
+}
+
+impl From<WrittenExe> for Exe {
+    fn from(WrittenExe { exe, exe_denied }: WrittenExe) -> Self {
+        match exe {
+            Some(name) => Self::Name(name),
+            None if exe_denied => Self::Denied,
+            None => Self::None,
+        }
+    }
 }
 
 impl Process {
@@ -81,26 +116,28 @@ pub(crate) fn base_name(path: &[u8]) -> &[u8] {
     std::path::Path::new(OsStr::from_bytes(path)).file_name().map_or(path, OsStr::as_bytes)
 }
 
-/// A process in its own system call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The process in whose system call a socket changed its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// Its id (that of the thread group).
     pub pid: i32,
-    /// What the kernel called it then, where that is known.
+    /// The kernel's name of it at that moment, if known.
+    #[serde(default, with = "json::optional_name")]
     pub comm: Option<Vec<u8>>,
 }
 
 /// A descriptor of a socket in a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The process.
     pub pid: i32,
-    /// When it started, in clock ticks since boot.
+    /// Its start in clock ticks since boot.
     pub start: u64,
-    /// The thread whose descriptor table it is in; the pid where the process has but one table.
-    pub task: i32,
     /// The number of the descriptor.
     pub fd: i32,
+    /// The thread in whose descriptor table it is; `None` for the table of the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<i32>,
 }
 
 impl Holder {

@@ -1,5 +1,6 @@
 //! What a source reads: the kernel's own words, stamped with time. Nothing is concluded here.
 
+use super::json::{self, is_default};
 use super::process::{Caller, Holder, Process};
 use super::socket::AddressPair;
 use super::socket_row::SocketRow;
@@ -34,15 +35,19 @@ pub struct Snapshot {
 }
 
 /// An exact question to the kernel about one socket: is it gone?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LookupRequest {
     /// Its address pair.
+    #[serde(flatten)]
     pub addrs: AddressPair,
     /// The inode it showed last; 0 for none.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub inode: u64,
     /// Its cookie; 0 where it is not known.
+    #[serde(default, with = "json::id", skip_serializing_if = "is_default")]
     pub cookie: u64,
     /// The interface it is bound to; 0 where it is not known.
+    #[serde(default)]
     pub ifindex: u32,
 }
 
@@ -70,28 +75,44 @@ pub enum LookupResult {
 
 /// Destroy events of full sockets, by sock_diag's multicast. A mini-socket in FIN_WAIT2 or TIME_WAIT
 /// may be left: an event proves that there was a socket, not that its connection has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestroyEvents {
     /// When the events were received.
+    #[serde(with = "json::stamp")]
     pub time: Stamp,
-    /// The address pair, if the socket still had it, and the cookie of each.
-    pub dead: Vec<(Option<AddressPair>, u64)>,
     /// The kernel had more events than room for them.
     pub overrun: bool,
+    /// The sockets that were destroyed.
+    #[serde(rename = "dead")]
+    pub sockets: Vec<DestroyedSocket>,
+}
+
+/// A socket that the kernel has destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestroyedSocket {
+    /// Its address pair; `None` where the kernel had cleared part of it before.
+    #[serde(rename = "ends")]
+    pub addrs: Option<AddressPair>,
+    /// Its cookie.
+    #[serde(with = "json::id")]
+    pub cookie: u64,
 }
 
 /// One state change of one socket, as the kernel's tracepoint reported it. From FIN_WAIT2 and CLOSING
 /// a change to CLOSED may be the start of TIME_WAIT: only a lookup decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateChange {
     /// When it happened, by the kernel's clock.
+    #[serde(with = "json::stamp")]
     pub time: Stamp,
     /// The inode of the network namespace.
     pub netns: Option<u64>,
     /// The address of the socket in the kernel: identifies it until it is in CLOSED, and is reused
     /// after.
+    #[serde(with = "json::id")]
     pub socket: u64,
     /// Its address pair.
+    #[serde(rename = "ends")]
     pub addrs: AddressPair,
     /// The state before: CLOSED for a child that a listener made.
     pub from: State,
@@ -134,9 +155,10 @@ pub enum LostReason {
 }
 
 /// Readings that are missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// When it was noticed.
+    #[serde(with = "json::stamp")]
     pub time: Stamp,
     /// Why.
     pub reason: LostReason,
@@ -157,28 +179,38 @@ pub enum Interface {
 }
 
 /// What was found out about owners for one reading, as far as it is new.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerUpdate {
     /// When the reading was complete for which they were searched for.
+    #[serde(with = "json::stamp")]
     pub time: Stamp,
-    /// Forget every earlier update.
-    pub anew: bool,
+    /// Forget all earlier updates: this one is complete.
+    #[serde(default, rename = "anew", skip_serializing_if = "is_default")]
+    pub is_complete: bool,
     /// All processes were inspected: what is known and not taken back here still holds.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub all: bool,
     /// There are processes of which nothing is visible.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub hidden: bool,
     /// Processes that hold sockets, new or changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Process>,
     /// Processes that permission is denied to inspect, new or changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied: Vec<Process>,
     /// Processes (pid and start time) that were denied before and are not any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<(i32, u64)>,
     /// Sockets, by inode, with all their holders from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holders: Vec<(u64, Vec<Holder>)>,
     /// Sockets, by inode, whose holders were seen to hold them still, where not all processes were
     /// inspected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proven: Vec<u64>,
     /// Processes that caused a state change by a system call of their own, new or changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub callers: Vec<Process>,
 }
 

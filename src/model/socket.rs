@@ -22,6 +22,11 @@ impl Family {
         }
     }
 
+    /// The family that an address belongs to.
+    const fn of(addr: IpAddr) -> Self {
+        if addr.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+    }
+
     const fn other(self) -> Self {
         match self {
             Self::Ipv4 => Self::Ipv6,
@@ -46,9 +51,16 @@ impl From<Endpoint> for SocketAddr {
     }
 }
 
-/// Family, local and remote address and port of a socket. Not unique: sockets on several link-local
-/// interfaces and the members of an `SO_REUSEPORT` group share one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+impl From<SocketAddr> for Endpoint {
+    fn from(end: SocketAddr) -> Self {
+        Self { addr: end.ip(), port: end.port() }
+    }
+}
+
+/// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
+/// twins and the members of an `SO_REUSEPORT` group share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "WrittenPair", into = "WrittenPair")]
 pub struct AddressPair {
     /// The family of the socket, not of its addresses.
     pub family: Family,
@@ -56,6 +68,30 @@ pub struct AddressPair {
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
+}
+
+/// An address pair as it is written in a recording.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct WrittenPair {
+    /// Only where the local address does not show it: the address is v4-mapped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) family: Option<Family>,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+}
+
+impl From<AddressPair> for WrittenPair {
+    fn from(AddressPair { family, local, remote }: AddressPair) -> Self {
+        let family = (family != Family::of(local.addr)).then_some(family);
+        Self { family, local: local.into(), remote: remote.into() }
+    }
+}
+
+impl From<WrittenPair> for AddressPair {
+    fn from(WrittenPair { family, local, remote }: WrittenPair) -> Self {
+        let family = family.unwrap_or_else(|| Family::of(local.ip()));
+        Self { family, local: local.into(), remote: remote.into() }
+    }
 }
 
 impl AddressPair {

@@ -118,7 +118,7 @@ impl RecordedOwners {
         callers.sort_unstable_by_key(Process::identity);
         OwnerUpdate {
             time,
-            anew: true,
+            is_complete: true,
             hidden: self.hidden,
             processes: unlike(&self.processes, &nobody),
             denied: unlike(&self.denied, &nobody),
@@ -212,7 +212,7 @@ impl OwnerLookup for RecordedOwners {
     }
 
     fn learn(&mut self, owners: OwnerUpdate) {
-        if owners.anew {
+        if owners.is_complete {
             *self = Self { round: self.round, ..Self::default() };
         }
         let mut changed = self.set_processes(owners.processes);

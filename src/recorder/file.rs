@@ -41,7 +41,7 @@ impl RecordFile {
         }
         let mut head = Vec::new();
         (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
-        if !head.is_empty() && !recording::begins(&head) {
+        if !head.is_empty() && !recording::is_header(&head) {
             let path = path.display();
             return Err(Error::Usage(format!(
                 "{path} holds something else than a recording; --record takes another file"

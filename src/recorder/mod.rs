@@ -13,7 +13,7 @@ use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
 use crate::owner::recorded::RecordedOwners;
 use crate::owner::scan::Scan;
-use crate::recording::{Encoder, Header, Thinner, Written};
+use crate::recording::{Encoded, Encoder, Header, Thinner};
 use crate::signals::Signals;
 use crate::source::{Source, clock};
 use file::RecordFile;
@@ -40,7 +40,7 @@ pub struct Recorder {
     begun: bool,
     thinner: Thinner,
     /// The reading that is being worked on: it is written once its owners are found.
-    current: Option<Written>,
+    current: Option<Encoded>,
     /// A pass that showed nothing new, and that will have been the last one before some news, or
     /// that does not count.
     quiet: Option<Entry>,
@@ -52,7 +52,7 @@ pub struct Recorder {
     notices: Vec<String>,
 }
 
-type Entry = (Reading, Written);
+type Entry = (Reading, Encoded);
 
 /// What a reading makes us look at.
 #[derive(Default)]
@@ -142,7 +142,7 @@ impl Recorder {
         }
         self.begin_file();
         let mut owners = Reading::OwnerUpdate(self.register.whole(Stamp::default()));
-        let lines = self.encoder.take(&mut owners).lines(None);
+        let lines = self.encoder.encode(&mut owners).lines(None);
         self.write(&lines);
     }
 
@@ -163,12 +163,12 @@ impl Recorder {
                 self.reopen();
             }
             let Some(mut reading) = reading else { return Ok(self.quiet.take()) };
-            let written = self.encoder.take(&mut reading);
-            let counts = self.thinner.counts(written.is_quiet(), reading.time());
+            let written = self.encoder.encode(&mut reading);
+            let counts = self.thinner.keeps(written.is_unchanged(), reading.time());
             let entry = (reading, written);
             if !counts {
                 self.quiet = Some(entry);
-            } else if entry.1.is_quiet() {
+            } else if entry.1.is_unchanged() {
                 self.quiet = None;
                 return Ok(Some(entry));
             } else if let Some(quiet) = self.quiet.take() {
@@ -185,7 +185,7 @@ impl Recorder {
     fn asked(&mut self, reading: &Reading, conclusions: &[TrackerEvent]) -> Asked {
         let mut asked = Asked::default();
         if let Reading::Snapshot(snapshot) = reading
-            && self.current.as_ref().is_some_and(|written| !written.is_quiet())
+            && self.current.as_ref().is_some_and(|written| !written.is_unchanged())
         {
             let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
             let known = std::mem::take(&mut self.known);
@@ -269,8 +269,8 @@ impl Source for Recorder {
             return Ok(None);
         }
         let Some(mut answers) = self.source.lookup(questions)? else { return Ok(None) };
-        let written = self.encoder.take(&mut answers);
-        self.thinner.counts(false, answers.time());
+        let written = self.encoder.encode(&mut answers);
+        self.thinner.keeps(false, answers.time());
         Ok(Some(self.pass_on((answers, written))))
     }
 
@@ -287,7 +287,7 @@ impl Source for Recorder {
         owners.proven = if owners.all { Vec::new() } else { asked.proven };
         owners.callers = asked.callers;
         owners.time = reading.time();
-        owners.anew = !self.begun;
+        owners.is_complete = !self.begun;
         let told = asked.survey || !owners.proven.is_empty() || self.register.learns_from(&owners);
         let owners = told.then_some(owners);
         let lines = self.current.take().map(|written| written.lines(owners.as_ref()));

@@ -1,91 +1,81 @@
 //! Lines to readings.
 
-use super::delta::{self, Applied, Shown};
-use super::lines::{HeaderLine, Line, Pass, Probe, Quiet};
-use super::{Header, VERSION, Wrong};
+use super::delta::{self, Applied, WrittenRow};
+use super::lines::{AnyHeader, HeaderLine, Line, Poll};
+use super::{DecodeError, Header, VERSION};
 use crate::model::escape::escape;
 use crate::model::reading::{Reading, Snapshot};
 
-/// Reads the lines of a recording, one after the other.
+/// Decodes the lines of a recording, one after the other.
 #[derive(Debug, Default)]
 pub struct Decoder {
     header: Option<Header>,
-    rows: Vec<Shown>,
-    /// What else the last pass said.
+    rows: Vec<WrittenRow>,
+    /// Of the last snapshot.
     netns: Option<u64>,
     bad_rows: u64,
 }
 
 impl Decoder {
-    /// What the last header said.
+    /// The last header.
     pub const fn header(&self) -> Option<&Header> {
         self.header.as_ref()
     }
 
-    /// The reading that a line tells; `None` where it tells none: a run goes on in another file.
+    /// Decodes a line. `None` for a header with which a run continues in another file: it is no
+    /// reading.
     ///
     /// # Errors
-    /// A line that is none of a recording, or of a version to come.
-    pub fn line(&mut self, line: &[u8]) -> Result<Option<Reading>, Wrong> {
-        if super::begins(line) {
-            return self.begin(line);
+    /// A line that does not belong to a recording, or one of a newer version.
+    pub fn decode(&mut self, line: &[u8]) -> Result<Option<Reading>, DecodeError> {
+        if super::is_header(line) {
+            let AnyHeader { tcplapse } = serde_json::from_slice(line).map_err(damaged)?;
+            if tcplapse.recording > VERSION {
+                return Err(DecodeError::NewerVersion(tcplapse.recording));
+            }
+        } else if self.header.is_none() {
+            return Err(DecodeError::NotARecording);
         }
-        if self.header.is_none() {
-            return Err(Wrong::NoRecording);
-        }
-        let line: Line = serde_json::from_slice(line).map_err(broken)?;
-        Ok(Some(match line {
-            Line::Tcplapse(header) => return Ok(self.take_header(header)),
-            Line::Pass(pass) => self.pass(&pass)?,
-            Line::Quiet(quiet) => self.quiet(quiet)?,
-            Line::Lookups(line) => line.reading().ok_or_else(|| misfit("a socket without ends"))?,
-            Line::DestroyEvents(line) => Reading::DestroyEvents(line.into()),
-            Line::StateChange(line) => Reading::StateChange((*line).into()),
-            Line::Lost(line) => Reading::Lost(line.into()),
-            Line::OwnerUpdate(line) => Reading::OwnerUpdate(line.into()),
+        Ok(Some(match serde_json::from_slice(line).map_err(damaged)? {
+            Line::Header(HeaderLine { header, .. }) => return Ok(self.begin(header.into_owned())),
+            Line::Poll(poll) => self.poll(&poll)?,
+            Line::UnchangedPoll(start, end) => {
+                let Self { netns, bad_rows, .. } = *self;
+                self.poll(&Poll { start, end, netns, bad_rows, rows: Vec::new() })?
+            }
+            Line::Lookups(line) => {
+                let lookups = line.lookups().ok_or_else(|| misfit("a socket without ends"))?;
+                Reading::Lookups(lookups)
+            }
+            Line::DestroyEvents(events) => Reading::DestroyEvents(events.into_owned()),
+            Line::StateChange(change) => Reading::StateChange(change.into_owned()),
+            Line::Lost(lost) => Reading::Lost(lost),
+            Line::OwnerUpdate(owners) => Reading::OwnerUpdate(owners.into_owned()),
         }))
     }
 
-    fn begin(&mut self, line: &[u8]) -> Result<Option<Reading>, Wrong> {
-        let probe: Probe = serde_json::from_slice(line).map_err(broken)?;
-        if probe.tcplapse.recording > VERSION {
-            return Err(Wrong::Newer(probe.tcplapse.recording));
-        }
-        match serde_json::from_slice(line).map_err(broken)? {
-            Line::Tcplapse(header) => Ok(self.take_header(header)),
-            _ => Err(Wrong::NoRecording),
-        }
-    }
-
-    fn take_header(&mut self, line: HeaderLine) -> Option<Reading> {
-        let header = Header::from(line);
-        let goes_on = self.header.as_ref().is_some_and(|before| header.follows(before));
+    fn begin(&mut self, header: Header) -> Option<Reading> {
+        let continues = self.header.as_ref().is_some_and(|before| header.continues(before));
         let start = header.start;
         *self = Self { header: Some(header), ..Self::default() };
-        (!goes_on).then_some(Reading::Begin(start))
+        (!continues).then_some(Reading::Begin(start))
     }
 
-    fn pass(&mut self, pass: &Pass) -> Result<Reading, Wrong> {
-        let end = pass.end.into();
-        let Applied { shown, rows } = delta::apply(&self.rows, &pass.rows, end)
+    fn poll(&mut self, poll: &Poll) -> Result<Reading, DecodeError> {
+        let Poll { start, end, netns, bad_rows, ref rows } = *poll;
+        let Applied { written, rows } = delta::apply(&self.rows, rows, end)
             .ok_or_else(|| misfit("more rows than there were"))?;
-        self.rows = shown;
-        (self.netns, self.bad_rows) = (pass.netns, pass.bad);
-        let Pass { netns, bad: bad_rows, .. } = *pass;
-        Ok(Reading::Snapshot(Snapshot { start: pass.start.into(), end, netns, bad_rows, rows }))
-    }
-
-    fn quiet(&mut self, Quiet(start, end): Quiet) -> Result<Reading, Wrong> {
-        self.pass(&Pass { start, end, netns: self.netns, bad: self.bad_rows, rows: Vec::new() })
+        (self.rows, self.netns, self.bad_rows) = (written, netns, bad_rows);
+        Ok(Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows }))
     }
 }
 
-/// What serde says may quote the line, which anybody can have written.
+/// An error of serde may quote the line, which may come from anybody.
 #[allow(clippy::needless_pass_by_value)] // as map_err has it
-fn broken(error: serde_json::Error) -> Wrong {
-    Wrong::Broken(escape(error.to_string().as_bytes()))
+fn damaged(error: serde_json::Error) -> DecodeError {
+    misfit(&escape(error.to_string().as_bytes()))
 }
 
-fn misfit(what: &str) -> Wrong {
-    Wrong::Broken(what.to_owned())
+fn misfit(what: &str) -> DecodeError {
+    DecodeError::Damaged(what.to_owned())
 }

@@ -1,35 +1,42 @@
-//! What differs between two passes, row by row in the order of the tables, and how a running timer
-//! is foretold, so that a socket on which nothing but its timer moves is no news.
+//! How the rows of a snapshot differ from those of the one before. Both are in the order of the
+//! kernel's tables, which hardly changes.
+//!
+//! A timer that runs down as it must is no difference: otherwise every socket with a timer would
+//! differ in every poll. So the time left is predicted from the row that was written last, and a
+//! row that agrees with the prediction, but for rounding, is set to it: what is decoded is then the
+//! same to the last digit.
 
 use super::row::{Row, Step};
 use crate::model::socket_row::{SocketRow, Timer};
 use crate::model::time::Stamp;
 
-/// So far apart the two tables are compared to find a row that both have.
+/// This far ahead both tables are searched for the next row that they share.
 const WINDOW: usize = 32;
-/// A row's time left is in 1/100 s.
+/// The unit of a row's time left, 1/100 s.
 const TICK_MICROS: u64 = 10_000;
-/// A timer is read at some instant of the pass, and rounded down twice, to jiffies and to ticks: so
-/// many ticks less than foretold are no news. More than foretold always is: it was set anew.
+/// A timer is read at some instant of the poll, and rounded down twice, to jiffies and to ticks: so
+/// many ticks less than predicted are no difference. More than predicted always is: the timer was
+/// restarted.
 const SLACK_TICKS: u64 = 4;
 
-/// A row as it was written, and when its timer will have run down (boot time, µs).
+/// A row as it was written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown {
+pub(super) struct WrittenRow {
     row: SocketRow,
+    /// When its timer expires (boot time, µs).
     timer_end: Option<u64>,
 }
 
-impl Shown {
-    /// A row that a pass with this end showed.
-    pub(super) fn new(row: SocketRow, end: Stamp) -> Self {
+impl WrittenRow {
+    /// A row of a snapshot that ended at `end`.
+    fn new(row: SocketRow, end: Stamp) -> Self {
         let left = row.timer_left.saturating_mul(TICK_MICROS);
         let timer_end = (row.timer != Timer::None).then(|| end.boot.saturating_add(left));
         Self { row, timer_end }
     }
 
-    /// The row as it is foretold for the end of a later pass.
-    pub(super) fn at(&self, end: Stamp) -> SocketRow {
+    /// The row as it will be at the end of a later poll if only its timer runs.
+    fn predicted(&self, end: Stamp) -> SocketRow {
         match self.timer_end {
             Some(timer_end) => {
                 let timer_left = timer_end.saturating_sub(end.boot) / TICK_MICROS;
@@ -40,11 +47,10 @@ impl Shown {
     }
 }
 
-/// The steps from the rows of one pass to those of the next, which took from `start` to `end`.
-/// Timers that run down as foretold are set to what is foretold, so that what is read back is
-/// the same to the last digit.
+/// The steps from the rows `before` to the rows `now` of a snapshot taken from `start` to `end`;
+/// `before` becomes `now`. Timers that ran as predicted are set to the prediction.
 pub(super) fn steps(
-    before: &mut Vec<Shown>,
+    before: &mut Vec<WrittenRow>,
     now: &mut [SocketRow],
     (start, end): (Stamp, Stamp),
 ) -> Vec<Step> {
@@ -53,70 +59,70 @@ pub(super) fn steps(
     let mut after = Vec::with_capacity(now.len());
     let (mut old, mut new) = (0, 0);
     while new < now.len() {
-        let (gone, come) = meet(&before[old..], &now[new..]);
+        let (gone, added) = rows_before_shared(&before[old..], &now[new..]);
         steps.drop(gone);
         old += gone;
-        for row in &now[new..new + come] {
+        for row in &now[new..new + added] {
             steps.push(Row::new(row));
-            after.push(Shown::new(*row, end));
+            after.push(WrittenRow::new(*row, end));
         }
-        new += come;
-        let (Some(shown), Some(row)) = (before.get(old), now.get_mut(new)) else { continue };
-        if shown.row.addrs != row.addrs {
+        new += added;
+        let (Some(written), Some(row)) = (before.get(old), now.get_mut(new)) else { continue };
+        if written.row.addrs != row.addrs {
             continue;
         }
-        let foretold = shown.at(end);
-        settle(row, &foretold, slack);
-        if *row == foretold {
+        let predicted = written.predicted(end);
+        round_to_prediction(row, &predicted, slack);
+        if *row == predicted {
             steps.keep();
-            after.push(*shown);
+            after.push(*written);
         } else {
-            if let Some(change) = Row::change(&foretold, row) {
+            if let Some(change) = Row::change(&predicted, row) {
                 steps.push(change);
             } else {
                 steps.drop(1);
                 steps.push(Row::new(row));
             }
-            after.push(Shown::new(*row, end));
+            after.push(WrittenRow::new(*row, end));
         }
         (old, new) = (old + 1, new + 1);
     }
     steps.drop(before.len() - old);
     *before = after;
-    steps.done()
+    steps.finish()
 }
 
-/// How many rows are gone and have come before the next one that both have.
-fn meet(before: &[Shown], now: &[SocketRow]) -> (usize, usize) {
-    let same = |gone: usize, come: usize| match (before.get(gone), now.get(come)) {
-        (Some(shown), Some(row)) => shown.row.addrs == row.addrs,
+/// How many rows are gone from `before`, and how many are new in `now`, ahead of the next row that
+/// both share.
+fn rows_before_shared(before: &[WrittenRow], now: &[SocketRow]) -> (usize, usize) {
+    let is_shared = |gone: usize, added: usize| match (before.get(gone), now.get(added)) {
+        (Some(written), Some(row)) => written.row.addrs == row.addrs,
         _ => false,
     };
     if before.is_empty() {
         return (0, now.len());
     }
     for distance in 0..WINDOW {
-        let place = (0..=distance).map(|come| (distance - come, come));
-        if let Some(found) = place.clone().find(|(gone, come)| same(*gone, *come)) {
+        let mut places = (0..=distance).map(|added| (distance - added, added));
+        if let Some(found) = places.find(|(gone, added)| is_shared(*gone, *added)) {
             return found;
         }
     }
-    // Nothing in common near by: one for one.
+    // No shared row in the window: try again one row further in both.
     (1, 1)
 }
 
-/// Sets a timer that runs down as foretold to what is foretold.
-fn settle(row: &mut SocketRow, foretold: &SocketRow, slack: u64) {
-    let runs = row.timer != Timer::None && row.timer == foretold.timer;
-    if runs
-        && (row.timer_left..=row.timer_left.saturating_add(slack)).contains(&foretold.timer_left)
-    {
-        row.timer_left = foretold.timer_left;
+fn round_to_prediction(row: &mut SocketRow, predicted: &SocketRow, slack: u64) {
+    let runs = row.timer != Timer::None && row.timer == predicted.timer;
+    let rounded = row.timer_left..=row.timer_left.saturating_add(slack);
+    if runs && rounded.contains(&predicted.timer_left) {
+        row.timer_left = predicted.timer_left;
     }
 }
 
-/// Applies steps to the rows of one pass; `None` if they do not fit.
-pub(super) fn apply(before: &[Shown], steps: &[Step], end: Stamp) -> Option<Applied> {
+/// The rows of a snapshot that ended at `end`, from the rows before it; `None` if the steps need
+/// more rows than there were.
+pub(super) fn apply(before: &[WrittenRow], steps: &[Step], end: Stamp) -> Option<Applied> {
     let mut applied = Applied::default();
     let mut rest = before;
     let mut take = |rows: u64| {
@@ -129,11 +135,11 @@ pub(super) fn apply(before: &[Shown], steps: &[Step], end: Stamp) -> Option<Appl
             Step::Keep(rows) => applied.keep(take(*rows)?, end),
             Step::Drop(rows) => drop(take(*rows)?),
             Step::Row(row) => {
-                let row = match row.whole() {
+                let row = match row.complete() {
                     Some(row) => row,
-                    None => row.applied(&take(1)?[0].at(end)),
+                    None => row.applied_to(&take(1)?[0].predicted(end)),
                 };
-                applied.shown.push(Shown::new(row, end));
+                applied.written.push(WrittenRow::new(row, end));
                 applied.rows.push(row);
             }
         }
@@ -142,64 +148,63 @@ pub(super) fn apply(before: &[Shown], steps: &[Step], end: Stamp) -> Option<Appl
     Some(applied)
 }
 
-/// The rows of a pass.
+/// The rows of a snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
-    /// As they will be compared to those of the next.
-    pub(super) shown: Vec<Shown>,
-    /// As they were.
+    /// For the steps of the next snapshot.
+    pub(super) written: Vec<WrittenRow>,
     pub(super) rows: Vec<SocketRow>,
 }
 
 impl Applied {
-    fn keep(&mut self, shown: &[Shown], end: Stamp) {
-        self.shown.extend(shown);
-        self.rows.extend(shown.iter().map(|shown| shown.at(end)));
+    fn keep(&mut self, written: &[WrittenRow], end: Stamp) {
+        self.written.extend(written);
+        self.rows.extend(written.iter().map(|written| written.predicted(end)));
     }
 }
 
-/// Steps under way: equal ones become one.
+/// Collects steps; several rows that are kept or dropped in a row become one.
 #[derive(Debug, Default)]
 struct Steps {
-    ended: Vec<Step>,
-    keep: u64,
-    drop: u64,
+    finished: Vec<Step>,
+    kept: u64,
+    dropped: u64,
 }
 
 impl Steps {
     fn keep(&mut self) {
-        self.end_drop();
-        self.keep += 1;
+        self.finish_dropped();
+        self.kept += 1;
     }
 
     fn drop(&mut self, rows: usize) {
         if rows > 0 {
-            self.end_keep();
-            self.drop += rows as u64;
+            self.finish_kept();
+            self.dropped += rows as u64;
         }
     }
 
     fn push(&mut self, row: Row) {
-        self.end_keep();
-        self.end_drop();
-        self.ended.push(Step::Row(Box::new(row)));
+        self.finish_kept();
+        self.finish_dropped();
+        self.finished.push(Step::Row(Box::new(row)));
     }
 
-    fn end_keep(&mut self) {
-        if self.keep > 0 {
-            self.ended.push(Step::Keep(std::mem::take(&mut self.keep)));
+    fn finish_kept(&mut self) {
+        if self.kept > 0 {
+            self.finished.push(Step::Keep(std::mem::take(&mut self.kept)));
         }
     }
 
-    fn end_drop(&mut self) {
-        if self.drop > 0 {
-            self.ended.push(Step::Drop(std::mem::take(&mut self.drop)));
+    fn finish_dropped(&mut self) {
+        if self.dropped > 0 {
+            self.finished.push(Step::Drop(std::mem::take(&mut self.dropped)));
         }
     }
 
-    /// Rows kept to the end need no step.
-    fn done(mut self) -> Vec<Step> {
-        self.end_drop();
-        self.ended
+    /// Rows that are kept to the end need no step.
+    fn finish(mut self) -> Vec<Step> {
+        self.finish_dropped();
+        self.finished
     }
 }

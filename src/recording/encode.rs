@@ -1,82 +1,80 @@
 //! Readings to lines.
 
 use super::Header;
-use super::delta::{self, Shown};
-use super::lines::{Line, Pass, Quiet};
+use super::delta::{self, WrittenRow};
+use super::lines::{HeaderLine, Line, Poll};
 use crate::model::reading::{OwnerUpdate, Reading, Snapshot};
+use std::borrow::Cow;
 
-/// Writes the readings of one run as lines.
+/// Encodes the readings of one run, each as what differs from those before.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    rows: Vec<Shown>,
-    /// What else the last pass said; `None` before the first.
-    said: Option<(Option<u64>, u64)>,
+    rows: Vec<WrittenRow>,
+    /// The namespace and the number of bad rows of the last snapshot; `None` before the first.
+    last: Option<(Option<u64>, u64)>,
 }
 
-/// A reading as it will be written.
+/// A reading as lines of a recording.
 #[derive(Debug)]
-pub struct Written {
-    line: Option<Line>,
+pub struct Encoded {
+    line: Vec<u8>,
+    is_unchanged: bool,
 }
 
 impl Encoder {
-    /// The first line of a file. The rows after it are written in full.
+    /// The first line of a file. What is encoded after it does not depend on what was before it.
     pub fn header(&mut self, header: &Header) -> Vec<u8> {
         *self = Self::default();
-        let mut out = Vec::new();
-        write(&mut out, &header.into());
-        out
+        line(&Line::Header(HeaderLine::new(header)))
     }
 
-    /// Takes in a reading, and sets its timers to what will be read back.
-    pub fn take(&mut self, reading: &mut Reading) -> Written {
-        let line = match reading {
-            Reading::Snapshot(snapshot) => self.pass(snapshot),
-            Reading::Lookups(answers) => Line::Lookups((&*answers).into()),
-            Reading::DestroyEvents(deaths) => Line::DestroyEvents((&*deaths).into()),
-            Reading::StateChange(change) => Line::StateChange(Box::new((&*change).into())),
-            Reading::Lost(lost) => Line::Lost((&*lost).into()),
-            Reading::OwnerUpdate(owners) => Line::OwnerUpdate((&*owners).into()),
-            // The header says it.
-            Reading::Begin(_) => return Written { line: None },
+    /// Encodes a reading. Its timers are set to what will be decoded: see [`delta`].
+    pub fn encode(&mut self, reading: &mut Reading) -> Encoded {
+        let encoded = match reading {
+            Reading::Snapshot(snapshot) => self.poll(snapshot),
+            Reading::Lookups(lookups) => Line::Lookups((&*lookups).into()),
+            Reading::DestroyEvents(events) => Line::DestroyEvents(Cow::Borrowed(events)),
+            Reading::StateChange(change) => Line::StateChange(Cow::Borrowed(change)),
+            Reading::Lost(lost) => Line::Lost(*lost),
+            Reading::OwnerUpdate(owners) => Line::OwnerUpdate(Cow::Borrowed(owners)),
+            // The header stands for it.
+            Reading::Begin(_) => return Encoded { line: Vec::new(), is_unchanged: false },
         };
-        Written { line: Some(line) }
+        let is_unchanged = matches!(encoded, Line::UnchangedPoll(..));
+        Encoded { line: line(&encoded), is_unchanged }
     }
 
-    fn pass(&mut self, snapshot: &mut Snapshot) -> Line {
-        let Snapshot { start, end, netns, bad_rows: bad, ref mut rows } = *snapshot;
-        let rows = delta::steps(&mut self.rows, rows, (start, end));
-        let unchanged = self.said.replace((netns, bad)) == Some((netns, bad));
-        let (start, end) = (start.into(), end.into());
-        if rows.is_empty() && unchanged {
-            return Line::Quiet(Quiet(start, end));
+    fn poll(&mut self, snapshot: &mut Snapshot) -> Line<'static> {
+        let Snapshot { start, end, netns, bad_rows, ref mut rows } = *snapshot;
+        let steps = delta::steps(&mut self.rows, rows, (start, end));
+        let is_same = self.last.replace((netns, bad_rows)) == Some((netns, bad_rows));
+        if steps.is_empty() && is_same {
+            return Line::UnchangedPoll(start, end);
         }
-        Line::Pass(Pass { start, end, netns, bad, rows })
+        Line::Poll(Poll { start, end, netns, bad_rows, rows: steps })
     }
 }
 
-impl Written {
-    /// Whether it is a pass that shows nothing but what the one before did.
-    pub const fn is_quiet(&self) -> bool {
-        matches!(self.line, Some(Line::Quiet(..)))
+impl Encoded {
+    /// Whether it is a snapshot that shows the same rows as the one before.
+    pub const fn is_unchanged(&self) -> bool {
+        self.is_unchanged
     }
 
-    /// Its line, with one of the owners that were found for it before it.
-    pub fn lines(&self, owners: Option<&OwnerUpdate>) -> Vec<u8> {
-        let mut out = Vec::new();
-        if let Some(owners) = owners {
-            write(&mut out, &Line::OwnerUpdate(owners.into()));
-        }
-        if let Some(line) = &self.line {
-            write(&mut out, line);
-        }
-        out
+    /// The line of the reading, after one of the owners that belong to it, if any.
+    pub fn lines(self, owners: Option<&OwnerUpdate>) -> Vec<u8> {
+        let Some(owners) = owners else { return self.line };
+        let mut lines = line(&Line::OwnerUpdate(Cow::Borrowed(owners)));
+        lines.extend(self.line);
+        lines
     }
 }
 
-fn write(out: &mut Vec<u8>, line: &Line) {
-    // A line has string keys and finite numbers only, and a vector takes what it is given.
-    let written = serde_json::to_writer(&mut *out, line);
+fn line(line: &Line<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A line has string keys and finite numbers only, and writing to a vector cannot fail.
+    let written = serde_json::to_writer(&mut bytes, line);
     debug_assert!(written.is_ok(), "{written:?}");
-    out.push(b'\n');
+    bytes.push(b'\n');
+    bytes
 }

@@ -1,37 +1,44 @@
-//! The lines of a recording as they are written: short, and with nothing that says nothing.
+//! The lines of a recording. Most hold a reading as `model` derives it; the rows of sockets are in
+//! `row`.
 
-use super::row::{EndsLine, Id, Row, Step};
-use crate::model::escape::{escape, unescape};
-use crate::model::reading::{AbortReason, Interface, LostReason};
+use super::row::{Row, Step};
+use super::{Header, VERSION};
+use crate::model::json::{self, is_default};
+use crate::model::reading::{
+    DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, OwnerUpdate, StateChange,
+};
 use crate::model::time::Stamp;
-use crate::tcp::state::State;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-/// What every recording begins with.
+/// The first bytes of every recording.
 pub(super) const MAGIC: &[u8] = br#"{"tcplapse":"#;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Line {
-    Tcplapse(HeaderLine),
-    Pass(Pass),
-    Quiet(Quiet),
+pub(super) enum Line<'a> {
+    #[serde(rename = "tcplapse")]
+    Header(HeaderLine<'a>),
+    #[serde(rename = "pass")]
+    Poll(Poll),
+    /// Start and end of a poll that shows the same rows as the one before.
+    #[serde(rename = "quiet")]
+    UnchangedPoll(#[serde(with = "json::stamp")] Stamp, #[serde(with = "json::stamp")] Stamp),
     #[serde(rename = "answers")]
-    Lookups(AnswersLine),
+    Lookups(LookupsLine),
     #[serde(rename = "deaths")]
-    DestroyEvents(DeathsLine),
+    DestroyEvents(Cow<'a, DestroyEvents>),
     #[serde(rename = "change")]
-    StateChange(Box<ChangeLine>),
-    Lost(LostLine),
+    StateChange(Cow<'a, StateChange>),
+    Lost(Lost),
     #[serde(rename = "owners")]
-    OwnerUpdate(OwnersLine),
+    OwnerUpdate(Cow<'a, OwnerUpdate>),
 }
 
-/// Only the version, which is looked at before all else.
+/// The part of a header that every version of the format has.
 #[derive(Debug, Deserialize)]
-pub(super) struct Probe {
+pub(super) struct AnyHeader {
     pub(super) tcplapse: Version,
 }
 
@@ -41,190 +48,77 @@ pub(super) struct Version {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct HeaderLine {
-    pub(super) recording: u64,
-    pub(super) start: At,
-    pub(super) boot_id: String,
-    pub(super) part: u64,
-    pub(super) source: Interface,
-    /// Microseconds.
-    pub(super) interval: u64,
-    pub(super) host: String,
-    pub(super) kernel: String,
+pub(super) struct HeaderLine<'a> {
+    /// The version of the format.
+    recording: u64,
+    #[serde(flatten)]
+    pub(super) header: Cow<'a, Header>,
 }
 
-/// A pass, by what it shows other than the one before.
+impl<'a> HeaderLine<'a> {
+    pub(super) const fn new(header: &'a Header) -> Self {
+        Self { recording: VERSION, header: Cow::Borrowed(header) }
+    }
+}
+
+/// A snapshot, by what differs from the one before.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Pass {
-    pub(super) start: At,
-    pub(super) end: At,
+pub(super) struct Poll {
+    #[serde(with = "json::stamp")]
+    pub(super) start: Stamp,
+    #[serde(with = "json::stamp")]
+    pub(super) end: Stamp,
     pub(super) netns: Option<u64>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) bad: u64,
+    #[serde(default, rename = "bad", skip_serializing_if = "is_default")]
+    pub(super) bad_rows: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rows: Vec<Step>,
 }
 
-/// Start and end of a pass that shows the same as the one before.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Quiet(pub(super) At, pub(super) At);
-
-/// Wall clock and boot clock, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct At(i64, u64);
-
-impl From<Stamp> for At {
-    fn from(stamp: Stamp) -> Self {
-        Self(stamp.wall, stamp.boot)
-    }
-}
-
-impl From<At> for Stamp {
-    fn from(At(wall, boot): At) -> Self {
-        Self { wall, boot }
-    }
-}
-
-/// Bytes that others chose, with escapes for what is no text.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Name(pub(super) Vec<u8>);
-
-impl Name {
-    const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for Name {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        escape(&self.0).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let escaped = String::deserialize(deserializer)?;
-        unescape(&escaped).map(Self).ok_or_else(|| D::Error::custom("a name with a wrong escape"))
-    }
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LookupsLine {
+    #[serde(with = "json::stamp")]
+    start: Stamp,
+    #[serde(with = "json::stamp")]
+    end: Stamp,
+    netns: Option<u64>,
+    answers: Vec<LookupLine>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct AnswersLine {
-    pub(super) start: At,
-    pub(super) end: At,
-    pub(super) netns: Option<u64>,
-    pub(super) answers: Vec<AnswerLine>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct AnswerLine {
+struct LookupLine {
     #[serde(flatten)]
-    pub(super) asked: EndsLine,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) inode: u64,
-    #[serde(default, skip_serializing_if = "Id::is_none")]
-    pub(super) cookie: Id,
-    #[serde(default)]
-    pub(super) ifindex: u32,
-    /// `null`: it is gone.
-    pub(super) found: Option<Row>,
+    request: LookupRequest,
+    /// `null` if there is no such socket.
+    found: Option<Row>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct DeathsLine {
-    pub(super) time: At,
-    pub(super) overrun: bool,
-    pub(super) dead: Vec<Dead>,
+impl From<&Lookups> for LookupsLine {
+    fn from(Lookups { start, end, netns, answers }: &Lookups) -> Self {
+        let line = |(request, result): &(LookupRequest, LookupResult)| {
+            let found = match result {
+                LookupResult::Gone => None,
+                LookupResult::There(row) => Some(Row::new(row)),
+            };
+            LookupLine { request: *request, found }
+        };
+        let answers = answers.iter().map(line).collect();
+        Self { start: *start, end: *end, netns: *netns, answers }
+    }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Dead {
-    #[serde(rename = "ends")]
-    pub(super) addrs: Option<EndsLine>,
-    pub(super) cookie: Id,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ChangeLine {
-    pub(super) time: At,
-    pub(super) netns: Option<u64>,
-    pub(super) socket: Id,
-    #[serde(rename = "ends")]
-    pub(super) addrs: EndsLine,
-    pub(super) from: State,
-    pub(super) to: State,
-    pub(super) passive: bool,
-    pub(super) caller: Option<CallerLine>,
-    pub(super) cut: Option<AbortReason>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct CallerLine {
-    pub(super) pid: i32,
-    pub(super) comm: Option<Name>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LostLine {
-    pub(super) time: At,
-    pub(super) reason: LostReason,
-    pub(super) count: Option<u64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct OwnersLine {
-    pub(super) time: At,
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) anew: bool,
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) all: bool,
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) hidden: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) processes: Vec<ProcessLine>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) denied: Vec<ProcessLine>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) allowed: Vec<(i32, u64)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) holders: Vec<(u64, Vec<HolderLine>)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) proven: Vec<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) callers: Vec<ProcessLine>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ProcessLine {
-    pub(super) pid: i32,
-    pub(super) start: u64,
-    pub(super) comm: Name,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) exe: Option<Name>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) exe_denied: bool,
-    #[serde(default, skip_serializing_if = "Name::is_empty")]
-    pub(super) cmdline: Name,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) uid: Option<u32>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct HolderLine {
-    pub(super) pid: i32,
-    pub(super) start: u64,
-    pub(super) fd: i32,
-    /// The thread, where it has a table of descriptors of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) task: Option<i32>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes it so
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)]
-const fn is_false(flag: &bool) -> bool {
-    !*flag
+impl LookupsLine {
+    /// The lookups; `None` if the row of a socket lacks its addresses.
+    pub(super) fn lookups(self) -> Option<Lookups> {
+        let Self { start, end, netns, answers } = self;
+        let answer = |LookupLine { request, found }| {
+            let result = match found {
+                None => LookupResult::Gone,
+                Some(row) => LookupResult::There(row.complete()?),
+            };
+            Some((request, result))
+        };
+        let answers = answers.into_iter().map(answer).collect::<Option<_>>()?;
+        Some(Lookups { start, end, netns, answers })
+    }
 }

@@ -1,10 +1,9 @@
-//! A recording: readings as lines of JSON, and back. Pure.
+//! The format of a recording: readings to lines of JSON, and back. It touches no file.
 //!
-//! The first line names the run; each line after it is a reading. A pass is written as what differs
-//! from the pass before (`delta`); of passes that show the same not all count (`thin`). The owners
-//! found for a reading stand before it.
+//! The first line is a header; each line after it is a reading. A snapshot is written as what
+//! differs from the one before (`delta`), and of snapshots without a difference only some are kept
+//! (`thin`). The owners that were found for a reading stand in the line before it.
 
-mod convert;
 mod decode;
 mod delta;
 mod encode;
@@ -13,59 +12,76 @@ mod row;
 mod thin;
 
 pub use decode::Decoder;
-pub use encode::{Encoder, Written};
+pub use encode::{Encoded, Encoder};
 pub use thin::Thinner;
 
+use crate::model::json;
 use crate::model::reading::Interface;
 use crate::model::time::Stamp;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The version of the format; older ones are read too.
+/// The version of the format; older ones are read, too.
 pub const VERSION: u64 = 1;
 
-/// What a recording says of the run it is of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a recording says about its run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// When the run began: with the boot id, its identity.
+    #[serde(with = "json::stamp")]
     pub start: Stamp,
-    /// What the kernel calls this boot of the machine.
+    /// The kernel's id of this boot of the machine.
     pub boot_id: String,
     /// How many files of the same run came before: one more with each rotation.
     pub part: u64,
     /// Where the readings come from.
     pub source: Interface,
     /// Time between the starts of two polls.
+    #[serde(with = "micros")]
     pub interval: Duration,
-    /// The machine's name.
+    /// The machine's name, escaped.
     pub host: String,
-    /// The release of its kernel.
+    /// The release of its kernel, escaped.
     pub kernel: String,
 }
 
 impl Header {
-    /// Whether this file goes on where another one ends.
-    pub fn follows(&self, before: &Self) -> bool {
+    /// Whether this file continues the run of another one where that ends.
+    pub fn continues(&self, before: &Self) -> bool {
         let run = |header: &Self| (header.start, header.boot_id.clone());
         self.part == before.part.saturating_add(1) && run(self) == run(before)
     }
 }
 
-/// Why a line cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
-    /// It does not begin as a recording does.
-    #[error("this is no recording of tcplapse")]
-    NoRecording,
-    /// A later program wrote it.
-    #[error("version {0} of the format is newer than this program, which reads up to {VERSION}")]
-    Newer(u64),
-    /// Something else.
-    #[error("{0}")]
-    Broken(String),
+mod micros {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_micros)
+    }
 }
 
-/// Whether a line is the first one of a recording, of whatever version.
-pub fn begins(line: &[u8]) -> bool {
+/// Why a line cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The file does not begin with a header.
+    #[error("this is no recording of tcplapse")]
+    NotARecording,
+    /// It was written by a newer version of this program.
+    #[error("version {0} of the format is newer than this program, which reads up to {VERSION}")]
+    NewerVersion(u64),
+    /// What is wrong with the line.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+/// Whether a line is the header of a recording, of whatever version.
+pub fn is_header(line: &[u8]) -> bool {
     line.starts_with(lines::MAGIC)
 }
 

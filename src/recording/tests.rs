@@ -1,8 +1,8 @@
 use super::*;
 use crate::model::process::{Caller, Exe, Holder, Process};
 use crate::model::reading::{
-    AbortReason, DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, LostReason,
-    OwnerUpdate, Reading, Snapshot, StateChange,
+    AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
+    LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::{SocketRow, Timer};
@@ -25,22 +25,23 @@ fn header() -> Header {
     }
 }
 
-/// Writes readings as a run does, and returns the file and the readings with their timers set.
-fn written(mut readings: Vec<Reading>) -> (Vec<u8>, Vec<Reading>) {
+/// Encodes readings as a run does. Returns the file, and the readings with their timers as encoded.
+fn encoded(mut readings: Vec<Reading>) -> (Vec<u8>, Vec<Reading>) {
     let mut encoder = Encoder::default();
     let mut file = encoder.header(&header());
     for reading in &mut readings {
-        file.extend(encoder.take(reading).lines(None));
+        file.extend(encoder.encode(reading).lines(None));
     }
     (file, readings)
 }
 
-fn read(file: &[u8]) -> Vec<Reading> {
+fn decoded(file: &[u8]) -> Vec<Reading> {
     let mut decoder = Decoder::default();
     let lines = file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.filter_map(|line| decoder.line(line).expect("a line of ours")).collect()
+    lines.filter_map(|line| decoder.decode(line).expect("a line of ours")).collect()
 }
 
+/// A snapshot that was taken in a millisecond from this boot time (µs) on.
 fn snapshot(boot: u64, rows: &[SocketRow]) -> Reading {
     let at = |boot| Stamp { wall: 1_790_000_000_000_000, boot };
     let (start, end) = (at(boot), at(boot + 1000));
@@ -67,7 +68,7 @@ fn row(port: u16, state: State, inode: u64) -> SocketRow {
 }
 
 #[test]
-fn a_recording_looks_like_this() {
+fn the_format_is_as_recorded() {
     let waiting =
         SocketRow { timer: Timer::TimeWait, timer_left: 6000, ..row(2, State::TimeWait, 0) };
     let server = Process {
@@ -80,14 +81,14 @@ fn a_recording_looks_like_this() {
     };
     let owners = OwnerUpdate {
         time: Stamp { wall: 1_790_000_000_000_000, boot: 2000 },
-        anew: true,
+        is_complete: true,
         all: true,
         processes: vec![server],
-        holders: vec![(7, vec![Holder { pid: 10, start: 5, task: 10, fd: 3 }])],
+        holders: vec![(7, vec![Holder { pid: 10, start: 5, fd: 3, task: None }])],
         ..OwnerUpdate::default()
     };
     let later = SocketRow { timer_left: 5990, ..waiting };
-    let (file, _) = written(vec![
+    let (file, _) = encoded(vec![
         Reading::OwnerUpdate(owners),
         snapshot(1000, &[row(1, State::Established, 7), waiting]),
         snapshot(101_000, &[row(1, State::Established, 7), later]),
@@ -103,67 +104,70 @@ fn a_recording_looks_like_this() {
 }
 
 #[test]
-fn a_quiet_machine_costs_next_to_nothing() {
+fn an_hour_without_changes_takes_little_space() {
     const HOUR: u64 = 36_000;
-    let rows = |pass: u64| {
-        // The kernel rounds to jiffies of 4 ms, and a row is read at some instant of the pass.
-        let timer_left = (7_200_000 - pass * 100 - pass % 7) / 10;
+    let rows = |poll: u64| {
+        // The kernel rounds to jiffies of 4 ms, and a row is read at some instant of the poll.
+        let timer_left = (7_200_000 - poll * 100 - poll % 7) / 10;
         let timer = Timer::Keepalive;
         [row(1, State::Listen, 7), SocketRow { timer, timer_left, ..row(2, State::Established, 9) }]
     };
     let mut encoder = Encoder::default();
     let mut thinner = Thinner::default();
     let mut size = encoder.header(&header()).len();
-    for pass in 0..HOUR {
-        let mut reading = snapshot(pass * 100_000, &rows(pass));
-        let written = encoder.take(&mut reading);
-        if thinner.counts(written.is_quiet(), reading.time()) {
-            size += written.lines(None).len();
+    for poll in 0..HOUR {
+        let mut reading = snapshot(poll * 100_000, &rows(poll));
+        let encoded = encoder.encode(&mut reading);
+        if thinner.keeps(encoded.is_unchanged(), reading.time()) {
+            size += encoded.lines(None).len();
         }
     }
     assert!(size < 300_000, "{size} bytes in an hour");
 }
 
 #[test]
-fn a_timer_that_was_set_anew_is_news() {
+fn a_restarted_timer_is_written() {
     let waiting =
         |left| SocketRow { timer: Timer::TimeWait, timer_left: left, ..row(2, State::TimeWait, 0) };
     for left in [5991, 6000] {
         let (file, readings) =
-            written(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(left)])]);
-        assert_eq!(read(&file)[1..], readings);
+            encoded(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(left)])]);
+        assert_eq!(decoded(&file)[1..], readings);
         let Reading::Snapshot(last) = &readings[1] else { panic!() };
-        assert_eq!(last.rows[0].timer_left, left, "a tick more than foretold is told");
+        assert_eq!(last.rows[0].timer_left, left, "a tick more than predicted");
     }
     let (_, readings) =
-        written(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(5988)])]);
+        encoded(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(5988)])]);
     let Reading::Snapshot(last) = &readings[1] else { panic!() };
-    assert_eq!(last.rows[0].timer_left, 5990, "rounding is not");
+    assert_eq!(last.rows[0].timer_left, 5990, "rounding");
 }
 
 #[test]
-fn a_file_of_the_same_run_goes_on() {
+fn the_next_file_of_a_run_continues_it() {
     let mut decoder = Decoder::default();
     let mut begin = |part, start| {
         let start = Stamp { wall: start, boot: 1 };
         let line = Encoder::default().header(&Header { start, part, ..header() });
-        decoder.line(line.trim_ascii_end()).unwrap().is_some()
+        decoder.decode(line.trim_ascii_end()).unwrap().is_some()
     };
-    assert!(begin(0, 5), "the first");
-    assert!(!begin(1, 5), "its continuation");
+    assert!(begin(0, 5), "first file");
+    assert!(!begin(1, 5), "next file");
     assert!(begin(3, 5), "one is missing");
     assert!(begin(4, 6), "another run");
 }
 
 #[test]
-fn what_is_no_recording_or_newer_is_refused() {
-    let refused = |line: &str| Decoder::default().line(line.as_bytes()).unwrap_err();
-    assert_eq!(refused("hello"), Wrong::NoRecording);
-    assert_eq!(refused(r#"{"pass":{}}"#), Wrong::NoRecording);
-    assert_eq!(refused(r#"{"tcplapse":{"recording":2,"whatever":[]}}"#), Wrong::Newer(2));
-    assert!(matches!(refused(r#"{"tcplapse":{}}"#), Wrong::Broken(_)));
+fn other_files_newer_versions_and_damage_are_errors() {
+    let refused = |line: &str| Decoder::default().decode(line.as_bytes()).unwrap_err();
+    assert_eq!(refused("hello"), DecodeError::NotARecording);
+    assert_eq!(refused(r#"{"pass":{}}"#), DecodeError::NotARecording);
+    assert_eq!(
+        refused(r#"{"tcplapse":{"recording":2,"whatever":[]}}"#),
+        DecodeError::NewerVersion(2)
+    );
+    assert!(matches!(refused(r#"{"tcplapse":{}}"#), DecodeError::Damaged(_)));
     let mut decoder = Decoder::default();
-    decoder.line(Encoder::default().header(&header()).trim_ascii_end()).unwrap();
+    decoder.decode(Encoder::default().header(&header()).trim_ascii_end()).unwrap();
     for line in [
         "{}",
         r#"{"pass":{"start":[0,0],"end":[0,0],"netns":null,"rows":[1]}}"#,
@@ -172,7 +176,9 @@ fn what_is_no_recording_or_newer_is_refused() {
         r#"{"new\u001b[2J":1}"#,
         r#"{"owners":{"time":[0,0],"callers":[{"pid":1,"start":1,"comm":"\\q"}]}}"#,
     ] {
-        let Err(Wrong::Broken(reason)) = decoder.line(line.as_bytes()) else { panic!("{line}") };
+        let Err(DecodeError::Damaged(reason)) = decoder.decode(line.as_bytes()) else {
+            panic!("{line}")
+        };
         assert!(!reason.contains('\x1b'), "{reason}");
     }
 }
@@ -185,7 +191,7 @@ fn stamp() -> impl Strategy<Value = Stamp> {
     (any::<i64>(), any::<u64>()).prop_map(|(wall, boot)| Stamp { wall, boot })
 }
 
-/// Few of them, so that they meet again.
+/// One of few, so that the same come again.
 fn addrs() -> impl Strategy<Value = AddressPair> {
     let addr = select(vec!["10.0.0.1", "::1", "fe80::1", "0.0.0.0"]);
     let addr = addr.prop_map(|text| text.parse::<IpAddr>().unwrap());
@@ -199,7 +205,7 @@ fn addrs() -> impl Strategy<Value = AddressPair> {
     })
 }
 
-fn observation() -> impl Strategy<Value = SocketRow> {
+fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
     let timers = [Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait, Timer::Probe];
     let left = prop_oneof![0..10_u64, any::<u64>()];
     let timer = (select(timers.to_vec()), left, any::<u32>());
@@ -233,17 +239,25 @@ fn process() -> impl Strategy<Value = Process> {
 }
 
 fn owners() -> impl Strategy<Value = OwnerUpdate> {
-    let holder = (any::<i32>(), any::<u64>(), any::<i32>(), any::<i32>());
-    let holder = holder.prop_map(|(pid, start, task, fd)| Holder { pid, start, task, fd });
+    let holder = (any::<i32>(), any::<u64>(), any::<i32>(), option::of(any::<i32>()))
+        .prop_map(|(pid, start, fd, task)| Holder { pid, start, fd, task });
     let holders = vec((any::<u64>(), vec(holder, 0..3)), 0..3);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let processes = || vec(process(), 0..2);
     let rest = (vec((any::<i32>(), any::<u64>()), 0..2), vec(any::<u64>(), 0..2));
     (stamp(), flags, processes(), processes(), processes(), holders, rest).prop_map(
-        |(time, (anew, all, hidden), processes, denied, callers, holders, (allowed, proven))| {
+        |(
+            time,
+            (is_complete, all, hidden),
+            processes,
+            denied,
+            callers,
+            holders,
+            (allowed, proven),
+        )| {
             OwnerUpdate {
                 time,
-                anew,
+                is_complete,
                 all,
                 hidden,
                 processes,
@@ -278,16 +292,13 @@ fn change() -> impl Strategy<Value = StateChange> {
     )
 }
 
-fn answers() -> impl Strategy<Value = Lookups> {
-    let question = (addrs(), any::<u64>(), any::<u64>(), any::<u32>());
-    let question = question.prop_map(|(addrs, inode, cookie, ifindex)| LookupRequest {
-        addrs,
-        inode,
-        cookie,
-        ifindex,
-    });
-    let answer = prop_oneof![Just(LookupResult::Gone), observation().prop_map(LookupResult::There)];
-    (stamp(), stamp(), option::of(any::<u64>()), vec((question, answer), 0..3))
+fn lookups() -> impl Strategy<Value = Lookups> {
+    let request = (addrs(), any::<u64>(), any::<u64>(), any::<u32>()).prop_map(
+        |(addrs, inode, cookie, ifindex)| LookupRequest { addrs, inode, cookie, ifindex },
+    );
+    let result =
+        prop_oneof![Just(LookupResult::Gone), row_of_any_values().prop_map(LookupResult::There)];
+    (stamp(), stamp(), option::of(any::<u64>()), vec((request, result), 0..3))
         .prop_map(|(start, end, netns, answers)| Lookups { start, end, netns, answers })
 }
 
@@ -295,16 +306,18 @@ fn reading() -> impl Strategy<Value = Reading> {
     let reasons = select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring]);
     let near = (any::<i64>(), 0..100_000_u64).prop_map(|(wall, boot)| Stamp { wall, boot });
     let start = prop_oneof![near, stamp()].boxed();
-    let pass = (start.clone(), start, option::of(0..3_u64), vec(observation(), 0..8), 0..2_u64);
+    let poll =
+        (start.clone(), start, option::of(0..3_u64), vec(row_of_any_values(), 0..8), 0..2_u64);
     let lost = (stamp(), reasons, option::of(any::<u64>()));
-    let dead = vec((option::of(addrs()), any::<u64>()), 0..3);
+    let socket = (option::of(addrs()), any::<u64>())
+        .prop_map(|(addrs, cookie)| DestroyedSocket { addrs, cookie });
     prop_oneof![
-        8 => pass.prop_map(|(start, end, netns, rows, bad_rows)| {
+        8 => poll.prop_map(|(start, end, netns, rows, bad_rows)| {
             Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows })
         }),
-        1 => answers().prop_map(Reading::Lookups),
-        1 => (stamp(), dead, any::<bool>()).prop_map(|(time, dead, overrun)| {
-            Reading::DestroyEvents(DestroyEvents { time, dead, overrun })
+        1 => lookups().prop_map(Reading::Lookups),
+        1 => (stamp(), any::<bool>(), vec(socket, 0..3)).prop_map(|(time, overrun, sockets)| {
+            Reading::DestroyEvents(DestroyEvents { time, overrun, sockets })
         }),
         1 => change().prop_map(Reading::StateChange),
         1 => lost.prop_map(|(time, reason, count)| Reading::Lost(Lost { time, reason, count })),
@@ -314,21 +327,21 @@ fn reading() -> impl Strategy<Value = Reading> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(readings in vec(reading(), 0..12)) {
-        let (file, readings) = written(readings);
+    fn decoding_yields_what_was_encoded(readings in vec(reading(), 0..12)) {
+        let (file, readings) = encoded(readings);
         let begin = Reading::Begin(header().start);
         let all: Vec<Reading> = std::iter::once(begin).chain(readings).collect();
-        prop_assert_eq!(read(&file), all);
+        prop_assert_eq!(decoded(&file), all);
     }
 
     #[test]
-    fn passes_that_change_a_little_are_read_as_they_were(
-        rows in vec(observation(), 0..40),
-        edits in vec((0..40_usize, 0..3_u8, observation()), 0..40),
+    fn small_changes_between_polls_survive_a_round_trip(
+        rows in vec(row_of_any_values(), 0..40),
+        edits in vec((0..40_usize, 0..3_u8, row_of_any_values()), 0..40),
     ) {
         let mut rows = rows;
         let mut readings = vec![snapshot(0, &rows)];
-        for (pass, (at, what, row)) in (1..).zip(edits) {
+        for (poll, (at, what, row)) in (1..).zip(edits) {
             let at = at.min(rows.len());
             match what {
                 0 => rows.insert(at, row),
@@ -336,26 +349,26 @@ proptest! {
                 _ if at < rows.len() => rows[at].state = row.state,
                 _ => {}
             }
-            readings.push(snapshot(pass * 100_000, &rows));
+            readings.push(snapshot(poll * 100_000, &rows));
         }
-        let (file, readings) = written(readings);
-        prop_assert_eq!(&read(&file)[1..], &readings);
+        let (file, readings) = encoded(readings);
+        prop_assert_eq!(&decoded(&file)[1..], &readings);
     }
 
     #[test]
-    fn no_line_whatever_makes_it_panic(lines in vec(any::<Vec<u8>>(), 0..4), cut in 0..4000_usize) {
+    fn no_line_makes_the_decoder_panic(lines in vec(any::<Vec<u8>>(), 0..4), cut in 0..4000_usize) {
         let mut decoder = Decoder::default();
         for line in &lines {
-            let _ = decoder.line(line);
+            let _ = decoder.decode(line);
         }
-        let (mut file, _) = written(vec![snapshot(0, &[row(1, State::Listen, 3)]), snapshot(5, &[])]);
+        let (mut file, _) = encoded(vec![snapshot(0, &[row(1, State::Listen, 3)]), snapshot(5, &[])]);
         file.truncate(cut);
         if let Some(byte) = lines.first().and_then(|line| line.first()) {
             let place = cut % file.len().max(1);
             file.iter_mut().skip(place).take(1).for_each(|b| *b = *byte);
         }
         for line in file.split(|byte| *byte == b'\n') {
-            let _ = decoder.line(line);
+            let _ = decoder.decode(line);
         }
     }
 }

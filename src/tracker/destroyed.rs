@@ -3,7 +3,7 @@
 
 use super::{Tracker, TrackerSink};
 use crate::model::event::TrackerEvent;
-use crate::model::reading::DestroyEvents;
+use crate::model::reading::{DestroyEvents, DestroyedSocket};
 use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use std::collections::HashMap;
@@ -52,9 +52,9 @@ impl Tracker {
         }
         self.destroyed.events_lost |= destroyed.overrun;
         // A socket that was aborted has lost its addresses by the time of the event.
-        let nameless = destroyed.dead.iter().filter(|(addrs, _)| addrs.is_none());
-        let names = self.sockets.addrs_of(&nameless.map(|(_, cookie)| *cookie).collect());
-        for (addrs, cookie) in &destroyed.dead {
+        let nameless = destroyed.sockets.iter().filter(|socket| socket.addrs.is_none());
+        let names = self.sockets.addrs_of(&nameless.map(|socket| socket.cookie).collect());
+        for DestroyedSocket { addrs, cookie } in &destroyed.sockets {
             let name = addrs.or_else(|| names.get(cookie).copied());
             let is_known = name.is_some_and(|addrs| self.note_destroyed(addrs, *cookie));
             // A socket without a remote end listened, or was never connected.

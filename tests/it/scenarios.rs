@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 use tcplapse::model::event::{EventKind, TrackerEvent, Transition};
 use tcplapse::model::reading::{
-    AbortReason, DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, LostReason, Reading,
-    Snapshot, StateChange,
+    AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
+    LostReason, Reading, Snapshot, StateChange,
 };
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::{SocketRow, Timer};
@@ -73,7 +73,7 @@ enum Step {
     /// The results of the lookups that were asked for: a row, or none.
     Lookups(Vec<(AddressPair, Option<SocketRow>)>),
     /// Destroy events, with the cookie of each socket.
-    Destroyed(Vec<(Option<AddressPair>, u64)>),
+    Destroyed(Vec<DestroyedSocket>),
     /// A kernel event, and how many came since the last poll.
     EventKind(StateChange, u64),
 }
@@ -141,7 +141,8 @@ impl Case {
         let destroyed = |word: &str| {
             let (letter, cookie) = word.split_once('#').unwrap();
             let addrs = letter.chars().next().filter(|letter| *letter != '-');
-            (addrs.map(|letter| self.addrs[&letter]), cookie.parse().unwrap())
+            let addrs = addrs.map(|letter| self.addrs[&letter]);
+            DestroyedSocket { addrs, cookie: cookie.parse().unwrap() }
         };
         self.steps.push(Step::Destroyed(rest.split_whitespace().map(destroyed).collect()));
     }
@@ -186,7 +187,7 @@ impl Case {
                 }
                 Step::Destroyed(dead) => Reading::DestroyEvents(DestroyEvents {
                     time: stamp(now + EVENTS),
-                    dead: dead.clone(),
+                    sockets: dead.clone(),
                     overrun: false,
                 }),
                 Step::EventKind(change, number) => {

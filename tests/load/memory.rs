@@ -61,7 +61,7 @@ fn readings(poll: u64) -> [Reading; 2] {
     // Every owner is a new process, too.
     let pid = i32::try_from(1000 + poll).expect("it is small");
     let process = Process { start: poll + 1, comm: b"short".to_vec(), ..Process::unknown(pid) };
-    let held = |inode| (inode, vec![Holder { pid, start: poll + 1, task: pid, fd: 3 }]);
+    let held = |inode| (inode, vec![Holder { pid, start: poll + 1, task: None, fd: 3 }]);
     let old = numbers.clone().filter_map(|inode| Some((inode.checked_sub(AT_A_TIME)?, Vec::new())));
     let owners = OwnerUpdate {
         time: at(1000),
@@ -120,7 +120,7 @@ impl Replay {
 
     fn write_polls(&mut self, polls: std::ops::Range<u64>) {
         for mut reading in polls.flat_map(readings) {
-            let lines = self.encoder.take(&mut reading).lines(None);
+            let lines = self.encoder.encode(&mut reading).lines(None);
             self.write(&lines);
         }
     }

@@ -9,8 +9,7 @@ fn process(pid: i32, comm: &str) -> Process {
 
 /// What a look at these processes and their one descriptor each finds.
 fn survey(holders: &[(u64, &Process)], denied: &[&Process]) -> Survey {
-    let holder =
-        |process: &Process| Holder { pid: process.pid, start: 1, task: process.pid, fd: 3 };
+    let holder = |process: &Process| Holder { pid: process.pid, start: 1, fd: 3, task: None };
     let mut found = Found::default();
     for (inode, process) in holders {
         found.holders.push((*inode, holder(process)));

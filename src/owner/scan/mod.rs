@@ -192,11 +192,7 @@ impl OwnerLookup for Scan {
 
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
         let entry = self.process(holder.pid).ok()?;
-        let table = if holder.task == holder.pid {
-            "fd".to_owned()
-        } else {
-            format!("task/{}/fd", holder.task)
-        };
+        let table = holder.task.map_or("fd".to_owned(), |task| format!("task/{task}/fd"));
         let dir = open_dir(&entry, &table).ok()?;
         leads_to(&dir, holder.fd, inode).then(|| name_of(&entry, holder.start))?
     }
@@ -263,7 +259,7 @@ impl<'a> Search<'a> {
         let before = self.found.holders.len();
         let Process { pid, start, .. } = *process;
         let found = &mut self.found.holders;
-        let socket = |inode, fd| found.push((inode, Holder { pid, start, task: pid, fd }));
+        let socket = |inode, fd| found.push((inode, Holder { pid, start, fd, task: None }));
         let whole = if threads {
             self.threaded.push((process.clone(), read_table(dir, socket)));
             false
@@ -298,7 +294,7 @@ impl<'a> Search<'a> {
                 if !still_lead(procfs, pid, wanted()) {
                     return false;
                 }
-                let holder = |fd| Holder { pid, start, task: pid, fd };
+                let holder = |fd| Holder { pid, start, fd, task: None };
                 self.found.holders.extend(wanted().map(|(inode, fd)| (*inode, holder(*fd))));
                 self.found.processes.extend((!sockets.is_empty()).then(|| process.clone()));
                 let others = sockets.iter().map(|(inode, _)| *inode);

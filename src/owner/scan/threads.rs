@@ -57,7 +57,8 @@ impl Scan {
             if known.iter().any(|table| table.is(&dir)) {
                 continue;
             }
-            let holder = |fd| Holder { pid: process.pid, start: process.start, task: tid, fd };
+            let Process { pid, start, .. } = *process;
+            let holder = |fd| Holder { pid, start, fd, task: Some(tid) };
             known.push(read_table(&dir, |inode, fd| found.holders.push((inode, holder(fd)))));
         }
         if found.holders.len() > before && !found.processes.contains(process) {

@@ -64,8 +64,8 @@ impl ProcessTable {
     /// The descriptor as the rest of the world knows it.
     pub(super) fn holder(&self, held: Held) -> Holder {
         let process = self.process(held);
-        let task = held.task.map_or(process.pid, NonZeroI32::get);
-        Holder { pid: process.pid, start: process.start, task, fd: held.fd }
+        let task = held.task.map(NonZeroI32::get);
+        Holder { pid: process.pid, start: process.start, fd: held.fd, task }
     }
 
     pub(super) fn rename(&mut self, holder: &Holder, comm: Vec<u8>) {
@@ -141,7 +141,7 @@ impl Telling<'_> {
 
 impl Held {
     fn new(process: u32, holder: &Holder) -> Self {
-        let task = NonZeroI32::new(holder.task).filter(|task| task.get() != holder.pid);
+        let task = holder.task.and_then(NonZeroI32::new);
         Self { process, task, fd: holder.fd }
     }
 }

@@ -15,7 +15,7 @@ fn process(pid: i32, start: u64, comm: &str) -> Process {
 fn found(holders: &[(u64, &Process, i32)], denied: u64) -> Found {
     let holder = |(inode, process, fd): &(u64, &Process, i32)| {
         let Process { pid, start, .. } = **process;
-        (*inode, Holder { pid, start, task: pid, fd: *fd })
+        (*inode, Holder { pid, start, fd: *fd, task: None })
     };
     let processes = holders.iter().map(|(_, process, _)| (*process).clone()).collect();
     Found { processes, holders: holders.iter().map(holder).collect(), denied }
@@ -134,11 +134,11 @@ fn a_descriptor_in_a_table_of_a_thread_is_told_with_its_thread() {
     let mut book = OwnerTable::default();
     let server = process(10, 1, "server");
     let mut seen = found(&[(7, &server, 3), (8, &server, 4), (8, &server, 5)], 0);
-    seen.holders[0].1.task = 12;
+    seen.holders[0].1.task = Some(12);
     book.learn(&wanted(&[7, 8]), seen);
     let tasks = |inode| book.holders(inode).map(|holder| (holder.task, holder.fd));
-    assert_eq!(tasks(7).collect::<Vec<_>>(), [(12, 3)]);
-    assert_eq!(tasks(8).collect::<Vec<_>>(), [(10, 4), (10, 5)]);
+    assert_eq!(tasks(7).collect::<Vec<_>>(), [(Some(12), 3)]);
+    assert_eq!(tasks(8).collect::<Vec<_>>(), [(None, 4), (None, 5)]);
 }
 
 #[test]

@@ -296,13 +296,13 @@ impl DeathWatch {
 
     /// Takes the notices that wait, and waits for none.
     pub fn drain(&mut self) -> Option<DestroyEvents> {
-        let (mut dead, mut overrun) = (Vec::new(), false);
-        while dead.len() < MOST {
+        let (mut sockets, mut overrun) = (Vec::new(), false);
+        while sockets.len() < MOST {
             match recv(&self.socket, &mut *self.buffer, RecvFlags::empty()) {
                 Ok((_, length)) => {
                     let messages = Messages::new(&self.buffer[..length]);
-                    dead.extend(messages.filter_map(|(_, message)| match message {
-                        Message::Socket(body) => body.death(),
+                    sockets.extend(messages.filter_map(|(_, message)| match message {
+                        Message::Socket(body) => body.destroyed(),
                         _ => None,
                     }));
                 }
@@ -311,7 +311,7 @@ impl DeathWatch {
                 Err(_) => break,
             }
         }
-        (overrun || !dead.is_empty()).then(|| DestroyEvents { time: stamp(), dead, overrun })
+        (overrun || !sockets.is_empty()).then(|| DestroyEvents { time: stamp(), overrun, sockets })
     }
 }
 

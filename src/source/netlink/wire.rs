@@ -5,7 +5,7 @@
 //! that of the network. No extension is asked for: what an observation holds is in the fixed part
 //! of a message, and whatever attributes a kernel adds behind it, of whatever length, are skipped.
 
-use crate::model::reading::LookupRequest;
+use crate::model::reading::{DestroyedSocket, LookupRequest};
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::{SocketRow, Timer};
 use crate::tcp::state::State;
@@ -266,14 +266,15 @@ impl Body<'_> {
         })
     }
 
-    /// The ends and the cookie of a socket that has died. The ends are told only where both ports
-    /// are: those of a reset socket have been wiped out in part. `None` if it never had a peer, as
-    /// a socket that nobody connected, or a listener.
-    pub fn death(self) -> Option<(Option<AddressPair>, u64)> {
+    /// The destroyed socket of a destroy event. `None` if it never had a peer: a listener, or a
+    /// socket that nobody connected. Its addresses count only where both ports are there: the
+    /// kernel has cleared part of those of a reset socket.
+    pub fn destroyed(self) -> Option<DestroyedSocket> {
         let addrs = self.addrs()?;
-        let complete = addrs.local.port != 0 && addrs.remote.port != 0;
-        let met_nobody = addrs.remote.port == 0 && addrs.remote.addr.is_unspecified();
-        (!met_nobody).then(|| (complete.then_some(addrs), self.cookie()))
+        let is_complete = addrs.local.port != 0 && addrs.remote.port != 0;
+        let had_no_peer = addrs.remote.port == 0 && addrs.remote.addr.is_unspecified();
+        let (addrs, cookie) = (is_complete.then_some(addrs), self.cookie());
+        (!had_no_peer).then_some(DestroyedSocket { addrs, cookie })
     }
 
     fn addrs(self) -> Option<AddressPair> {

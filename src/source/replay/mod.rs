@@ -8,7 +8,7 @@ use super::Source;
 use super::poll::goes_on;
 use crate::error::{Error, Result};
 use crate::model::reading::{Interface, LookupRequest, Reading};
-use crate::recording::{self, Decoder, Header, Wrong};
+use crate::recording::{self, DecodeError, Decoder, Header};
 use crate::signals::Signals;
 use input::Input;
 use std::io::{self, BufRead, BufReader, Read};
@@ -53,7 +53,7 @@ impl<'a> Replay<'a> {
         if replay.advance()? {
             replay.first = replay.decode()?;
         } else if !replay.input.get_ref().is_stopped() {
-            return Err(replay.unfit(&Wrong::NoRecording));
+            return Err(replay.unfit(&DecodeError::NotARecording));
         }
         Ok(replay)
     }
@@ -94,15 +94,15 @@ impl<'a> Replay<'a> {
 
     /// The reading that the current line tells.
     fn decode(&mut self) -> Result<Option<Reading>> {
-        let wrong = match self.decoder.line(self.line.trim_ascii_end()) {
+        let wrong = match self.decoder.decode(self.line.trim_ascii_end()) {
             Ok(reading) => return Ok(reading),
             Err(wrong) => wrong,
         };
         let number = self.number;
-        let Wrong::Broken(reason) = wrong else { return Err(self.unfit(&wrong)) };
+        let DecodeError::Damaged(reason) = wrong else { return Err(self.unfit(&wrong)) };
         // A writer that was killed leaves part of a line: the last one, or the last of its run.
         let cut = !self.line.ends_with(b"\n")
-            || self.advance()? && recording::begins(&self.line) && {
+            || self.advance()? && recording::is_header(&self.line) && {
                 self.ahead = true;
                 true
             };
@@ -133,7 +133,7 @@ impl<'a> Replay<'a> {
         ))
     }
 
-    fn unfit(&self, wrong: &Wrong) -> Error {
+    fn unfit(&self, wrong: &DecodeError) -> Error {
         Error::Usage(format!("{}: {wrong}", self.name()))
     }
 }

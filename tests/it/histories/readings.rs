@@ -9,8 +9,8 @@ use std::fmt;
 use std::net::IpAddr;
 use tcplapse::model::process::{Caller, Holder, Process};
 use tcplapse::model::reading::{
-    AbortReason, DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, LostReason,
-    OwnerUpdate, Reading, Snapshot, StateChange,
+    AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
+    LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::{SocketRow, Timer};
@@ -39,7 +39,7 @@ enum What {
     Poll(Vec<SocketRow>, bool),
     /// The results of the lookups; `None` where one failed.
     Lookups(Vec<Option<LookupResult>>),
-    DestroyEvents(Vec<(Option<AddressPair>, u64)>, bool),
+    DestroyEvents(Vec<DestroyedSocket>, bool),
     StateChange(StateChange),
     Lost(LostReason),
     /// By inode, whether the only process holds it.
@@ -104,7 +104,7 @@ impl Script {
                 Reading::Lookups(Lookups { start, end, netns: Some(1), answers })
             }
             What::DestroyEvents(dead, overrun) => {
-                Reading::DestroyEvents(DestroyEvents { time: end, dead, overrun })
+                Reading::DestroyEvents(DestroyEvents { time: end, overrun, sockets: dead })
             }
             What::StateChange(change) => Reading::StateChange(StateChange { time: end, ..change }),
             What::Lost(reason) => Reading::Lost(Lost { time: end, reason, count: None }),
@@ -141,7 +141,9 @@ fn later(time: Time) -> BoxedStrategy<(i64, i64)> {
 }
 
 fn what() -> impl Strategy<Value = What> {
-    let dead = vec((option::of(addrs()), 1..4_u64), 0..3);
+    let dead = (option::of(addrs()), 1..4_u64)
+        .prop_map(|(addrs, cookie)| DestroyedSocket { addrs, cookie });
+    let dead = vec(dead, 0..3);
     let reasons = select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring]);
     let answer = prop_oneof![Just(None), Just(Some(LookupResult::Gone)), found().prop_map(Some)];
     prop_oneof![
@@ -155,7 +157,7 @@ fn what() -> impl Strategy<Value = What> {
 }
 
 fn owners(time: Stamp, held: &[(u64, bool)]) -> OwnerUpdate {
-    let holder = Holder { pid: HOLDER, start: 1, task: HOLDER, fd: 3 };
+    let holder = Holder { pid: HOLDER, start: 1, fd: 3, task: None };
     let holders = |held: bool| if held { vec![holder] } else { Vec::new() };
     let comm = b"holder".to_vec();
     let process = Process { start: 1, comm, uid: Some(0), ..Process::unknown(HOLDER) };

@@ -163,11 +163,11 @@ fn destroy_events_have_cookies_and_may_have_4_tuples() {
         until("three events", || {
             let more = events.drain()?;
             assert!(!more.overrun);
-            destroyed.extend(more.dead);
+            destroyed.extend(more.sockets);
             (destroyed.len() >= 3).then_some(())
         });
         drop(server);
-        let of = |cookie| destroyed.iter().find(|(_, of)| *of == cookie).map(|(addrs, _)| *addrs);
+        let of = |cookie| destroyed.iter().find(|of| of.cookie == cookie).map(|of| of.addrs);
         assert_eq!(of(reset_cookie), Some(None), "close() by a reset wipes the 4-tuple out");
         assert_eq!(of(other_cookie), Some(Some(other)));
         assert_eq!(destroyed.len(), 3, "an unused socket is not reported: {destroyed:?}");
@@ -190,8 +190,8 @@ fn each_of_hundreds_of_short_connections_is_destroyed_once() {
         until("all destroy events", || {
             let more = events.drain()?;
             assert!(!more.overrun, "there is room for them");
-            reported += more.dead.len();
-            cookies.extend(more.dead.into_iter().map(|(_, cookie)| cookie));
+            reported += more.sockets.len();
+            cookies.extend(more.sockets.into_iter().map(|socket| socket.cookie));
             (cookies.len() >= 2 * CONNECTIONS).then_some(())
         });
         assert_eq!((reported, cookies.len()), (2 * CONNECTIONS, 2 * CONNECTIONS));

@@ -131,7 +131,7 @@ mod golden {
                 "02 07 00 00 {ports} {local}{zeros} {remote}{zeros} 00000000 c5290100 00000000
                  00000000 00000000 00000000 00000000 00000000 0500 0a00 06000000"
             ));
-            Body(&body).death()
+            Body(&body).destroyed()
         };
         let (none, here) = ("00000000", "7f000001");
         let addrs = AddressPair {
@@ -139,8 +139,15 @@ mod golden {
             local: end("127.0.0.1", 6000),
             remote: end("127.0.0.1", 41560),
         };
-        assert_eq!(notice("1770 a258", here, here), Some((Some(addrs), 0x129c5)));
-        assert_eq!(notice("8efa 0000", none, here), Some((None, 0x129c5)), "it was refused");
+        assert_eq!(
+            notice("1770 a258", here, here),
+            Some(DestroyedSocket { addrs: Some(addrs), cookie: 0x129c5 })
+        );
+        assert_eq!(
+            notice("8efa 0000", none, here),
+            Some(DestroyedSocket { addrs: None, cookie: 0x129c5 }),
+            "it was refused"
+        );
         assert_eq!(notice("1770 0000", here, none), None, "a listener, or merely bound");
         assert_eq!(notice("0000 0000", none, none), None, "never used");
     }
@@ -378,7 +385,7 @@ proptest! {
 fn understand(datagram: &[u8]) {
     for (_, message) in Messages::new(datagram) {
         if let Message::Socket(body) = message {
-            let _ = (body.observation(), body.death());
+            let _ = (body.observation(), body.destroyed());
         }
     }
 }

@@ -1,0 +1,77 @@
+//! How instants, ids and names are written in a recording: modules for `#[serde(with)]`. The
+//! records that users read have formats of their own, see `view`.
+
+/// An instant as `[wall clock, boot clock]`, both in microseconds.
+pub(crate) mod stamp {
+    use crate::model::time::Stamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        stamp: &Stamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (stamp.wall, stamp.boot).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Stamp, D::Error> {
+        let (wall, boot) = Deserialize::deserialize(from)?;
+        Ok(Stamp { wall, boot })
+    }
+}
+
+/// A number of 64 bits as a string, because many readers of JSON round large numbers.
+pub(crate) mod id {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(id: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A name that another program chose, which may be any bytes, as an escaped string.
+pub(crate) mod name {
+    use crate::model::escape::{escape, unescape};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(name: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        escape(name).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let escaped = String::deserialize(from)?;
+        unescape(&escaped).ok_or_else(|| D::Error::custom("a name with a wrong escape"))
+    }
+}
+
+/// A [`name`] that may be missing.
+pub(crate) mod optional_name {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Name(#[serde(with = "super::name")] Vec<u8>);
+
+    #[allow(clippy::ref_option)] // the signature that serde calls
+    pub(crate) fn serialize<S: Serializer>(
+        name: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        name.clone().map(Name).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        Ok(Option::<Name>::deserialize(from)?.map(|Name(name)| name))
+    }
+}
+
+/// For `#[serde(skip_serializing_if)]`: whether a field has its default value.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
