@@ -14,6 +14,7 @@ use crate::support::require::{Feature, skip};
 use crate::support::trace::Trace;
 use nix::sched::{CloneFlags, unshare};
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -102,17 +103,20 @@ fn run_once(kind: Kind, seed: u64) -> Verdict {
     let sources: Vec<&str> = SOURCES.into_iter().filter(|source| can_use(source)).collect();
     let interval = if kind == Kind::Expiry { 200 } else { 20 };
     let watch = |source: &&str| watch(source, interval, &folder);
-    let mut programs: Vec<Program> = sources.iter().map(watch).collect();
+    let Some(mut programs) = in_time(|| sources.iter().map(watch).collect::<Vec<_>>()) else {
+        return too_slow();
+    };
     let sampler = Sampler::start(Duration::from_millis(5 * interval));
     workload.run(&plan);
     if kind == Kind::Expiry {
         until_expired();
     }
-    for _ in 0..3 {
-        workload.mark(&mut programs);
-    }
+    let marked = in_time(|| (0..3).for_each(|_| workload.mark(&mut programs)));
     let table: HashSet<_> = rows::table().iter().map(|row| row.ends).collect();
     let (samples, over) = (sampler.stop(), now());
+    if marked.is_none() {
+        return too_slow();
+    }
     let watchers = programs.iter().map(Program::pid).collect();
     let outcomes: Vec<Outcome> = programs.into_iter().map(Program::stop).collect();
     let log = workload.into_log();
@@ -142,6 +146,16 @@ fn run_once(kind: Kind, seed: u64) -> Verdict {
     } else {
         Verdict::Inconclusive(inconclusive.join("; "))
     }
+}
+
+/// Waits for the programs; `None` if they did not do in time what is waited for. The machine may be
+/// that slow, and what they reported cannot be judged.
+fn in_time<T>(wait: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(wait)).ok()
+}
+
+fn too_slow() -> Verdict {
+    Verdict::Inconclusive("a program did not poll in time".to_owned())
 }
 
 fn watch(source: &str, interval: u64, folder: &TempDir) -> Program {
