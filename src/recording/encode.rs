@@ -28,7 +28,7 @@ impl Encoder {
         line(&Line::Header(HeaderLine::new(header)))
     }
 
-    /// Encodes a reading. Its timers are set to what will be decoded: see [`delta`].
+    /// Encodes a reading. Its timers are set to what will be decoded: see `delta`.
     pub fn encode(&mut self, reading: &mut Reading) -> Encoded {
         let encoded = match reading {
             Reading::Snapshot(snapshot) => self.poll(snapshot),
