@@ -1,6 +1,5 @@
-//! When a run has to end: a signal, its time, or a reader that went away. Every wait goes here, and
-//! so does whatever else wants attention meanwhile: a call for a report, a key, a terminal of
-//! another size.
+//! What ends a run or wakes it early: signals, its time, a closed standard output, a key on a
+//! terminal. Every wait of a run goes through here, so that none of them is missed.
 
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -8,219 +7,202 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGWINCH};
-use signal_hook::{flag, low_level};
-use std::cell::Cell;
-use std::io::{self, IsTerminal, Read, Write};
+use signal_hook::flag;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+use std::cell::{Cell, RefCell};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a run that has to end waits for a reader that takes nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a run that has to end waits for a reader of its output that takes nothing.
+const READER_GRACE: Duration = Duration::from_secs(1);
 /// Longer than any run.
 const FOREVER: Duration = Duration::from_hours(24 * 366);
 
-/// Waits, and knows when to give up.
+/// Waits for the time of the next poll, for something to read, and for whatever ends the run.
 #[derive(Debug)]
 pub struct Signals {
-    /// Readable once a signal that ends the run has come.
-    ended: UnixStream,
-    sender: UnixStream,
-    /// Readable when there is a call.
-    calls: UnixStream,
-    caller: UnixStream,
-    report: Arc<AtomicBool>,
-    suspend: Arc<AtomicBool>,
-    /// Signals that are meant for a command, with whether they have come.
-    passed_on: Vec<(i32, Arc<AtomicBool>)>,
-    /// Keys are listened to.
-    keys: Cell<bool>,
-    interrupted: Cell<bool>,
-    hangups: Option<Hangups>,
+    /// The signals that are caught. Its pipe is readable once one has come.
+    delivery: RefCell<SignalDelivery<UnixStream, SignalOnly>>,
+    /// A signal has come that was not read from the pipe yet: to know costs no system call.
+    has_signal: Arc<AtomicBool>,
+    /// The other end of the pipe: a byte in it ends a wait, too.
+    wake: UnixStream,
+    /// Something has come that ends a wait, and no wait has ended with it yet.
+    is_woken: Cell<bool>,
+    /// A signal or a key has ended the run.
+    is_interrupted: Cell<bool>,
+    /// A signal that ends the run has come, see [`Self::take_signal`].
+    end_signal: Cell<bool>,
+    requests: Cell<Requests>,
+    /// What SIGHUP means; `None` where it ends the run, or is not caught.
+    hangup: Option<Hangup>,
+    /// Signals that are meant for a command, and those of them that have come.
+    forwarded: Vec<i32>,
+    to_forward: RefCell<Vec<i32>>,
     deadline: Cell<Option<Instant>>,
-    watch_reader: bool,
+    watches_stdout: bool,
+    watches_keys: Cell<bool>,
 }
 
-/// SIGHUP, where it is caught.
+/// SIGHUP in a run that is recorded.
 #[derive(Debug)]
-struct Hangups {
-    /// Readable once one has come.
-    came: UnixStream,
-    /// The run has a terminal, and the end of that is its own.
-    end_with_terminal: bool,
-    /// One has come that asks for a recording to be opened anew.
-    taken: Cell<bool>,
+struct Hangup {
+    /// The recording is to be opened again.
+    reopen: Cell<bool>,
+    /// It ends the run if the run's terminal is gone.
+    ends_with_terminal: bool,
 }
 
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// The time waited for has come, or somebody wants to know how things stand now.
+    /// The time waited for has come, or a signal has that does not end the run.
     Due,
     /// There is something to read.
     Readable,
-    /// The run is over.
-    Signals,
+    /// The run is over: a signal, a key, its time.
+    Ended,
     /// The run is over because nobody reads standard output any more.
     ReaderGone,
 }
 
-/// What somebody asked for while the run goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Calls {
-    /// The timelines so far: SIGUSR1.
+/// What a signal asked for while the run goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// SIGUSR1: print what there is so far.
     pub report: bool,
-    /// To be stopped from the terminal: SIGTSTP.
+    /// SIGTSTP: the key Ctrl-Z on a terminal that is drawn on.
     pub suspend: bool,
 }
 
 impl Signals {
-    /// Catches SIGINT and SIGTERM; stops by itself after `duration`. SIGUSR1 is a call.
+    /// Catches SIGINT and SIGTERM, which end the run, and SIGUSR1. The run ends after `duration`, or
+    /// once standard output is closed.
     pub fn new(duration: Option<Duration>) -> Result<Self> {
         // A duration beyond the clock's range is no limit.
-        let deadline = duration.and_then(|duration| Instant::now().checked_add(duration)).into();
-        // A hang-up of a terminal comes as a signal; a pipe's reader goes silently.
-        let watch_reader = !io::stdout().is_terminal();
-        let stop = Self { deadline, watch_reader, ..Self::deaf()? };
-        stop.ends_by(&[SIGINT, SIGTERM])?;
-        Ok(stop)
+        let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
+        let signals = Self::catching(&[SIGINT, SIGTERM])?;
+        signals.set_deadline(deadline);
+        // A terminal that goes sends a signal; the reader of a pipe goes silently.
+        Ok(Self { watches_stdout: !io::stdout().is_terminal(), ..signals })
     }
 
-    /// For the time of a command: signals are meant for that, and its end, as of everything it has
-    /// started, is a call. Standard output is the command's.
-    pub fn of_command(signals: &[i32]) -> Result<Self> {
-        let mut stop = Self::deaf()?;
-        stop.passed_on = signals.iter().map(|signal| (*signal, Arc::default())).collect();
-        for (signal, came) in &stop.passed_on {
-            stop.call_by(*signal, came)?;
-        }
-        stop.call_by(SIGCHLD, &Arc::default())?;
-        Ok(stop)
+    /// For a run that follows a command. Nothing ends it but [`Self::set_deadline`]: `forwarded`
+    /// signals are meant for the command. Those, SIGCHLD and SIGUSR1 end a wait.
+    pub fn for_command(forwarded: &[i32]) -> Result<Self> {
+        let signals = Self::catching(forwarded)?;
+        signals.catch(&[SIGCHLD])?;
+        Ok(Self { forwarded: forwarded.to_vec(), ..signals })
     }
 
-    /// Hears SIGUSR1 alone.
-    fn deaf() -> Result<Self> {
-        let (signals, sender) = UnixStream::pair().map_err(uncaught)?;
-        let (calls, caller) = UnixStream::pair().map_err(uncaught)?;
-        calls.set_nonblocking(true).map_err(uncaught)?;
-        let stop = Self {
-            ended: signals,
-            sender,
-            calls,
-            caller,
-            report: Arc::default(),
-            suspend: Arc::default(),
-            passed_on: Vec::new(),
-            keys: Cell::new(false),
-            interrupted: Cell::new(false),
-            hangups: None,
-            deadline: Cell::default(),
-            watch_reader: false,
+    fn catching(caught: &[i32]) -> Result<Self> {
+        let (read, wake) = UnixStream::pair().map_err(cannot_catch)?;
+        wake.set_nonblocking(true).map_err(cannot_catch)?;
+        let write = wake.try_clone().map_err(cannot_catch)?;
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, [0; 0]);
+        let signals = Self {
+            delivery: RefCell::new(delivery.map_err(cannot_catch)?),
+            has_signal: Arc::default(),
+            wake,
+            is_woken: Cell::new(false),
+            is_interrupted: Cell::new(false),
+            end_signal: Cell::new(false),
+            requests: Cell::default(),
+            hangup: None,
+            forwarded: Vec::new(),
+            to_forward: RefCell::default(),
+            deadline: Cell::new(None),
+            watches_stdout: false,
+            watches_keys: Cell::new(false),
         };
-        stop.call_by(SIGUSR1, &stop.report)?;
-        Ok(stop)
+        signals.catch(caught)?;
+        signals.catch(&[SIGUSR1])?;
+        Ok(signals)
     }
 
-    /// Sets the end of the run, or none.
-    pub fn end_at(&self, deadline: Option<Instant>) {
+    fn catch(&self, caught: &[i32]) -> Result<()> {
+        let handle = self.delivery.borrow().handle();
+        for signal in caught {
+            handle.add_signal(*signal).map_err(cannot_catch)?;
+            flag::register(*signal, Arc::clone(&self.has_signal)).map_err(cannot_catch)?;
+        }
+        Ok(())
+    }
+
+    /// Lets SIGHUP ask for a recording to be opened again. It still ends the run if it comes because
+    /// the run's terminal is gone, unless SIGHUP was ignored from the start, as by nohup(1).
+    pub fn reopen_on_hangup(&mut self) -> Result<()> {
+        let ends_with_terminal = !is_ignored(SIGHUP) && has_terminal();
+        self.hangup = Some(Hangup { reopen: Cell::new(false), ends_with_terminal });
+        self.catch(&[SIGHUP])
+    }
+
+    /// Catches what concerns a terminal that is drawn on: SIGQUIT and SIGHUP end the run, SIGWINCH
+    /// and SIGTSTP end a wait.
+    pub fn catch_terminal_signals(&self) -> Result<()> {
+        self.catch(&[SIGQUIT, SIGHUP, SIGWINCH, SIGTSTP])
+    }
+
+    /// From now on the key `q` on standard input ends the run.
+    pub fn watch_keys(&self) {
+        self.watches_keys.set(true);
+    }
+
+    /// Goes on where nobody reads standard output, for a command whose result is its exit status.
+    #[must_use]
+    pub const fn ignore_closed_stdout(mut self) -> Self {
+        self.watches_stdout = false;
+        self
+    }
+
+    /// Sets when the run ends by itself; `None` for never.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
         self.deadline.set(deadline);
-    }
-
-    /// The signals for the command that have come since the last time.
-    pub fn passed_on(&self) -> Vec<i32> {
-        let came = |(signal, came): &(i32, Arc<AtomicBool>)| {
-            came.swap(false, Ordering::Relaxed).then_some(*signal)
-        };
-        self.passed_on.iter().filter_map(came).collect()
-    }
-
-    /// From now on also minds what happens to a terminal that is drawn on: another size, a stop
-    /// from the keyboard, its end. Every such signal is a call, or ends the run.
-    pub fn mind_terminal(&self) -> Result<()> {
-        self.ends_by(&[SIGQUIT])?;
-        if self.hangups.is_none() {
-            self.ends_by(&[SIGHUP])?;
-        }
-        self.call_by(SIGWINCH, &Arc::default())?;
-        self.call_by(SIGTSTP, &self.suspend)
-    }
-
-    /// From now on the key `q` ends the run.
-    pub fn mind_keys(&self) {
-        self.keys.set(true);
-    }
-
-    /// What was asked for since the last time.
-    pub fn calls(&self) -> Calls {
-        let called = |flag: &AtomicBool| flag.swap(false, Ordering::Relaxed);
-        Calls { report: called(&self.report), suspend: called(&self.suspend) }
-    }
-
-    /// Whether a signal or a key ended the run.
-    pub fn is_interrupted(&self) -> bool {
-        self.interrupted.get()
-    }
-
-    /// Whether a signal that ends the run has come since this was asked last.
-    pub fn take_signal(&self) -> Result<bool> {
-        let mut fds = [PollFd::new(&self.ended, PollFlags::IN)];
-        poll_for(&mut fds, Duration::ZERO)?;
-        let came = !fds[0].revents().is_empty();
-        if came {
-            self.interrupted.set(true);
-            let _ = (&self.ended).read(&mut [0; 64]);
-        }
-        Ok(came)
     }
 
     /// Something that another thread calls to end a wait early.
     pub fn waker(&self) -> Result<impl FnOnce() + Send + 'static> {
-        let mut caller = self.caller.try_clone().map_err(uncaught)?;
-        // Where so many calls are waiting already that there is no room, one more is not needed.
-        Ok(move || drop(caller.write(&[0])))
+        let mut wake = self.wake.try_clone().map_err(cannot_catch)?;
+        // A pipe without room for one more byte is readable.
+        Ok(move || drop(wake.write(&[0])))
+    }
+
+    /// The signals for the command that have come since the last call.
+    pub fn take_forwarded(&self) -> Vec<i32> {
+        self.receive();
+        self.to_forward.take()
+    }
+
+    /// What was asked for since the last call.
+    pub fn take_requests(&self) -> Requests {
+        self.receive();
+        self.requests.take()
+    }
+
+    /// Whether SIGHUP has asked for the recording to be opened again since the last call.
+    pub fn take_reopen_request(&self) -> bool {
+        self.receive();
+        self.hangup.as_ref().is_some_and(|hangup| hangup.reopen.take())
+    }
+
+    /// Whether a signal that ends the run has come since the last call.
+    pub fn take_signal(&self) -> bool {
+        self.receive();
+        self.end_signal.take()
+    }
+
+    /// Whether a signal or a key has ended the run.
+    pub fn is_interrupted(&self) -> bool {
+        self.is_interrupted.get()
     }
 
     /// Whether the time of the run is over.
     pub fn is_time_over(&self) -> bool {
         self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
-    }
-
-    fn ends_by(&self, signals: &[i32]) -> Result<()> {
-        for signal in signals {
-            let sender = self.sender.try_clone().map_err(uncaught)?;
-            low_level::pipe::register(*signal, sender).map_err(uncaught)?;
-        }
-        Ok(())
-    }
-
-    /// A signal that sets a flag, and then wakes.
-    fn call_by(&self, signal: i32, set: &Arc<AtomicBool>) -> Result<()> {
-        flag::register(signal, Arc::clone(set)).map_err(uncaught)?;
-        let caller = self.caller.try_clone().map_err(uncaught)?;
-        low_level::pipe::register(signal, caller).map(|_| ()).map_err(uncaught)
-    }
-
-    /// Catches SIGHUP too. It asks for a recording to be opened anew; only where it comes because
-    /// the run's terminal is gone it ends the run, unless those signals were `ignored` before.
-    pub fn catch_hangups(&mut self, ignored: bool) -> Result<()> {
-        let came = catch(&[SIGHUP])?;
-        came.set_nonblocking(true).map_err(uncaught)?;
-        let end_with_terminal = !ignored && has_terminal();
-        self.hangups = Some(Hangups { came, end_with_terminal, taken: Cell::new(false) });
-        Ok(())
-    }
-
-    /// Whether a SIGHUP has asked for a recording to be opened anew since this was asked last.
-    pub fn take_hangup(&self) -> bool {
-        self.hangups.as_ref().is_some_and(|hangups| hangups.taken.take())
-    }
-
-    /// Goes on where nobody reads standard output: the exit status is the answer.
-    #[must_use]
-    pub const fn whoever_reads(mut self) -> Self {
-        self.watch_reader = false;
-        self
     }
 
     /// Waits until `due`, or until the run has to end.
@@ -235,10 +217,9 @@ impl Signals {
             let left = until.saturating_duration_since(Instant::now());
             let wake = self.poll(left, source)?;
             let now = Instant::now();
-            let over = self.is_time_over();
             match wake {
                 // However much there is to read, a run ends in time.
-                None | Some(Wake::Readable) if over => return Ok(Wake::Signals),
+                None | Some(Wake::Readable) if self.is_time_over() => return Ok(Wake::Ended),
                 Some(wake) => return Ok(wake),
                 None if due <= now => return Ok(Wake::Due),
                 None => {}
@@ -246,107 +227,122 @@ impl Signals {
         }
     }
 
-    /// Waits until standard output takes a piece of at most `PIPE_BUF` bytes without blocking. If
-    /// the run has to end meanwhile, a slow reader still gets what has been seen, but one that
-    /// has stopped reading holds up no Ctrl-C.
+    /// Waits until standard output takes a piece of at most `PIPE_BUF` bytes without blocking, and
+    /// returns [`Wake::Due`]. If the run has to end meanwhile, a slow reader still gets what has
+    /// been written so far, but one that takes nothing does not keep the run from its end.
     pub fn wait_writable(&self) -> Result<Wake> {
         let stdout = io::stdout();
         let out = || PollFd::new(&stdout, PollFlags::OUT);
-        loop {
+        while !self.is_interrupted() && !self.is_time_over() {
             let left = match self.deadline.get() {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => FOREVER,
             };
-            let mut fds = [out(), PollFd::new(&self.ended, PollFlags::IN)];
+            let delivery = self.delivery.borrow();
+            let mut fds = [out(), PollFd::new(delivery.get_read(), PollFlags::IN)];
             poll_for(&mut fds, left)?;
             let [writable, signals] = fds.map(|fd| fd.revents());
+            drop(delivery);
             if !writable.is_empty() {
                 // An error or a hang-up is for the write to report.
                 return Ok(Wake::Due);
             }
-            if !signals.is_empty() || self.interrupted.get() || self.is_time_over() {
-                break;
+            if !signals.is_empty() {
+                self.empty_pipe();
             }
         }
         let mut fds = [out()];
-        poll_for(&mut fds, PATIENCE)?;
-        Ok(if fds[0].revents().is_empty() { Wake::Signals } else { Wake::Due })
+        poll_for(&mut fds, READER_GRACE)?;
+        Ok(if fds[0].revents().is_empty() { Wake::Ended } else { Wake::Due })
     }
 
-    /// Looks for a signal, a closed pipe, a call, a key or something to read for at most `left`.
+    /// Waits at most for `left`; `None` where nothing happened.
     fn poll(&self, left: Duration, source: Option<BorrowedFd<'_>>) -> Result<Option<Wake>> {
         let (stdout, stdin) = (io::stdout(), io::stdin());
-        let signals = self.ended.as_fd();
-        let reader = if self.watch_reader { stdout.as_fd() } else { signals };
-        let keys = if self.keys.get() { stdin.as_fd() } else { signals };
-        let hangups = self.hangups.as_ref().map_or(signals, |hangups| hangups.came.as_fd());
+        let delivery = self.delivery.borrow();
+        let signals = delivery.get_read().as_fd();
+        // What is not watched is replaced by what is.
+        let reader = if self.watches_stdout { stdout.as_fd() } else { signals };
+        let keys = if self.watches_keys.get() { stdin.as_fd() } else { signals };
         let mut fds = [
             PollFd::from_borrowed_fd(signals, PollFlags::IN),
-            PollFd::from_borrowed_fd(hangups, PollFlags::IN),
-            // No event asked for: an error or a hang-up is always told.
+            // Without an event that is asked for, an error or a hang-up is reported all the same.
             PollFd::from_borrowed_fd(reader, PollFlags::empty()),
             PollFd::from_borrowed_fd(source.unwrap_or(signals), PollFlags::IN),
-            PollFd::new(&self.calls, PollFlags::IN),
             PollFd::from_borrowed_fd(keys, PollFlags::IN),
         ];
-        poll_for(&mut fds, left)?;
-        let [signals, hangups, reader, source, calls, keys] = fds.map(|fd| fd.revents());
+        let goes_on = !self.is_interrupted() && !self.is_woken.get();
+        poll_for(&mut fds, if goes_on { left } else { Duration::ZERO })?;
+        let [signals, reader, source, keys] = fds.map(|fd| fd.revents());
+        drop(delivery);
+        if !signals.is_empty() {
+            self.empty_pipe();
+        }
+        if !keys.is_empty() && self.watches_keys.get() && self.reads_quit_key() {
+            self.is_interrupted.set(true);
+        }
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-        let hung_up = !hangups.is_empty() && self.hangups.as_ref().is_some_and(Hangups::is_the_end);
-        Ok(if !signals.is_empty() || hung_up || !keys.is_empty() && self.wants_to_quit() {
-            self.interrupted.set(true);
-            Some(Wake::Signals)
+        Ok(if self.is_interrupted() {
+            Some(Wake::Ended)
         } else if reader.intersects(gone) {
             Some(Wake::ReaderGone)
-        } else if !calls.is_empty() {
-            self.hear_calls();
+        } else if self.is_woken.take() {
             Some(Wake::Due)
         } else {
             (!source.is_empty()).then_some(Wake::Readable)
         })
     }
 
-    /// Whether a key that was pressed ends the run.
-    fn wants_to_quit(&self) -> bool {
+    /// Notes what signals mean that have come since the last wait. They still end the next one.
+    fn receive(&self) {
+        if self.has_signal.load(Ordering::Relaxed) {
+            self.empty_pipe();
+        }
+    }
+
+    /// Empties the pipe, and notes what the signals mean that have come.
+    fn empty_pipe(&self) {
+        self.has_signal.store(false, Ordering::Relaxed);
+        self.is_woken.set(true);
+        for signal in self.delivery.borrow_mut().pending() {
+            let requests = self.requests.get();
+            match signal {
+                SIGUSR1 => self.requests.set(Requests { report: true, ..requests }),
+                SIGTSTP => self.requests.set(Requests { suspend: true, ..requests }),
+                SIGCHLD | SIGWINCH => {}
+                _ if self.forwarded.contains(&signal) => self.to_forward.borrow_mut().push(signal),
+                SIGHUP if self.hangup.as_ref().is_some_and(Hangup::reopens) => {}
+                _ => {
+                    self.is_interrupted.set(true);
+                    self.end_signal.set(true);
+                }
+            }
+        }
+    }
+
+    /// Whether one of the keys that were pressed ends the run.
+    fn reads_quit_key(&self) -> bool {
         let mut keys = [0; 64];
         match rustix::io::read(io::stdin(), &mut keys) {
             Ok(0) | Err(_) => {
-                self.keys.set(false);
+                self.watches_keys.set(false);
                 false
             }
             Ok(read) => keys[..read].iter().any(|key| matches!(key, b'q' | b'Q')),
         }
     }
+}
 
-    /// Empties the pipe of the calls: their flags tell what they were.
-    fn hear_calls(&self) {
-        let mut calls = [0; 64];
-        while matches!((&self.calls).read(&mut calls), Ok(read) if read > 0) {}
+impl Hangup {
+    /// Notes a SIGHUP; false if it ends the run.
+    fn reopens(&self) -> bool {
+        self.reopen.set(true);
+        !self.ends_with_terminal || has_terminal()
     }
 }
 
-fn uncaught(cause: io::Error) -> Error {
+fn cannot_catch(cause: io::Error) -> Error {
     Error::System { what: "catch signals", cause }
-}
-
-impl Hangups {
-    /// Takes in the signals that came; whether they mean the end of the run.
-    fn is_the_end(&self) -> bool {
-        let mut signals = [0; 64];
-        while (&self.came).read(&mut signals).is_ok_and(|read| read > 0) {}
-        self.taken.set(true);
-        self.end_with_terminal && !has_terminal()
-    }
-}
-
-/// A stream that becomes readable when one of the signals comes.
-fn catch(signals: &[i32]) -> Result<UnixStream> {
-    let (came, sender) = UnixStream::pair().map_err(uncaught)?;
-    for signal in signals {
-        let sender = sender.try_clone().map_err(uncaught)?;
-        low_level::pipe::register(*signal, sender).map_err(uncaught)?;
-    }
-    Ok(came)
 }
 
 /// Whether there is a controlling terminal.
@@ -364,12 +360,7 @@ fn poll_for(fds: &mut [PollFd<'_>], left: Duration) -> Result<()> {
     }
 }
 
-/// Whether SIGHUP was ignored when the run began, as nohup(1) has it.
-pub fn hangups_are_ignored() -> bool {
-    is_ignored(SIGHUP)
-}
-
-/// Whether a signal is ignored, as it may have been from the start.
+/// Whether this process ignores a signal, as it may have been told to from the start.
 pub fn is_ignored(signal: i32) -> bool {
     let status = procfs::process::Process::myself().and_then(|own| own.status());
     status.is_ok_and(|status| status.sigign & 1 << (signal - 1) != 0)

@@ -24,7 +24,7 @@ pub fn run(check: &Check) -> Result<bool> {
     let ready = Some(Ready::open(check.settings.ready_fd)?);
     die_as_a_shell_reports()?;
     hint(&check.settings);
-    let stop = stop(&check.settings, None)?.whoever_reads();
+    let stop = stop(&check.settings, None)?.ignore_closed_stdout();
     let mut monitor = match &check.from {
         Some(recording) => super::replay::monitor(recording, false, &check.settings, &stop)?,
         None => monitor(&check.settings)?,

@@ -155,7 +155,7 @@ impl<'s> Show<'s> {
         Ok(())
     }
 
-    /// Shows what is to be shown of a whole reading, and answers who called.
+    /// Shows what is to be shown of a whole reading, and answers requests.
     fn end_reading(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -171,7 +171,7 @@ impl<'s> Show<'s> {
         if self.more && !(self.streamed && records.is_empty()) {
             self.stream(records)?;
         }
-        self.answer_calls(monitor)?;
+        self.answer_requests(monitor)?;
         if monitor.polls().taken > 0
             && let Some(ready) = self.ready.take()
         {
@@ -187,15 +187,15 @@ impl<'s> Show<'s> {
     }
 
     /// Writes the report that was asked for by a signal, and draws the picture on a terminal.
-    fn answer_calls(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        let calls = self.stop.calls();
+    fn answer_requests(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
+        let requests = self.stop.take_requests();
         let mut now = Now { monitor, lives: &mut self.lives };
-        if calls.report {
+        if requests.report {
             let report = report(&self.settings.print, &mut now);
             self.say(report);
         }
         let Some(screen) = &mut self.screen else { return Ok(()) };
-        if calls.suspend {
+        if requests.suspend {
             screen.suspend();
         }
         let mut now = Now { monitor, lives: &mut self.lives };

@@ -19,7 +19,7 @@ use crate::owner::recorded::RecordedOwners;
 use crate::owner::scan::Scan;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
-use crate::signals::{Signals, hangups_are_ignored};
+use crate::signals::Signals;
 use crate::source::Source;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub fn checked(options: Options) -> Result<Settings> {
 fn stop(settings: &Settings, duration: Option<Duration>) -> Result<Signals> {
     let mut stop = Signals::new(duration)?;
     if settings.record.is_some() {
-        stop.catch_hangups(hangups_are_ignored())?;
+        stop.reopen_on_hangup()?;
     }
     Ok(stop)
 }

@@ -42,7 +42,7 @@ pub fn run(asked: RunOptions) -> Result<ExitCode> {
     set_child_subreaper(Some(getpid()))
         .map_err(|cause| Error::System { what: "keep orphans", cause: cause.into() })?;
     let signals: Vec<i32> = SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)).collect();
-    let stop = Signals::of_command(&signals)?;
+    let stop = Signals::for_command(&signals)?;
     let mut story = Story::open(&settings, &errand)?;
     let mut monitor = monitor(&settings)?;
     if monitor.read(&stop, &mut story)? {
@@ -76,7 +76,7 @@ fn follow(
     while monitor.read(stop, story)? {
         story.end_reading(monitor);
         story.answer(stop, monitor);
-        let signals = stop.passed_on();
+        let signals = stop.take_forwarded();
         if child.is_running()? {
             child.pass_on(&signals);
             continue;
@@ -86,7 +86,7 @@ fn follow(
         }
         let Some((polls, at)) = ended else {
             let now = Instant::now();
-            stop.end_at(errand.linger.and_then(|linger| now.checked_add(linger)));
+            stop.set_deadline(errand.linger.and_then(|linger| now.checked_add(linger)));
             ended = Some((monitor.polls().taken, now));
             continue;
         };
@@ -188,7 +188,7 @@ impl<'s> Story<'s> {
 
     /// Gives whoever calls the timelines so far.
     fn answer(&mut self, stop: &Signals, monitor: &mut Monitor<'_>) {
-        if stop.calls().report {
+        if stop.take_requests().report {
             let mut now = Now { monitor, lives: &mut self.lives };
             self.reports.write(report(self.print, &mut now));
         }

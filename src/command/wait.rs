@@ -22,7 +22,7 @@ pub fn run(wait: &Wait) -> Result<bool> {
     let mut ready = Some(Ready::open(wait.settings.ready_fd)?);
     die_as_a_shell_reports()?;
     hint(&wait.settings);
-    let stop = stop(&wait.settings, wait.timeout)?.whoever_reads();
+    let stop = stop(&wait.settings, wait.timeout)?.ignore_closed_stdout();
     let mut monitor = monitor(&wait.settings)?;
     let (mut polls, mut open) = (0, 0);
     while monitor.update(&stop)? {

@@ -323,7 +323,7 @@ fn names_for<'n>(resolver: &'n mut Option<Resolver>, records: &[Record]) -> Cow<
 fn write_out(bytes: &[u8], stop: &Signals) -> Result<bool> {
     let mut stdout = io::stdout().lock();
     for piece in pieces(bytes) {
-        if stop.wait_writable()? == Wake::Signals {
+        if stop.wait_writable()? == Wake::Ended {
             return Ok(false);
         }
         stdout.write_all(piece).and_then(|()| stdout.flush()).map_err(Error::output)?;

@@ -56,7 +56,7 @@ impl Screen {
         if !tty::can_be_drawn_on() {
             return Ok(None);
         }
-        stop.mind_terminal()?;
+        stop.catch_terminal_signals()?;
         let state = Arc::new(Mutex::new(State::default()));
         let of_hook = Arc::clone(&state);
         let hook = std::panic::take_hook();
@@ -68,7 +68,7 @@ impl Screen {
         let (shown, untold) = (String::new(), Vec::new());
         let screen = Self { state, outbox, shown, is_behind: false, untold };
         if screen.enter() {
-            stop.mind_keys();
+            stop.watch_keys();
         }
         Ok(Some(screen))
     }

@@ -159,7 +159,7 @@ impl Recorder {
         }
         loop {
             let reading = self.source.next(stop)?;
-            if stop.take_hangup() {
+            if stop.take_reopen_request() {
                 self.reopen();
             }
             let Some(mut reading) = reading else { return Ok(self.quiet.take()) };

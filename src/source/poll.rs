@@ -147,7 +147,7 @@ pub(super) fn emptied(mut rows: Vec<SocketRow>) -> Vec<SocketRow> {
 pub(super) const fn goes_on(wake: Wake) -> Result<bool> {
     match wake {
         Wake::Due | Wake::Readable => Ok(true),
-        Wake::Signals => Ok(false),
+        Wake::Ended => Ok(false),
         Wake::ReaderGone => Err(Error::ReaderGone),
     }
 }

@@ -99,7 +99,7 @@ impl Child {
     pub(super) fn wait(mut self, stop: &Signals) -> Result<u8> {
         while self.is_running()? {
             stop.wait(Instant::now() + PAUSE)?;
-            self.pass_on(&stop.passed_on());
+            self.pass_on(&stop.take_forwarded());
         }
         Ok(self.status.unwrap_or_default())
     }

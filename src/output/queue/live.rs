@@ -119,7 +119,7 @@ impl Live {
     /// Standard output cannot be written.
     pub(crate) fn finish(self, stop: &Signals) -> Result<usize> {
         // The one that ended the run does not count as another.
-        stop.take_signal()?;
+        stop.take_signal();
         let mut has_to_end = stop.is_interrupted() || stop.is_time_over();
         self.outbox.finish(|| patience(stop, &mut has_to_end))
     }
@@ -127,7 +127,7 @@ impl Live {
 
 /// How long the reader is waited for now; notes in `has_to_end` that the run has to end.
 fn patience(stop: &Signals, has_to_end: &mut bool) -> Patience {
-    let signal = stop.take_signal().unwrap_or(true);
+    let signal = stop.take_signal();
     if signal && *has_to_end {
         return Patience::Over;
     }

@@ -27,7 +27,7 @@ impl State {
     ) -> io::Result<()> {
         match stop.wait_for(due, Some(source)) {
             Ok(Wake::Due | Wake::Readable) => Ok(()),
-            Ok(Wake::Signals | Wake::ReaderGone) => {
+            Ok(Wake::Ended | Wake::ReaderGone) => {
                 self.stopped.set(true);
                 Err(io::Error::other("the run is over"))
             }

@@ -243,7 +243,7 @@ impl Source for Trace {
                 match stop.wait(self.next_turn)? {
                     Wake::ReaderGone => return Err(Error::ReaderGone),
                     Wake::Due | Wake::Readable => self.turn()?,
-                    Wake::Signals => self.finish()?,
+                    Wake::Ended => self.finish()?,
                 }
             }
             if let Some(reading) = self.pop() {

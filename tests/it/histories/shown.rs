@@ -21,7 +21,7 @@ use tcplapse::view::socket::SocketRecord;
 
 thread_local! {
     /// Catches signals for good, and is therefore made once for all histories.
-    static STOP: Signals = Signals::of_command(&[]).expect("signals can be caught");
+    static STOP: Signals = Signals::for_command(&[]).expect("signals can be caught");
 }
 
 /// A history as a source: the lookups that the monitor asks for are answered by the next reading.

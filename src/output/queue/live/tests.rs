@@ -134,21 +134,21 @@ fn parts_of_a_reading_wait_until_one_instant() {
 
 #[test]
 fn a_reader_is_waited_for_until_the_time_is_over() {
-    let stop = Signals::of_command(&[]).unwrap();
+    let stop = Signals::for_command(&[]).unwrap();
     let mut has_to_end = false;
     for _ in 0..3 {
         assert_eq!(patience(&stop, &mut has_to_end), Patience::Endless);
     }
-    stop.end_at(Some(Instant::now()));
+    stop.set_deadline(Some(Instant::now()));
     assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
     assert_eq!(patience(&stop, &mut has_to_end), Patience::Short);
 }
 
 #[test]
 fn a_signal_shortens_the_wait_and_another_ends_it() {
-    let stop = Signals::of_command(&[]).unwrap();
+    let stop = Signals::for_command(&[]).unwrap();
     // Among others, SIGQUIT ends a run that draws on a terminal.
-    stop.mind_terminal().unwrap();
+    stop.catch_terminal_signals().unwrap();
     let mut has_to_end = false;
     assert_eq!(patience(&stop, &mut has_to_end), Patience::Endless);
     raise(SIGQUIT).unwrap();
