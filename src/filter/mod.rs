@@ -75,7 +75,7 @@ impl ProcessFilter {
         if !self.pids.is_empty() && !self.pids.contains(&process.pid) {
             return Match::No;
         }
-        if self.tree.as_ref().is_some_and(|tree| !tree.holds(process.identity())) {
+        if self.tree.as_ref().is_some_and(|tree| !tree.contains(process.identity())) {
             return Match::No;
         }
         let user = self.user_matches(process.uid);

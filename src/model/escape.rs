@@ -1,10 +1,10 @@
-//! Names of other processes, made safe to print. They are bytes that others chose: a name may
-//! hold escape sequences, newlines or text that runs backwards.
+//! Names of other processes, made safe to print. Other programs chose these bytes: they may
+//! contain escape sequences, newlines, or text that runs backwards.
 
 use std::fmt::Write as _;
 
-/// A process's name for every format: control characters, bidi controls and bytes that are no
-/// UTF-8 become `\x1b`-like escapes of their bytes, a backslash becomes `\\`.
+/// A name as every format shows it: control characters, bidi controls and bytes that are not UTF-8
+/// become escapes of their bytes such as `\x1b`, a backslash becomes `\\`.
 pub fn escape(name: &[u8]) -> String {
     let mut safe = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
@@ -20,7 +20,7 @@ pub fn escape(name: &[u8]) -> String {
     safe
 }
 
-/// The bytes of a name that was escaped; `None` if it never was one.
+/// The bytes of an escaped name; `None` if [`escape`] cannot have made it.
 pub fn unescape(escaped: &str) -> Option<Vec<u8>> {
     let mut name = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
@@ -39,7 +39,7 @@ pub fn unescape(escaped: &str) -> Option<Vec<u8>> {
     Some(name)
 }
 
-/// An escaped name as one word: a blank would break a text column.
+/// An escaped name without blanks, which would break a text column.
 pub fn one_word(escaped: &str) -> String {
     escaped.replace(' ', r"\x20")
 }
@@ -63,7 +63,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn hostile_names_become_harmless() {
+    fn hostile_characters_are_escaped() {
         for (name, safe) in [
             (&b"client"[..], "client"),
             (b"\x1b]0;pwn\x07", r"\x1b]0;pwn\x07"),
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_of_any_bytes_gets_through_raw(name: Vec<u8>) {
+        fn escaped_names_are_safe_and_unescape_to_the_same(name: Vec<u8>) {
             let safe = escape(&name);
             prop_assert!(!safe.chars().any(is_hostile));
             prop_assert!(!one_word(&safe).contains(' '));
@@ -90,7 +90,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_is_unescaped_with_a_panic(text: String) {
+        fn unescape_never_panics(text: String) {
             let _ = unescape(&text);
             let _ = unescape(&format!("\\x{text}"));
         }

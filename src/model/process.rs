@@ -70,17 +70,17 @@ impl From<WrittenExe> for Exe {
 }
 
 impl Process {
-    /// One of which no more than the id is known.
+    /// A process of which nothing but the id is known.
     pub const fn unknown(pid: i32) -> Self {
         Self { pid, start: 0, comm: Vec::new(), exe: Exe::None, cmdline: Vec::new(), uid: None }
     }
 
-    /// Whether no more than its id is known.
+    /// Whether nothing but its id is known.
     pub const fn is_unknown(&self) -> bool {
         self.start == 0 && self.comm.is_empty()
     }
 
-    /// By the name that the kernel's event gave it, if it did.
+    /// The same process with the name in the kernel's event, if that has one.
     #[must_use]
     pub fn named(mut self, caller: &Caller) -> Self {
         if let Some(comm) = &caller.comm {
@@ -89,7 +89,7 @@ impl Process {
         self
     }
 
-    /// Its id and its start: a pid alone is used again.
+    /// Its pid and start. The kernel uses a pid again.
     pub const fn identity(&self) -> (i32, u64) {
         (self.pid, self.start)
     }
@@ -141,53 +141,42 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// The identity of the process.
+    /// The [identity](Process::identity) of the process.
     pub const fn process(&self) -> (i32, u64) {
         (self.pid, self.start)
     }
-
-    /// What the holders of one socket are put in order by.
-    pub(crate) const fn order(&self) -> (u64, i32, i32) {
-        (self.start, self.pid, self.fd)
-    }
-}
-
-/// Brings the holders of one socket into the order of their processes' start, each once.
-pub(crate) fn put_in_order(holders: &mut Vec<Holder>) {
-    holders.sort_unstable_by_key(Holder::order);
-    holders.dedup_by_key(|holder| (holder.pid, holder.fd));
 }
 
 /// How an owner is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OwnerSource {
-    /// Its descriptor was verified for this record.
+    /// Its descriptor was seen in the reading of this record.
     Proven,
-    /// It held the socket earlier in this life.
+    /// It held the socket earlier.
     Remembered,
     /// The socket is not accepted yet: the owner of the one listener it can have come from.
     Listener,
-    /// Some processes may not be read, so it cannot be told.
+    /// No holder was found, but some processes may not be read.
     Denied,
-    /// Nobody is known to hold it.
+    /// No holder was found.
     Unknown,
 }
 
-/// What a record says about owners.
+/// The owner of a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
-    /// The main owner.
+    /// The main owner: one that the filter matches, if any does.
     pub main: Option<Rc<Process>>,
-    /// All holders found, with their processes.
+    /// All holders found, with their processes, in the order of their start.
     pub holders: Vec<(Holder, Rc<Process>)>,
-    /// How this is known.
+    /// How the main owner is known, or why there is none.
     pub source: OwnerSource,
 }
 
-/// Inodes of sockets. There may be a hundred thousand, each asked for in every poll, so they are
-/// hashed fast, yet by a seed: whoever opens sockets has some say in their numbers.
+/// Inodes of sockets. There may be a hundred thousand, each looked up in every poll, so they are
+/// hashed fast, yet with a seed: a program that opens sockets has some influence on their numbers.
 pub type Inodes = HashSet<u64, foldhash::fast::RandomState>;
 
-/// What is known of sockets by their inodes.
+/// A map from the inodes of sockets.
 pub type ByInode<T> = HashMap<u64, T, foldhash::fast::RandomState>;

@@ -130,7 +130,7 @@ impl<'a> Monitor<'a> {
     fn process(&mut self, reading: Reading, sink: &mut Destination<'_>) -> Result<bool> {
         match reading {
             Reading::OwnerUpdate(owners) => {
-                self.reporter.owners.finder.learn(owners);
+                self.reporter.owners.finder.apply(owners);
                 return Ok(false);
             }
             Reading::Begin(_) => {
@@ -172,7 +172,7 @@ impl<'a> Monitor<'a> {
         self.tracker.update(reading, &mut collected);
         let owners = &mut self.reporter.owners;
         if let Some(update) = self.source.owners(reading, &collected.events)? {
-            owners.finder.learn(update);
+            owners.finder.apply(update);
         }
         let shown = &mut self.tracker.shown_inodes();
         let searched_again = owners.search_new(collected.new_inodes, shown);

@@ -6,7 +6,7 @@ use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent, Transit
 use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
 use crate::owner::table::OwnerTable;
-use crate::owner::{Among, OwnerLookup};
+use crate::owner::{SearchScope, OwnerLookup};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -57,8 +57,8 @@ impl<'a> Owners<'a> {
     /// Starts on what was complete at this boot time (µs).
     pub(super) fn begin_round(&mut self, now: u64) {
         self.now = now;
-        self.table.begin_round(now);
-        self.finder.begin_round(now);
+        self.table.start_reading(now);
+        self.finder.start_reading(now);
     }
 
     /// Searches for the holders of sockets that nobody has searched for: with every poll, and where
@@ -71,11 +71,11 @@ impl<'a> Owners<'a> {
         shown: &mut dyn Iterator<Item = u64>,
     ) -> bool {
         self.new_inodes.append(&mut new);
-        let again = !self.filter.process.is_empty() && self.finder.looks_again();
+        let again = !self.filter.process.is_empty() && self.finder.retries_now();
         if self.is_poll || again {
             let new = std::mem::take(&mut self.new_inodes);
-            let mut wanted = self.table.room_for(new.len());
-            wanted.extend(new.into_iter().filter(|inode| !self.table.knows(*inode)));
+            let mut wanted = self.table.inode_set(new.len());
+            wanted.extend(new.into_iter().filter(|inode| !self.table.was_searched(*inode)));
             if again {
                 wanted.extend(shown.filter(|inode| !self.table.is_held(*inode)));
             }
@@ -86,15 +86,15 @@ impl<'a> Owners<'a> {
 
     /// Where to search for holders: among the processes that the filter can match. By user alone
     /// all count, since a socket of another user's process is not one without an owner.
-    pub(super) const fn among(&self) -> Among<'a> {
+    pub(super) const fn among(&self) -> SearchScope<'a> {
         let filter = &self.filter.process;
-        if filter.needs_owner() { Among::Matching(filter) } else { Among::All(filter) }
+        if filter.needs_owner() { SearchScope::Matching(filter) } else { SearchScope::All(filter) }
     }
 
-    fn search(&mut self, among: Among<'_>, wanted: &Inodes) {
+    fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) {
         if !wanted.is_empty() {
             let found = self.finder.find(among, wanted);
-            self.table.learn(wanted, found);
+            self.table.insert(wanted, found);
         }
     }
 
@@ -119,11 +119,11 @@ impl<'a> Owners<'a> {
             self.search(self.among(), &doubtful);
             // A listener speaks for what it has not accepted only if it has one holder among all
             // processes, whatever the filter.
-            self.search(Among::All(&self.filter.process), &listeners);
+            self.search(SearchScope::All(&self.filter.process), &listeners);
         }
         // A process that held this inode before a socket with it was opened is not its owner.
         for transition in transitions(events).filter(|event| event.kind == EventKind::Opened) {
-            self.table.disown(transition.clues.inode, transition.time.boot);
+            self.table.forget_holders_before(transition.clues.inode, transition.time.boot);
         }
     }
 
@@ -149,7 +149,7 @@ impl<'a> Owners<'a> {
     /// could not be asked any more it is kept as it was known when it called before.
     pub(super) fn note_caller(&mut self, transition: &Transition) {
         let Some(caller) = &transition.caller else { return };
-        let process = self.finder.caller(caller, &self.filter.process);
+        let process = self.finder.describe_caller(caller, &self.filter.process);
         let before = self.callers.get(&transition.socket.id).map(|(before, _)| before);
         let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
         let process = same.cloned().unwrap_or_else(|| Rc::new(process));
@@ -168,7 +168,7 @@ impl<'a> Owners<'a> {
         }
         let is_now = *at == self.now;
         let source = if is_now { OwnerSource::Proven } else { OwnerSource::Remembered };
-        let main = self.table.named(clues.last_inode, Rc::clone(process));
+        let main = self.table.best_known(clues.last_inode, Rc::clone(process));
         Attribution { main: Some(main), holders: found.holders, source }
     }
 }

@@ -39,7 +39,7 @@ impl Monitor<'_> {
         let owners = &mut self.reporter.owners;
         owners.begin_round(snapshot.end.boot);
         // This is the search for sockets without an owner, too.
-        owners.finder.looks_again();
+        owners.finder.retries_now();
         let rows = &mut snapshot.rows;
         let mut inodes = Inodes::default();
         inodes.reserve(rows.len());
@@ -64,6 +64,6 @@ impl Monitor<'_> {
             stays
         });
         self.reporter.hidden.count_denied(hidden.len() as u64);
-        self.reporter.owners.table.learn(&kept, found);
+        self.reporter.owners.table.insert(&kept, found);
     }
 }

@@ -6,7 +6,7 @@ use crate::model::event::{SocketEvent, SocketId, SocketStatus, Transition};
 use crate::model::process::{Attribution, ByInode, Inodes};
 use crate::model::reading::Snapshot;
 use crate::model::time::Stamp;
-use crate::owner::Among;
+use crate::owner::SearchScope;
 use crate::owner::table::Found;
 use crate::rules::alerts::Sockets;
 use crate::tcp::state::State;
@@ -117,7 +117,7 @@ impl Monitor<'_> {
             return unknown;
         }
         let wanted = inodes(&unknown);
-        let found = reporter.owners.finder.find(Among::All(filter), &wanted);
+        let found = reporter.owners.finder.find(SearchScope::All(filter), &wanted);
         let of_others = owned_by_others(&found, filter);
         reporter.of_others.extend(wanted.intersection(&of_others));
         unknown.retain(|now| !of_others.contains(&now.clues.inode));
@@ -125,9 +125,9 @@ impl Monitor<'_> {
             return unknown;
         }
         let wanted = inodes(&unknown);
-        let found = reporter.owners.finder.find(Among::Matching(filter), &wanted);
+        let found = reporter.owners.finder.find(SearchScope::Matching(filter), &wanted);
         let hidden = found.denied > 0;
-        reporter.owners.table.learn(&wanted, found);
+        reporter.owners.table.insert(&wanted, found);
         let matched = self.rematch();
         // Processes that cannot be inspected and cannot match hide nothing.
         unknown.retain(|now| hidden || matched.contains(&now.socket.id));

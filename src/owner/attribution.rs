@@ -1,10 +1,10 @@
-//! Whether the owners that are known of a socket satisfy a filter.
+//! Whether a socket's owner satisfies a filter.
 
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::Attribution;
 
 impl Attribution {
-    /// Whether an owner satisfies the filter, or the socket's own user where there is none.
+    /// Whether an owner satisfies the filter or, without an owner, the socket's own user does.
     pub fn satisfies(&self, filter: &ProcessFilter, uid: Option<u32>) -> bool {
         match self.main {
             Some(_) => self.matches(filter),
@@ -12,7 +12,7 @@ impl Attribution {
         }
     }
 
-    /// Whether any of the owners satisfies the filter.
+    /// Whether one of the owners satisfies the filter.
     pub fn matches(&self, filter: &ProcessFilter) -> bool {
         let holders = self.holders.iter().map(|(_, process)| process);
         self.main.iter().chain(holders).any(|process| filter.matches(process) == Match::Yes)

@@ -1,4 +1,7 @@
-//! Whose socket it is: who holds a descriptor of it, and how we know.
+//! Which process holds a descriptor of a socket, and how that is known.
+//!
+//! `scan` reads the processes of the machine. `recorded` answers from what a recording keeps of such
+//! scans. `table` remembers what one run has found through either.
 
 mod attribution;
 pub mod recorded;
@@ -10,47 +13,48 @@ use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::OwnerUpdate;
 use table::Found;
 
-/// Finds the holders of sockets: by looking at the processes, or in what a recording keeps of such
-/// looks.
+/// Finds the holders of sockets.
 pub trait OwnerLookup {
-    /// A reading that was complete at this boot time (µs) is worked on from now on.
-    fn begin_round(&mut self, now: u64);
+    /// From now on a reading is processed that ended at this boot time (µs).
+    fn start_reading(&mut self, end: u64);
 
-    /// Whether sockets without a known owner are worth another look.
-    fn looks_again(&mut self) -> bool;
+    /// Whether the holders of sockets without a known one are to be searched for again. The next
+    /// time is some time after this call.
+    fn retries_now(&mut self) -> bool;
 
-    /// Finds the holders of sockets.
-    fn find(&mut self, among: Among<'_>, wanted: &Inodes) -> Found;
+    /// Finds the holders of the wanted sockets, and perhaps of others.
+    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found;
 
-    /// Whether the descriptor still leads to the socket; if so, how its process is called now.
+    /// The present name of the holder's process, if its descriptor still leads to the socket.
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>>;
 
-    /// The process that a kernel event ran in, as far as it is still there to be asked.
-    fn caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process;
+    /// The process in whose system call a socket changed its state, with what the filter needs, as
+    /// far as it still exists.
+    fn describe_caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process;
 
-    /// Takes in what a reading tells of owners.
-    fn learn(&mut self, owners: OwnerUpdate);
+    /// Applies a recorded update.
+    fn apply(&mut self, update: OwnerUpdate);
 }
 
-/// Where to look for holders. In either case the filter tells what has to be read of a process.
+/// Which processes are searched for holders.
 #[derive(Debug, Clone, Copy)]
-pub enum Among<'a> {
-    /// In the processes that the filter can match.
+pub enum SearchScope<'a> {
+    /// Those that the filter may match.
     Matching(&'a ProcessFilter),
-    /// In all processes.
+    /// All. What is read of them is what the filter needs.
     All(&'a ProcessFilter),
 }
 
-impl<'a> Among<'a> {
+impl<'a> SearchScope<'a> {
     /// The filter, whether it narrows the search or not.
-    pub const fn filter(self) -> &'a ProcessFilter {
+    pub(crate) const fn filter(self) -> &'a ProcessFilter {
         match self {
             Self::Matching(filter) | Self::All(filter) => filter,
         }
     }
 
-    /// Whether to look into a process.
-    pub fn wants(self, process: &Process) -> Match {
+    /// Whether a process is searched.
+    pub(crate) fn includes(self, process: &Process) -> Match {
         match self {
             Self::Matching(filter) => filter.matches(process),
             Self::All(_) => Match::Yes,

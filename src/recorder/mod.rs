@@ -141,7 +141,7 @@ impl Recorder {
             Err(error) => self.notices.push(format!("{error}; the recording ends here")),
         }
         self.begin_file();
-        let mut owners = Reading::OwnerUpdate(self.register.whole(Stamp::default()));
+        let mut owners = Reading::OwnerUpdate(self.register.complete_update(Stamp::default()));
         let lines = self.encoder.encode(&mut owners).lines(None);
         self.write(&lines);
     }
@@ -223,7 +223,7 @@ impl Recorder {
     /// are no reason to look at all processes.
     fn recall(&mut self, told: &Transition, asked: &mut Asked) {
         if let Some(caller) = &told.caller {
-            let process = self.scan.whole(caller.pid);
+            let process = self.scan.describe_fully(caller.pid);
             if !self.register.knows_caller(&process) {
                 asked.callers.push(process);
             }
@@ -252,9 +252,9 @@ impl Recorder {
     /// Looks at all processes.
     fn survey(&mut self) -> OwnerUpdate {
         let begin = Instant::now();
-        let survey = self.scan.survey(&self.known);
+        let survey = self.scan.scan_all(&self.known);
         self.look_again = Instant::now() + LOOK_AGAIN.max(begin.elapsed() * SHARE);
-        self.register.news(survey, &self.known)
+        self.register.update_to(survey, &self.known)
     }
 }
 
@@ -275,7 +275,7 @@ impl Source for Recorder {
     }
 
     fn owners(&mut self, reading: &Reading, news: &[TrackerEvent]) -> Result<Option<OwnerUpdate>> {
-        self.scan.begin_round(reading.time().boot);
+        self.scan.start_reading(reading.time().boot);
         let asked = self.asked(reading, news);
         let is_pass = matches!(reading, Reading::Snapshot(_));
         let due = is_pass && Instant::now() >= self.look_again;
@@ -288,13 +288,14 @@ impl Source for Recorder {
         owners.callers = asked.callers;
         owners.time = reading.time();
         owners.is_complete = !self.begun;
-        let told = asked.survey || !owners.proven.is_empty() || self.register.learns_from(&owners);
+        let told =
+            asked.survey || !owners.proven.is_empty() || self.register.is_changed_by(&owners);
         let owners = told.then_some(owners);
         let lines = self.current.take().map(|written| written.lines(owners.as_ref()));
         self.write(&lines.unwrap_or_default());
         if let Some(owners) = &owners {
             self.begun = true;
-            self.register.learn(owners.clone());
+            self.register.apply(owners.clone());
         }
         Ok(owners)
     }

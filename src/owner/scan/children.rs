@@ -1,4 +1,4 @@
-//! Who was started by whom: the processes of a command and of all that it starts.
+//! Which process was started by which: the processes of a command and of all that it starts.
 
 use super::Scan;
 use super::process::{parent_of, start_of};
@@ -7,35 +7,36 @@ use procfs::process::all_processes_with_root;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// So many parents are asked for theirs at most: nobody has more, unless pids are used again
-/// meanwhile.
+/// The longest line of parents that is followed. A longer one can only come of pids that were used
+/// again meanwhile.
 const GENERATIONS: usize = 1000;
 
 impl Scan {
-    /// Takes those into the tree that have been started since the last look. Who has exited stays
-    /// in it, since its sockets may be told later, but is not looked into any more.
-    pub(super) fn grow_tree(&mut self) {
+    /// Adds the processes to the tree that were started since the last call. One that has exited
+    /// stays in the tree, since its sockets may be reported later, but is not searched any more.
+    pub(super) fn update_tree(&mut self) {
         let Some(tree) = &self.tree else { return };
-        self.living = descendants(&self.root, tree.root());
-        let identity = |pid: &i32| Some((*pid, start_of(&self.process(*pid).ok()?)?));
-        tree.grow(self.living.iter().filter_map(identity).collect());
+        self.running = descendants(&self.root, tree.root());
+        let identity = |pid: &i32| Some((*pid, start_of(&self.open_process(*pid).ok()?)?));
+        tree.set_running(self.running.iter().filter_map(identity).collect());
     }
 
-    /// Takes a process into the tree if it descends from there. Whoever acts on a socket does so by
-    /// the thousand a second: its parents are asked, not everybody.
-    pub(super) fn take_in(&self, process: &Process) {
+    /// Adds a process to the tree if it descends from its root. There may be thousands of system
+    /// calls a second, so the parents of this process are read, and no other.
+    pub(super) fn add_to_tree(&self, process: &Process) {
         let Some(tree) = &self.tree else { return };
         let mut line = Vec::new();
         let mut next = process.identity();
-        while !tree.holds(next) {
-            let entry = self.process(next.0).ok().filter(|entry| start_of(entry) == Some(next.1));
+        while !tree.contains(next) {
+            let entry =
+                self.open_process(next.0).ok().filter(|entry| start_of(entry) == Some(next.1));
             let parent = entry.and_then(|entry| parent_of(&entry));
             let Some(parent) = parent.filter(|_| line.len() < GENERATIONS) else { return };
             line.push(next);
             if parent == tree.root() {
                 break;
             }
-            let start = self.process(parent).ok().and_then(|entry| start_of(&entry));
+            let start = self.open_process(parent).ok().and_then(|entry| start_of(&entry));
             let Some(start) = start else { return };
             next = (parent, start);
         }
@@ -63,7 +64,7 @@ fn descendants(procfs: &Path, root: i32) -> Vec<i32> {
     found.split_off(1)
 }
 
-/// `None` where the kernel does not list them; a process that has gone has none.
+/// `None` where the kernel does not list children. A process that is gone has none.
 fn listed_children(procfs: &Path, pid: i32) -> Option<Vec<i32>> {
     let mut children = Vec::new();
     let Ok(threads) = std::fs::read_dir(procfs.join(format!("{pid}/task"))) else {
@@ -75,7 +76,7 @@ fn listed_children(procfs: &Path, pid: i32) -> Option<Vec<i32>> {
                 let pids = list.split_whitespace().map(str::parse::<i32>);
                 children.extend(pids.map_while(Result::ok));
             }
-            // The thread, or with it the list alone, is not there.
+            // The thread is there, its list is not.
             Err(_) if thread.path().join("stat").exists() => return None,
             Err(_) => {}
         }
@@ -83,7 +84,7 @@ fn listed_children(procfs: &Path, pid: i32) -> Option<Vec<i32>> {
     Some(children)
 }
 
-/// The children of every process, by their own word.
+/// The children of every process, as the processes name their parents.
 fn all_parents(procfs: &Path) -> HashMap<i32, Vec<i32>> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     let processes = all_processes_with_root(procfs).into_iter().flatten().flatten();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn all_generations_are_found_and_nobody_else() {
+    fn all_descendants_are_found_and_no_others() {
         let processes = [(10, 1), (11, 10), (12, 11), (13, 11), (20, 1), (21, 20)];
         for listed in [true, false] {
             let procfs = procfs(&processes, listed);
@@ -131,29 +132,32 @@ mod tests {
     }
 
     #[test]
-    fn who_acts_is_taken_in_if_a_parent_of_its_parents_is() {
+    fn a_caller_is_added_if_an_ancestor_is_in_the_tree() {
         let procfs = procfs(&[(10, 1), (11, 10), (12, 11), (20, 1), (21, 20)], true);
         let tree = crate::model::process_tree::ProcessTree::new(10);
         let scan = Scan::new(procfs.path()).following(Some(tree.clone()));
         for pid in [12, 21, 10, 99] {
-            scan.take_in(&Process { start: u64::try_from(pid).unwrap(), ..Process::unknown(pid) });
+            scan.add_to_tree(&Process {
+                start: u64::try_from(pid).unwrap(),
+                ..Process::unknown(pid)
+            });
         }
-        scan.take_in(&Process { start: 1, ..Process::unknown(11) });
-        assert!(tree.holds((12, 12)) && tree.holds((11, 11)));
+        scan.add_to_tree(&Process { start: 1, ..Process::unknown(11) });
+        assert!(tree.contains((12, 12)) && tree.contains((11, 11)));
         assert!(
-            ![(21, 21), (20, 20), (10, 10), (99, 99), (11, 1)].iter().any(|it| tree.holds(*it))
+            ![(21, 21), (20, 20), (10, 10), (99, 99), (11, 1)].iter().any(|it| tree.contains(*it))
         );
     }
 
     #[test]
-    fn who_has_exited_stays_in_the_tree() {
+    fn a_process_that_has_exited_stays_in_the_tree() {
         let procfs = procfs(&[(10, 1), (11, 10)], true);
         let tree = crate::model::process_tree::ProcessTree::new(10);
         let mut scan = Scan::new(procfs.path()).following(Some(tree.clone()));
-        scan.grow_tree();
+        scan.update_tree();
         fs::remove_dir_all(procfs.path().join("11")).unwrap();
         fs::write(procfs.path().join("10/task/10/children"), "").unwrap();
-        scan.grow_tree();
-        assert!(tree.holds((11, 11)) && !tree.holds((10, 10)) && !tree.holds((11, 12)));
+        scan.update_tree();
+        assert!(tree.contains((11, 11)) && !tree.contains((10, 10)) && !tree.contains((11, 12)));
     }
 }

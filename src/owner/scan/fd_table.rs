@@ -9,20 +9,21 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::mem::MaybeUninit;
 
-/// Two tables whose newest descriptors are the same are the same table: one that was split off
-/// (`unshare(CLONE_FILES)`) and has a socket of its own differs there.
+/// How many of a table's newest descriptors are compared. Two tables in which they are the same are
+/// the same table: one that was split off (`unshare(CLONE_FILES)`) and has a socket of its own
+/// differs there.
 const SAMPLE: usize = 8;
 
-/// What tells one table from another.
-pub(super) struct Table {
-    /// Its size as the directory tells it; 0 on old kernels.
+/// By what one table is told from another.
+pub(super) struct FdTable {
+    /// How many descriptors it has; 0 on old kernels.
     size: u64,
     /// The newest descriptors and where they lead.
     sample: VecDeque<(i32, Vec<u8>)>,
 }
 
-impl Table {
-    /// Whether the table in this directory is this one, judged by size and newest descriptors.
+impl FdTable {
+    /// Whether the directory shows this table, by size and newest descriptors.
     pub(super) fn is(&self, dir: &File) -> bool {
         size_of(dir) == self.size
             && self.sample.iter().all(|(fd, link)| {
@@ -41,8 +42,8 @@ impl Table {
     }
 }
 
-/// Reads all descriptors of a table, and tells of those that lead to sockets. Returns whether none
-/// that was listed was kept from us.
+/// Reads all descriptors of a table, and calls `socket` with inode and descriptor for those that
+/// lead to sockets. Returns whether all that were listed could be read.
 pub(super) fn read_sockets(dir: &File, mut socket: impl FnMut(u64, i32)) -> bool {
     read_links(dir, |fd, link| {
         if let Some(inode) = socket_inode(link) {
@@ -51,9 +52,9 @@ pub(super) fn read_sockets(dir: &File, mut socket: impl FnMut(u64, i32)) -> bool
     })
 }
 
-/// The same, where there may be other tables to tell this one from.
-pub(super) fn read_table(dir: &File, mut socket: impl FnMut(u64, i32)) -> Table {
-    let mut table = Table { size: 0, sample: VecDeque::with_capacity(SAMPLE) };
+/// The same as [`read_sockets`], for a table that others are compared with.
+pub(super) fn read_table(dir: &File, mut socket: impl FnMut(u64, i32)) -> FdTable {
+    let mut table = FdTable { size: 0, sample: VecDeque::with_capacity(SAMPLE) };
     read_links(dir, |fd, link| {
         if let Some(inode) = socket_inode(link) {
             socket(inode, fd);
@@ -69,7 +70,7 @@ fn read_links(dir: &File, mut each: impl FnMut(i32, &[u8])) -> bool {
     let mut entries = RawDir::new(dir, &mut buffer);
     let mut link = Vec::with_capacity(64);
     let mut whole = true;
-    let mut run = Run::default();
+    let mut run = ConsecutiveFds::default();
     while let Some(entry) = entries.next() {
         let Ok(entry) = entry else { return false };
         let name = entry.file_name();
@@ -89,7 +90,7 @@ fn read_links(dir: &File, mut each: impl FnMut(i32, &[u8])) -> bool {
             if !matches!(listed, Some(Ok(_))) {
                 return false;
             }
-            run = Run::default();
+            run = ConsecutiveFds::default();
         }
     }
     whole
@@ -101,20 +102,21 @@ fn read_link(dir: &File, fd: i32, link: &mut Vec<u8>) -> bool {
     readlinkat_raw(dir, DecInt::new(fd).as_c_str(), spare_capacity(link)).is_ok()
 }
 
-/// Descriptors listed one after the other without a gap, and so their positions in the directory.
-/// A list costs a quarter of what its links do: behind a long run they are tried without it.
+/// Descriptors that were listed without a gap, and whose positions in the directory follow them. To
+/// list them costs a quarter of what reading their links does: after a long run the next ones are
+/// tried without listing them.
 #[derive(Default)]
-struct Run {
+struct ConsecutiveFds {
     length: usize,
-    /// The next descriptor of the run, if it goes on.
+    /// The next descriptor, if the run goes on.
     next: i32,
-    /// How far its position is ahead of it.
+    /// How far a descriptor's position in the directory is ahead of its number.
     ahead: Option<u64>,
 }
 
-impl Run {
+impl ConsecutiveFds {
     const LONG: usize = 128;
-    /// In procfs: `.` and `..` come first (`fs/proc/fd.c`).
+    /// In procfs, where `.` and `..` come first (`fs/proc/fd.c`).
     const AHEAD: u64 = 2;
 
     fn add(&mut self, fd: i32, next_position: u64) {
@@ -173,12 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn every_descriptor_is_read_once_with_and_without_gaps() {
+    fn each_descriptor_is_read_once_with_and_without_gaps() {
         let socket = UnixDatagram::unbound().unwrap();
         let mut copies: Vec<_> = (0..MANY).map(|_| socket.try_clone().unwrap()).collect();
         copies.sort_by_key(AsRawFd::as_raw_fd);
         for gap in [None, Some(400), Some(398), Some(20)] {
-            // The number may go to another test at once, but this socket is ours alone.
+            // Another test may get the number at once, but this socket is ours alone.
             drop(gap.map(|place| copies.remove(place)));
             let mut ours: Vec<i32> = copies.iter().map(AsRawFd::as_raw_fd).collect();
             ours.push(socket.as_raw_fd());
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn where_positions_do_not_follow_descriptors_the_list_is_read_to_its_end() {
+    fn a_directory_with_other_positions_is_read_to_its_end() {
         let dir = tempfile::tempdir().unwrap();
         for fd in 0..1000 {
             symlink(format!("socket:[{}]", 5000 + fd), dir.path().join(fd.to_string())).unwrap();

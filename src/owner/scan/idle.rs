@@ -1,4 +1,4 @@
-//! Processes that have not run since they were looked into: what was found in them holds still.
+//! Processes that have not run since they were read: what was found in them still holds.
 //!
 //! A table of descriptors is changed by the process itself, whether it opens, accepts, closes or
 //! is handed a descriptor (`recvmsg`, `pidfd_getfd` and what a seccomp supervisor adds all run in
@@ -9,145 +9,143 @@
 //! Only processes of one thread are remembered, for each thread has counts of its own. A table may
 //! be shared with another process (`CLONE_FILES` without `CLONE_THREAD`, which hardly anything
 //! does): what that one opened, it is found to hold itself, since it has run. What it closed is
-//! gone from both: so a holder counts as one only after a look at that descriptor, and as only the
-//! sockets asked for are worth one, others are left out of what is found.
+//! gone from both: so a holder counts as one only after its descriptor was read again, and as that
+//! is done for the wanted sockets alone, others are left out of what is found.
 
-use super::process::Reads;
+use super::process::Fields;
 use crate::model::process::Process;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, openat};
 use std::collections::HashMap;
 use std::fs::File;
 
-/// Room for this many more processes than were looked at before those are dropped that were not.
+/// Room for this many more processes than the last scan came across, before the others are dropped.
 const SLACK: usize = 1024;
 
 /// The scheduler's counts of a thread: time run, time waited, times put on a processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pulse([u64; 3]);
+pub(super) struct SchedStat([u64; 3]);
 
 /// What a process was found to hold.
 #[derive(Debug)]
-pub(super) enum Sight {
-    /// It was not wanted.
-    NotLooked,
+pub(super) enum CachedFds {
+    /// It was not searched.
+    NotSearched,
     /// Its descriptors may not be read.
     Denied,
-    /// These sockets: inode and descriptor.
+    /// The inodes of its sockets, with a descriptor each.
     Sockets(Box<[(u64, i32)]>),
 }
 
-/// A process as it was when it was looked at.
+/// A process as it was when it was read.
 #[derive(Debug)]
-pub(super) struct Quiet {
-    pub(super) pulse: Pulse,
+pub(super) struct IdleProcess {
+    pub(super) sched_stat: SchedStat,
     /// What was read of it.
-    pub(super) reads: Reads,
+    pub(super) fields: Fields,
     pub(super) process: Process,
-    pub(super) sight: Sight,
+    pub(super) fds: CachedFds,
 }
 
-/// The processes that were looked at, by pid. No more than there are and were at the last look.
+/// The processes that were read, by pid: those of the last scan, and not many more.
 #[derive(Debug, Default)]
-pub(super) struct Quiets {
-    known: HashMap<i32, (Quiet, u32)>,
-    /// The number of the look under way, and how many processes it has come across.
-    look: u32,
+pub(super) struct IdleProcesses {
+    /// Each with the number of the last scan that came across it.
+    known: HashMap<i32, (IdleProcess, u32)>,
+    scan: u32,
+    /// How many this scan has come across so far.
     seen: usize,
-    /// One look alone has nothing to remember for.
-    on: bool,
+    /// There was a scan before: a single one has nothing to remember for.
+    is_on: bool,
 }
 
-impl Quiets {
-    /// A look at processes begins.
-    pub(super) fn begin(&mut self) {
-        self.on = self.look > 0;
-        self.look = self.look.wrapping_add(1).max(1);
+impl IdleProcesses {
+    pub(super) fn start_scan(&mut self) {
+        self.is_on = self.scan > 0;
+        self.scan = self.scan.wrapping_add(1).max(1);
         self.seen = 0;
     }
 
-    /// The counts of a process, where it is worth their while to read them.
-    pub(super) fn pulse(&self, procfs: Option<&File>, pid: i32) -> Option<Pulse> {
-        if self.on { read_pulse(procfs?, pid) } else { None }
+    /// The counts of a process; `None` where they are not worth reading, or cannot be read.
+    pub(super) fn sched_stat(&self, procfs: Option<&File>, pid: i32) -> Option<SchedStat> {
+        if self.is_on { SchedStat::read(procfs?, pid) } else { None }
     }
 
-    /// A process, if it has not run since it was looked at.
-    pub(super) fn unchanged(&mut self, pid: i32, pulse: Option<Pulse>) -> Option<&Quiet> {
-        let (quiet, look) = self.known.get_mut(&pid)?;
-        (Some(quiet.pulse) == pulse).then(|| {
+    /// A process, if it has not run since it was remembered.
+    pub(super) fn get(&mut self, pid: i32, now: Option<SchedStat>) -> Option<&IdleProcess> {
+        let (process, scan) = self.known.get_mut(&pid)?;
+        (Some(process.sched_stat) == now).then(|| {
             self.seen += 1;
-            *look = self.look;
-            &*quiet
+            *scan = self.scan;
+            &*process
         })
     }
 
-    /// Remembers a process whose counts were read before it was looked at.
-    pub(super) fn remember(&mut self, quiet: Quiet) {
+    /// Remembers a process whose counts were read before all else.
+    pub(super) fn remember(&mut self, process: IdleProcess) {
         self.seen += 1;
-        self.known.insert(quiet.process.pid, (quiet, self.look));
+        self.known.insert(process.process.pid, (process, self.scan));
     }
 
-    /// The look is over: lets go who is gone.
-    pub(super) fn end(&mut self) {
+    /// Drops processes that are gone, once there are many.
+    pub(super) fn finish_scan(&mut self) {
         if self.known.len() > 2 * self.seen + SLACK {
-            self.known.retain(|_, (_, look)| *look == self.look);
+            self.known.retain(|_, (_, scan)| *scan == self.scan);
             self.known.shrink_to(2 * self.seen);
         }
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.known.len()
+impl SchedStat {
+    fn read(procfs: &File, pid: i32) -> Option<Self> {
+        let path = format!("{pid}/schedstat");
+        let file = openat(procfs, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let mut text = Vec::with_capacity(96);
+        rustix::io::read(file, spare_capacity(&mut text)).ok()?;
+        Self::parse(&text)
     }
-}
 
-/// `None` where the kernel does not count (`CONFIG_SCHED_INFO`): there all are zero.
-fn read_pulse(procfs: &File, pid: i32) -> Option<Pulse> {
-    let path = format!("{pid}/schedstat");
-    let file = openat(procfs, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let mut text = Vec::with_capacity(96);
-    rustix::io::read(file, spare_capacity(&mut text)).ok()?;
-    parse(&text)
-}
-
-fn parse(text: &[u8]) -> Option<Pulse> {
-    let mut counts = std::str::from_utf8(text).ok()?.split_ascii_whitespace().map(str::parse);
-    let mut next = || counts.next()?.ok();
-    let pulse = [next()?, next()?, next()?];
-    (pulse[0] > 0 && pulse[2] > 0).then_some(Pulse(pulse))
+    /// `None` where the kernel does not count (`CONFIG_SCHED_INFO`): there all are zero.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let mut counts = std::str::from_utf8(text).ok()?.split_ascii_whitespace().map(str::parse);
+        let mut next = || counts.next()?.ok();
+        let counts = [next()?, next()?, next()?];
+        (counts[0] > 0 && counts[2] > 0).then_some(Self(counts))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn quiet(pid: i32, ran: u64) -> Quiet {
+    fn idle(pid: i32, ran: u64) -> IdleProcess {
         let process = Process { start: 1, ..Process::unknown(pid) };
-        Quiet { pulse: Pulse([ran, 0, 1]), reads: Reads::ALL, process, sight: Sight::NotLooked }
+        let (sched_stat, fds) = (SchedStat([ran, 0, 1]), CachedFds::NotSearched);
+        IdleProcess { sched_stat, fields: Fields::ALL, process, fds }
     }
 
     #[test]
-    fn only_who_has_not_run_is_unchanged() {
-        let mut quiets = Quiets::default();
-        quiets.begin();
-        quiets.remember(quiet(10, 5));
-        assert!(quiets.unchanged(10, parse(b"5 0 1\n")).is_some());
+    fn only_a_process_with_the_same_counts_is_idle() {
+        let mut processes = IdleProcesses::default();
+        processes.start_scan();
+        processes.remember(idle(10, 5));
+        assert!(processes.get(10, SchedStat::parse(b"5 0 1\n")).is_some());
         for other in ["6 0 1\n", "5 0 2\n", "0 0 0\n", ""] {
-            assert!(quiets.unchanged(10, parse(other.as_bytes())).is_none(), "{other}");
+            assert!(processes.get(10, SchedStat::parse(other.as_bytes())).is_none(), "{other}");
         }
-        assert!(quiets.unchanged(11, parse(b"5 0 1\n")).is_none());
+        assert!(processes.get(11, SchedStat::parse(b"5 0 1\n")).is_none());
     }
 
     #[test]
-    fn who_is_gone_is_forgotten_however_many_come_and_go() {
-        let mut quiets = Quiets::default();
+    fn processes_that_are_gone_are_dropped() {
+        let mut processes = IdleProcesses::default();
         for pid in 1..20_000 {
-            quiets.begin();
-            quiets.remember(quiet(0, 1));
-            quiets.remember(quiet(pid, 1));
-            quiets.end();
-            assert!(quiets.len() <= SLACK + 4, "{}", quiets.len());
+            processes.start_scan();
+            processes.remember(idle(0, 1));
+            processes.remember(idle(pid, 1));
+            processes.finish_scan();
+            assert!(processes.known.len() <= SLACK + 4, "{}", processes.known.len());
         }
-        assert!(quiets.unchanged(0, parse(b"1 0 1")).is_some());
+        assert!(processes.get(0, SchedStat::parse(b"1 0 1")).is_some());
     }
 }

@@ -7,19 +7,19 @@ use procfs::process::Process as Entry;
 use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;
 
-/// What is read of a process beside its name.
+/// What is read of a process besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reads {
+pub(super) struct Fields {
     exe: bool,
     cmdline: bool,
     uid: bool,
 }
 
-impl Reads {
+impl Fields {
     pub(super) const ALL: Self = Self { exe: true, cmdline: true, uid: true };
 
-    /// What a filter asks for.
-    pub(super) const fn asked(filter: &ProcessFilter) -> Self {
+    /// What a filter needs.
+    pub(super) const fn needed_by(filter: &ProcessFilter) -> Self {
         if filter.for_rules {
             return Self::ALL;
         }
@@ -28,16 +28,16 @@ impl Reads {
     }
 }
 
-/// A process with what decides where to look.
+/// A process, and what decides how it is searched.
 pub(super) struct Described {
     pub(super) process: Process,
     /// It has more threads than its leader.
-    pub(super) threads: bool,
+    pub(super) has_threads: bool,
     /// It was on a processor, or waited for one.
-    pub(super) runs: bool,
+    pub(super) is_running: bool,
 }
 
-/// What the one line of `stat` tells: the name, and the fields behind it.
+/// The one line of `stat`: the name, and some of the fields behind it.
 struct Stat<'a> {
     comm: &'a [u8],
     state: u8,
@@ -46,36 +46,36 @@ struct Stat<'a> {
     start: u64,
 }
 
-/// Reads what is asked for of a process.
-pub(super) fn describe(entry: &Entry, reads: Reads) -> Described {
+/// Reads these fields of a process.
+pub(super) fn describe(entry: &Entry, fields: Fields) -> Described {
     let line = read_file(entry, "stat").unwrap_or_default();
     let stat = Stat::parse(&line);
     let process = Process {
         pid: entry.pid(),
         start: stat.as_ref().map_or(0, |stat| stat.start),
         comm: stat.as_ref().map_or_else(Vec::new, |stat| stat.comm.to_vec()),
-        exe: if reads.exe { executable(entry) } else { Exe::None },
-        cmdline: reads.cmdline.then(|| read_file(entry, "cmdline")).flatten().unwrap_or_default(),
-        uid: reads.uid.then(|| status_number(entry, b"Uid:")).flatten(),
+        exe: if fields.exe { executable(entry) } else { Exe::None },
+        cmdline: fields.cmdline.then(|| read_file(entry, "cmdline")).flatten().unwrap_or_default(),
+        uid: fields.uid.then(|| status_number(entry, b"Uid:")).flatten(),
     };
     Described {
         process,
-        threads: stat.as_ref().is_none_or(|stat| stat.threads > 1 || stat.state == b'Z'),
-        runs: stat.is_none_or(|stat| stat.state == b'R'),
+        has_threads: stat.as_ref().is_none_or(|stat| stat.threads > 1 || stat.state == b'Z'),
+        is_running: stat.is_none_or(|stat| stat.state == b'R'),
     }
 }
 
-/// When a process started, if it is still there.
+/// The start of a process (clock ticks since boot), if it still exists.
 pub(super) fn start_of(entry: &Entry) -> Option<u64> {
     Some(Stat::parse(&read_file(entry, "stat")?)?.start)
 }
 
-/// Who has started a process, or has taken it over.
+/// The pid of the process that started this one, or has inherited it.
 pub(super) fn parent_of(entry: &Entry) -> Option<i32> {
     Some(Stat::parse(&read_file(entry, "stat")?)?.parent)
 }
 
-/// What a process is called, if it is this one.
+/// The present name of a process, if it is the one with this start.
 pub(super) fn name_of(entry: &Entry, start: u64) -> Option<Vec<u8>> {
     let line = read_file(entry, "stat")?;
     let stat = Stat::parse(&line).filter(|stat| stat.start == start)?;
@@ -83,13 +83,13 @@ pub(super) fn name_of(entry: &Entry, start: u64) -> Option<Vec<u8>> {
 }
 
 impl<'a> Stat<'a> {
-    /// The name may hold anything, blanks and brackets too; what comes behind it holds neither.
+    /// The name may contain anything, blanks and brackets too; what follows it contains neither.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let open = line.iter().position(|byte| *byte == b'(')?;
         let close = line.iter().rposition(|byte| *byte == b')')?;
-        let fields = std::str::from_utf8(line.get(close + 1..)?).ok()?;
-        // The first is the third of proc_pid_stat(5).
-        let field = |number: usize| fields.split_ascii_whitespace().nth(number - 3);
+        let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
+        // Numbered as in proc_pid_stat(5).
+        let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3);
         Some(Self {
             comm: line.get(open + 1..close)?,
             state: *field(3)?.as_bytes().first()?,
@@ -105,7 +105,7 @@ fn executable(entry: &Entry) -> Exe {
         Ok(path) => {
             let path = path.into_os_string().into_vec();
             let name = base_name(&path);
-            // A file that was replaced since its start is shown with this behind it.
+            // The kernel appends this where the file was replaced since the start.
             Exe::Name(name.strip_suffix(b" (deleted)").unwrap_or(name).to_vec())
         }
         Err(error) if is_denied(&error) => Exe::Denied,
@@ -113,15 +113,15 @@ fn executable(entry: &Entry) -> Exe {
     }
 }
 
-/// The first number of a line of `status`; a name that is no UTF-8 fails no line but its own.
+/// The first number of a line of `status`. Another line need not be UTF-8: the name is in one.
 pub(super) fn status_number(entry: &Entry, key: &[u8]) -> Option<u32> {
     let status = read_file(entry, "status")?;
     let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// The kernel makes each of these files as a whole, and hands out as much as there is room for: what
-/// leaves room is the end.
+/// The kernel makes each of these files as a whole, and hands out as much as there is room for: a
+/// read that leaves room was the last.
 fn read_file(entry: &Entry, name: &str) -> Option<Vec<u8>> {
     let file = entry.open_relative(name).ok()?;
     let mut bytes = Vec::with_capacity(1024);
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_of_any_bytes_hides_no_field_behind_it() {
+    fn names_of_any_bytes_do_not_disturb_the_other_fields() {
         let fields = "S 7 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 4711 0 0";
         for name in ["server", "a) R 9 (b", "\n \t)", "", "\u{1b}[2J"] {
             let line = format!("12 ({name}) {fields}\n");

@@ -1,18 +1,18 @@
-//! A look at every process, for a recording: whoever replays it may ask for any of them.
+//! A scan of all processes, for a recording: a replay may ask for any of them.
 
 use super::Scan;
-use super::process::Reads;
+use super::process::Fields;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Holder, Inodes, Process};
-use crate::owner::Among;
-use crate::owner::recorded::Survey;
+use crate::owner::SearchScope;
+use crate::owner::recorded::FullScan;
 use std::collections::HashSet;
 
 impl Scan {
-    /// Finds all holders of these sockets, with all that a filter may ask of their processes, and
-    /// of those that may not be read.
-    pub fn survey(&mut self, wanted: &Inodes) -> Survey {
-        let (mut found, denied) = self.search(Among::All(&ProcessFilter::default()), wanted);
+    /// Finds all holders of these sockets, and describes their processes, and those that may not be
+    /// read, with all that a filter may need.
+    pub fn scan_all(&mut self, wanted: &Inodes) -> FullScan {
+        let (mut found, denied) = self.search(SearchScope::All(&ProcessFilter::default()), wanted);
         let hidden = found.denied > denied.len() as u64;
         found.holders.retain(|(inode, _)| wanted.contains(inode));
         let holding: HashSet<_> =
@@ -21,24 +21,24 @@ impl Scan {
         for process in &mut found.processes {
             self.complete(process);
         }
-        Survey { found, denied: self.describe_denied(denied), hidden }
+        FullScan { found, denied: self.describe_denied(denied), hidden }
     }
 
-    /// A process, with all that a filter may ask of it, as far as it is still there.
-    pub fn whole(&self, pid: i32) -> Process {
-        self.ask(pid, Reads::ALL)
+    /// A process with all that a filter may need, as far as it still exists.
+    pub fn describe_fully(&self, pid: i32) -> Process {
+        self.describe(pid, Fields::ALL)
     }
 
-    /// Adds what was not needed to find it; a process that has gone stays as it is.
+    /// Adds what was not needed to find a process; one that is gone stays as it is.
     fn complete(&self, process: &mut Process) {
-        let now = self.whole(process.pid);
+        let now = self.describe_fully(process.pid);
         if now.identity() == process.identity() {
             *process = now;
         }
     }
 
-    /// Describes who may not be read. There may be thousands, and they hardly ever change: what was
-    /// read of one counts as long as it has the same name.
+    /// Describes processes that may not be read. There may be thousands, and they hardly ever
+    /// change: a description counts as long as the process has the same name.
     fn describe_denied(&mut self, mut denied: Vec<Process>) -> Vec<Process> {
         let known = std::mem::take(&mut self.denied);
         for process in &mut denied {

@@ -1,51 +1,48 @@
 //! Threads with descriptor tables of their own, which their process does not show.
 
 use super::Scan;
-use super::fd_table::{Table, open_dir, read_table};
+use super::fd_table::{FdTable, open_dir, read_table};
 use super::process::start_of;
 use crate::model::process::{Holder, Process};
 use crate::owner::table::Found;
 use std::collections::HashSet;
 
-/// How often (µs) all threads are looked into: there may be thousands, where hardly any has a table
-/// of its own.
-const LOOK_AGAIN: u64 = 1_000_000;
+/// How often (µs) all threads are searched: there may be thousands, and hardly any has a table of
+/// its own.
+const SEARCH_INTERVAL: u64 = 1_000_000;
 
-/// When threads are looked into, and those that have been worth it.
+/// When threads are searched.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
+    /// The boot time (µs) from which on all are searched again.
     due: u64,
-    /// The processes with more than one table.
-    split: HashSet<(i32, u64)>,
+    /// The processes that were found with more than one table.
+    with_tables: HashSet<(i32, u64)>,
 }
 
 impl Scan {
-    /// Looks into the threads of processes, since some sockets were not found elsewhere. Now and
-    /// then into all, so that a socket may come to light that much later than it was asked for;
-    /// each time into those that had tables of their own.
-    pub(super) fn look_into_all_threads(
-        &mut self,
-        threaded: Vec<(Process, Table)>,
-        found: &mut Found,
-    ) {
-        let due = self.now >= self.threads.due;
-        if due {
-            self.threads.due = self.now + LOOK_AGAIN;
-            self.threads.split.clear();
+    /// Searches the threads of processes, given with their leader's table, since some sockets were
+    /// not found elsewhere: at times all of them, so that a socket may be found that much later,
+    /// and each time those with tables of their own.
+    pub(super) fn search_threads(&mut self, threaded: Vec<(Process, FdTable)>, found: &mut Found) {
+        let all = self.reading >= self.threads.due;
+        if all {
+            self.threads.due = self.reading + SEARCH_INTERVAL;
+            self.threads.with_tables.clear();
         }
         for (process, table) in threaded {
             let identity = process.identity();
-            if (due || self.threads.split.contains(&identity))
-                && self.look_into_threads(&process, table, found)
+            if (all || self.threads.with_tables.contains(&identity))
+                && self.search_threads_of(&process, table, found)
             {
-                self.threads.split.insert(identity);
+                self.threads.with_tables.insert(identity);
             }
         }
     }
 
-    /// Returns whether there is any table beside the leader's.
-    fn look_into_threads(&self, process: &Process, leader: Table, found: &mut Found) -> bool {
-        let Ok(entry) = self.process(process.pid) else { return false };
+    /// Returns whether there is any table besides the leader's.
+    fn search_threads_of(&self, process: &Process, leader: FdTable, found: &mut Found) -> bool {
+        let Ok(entry) = self.open_process(process.pid) else { return false };
         if start_of(&entry) != Some(process.start) {
             return false;
         }

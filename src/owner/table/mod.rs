@@ -1,200 +1,218 @@
-//! Who holds which socket: what the scans found, kept as long as a life refers to it. Pure.
+//! What one run has found about the holders of sockets, kept as long as it follows the socket. It
+//! reads nothing itself.
 //!
-//! There may be a hundred thousand sockets, so a line of the book is short: one descriptor stands
-//! in it, and its process is one that many lines share.
+//! There may be a hundred thousand sockets, so an entry is small: one descriptor stands in it, and
+//! its process is shared.
 
-mod roll;
+mod processes;
 
 use crate::filter::{Match, ProcessFilter};
 use crate::model::event::OwnerClues;
 use crate::model::process::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
-use roll::{Held, ProcessTable};
+use processes::{Descriptor, ProcessTable};
 use std::rc::Rc;
 
-/// Room for this many more entries than there are lives before the book is cleaned: a scan of
-/// everything is too dear to repeat, a stale line is not.
+/// Room for this many more entries than there are sockets before the table is swept: a scan of all
+/// processes is too expensive to repeat, a stale entry is not.
 const SLACK: usize = 4096;
 
-/// What one scan found.
+/// What one search found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The processes that were looked at.
+    /// The processes that hold sockets.
     pub processes: Vec<Process>,
-    /// The sockets they hold: inode and descriptor.
+    /// The inodes of these sockets, with a descriptor each.
     pub holders: Vec<(u64, Holder)>,
-    /// Processes that may not be read but could hold any socket.
+    /// Processes whose descriptors may not be read, and which could hold any socket.
     pub denied: u64,
 }
 
 impl Found {
-    /// Whether all of these sockets were found.
-    pub fn has_all(&self, wanted: &Inodes) -> bool {
+    /// Whether a holder of each of these sockets was found.
+    pub(crate) fn has_all(&self, wanted: &Inodes) -> bool {
         let found = self.holders.iter().map(|(inode, _)| *inode);
         let found: Inodes = found.filter(|inode| wanted.contains(inode)).collect();
         found.len() == wanted.len()
     }
+
+    /// Puts the holders in the order of their sockets and, for each socket, in the order in which
+    /// their processes were started: the order in which they are reported.
+    pub(crate) fn sort(&mut self) {
+        let order = |(inode, holder): &(u64, Holder)| (*inode, holder.start, holder.pid, holder.fd);
+        self.holders.sort_unstable_by_key(order);
+        self.holders.dedup_by_key(|found| order(found));
+    }
+
+    /// The holders by socket, once they are sorted.
+    pub(crate) fn by_socket(&self) -> impl Iterator<Item = &[(u64, Holder)]> {
+        self.holders.chunk_by(|(inode, _), (other, _)| inode == other)
+    }
 }
 
-/// What is known of each inode. It holds at most twice as many as there are lives, and their
-/// processes, and a constant more: see [`OwnerTable::sweep`].
+/// The holders of sockets by inode. It has at most twice as many entries as the run follows sockets,
+/// their processes, and a constant more: see [`OwnerTable::sweep`].
 #[derive(Debug, Default)]
 pub struct OwnerTable {
     sockets: ByInode<Entry>,
     processes: ProcessTable,
-    /// The boot time (µs) of the reading: what was found for this one needs no second look.
-    round: u64,
-    /// All there is was looked for in this very round: the first look asks for everything.
+    /// The end of the reading that is being processed (boot time, µs).
+    reading: u64,
+    /// All sockets were searched for in this very reading: the first search is for everything.
     is_new: bool,
-    /// Some process could not be read when something was looked for.
+    /// Some process could not be read in one of the searches.
     was_denied: bool,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     holders: Holders,
-    looked_for: LookedFor,
-    /// The round in which its holders were last seen to hold it.
+    last_search: LastSearch,
+    /// The last reading in which its holders were seen to hold it.
     proven: u64,
 }
 
-/// The round in which a socket was last looked for, and whether some processes could not be read
+/// The reading in which a socket was last searched for, and whether some processes could not be read
 /// then: in one word, since there is one for every socket.
 #[derive(Debug, Clone, Copy, Default)]
-struct LookedFor(u64);
+struct LastSearch(u64);
 
 /// The holders of one socket, in the order of their processes' start. Nearly every socket has one,
-/// in its process's only table.
+/// in its process's only table of descriptors.
 #[derive(Debug, Default)]
 enum Holders {
     #[default]
-    Nobody,
+    None,
     One {
         process: u32,
         fd: i32,
     },
-    Several(Box<Several>),
+    Many(Box<Many>),
 }
 
-/// Behind one pointer of one word.
+/// Boxed again, so that the pointer takes one word.
 #[derive(Debug)]
-struct Several(Box<[Held]>);
+struct Many(Box<[Descriptor]>);
 
 impl OwnerTable {
-    /// A new reading of this boot time (µs): what was proven before has to be proven again.
-    pub const fn begin_round(&mut self, time: u64) {
-        self.round = time;
+    /// A reading that ended at this boot time (µs) is processed from now on: what was proven before
+    /// has to be proven again.
+    pub(crate) const fn start_reading(&mut self, end: u64) {
+        self.reading = end;
         self.is_new = false;
     }
 
-    /// Room for so many inodes, in the order in which the book has them: to look them up one after
-    /// the other then costs no way through all its memory for each.
-    pub fn room_for(&self, inodes: usize) -> Inodes {
-        Inodes::with_capacity_and_hasher(inodes, self.sockets.hasher().clone())
+    /// An empty set with room for this many inodes, which it has in the same order as this table:
+    /// to look them up one after the other then stays within the processor's caches.
+    pub(crate) fn inode_set(&self, capacity: usize) -> Inodes {
+        Inodes::with_capacity_and_hasher(capacity, self.sockets.hasher().clone())
     }
 
-    /// Whether somebody has looked for this inode before.
-    pub fn knows(&self, inode: u64) -> bool {
+    /// Whether the holders of this socket were searched for before.
+    pub(crate) fn was_searched(&self, inode: u64) -> bool {
         self.sockets.contains_key(&inode)
     }
 
-    /// Whether nothing has been looked for.
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.sockets.is_empty()
     }
 
-    /// Whether some process could not be read when something was looked for.
-    pub const fn was_denied(&self) -> bool {
+    /// Whether some process could not be read in one of the searches.
+    pub(crate) const fn was_denied(&self) -> bool {
         self.was_denied
     }
 
-    /// Whether its holders were seen to hold it for this very reading.
-    pub fn is_proven(&self, inode: u64) -> bool {
+    /// Whether the holders of this socket were seen to hold it in this very reading.
+    pub(crate) fn is_proven(&self, inode: u64) -> bool {
         self.sockets.get(&inode).is_some_and(|entry| self.proves(entry))
     }
 
     fn proves(&self, entry: &Entry) -> bool {
-        entry.proven == self.round && !entry.holders.is_empty()
+        entry.proven == self.reading && !entry.holders.is_empty()
     }
 
-    /// Whether it needs no look now: its holders were seen to hold it for this very reading, or it
-    /// has been looked for in this round, and a second scan would find no more.
-    pub fn is_settled(&self, inode: u64) -> bool {
-        let settled = |entry: &Entry| self.proves(entry) || entry.looked_for.round() == self.round;
-        self.is_new || self.sockets.get(&inode).is_some_and(settled)
+    /// Whether nothing more can be found now: the holders were seen to hold it in this very
+    /// reading, or it was searched for in it.
+    pub(crate) fn is_settled(&self, inode: u64) -> bool {
+        let is_settled =
+            |entry: &Entry| self.proves(entry) || entry.last_search.reading() == self.reading;
+        self.is_new || self.sockets.get(&inode).is_some_and(is_settled)
     }
 
-    /// Whether anybody was found to hold it.
-    pub fn is_held(&self, inode: u64) -> bool {
+    /// Whether a holder is known.
+    pub(crate) fn is_held(&self, inode: u64) -> bool {
         self.sockets.get(&inode).is_some_and(|entry| !entry.holders.is_empty())
     }
 
-    /// The holders found so far.
-    pub fn holders(&self, inode: u64) -> impl Iterator<Item = Holder> {
-        self.held(inode).map(|held| self.processes.holder(held))
+    /// The holders known.
+    pub(crate) fn holders(&self, inode: u64) -> impl Iterator<Item = Holder> {
+        self.descriptors(inode).map(|descriptor| self.processes.holder(descriptor))
     }
 
-    /// Takes in what a scan for these inodes found. Other sockets that came to light are noted
-    /// where they were known before.
-    pub fn learn(&mut self, wanted: &Inodes, found: Found) {
-        let Found { processes, mut holders, denied } = found;
-        let looked_for = LookedFor::new(self.round, denied > 0);
+    /// Stores what a search for these sockets found. Holders of other sockets are stored where the
+    /// socket was searched for before.
+    pub(crate) fn insert(&mut self, wanted: &Inodes, mut found: Found) {
+        found.sort();
+        let last_search = LastSearch::new(self.reading, found.denied > 0);
         self.is_new |= self.is_empty();
-        self.was_denied |= denied > 0;
-        let known =
-            if self.is_empty() { 0 } else { wanted.iter().filter(|it| self.knows(**it)).count() };
+        self.was_denied |= found.denied > 0;
+        let searched = |inode: &&u64| self.was_searched(**inode);
+        let known = if self.is_empty() { 0 } else { wanted.iter().filter(searched).count() };
         self.sockets.reserve(wanted.len() - known);
         for inode in wanted {
-            self.sockets.entry(*inode).or_default().looked_for = looked_for;
+            self.sockets.entry(*inode).or_default().last_search = last_search;
         }
-        // A process that holds none of these is of no use, and a socket whose process is not told
-        // has nobody to be told of.
-        let mut told = self.processes.tell(processes);
-        holders.sort_unstable_by_key(|(inode, holder)| (*inode, holder.order()));
-        for socket in holders.chunk_by(|(inode, _), (other, _)| inode == other) {
+        // A process that holds none of these is of no use, and a holder whose process was not read
+        // cannot be reported.
+        let mut processes = self.processes.with_found(std::mem::take(&mut found.processes));
+        for socket in found.by_socket() {
             let Some(entry) = self.sockets.get_mut(&socket[0].0) else { continue };
-            entry.take(socket.iter().filter_map(|(_, holder)| told.note(holder)), self.round);
+            let held = socket.iter().filter_map(|(_, holder)| processes.descriptor(holder));
+            entry.set_holders(held, self.reading);
         }
     }
 
-    /// These of its holders were seen to hold it just now.
-    pub fn confirm(&mut self, inode: u64, holders: &[Holder]) {
+    /// Stores that these of its holders, in their order, were seen to hold a socket just now; if
+    /// none is left, nothing.
+    pub(crate) fn confirm(&mut self, inode: u64, holders: &[Holder]) {
         if let Some(entry) = self.sockets.get_mut(&inode) {
-            let held = holders.iter().filter_map(|holder| self.processes.held(holder));
-            entry.take(held, self.round);
+            let held = holders.iter().filter_map(|holder| self.processes.descriptor(holder));
+            entry.set_holders(held, self.reading);
         }
     }
 
-    /// The boot time (µs) of the reading for which its holders were last seen to hold it.
-    pub fn proven_at(&self, inode: u64) -> u64 {
+    /// The end (boot time, µs) of the last reading in which its holders were seen to hold it.
+    pub(crate) fn proven_at(&self, inode: u64) -> u64 {
         self.sockets.get(&inode).map_or(0, |entry| entry.proven)
     }
 
-    /// A process that was gone when it was asked for its name, as it was known when it was found
-    /// to hold this inode.
-    pub fn named(&self, inode: u64, process: Rc<Process>) -> Rc<Process> {
+    /// Describes a process that could not be read any more by what is known of it as a holder of
+    /// this socket.
+    pub(crate) fn best_known(&self, inode: u64, process: Rc<Process>) -> Rc<Process> {
         if !process.is_unknown() {
             return process;
         }
-        let mut holders = self.held(inode).map(|held| self.processes.process(held));
+        let mut holders =
+            self.descriptors(inode).map(|descriptor| self.processes.process(descriptor));
         holders.find(|holder| holder.pid == process.pid).cloned().unwrap_or(process)
     }
 
-    /// Forgets who held this inode before a life with it began at this boot time (µs).
-    pub fn disown(&mut self, inode: u64, born: u64) {
+    /// Forgets the holders of an earlier socket with this inode: those seen before this boot time
+    /// (µs).
+    pub(crate) fn forget_holders_before(&mut self, inode: u64, opened: u64) {
         if let Some(entry) = self.sockets.get_mut(&inode)
-            && entry.proven < born
+            && entry.proven < opened
         {
-            entry.holders = Holders::Nobody;
+            entry.holders = Holders::None;
         }
     }
 
-    /// A process may have been renamed since it was found.
-    pub fn rename(&mut self, holder: &Holder, comm: Vec<u8>) {
+    /// Gives a holder's process its present name.
+    pub(crate) fn rename(&mut self, holder: &Holder, comm: Vec<u8>) {
         self.processes.rename(holder, comm);
     }
 
-    /// Whose socket it is. The main owner is one that the filter matches, if any does.
-    pub fn attribute(&self, clues: OwnerClues, filter: &ProcessFilter) -> Attribution {
+    /// The owner of a socket. The main one is one that the filter matches, if any does.
+    pub(crate) fn attribute(&self, clues: OwnerClues, filter: &ProcessFilter) -> Attribution {
         let OwnerClues { inode, last_inode: last, listener, .. } = clues;
         if let Some(entry) = self.sockets.get(&last)
             && !entry.holders.is_empty()
@@ -203,23 +221,25 @@ impl OwnerTable {
             let source = if proven { OwnerSource::Proven } else { OwnerSource::Remembered };
             return self.attribution(&entry.holders, filter, source);
         }
-        // An inode that nobody was found to hold was accepted, so the listener proves nothing.
+        // A socket with an inode was accepted, so its listener proves nothing, even if no holder
+        // was found.
         if last == 0
             && let Some(main) = self.single_process(listener)
         {
             let main = Some(Rc::clone(main));
             return Attribution { main, holders: Vec::new(), source: OwnerSource::Listener };
         }
-        let asked = if last == 0 { listener } else { last };
-        let denied = self.sockets.get(&asked).is_some_and(|entry| entry.looked_for.denied());
+        let searched = if last == 0 { listener } else { last };
+        let denied = self.sockets.get(&searched).is_some_and(|entry| entry.last_search.denied());
         let source = if denied { OwnerSource::Denied } else { OwnerSource::Unknown };
         Attribution { main: None, holders: Vec::new(), source }
     }
 
-    /// Forgets what no life refers to any more, when there is much of it: sockets, and processes,
-    /// which may be new ones each time with sockets that stay.
-    pub fn sweep(&mut self, lives: usize, in_use: impl Iterator<Item = u64>) {
-        let most = 2 * lives + SLACK;
+    /// Drops the entries of sockets that are not among these inodes, once there are many, and
+    /// processes without a socket. There may be new processes all the time although the sockets
+    /// stay.
+    pub(crate) fn sweep(&mut self, sockets: usize, in_use: impl Iterator<Item = u64>) {
+        let most = 2 * sockets + SLACK;
         if self.sockets.len() > most {
             let in_use: Inodes = in_use.collect();
             self.sockets.retain(|inode, _| in_use.contains(inode));
@@ -227,19 +247,19 @@ impl OwnerTable {
         } else if !self.processes.has_grown() {
             return;
         }
-        let holders = self.sockets.values().flat_map(|entry| entry.holders.iter());
-        self.processes.sweep(holders);
+        self.processes.sweep(self.sockets.values().flat_map(|entry| entry.holders.iter()));
     }
 
-    fn held(&self, inode: u64) -> impl Iterator<Item = Held> + Clone {
+    fn descriptors(&self, inode: u64) -> impl Iterator<Item = Descriptor> + Clone {
         self.sockets.get(&inode).into_iter().flat_map(|entry| entry.holders.iter())
     }
 
     /// The process that alone holds a socket, through however many descriptors.
     fn single_process(&self, inode: u64) -> Option<&Rc<Process>> {
-        let mut holders = self.held(inode);
-        let first = self.processes.process(holders.next()?);
-        holders.all(|held| self.processes.process(held).pid == first.pid).then_some(first)
+        let mut processes =
+            self.descriptors(inode).map(|descriptor| self.processes.process(descriptor));
+        let first = processes.next()?;
+        processes.all(|process| process.pid == first.pid).then_some(first)
     }
 
     fn attribution(
@@ -248,26 +268,27 @@ impl OwnerTable {
         filter: &ProcessFilter,
         source: OwnerSource,
     ) -> Attribution {
-        let mut processes = holders.iter().map(|held| self.processes.process(held));
+        let mut processes = holders.iter().map(|descriptor| self.processes.process(descriptor));
         let wanted = |process: &&Rc<Process>| filter.matches(process) == Match::Yes;
         let main = processes.clone().find(wanted).or_else(|| processes.next()).cloned();
-        let named =
-            |held: Held| (self.processes.holder(held), Rc::clone(self.processes.process(held)));
-        Attribution { main, holders: holders.iter().map(named).collect(), source }
+        let with_process = |descriptor| {
+            (self.processes.holder(descriptor), Rc::clone(self.processes.process(descriptor)))
+        };
+        Attribution { main, holders: holders.iter().map(with_process).collect(), source }
     }
 }
 
 impl Entry {
-    /// These hold it, in order, as was seen in this round; if they are nobody, nothing was seen.
-    fn take(&mut self, mut held: impl Iterator<Item = Held>, round: u64) {
+    /// Sets the holders, in their order, that were seen in this reading; if none was, the old ones
+    /// stay.
+    fn set_holders(&mut self, mut held: impl Iterator<Item = Descriptor>, reading: u64) {
         let Some(first) = held.next() else { return };
-        self.proven = round;
+        self.proven = reading;
         self.holders = match (first, held.next()) {
-            (Held { process, task: None, fd }, None) => Holders::One { process, fd },
+            (Descriptor { process, task: None, fd }, None) => Holders::One { process, fd },
             (_, second) => {
-                let mut all: Vec<Held> = [first].into_iter().chain(second).chain(held).collect();
-                all.dedup_by_key(|held| (held.process, held.fd));
-                Holders::Several(Box::new(Several(all.into())))
+                let all = [first].into_iter().chain(second).chain(held).collect();
+                Holders::Many(Box::new(Many(all)))
             }
         };
     }
@@ -275,28 +296,26 @@ impl Entry {
 
 impl Holders {
     const fn is_empty(&self) -> bool {
-        matches!(self, Self::Nobody)
+        matches!(self, Self::None)
     }
 
-    fn iter(&self) -> impl Iterator<Item = Held> + Clone {
-        let (one, several): (_, &[Held]) = match self {
-            Self::Nobody => (None, &[]),
-            Self::One { process, fd } => {
-                (Some(Held { process: *process, task: None, fd: *fd }), &[])
-            }
-            Self::Several(several) => (None, &several.0),
+    fn iter(&self) -> impl Iterator<Item = Descriptor> + Clone {
+        let (one, many): (_, &[Descriptor]) = match *self {
+            Self::None => (None, &[]),
+            Self::One { process, fd } => (Some(Descriptor { process, task: None, fd }), &[]),
+            Self::Many(ref many) => (None, &many.0),
         };
-        one.into_iter().chain(several.iter().copied())
+        one.into_iter().chain(many.iter().copied())
     }
 }
 
-impl LookedFor {
+impl LastSearch {
     /// Microseconds since boot leave the highest bit free for some hundred thousand years.
-    const fn new(round: u64, denied: bool) -> Self {
-        Self(round << 1 | denied as u64)
+    const fn new(reading: u64, denied: bool) -> Self {
+        Self(reading << 1 | denied as u64)
     }
 
-    const fn round(self) -> u64 {
+    const fn reading(self) -> u64 {
         self.0 >> 1
     }
 

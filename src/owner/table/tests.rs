@@ -25,123 +25,131 @@ fn wanted(inodes: &[u64]) -> Inodes {
     inodes.iter().copied().collect()
 }
 
-/// Main owner's pid and provenance.
-fn told(book: &OwnerTable, inode: u64, last: u64, listener: u64) -> (Option<i32>, OwnerSource) {
-    let owner = book.attribute(clues(inode, last, listener), &ProcessFilter::default());
+/// The main owner's pid, and how it is known.
+fn main_owner(
+    table: &OwnerTable,
+    inode: u64,
+    last: u64,
+    listener: u64,
+) -> (Option<i32>, OwnerSource) {
+    let owner = table.attribute(clues(inode, last, listener), &ProcessFilter::default());
     (owner.main.map(|process| process.pid), owner.source)
 }
 
 #[test]
-fn an_owner_is_proven_in_the_round_it_was_seen_and_remembered_after() {
-    let mut book = OwnerTable::default();
-    book.begin_round(1);
-    book.learn(&wanted(&[7]), found(&[(7, &process(10, 1, "client"), 3)], 0));
-    assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));
-    assert_eq!(told(&book, 0, 7, 0), (Some(10), OwnerSource::Remembered), "an orphan");
-    book.begin_round(2);
-    assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Remembered));
-    let holders: Vec<Holder> = book.holders(7).collect();
-    book.confirm(7, &holders);
-    assert_eq!(told(&book, 7, 7, 0), (Some(10), OwnerSource::Proven));
+fn an_owner_is_proven_when_seen_and_remembered_after() {
+    let mut table = OwnerTable::default();
+    table.start_reading(1);
+    table.insert(&wanted(&[7]), found(&[(7, &process(10, 1, "client"), 3)], 0));
+    assert_eq!(main_owner(&table, 7, 7, 0), (Some(10), OwnerSource::Proven));
+    assert_eq!(main_owner(&table, 0, 7, 0), (Some(10), OwnerSource::Remembered), "an orphan");
+    table.start_reading(2);
+    assert_eq!(main_owner(&table, 7, 7, 0), (Some(10), OwnerSource::Remembered));
+    let holders: Vec<Holder> = table.holders(7).collect();
+    table.confirm(7, &holders);
+    assert_eq!(main_owner(&table, 7, 7, 0), (Some(10), OwnerSource::Proven));
 }
 
 #[test]
 fn the_main_owner_matches_the_filter_and_started_first() {
     let (old, new, other) =
         (process(30, 1, "server"), process(20, 2, "server"), process(10, 0, "inetd"));
-    let mut book = OwnerTable::default();
+    let mut table = OwnerTable::default();
     let holders = [(7, &new, 5), (7, &old, 4), (7, &other, 3)];
-    book.learn(&wanted(&[7]), found(&holders, 0));
+    table.insert(&wanted(&[7]), found(&holders, 0));
     let filter =
         ProcessFilter { patterns: vec![Regex::new("server").unwrap()], ..ProcessFilter::default() };
-    let owner = book.attribute(clues(7, 7, 0), &filter);
+    let owner = table.attribute(clues(7, 7, 0), &filter);
     assert_eq!(owner.main.map(|process| process.pid), Some(30));
     let pids: Vec<_> = owner.holders.iter().map(|(holder, _)| holder.pid).collect();
     assert_eq!(pids, [10, 30, 20], "all that were found");
-    assert_eq!(told(&book, 7, 7, 0).0, Some(10), "without a filter the first of all");
+    assert_eq!(main_owner(&table, 7, 7, 0).0, Some(10), "without a filter the first of all");
 }
 
 #[test]
-fn a_listener_speaks_for_its_children_only_if_one_process_holds_it() {
+fn a_listener_held_by_one_process_owns_its_children() {
     let (master, worker) = (process(10, 1, "server"), process(11, 2, "server"));
-    let mut book = OwnerTable::default();
-    book.learn(&wanted(&[5]), found(&[(5, &master, 3), (5, &master, 4)], 0));
-    assert_eq!(told(&book, 0, 0, 5), (Some(10), OwnerSource::Listener));
-    assert_eq!(told(&book, 9, 9, 5), (None, OwnerSource::Unknown), "it was accepted");
-    book.learn(&wanted(&[5]), found(&[(5, &master, 3), (5, &worker, 3)], 0));
-    assert_eq!(told(&book, 0, 0, 5), (None, OwnerSource::Unknown));
+    let mut table = OwnerTable::default();
+    table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &master, 4)], 0));
+    assert_eq!(main_owner(&table, 0, 0, 5), (Some(10), OwnerSource::Listener));
+    assert_eq!(main_owner(&table, 9, 9, 5), (None, OwnerSource::Unknown), "it was accepted");
+    table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &worker, 3)], 0));
+    assert_eq!(main_owner(&table, 0, 0, 5), (None, OwnerSource::Unknown));
 }
 
 #[test]
-fn what_could_not_be_read_is_denied_and_an_orphan_unknown() {
-    let mut book = OwnerTable::default();
-    book.learn(&wanted(&[7]), found(&[], 3));
-    assert_eq!(told(&book, 7, 7, 0), (None, OwnerSource::Denied));
-    assert_eq!(told(&book, 0, 0, 0), (None, OwnerSource::Unknown));
+fn without_permission_the_owner_is_denied_else_unknown() {
+    let mut table = OwnerTable::default();
+    table.insert(&wanted(&[7]), found(&[], 3));
+    assert_eq!(main_owner(&table, 7, 7, 0), (None, OwnerSource::Denied));
+    assert_eq!(main_owner(&table, 0, 0, 0), (None, OwnerSource::Unknown));
 }
 
 #[test]
-fn what_no_life_refers_to_is_forgotten() {
-    let mut book = OwnerTable::default();
+fn sockets_not_in_use_are_dropped() {
+    let mut table = OwnerTable::default();
     let client = process(10, 1, "client");
     for inode in 1..=SLACK as u64 + 3 {
-        book.learn(&wanted(&[inode]), found(&[(inode, &client, 3)], 0));
+        table.insert(&wanted(&[inode]), found(&[(inode, &client, 3)], 0));
     }
-    book.sweep(1, [7].into_iter());
-    assert!(book.knows(7) && !book.knows(8));
-    assert_eq!((book.sockets.len(), book.processes.len()), (1, 1));
+    table.sweep(1, [7].into_iter());
+    assert!(table.was_searched(7) && !table.was_searched(8));
+    assert_eq!((table.sockets.len(), table.processes.len()), (1, 1));
 }
 
 #[test]
-fn the_book_stays_small_however_many_sockets_and_processes_come_and_go() {
-    let mut book = OwnerTable::default();
-    let lives = 1000;
-    for round in 1..=50 {
-        book.begin_round(round);
-        let inodes = round * lives..(round + 1) * lives;
+fn the_table_stays_small_through_churn() {
+    let mut table = OwnerTable::default();
+    let sockets = 1000;
+    for reading in 1..=50 {
+        table.start_reading(reading);
+        let inodes = reading * sockets..(reading + 1) * sockets;
         let client = |inode: u64| process(i32::try_from(inode).unwrap(), 1, "client");
         let clients: Vec<Process> = inodes.clone().map(client).collect();
         let holders: Vec<_> = inodes.clone().zip(&clients).map(|(i, c)| (i, c, 3)).collect();
-        book.learn(&inodes.clone().collect(), found(&holders, 0));
-        let lives = usize::try_from(lives).unwrap();
-        book.sweep(lives, inodes);
-        let most = 2 * lives + SLACK;
-        assert!(book.sockets.len() <= most && book.processes.len() <= most, "in round {round}");
-        assert!(book.sockets.capacity() <= 4 * most, "{}", book.sockets.capacity());
+        table.insert(&inodes.clone().collect(), found(&holders, 0));
+        let sockets = usize::try_from(sockets).unwrap();
+        table.sweep(sockets, inodes);
+        let most = 2 * sockets + SLACK;
+        assert!(
+            table.sockets.len() <= most && table.processes.len() <= most,
+            "in reading {reading}"
+        );
+        assert!(table.sockets.capacity() <= 4 * most, "{}", table.sockets.capacity());
     }
 }
 
 #[test]
-fn who_inherited_a_socket_that_stays_and_has_gone_is_forgotten() {
-    let mut book = OwnerTable::default();
+fn processes_that_left_a_socket_are_dropped() {
+    let mut table = OwnerTable::default();
     let (master, other) = (process(1, 1, "server"), process(2, 1, "other"));
     for pid in 10..10 + 3 * i32::try_from(SLACK).unwrap() {
         let worker = process(pid, 2, "server");
         let holders = [(7, &master, 3), (7, &worker, 3), (8, &other, 4), (9, &other, 5)];
-        book.begin_round(u64::try_from(pid).unwrap());
-        book.learn(&wanted(&[7]), found(&holders, 0));
-        book.sweep(1, [7].into_iter());
-        assert!(book.processes.len() <= 2 * SLACK, "{}", book.processes.len());
-        let pids: Vec<i32> = book.holders(7).map(|holder| holder.pid).collect();
+        table.start_reading(u64::try_from(pid).unwrap());
+        table.insert(&wanted(&[7]), found(&holders, 0));
+        table.sweep(1, [7].into_iter());
+        assert!(table.processes.len() <= 2 * SLACK, "{}", table.processes.len());
+        let pids: Vec<i32> = table.holders(7).map(|holder| holder.pid).collect();
         assert_eq!(pids, [1, pid]);
     }
-    assert!(!book.knows(8), "nobody asked for it");
-    assert_eq!(told(&book, 7, 7, 0), (Some(1), OwnerSource::Proven));
+    assert!(!table.was_searched(8), "nobody asked for it");
+    assert_eq!(main_owner(&table, 7, 7, 0), (Some(1), OwnerSource::Proven));
 }
 
 #[test]
-fn a_descriptor_in_a_table_of_a_thread_is_told_with_its_thread() {
-    let mut book = OwnerTable::default();
+fn a_descriptor_of_a_thread_keeps_its_thread() {
+    let mut table = OwnerTable::default();
     let server = process(10, 1, "server");
     let mut seen = found(&[(7, &server, 3), (8, &server, 4), (8, &server, 5)], 0);
     seen.holders[0].1.task = Some(12);
-    book.learn(&wanted(&[7, 8]), seen);
-    let tasks = |inode| book.holders(inode).map(|holder| (holder.task, holder.fd));
+    table.insert(&wanted(&[7, 8]), seen);
+    let tasks = |inode| table.holders(inode).map(|holder| (holder.task, holder.fd));
     assert_eq!(tasks(7).collect::<Vec<_>>(), [(Some(12), 3)]);
     assert_eq!(tasks(8).collect::<Vec<_>>(), [(None, 4), (None, 5)]);
 }
 
 #[test]
-fn a_line_of_the_book_is_short() {
+fn an_entry_is_small() {
     assert!(size_of::<(u64, Entry)>() <= 40, "{} bytes", size_of::<(u64, Entry)>());
 }
