@@ -15,8 +15,8 @@ use crate::cli::Options;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::output::stderr::tell;
-use crate::owner::recorded::RecordedOwners;
 use crate::owner::scan::Scan;
+use crate::owner::scan::survey::SurveyedOwners;
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -55,17 +55,16 @@ fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
     monitor_of(open_source::open(settings)?, settings)
 }
 
-/// The monitor of a source. Where the run is recorded, it acts on what the recording says.
+/// The monitor of a source.
 fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_>> {
     let tree = settings.filter.process.tree.clone();
     let scan = Scan::new(&settings.procfs).following(tree);
-    Ok(match &settings.record {
-        None => Monitor::new(source, Box::new(scan), &settings.filter),
-        Some(path) => {
-            let recorder = Recorder::open(path, source, scan, settings.pace.interval)?;
-            Monitor::new(Box::new(recorder), Box::new(RecordedOwners::default()), &settings.filter)
-        }
-    })
+    let Some(path) = &settings.record else {
+        return Ok(Monitor::new(source, Box::new(scan), &settings.filter));
+    };
+    let recorder = Recorder::open(path, source.interface(), settings.pace.interval)?;
+    let owners = Box::new(SurveyedOwners::new(scan));
+    Ok(Monitor::new(source, owners, &settings.filter).recorded_by(recorder))
 }
 
 /// A question that is interrupted has no answer: 130 or 143, at once.

@@ -14,6 +14,7 @@ use crate::filter::Filter;
 use crate::model::reading::Reading;
 use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
+use crate::recorder::Recorder;
 use crate::signals::Signals;
 use crate::source::Source;
 use crate::tracker::{Collected, Tracker};
@@ -27,6 +28,7 @@ const MANY_LOOKUPS: usize = 256;
 /// Follows the sockets that a filter asks for.
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
+    recorder: Option<Recorder>,
     tracker: Tracker,
     reporter: Reporter<'a>,
     polls: PollCount,
@@ -44,12 +46,20 @@ impl<'a> Monitor<'a> {
     ) -> Self {
         Self {
             source,
+            recorder: None,
             tracker: Tracker::default(),
             reporter: Reporter::new(finder, filter),
             polls: PollCount::default(),
             read_at: Stamp::default(),
             ambiguity_reported: false,
         }
+    }
+
+    /// Records the run. Its owners have to be those that are recorded, see
+    /// [`OwnerLookup::is_recorded`].
+    #[must_use]
+    pub fn recorded_by(self, recorder: Recorder) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 
     /// Waits for the next reading and pushes its events into `sink`, as far as the filters ask for
@@ -74,25 +84,49 @@ impl<'a> Monitor<'a> {
         let mut next = self.lookup()?;
         loop {
             if next.is_none() {
-                next = self.source.next(stop)?;
+                next = self.next_reading(stop)?;
             }
             let Some(reading) = next.take() else { return Ok(false) };
-            if self.process(reading, sink)? {
+            if self.process(reading, sink) {
                 return Ok(true);
             }
         }
     }
 
+    /// The next reading of the source. Where the run is recorded, it is one that is written.
+    fn next_reading(&mut self, stop: &Signals) -> Result<Option<Reading>> {
+        let Some(recorder) = &mut self.recorder else { return self.source.next(stop) };
+        while !recorder.is_ready() {
+            let reading = self.source.next(stop)?;
+            if stop.take_reopen_request() {
+                recorder.reopen(self.reporter.owners.finder.complete_update());
+            }
+            let Some(reading) = reading else {
+                recorder.finish();
+                break;
+            };
+            recorder.push(reading);
+        }
+        Ok(recorder.pop())
+    }
+
     /// Looks up what the last readings left open, before anything else is read, but not between
-    /// kernel events that came together.
+    /// kernel events that came together, nor before a reading that the recorder holds.
     fn lookup(&mut self) -> Result<Option<Reading>> {
-        if self.source.has_more() && self.tracker.pending_lookups() < MANY_LOOKUPS {
+        if self.source.has_more() && self.tracker.pending_lookups() < MANY_LOOKUPS
+            || self.recorder.as_ref().is_some_and(Recorder::is_ready)
+        {
             return Ok(None);
         }
-        match self.tracker.lookup_requests().as_slice() {
-            [] => Ok(None),
-            requests => self.source.lookup(requests),
+        let lookups = match self.tracker.lookup_requests().as_slice() {
+            [] => return Ok(None),
+            requests => self.source.lookup(requests)?,
+        };
+        let Some(recorder) = &mut self.recorder else { return Ok(lookups) };
+        if let Some(lookups) = lookups {
+            recorder.push(lookups);
         }
+        Ok(recorder.pop())
     }
 
     /// When the last reading ended.
@@ -121,21 +155,23 @@ impl<'a> Monitor<'a> {
         warnings
     }
 
-    /// Those of the source alone, each once.
+    /// Those of the source and of the recorder, each once.
     pub fn source_warnings(&mut self) -> Vec<String> {
-        self.source.notices()
+        let mut warnings = self.source.notices();
+        warnings.extend(self.recorder.iter_mut().flat_map(Recorder::take_warnings));
+        warnings
     }
 
     /// Works on a reading; false if it is none of sockets.
-    fn process(&mut self, reading: Reading, sink: &mut Destination<'_>) -> Result<bool> {
+    fn process(&mut self, reading: Reading, sink: &mut Destination<'_>) -> bool {
         match reading {
             Reading::OwnerUpdate(owners) => {
                 self.reporter.owners.finder.apply(owners);
-                return Ok(false);
+                return false;
             }
             Reading::Begin(_) => {
                 self.restart();
-                return Ok(false);
+                return false;
             }
             _ => {}
         }
@@ -145,8 +181,8 @@ impl<'a> Monitor<'a> {
             let (due, interface) = (self.source.due(), self.source.interface());
             sink.begin(ReadingInfo { at: self.read_at, due, interface });
         }
-        let searched_again = if self.source.tells_at_once() {
-            self.report_whole(&reading, sink)?
+        let searched_again = if self.reporter.owners.finder.is_recorded() {
+            self.report_whole(&reading, sink)
         } else {
             let (reporter, events) = (&mut self.reporter, Vec::new());
             let mut batches = Batches { reporter, sink, events, searched_again: false };
@@ -162,22 +198,23 @@ impl<'a> Monitor<'a> {
             self.rematch();
         }
         self.reporter.forget_closed(&self.tracker);
-        Ok(true)
+        true
     }
 
-    /// Reports all events of a reading at once, after the source has been asked who owns their
-    /// sockets. Returns whether sockets without a holder were searched for again.
-    fn report_whole(&mut self, reading: &Reading, sink: &mut Destination<'_>) -> Result<bool> {
+    /// Reports all events of a reading at once, after the recorded owners have been updated by
+    /// them. Returns whether sockets without a holder were searched for again.
+    fn report_whole(&mut self, reading: &Reading, sink: &mut Destination<'_>) -> bool {
         let mut collected = Collected::default();
         self.tracker.update(reading, &mut collected);
         let owners = &mut self.reporter.owners;
-        if let Some(update) = self.source.owners(reading, &collected.events)? {
-            owners.finder.apply(update);
+        let update = owners.finder.update(reading, &collected.events);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.write(update.as_ref());
         }
         let shown = &mut self.tracker.shown_inodes();
         let searched_again = owners.search_new(collected.new_inodes, shown);
         self.reporter.report_all(collected.events, sink);
-        Ok(searched_again)
+        searched_again
     }
 
     /// What was known of one run says nothing about the next.

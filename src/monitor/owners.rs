@@ -6,7 +6,7 @@ use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent, Transit
 use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
 use crate::owner::table::OwnerTable;
-use crate::owner::{SearchScope, OwnerLookup};
+use crate::owner::{OwnerLookup, SearchScope};
 use std::collections::HashMap;
 use std::rc::Rc;
 

@@ -16,11 +16,11 @@ impl Monitor<'_> {
     /// # Errors
     /// What ends the run: see [`Source::next`](crate::source::Source::next).
     pub fn poll_once(&mut self, stop: &Signals) -> Result<bool> {
-        while let Some(mut reading) = self.source.next(stop)? {
+        while let Some(mut reading) = self.next_reading(stop)? {
             if let Reading::Snapshot(snapshot) = &mut reading {
                 self.leave_out_others(snapshot);
             }
-            if self.process(reading, &mut None)? {
+            if self.process(reading, &mut None) {
                 return Ok(true);
             }
         }
@@ -33,7 +33,7 @@ impl Monitor<'_> {
     /// accepted or closed meanwhile.
     fn leave_out_others(&mut self, snapshot: &mut Snapshot) {
         let filter = self.reporter.filter;
-        if !filter.process.needs_owner() || self.source.tells_at_once() {
+        if !filter.process.needs_owner() || self.reporter.owners.finder.is_recorded() {
             return;
         }
         let owners = &mut self.reporter.owners;

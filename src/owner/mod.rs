@@ -9,8 +9,9 @@ pub mod scan;
 pub mod table;
 
 use crate::filter::{Match, ProcessFilter};
+use crate::model::event::TrackerEvent;
 use crate::model::process::{Caller, Holder, Inodes, Process};
-use crate::model::reading::OwnerUpdate;
+use crate::model::reading::{OwnerUpdate, Reading};
 use table::Found;
 
 /// Finds the holders of sockets.
@@ -32,8 +33,26 @@ pub trait OwnerLookup {
     /// far as it still exists.
     fn describe_caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process;
 
-    /// Applies a recorded update.
-    fn apply(&mut self, update: OwnerUpdate);
+    /// Applies an update that was read from a recording.
+    fn apply(&mut self, _: OwnerUpdate) {}
+
+    /// Whether it answers from the updates of a recording. Then all events of a reading are known
+    /// before an owner is looked up: a run that is recorded and its replay have to ask alike.
+    fn is_recorded(&self) -> bool {
+        false
+    }
+
+    /// Finds out what a recording has to say about owners with a reading and its events, and
+    /// applies it; `None` where that is nothing, or the run is not recorded.
+    fn update(&mut self, _: &Reading, _: &[TrackerEvent]) -> Option<OwnerUpdate> {
+        None
+    }
+
+    /// All that [`Self::update`] has said so far, for a recording that begins in the middle of a
+    /// run.
+    fn complete_update(&self) -> OwnerUpdate {
+        OwnerUpdate::default()
+    }
 }
 
 /// Which processes are searched for holders.

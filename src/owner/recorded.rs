@@ -6,7 +6,6 @@ use super::{OwnerLookup, SearchScope};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{ByInode, Caller, Holder, Inodes, Process};
 use crate::model::reading::OwnerUpdate;
-use crate::model::time::Stamp;
 use std::collections::{HashMap, HashSet};
 
 /// At most this many callers are remembered.
@@ -119,11 +118,10 @@ impl RecordedOwners {
     }
 
     /// All that is known, as an update for a reader that knows nothing.
-    pub(crate) fn complete_update(&self, time: Stamp) -> OwnerUpdate {
+    pub(crate) fn complete_update(&self) -> OwnerUpdate {
         let nothing = Processes::new();
         let holders = self.holders.iter().map(|(inode, holders)| (*inode, holders.clone()));
         let mut update = OwnerUpdate {
-            time,
             is_complete: true,
             hidden: self.hidden,
             processes: changed(&self.processes, &nothing),
@@ -241,6 +239,10 @@ impl OwnerLookup for RecordedOwners {
         let (reading, all) = (update.time.boot, update.all);
         let proven = update.proven.into_iter().collect();
         self.last_update = LastUpdate { reading, all, proven, changed };
+    }
+
+    fn is_recorded(&self) -> bool {
+        true
     }
 }
 

@@ -1,4 +1,4 @@
-//! The file that a recording is written to: only appended to, and only if it is one.
+//! The file that a recording is written to. It is only appended to, and only if it is a recording.
 
 use crate::error::{Error, Result};
 use crate::recording;
@@ -9,26 +9,26 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The first bytes of a file tell whether it is a recording.
+/// This many bytes show whether a file is a recording.
 const HEAD: u64 = 64;
 
 /// A file open for appending.
 #[derive(Debug)]
 pub(super) struct RecordFile {
     file: File,
-    /// How long it is, all lines whole; `None` for a pipe or a device.
+    /// The length of its complete lines; `None` for a pipe or a device.
     length: Option<u64>,
 }
 
 impl RecordFile {
-    /// Creates the file, readable for its owner alone, or opens one that holds recordings.
+    /// Creates the file, readable for its owner alone, or opens one with recordings.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let failed = |cause| Error::Record { path: path.to_owned(), cause };
         let plain = std::fs::metadata(path).map_or(true, |found| found.is_file());
         let mut options = OpenOptions::new();
         options.append(true).read(plain).create(plain).mode(0o600);
         if !plain {
-            // A pipe that nobody reads is told of, not waited for.
+            // A pipe without a reader is an error, nothing to wait for.
             options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         }
         let mut file = options.open(path).map_err(failed)?;
@@ -52,9 +52,9 @@ impl RecordFile {
         Ok(Self { file, length })
     }
 
-    /// How long until a run that begins now begins in another second than any that is in the
-    /// file: the second is part of the names of lives.
-    pub(super) fn second_to_wait_for(&self) -> Duration {
+    /// How long a run has to wait to begin in another second than the last one in the file: the
+    /// second is part of the ids of sockets.
+    pub(super) fn time_to_next_second(&self) -> Duration {
         let written = self.file.metadata().and_then(|found| found.modified());
         let recorded = self.length.is_some_and(|length| length > 0);
         let (Ok(written), Ok(now), true) =
@@ -63,7 +63,7 @@ impl RecordFile {
             return Duration::ZERO;
         };
         let written = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        // A clock that was set back is not waited for.
+        // If the clock was set back, there is nothing to wait for.
         if written == now.as_secs() {
             Duration::from_secs(written + 1).saturating_sub(now)
         } else {
@@ -71,7 +71,7 @@ impl RecordFile {
         }
     }
 
-    /// Appends whole lines; where there is no room for all of them, none.
+    /// Appends lines: all of them or, where there is no room for all, none.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let written = self.file.write_all(lines);
         if let Some(length) = &mut self.length {
@@ -84,7 +84,7 @@ impl RecordFile {
     }
 }
 
-/// A line that was cut off by the end of its writer must not run into the next.
+/// Ends a line that its writer, when it was killed, left incomplete.
 fn end_last_line(file: &mut File) -> io::Result<()> {
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(());

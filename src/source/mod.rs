@@ -10,8 +10,7 @@ pub mod replay;
 pub mod trace;
 
 use crate::error::Result;
-use crate::model::event::TrackerEvent;
-use crate::model::reading::{Interface, LookupRequest, OwnerUpdate, Reading};
+use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::signals::Signals;
 use std::time::Instant;
@@ -33,21 +32,6 @@ pub trait Source {
 
     /// Takes back rows that are done with, for the room they have.
     fn reuse(&mut self, _: Vec<SocketRow>) {}
-
-    /// Finds out who holds the sockets that a reading has news of, where that is to be recorded:
-    /// among all processes, whoever is asked for.
-    ///
-    /// # Errors
-    /// What ends the run.
-    fn owners(&mut self, _: &Reading, _: &[TrackerEvent]) -> Result<Option<OwnerUpdate>> {
-        Ok(None)
-    }
-
-    /// Whether all news of a reading have to be known before any is told, as where their owners are
-    /// recorded with it.
-    fn tells_at_once(&self) -> bool {
-        false
-    }
 
     /// Whether kernel events that came together with the last one wait to be told.
     fn has_more(&self) -> bool {

@@ -24,10 +24,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &[]),
     ("settings", &["tcp", "model", "error", "filter", "values", "rules", "cli"]),
     ("source", &["tcp", "model", "error", "file_watch", "signals", "recording", "settings"]),
-    ("recorder", &["model", "error", "signals", "recording", "owner", "owner::scan", "source"]),
+    ("recorder", &["model", "error", "recording", "source"]),
     (
         "monitor",
-        &["tcp", "model", "error", "signals", "filter", "tracker", "owner", "rules", "source"],
+        &[
+            "tcp", "model", "error", "signals", "filter", "tracker", "owner", "rules", "source",
+            "recorder",
+        ],
     ),
     ("view", &["tcp", "model"]),
     ("render", &["tcp", "model", "view"]),
@@ -71,7 +74,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         &[
             "command::run",
             "output",
-            "recorder",
+            "owner::scan::survey",
             "rules::alerts",
             "rules::exec",
             "rules::file",

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::process::Exe;
+use crate::model::time::Stamp;
 use regex::bytes::Regex;
 
 fn process(pid: i32, comm: &str) -> Process {
@@ -103,11 +104,11 @@ fn updates_hold_what_differs_and_yield_the_same_state() {
         second.apply(changes);
     }
     assert_eq!(sizes, [(3, 2), (0, 0), (1, 2), (1, 0)]);
-    assert_eq!(first.complete_update(Stamp::default()), second.complete_update(Stamp::default()));
+    assert_eq!(first.complete_update(), second.complete_update());
     let mut third = RecordedOwners::default();
     third.apply(update_of_another_run());
-    third.apply(first.complete_update(Stamp::default()));
-    assert_eq!(third.complete_update(Stamp::default()), first.complete_update(Stamp::default()));
+    third.apply(first.complete_update());
+    assert_eq!(third.complete_update(), first.complete_update());
 }
 
 fn update_of_another_run() -> OwnerUpdate {

@@ -5,12 +5,13 @@
 //! error. All files of a process are opened below one open directory, which leads to nothing once
 //! the process is gone, never to the next process with its pid.
 
+mod all;
 mod children;
 mod fd_table;
 mod idle;
 mod process;
 mod search;
-mod survey;
+pub mod survey;
 mod threads;
 
 use super::table::Found;
@@ -18,7 +19,6 @@ use super::{OwnerLookup, SearchScope};
 use crate::filter::ProcessFilter;
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::process_tree::ProcessTree;
-use crate::model::reading::OwnerUpdate;
 use fd_table::{leads_to, open_dir};
 use idle::{IdleProcess, IdleProcesses};
 use process::{Fields, describe, name_of, status_number};
@@ -170,6 +170,14 @@ impl Scan {
         tgid.is_none_or(|tgid| i32::try_from(tgid) == Ok(pid))
     }
 
+    /// See [`OwnerLookup::still_holds`].
+    fn present_name(&self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
+        let entry = self.open_process(holder.pid).ok()?;
+        let table = holder.task.map_or("fd".to_owned(), |task| format!("task/{task}/fd"));
+        let dir = open_dir(&entry, &table).ok()?;
+        leads_to(&dir, holder.fd, inode).then(|| name_of(&entry, holder.start))?
+    }
+
     fn open_process(&self, pid: i32) -> Result<Entry, ProcError> {
         Entry::new_with_root(self.root.join(pid.to_string()))
     }
@@ -193,10 +201,7 @@ impl OwnerLookup for Scan {
     }
 
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
-        let entry = self.open_process(holder.pid).ok()?;
-        let table = holder.task.map_or("fd".to_owned(), |task| format!("task/{task}/fd"));
-        let dir = open_dir(&entry, &table).ok()?;
-        leads_to(&dir, holder.fd, inode).then(|| name_of(&entry, holder.start))?
+        self.present_name(holder, inode)
     }
 
     fn describe_caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
@@ -204,9 +209,6 @@ impl OwnerLookup for Scan {
         self.add_to_tree(&process);
         process.named(caller)
     }
-
-    /// It reads the processes themselves.
-    fn apply(&mut self, _: OwnerUpdate) {}
 }
 
 /// Whether a process may not be read. Where our own limits are reached nothing is known of it,

@@ -1,53 +1,184 @@
-//! A scan of all processes, for a recording: a replay may ask for any of them.
+//! The owners of a run that is recorded. Whoever replays it may ask for any process, so all are
+//! scanned, whatever this run's filter is, and the run itself acts on what is recorded.
 
 use super::Scan;
-use super::process::Fields;
 use crate::filter::ProcessFilter;
-use crate::model::process::{Holder, Inodes, Process};
-use crate::owner::SearchScope;
-use crate::owner::recorded::FullScan;
-use std::collections::HashSet;
+use crate::model::event::{TrackerEvent, Transition};
+use crate::model::process::{Caller, Holder, Inodes, Process};
+use crate::model::reading::{OwnerUpdate, Reading};
+use crate::owner::recorded::RecordedOwners;
+use crate::owner::table::Found;
+use crate::owner::{OwnerLookup, SearchScope};
+use std::time::{Duration, Instant};
 
-impl Scan {
-    /// Finds all holders of these sockets, and describes their processes, and those that may not be
-    /// read, with all that a filter may need.
-    pub fn scan_all(&mut self, wanted: &Inodes) -> FullScan {
-        let (mut found, denied) = self.search(SearchScope::All(&ProcessFilter::default()), wanted);
-        let hidden = found.denied > denied.len() as u64;
-        found.holders.retain(|(inode, _)| wanted.contains(inode));
-        let holding: HashSet<_> =
-            found.holders.iter().map(|(_, holder)| Holder::process(holder)).collect();
-        found.processes.retain(|process| holding.contains(&process.identity()));
-        for process in &mut found.processes {
-            self.complete(process);
+/// How often all processes are scanned although no socket is new: descriptors are handed on, and
+/// processes change their names.
+const SCAN_INTERVAL: Duration = Duration::from_secs(1);
+/// These scans take at most one part in this many of the time.
+const SCAN_SHARE: u32 = 50;
+
+/// Looks owners up in what is recorded of them, and finds out what is.
+#[derive(Debug)]
+pub struct SurveyedOwners {
+    scan: Scan,
+    recorded: RecordedOwners,
+    /// The sockets whose holders are recorded: those of the last snapshot, and those that lookups
+    /// have shown since.
+    sockets: Inodes,
+    next_scan: Instant,
+    /// There was an update before.
+    has_begun: bool,
+}
+
+/// What a reading makes necessary.
+#[derive(Default)]
+struct Findings {
+    /// All processes have to be scanned.
+    needs_scan: bool,
+    /// Sockets that their holders, which were checked, still hold.
+    proven: Vec<u64>,
+    /// Processes with another name than before.
+    renamed: Vec<Process>,
+    /// Processes in whose system call a socket changed its state.
+    callers: Vec<Process>,
+}
+
+impl SurveyedOwners {
+    /// Finds owners with this scan.
+    pub fn new(scan: Scan) -> Self {
+        Self {
+            scan,
+            recorded: RecordedOwners::default(),
+            sockets: Inodes::default(),
+            next_scan: Instant::now(),
+            has_begun: false,
         }
-        FullScan { found, denied: self.describe_denied(denied), hidden }
     }
 
-    /// A process with all that a filter may need, as far as it still exists.
-    pub fn describe_fully(&self, pid: i32) -> Process {
-        self.describe(pid, Fields::ALL)
-    }
-
-    /// Adds what was not needed to find a process; one that is gone stays as it is.
-    fn complete(&self, process: &mut Process) {
-        let now = self.describe_fully(process.pid);
-        if now.identity() == process.identity() {
-            *process = now;
+    fn check(&mut self, reading: &Reading, events: &[TrackerEvent]) -> Findings {
+        let mut findings = Findings::default();
+        if let Reading::Snapshot(snapshot) = reading {
+            let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
+            let before = std::mem::replace(&mut self.sockets, inodes.collect());
+            findings.needs_scan = !self.sockets.is_subset(&before);
         }
-    }
-
-    /// Describes processes that may not be read. There may be thousands, and they hardly ever
-    /// change: a description counts as long as the process has the same name.
-    fn describe_denied(&mut self, mut denied: Vec<Process>) -> Vec<Process> {
-        let known = std::mem::take(&mut self.denied);
-        for process in &mut denied {
-            match known.get(&process.identity()) {
-                Some(before) if before.comm == process.comm => process.clone_from(before),
-                _ => self.complete(process),
+        for event in events {
+            let TrackerEvent::Transition(transition) = event else { continue };
+            // Kernel events come by the thousand: they are no reason to scan all processes.
+            if matches!(reading, Reading::StateChange(_)) {
+                self.check_caller(transition, &mut findings);
+            } else {
+                self.check_holders(transition, &mut findings);
             }
         }
-        self.denied = denied.iter().map(|process| (process.identity(), process.clone())).collect();
-        denied
+        findings
+    }
+
+    /// Checks the holders that a transition needs.
+    fn check_holders(&mut self, transition: &Transition, findings: &mut Findings) {
+        let clues = &transition.clues;
+        let asks_listener =
+            clues.last_inode == 0 && !self.recorded.holders(clues.listener).is_empty();
+        findings.needs_scan |= asks_listener;
+        if clues.inode != 0 && !findings.needs_scan && !findings.proven.contains(&clues.inode) {
+            findings.needs_scan |=
+                !self.sockets.contains(&clues.inode) || !self.prove(clues.inode, findings);
+        }
+        // A scan keeps the holders of these sockets alone, also one that another socket needs.
+        if clues.inode != 0 {
+            self.sockets.insert(clues.inode);
+        }
+    }
+
+    /// Describes the process that caused a transition, and checks the holders known.
+    fn check_caller(&self, transition: &Transition, findings: &mut Findings) {
+        if let Some(caller) = &transition.caller {
+            let process = self.scan.describe_fully(caller.pid);
+            if !self.recorded.knows_caller(&process) {
+                findings.callers.push(process);
+            }
+        }
+        let inode = transition.clues.inode;
+        if inode != 0 && !findings.proven.contains(&inode) {
+            self.prove(inode, findings);
+        }
+    }
+
+    /// Whether a socket has holders, and all of them still hold it.
+    fn prove(&self, inode: u64, findings: &mut Findings) -> bool {
+        let holders = self.recorded.holders(inode);
+        for holder in holders {
+            let Some(comm) = self.scan.present_name(holder, inode) else { return false };
+            if let Some(process) = self.recorded.process(holder)
+                && process.comm != comm
+            {
+                findings.renamed.push(Process { comm, ..process.clone() });
+            }
+        }
+        let is_held = !holders.is_empty();
+        findings.proven.extend(is_held.then_some(inode));
+        is_held
+    }
+
+    fn scan_all(&mut self) -> OwnerUpdate {
+        let start = Instant::now();
+        let scan = self.scan.scan_all(&self.sockets);
+        self.next_scan = Instant::now() + SCAN_INTERVAL.max(start.elapsed() * SCAN_SHARE);
+        self.recorded.update_to(scan, &self.sockets)
     }
 }
+
+impl OwnerLookup for SurveyedOwners {
+    fn start_reading(&mut self, end: u64) {
+        self.scan.start_reading(end);
+        self.recorded.start_reading(end);
+    }
+
+    fn retries_now(&mut self) -> bool {
+        self.recorded.retries_now()
+    }
+
+    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+        self.recorded.find(among, wanted)
+    }
+
+    fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
+        self.recorded.still_holds(holder, inode)
+    }
+
+    fn describe_caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
+        self.recorded.describe_caller(caller, filter)
+    }
+
+    fn is_recorded(&self) -> bool {
+        true
+    }
+
+    fn update(&mut self, reading: &Reading, events: &[TrackerEvent]) -> Option<OwnerUpdate> {
+        let Findings { needs_scan, proven, renamed, callers } = self.check(reading, events);
+        let is_poll = matches!(reading, Reading::Snapshot(_));
+        let mut update = if needs_scan || is_poll && Instant::now() >= self.next_scan {
+            self.scan_all()
+        } else {
+            let hidden = self.recorded.is_hidden();
+            OwnerUpdate { hidden, processes: renamed, proven, ..OwnerUpdate::default() }
+        };
+        update.callers = callers;
+        update.time = reading.time();
+        update.is_complete = !self.has_begun;
+        let says_something =
+            needs_scan || !update.proven.is_empty() || self.recorded.is_changed_by(&update);
+        says_something.then(|| {
+            self.has_begun = true;
+            self.recorded.apply(update.clone());
+            update
+        })
+    }
+
+    fn complete_update(&self) -> OwnerUpdate {
+        self.recorded.complete_update()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -162,10 +162,6 @@ impl Source for Replay<'_> {
         Ok(None)
     }
 
-    fn tells_at_once(&self) -> bool {
-        true
-    }
-
     fn interface(&self) -> Interface {
         self.decoder.header().map_or(Interface::Proc, |Header { source, .. }| *source)
     }

@@ -1,0 +1,58 @@
+use super::*;
+use crate::model::event::{Ages, EventKind, OwnerClues, Roles, SocketId, SocketRef};
+use crate::model::reading::Lookups;
+use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::time::Stamp;
+use crate::tcp::state::State;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::symlink;
+
+const PID: i32 = 42;
+
+/// A transition of a socket that was accepted meanwhile: it shows its inode for the first time.
+fn accepted(inode: u64) -> TrackerEvent {
+    let end = |port| Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+    let remote = end(u16::try_from(inode).unwrap());
+    let addrs = AddressPair { family: Family::Ipv4, local: end(80), remote };
+    TrackerEvent::Transition(Box::new(Transition {
+        socket: SocketRef { id: SocketId { run: 1, number: inode }, netns: None, addrs },
+        kind: EventKind::Changed,
+        time: Stamp::default(),
+        after: None,
+        from: Some(State::Established),
+        via: Vec::new(),
+        maybe: Vec::new(),
+        to: State::CloseWait,
+        ages: Ages {
+            since: None,
+            held: None,
+            held_at_least: false,
+            lived: Duration::ZERO,
+            lived_at_least: false,
+        },
+        clues: OwnerClues { inode, last_inode: inode, listener: 0, uid: None },
+        roles: Roles::default(),
+        verdict: None,
+        caller: None,
+    }))
+}
+
+#[test]
+fn all_new_sockets_of_one_lookup_get_their_owners() {
+    let procfs = tempfile::tempdir().unwrap();
+    let process = procfs.path().join(PID.to_string());
+    fs::create_dir_all(process.join("fd")).unwrap();
+    fs::write(process.join("cmdline"), "server\0").unwrap();
+    let stat = format!("{PID} (server) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7");
+    fs::write(process.join("stat"), stat + &" 0".repeat(30) + "\n").unwrap();
+    for (fd, inode) in [(3, 7001), (4, 7002)] {
+        symlink(format!("socket:[{inode}]"), process.join(format!("fd/{fd}"))).unwrap();
+    }
+    let mut owners = SurveyedOwners::new(Scan::new(procfs.path()));
+    let (start, end) = (Stamp::default(), Stamp::default());
+    let lookups = Reading::Lookups(Lookups { start, end, netns: None, answers: Vec::new() });
+    let update = owners.update(&lookups, &[accepted(7001), accepted(7002)]).unwrap();
+    let found: Vec<u64> = update.holders.iter().map(|(inode, _)| *inode).collect();
+    assert_eq!(found, [7001, 7002]);
+}
