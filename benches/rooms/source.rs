@@ -54,7 +54,7 @@ fn dump(criterion: &mut Criterion) {
         bencher.iter(|| {
             for (_, message) in Messages::new(black_box(&datagram)) {
                 let Message::Socket(body) = message else { panic!("{message:?}") };
-                black_box(body.observation());
+                black_box(body.row());
             }
         });
     });

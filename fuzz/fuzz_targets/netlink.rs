@@ -10,7 +10,7 @@ fuzz_target!(|datagram: &[u8]| {
     for (sequence, message) in Messages::new(datagram) {
         let Message::Socket(body) = message else { continue };
         let _ = body.destroyed();
-        if let Some(row) = body.observation() {
+        if let Some(row) = body.row() {
             let (inode, cookie) = (row.inode, row.cookie);
             let question = LookupRequest { addrs: row.addrs, inode, cookie, ifindex: row.ifindex };
             write_look_up(&mut request, sequence, &question);

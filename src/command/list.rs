@@ -20,7 +20,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     }
     die_as_a_shell_reports()?;
     let stop = stop(settings, None)?;
-    let mut monitor = monitor_of(open_source::open_for_a_look(settings)?, settings)?;
+    let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
     let mut output = Output::sockets(&settings.print, settings.max_count, false);
     monitor.poll_once(&stop)?;
     let at = monitor.read_at();

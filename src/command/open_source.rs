@@ -1,4 +1,4 @@
-//! The source that the settings name, or the best of them.
+//! Opens the source that the settings name, or the best one.
 
 use crate::cli::SourceName;
 use crate::error::{Error, Result};
@@ -10,10 +10,10 @@ use crate::source::proc::Proc;
 use crate::source::trace::Trace;
 use std::path::Path;
 
-/// Opens the source to watch with.
+/// Opens the source for a run that follows sockets.
 ///
 /// # Errors
-/// What the named source lacks; of `auto`, what the last resort lacks.
+/// What the named source lacks; with `auto`, what the last choice lacks.
 pub(super) fn open(settings: &Settings) -> Result<Box<dyn Source>> {
     match settings.source {
         SourceName::Proc => proc(settings),
@@ -23,11 +23,11 @@ pub(super) fn open(settings: &Settings) -> Result<Box<dyn Source>> {
     }
 }
 
-/// Opens the source to take one look with. Events tell nothing of what is there already.
+/// Opens the source for a single poll, for which kernel events are of no use.
 ///
 /// # Errors
 /// What the source lacks.
-pub(super) fn open_for_a_look(settings: &Settings) -> Result<Box<dyn Source>> {
+pub(super) fn open_for_one_poll(settings: &Settings) -> Result<Box<dyn Source>> {
     let other_procfs = settings.procfs != Path::new(OWN_PROCFS);
     match settings.source {
         SourceName::Auto if other_procfs => proc(settings),

@@ -157,7 +157,7 @@ impl<'a> Monitor<'a> {
 
     /// Those of the source and of the recorder, each once.
     pub fn source_warnings(&mut self) -> Vec<String> {
-        let mut warnings = self.source.notices();
+        let mut warnings = self.source.warnings();
         warnings.extend(self.recorder.iter_mut().flat_map(Recorder::take_warnings));
         warnings
     }
@@ -192,7 +192,7 @@ impl<'a> Monitor<'a> {
         };
         if let Reading::Snapshot(snapshot) = reading {
             self.polls.add(&snapshot, self.tracker.left_out());
-            self.source.reuse(snapshot.rows);
+            self.source.recycle(snapshot.rows);
         }
         if searched_again {
             self.rematch();

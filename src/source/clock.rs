@@ -1,18 +1,18 @@
-//! The clocks: nothing may ask them but sources, and the recorder for the head of its file.
+//! The clocks. Only sources ask them, and the recorder for the header of its file.
 
 use crate::model::time::Stamp;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// This instant.
+/// Now.
 pub fn stamp() -> Stamp {
     let micros = |id| u64::try_from(read(id).as_micros()).unwrap_or(u64::MAX);
     let wall = i64::try_from(micros(ClockId::Realtime)).unwrap_or(i64::MAX);
     Stamp { wall, boot: micros(ClockId::Boottime) }
 }
 
-/// Microseconds from the boot clock to the wall clock: the best of a few readings, since whoever is
-/// interrupted between two clocks knows neither.
+/// Microseconds from the boot clock to the wall clock: the best of a few readings, since one that is
+/// interrupted between the two clocks is off.
 pub fn wall_offset() -> i64 {
     const READINGS: usize = 5;
     let reading = |_| {
@@ -25,7 +25,7 @@ pub fn wall_offset() -> i64 {
     (0..READINGS).map(reading).min().map_or(0, |(_, offset)| offset)
 }
 
-/// The CPU time this program has used.
+/// The CPU time that this process has used.
 pub fn cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }

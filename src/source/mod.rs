@@ -1,5 +1,5 @@
-//! Where readings come from. Sources are the only code, beside `owner::scan`, that reads the
-//! kernel, and, beside the head of a recording, the only code that asks the clock.
+//! Where readings come from. Besides `owner::scan`, only sources read the kernel; besides the header
+//! of a recording, only they ask the clock.
 
 pub mod clock;
 mod namespace;
@@ -15,37 +15,40 @@ use crate::model::socket_row::SocketRow;
 use crate::signals::Signals;
 use std::time::Instant;
 
-/// Says what the kernel's sockets do.
+/// Yields what the kernel, or a recording, says about sockets.
 pub trait Source {
     /// Waits for the next reading; `None` when the run is over.
     ///
     /// # Errors
-    /// What ends the run: tables that cannot be read, or a reader that has gone.
-    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>>;
+    /// What ends the run: tables that cannot be read, a damaged recording, or a standard output
+    /// that nobody reads any more.
+    fn next(&mut self, signals: &Signals) -> Result<Option<Reading>>;
 
-    /// Looks exactly for sockets that the last reading did not show; `None` where that cannot be
-    /// done, so that the next readings decide.
+    /// Looks up sockets that the last readings did not show. `None` where that is not possible or
+    /// found out nothing: then later readings have to decide.
     ///
     /// # Errors
     /// What ends the run.
-    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>>;
+    fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>>;
 
-    /// Takes back rows that are done with, for the room they have.
-    fn reuse(&mut self, _: Vec<SocketRow>) {}
+    /// Takes back the rows of a snapshot that is processed, to use their memory again.
+    fn recycle(&mut self, _: Vec<SocketRow>) {}
 
-    /// Whether kernel events that came together with the last one wait to be told.
+    /// Whether kernel events follow that came together with the last one: then a lookup can wait
+    /// until the last of them.
     fn has_more(&self) -> bool {
         false
     }
 
-    /// Until when nothing is read that cannot wait.
+    /// When the next poll is due: what is done until then makes no poll late. `None` where nothing
+    /// is late.
     fn due(&self) -> Option<Instant> {
         None
     }
 
-    /// Which of the kernel's interfaces it reads.
+    /// Which of the kernel's interfaces the readings come from.
     fn interface(&self) -> Interface;
 
-    /// Something the user should be told about the readings, each thing once.
-    fn notices(&mut self) -> Vec<String>;
+    /// What the user should know about the readings, each thing once.
+    fn warnings(&mut self) -> Vec<String>;
 }

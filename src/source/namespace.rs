@@ -1,9 +1,10 @@
-//! Which network namespace readings are of.
+//! Which network namespace readings come from.
 
 use std::path::Path;
 
-/// The inode of the network namespace that `home/net` shows.
-pub(super) fn namespace(home: &Path) -> Option<u64> {
-    let link = std::fs::read_link(home.join("ns/net")).ok()?;
+/// The inode of a process's network namespace, by its directory in a procfs; `None` where it cannot
+/// be read.
+pub(super) fn namespace(process: &Path) -> Option<u64> {
+    let link = std::fs::read_link(process.join("ns/net")).ok()?;
     link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }

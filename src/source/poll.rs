@@ -1,4 +1,4 @@
-//! When the next poll is due, and whether too much time went by before it.
+//! When the next poll is due, and whether too much time has passed since the last one.
 
 use super::clock;
 use crate::error::{Error, Result};
@@ -9,92 +9,92 @@ use crate::settings::PollSettings;
 use crate::signals::{Signals, Wake};
 use std::time::{Duration, Instant};
 
-/// A pass this much later than planned is no late pass but a gap.
+/// A poll that is later than planned by more than this leaves a gap.
 const GRACE: Duration = Duration::from_secs(2);
-/// After this long a whole TIME_WAIT may have come and gone unseen.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// So many stretched intervals in a row are no single dear look at new owners.
+/// In more time than this a whole TIME_WAIT fits between two polls.
+const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
+/// The user is warned after this many stretched intervals in a row: a single one may come of an
+/// expensive search for new owners.
 const STRETCHES: u32 = 3;
 
-/// Keeps a pace from pass to pass.
+/// Spaces the polls of a source.
 #[derive(Debug)]
 pub(super) struct PollTimer {
-    pace: PollSettings,
-    last: Option<Pass>,
-    /// The shortest time a pass has taken.
-    quickest: Option<Duration>,
-    /// Read, but told after the gap before it.
+    settings: PollSettings,
+    last: Option<LastPoll>,
+    /// The shortest time that a poll has taken.
+    shortest: Option<Duration>,
+    /// A snapshot that is handed out after the gap before it.
     held_back: Option<Snapshot>,
-    /// Passes in a row that took more than their share.
+    /// Intervals in a row that were stretched to keep to the share of CPU time.
     stretched: u32,
-    stretch_told: bool,
+    has_warned: bool,
 }
 
-/// When a pass began, on the clocks that decide about the next.
+/// When a poll began, on the clocks that decide about the next.
 #[derive(Debug, Clone, Copy)]
-struct Pass {
+struct LastPoll {
     start: Instant,
-    began: Stamp,
+    start_stamp: Stamp,
     cpu: Duration,
 }
 
-/// A pass that goes on.
+/// A poll under way.
 #[derive(Debug)]
 pub(super) struct PollStart {
     start: Instant,
     cpu: Duration,
-    /// The pass before, and how long after it this one was due.
-    planned: Option<(Pass, Duration)>,
+    /// The poll before, and the interval planned after it.
+    planned: Option<(LastPoll, Duration)>,
 }
 
 impl PollTimer {
-    pub(super) const fn new(pace: PollSettings) -> Self {
-        let (last, quickest, held_back) = (None, None, None);
-        Self { pace, last, quickest, held_back, stretched: 0, stretch_told: false }
+    pub(super) const fn new(settings: PollSettings) -> Self {
+        let (last, shortest, held_back) = (None, None, None);
+        Self { settings, last, shortest, held_back, stretched: 0, has_warned: false }
     }
 
-    /// What was read already.
-    pub(super) fn held_back(&mut self) -> Option<Reading> {
+    /// The snapshot that was held back after a gap, see [`Self::finish_poll`].
+    pub(super) fn take_held_back(&mut self) -> Option<Reading> {
         self.held_back.take().map(Reading::Snapshot)
     }
 
-    /// When the next pass is due: at once if there was none, so that the first look waits for
-    /// nothing, however short the run.
+    /// When the next poll is due; `None` for at once, before the first one.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.last.map(|last| last.start + self.planned(last))
+        self.last.map(|last| last.start + self.interval_after(last))
     }
 
-    /// How long after the start of the last pass the next one is due: the interval, or longer
-    /// where polling would take more than its share of a core.
-    fn planned(&self, last: Pass) -> Duration {
-        self.share(last).max(self.pace.interval)
+    /// The time from the start of a poll to the next: the interval that is set, or longer where
+    /// polls would take more than their share of a core.
+    fn interval_after(&self, last: LastPoll) -> Duration {
+        self.least_interval_after(last).max(self.settings.interval)
     }
 
-    /// The interval that what was done since the last pass is the allowed share of.
-    fn share(&self, last: Pass) -> Duration {
-        clock::cpu().saturating_sub(last.cpu).div_f64(self.pace.max_cpu / 100.0)
+    /// The interval of which the CPU time since that poll is the allowed share.
+    fn least_interval_after(&self, last: LastPoll) -> Duration {
+        clock::cpu().saturating_sub(last.cpu).div_f64(self.settings.max_cpu / 100.0)
     }
 
-    /// Waits until the next pass is due; false when the run is over.
-    pub(super) fn wait(&self, stop: &Signals) -> Result<bool> {
+    /// Waits until the next poll is due; false when the run is over.
+    pub(super) fn wait(&self, signals: &Signals) -> Result<bool> {
         let Some(due) = self.due() else { return Ok(true) };
-        goes_on(stop.wait(due)?)
+        continues(signals.wait(due)?)
     }
 
-    pub(super) fn begin(&mut self, notices: &mut Vec<String>) -> PollStart {
-        let planned = self.last.map(|last| (last, self.planned(last)));
-        if let Some((last, planned)) = planned {
-            let stretched = self.share(last) > self.pace.interval;
-            self.stretched = if stretched { self.stretched.saturating_add(1) } else { 0 };
-            notices.extend(self.stretch_notice(planned));
+    pub(super) fn start_poll(&mut self, warnings: &mut Vec<String>) -> PollStart {
+        let planned = self.last.map(|last| (last, self.interval_after(last)));
+        if let Some((last, interval)) = planned {
+            let is_stretched = self.least_interval_after(last) > self.settings.interval;
+            self.stretched = if is_stretched { self.stretched.saturating_add(1) } else { 0 };
+            warnings.extend(self.stretch_warning(interval));
         }
         PollStart { start: Instant::now(), cpu: clock::cpu(), planned }
     }
 
-    fn stretch_notice(&mut self, planned: Duration) -> Option<String> {
-        let tell = self.stretched == STRETCHES && !std::mem::replace(&mut self.stretch_told, true);
-        let PollSettings { interval, max_cpu } = self.pace;
-        tell.then(|| {
+    fn stretch_warning(&mut self, planned: Duration) -> Option<String> {
+        let warns = self.stretched == STRETCHES && !std::mem::replace(&mut self.has_warned, true);
+        let PollSettings { interval, max_cpu } = self.settings;
+        warns.then(|| {
             format!(
                 "polling every {planned:.1?} instead of {interval:?}, to stay under {max_cpu}% of \
                  one core (--max-cpu)"
@@ -102,49 +102,50 @@ impl PollTimer {
         })
     }
 
-    /// What is to be said of a pass: that there was a gap before it, or what it has seen.
-    pub(super) fn end(&mut self, pass: &PollStart, snapshot: Snapshot) -> Reading {
-        if let Some(lost) = self.note(pass, &snapshot) {
+    /// The reading that a poll yields: its snapshot or, if there was a gap before it, the gap.
+    pub(super) fn finish_poll(&mut self, poll: &PollStart, snapshot: Snapshot) -> Reading {
+        if let Some(lost) = self.record_poll(poll, &snapshot) {
             self.held_back = Some(snapshot);
             return Reading::Lost(lost);
         }
         Reading::Snapshot(snapshot)
     }
 
-    /// Takes down when a pass was, and says whether there was a gap before it.
-    pub(super) fn note(&mut self, pass: &PollStart, snapshot: &Snapshot) -> Option<Lost> {
-        self.last = Some(Pass { start: pass.start, began: snapshot.start, cpu: pass.cpu });
+    /// Records when a poll was, and returns the gap before it, if there was one.
+    pub(super) fn record_poll(&mut self, poll: &PollStart, snapshot: &Snapshot) -> Option<Lost> {
+        let (start, start_stamp, cpu) = (poll.start, snapshot.start, poll.cpu);
+        self.last = Some(LastPoll { start, start_stamp, cpu });
         let took = snapshot.end.since(snapshot.start);
-        let quickest = self.quickest.map_or(took, |quickest| quickest.min(took));
-        self.quickest = Some(quickest);
-        // A pause within a pass is one for the rows read after it, and for those before it the
-        // next time: so from the start of the last pass to the end of this one.
-        let (last, planned) = pass.planned?;
-        is_gap(snapshot.end.since(last.began), planned, 2 * quickest).then_some(Lost {
+        let shortest = self.shortest.map_or(took, |shortest| shortest.min(took));
+        self.shortest = Some(shortest);
+        // A pause within a poll concerns the rows read after it, and with the next poll those read
+        // before it: so from the start of the last poll to the end of this one.
+        let (last, interval) = poll.planned?;
+        is_gap(snapshot.end.since(last.start_stamp), interval, 2 * shortest).then_some(Lost {
             time: snapshot.start,
             reason: LostReason::Gap,
             count: None,
         })
     }
 
-    /// This CPU time since the last pass was not spent for it.
-    pub(super) fn excuse(&mut self, cpu: Duration) {
+    /// Leaves CPU time that was used since the last poll, but not for it, out of its share.
+    pub(super) fn exclude_cpu(&mut self, cpu: Duration) {
         if let Some(last) = &mut self.last {
             last.cpu += cpu;
         }
     }
 }
 
-/// The room of rows that are done with; what a burst needed is given back.
-pub(super) fn emptied(mut rows: Vec<SocketRow>) -> Vec<SocketRow> {
+/// An empty vector with the memory of these rows, or less where they were a burst.
+pub(super) fn recycled(mut rows: Vec<SocketRow>) -> Vec<SocketRow> {
     let used = rows.len();
     rows.clear();
     rows.shrink_to(used.saturating_mul(4));
     rows
 }
 
-/// Whether a wait ended because there is something to do.
-pub(super) const fn goes_on(wake: Wake) -> Result<bool> {
+/// Whether the run goes on after a wait.
+pub(super) const fn continues(wake: Wake) -> Result<bool> {
     match wake {
         Wake::Due | Wake::Readable => Ok(true),
         Wake::Ended => Ok(false),
@@ -152,10 +153,10 @@ pub(super) const fn goes_on(wake: Wake) -> Result<bool> {
     }
 }
 
-/// Whether too much can have happened between two passes, which `took` so long, to go on from the
-/// one to the other.
+/// Whether too much can have happened in the time that has `elapsed` since the last poll to go on
+/// from it. A poll takes `took`.
 fn is_gap(elapsed: Duration, planned: Duration, took: Duration) -> bool {
-    planned > LONGEST_WAIT || elapsed > planned + took + GRACE
+    planned > LONGEST_INTERVAL || elapsed > planned + took + GRACE
 }
 
 #[cfg(test)]
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_late_pass_is_a_gap_only_if_much_was_missed() {
+    fn a_late_poll_is_a_gap_only_if_much_was_missed() {
         let s = Duration::from_secs_f64;
         let is_gap = |elapsed, planned| is_gap(s(elapsed), s(planned), s(0.01));
         assert!(!is_gap(0.1, 0.1));

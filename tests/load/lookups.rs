@@ -7,8 +7,8 @@ use crate::support::sockets::{ANY_PORT, listener, pair, reset_pair};
 use crate::support::wait::until;
 use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::Family;
-use tcplapse::source::netlink::client::{DeathWatch, SockDiag};
-use tcplapse::source::netlink::wire::{States, Which};
+use tcplapse::source::netlink::client::{DestroyListener, SockDiag};
+use tcplapse::source::netlink::wire::{Selection, States};
 
 #[test]
 fn open_sockets_are_always_found() {
@@ -21,7 +21,7 @@ fn open_sockets_are_always_found() {
         let _idle: Vec<_> = (0..PAIRS).map(|_| pair(&server, ANY_PORT)).collect();
         let mut client = SockDiag::open().expect("sock_diag answers anybody");
         let mut rows = Vec::new();
-        client.dump(Family::Ipv4, Which::In(States::ALL), &mut rows).expect("a dump");
+        client.dump(Family::Ipv4, Selection::In(States::ALL), &mut rows).expect("a dump");
         assert_eq!(rows.len(), 2 * PAIRS + 1);
         beside_churn(|| {
             for row in rows.iter().cycle().take(TIMES * rows.len()) {
@@ -29,7 +29,7 @@ fn open_sockets_are_always_found() {
                     LookupRequest { addrs: row.addrs, inode: row.inode, cookie: 0, ifindex: 0 };
                 let as_netlink =
                     LookupRequest { cookie: row.cookie, ifindex: row.ifindex, ..as_proc };
-                for (_, answer) in client.lookup(&[as_proc, as_netlink]) {
+                for (_, answer) in client.look_up_all(&[as_proc, as_netlink]) {
                     let LookupResult::There(found) = answer else { panic!("not found: {row:?}") };
                     assert_eq!((found.cookie, found.state), (row.cookie, row.state));
                 }
@@ -44,8 +44,8 @@ fn destroy_events_without_room_are_reported_as_lost() {
     const MOST: usize = 100_000;
     let _alone = alone();
     isolated(|| {
-        let mut unread = DeathWatch::open(None).expect("anybody may subscribe");
-        let mut read = DeathWatch::open(None).expect("anybody may subscribe");
+        let mut unread = DestroyListener::open(None).expect("anybody may subscribe");
+        let mut read = DestroyListener::open(None).expect("anybody may subscribe");
         let server = listener(ANY_PORT, 128).expect("a port is free");
         let mut connections = 0;
         while !has_drops() {
@@ -58,11 +58,11 @@ fn destroy_events_without_room_are_reported_as_lost() {
             // The kernel sends them to all that listen, some time after the sockets are gone.
             let mut reported = 0;
             until("the destroy events of these connections", || {
-                reported += read.drain().map_or(0, |more| more.sockets.len());
+                reported += read.receive().map_or(0, |more| more.sockets.len());
                 (reported >= 200).then_some(())
             });
         }
-        let events = unread.drain().expect("some had room");
+        let events = unread.receive().expect("some had room");
         assert!(events.overrun);
         assert!((1..2 * connections).contains(&events.sockets.len()), "{}", events.sockets.len());
     });

@@ -1,8 +1,8 @@
-//! The client of `NETLINK_SOCK_DIAG`: dumps, exact look-ups, and notices of sockets that died. It
-//! sees the network namespace of the thread that opened it, and needs no privilege.
+//! A client of `NETLINK_SOCK_DIAG`: dumps, lookups, and destroy events. It sees the network namespace
+//! of the thread that opened it, and needs no privilege.
 
 use super::wire::{
-    Message, Messages, States, Which, write_dump, write_dump_of_both, write_look_up,
+    Message, Messages, Selection, States, write_dump, write_dump_of_both, write_look_up,
 };
 use crate::error::{Error, Result};
 use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
@@ -26,68 +26,69 @@ use std::time::Duration;
 /// A datagram of a dump has up to 32 KiB where there is room for it: the fewer, the fewer places
 /// where the kernel lets go of its table.
 const BUFFER: usize = 64 * 1024;
-/// The kernel answers at once; this keeps a broken one from holding us for ever.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A socket that is found in CLOSE is about to be found elsewhere, or not at all.
-const ASK_AGAIN: usize = 50;
+/// The kernel answers at once; without this a broken one could block us for ever.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A socket that is found in CLOSE is about to be found in another state, or not at all.
+const RETRIES: usize = 50;
 
 /// `SKNLGRP_INET_TCP_DESTROY` (1) and `SKNLGRP_INET6_TCP_DESTROY` (3), as bits of `nl_groups`.
 const DESTROYED: u32 = 1 << 0;
 const DESTROYED6: u32 = 1 << 2;
-/// Room for notices that wait: some thousand.
-const NOTICES: usize = 4 * 1024 * 1024;
-/// So many notices are taken at a time; the rest waits for the next.
-const MOST: usize = 16 * 1024;
+/// The receive buffer for destroy events, in bytes: some thousand of them.
+const EVENT_BUFFER: usize = 4 * 1024 * 1024;
+/// At most this many destroy events are received at a time.
+const EVENTS_AT_ONCE: usize = 16 * 1024;
 
-/// Asks about sockets.
+/// Dumps sockets and looks them up.
 #[derive(Debug)]
 pub struct SockDiag {
     socket: OwnedFd,
     sequence: u32,
     request: Vec<u8>,
     buffer: Vec<u8>,
-    /// What the dumps behind look-ups found.
+    /// What the last dump for a lookup found.
     found: Vec<SocketRow>,
-    /// The kernel refuses to dump both families at once.
+    /// The kernel does not dump both families at once.
     by_family: bool,
 }
 
-/// What a dump was like, beside its rows.
+/// A dump, besides its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dump {
     /// Messages that could not be understood.
     pub bad_rows: u64,
-    /// How many datagrams the rows came in: within one, no socket is missed.
+    /// How many datagrams the rows came in. Within one no socket is missed.
     pub pieces: u32,
 }
 
 impl SockDiag {
-    /// Opens a socket and makes sure that it is answered.
+    /// Opens a client, and makes sure that the kernel answers.
     ///
     /// # Errors
-    /// [`Error::Netlink`] where the kernel has no sock_diag for TCP, or does not let us ask.
+    /// [`Error::Netlink`] where the kernel has no sock_diag for TCP, or denies it to us.
     pub fn open() -> Result<Self> {
-        let mut client = Self::connect().map_err(unanswered)?;
-        client.dump(Family::Ipv4, Which::In(States::LISTEN), &mut Vec::new())?;
+        let mut client = Self::connect().map_err(netlink_error)?;
+        client.dump(Family::Ipv4, Selection::In(States::LISTEN), &mut Vec::new())?;
         Ok(client)
     }
 
     fn connect() -> rustix::io::Result<Self> {
         let socket = netlink(SocketFlags::CLOEXEC)?;
-        // Connected to the kernel, it takes messages from nobody else.
+        // Connected to the kernel, it receives messages from nobody else.
         connect(&socket, &SocketAddrNetlink::new(0, 0))?;
-        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))?;
         let (request, found) = (Vec::new(), Vec::new());
         let buffer = vec![0; BUFFER];
         Ok(Self { socket, sequence: 0, request, buffer, found, by_family: false })
     }
 
-    /// Appends the sockets of one family, or of both in one walk where the kernel knows how to.
+    /// Appends the sockets of one family, or of both: in one walk through the kernel's table where
+    /// the kernel supports that.
     ///
     /// # Errors
     /// [`Error::Netlink`]
     pub fn dump_all(&mut self, family: Option<Family>, rows: &mut Vec<SocketRow>) -> Result<Dump> {
-        let everything = Which::In(States::ALL);
+        let everything = Selection::In(States::ALL);
         if let Some(family) = family {
             return self.dump(family, everything, rows);
         }
@@ -106,20 +107,20 @@ impl SockDiag {
         Ok(Dump { bad_rows: v4.bad_rows + v6.bad_rows, pieces: v4.pieces + v6.pieces })
     }
 
-    /// Appends the sockets of a family. Those that went to CLOSE while the kernel looked at them
-    /// are left out: they are elsewhere now, or gone.
+    /// Appends the selected sockets of a family. Those that went to CLOSE during the dump are left
+    /// out: they are in another state now, or gone.
     ///
     /// # Errors
     /// [`Error::Netlink`]
     pub fn dump(
         &mut self,
         family: Family,
-        which: Which,
+        selection: Selection,
         rows: &mut Vec<SocketRow>,
     ) -> Result<Dump> {
         self.sequence = self.sequence.wrapping_add(1);
-        write_dump(&mut self.request, self.sequence, family, which);
-        self.read_dump(rows).map_err(unanswered)
+        write_dump(&mut self.request, self.sequence, family, selection);
+        self.read_dump(rows).map_err(netlink_error)
     }
 
     fn read_dump(&mut self, rows: &mut Vec<SocketRow>) -> rustix::io::Result<Dump> {
@@ -132,7 +133,7 @@ impl SockDiag {
                 match message {
                     Message::Broken => dump.bad_rows += 1,
                     _ if sequence != self.sequence => {}
-                    Message::Socket(body) => match body.observation() {
+                    Message::Socket(body) => match body.row() {
                         Some(row) if row.state == State::Closed => {}
                         Some(row) => rows.push(row),
                         None => dump.bad_rows += 1,
@@ -148,24 +149,24 @@ impl SockDiag {
         }
     }
 
-    /// Looks for exactly one socket; `None` where what the kernel says proves nothing.
+    /// Looks up one socket; `None` where the kernel's answer proves nothing.
     ///
-    /// A question with a cookie is about that socket alone. Without one, a socket with the same
-    /// ends may be its successor: the reader compares. And without one, the interface that it may
-    /// be bound to is not known, so "gone" is right only for sockets that are bound to none:
-    /// [`Self::lookup`] knows which are.
-    pub fn look_up(&mut self, question: &LookupRequest) -> Option<LookupResult> {
-        let LookupRequest { addrs, ifindex, .. } = question;
+    /// With a cookie only that very socket is found. Without one, the socket that is found may be a
+    /// successor with the same addresses: the caller has to compare. And without one, the interface
+    /// that it may be bound to is not known, so "gone" is right only for sockets that are bound to
+    /// none: see [`Self::look_up_all`].
+    pub fn look_up(&mut self, request: &LookupRequest) -> Option<LookupResult> {
+        let LookupRequest { addrs, ifindex, .. } = request;
         if addrs.remote.port == 0 {
-            return self.look_up_listener(question);
+            return self.look_up_listener(request);
         }
         if *ifindex == 0 && is_link_local(addrs) {
             return None;
         }
-        for _ in 0..ASK_AGAIN {
-            match self.ask(question) {
+        for _ in 0..RETRIES {
+            match self.look_up_once(request) {
                 Ok(Some(row)) if row.state == State::Closed => {}
-                // Connections come before listeners: what is found instead has taken no place.
+                // The kernel finds connections before listeners: another one means that it is gone.
                 Ok(Some(row)) if row.addrs == *addrs => return Some(LookupResult::There(row)),
                 Ok(Some(_)) | Err(Errno::NOENT | Errno::STALE) => return Some(LookupResult::Gone),
                 Ok(None) | Err(_) => return None,
@@ -174,47 +175,51 @@ impl SockDiag {
         None
     }
 
-    /// Looks for many, as [`Self::look_up`]; questions that cannot be answered for certain are
-    /// left out.
-    pub fn lookup(&mut self, questions: &[LookupRequest]) -> Vec<(LookupRequest, LookupResult)> {
-        let mut answers: Vec<_> =
-            questions.iter().filter_map(|q| Some((*q, self.look_up(q)?))).collect();
+    /// Looks up many sockets; requests that cannot be answered for certain are left out.
+    pub fn look_up_all(
+        &mut self,
+        requests: &[LookupRequest],
+    ) -> Vec<(LookupRequest, LookupResult)> {
+        let mut results: Vec<_> = requests
+            .iter()
+            .filter_map(|request| Some((*request, self.look_up(request)?)))
+            .collect();
         for family in [Family::Ipv4, Family::Ipv6] {
-            let doubtful = |(question, answer): &(LookupRequest, LookupResult)| {
-                question.addrs.family == family
-                    && (question.cookie, question.ifindex) == (0, 0)
-                    && question.addrs.remote.port != 0
-                    && *answer == LookupResult::Gone
+            let is_doubtful = |(request, result): &(LookupRequest, LookupResult)| {
+                request.addrs.family == family
+                    && (request.cookie, request.ifindex) == (0, 0)
+                    && request.addrs.remote.port != 0
+                    && *result == LookupResult::Gone
             };
-            if answers.iter().any(doubtful) {
-                let bound = self.bound_to_a_device(family);
-                answers.retain(|answer| {
-                    let sure =
-                        bound.is_some_and(|rows| rows.iter().all(|r| r.addrs != answer.0.addrs));
-                    sure || !doubtful(answer)
+            if results.iter().any(is_doubtful) {
+                let bound = self.bound_to_device(family);
+                results.retain(|result| {
+                    let addrs = result.0.addrs;
+                    let is_unbound = |rows: &[SocketRow]| rows.iter().all(|row| row.addrs != addrs);
+                    !is_doubtful(result) || bound.is_some_and(is_unbound)
                 });
             }
         }
-        answers
+        results
     }
 
-    /// A reading of what [`Self::lookup`] finds, if it finds anything.
-    pub(in crate::source) fn answer(
+    /// The reading of [`Self::look_up_all`]; `None` if nothing could be answered.
+    pub(in crate::source) fn lookup(
         &mut self,
-        questions: &[LookupRequest],
+        requests: &[LookupRequest],
         netns: Option<u64>,
     ) -> Option<Reading> {
         let start = stamp();
-        let answers = self.lookup(questions);
-        let told = !answers.is_empty();
-        told.then(|| Reading::Lookups(Lookups { start, end: stamp(), netns, answers }))
+        let answers = self.look_up_all(requests);
+        let is_answered = !answers.is_empty();
+        is_answered.then(|| Reading::Lookups(Lookups { start, end: stamp(), netns, answers }))
     }
 
-    /// A listener among others with its ends (`SO_REUSEPORT`) is found by the kernel's choice, so
-    /// all of the port are dumped: the kernel holds its lock over them.
-    fn look_up_listener(&mut self, question: &LookupRequest) -> Option<LookupResult> {
-        let LookupRequest { addrs, inode, cookie, .. } = *question;
-        let rows = self.found_by(addrs.family, Which::ListenersOn(addrs.local.port))?;
+    /// Of several listeners with the same addresses (`SO_REUSEPORT`) the kernel finds any, so all
+    /// of the port are dumped: it holds its lock over them.
+    fn look_up_listener(&mut self, request: &LookupRequest) -> Option<LookupResult> {
+        let LookupRequest { addrs, inode, cookie, .. } = *request;
+        let rows = self.dump_whole(addrs.family, Selection::ListenersOn(addrs.local.port))?;
         let same = |row: &&SocketRow| {
             let itself = if cookie == 0 { row.inode == inode } else { row.cookie == cookie };
             row.addrs == addrs && itself
@@ -222,30 +227,30 @@ impl SockDiag {
         Some(rows.iter().find(same).map_or(LookupResult::Gone, |row| LookupResult::There(*row)))
     }
 
-    /// Sockets that no question without their interface finds.
-    fn bound_to_a_device(&mut self, family: Family) -> Option<&[SocketRow]> {
-        self.found_by(family, Which::BoundToADevice)
+    /// The sockets that a request without their interface does not find.
+    fn bound_to_device(&mut self, family: Family) -> Option<&[SocketRow]> {
+        self.dump_whole(family, Selection::BoundToDevice)
     }
 
-    /// The rows of a dump that is known to miss none.
-    fn found_by(&mut self, family: Family, which: Which) -> Option<&[SocketRow]> {
+    /// The rows of a dump; `None` unless it is certain that it misses none.
+    fn dump_whole(&mut self, family: Family, selection: Selection) -> Option<&[SocketRow]> {
         let mut rows = std::mem::take(&mut self.found);
         rows.clear();
-        let dump = self.dump(family, which, &mut rows);
+        let dump = self.dump(family, selection, &mut rows);
         self.found = rows;
         matches!(dump, Ok(Dump { bad_rows: 0, pieces: 0..=1 })).then_some(&self.found)
     }
 
-    fn ask(&mut self, question: &LookupRequest) -> rustix::io::Result<Option<SocketRow>> {
+    fn look_up_once(&mut self, request: &LookupRequest) -> rustix::io::Result<Option<SocketRow>> {
         self.sequence = self.sequence.wrapping_add(1);
-        write_look_up(&mut self.request, self.sequence, question);
+        write_look_up(&mut self.request, self.sequence, request);
         self.send()?;
         loop {
             let length = self.receive()?;
             for (sequence, message) in Messages::new(&self.buffer[..length]) {
                 match message {
                     _ if sequence != self.sequence => {}
-                    Message::Socket(body) => return Ok(body.observation()),
+                    Message::Socket(body) => return Ok(body.row()),
                     Message::Error(errno) => return Err(Errno::from_raw_os_error(errno)),
                     _ => return Ok(None),
                 }
@@ -265,18 +270,18 @@ impl SockDiag {
     }
 }
 
-/// Hears of full sockets that die.
+/// Receives the destroy events of full sockets.
 #[derive(Debug)]
-pub struct DeathWatch {
+pub struct DestroyListener {
     socket: OwnedFd,
     buffer: Vec<u8>,
 }
 
-impl DeathWatch {
-    /// Subscribes; `family` is the one to hear of, or both.
+impl DestroyListener {
+    /// Subscribes to the events of one family, or of both.
     ///
     /// # Errors
-    /// [`Error::Netlink`] where the kernel does not let us.
+    /// [`Error::Netlink`] where the kernel denies it.
     pub fn open(family: Option<Family>) -> Result<Self> {
         let groups = match family {
             None => DESTROYED | DESTROYED6,
@@ -285,19 +290,19 @@ impl DeathWatch {
         };
         let subscribe = || {
             let socket = netlink(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-            // Beyond the limit of the machine only with privilege.
-            set_socket_recv_buffer_size_force(&socket, NOTICES)
-                .or_else(|_| set_socket_recv_buffer_size(&socket, NOTICES))?;
+            // Beyond the machine's limit only with privilege.
+            set_socket_recv_buffer_size_force(&socket, EVENT_BUFFER)
+                .or_else(|_| set_socket_recv_buffer_size(&socket, EVENT_BUFFER))?;
             bind(&socket, &SocketAddrNetlink::new(0, groups))?;
             Ok(Self { socket, buffer: vec![0; BUFFER] })
         };
-        subscribe().map_err(unanswered)
+        subscribe().map_err(netlink_error)
     }
 
-    /// Takes the notices that wait, and waits for none.
-    pub fn drain(&mut self) -> Option<DestroyEvents> {
+    /// Receives the events that have come, and waits for none; `None` if there are none.
+    pub fn receive(&mut self) -> Option<DestroyEvents> {
         let (mut sockets, mut overrun) = (Vec::new(), false);
-        while sockets.len() < MOST {
+        while sockets.len() < EVENTS_AT_ONCE {
             match recv(&self.socket, &mut *self.buffer, RecvFlags::empty()) {
                 Ok((_, length)) => {
                     let messages = Messages::new(&self.buffer[..length]);
@@ -315,8 +320,8 @@ impl DeathWatch {
     }
 }
 
-/// Readable when there are notices.
-impl AsFd for DeathWatch {
+/// Readable when there are events.
+impl AsFd for DestroyListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -326,7 +331,7 @@ fn netlink(flags: SocketFlags) -> rustix::io::Result<OwnedFd> {
     socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG))
 }
 
-fn unanswered(errno: Errno) -> Error {
+fn netlink_error(errno: Errno) -> Error {
     Error::Netlink { cause: errno.into() }
 }
 

@@ -1,4 +1,4 @@
-//! Polls sock_diag on an interval, and hears of sockets that die in between.
+//! Polls sock_diag on an interval, and receives destroy events in between.
 
 pub mod client;
 pub mod wire;
@@ -6,47 +6,47 @@ pub mod wire;
 use super::Source;
 use super::clock::stamp;
 use super::namespace::namespace;
-use super::poll::{PollTimer, emptied, goes_on};
+use super::poll::{PollTimer, continues, recycled};
 use crate::error::Result;
 use crate::model::reading::{Interface, LookupRequest, LookupResult, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
-use client::{DeathWatch, SockDiag};
+use client::{DestroyListener, SockDiag};
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Notices that follow each other faster are taken together: thousands in a second must not wake
-/// us thousands of times.
+/// Destroy events that follow each other faster are received together: thousands in a second must
+/// not wake us thousands of times.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Looks at the sockets of the caller's network namespace.
+/// Dumps the sockets of the caller's network namespace, and looks them up.
 #[derive(Debug)]
 pub(super) struct Dumps {
     client: SockDiag,
     family: Option<Family>,
     netns: Option<u64>,
-    /// Room for the rows of the next snapshot.
-    room: Vec<SocketRow>,
+    /// Memory for the rows of the next snapshot.
+    spare_rows: Vec<SocketRow>,
 }
 
 /// The sockets of the caller's network namespace.
 #[derive(Debug)]
 pub struct Netlink {
     dumps: Dumps,
-    deaths: DeathWatch,
-    pacer: PollTimer,
-    /// Until then notices may gather.
-    deaf_until: Instant,
-    /// Notices have been taken for the poll that is due.
-    heard: bool,
-    notices: Vec<String>,
+    listener: DestroyListener,
+    timer: PollTimer,
+    /// Until then destroy events gather.
+    pause_end: Instant,
+    /// Destroy events were received for the poll that is due.
+    has_received: bool,
+    warnings: Vec<String>,
 }
 
 impl Dumps {
-    /// Asks for the sockets of one family, or of both.
+    /// Opens a client for the sockets of one family, or of both.
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
@@ -55,7 +55,7 @@ impl Dumps {
             client: SockDiag::open()?,
             family,
             netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
-            room: Vec::new(),
+            spare_rows: Vec::new(),
         })
     }
 
@@ -65,45 +65,47 @@ impl Dumps {
     /// [`crate::error::Error::Netlink`]
     pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
-        let mut rows = std::mem::take(&mut self.room);
+        let mut rows = std::mem::take(&mut self.spare_rows);
         let bad_rows = self.client.dump_all(self.family, &mut rows)?.bad_rows;
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 
     /// Takes back rows that are done with.
-    pub(super) fn reuse(&mut self, rows: Vec<SocketRow>) {
-        self.room = emptied(rows);
+    pub(super) fn recycle(&mut self, rows: Vec<SocketRow>) {
+        self.spare_rows = recycled(rows);
     }
 
-    /// Looks exactly for sockets; what cannot be answered for certain is left out.
-    pub(super) fn answer(&mut self, questions: &[LookupRequest]) -> Option<Reading> {
-        self.client.answer(questions, self.netns)
+    /// Looks up sockets, see [`SockDiag::lookup`].
+    pub(super) fn lookup(&mut self, requests: &[LookupRequest]) -> Option<Reading> {
+        self.client.lookup(requests, self.netns)
     }
 
-    /// Looks for sockets; one that is not found may be bound to an interface that was not named.
+    /// Looks up sockets one by one, see [`SockDiag::look_up`]: what is not found may be bound to an
+    /// interface that the request does not name.
     pub(super) fn look_up(
         &mut self,
-        questions: &[LookupRequest],
+        requests: &[LookupRequest],
     ) -> Vec<(LookupRequest, LookupResult)> {
-        questions.iter().filter_map(|asked| Some((*asked, self.client.look_up(asked)?))).collect()
+        let found = requests.iter().map(|request| Some((*request, self.client.look_up(request)?)));
+        found.flatten().collect()
     }
 }
 
 impl Netlink {
-    /// Asks for the sockets of one family, or of both.
+    /// Opens a source for the sockets of one family, or of both.
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
-    pub fn open(family: Option<Family>, pace: PollSettings) -> Result<Self> {
+    pub fn open(family: Option<Family>, settings: PollSettings) -> Result<Self> {
         Ok(Self {
-            // Subscribed before the first look, so that no death falls between them.
-            deaths: DeathWatch::open(family)?,
+            // Before the first poll, so that no event is missed between them.
+            listener: DestroyListener::open(family)?,
             dumps: Dumps::open(family)?,
-            pacer: PollTimer::new(pace),
-            deaf_until: Instant::now(),
-            // Before the first look nothing has to be heard.
-            heard: true,
-            notices: Vec::new(),
+            timer: PollTimer::new(settings),
+            pause_end: Instant::now(),
+            // Before the first poll there is nothing to receive.
+            has_received: true,
+            warnings: Vec::new(),
         })
     }
 
@@ -115,66 +117,65 @@ impl Netlink {
         self.dumps.snapshot()
     }
 
-    /// Waits for notices, or until the next poll is due.
-    fn wait(&self, stop: &Signals) -> Result<Wake> {
-        let Some(due) = self.pacer.due() else { return Ok(Wake::Due) };
-        let wake = stop.wait(due.min(self.deaf_until))?;
-        if wake == Wake::Due && self.deaf_until < due {
-            return stop.wait_for(due, Some(self.deaths.as_fd()));
+    /// Waits for destroy events, or until the next poll is due.
+    fn wait(&self, signals: &Signals) -> Result<Wake> {
+        let Some(due) = self.timer.due() else { return Ok(Wake::Due) };
+        let wake = signals.wait(due.min(self.pause_end))?;
+        if wake == Wake::Due && self.pause_end < due {
+            return signals.wait_for(due, Some(self.listener.as_fd()));
         }
         Ok(wake)
     }
 
-    fn hear(&mut self) -> Option<Reading> {
-        self.deaf_until = Instant::now() + PAUSE;
-        self.deaths.drain().map(Reading::DestroyEvents)
+    fn receive(&mut self) -> Option<Reading> {
+        self.pause_end = Instant::now() + PAUSE;
+        self.listener.receive().map(Reading::DestroyEvents)
     }
 }
 
 impl Source for Netlink {
-    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
-        if let Some(reading) = self.pacer.held_back() {
+    fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
+        if let Some(reading) = self.timer.take_held_back() {
             return Ok(Some(reading));
         }
         loop {
-            let wake = self.wait(stop)?;
-            if !goes_on(wake)? {
+            let wake = self.wait(signals)?;
+            if !continues(wake)? {
                 return Ok(None);
             }
-            // What died before a poll is told before it, and then the poll has its turn.
-            let due = wake == Wake::Due;
-            if !std::mem::replace(&mut self.heard, due)
-                && let Some(deaths) = self.hear()
-            {
-                return Ok(Some(deaths));
+            // Events before a poll come before it, but only once: then it is the poll's turn.
+            let is_due = wake == Wake::Due;
+            let has_received = std::mem::replace(&mut self.has_received, is_due);
+            if !has_received && let Some(events) = self.receive() {
+                return Ok(Some(events));
             }
-            if due {
+            if is_due {
                 break;
             }
         }
-        self.heard = false;
-        let pass = self.pacer.begin(&mut self.notices);
+        self.has_received = false;
+        let poll = self.timer.start_poll(&mut self.warnings);
         let snapshot = self.snapshot()?;
-        Ok(Some(self.pacer.end(&pass, snapshot)))
+        Ok(Some(self.timer.finish_poll(&poll, snapshot)))
     }
 
-    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
-        Ok(self.dumps.answer(questions))
+    fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
+        Ok(self.dumps.lookup(requests))
     }
 
-    fn reuse(&mut self, rows: Vec<SocketRow>) {
-        self.dumps.reuse(rows);
+    fn recycle(&mut self, rows: Vec<SocketRow>) {
+        self.dumps.recycle(rows);
     }
 
     fn due(&self) -> Option<Instant> {
-        self.pacer.due()
+        self.timer.due()
     }
 
     fn interface(&self) -> Interface {
         Interface::Netlink
     }
 
-    fn notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notices)
+    fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 }

@@ -1,9 +1,9 @@
-//! The messages of `NETLINK_SOCK_DIAG`: requests to bytes, bytes to observations. Pure.
+//! The messages of `NETLINK_SOCK_DIAG`: requests to bytes, bytes to rows. It reads nothing itself.
 //!
 //! The kernel writes them in `net/ipv4/inet_diag.c`; the layouts are those of `linux/netlink.h`
 //! and `linux/inet_diag.h`. Numbers are in the byte order of the machine, addresses and ports in
-//! that of the network. No extension is asked for: what an observation holds is in the fixed part
-//! of a message, and whatever attributes a kernel adds behind it, of whatever length, are skipped.
+//! that of the network. No extension is requested: what a row holds is in the fixed part of a
+//! message, and whatever attributes a kernel adds behind it, of whatever length, are skipped.
 
 use crate::model::reading::{DestroyedSocket, LookupRequest};
 use crate::model::socket::{AddressPair, Endpoint, Family};
@@ -33,47 +33,48 @@ const NLM_F_DUMP: u16 = 0x300;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IPPROTO_TCP: u8 = 6;
-/// `INET_DIAG_NOCOOKIE`, in both halves: any socket with these ends will do.
+/// `INET_DIAG_NOCOOKIE`, in both halves: any socket with these addresses.
 const NO_COOKIE: u64 = u64::MAX;
 
-/// Attribute of a request: a program that picks sockets.
+/// Attribute of a request: a program that selects sockets.
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 /// Attribute of every full socket since Linux 3.7, and of no mini-socket.
 const INET_DIAG_SHUTDOWN: u16 = 8;
 /// The bits of an attribute's type that are flags.
 const ATTRIBUTE_FLAGS: u16 = 0xc000;
 
-/// Rejects what is bound to no device (index 0) and takes the rest: two `inet_diag_bc_op`s (code,
-/// bytes ahead if it holds, bytes ahead if not). A jump beyond the end rejects, but the way of
-/// "it holds" may not end so: hence the second one, an `INET_DIAG_BC_JMP`, which never holds.
-const BOUND_TO_A_DEVICE: [u8; 12] = {
+/// Rejects sockets that are bound to no device (index 0) and accepts others: two `inet_diag_bc_op`s
+/// (code, bytes to go on if the condition holds, bytes to go on if not). A jump beyond the end
+/// rejects, but a condition that holds may not jump there: hence the second one, an
+/// `INET_DIAG_BC_JMP`, which never holds.
+const BOUND_TO_DEVICE: [u8; 12] = {
     const INET_DIAG_BC_DEV_COND: u8 = 9;
     const INET_DIAG_BC_JMP: u8 = 1;
     let ([a, b], [c, d]) = (12_u16.to_ne_bytes(), 8_u16.to_ne_bytes());
     [INET_DIAG_BC_DEV_COND, 8, a, b, 0, 0, 0, 0, INET_DIAG_BC_JMP, 4, c, d]
 };
 
-/// States as the kernel masks them: `1 << code`.
+/// A set of states as the kernel masks them: `1 << code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct States(u32);
 
 impl States {
-    /// All that a table shows. CLOSE (7) and `TCP_BOUND_INACTIVE` (13) are sockets that are merely
-    /// bound.
+    /// All states that a table shows. CLOSE (7) and `TCP_BOUND_INACTIVE` (13), which it does not,
+    /// are sockets that are merely bound.
     pub const ALL: Self = Self(0x1f7e);
-    /// Listeners: the kernel then leaves out its large table of connections.
+    /// Listeners: the kernel then skips its large table of connections.
     pub const LISTEN: Self = Self(1 << 10);
 }
 
 /// Which sockets of a family a dump shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum Selection {
     /// Those in these states.
     In(States),
     /// The listeners of one port.
     ListenersOn(u16),
     /// Those bound to a device.
-    BoundToADevice,
+    BoundToDevice,
 }
 
 /// A request of `inet_diag_req_v2`.
@@ -86,35 +87,35 @@ struct Request {
     program: &'static [u8],
 }
 
-/// Writes the request to dump some sockets.
-pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, which: Which) {
-    let (states, port, program): (_, _, &'static [u8]) = match which {
-        Which::In(states) => (states, 0, &[]),
-        Which::ListenersOn(port) => (States::LISTEN, port, &[]),
-        Which::BoundToADevice => (States::ALL, 0, &BOUND_TO_A_DEVICE),
+/// Writes the request to dump the selected sockets.
+pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection: Selection) {
+    let (states, port, program): (_, _, &'static [u8]) = match selection {
+        Selection::In(states) => (states, 0, &[]),
+        Selection::ListenersOn(port) => (States::LISTEN, port, &[]),
+        Selection::BoundToDevice => (States::ALL, 0, &BOUND_TO_DEVICE),
     };
-    let end = |port| Endpoint { addr: family.unspecified(), port };
-    let addrs = AddressPair { family, local: end(port), remote: end(0) };
+    let endpoint = |port| Endpoint { addr: family.unspecified(), port };
+    let addrs = AddressPair { family, local: endpoint(port), remote: endpoint(0) };
     let flags = NLM_F_REQUEST | NLM_F_DUMP;
     let request = Request { flags, states, addrs, ifindex: 0, cookie: NO_COOKIE, program };
     request.write(buffer, sequence);
 }
 
 /// Writes the request to dump the sockets of both families in one walk through the kernel's table:
-/// an `inet_diag_req`, which is older than a choice of family (`inet_diag_dump_compat()`).
+/// an `inet_diag_req`, which is older than the choice of a family (`inet_diag_dump_compat()`).
 pub fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
-    begin(buffer, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+    write_header(buffer, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     buffer.extend([0; 4]); // family, prefixes, no extensions
-    buffer.extend([0; 48]); // any ends
+    buffer.extend([0; 48]); // any addresses
     buffer.extend(States::ALL.0.to_ne_bytes());
     buffer.extend([0; 4]); // padding
-    end(buffer);
+    set_length(buffer);
 }
 
-/// Writes the request for exactly one socket.
-pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &LookupRequest) {
-    let cookie = if question.cookie == 0 { NO_COOKIE } else { question.cookie };
-    let LookupRequest { addrs, ifindex, .. } = *question;
+/// Writes the request to look up one socket.
+pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, request: &LookupRequest) {
+    let cookie = if request.cookie == 0 { NO_COOKIE } else { request.cookie };
+    let LookupRequest { addrs, ifindex, .. } = *request;
     let (flags, states) = (NLM_F_REQUEST, States::ALL);
     Request { flags, states, addrs, ifindex, cookie, program: &[] }.write(buffer, sequence);
 }
@@ -122,7 +123,7 @@ pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, question: &LookupReque
 impl Request {
     fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
         let AddressPair { family, local, remote } = self.addrs;
-        begin(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
+        write_header(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
         let family_code = match family {
             Family::Ipv4 => AF_INET,
             Family::Ipv6 => AF_INET6,
@@ -142,26 +143,27 @@ impl Request {
             buffer.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
             buffer.extend(self.program);
         }
-        end(buffer);
+        set_length(buffer);
     }
 }
 
 /// Writes an `nlmsghdr`.
-fn begin(buffer: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32) {
+fn write_header(buffer: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32) {
     buffer.clear();
-    buffer.extend([0; 4]); // nlmsg_len, known at the end
+    buffer.extend([0; 4]); // nlmsg_len, see `set_length`
     buffer.extend(kind.to_ne_bytes());
     buffer.extend(flags.to_ne_bytes());
     buffer.extend(sequence.to_ne_bytes());
     buffer.extend([0; 4]); // nlmsg_pid: the kernel fills in ours
 }
 
-fn end(buffer: &mut [u8]) {
+/// Completes the `nlmsghdr` once the message is written.
+fn set_length(buffer: &mut [u8]) {
     let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
     buffer[..4].copy_from_slice(&length.to_ne_bytes());
 }
 
-/// 16 bytes in any family; an IPv6 socket has its v4 addresses mapped.
+/// 16 bytes in either family; the v4 addresses of an IPv6 socket are mapped.
 fn address_bytes(addr: IpAddr, family: Family) -> [u8; 16] {
     match (family, addr) {
         (Family::Ipv6, IpAddr::V4(v4)) => v4.to_ipv6_mapped().octets(),
@@ -174,7 +176,7 @@ fn address_bytes(addr: IpAddr, family: Family) -> [u8; 16] {
     }
 }
 
-/// What the kernel says.
+/// A message of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A socket: the body of an `inet_diag_msg` with its attributes.
@@ -183,9 +185,9 @@ pub enum Message<'a> {
     Error(i32),
     /// A dump is complete; an errno if it is not.
     Done(i32),
-    /// A message without meaning here.
+    /// A message of no interest.
     Other,
-    /// Bytes that are no message; nothing that follows them can be understood.
+    /// Bytes that are not a message; nothing that follows them can be parsed.
     Broken,
 }
 
@@ -198,12 +200,12 @@ pub struct Body<'a>(&'a [u8]);
 pub struct Messages<'a>(&'a [u8]);
 
 impl<'a> Messages<'a> {
-    /// Reads what one `recv()` brought.
+    /// Parses what one `recv()` returned.
     pub const fn new(datagram: &'a [u8]) -> Self {
         Self(datagram)
     }
 
-    fn take(&mut self) -> Option<(u32, Message<'a>)> {
+    fn parse_next(&mut self) -> Option<(u32, Message<'a>)> {
         let length = usize::try_from(u32_at(self.0, 0)?).ok()?;
         let message = self.0.get(..length)?;
         let (kind, sequence) = (u16_at(message, 4)?, u32_at(message, 8)?);
@@ -232,17 +234,17 @@ impl<'a> Iterator for Messages<'a> {
         if self.0.is_empty() {
             return None;
         }
-        let taken = self.take();
-        if taken.is_none() {
+        let parsed = self.parse_next();
+        if parsed.is_none() {
             self.0 = &[];
         }
-        Some(taken.unwrap_or((0, Message::Broken)))
+        Some(parsed.unwrap_or((0, Message::Broken)))
     }
 }
 
 impl Body<'_> {
-    /// The socket, as `/proc/net/tcp` would show it; `None` if its family is none of TCP's.
-    pub fn observation(self) -> Option<SocketRow> {
+    /// The row that `/proc/net/tcp` would show; `None` if the family is neither IPv4 nor IPv6.
+    pub fn row(self) -> Option<SocketRow> {
         let state = State::from_code(self.0[1]);
         let timer = Timer::from_code(u64::from(self.0[2]));
         let [expires, rx_queue, tx_queue, uid, inode] = self.numbers_at(52);
@@ -253,12 +255,12 @@ impl Body<'_> {
             inode: u64::from(inode),
             uid,
             mini: state == State::TimeWait || !self.has_attribute(INET_DIAG_SHUTDOWN),
-            // What waits in a listener's tx_queue is no data: it is the limit of its backlog.
+            // A listener's tx_queue is not data: it is the limit of its backlog.
             tx_queue: if listens { 0 } else { tx_queue },
             rx_queue,
             timer,
             timer_left: centiseconds(expires),
-            // Of the other timers it counts probes, which are no retransmissions.
+            // With the other timers it counts probes.
             retransmits: if timer == Timer::Retransmit { u32::from(self.0[3]) } else { 0 },
             cookie: self.cookie(),
             ifindex: self.number_at(40),
@@ -283,11 +285,11 @@ impl Body<'_> {
             AF_INET6 => Family::Ipv6,
             _ => return None,
         };
-        let end = |port: usize, addr: usize| Endpoint {
+        let endpoint = |port: usize, addr: usize| Endpoint {
             addr: self.address_at(addr, family),
             port: u16::from_be_bytes([self.0[port], self.0[port + 1]]),
         };
-        Some(AddressPair { family, local: end(4, 8), remote: end(6, 24) })
+        Some(AddressPair { family, local: endpoint(4, 8), remote: endpoint(6, 24) })
     }
 
     fn address_at(self, at: usize, family: Family) -> IpAddr {
@@ -299,7 +301,7 @@ impl Body<'_> {
         }
     }
 
-    /// Two words, the lower one first whatever the byte order (`sock_diag_save_cookie()`).
+    /// Two words, the lower one first in any byte order (`sock_diag_save_cookie()`).
     fn cookie(self) -> u64 {
         let [low, high] = self.numbers_at(44);
         u64::from(high) << 32 | u64::from(low)
@@ -309,7 +311,7 @@ impl Body<'_> {
         std::array::from_fn(|i| self.number_at(at + 4 * i))
     }
 
-    /// A number in the fixed part, which is all there.
+    /// A number in the fixed part, which is complete.
     fn number_at(self, at: usize) -> u32 {
         u32_at(self.0, at).unwrap_or_default()
     }
@@ -327,8 +329,8 @@ impl Body<'_> {
     }
 }
 
-/// Milliseconds to the unit of `/proc`. A timer that is overdue is left with nothing; older
-/// kernels show it as a negative number.
+/// Milliseconds to the unit of `/proc`. Older kernels show a timer that is overdue as a negative
+/// number: nothing is left of it.
 fn centiseconds(millis: u32) -> u64 {
     u64::try_from(millis.cast_signed()).map_or(0, |millis| millis / 10)
 }

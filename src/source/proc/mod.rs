@@ -2,7 +2,7 @@
 //!
 //! The kernel hands out at most a page per `read()` and drops its locks in between; the `read()`
 //! after the last row may walk the table again and repeat rows. So a chunk that leaves room for a
-//! row is the last one, and no further `read()` follows it (`tcp-on-linux`, rule 1).
+//! row is the last one, and no further `read()` follows it.
 
 pub mod row;
 mod sockstat;
@@ -11,7 +11,7 @@ use super::Source;
 use super::clock::stamp;
 use super::namespace::namespace;
 use super::netlink::client::SockDiag;
-use super::poll::{PollTimer, emptied};
+use super::poll::{PollTimer, recycled};
 use crate::error::{Error, Result};
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
@@ -21,44 +21,45 @@ use crate::signals::Signals;
 use memchr::{memchr, memrchr};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
-use sockstat::Counts;
+use sockstat::Sockstat;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// No row is as long as this; a chunk that ends earlier than a page less this is the last.
+/// No row is as long as this. A chunk that leaves this much of a page is the last.
 const LONGEST_ROW: usize = 512;
 const BUFFER: usize = 64 * 1024;
+
 /// The tables of one network namespace, read again and again.
 #[derive(Debug)]
 pub struct Proc {
-    /// The tables that were there at the start; none of them may go.
+    /// The tables that were there at the start; each of them has to stay.
     tables: Vec<(PathBuf, Family)>,
     netns: Option<u64>,
-    /// Those of a copy of a procfs may be of another moment.
-    counts: Option<Counts>,
-    pacer: PollTimer,
+    /// `None` for a copy of a procfs, whose files may be of different moments.
+    sockstat: Option<Sockstat>,
+    timer: PollTimer,
     buffer: Vec<u8>,
-    /// Room for the rows of the next snapshot.
-    room: Vec<SocketRow>,
-    /// Exact look-ups, which are possible only where the tables are the caller's own; without
-    /// them the next two passes decide.
-    look_ups: Option<SockDiag>,
-    bad_row: bool,
-    notices: Vec<String>,
+    /// Memory for the rows of the next snapshot.
+    spare_rows: Vec<SocketRow>,
+    /// For lookups, which are possible only where the tables are the caller's own.
+    client: Option<SockDiag>,
+    /// The user has been warned of a bad row.
+    has_warned: bool,
+    warnings: Vec<String>,
 }
 
 impl Proc {
     /// Finds the tables below `root`: those of its process 1, else its own (a fixture); of
-    /// `/proc` itself, those of the caller.
+    /// `/proc` itself, those of the caller. `wanted` is the family to read; `None` for both.
     ///
     /// # Errors
-    /// Where there is no table to be read.
-    pub fn open(root: &Path, families: Option<Family>, pace: PollSettings) -> Result<Self> {
+    /// Where there is no table.
+    pub fn open(root: &Path, wanted: Option<Family>, settings: PollSettings) -> Result<Self> {
         let of_process = |process: &str| root.join(process);
         let own = root == Path::new(OWN_PROCFS);
-        let home = if own {
+        let process = if own {
             of_process("thread-self")
         } else if of_process("1/net/tcp").exists() {
             of_process("1")
@@ -66,24 +67,25 @@ impl Proc {
             root.to_owned()
         };
         let mut tables =
-            vec![(home.join("net/tcp"), Family::Ipv4), (home.join("net/tcp6"), Family::Ipv6)];
+            vec![(process.join("net/tcp"), Family::Ipv4), (process.join("net/tcp6"), Family::Ipv6)];
         if !tables.iter().any(|(path, _)| path.exists()) {
             let hint = "; --procfs takes the mount point of a procfs, such as /host/proc";
             return Err(Error::read(&tables[0].0, Errno::NOENT, hint));
         }
         // A kernel without IPv6 has no `tcp6`, and so no such sockets.
-        let wanted = |family| families.is_none_or(|wanted| wanted == family);
-        tables.retain(|(path, family)| wanted(*family) && path.exists());
+        let is_wanted = |family| wanted.is_none_or(|wanted| wanted == family);
+        tables.retain(|(path, family)| is_wanted(*family) && path.exists());
+        let is_real = File::open(&process).is_ok_and(|dir| is_procfs(&dir));
         Ok(Self {
             tables,
-            netns: namespace(&home),
-            counts: File::open(&home).is_ok_and(|dir| is_procfs(&dir)).then(|| Counts::of(&home)),
-            pacer: PollTimer::new(pace),
+            netns: namespace(&process),
+            sockstat: is_real.then(|| Sockstat::new(&process)),
+            timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
-            room: Vec::new(),
-            look_ups: own.then(|| SockDiag::open().ok()).flatten(),
-            bad_row: false,
-            notices: Vec::new(),
+            spare_rows: Vec::new(),
+            client: own.then(|| SockDiag::open().ok()).flatten(),
+            has_warned: false,
+            warnings: Vec::new(),
         })
     }
 
@@ -93,22 +95,22 @@ impl Proc {
     /// A table that is there but cannot be read.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
-        let (mut rows, mut bad_rows) = (std::mem::take(&mut self.room), 0);
+        let (mut rows, mut bad_rows) = (std::mem::take(&mut self.spare_rows), 0);
         for (path, family) in self.tables.clone() {
-            let counts = || self.counts.as_ref().filter(|_| family == Family::Ipv6);
-            if counts().is_some_and(Counts::tell_that_tcp6_is_empty) {
+            let is_tcp6 = family == Family::Ipv6;
+            if is_tcp6 && self.sockstat.as_ref().is_some_and(Sockstat::tcp6_is_empty) {
                 continue;
             }
             let before = rows.len();
             bad_rows += self.read_table(&path, family, &mut rows)?;
-            if let Some(counts) = self.counts.as_mut().filter(|_| family == Family::Ipv6) {
-                counts.tcp6_had_rows = rows.len() > before;
+            if let Some(sockstat) = self.sockstat.as_mut().filter(|_| is_tcp6) {
+                sockstat.tcp6_had_rows = rows.len() > before;
             }
         }
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 
-    /// Reads one table and returns how many of its lines are no rows.
+    /// Reads one table, and returns how many of its lines are not rows.
     fn read_table(
         &mut self,
         path: &Path,
@@ -128,7 +130,7 @@ impl Proc {
             };
             filled += read;
             let last = read < full_chunk;
-            // A line may go on in the next chunk of a regular file; an endless one is no row.
+            // A line may continue in the next chunk of a regular file; an endless one is not a row.
             let whole = match memrchr(b'\n', &self.buffer[..filled]) {
                 Some(newline) if !last => newline + 1,
                 None if !last && filled < BUFFER => 0,
@@ -147,7 +149,8 @@ impl Proc {
                     None if line_number == 1 && is_header(line) => {}
                     None => {
                         bad += 1;
-                        note_bad_row(&mut self.bad_row, &mut self.notices, path, line_number);
+                        let warnings = &mut self.warnings;
+                        warn_of_bad_row(&mut self.has_warned, warnings, path, line_number);
                     }
                 }
             }
@@ -161,44 +164,44 @@ impl Proc {
 }
 
 impl Source for Proc {
-    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
-        if let Some(reading) = self.pacer.held_back() {
+    fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
+        if let Some(reading) = self.timer.take_held_back() {
             return Ok(Some(reading));
         }
-        if !self.pacer.wait(stop)? {
+        if !self.timer.wait(signals)? {
             return Ok(None);
         }
-        let pass = self.pacer.begin(&mut self.notices);
+        let poll = self.timer.start_poll(&mut self.warnings);
         let snapshot = self.snapshot()?;
-        Ok(Some(self.pacer.end(&pass, snapshot)))
+        Ok(Some(self.timer.finish_poll(&poll, snapshot)))
     }
 
-    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
+    fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
         let netns = self.netns;
-        Ok(self.look_ups.as_mut().and_then(|client| client.answer(questions, netns)))
+        Ok(self.client.as_mut().and_then(|client| client.lookup(requests, netns)))
     }
 
-    fn reuse(&mut self, rows: Vec<SocketRow>) {
-        self.room = emptied(rows);
+    fn recycle(&mut self, rows: Vec<SocketRow>) {
+        self.spare_rows = recycled(rows);
     }
 
     fn due(&self) -> Option<Instant> {
-        self.pacer.due()
+        self.timer.due()
     }
 
     fn interface(&self) -> Interface {
         Interface::Proc
     }
 
-    fn notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notices)
+    fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 }
 
-fn note_bad_row(noted: &mut bool, notices: &mut Vec<String>, path: &Path, line: usize) {
-    if !std::mem::replace(noted, true) {
+fn warn_of_bad_row(has_warned: &mut bool, warnings: &mut Vec<String>, path: &Path, line: usize) {
+    if !std::mem::replace(has_warned, true) {
         let path = path.display();
-        notices.push(format!("{path}, line {line}: not a row of a TCP table, left out"));
+        warnings.push(format!("{path}, line {line}: not a row of a TCP table, left out"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! One line of `/proc/net/tcp` or `/proc/net/tcp6` to an observation. Pure.
+//! One line of `/proc/net/tcp` or `/proc/net/tcp6` to a row. It reads nothing itself.
 //!
 //! The kernel writes it in `get_tcp4_sock()`, `get_openreq4()`, `get_timewait4_sock()`
 //! (`net/ipv4/tcp_ipv4.c`) and their IPv6 twins.
@@ -11,10 +11,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Fields of a full socket's row; a mini-socket's row ends after the twelfth.
 const FIELDS_OF_MINI: usize = 12;
 
-/// Reads a line without its newline; `None` if it is no row.
+/// Parses a line without its newline; `None` if it is not a row.
 pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
     let mut fields = Fields(line);
-    fields.next()?; // sl: counts the rows of one read, no identity
+    fields.next()?; // sl: counts the rows of one read, identifies nothing
     let local = endpoint(fields.next()?, family)?;
     let remote = endpoint(fields.next()?, family)?;
     let state = State::from_code(u8::try_from(hex(fields.next()?)?).ok()?);
@@ -39,7 +39,7 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
         timer: Timer::from_code(timer),
         timer_left,
         retransmits: u32::try_from(retransmits).ok()?,
-        // The tables tell none of these.
+        // The tables show none of these.
         cookie: 0,
         ifindex: 0,
         backlog_limit: None,

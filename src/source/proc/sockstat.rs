@@ -1,35 +1,33 @@
 //! How many sockets a network namespace has, by the kernel's own counters: where there is none of
-//! IPv6, its table need not be searched. An empty one costs a walk through all that IPv4 has.
+//! IPv6, its table need not be read. The kernel would walk through all sockets of IPv4 for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The counters of a network namespace.
 #[derive(Debug)]
-pub(super) struct Counts {
-    sockstat: PathBuf,
-    sockstat6: PathBuf,
-    /// The last look at `tcp6` found rows.
+pub(super) struct Sockstat {
+    both: PathBuf,
+    ipv6: PathBuf,
+    /// The last poll found rows in `tcp6`.
     pub(super) tcp6_had_rows: bool,
 }
 
-impl Counts {
-    /// Those below a process's directory of a procfs.
-    pub(super) fn of(home: &Path) -> Self {
-        let path = |name| home.join("net").join(name);
-        let (sockstat, sockstat6) = (path("sockstat"), path("sockstat6"));
-        Self { sockstat, sockstat6, tcp6_had_rows: false }
+impl Sockstat {
+    /// The counters that a process's directory of a procfs shows.
+    pub(super) fn new(process: &Path) -> Self {
+        let net = process.join("net");
+        let (both, ipv6) = (net.join("sockstat"), net.join("sockstat6"));
+        Self { both, ipv6, tcp6_had_rows: false }
     }
 
     /// Whether `tcp6` is empty. `inuse` counts every full socket of IPv6, open or orphaned, and `tw`
-    /// what waits in either family. A full socket leaves `inuse` for `tw`, so that is read last.
-    /// Requests are in neither, but their listener is: one whose listener has gone is not looked
-    /// for, unless there were rows before.
-    pub(super) fn tell_that_tcp6_is_empty(&self) -> bool {
+    /// the TIME_WAITs of both families. A full socket leaves `inuse` for `tw`, so that is read last.
+    /// Requests are in neither, but their listener is: one whose listener is gone is overlooked,
+    /// unless there were rows before.
+    pub(super) fn tcp6_is_empty(&self) -> bool {
         let none = |path, line, name| count(path, line, name) == Some(0);
-        !self.tcp6_had_rows
-            && none(&self.sockstat6, "TCP6:", "inuse")
-            && none(&self.sockstat, "TCP:", "tw")
+        !self.tcp6_had_rows && none(&self.ipv6, "TCP6:", "inuse") && none(&self.both, "TCP:", "tw")
     }
 }
 
@@ -51,15 +49,15 @@ mod tests {
         fs::create_dir(home.path().join("net")).expect("a new one");
         fs::write(home.path().join("net/sockstat"), sockstat).expect("a file");
         fs::write(home.path().join("net/sockstat6"), sockstat6).expect("a file");
-        let mut counts = Counts::of(home.path());
-        let empty = counts.tell_that_tcp6_is_empty();
-        counts.tcp6_had_rows = true;
-        assert!(!counts.tell_that_tcp6_is_empty(), "one of the rows may be a request");
+        let mut counters = Sockstat::new(home.path());
+        let empty = counters.tcp6_is_empty();
+        counters.tcp6_had_rows = true;
+        assert!(!counters.tcp6_is_empty(), "one of the rows may be a request");
         empty
     }
 
     #[test]
-    fn the_table_is_empty_only_where_both_counters_say_so() {
+    fn tcp6_is_empty_only_if_both_counters_say_so() {
         let (quiet, waits) = (
             "sockets: used 40\nTCP: inuse 9 orphan 0 tw 0 alloc 9 mem 1\n",
             "TCP: inuse 9 orphan 0 tw 1 alloc 9 mem 1\n",

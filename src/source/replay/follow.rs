@@ -1,9 +1,9 @@
 //! A recording that is still being written, read as it grows.
 //!
-//! A service that rotates its recording moves the old file away, finishes it, and goes
-//! on in a new one of the same name. So is it read: the old one to its end, then the new one.
+//! A recorder that rotates its file finishes the one that was moved away, and continues in a new one
+//! of the same name. So they are read: the old file to its end, then the new one.
 
-use super::state::State;
+use super::state::InputState;
 use crate::error::{Error, Result};
 use crate::file_watch::Folder;
 use crate::signals::Signals;
@@ -15,25 +15,26 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Some file systems tell nothing: then the file is looked at this often.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the file is checked where the file system does not report changes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A file that grows.
-pub(super) struct Tail<'a> {
+pub(super) struct GrowingFile<'a> {
     path: PathBuf,
     file: File,
-    /// How much of it has been read, and how that ended.
+    /// How many bytes of it have been read.
     read: u64,
+    /// The last of them.
     last: u8,
     changes: Folder,
-    /// The new file could not be opened, and that has been told.
-    denied: bool,
-    stop: &'a Signals,
-    state: Rc<State>,
+    /// The user has been warned that the next file cannot be opened.
+    has_warned: bool,
+    signals: &'a Signals,
+    state: Rc<InputState>,
 }
 
-impl<'a> Tail<'a> {
-    pub(super) fn open(path: &Path, stop: &'a Signals, state: Rc<State>) -> Result<Self> {
+impl<'a> GrowingFile<'a> {
+    pub(super) fn open(path: &Path, signals: &'a Signals, state: Rc<InputState>) -> Result<Self> {
         let failed = |cause| Error::System { what: "wait for a file to grow", cause };
         let changes = Folder::of(path).map_err(failed)?;
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -47,21 +48,21 @@ impl<'a> Tail<'a> {
             read: 0,
             last: b'\n',
             changes,
-            denied: false,
-            stop,
+            has_warned: false,
+            signals,
             state,
         })
     }
 
     /// Waits until something has changed.
     fn wait(&mut self) -> io::Result<()> {
-        self.state.wait(self.stop, Instant::now() + LOOK, self.changes.as_fd())?;
+        self.state.wait(self.signals, Instant::now() + CHECK_INTERVAL, self.changes.as_fd())?;
         self.changes.has_changed();
         Ok(())
     }
 
-    /// The file that has taken this one's name and been begun to be written.
-    fn successor(&mut self) -> io::Result<Option<File>> {
+    /// The next file, which has this one's name now, once there is something in it.
+    fn next_file(&mut self) -> io::Result<Option<File>> {
         let identity = |found: &Metadata| (found.dev(), found.ino());
         let ours = self.file.metadata()?;
         let Ok(there) = std::fs::metadata(&self.path) else { return Ok(None) };
@@ -71,19 +72,19 @@ impl<'a> Tail<'a> {
         match File::open(&self.path) {
             Ok(file) => Ok(Some(file)),
             Err(cause) => {
-                if !std::mem::replace(&mut self.denied, true) {
+                if !std::mem::replace(&mut self.has_warned, true) {
                     let path = self.path.display();
-                    let told =
+                    let warning =
                         format!("the new {path} cannot be read: {cause}; waiting until it can");
-                    self.state.notices.borrow_mut().push(told);
+                    self.state.warnings.borrow_mut().push(warning);
                 }
                 Ok(None)
             }
         }
     }
 
-    /// Begins again where the file was emptied under its name.
-    fn notice_truncation(&mut self) -> io::Result<()> {
+    /// Starts over if the file was truncated.
+    fn rewind_if_truncated(&mut self) -> io::Result<()> {
         if self.file.metadata()?.len() < self.read {
             self.file.seek(SeekFrom::Start(0))?;
             self.read = 0;
@@ -101,7 +102,7 @@ impl<'a> Tail<'a> {
     }
 }
 
-impl Read for Tail<'_> {
+impl Read for GrowingFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -111,19 +112,19 @@ impl Read for Tail<'_> {
             if read > 0 {
                 return Ok(read);
             }
-            let Some(next) = self.successor()? else {
-                self.notice_truncation()?;
+            let Some(next) = self.next_file()? else {
+                self.rewind_if_truncated()?;
                 self.wait()?;
                 continue;
             };
-            // It was finished before the next one was begun.
+            // It may have been finished just before the next one was begun.
             let read = self.read_more(buffer)?;
             if read > 0 {
                 return Ok(read);
             }
-            (self.file, self.read, self.denied) = (next, 0, false);
+            (self.file, self.read, self.has_warned) = (next, 0, false);
             if std::mem::replace(&mut self.last, b'\n') != b'\n' {
-                // What was cut off does not run into the first line of the next file.
+                // An incomplete line does not run into the first line of the next file.
                 buffer[0] = b'\n';
                 return Ok(1);
             }

@@ -1,8 +1,8 @@
-//! What a recording is read from: a file, standard input, a file that grows; packed by gzip or zstd
-//! or not at all, as its first bytes tell.
+//! The bytes of a recording: from a file, standard input, or a file that grows; compressed by gzip or
+//! zstd or not, as the first bytes show.
 
-use super::follow::Tail;
-use super::state::State;
+use super::follow::GrowingFile;
+use super::state::InputState;
 use crate::error::{Error, Result};
 use crate::signals::Signals;
 use flate2::bufread::MultiGzDecoder;
@@ -17,47 +17,50 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// As many first bytes tell how a file is packed.
+/// This many bytes show how a file is compressed.
 const MAGIC: u64 = 4;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// Waits are renewed after this long, to no effect.
+/// Nothing happens after this time but another wait.
 const LONG: Duration = Duration::from_hours(1);
 
-/// The bytes of a recording, unpacked.
+/// The bytes of a recording, decompressed.
 pub(super) struct Input<'a> {
     bytes: Box<dyn Read + 'a>,
-    state: Rc<State>,
+    state: Rc<InputState>,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn open(path: &Path, follow: bool, stop: &'a Signals) -> Result<Self> {
+    /// Opens a file; `-` is standard input. With `follow` it does not end: see [`GrowingFile`].
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is compressed although it is to be followed.
+    pub(super) fn open(path: &Path, follow: bool, signals: &'a Signals) -> Result<Self> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
-        let state = Rc::new(State::default());
+        let state = Rc::new(InputState::default());
         let mut raw: Box<dyn Read + 'a> = if follow {
-            Box::new(Tail::open(path, stop, Rc::clone(&state))?)
+            Box::new(GrowingFile::open(path, signals, Rc::clone(&state))?)
         } else {
             let file = if path.as_os_str() == "-" {
                 let stdin: OwnedFd =
                     io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?;
                 File::from(stdin)
             } else {
-                // Whoever writes into a pipe may come later: that is waited for where a signal is
-                // heard.
-                let waiting = OFlags::NONBLOCK.bits().cast_signed();
+                // The writer of a pipe may come later: that is waited for where signals are, too.
+                let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
                 let mut options = File::options();
-                options.read(true).custom_flags(waiting).open(path).map_err(unreadable)?
+                options.read(true).custom_flags(nonblocking).open(path).map_err(unreadable)?
             };
-            Box::new(Patient { file, stop, state: Rc::clone(&state) })
+            Box::new(InterruptibleFile { file, signals, state: Rc::clone(&state) })
         };
         let mut head = Vec::new();
         match (&mut raw).take(MAGIC).read_to_end(&mut head) {
             Ok(_) => {}
-            Err(_) if state.stopped.get() => {}
+            Err(_) if state.is_stopped.get() => {}
             Err(cause) => return Err(unreadable(cause)),
         }
-        let packed = head.starts_with(GZIP) || head == ZSTD;
-        if follow && packed {
+        let is_compressed = head.starts_with(GZIP) || head == ZSTD;
+        if follow && is_compressed {
             let path = path.display();
             return Err(Error::Usage(format!(
                 "{path} is packed, so it does not grow: leave out --follow"
@@ -66,7 +69,7 @@ impl<'a> Input<'a> {
         let whole = BufReader::new(Cursor::new(head.clone()).chain(raw));
         let bytes: Box<dyn Read + 'a> = if head.starts_with(GZIP) {
             Box::new(MultiGzDecoder::new(whole))
-        } else if packed {
+        } else if is_compressed {
             Box::new(Zstd { source: whole, decoder: FrameDecoder::new(), in_frame: false })
         } else {
             Box::new(whole)
@@ -74,14 +77,14 @@ impl<'a> Input<'a> {
         Ok(Self { bytes, state })
     }
 
-    /// Whether the run was over while it was read.
+    /// Whether a read has ended because the run was over.
     pub(super) fn is_stopped(&self) -> bool {
-        self.state.stopped.get()
+        self.state.is_stopped.get()
     }
 
-    /// What happened to the file meanwhile.
-    pub(super) fn notices(&self) -> Vec<String> {
-        self.state.notices.take()
+    /// What the user should know of the file, each thing once.
+    pub(super) fn take_warnings(&self) -> Vec<String> {
+        self.state.warnings.take()
     }
 }
 
@@ -91,17 +94,17 @@ impl Read for Input<'_> {
     }
 }
 
-/// Reads a file without missing the end of the run while nothing comes.
-struct Patient<'a> {
+/// Reads a file, and ends with the run while there is nothing to read.
+struct InterruptibleFile<'a> {
     file: File,
-    stop: &'a Signals,
-    state: Rc<State>,
+    signals: &'a Signals,
+    state: Rc<InputState>,
 }
 
-impl Read for Patient<'_> {
+impl Read for InterruptibleFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.state.wait(self.stop, Instant::now() + LONG, self.file.as_fd())?;
+            self.state.wait(self.signals, Instant::now() + LONG, self.file.as_fd())?;
             match self.file.read(buffer) {
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
@@ -110,7 +113,7 @@ impl Read for Patient<'_> {
     }
 }
 
-/// Unpacks zstd, one frame after the other.
+/// Decompresses zstd, one frame after the other.
 struct Zstd<R> {
     source: R,
     decoder: FrameDecoder,
@@ -118,8 +121,8 @@ struct Zstd<R> {
 }
 
 impl<R: BufRead> Zstd<R> {
-    /// Begins the next frame that holds anything; false at the end.
-    fn begin_frame(&mut self) -> io::Result<bool> {
+    /// Starts the next frame that is not skippable; false at the end.
+    fn start_frame(&mut self) -> io::Result<bool> {
         while !self.in_frame && !self.source.fill_buf()?.is_empty() {
             match self.decoder.reset(&mut self.source) {
                 Ok(()) => self.in_frame = true,
@@ -138,7 +141,7 @@ impl<R: BufRead> Zstd<R> {
 
 impl<R: BufRead> Read for Zstd<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.begin_frame()? {
+        while self.start_frame()? {
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 self.decoder
                     .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))

@@ -5,7 +5,7 @@ mod input;
 mod state;
 
 use super::Source;
-use super::poll::goes_on;
+use super::poll::continues;
 use crate::error::{Error, Result};
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::recording::{self, DecodeError, Decoder, Header};
@@ -15,7 +15,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// A longer line is none of ours: the first pass over a million sockets takes half of this.
+/// A longer line is not from a recorder: the first poll of a million sockets takes half of this.
 const LONGEST_LINE: u64 = 512 << 20;
 const BUFFER: usize = 256 * 1024;
 
@@ -24,31 +24,32 @@ pub struct Replay<'a> {
     path: PathBuf,
     input: BufReader<Input<'a>>,
     decoder: Decoder,
-    /// What the first line said.
+    /// The reading of the first line.
     first: Option<Reading>,
     line: Vec<u8>,
+    /// The number of that line.
     number: u64,
-    /// The next line has been read already.
-    ahead: bool,
-    notices: Vec<String>,
+    /// The line is the next one: it has been read ahead.
+    is_ahead: bool,
+    warnings: Vec<String>,
 }
 
 impl<'a> Replay<'a> {
-    /// Opens a recording, packed or not; `-` is standard input. With `follow` it goes on as the
-    /// file grows, whatever it is called meanwhile. Waits end when `stop` says so.
+    /// Opens a recording, compressed or not; `-` is standard input. With `follow` the readings go on
+    /// as the file grows and is rotated. Waits end with the run.
     ///
     /// # Errors
-    /// A file that cannot be read, or is no recording.
-    pub fn open(path: &Path, follow: bool, stop: &'a Signals) -> Result<Self> {
+    /// A file that cannot be read, or that is not a recording.
+    pub fn open(path: &Path, follow: bool, signals: &'a Signals) -> Result<Self> {
         let mut replay = Self {
             path: path.to_owned(),
-            input: BufReader::with_capacity(BUFFER, Input::open(path, follow, stop)?),
+            input: BufReader::with_capacity(BUFFER, Input::open(path, follow, signals)?),
             decoder: Decoder::default(),
             first: None,
             line: Vec::new(),
             number: 0,
-            ahead: false,
-            notices: Vec::new(),
+            is_ahead: false,
+            warnings: Vec::new(),
         };
         if replay.advance()? {
             replay.first = replay.decode()?;
@@ -60,7 +61,7 @@ impl<'a> Replay<'a> {
 
     /// Reads the next line that is not blank; false at the end.
     fn advance(&mut self) -> Result<bool> {
-        if std::mem::take(&mut self.ahead) {
+        if std::mem::take(&mut self.is_ahead) {
             return Ok(true);
         }
         loop {
@@ -72,9 +73,9 @@ impl<'a> Replay<'a> {
             match read {
                 Ok(0) => return Ok(false),
                 Ok(_) => {}
-                // A packed file whose writer was killed ends in the middle of a block.
-                Err(error) if is_cut(&error) => {
-                    self.notices.push(format!(
+                // A compressed file whose writer was killed ends in the middle of a block.
+                Err(error) if is_truncated(&error) => {
+                    self.warnings.push(format!(
                         "{}: the packed file is cut off; what comes before is shown",
                         self.name()
                     ));
@@ -84,7 +85,7 @@ impl<'a> Replay<'a> {
             }
             self.number += 1;
             if self.line.len() as u64 == LONGEST_LINE {
-                return Err(self.wrong(self.number, "too long for a line of a recording"));
+                return Err(self.damaged(self.number, "too long for a line of a recording"));
             }
             if !self.line.trim_ascii().is_empty() {
                 return Ok(true);
@@ -92,28 +93,30 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The reading that the current line tells.
+    /// The reading of the current line; `None` if it has none, or is incomplete.
     fn decode(&mut self) -> Result<Option<Reading>> {
-        let wrong = match self.decoder.decode(self.line.trim_ascii_end()) {
+        let error = match self.decoder.decode(self.line.trim_ascii_end()) {
             Ok(reading) => return Ok(reading),
-            Err(wrong) => wrong,
+            Err(error) => error,
         };
         let number = self.number;
-        let DecodeError::Damaged(reason) = wrong else { return Err(self.unfit(&wrong)) };
-        // A writer that was killed leaves part of a line: the last one, or the last of its run.
-        let cut = !self.line.ends_with(b"\n")
-            || self.advance()? && recording::is_header(&self.line) && {
-                self.ahead = true;
-                true
-            };
-        if !cut {
-            return Err(self.wrong(number, &reason));
+        let DecodeError::Damaged(reason) = error else { return Err(self.unfit(&error)) };
+        // A writer that was killed leaves an incomplete line: the last one, or the last of its run.
+        let is_incomplete = !self.line.ends_with(b"\n") || self.header_follows()?;
+        if !is_incomplete {
+            return Err(self.damaged(number, &reason));
         }
         let name = self.name();
-        self.notices.push(format!(
+        self.warnings.push(format!(
             "{name}, line {number}: cut off in the middle, as if its writer had been killed; left out"
         ));
         Ok(None)
+    }
+
+    /// Whether the next line is a header; reads it ahead.
+    fn header_follows(&mut self) -> Result<bool> {
+        self.is_ahead = self.advance()?;
+        Ok(self.is_ahead && recording::is_header(&self.line))
     }
 
     fn name(&self) -> String {
@@ -124,8 +127,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn wrong(&self, number: u64, reason: &str) -> Error {
-        // A line of the recording is one of JSON: its own number would be told twice.
+    fn damaged(&self, number: u64, reason: &str) -> Error {
+        // The line of a recording is always line 1 of its JSON.
         let reason = reason.split(" at line ").next().unwrap_or(reason);
         Error::Usage(format!(
             "{}, line {number} is damaged: {reason}; what comes before it is shown",
@@ -133,19 +136,19 @@ impl<'a> Replay<'a> {
         ))
     }
 
-    fn unfit(&self, wrong: &DecodeError) -> Error {
-        Error::Usage(format!("{}: {wrong}", self.name()))
+    fn unfit(&self, error: &DecodeError) -> Error {
+        Error::Usage(format!("{}: {error}", self.name()))
     }
 }
 
 impl Source for Replay<'_> {
-    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
+    fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
         loop {
-            // Nothing is waited for, but a signal ends a replay, too.
-            if !goes_on(stop.wait(Instant::now())?)? {
+            // There is nothing to wait for, but a signal ends a replay, too.
+            if !continues(signals.wait(Instant::now())?)? {
                 return Ok(None);
             }
             if !self.advance()? {
@@ -158,7 +161,7 @@ impl Source for Replay<'_> {
     }
 
     fn lookup(&mut self, _: &[LookupRequest]) -> Result<Option<Reading>> {
-        // The answers that there were come by themselves.
+        // The lookups of the run are readings of the recording.
         Ok(None)
     }
 
@@ -166,15 +169,15 @@ impl Source for Replay<'_> {
         self.decoder.header().map_or(Interface::Proc, |Header { source, .. }| *source)
     }
 
-    fn notices(&mut self) -> Vec<String> {
-        let mut notices = std::mem::take(&mut self.notices);
-        notices.extend(self.input.get_mut().notices());
-        notices
+    fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.input.get_mut().take_warnings());
+        warnings
     }
 }
 
-/// Whether an error comes of an end that came too early.
-fn is_cut(error: &io::Error) -> bool {
+/// Whether an error means that compressed data ended too early.
+fn is_truncated(error: &io::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>()

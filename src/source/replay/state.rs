@@ -1,4 +1,5 @@
-//! What the readers of a recording share: the end of the run, and what is to be told of the file.
+//! What the layers that read a recording's file report to the source: readers can only return
+//! errors of input and output.
 
 use crate::signals::{Signals, Wake};
 use rustix::fd::BorrowedFd;
@@ -6,29 +7,29 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::Instant;
 
-/// What a reader deep inside has to say.
+/// Shared by the readers of one recording.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct InputState {
     /// The run is over.
-    pub(super) stopped: Cell<bool>,
-    pub(super) notices: RefCell<Vec<String>>,
+    pub(super) is_stopped: Cell<bool>,
+    pub(super) warnings: RefCell<Vec<String>>,
 }
 
-impl State {
+impl InputState {
     /// Waits until there is something to read, or until `due`.
     ///
     /// # Errors
-    /// One that stands for the end of the run.
+    /// A failed wait, or the end of the run: then `is_stopped` is set.
     pub(super) fn wait(
         &self,
-        stop: &Signals,
+        signals: &Signals,
         due: Instant,
-        source: BorrowedFd<'_>,
+        file: BorrowedFd<'_>,
     ) -> io::Result<()> {
-        match stop.wait_for(due, Some(source)) {
+        match signals.wait_for(due, Some(file)) {
             Ok(Wake::Due | Wake::Readable) => Ok(()),
             Ok(Wake::Ended | Wake::ReaderGone) => {
-                self.stopped.set(true);
+                self.is_stopped.set(true);
                 Err(io::Error::other("the run is over"))
             }
             Err(error) => Err(io::Error::other(error)),

@@ -75,7 +75,7 @@ pub struct Trace {
     reasons_lost: bool,
     reasons_told: bool,
     undecided_told: bool,
-    notices: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// Where the tables are read.
@@ -121,7 +121,7 @@ impl Trace {
             reasons_lost: false,
             reasons_told: false,
             undecided_told: false,
-            notices: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 
@@ -194,10 +194,10 @@ impl Trace {
 
     fn take_poll(&mut self) -> Result<()> {
         self.excuse();
-        let pass = self.pacer.begin(&mut self.notices);
+        let pass = self.pacer.start_poll(&mut self.warnings);
         let snapshot = self.polls.snapshot()?;
         // No gap: the events go on where polls pause.
-        self.pacer.note(&pass, &snapshot);
+        self.pacer.record_poll(&pass, &snapshot);
         self.joiner.poll(&snapshot, std::mem::take(&mut self.afresh));
         self.poll = Some(snapshot);
         self.idle_since = Some(clock::cpu());
@@ -214,7 +214,7 @@ impl Trace {
     /// What events cost is no reason to poll less.
     fn excuse(&mut self) {
         if let Some(since) = self.idle_since.take() {
-            self.pacer.excuse(clock::cpu().saturating_sub(since));
+            self.pacer.exclude_cpu(clock::cpu().saturating_sub(since));
         }
     }
 
@@ -263,10 +263,10 @@ impl Source for Trace {
         matches!(self.ready.front(), Some(Reading::StateChange(_)))
     }
 
-    fn reuse(&mut self, rows: Vec<SocketRow>) {
+    fn recycle(&mut self, rows: Vec<SocketRow>) {
         match &mut self.polls {
-            Polls::Netlink(dumps) => dumps.reuse(rows),
-            Polls::Proc(proc) => proc.reuse(rows),
+            Polls::Netlink(dumps) => dumps.recycle(rows),
+            Polls::Proc(proc) => proc.recycle(rows),
         }
     }
 
@@ -274,10 +274,10 @@ impl Source for Trace {
         Interface::Trace
     }
 
-    fn notices(&mut self) -> Vec<String> {
-        let mut notices = std::mem::take(&mut self.notices);
+    fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
         if self.reasons_lost && !std::mem::replace(&mut self.reasons_told, true) {
-            notices.push(
+            warnings.push(
                 "events that tell who did a step, or why a connection was cut off, found no room; \
                  --ring takes a larger size"
                     .to_owned(),
@@ -285,16 +285,17 @@ impl Source for Trace {
         }
         let untold = std::mem::take(&mut self.untold);
         if untold > 0 {
-            notices.push(format!("the run ended with {untold} changes of state read and not told"));
+            warnings
+                .push(format!("the run ended with {untold} changes of state read and not told"));
         }
         let undecided = self.joiner.undecided();
         if undecided > 0 && !std::mem::replace(&mut self.undecided_told, true) {
-            notices.push(format!(
+            warnings.push(format!(
                 "{undecided} changes of state are left out, because nothing tells whether they \
                  are of this network namespace"
             ));
         }
-        notices
+        warnings
     }
 }
 
@@ -316,7 +317,7 @@ impl Polls {
 
     fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
         match self {
-            Self::Netlink(dumps) => Ok(dumps.answer(questions)),
+            Self::Netlink(dumps) => Ok(dumps.lookup(questions)),
             Self::Proc(proc) => proc.lookup(questions),
         }
     }

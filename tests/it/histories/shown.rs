@@ -44,7 +44,7 @@ impl Source for Played {
         Interface::Trace
     }
 
-    fn notices(&mut self) -> Vec<String> {
+    fn warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
 }

@@ -10,8 +10,8 @@ use std::net::{SocketAddr, SocketAddrV4};
 use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::SocketRow;
-use tcplapse::source::netlink::client::{DeathWatch, SockDiag};
-use tcplapse::source::netlink::wire::{States, Which};
+use tcplapse::source::netlink::client::{DestroyListener, SockDiag};
+use tcplapse::source::netlink::wire::{Selection, States};
 
 fn client() -> SockDiag {
     SockDiag::open().expect("sock_diag answers anybody")
@@ -19,7 +19,7 @@ fn client() -> SockDiag {
 
 fn dump(client: &mut SockDiag, family: Family) -> Vec<SocketRow> {
     let mut rows = Vec::new();
-    let dump = client.dump(family, Which::In(States::ALL), &mut rows).expect("a dump");
+    let dump = client.dump(family, Selection::In(States::ALL), &mut rows).expect("a dump");
     assert_eq!(dump.bad_rows, 0);
     rows
 }
@@ -136,7 +136,7 @@ fn a_socket_bound_to_a_device_is_not_taken_for_closed() {
             addrs: AddressPair { local: Endpoint { port: 1, ..other.local }, ..other },
             ..unknown
         };
-        assert_eq!(client.lookup(&[unknown, gone]), [(gone, LookupResult::Gone)]);
+        assert_eq!(client.look_up_all(&[unknown, gone]), [(gone, LookupResult::Gone)]);
         drop(client_end);
     });
 }
@@ -144,7 +144,7 @@ fn a_socket_bound_to_a_device_is_not_taken_for_closed() {
 #[test]
 fn destroy_events_have_cookies_and_may_have_4_tuples() {
     isolated(|| {
-        let mut events = DeathWatch::open(None).expect("anybody may subscribe");
+        let mut events = DestroyListener::open(None).expect("anybody may subscribe");
         let server = listener(ANY_PORT, 8).expect("a port is free");
         let (first, accepted) = pair(&server, ANY_PORT);
         let (reset_ends, other) = (addrs(&first), addrs(&accepted));
@@ -161,7 +161,7 @@ fn destroy_events_have_cookies_and_may_have_4_tuples() {
         drop(Socket::new(Domain::IPV4, Type::STREAM, None));
         let mut destroyed = Vec::new();
         until("three events", || {
-            let more = events.drain()?;
+            let more = events.receive()?;
             assert!(!more.overrun);
             destroyed.extend(more.sockets);
             (destroyed.len() >= 3).then_some(())
@@ -178,7 +178,7 @@ fn destroy_events_have_cookies_and_may_have_4_tuples() {
 fn each_of_hundreds_of_short_connections_is_destroyed_once() {
     const CONNECTIONS: usize = 300;
     isolated(|| {
-        let mut events = DeathWatch::open(Some(Family::Ipv4)).expect("anybody may subscribe");
+        let mut events = DestroyListener::open(Some(Family::Ipv4)).expect("anybody may subscribe");
         let server = listener(ANY_PORT, 8).expect("a port is free");
         for _ in 0..CONNECTIONS {
             let (first, accepted) = pair(&server, ANY_PORT);
@@ -188,13 +188,13 @@ fn each_of_hundreds_of_short_connections_is_destroyed_once() {
         let mut cookies = HashSet::new();
         let mut reported = 0;
         until("all destroy events", || {
-            let more = events.drain()?;
+            let more = events.receive()?;
             assert!(!more.overrun, "there is room for them");
             reported += more.sockets.len();
             cookies.extend(more.sockets.into_iter().map(|socket| socket.cookie));
             (cookies.len() >= 2 * CONNECTIONS).then_some(())
         });
         assert_eq!((reported, cookies.len()), (2 * CONNECTIONS, 2 * CONNECTIONS));
-        assert_eq!(events.drain(), None, "a listener is not reported");
+        assert_eq!(events.receive(), None, "a listener is not reported");
     });
 }

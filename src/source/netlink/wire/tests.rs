@@ -28,7 +28,7 @@ fn read(datagram: &[u8]) -> Vec<(u32, Message<'_>)> {
 }
 
 fn row(hex: &str) -> SocketRow {
-    Body(&body(hex)).observation().expect("a socket")
+    Body(&body(hex)).row().expect("a socket")
 }
 
 fn end(addr: &str, port: u16) -> Endpoint {
@@ -51,7 +51,7 @@ mod golden {
     use super::*;
 
     #[test]
-    fn a_listener_shows_its_backlog_and_the_limit_of_it() {
+    fn a_listener_shows_its_backlog_and_its_limit() {
         let row = row(&[LISTEN, SHUTDOWN].join("\n"));
         assert_eq!(row.addrs.local, end("127.0.0.1", 36349));
         assert_eq!(row.addrs.remote, end("0.0.0.0", 0));
@@ -62,7 +62,7 @@ mod golden {
     }
 
     #[test]
-    fn a_connection_shows_its_timer_its_queues_and_its_device() {
+    fn a_connection_shows_timer_queues_and_device() {
         let row = row(&format!(
             "02 01 01 03               // AF_INET, ESTABLISHED, retransmit, 3 of them
             ac8c 8dfd                  // ports 44172 and 36349
@@ -100,7 +100,7 @@ mod golden {
     }
 
     #[test]
-    fn only_a_full_fin_wait2_tells_how_it_is_shut() {
+    fn only_a_full_fin_wait2_has_a_shutdown_attribute() {
         let shown = "02 05 03 00 a258 1770 7f000001 000000000000000000000000
             7f000001 000000000000000000000000 00000000 c8290100 00000000
             34e90000 00000000 00000000 00000000 00000000";
@@ -109,7 +109,7 @@ mod golden {
         assert_eq!((full.state, full.mini), (State::FinWait2, false));
         let request = row(&shown.replace("02 05 03", "02 03 01"));
         assert_eq!((request.state, request.mini), (State::SynRecv, true));
-        assert_eq!(request.known_uid(), None, "a request shows uid 0 whoever listens");
+        assert_eq!(request.known_uid(), None, "a request shows uid 0 for any listener");
     }
 
     #[test]
@@ -124,8 +124,8 @@ mod golden {
     }
 
     #[test]
-    fn a_notice_tells_the_ends_that_are_left() {
-        let notice = |ports: &str, local: &str, remote: &str| {
+    fn a_destroy_event_has_the_addresses_that_are_left() {
+        let event = |ports: &str, local: &str, remote: &str| {
             let zeros = "000000000000000000000000";
             let body = body(&format!(
                 "02 07 00 00 {ports} {local}{zeros} {remote}{zeros} 00000000 c5290100 00000000
@@ -140,22 +140,22 @@ mod golden {
             remote: end("127.0.0.1", 41560),
         };
         assert_eq!(
-            notice("1770 a258", here, here),
+            event("1770 a258", here, here),
             Some(DestroyedSocket { addrs: Some(addrs), cookie: 0x129c5 })
         );
         assert_eq!(
-            notice("8efa 0000", none, here),
+            event("8efa 0000", none, here),
             Some(DestroyedSocket { addrs: None, cookie: 0x129c5 }),
             "it was refused"
         );
-        assert_eq!(notice("1770 0000", here, none), None, "a listener, or merely bound");
-        assert_eq!(notice("0000 0000", none, none), None, "never used");
+        assert_eq!(event("1770 0000", here, none), None, "a listener, or merely bound");
+        assert_eq!(event("0000 0000", none, none), None, "never used");
     }
 
     #[test]
     fn a_request_for_a_dump() {
         let mut bytes = vec![1, 2, 3];
-        write_dump(&mut bytes, 9, Family::Ipv6, Which::In(States::ALL));
+        write_dump(&mut bytes, 9, Family::Ipv6, Selection::In(States::ALL));
         let expected = body(
             "48000000 1400 0103 09000000 00000000 // 72 bytes, SOCK_DIAG_BY_FAMILY, REQUEST | DUMP
             0a 06 00 00 7e1f0000                  // AF_INET6, TCP, no extension, the states
@@ -177,9 +177,9 @@ mod golden {
     }
 
     #[test]
-    fn a_request_for_what_is_bound_to_a_device() {
+    fn a_request_for_sockets_bound_to_a_device() {
         let mut bytes = Vec::new();
-        write_dump(&mut bytes, 9, Family::Ipv4, Which::BoundToADevice);
+        write_dump(&mut bytes, 9, Family::Ipv4, Selection::BoundToDevice);
         let expected = body(
             "1000 0100            // an attribute of 16 bytes: a program
             09 08 0c00 00000000   // bound to no device: go on; else take it
@@ -214,7 +214,7 @@ mod golden {
 }
 
 #[test]
-fn messages_of_a_datagram_are_told_apart() {
+fn a_datagram_is_split_into_messages() {
     let socket = vec![2; SOCKET];
     let mut datagram = message(SOCK_DIAG_BY_FAMILY, 1, &socket);
     datagram.extend(message(NLMSG_NOOP, 2, &[]));
@@ -234,7 +234,7 @@ fn messages_of_a_datagram_are_told_apart() {
 }
 
 #[test]
-fn what_is_cut_short_is_broken_and_ends_the_datagram() {
+fn a_truncated_message_is_broken_and_the_last() {
     let whole = message(SOCK_DIAG_BY_FAMILY, 7, &[2; SOCKET]);
     for length in 1..whole.len() {
         assert_eq!(read(&whole[..length]), [(0, Message::Broken)], "{length} bytes");
@@ -254,7 +254,7 @@ fn attributes_of_any_length_are_skipped() {
     for length in [0, 1, 104, 232, 300, 4000] {
         let info = attribute(INET_DIAG_INFO, &vec![7; length]);
         let bytes = [plain.body(), info, attribute(INET_DIAG_SHUTDOWN, &[3])].concat();
-        let row = Body(&bytes).observation().expect("a socket");
+        let row = Body(&bytes).row().expect("a socket");
         assert!(!row.mini, "tcp_info of {length} bytes");
     }
     // A length that cannot be, and one that goes beyond the end.
@@ -262,12 +262,12 @@ fn attributes_of_any_length_are_skipped() {
         let mut bytes = plain.body();
         bytes.extend(length.to_ne_bytes());
         bytes.extend(INET_DIAG_INFO.to_ne_bytes());
-        assert!(Body(&bytes).observation().expect("a socket").mini);
+        assert!(Body(&bytes).row().expect("a socket").mini);
     }
 }
 
 #[test]
-fn a_timer_that_is_overdue_has_nothing_left() {
+fn an_overdue_timer_has_no_time_left() {
     assert_eq!(centiseconds(u32::MAX), 0);
     assert_eq!(centiseconds(59_999), 5999);
 }
@@ -339,10 +339,10 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_the_kernel_writes_is_read_back(sample in samples()) {
+    fn messages_written_as_by_the_kernel_are_parsed(sample in samples()) {
         let bytes = message(SOCK_DIAG_BY_FAMILY, 1, &sample.body());
         let [(1, Message::Socket(body))] = read(&bytes)[..] else { panic!("one socket") };
-        let row = body.observation().expect("a socket");
+        let row = body.row().expect("a socket");
         let end = |i: usize| Endpoint { addr: sample.addr(i), port: sample.ports[i] };
         prop_assert_eq!((row.addrs.local, row.addrs.remote), (end(0), end(1)));
         prop_assert_eq!(row.state, State::from_code(sample.codes[0]));
@@ -354,8 +354,8 @@ proptest! {
     }
 
     #[test]
-    fn a_look_up_asks_for_the_ends_that_a_row_shows(sample in samples(), cookie in 1_u64..) {
-        let shown = Body(&sample.body()).observation().expect("a socket");
+    fn a_lookup_requests_the_addresses_of_a_row(sample in samples(), cookie in 1_u64..) {
+        let shown = Body(&sample.body()).row().expect("a socket");
         let SocketRow { addrs, ifindex, .. } = shown;
         let mut request = Vec::new();
         write_look_up(&mut request, 1, &LookupRequest { addrs, inode: 0, cookie, ifindex });
@@ -363,13 +363,13 @@ proptest! {
         let mut asked = vec![request[HEADER], 1, 0, 0];
         asked.extend(&request[HEADER + 8..]);
         asked.resize(SOCKET, 0);
-        let asked = Body(&asked).observation().expect("the same layout");
+        let asked = Body(&asked).row().expect("the same layout");
         prop_assert_eq!((asked.addrs, asked.ifindex, asked.cookie), (addrs, ifindex, cookie));
     }
 
     #[test]
     fn no_bytes_panic(datagram: Vec<u8>) {
-        understand(&datagram);
+        parse_all(&datagram);
     }
 
     #[test]
@@ -377,15 +377,15 @@ proptest! {
         let mut bytes = message(SOCK_DIAG_BY_FAMILY, 1, &sample.body());
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        understand(&bytes);
-        understand(&bytes[..at]);
+        parse_all(&bytes);
+        parse_all(&bytes[..at]);
     }
 }
 
-fn understand(datagram: &[u8]) {
+fn parse_all(datagram: &[u8]) {
     for (_, message) in Messages::new(datagram) {
         if let Message::Socket(body) = message {
-            let _ = (body.observation(), body.destroyed());
+            let _ = (body.row(), body.destroyed());
         }
     }
 }

@@ -30,7 +30,7 @@ fn a_full_row_keeps_every_column() {
 }
 
 #[test]
-fn a_time_wait_row_is_a_mini_socket_whose_uid_is_not_told() {
+fn a_time_wait_row_is_a_mini_socket_of_unknown_uid() {
     let row = row(MINI, Family::Ipv4);
     assert_eq!((row.state, row.inode, row.mini), (State::TimeWait, 0, true));
     assert_eq!((row.timer, row.timer_left), (Timer::TimeWait, 5998));
@@ -55,7 +55,7 @@ fn unknown_states_timers_and_longer_rows_are_no_error() {
 }
 
 #[test]
-fn what_is_no_row_is_refused() {
+fn other_lines_are_not_rows() {
     for line in [
         "",
         "sl local_address",
@@ -145,7 +145,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_the_kernel_prints_is_read_back(row in rows()) {
+    fn rows_printed_as_by_the_kernel_are_parsed(row in rows()) {
         prop_assert_eq!(parse(print(&row).as_bytes(), row.addrs.family), Some(row));
     }
 
