@@ -28,7 +28,7 @@ pub mod model;
 pub mod monitor;
 mod output;
 pub mod owner;
-pub mod recorder;
+mod recorder;
 pub mod recording;
 pub mod render;
 pub mod rules;

@@ -59,7 +59,7 @@ struct Hangup {
 
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wake {
+pub(crate) enum Wake {
     /// The time waited for has come, or a signal has that does not end the run.
     Due,
     /// There is something to read.
@@ -72,11 +72,11 @@ pub enum Wake {
 
 /// What a signal asked for while the run goes on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Requests {
+pub(crate) struct Requests {
     /// SIGUSR1: print what there is so far.
-    pub report: bool,
+    pub(crate) report: bool,
     /// SIGTSTP: the key Ctrl-Z on a terminal that is drawn on.
-    pub suspend: bool,
+    pub(crate) suspend: bool,
 }
 
 impl Signals {
@@ -87,7 +87,7 @@ impl Signals {
         let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
         let signals = Self::catching(&[SIGINT, SIGTERM])?;
         signals.set_deadline(deadline);
-        // A terminal that goes sends a signal; the reader of a pipe goes silently.
+        // The end of a terminal comes as a signal; the reader of a pipe goes without one.
         Ok(Self { watches_stdout: !io::stdout().is_terminal(), ..signals })
     }
 
@@ -135,7 +135,7 @@ impl Signals {
 
     /// Lets SIGHUP ask for a recording to be opened again. It still ends the run if it comes because
     /// the run's terminal is gone, unless SIGHUP was ignored from the start, as by nohup(1).
-    pub fn reopen_on_hangup(&mut self) -> Result<()> {
+    pub(crate) fn reopen_on_hangup(&mut self) -> Result<()> {
         let ends_with_terminal = !is_ignored(SIGHUP) && has_terminal();
         self.hangup = Some(Hangup { reopen: Cell::new(false), ends_with_terminal });
         self.catch(&[SIGHUP])
@@ -143,75 +143,75 @@ impl Signals {
 
     /// Catches what concerns a terminal that is drawn on: SIGQUIT and SIGHUP end the run, SIGWINCH
     /// and SIGTSTP end a wait.
-    pub fn catch_terminal_signals(&self) -> Result<()> {
+    pub(crate) fn catch_terminal_signals(&self) -> Result<()> {
         self.catch(&[SIGQUIT, SIGHUP, SIGWINCH, SIGTSTP])
     }
 
     /// From now on the key `q` on standard input ends the run.
-    pub fn watch_keys(&self) {
+    pub(crate) fn watch_keys(&self) {
         self.watches_keys.set(true);
     }
 
     /// Goes on where nobody reads standard output, for a command whose result is its exit status.
     #[must_use]
-    pub const fn ignore_closed_stdout(mut self) -> Self {
+    pub(crate) const fn ignore_closed_stdout(mut self) -> Self {
         self.watches_stdout = false;
         self
     }
 
     /// Sets when the run ends by itself; `None` for never.
-    pub fn set_deadline(&self, deadline: Option<Instant>) {
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
         self.deadline.set(deadline);
     }
 
     /// Something that another thread calls to end a wait early.
-    pub fn waker(&self) -> Result<impl FnOnce() + Send + 'static> {
+    pub(crate) fn waker(&self) -> Result<impl FnOnce() + Send + 'static> {
         let mut wake = self.wake.try_clone().map_err(cannot_catch)?;
         // A pipe without room for one more byte is readable.
         Ok(move || drop(wake.write(&[0])))
     }
 
     /// The signals for the command that have come since the last call.
-    pub fn take_forwarded(&self) -> Vec<i32> {
+    pub(crate) fn take_forwarded(&self) -> Vec<i32> {
         self.receive();
         self.to_forward.take()
     }
 
     /// What was asked for since the last call.
-    pub fn take_requests(&self) -> Requests {
+    pub(crate) fn take_requests(&self) -> Requests {
         self.receive();
         self.requests.take()
     }
 
     /// Whether SIGHUP has asked for the recording to be opened again since the last call.
-    pub fn take_reopen_request(&self) -> bool {
+    pub(crate) fn take_reopen_request(&self) -> bool {
         self.receive();
         self.hangup.as_ref().is_some_and(|hangup| hangup.reopen.take())
     }
 
     /// Whether a signal that ends the run has come since the last call.
-    pub fn take_signal(&self) -> bool {
+    pub(crate) fn take_signal(&self) -> bool {
         self.receive();
         self.end_signal.take()
     }
 
     /// Whether a signal or a key has ended the run.
-    pub fn is_interrupted(&self) -> bool {
+    pub(crate) fn is_interrupted(&self) -> bool {
         self.is_interrupted.get()
     }
 
     /// Whether the time of the run is over.
-    pub fn is_time_over(&self) -> bool {
+    pub(crate) fn is_time_over(&self) -> bool {
         self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// Waits until `due`, or until the run has to end.
-    pub fn wait(&self, due: Instant) -> Result<Wake> {
+    pub(crate) fn wait(&self, due: Instant) -> Result<Wake> {
         self.wait_for(due, None)
     }
 
     /// Waits until there is something to read, until `due`, or until the run has to end.
-    pub fn wait_for(&self, due: Instant, source: Option<BorrowedFd<'_>>) -> Result<Wake> {
+    pub(crate) fn wait_for(&self, due: Instant, source: Option<BorrowedFd<'_>>) -> Result<Wake> {
         loop {
             let until = self.deadline.get().map_or(due, |deadline| deadline.min(due));
             let left = until.saturating_duration_since(Instant::now());
@@ -230,7 +230,7 @@ impl Signals {
     /// Waits until standard output takes a piece of at most `PIPE_BUF` bytes without blocking, and
     /// returns [`Wake::Due`]. If the run has to end meanwhile, a slow reader still gets what has
     /// been written so far, but one that takes nothing does not keep the run from its end.
-    pub fn wait_writable(&self) -> Result<Wake> {
+    pub(crate) fn wait_writable(&self) -> Result<Wake> {
         let stdout = io::stdout();
         let out = || PollFd::new(&stdout, PollFlags::OUT);
         while !self.is_interrupted() && !self.is_time_over() {
@@ -360,8 +360,8 @@ fn poll_for(fds: &mut [PollFd<'_>], left: Duration) -> Result<()> {
     }
 }
 
-/// Whether this process ignores a signal, as it may have been told to from the start.
-pub fn is_ignored(signal: i32) -> bool {
+/// Whether this process ignores a signal, as its parent may have arranged.
+pub(crate) fn is_ignored(signal: i32) -> bool {
     let status = procfs::process::Process::myself().and_then(|own| own.status());
     status.is_ok_and(|status| status.sigign & 1 << (signal - 1) != 0)
 }

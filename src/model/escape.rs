@@ -40,7 +40,7 @@ pub fn unescape(escaped: &str) -> Option<Vec<u8>> {
 }
 
 /// An escaped name without blanks, which would break a text column.
-pub fn one_word(escaped: &str) -> String {
+pub(crate) fn one_word(escaped: &str) -> String {
     escaped.replace(' ', r"\x20")
 }
 

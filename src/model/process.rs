@@ -76,13 +76,13 @@ impl Process {
     }
 
     /// Whether nothing but its id is known.
-    pub const fn is_unknown(&self) -> bool {
+    pub(crate) const fn is_unknown(&self) -> bool {
         self.start == 0 && self.comm.is_empty()
     }
 
     /// The same process with the name in the kernel's event, if that has one.
     #[must_use]
-    pub fn named(mut self, caller: &Caller) -> Self {
+    pub(crate) fn named(mut self, caller: &Caller) -> Self {
         if let Some(comm) = &caller.comm {
             self.comm.clone_from(comm);
         }
@@ -90,19 +90,19 @@ impl Process {
     }
 
     /// Its pid and start. The kernel uses a pid again.
-    pub const fn identity(&self) -> (i32, u64) {
+    pub(crate) const fn identity(&self) -> (i32, u64) {
         (self.pid, self.start)
     }
 
     /// The base name of `argv[0]`, as the program itself or a script's interpreter shows it.
-    pub fn argv0(&self) -> &[u8] {
+    pub(crate) fn argv0(&self) -> &[u8] {
         let first = self.cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
         base_name(first)
     }
 
     /// The whole command line as `pgrep -f` sees it: arguments joined by blanks; the kernel's
     /// name where there is none.
-    pub fn full_command(&self) -> Vec<u8> {
+    pub(crate) fn full_command(&self) -> Vec<u8> {
         let line = self.cmdline.strip_suffix(b"\0").unwrap_or(&self.cmdline);
         if line.is_empty() {
             return self.comm.clone();
@@ -142,7 +142,7 @@ pub struct Holder {
 
 impl Holder {
     /// The [identity](Process::identity) of the process.
-    pub const fn process(&self) -> (i32, u64) {
+    pub(crate) const fn process(&self) -> (i32, u64) {
         (self.pid, self.start)
     }
 }
@@ -179,4 +179,4 @@ pub struct Attribution {
 pub type Inodes = HashSet<u64, foldhash::fast::RandomState>;
 
 /// A map from the inodes of sockets.
-pub type ByInode<T> = HashMap<u64, T, foldhash::fast::RandomState>;
+pub(crate) type ByInode<T> = HashMap<u64, T, foldhash::fast::RandomState>;

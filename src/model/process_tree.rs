@@ -27,18 +27,18 @@ struct Members {
 
 impl ProcessTree {
     /// An empty tree below the process `root`, which does not belong to it.
-    pub fn new(root: i32) -> Self {
+    pub(crate) fn new(root: i32) -> Self {
         Self { root, members: Rc::default() }
     }
 
     /// The process whose descendants these are.
-    pub const fn root(&self) -> i32 {
+    pub(crate) const fn root(&self) -> i32 {
         self.root
     }
 
     /// Sets the processes, by pid and start, that run now. Others have exited, and stay in the tree
     /// for a while.
-    pub fn set_running(&self, running: HashSet<(i32, u64)>) {
+    pub(crate) fn set_running(&self, running: HashSet<(i32, u64)>) {
         let Members { all, running: before, exited } = &mut *self.members.borrow_mut();
         exited.extend(before.difference(&running));
         all.extend(&running);
@@ -52,14 +52,14 @@ impl ProcessTree {
     }
 
     /// Adds a process that runs.
-    pub fn add(&self, process: (i32, u64)) {
+    pub(crate) fn add(&self, process: (i32, u64)) {
         let mut members = self.members.borrow_mut();
         members.all.insert(process);
         members.running.insert(process);
     }
 
     /// Whether a process with this pid and start belongs to the tree.
-    pub fn contains(&self, process: (i32, u64)) -> bool {
+    pub(crate) fn contains(&self, process: (i32, u64)) -> bool {
         self.members.borrow().all.contains(&process)
     }
 }

@@ -58,7 +58,7 @@ impl<'a> Monitor<'a> {
     /// Records the run. Its owners have to be those that are recorded, see
     /// [`OwnerLookup::is_recorded`].
     #[must_use]
-    pub fn recorded_by(self, recorder: Recorder) -> Self {
+    pub(crate) fn recorded_by(self, recorder: Recorder) -> Self {
         Self { recorder: Some(recorder), ..self }
     }
 

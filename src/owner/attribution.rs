@@ -5,7 +5,7 @@ use crate::model::process::Attribution;
 
 impl Attribution {
     /// Whether an owner satisfies the filter or, without an owner, the socket's own user does.
-    pub fn satisfies(&self, filter: &ProcessFilter, uid: Option<u32>) -> bool {
+    pub(crate) fn satisfies(&self, filter: &ProcessFilter, uid: Option<u32>) -> bool {
         match self.main {
             Some(_) => self.matches(filter),
             None => filter.matches_socket_uid(uid),
@@ -13,7 +13,7 @@ impl Attribution {
     }
 
     /// Whether one of the owners satisfies the filter.
-    pub fn matches(&self, filter: &ProcessFilter) -> bool {
+    pub(crate) fn matches(&self, filter: &ProcessFilter) -> bool {
         let holders = self.holders.iter().map(|(_, process)| process);
         self.main.iter().chain(holders).any(|process| filter.matches(process) == Match::Yes)
     }

@@ -37,7 +37,7 @@ pub trait OwnerLookup {
     fn apply(&mut self, _: OwnerUpdate) {}
 
     /// Whether it answers from the updates of a recording. Then all events of a reading are known
-    /// before an owner is looked up: a run that is recorded and its replay have to ask alike.
+    /// before an owner is looked up, so that the run and its replay look up the same.
     fn is_recorded(&self) -> bool {
         false
     }

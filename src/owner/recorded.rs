@@ -13,13 +13,13 @@ const CALLERS: usize = 4096;
 
 /// What a scan of all processes found.
 #[derive(Debug, Default)]
-pub struct FullScan {
+pub(crate) struct FullScan {
     /// The holders, and their processes with all that a filter may need.
-    pub found: Found,
+    pub(crate) found: Found,
     /// Processes whose descriptors may not be read.
-    pub denied: Vec<Process>,
+    pub(crate) denied: Vec<Process>,
     /// There are processes of which nothing can be known.
-    pub hidden: bool,
+    pub(crate) hidden: bool,
 }
 
 type Processes = HashMap<(i32, u64), Process>;

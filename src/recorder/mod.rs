@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Records one run.
 #[derive(Debug)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     path: PathBuf,
     /// `None` once it could not be written to.
     file: Option<RecordFile>,
@@ -42,7 +42,7 @@ impl Recorder {
     ///
     /// # Errors
     /// A file that cannot be written, or that contains anything but recordings.
-    pub fn open(path: &Path, source: Interface, interval: Duration) -> Result<Self> {
+    pub(crate) fn open(path: &Path, source: Interface, interval: Duration) -> Result<Self> {
         let file = RecordFile::open(path)?;
         // The ids of a run begin with its second, which must not be that of the run before it in
         // this file. The wait is shorter than a second, and nothing has been read yet.
@@ -74,7 +74,7 @@ impl Recorder {
     }
 
     /// Takes a reading. Nothing may follow from it until [`Self::pop`] hands it back.
-    pub fn push(&mut self, mut reading: Reading) {
+    pub(crate) fn push(&mut self, mut reading: Reading) {
         let encoded = self.encoder.encode(&mut reading);
         let is_unchanged = encoded.is_unchanged();
         let is_kept = self.thinner.keeps(is_unchanged, reading.time());
@@ -89,24 +89,24 @@ impl Recorder {
     }
 
     /// The next reading to process, as it will be read from the file; then comes [`Self::write`].
-    pub fn pop(&mut self) -> Option<Reading> {
+    pub(crate) fn pop(&mut self) -> Option<Reading> {
         let (reading, encoded) = self.ready.pop_front()?;
         self.current = Some(encoded);
         Some(reading)
     }
 
     /// Whether [`Self::pop`] has a reading.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
     /// No reading follows: the last one is not dropped.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.ready.extend(self.held_back.take());
     }
 
     /// Writes the reading that [`Self::pop`] has handed out last, and what changed of the owners.
-    pub fn write(&mut self, owners: Option<&OwnerUpdate>) {
+    pub(crate) fn write(&mut self, owners: Option<&OwnerUpdate>) {
         if let Some(encoded) = self.current.take() {
             self.append(&encoded.lines(owners));
         }
@@ -114,7 +114,7 @@ impl Recorder {
 
     /// Continues in a new file at the same path, after the old one was moved away. `owners`:
     /// everything known.
-    pub fn reopen(&mut self, owners: OwnerUpdate) {
+    pub(crate) fn reopen(&mut self, owners: OwnerUpdate) {
         self.held_back = None;
         // If something was lost meanwhile, a number is left out.
         self.header.part += if self.file.take().is_some() { 1 } else { 2 };
@@ -128,7 +128,7 @@ impl Recorder {
     }
 
     /// What the user should know, each thing once.
-    pub fn take_warnings(&mut self) -> Vec<String> {
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
 

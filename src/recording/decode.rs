@@ -18,7 +18,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// The last header.
-    pub const fn header(&self) -> Option<&Header> {
+    pub(crate) const fn header(&self) -> Option<&Header> {
         self.header.as_ref()
     }
 
@@ -70,7 +70,7 @@ impl Decoder {
     }
 }
 
-/// An error of serde may quote the line, which may come from anybody.
+/// An error of serde may quote the line, which may contain anything.
 #[allow(clippy::needless_pass_by_value)] // as map_err has it
 fn damaged(error: serde_json::Error) -> DecodeError {
     misfit(&escape(error.to_string().as_bytes()))

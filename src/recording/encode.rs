@@ -57,7 +57,7 @@ impl Encoder {
 
 impl Encoded {
     /// Whether it is a snapshot that shows the same rows as the one before.
-    pub const fn is_unchanged(&self) -> bool {
+    pub(crate) const fn is_unchanged(&self) -> bool {
         self.is_unchanged
     }
 

@@ -13,7 +13,7 @@ mod thin;
 
 pub use decode::Decoder;
 pub use encode::{Encoded, Encoder};
-pub use thin::Thinner;
+pub(crate) use thin::Thinner;
 
 use crate::model::json;
 use crate::model::reading::Interface;
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The version of the format; older ones are read, too.
-pub const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 /// What a recording says about its run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Header {
 
 impl Header {
     /// Whether this file continues the run of another one where that ends.
-    pub fn continues(&self, before: &Self) -> bool {
+    pub(crate) fn continues(&self, before: &Self) -> bool {
         let run = |header: &Self| (header.start, header.boot_id.clone());
         self.part == before.part.saturating_add(1) && run(self) == run(before)
     }
@@ -81,7 +81,7 @@ pub enum DecodeError {
 }
 
 /// Whether a line is the header of a recording, of whatever version.
-pub fn is_header(line: &[u8]) -> bool {
+pub(crate) fn is_header(line: &[u8]) -> bool {
     line.starts_with(lines::MAGIC)
 }
 

@@ -11,7 +11,7 @@ const SPACING: u64 = 1_000_000;
 
 /// Chooses the snapshots that are kept.
 #[derive(Debug, Default)]
-pub struct Thinner {
+pub(crate) struct Thinner {
     /// Unchanged snapshots since the last reading with a change.
     unchanged: u32,
     /// The end (boot time, µs) of the last reading that was kept.
@@ -20,7 +20,7 @@ pub struct Thinner {
 
 impl Thinner {
     /// Whether a reading that ended at `end` is kept; one with a change always is.
-    pub const fn keeps(&mut self, is_unchanged: bool, end: Stamp) -> bool {
+    pub(crate) const fn keeps(&mut self, is_unchanged: bool, end: Stamp) -> bool {
         self.unchanged = if is_unchanged { self.unchanged.saturating_add(1) } else { 0 };
         let is_kept = self.unchanged <= KEPT_AFTER_CHANGE
             || end.boot.saturating_sub(self.last_kept) >= SPACING;

@@ -5,7 +5,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
 /// Now.
-pub fn stamp() -> Stamp {
+pub(crate) fn stamp() -> Stamp {
     let micros = |id| u64::try_from(read(id).as_micros()).unwrap_or(u64::MAX);
     let wall = i64::try_from(micros(ClockId::Realtime)).unwrap_or(i64::MAX);
     Stamp { wall, boot: micros(ClockId::Boottime) }
@@ -13,7 +13,7 @@ pub fn stamp() -> Stamp {
 
 /// Microseconds from the boot clock to the wall clock: the best of a few readings, since one that is
 /// interrupted between the two clocks is off.
-pub fn wall_offset() -> i64 {
+pub(crate) fn wall_offset() -> i64 {
     const READINGS: usize = 5;
     let reading = |_| {
         let before = read(ClockId::Boottime);
@@ -26,7 +26,7 @@ pub fn wall_offset() -> i64 {
 }
 
 /// The CPU time that this process has used.
-pub fn cpu() -> Duration {
+pub(crate) fn cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
 

@@ -1,12 +1,12 @@
 //! Where readings come from. Besides `owner::scan`, only sources read the kernel; besides the header
 //! of a recording, only they ask the clock.
 
-pub mod clock;
+pub(crate) mod clock;
 mod namespace;
 pub mod netlink;
-pub mod poll;
+mod poll;
 pub mod proc;
-pub mod replay;
+pub(crate) mod replay;
 pub mod trace;
 
 use crate::error::Result;

@@ -47,7 +47,7 @@ impl Scan {
 }
 
 /// The children of a process, their children, and so on. Every thread has children of its own; a
-/// kernel without these lists (`CONFIG_PROC_CHILDREN`) still tells every process's parent.
+/// kernel without these lists (`CONFIG_PROC_CHILDREN`) still shows every process's parent.
 fn descendants(procfs: &Path, root: i32) -> Vec<i32> {
     let mut found = vec![root];
     let mut known = HashSet::from([root]);

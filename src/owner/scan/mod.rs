@@ -11,7 +11,7 @@ mod fd_table;
 mod idle;
 mod process;
 mod search;
-pub mod survey;
+pub(crate) mod survey;
 mod threads;
 
 use super::table::Found;
@@ -82,7 +82,7 @@ impl Scan {
 
     /// Also keeps up to date which processes belong to a tree.
     #[must_use]
-    pub fn following(self, tree: Option<ProcessTree>) -> Self {
+    pub(crate) fn following(self, tree: Option<ProcessTree>) -> Self {
         Self { tree, ..self }
     }
 

@@ -1,5 +1,5 @@
-//! The owners of a run that is recorded. Whoever replays it may ask for any process, so all are
-//! scanned, whatever this run's filter is, and the run itself acts on what is recorded.
+//! The owners of a run that is recorded. A replay may ask for any process, so all are scanned,
+//! whatever this run's filter is, and the run itself acts on what is recorded.
 
 use super::Scan;
 use crate::filter::ProcessFilter;
@@ -19,7 +19,7 @@ const SCAN_SHARE: u32 = 50;
 
 /// Looks owners up in what is recorded of them, and finds out what is.
 #[derive(Debug)]
-pub struct SurveyedOwners {
+pub(crate) struct SurveyedOwners {
     scan: Scan,
     recorded: RecordedOwners,
     /// The sockets whose holders are recorded: those of the last snapshot, and those that lookups
@@ -45,7 +45,7 @@ struct Findings {
 
 impl SurveyedOwners {
     /// Finds owners with this scan.
-    pub fn new(scan: Scan) -> Self {
+    pub(crate) fn new(scan: Scan) -> Self {
         Self {
             scan,
             recorded: RecordedOwners::default(),

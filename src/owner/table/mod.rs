@@ -52,7 +52,7 @@ impl Found {
 /// The holders of sockets by inode. It has at most twice as many entries as the run follows sockets,
 /// their processes, and a constant more: see [`OwnerTable::sweep`].
 #[derive(Debug, Default)]
-pub struct OwnerTable {
+pub(crate) struct OwnerTable {
     sockets: ByInode<Entry>,
     processes: ProcessTable,
     /// The end of the reading that is being processed (boot time, µs).

@@ -133,7 +133,7 @@ fn processes_that_left_a_socket_are_dropped() {
         let pids: Vec<i32> = table.holders(7).map(|holder| holder.pid).collect();
         assert_eq!(pids, [1, pid]);
     }
-    assert!(!table.was_searched(8), "nobody asked for it");
+    assert!(!table.was_searched(8), "not wanted");
     assert_eq!(main_owner(&table, 7, 7, 0), (Some(1), OwnerSource::Proven));
 }
 

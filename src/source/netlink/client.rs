@@ -87,7 +87,11 @@ impl SockDiag {
     ///
     /// # Errors
     /// [`Error::Netlink`]
-    pub fn dump_all(&mut self, family: Option<Family>, rows: &mut Vec<SocketRow>) -> Result<Dump> {
+    pub(crate) fn dump_all(
+        &mut self,
+        family: Option<Family>,
+        rows: &mut Vec<SocketRow>,
+    ) -> Result<Dump> {
         let everything = Selection::In(States::ALL);
         if let Some(family) = family {
             return self.dump(family, everything, rows);

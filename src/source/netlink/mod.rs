@@ -34,7 +34,7 @@ pub(super) struct Dumps {
 
 /// The sockets of the caller's network namespace.
 #[derive(Debug)]
-pub struct Netlink {
+pub(crate) struct Netlink {
     dumps: Dumps,
     listener: DestroyListener,
     timer: PollTimer,
@@ -96,7 +96,7 @@ impl Netlink {
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
-    pub fn open(family: Option<Family>, settings: PollSettings) -> Result<Self> {
+    pub(crate) fn open(family: Option<Family>, settings: PollSettings) -> Result<Self> {
         Ok(Self {
             // Before the first poll, so that no event is missed between them.
             listener: DestroyListener::open(family)?,
@@ -113,7 +113,7 @@ impl Netlink {
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`]
-    pub fn snapshot(&mut self) -> Result<Snapshot> {
+    pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
         self.dumps.snapshot()
     }
 

@@ -103,7 +103,7 @@ pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection
 
 /// Writes the request to dump the sockets of both families in one walk through the kernel's table:
 /// an `inet_diag_req`, which is older than the choice of a family (`inet_diag_dump_compat()`).
-pub fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
+pub(crate) fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
     write_header(buffer, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     buffer.extend([0; 4]); // family, prefixes, no extensions
     buffer.extend([0; 48]); // any addresses

@@ -20,7 +20,7 @@ const LONGEST_LINE: u64 = 512 << 20;
 const BUFFER: usize = 256 * 1024;
 
 /// Reads a recording line by line.
-pub struct Replay<'a> {
+pub(crate) struct Replay<'a> {
     path: PathBuf,
     input: BufReader<Input<'a>>,
     decoder: Decoder,
@@ -40,7 +40,7 @@ impl<'a> Replay<'a> {
     ///
     /// # Errors
     /// A file that cannot be read, or that is not a recording.
-    pub fn open(path: &Path, follow: bool, signals: &'a Signals) -> Result<Self> {
+    pub(crate) fn open(path: &Path, follow: bool, signals: &'a Signals) -> Result<Self> {
         let mut replay = Self {
             path: path.to_owned(),
             input: BufReader::with_capacity(BUFFER, Input::open(path, follow, signals)?),

@@ -196,9 +196,9 @@ mod golden {
             local: end("127.0.0.1", 80),
             remote: end("2001:db8::7", 40000),
         };
-        let question = LookupRequest { addrs, inode: 5, cookie: 0x2_0000_0001, ifindex: 3 };
+        let lookup = LookupRequest { addrs, inode: 5, cookie: 0x2_0000_0001, ifindex: 3 };
         let mut bytes = Vec::new();
-        write_look_up(&mut bytes, 1, &question);
+        write_look_up(&mut bytes, 1, &lookup);
         let expected = body(
             "48000000 1400 0100 01000000 00000000 // REQUEST
             0a 06 00 00 7e1f0000
@@ -208,7 +208,7 @@ mod golden {
             03000000 01000000 02000000            // device 3, cookie, its lower half first",
         );
         assert_eq!(bytes, expected);
-        write_look_up(&mut bytes, 1, &LookupRequest { cookie: 0, ..question });
+        write_look_up(&mut bytes, 1, &LookupRequest { cookie: 0, ..lookup });
         assert_eq!(bytes[64..], [0xff; 8], "INET_DIAG_NOCOOKIE");
     }
 }
@@ -257,7 +257,7 @@ fn attributes_of_any_length_are_skipped() {
         let row = Body(&bytes).row().expect("a socket");
         assert!(!row.mini, "tcp_info of {length} bytes");
     }
-    // A length that cannot be, and one that goes beyond the end.
+    // An impossible length, and one that goes beyond the end.
     for length in [0_u16, 3, u16::MAX] {
         let mut bytes = plain.body();
         bytes.extend(length.to_ne_bytes());
@@ -359,12 +359,12 @@ proptest! {
         let SocketRow { addrs, ifindex, .. } = shown;
         let mut request = Vec::new();
         write_look_up(&mut request, 1, &LookupRequest { addrs, inode: 0, cookie, ifindex });
-        // The id of a request is laid out as that of an answer, four bytes further on.
-        let mut asked = vec![request[HEADER], 1, 0, 0];
-        asked.extend(&request[HEADER + 8..]);
-        asked.resize(SOCKET, 0);
-        let asked = Body(&asked).row().expect("the same layout");
-        prop_assert_eq!((asked.addrs, asked.ifindex, asked.cookie), (addrs, ifindex, cookie));
+        // The id of a request is laid out as that of a message, four bytes further on.
+        let mut requested = vec![request[HEADER], 1, 0, 0];
+        requested.extend(&request[HEADER + 8..]);
+        requested.resize(SOCKET, 0);
+        let requested = Body(&requested).row().expect("the same layout");
+        prop_assert_eq!((requested.addrs, requested.ifindex, requested.cookie), (addrs, ifindex, cookie));
     }
 
     #[test]
