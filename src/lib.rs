@@ -5,11 +5,13 @@
 //!
 //! * [`tcp`]: what TCP allows on Linux: states, the table of edges, what lies between two states.
 //! * [`model`]: plain data: instants, sockets, processes, readings, events. It imports `tcp` alone.
-//! * [`error`], `file_watch`, [`signals`]: errors; changes of a file; what ends a run or wakes it.
+//! * [`recording`]: readings as lines of a file, and back.
+//! * [`error`]: every failure with its sentence. `file_watch`: changes of a file. [`signals`]: what
+//!   ends a run or wakes it.
 //! * [`filter`]: which sockets are wanted. `values`: values of flags and rules, parsed.
-//! * [`recording`]: readings as lines of a file, and back. [`tracker`]: readings to events.
+//! * [`tracker`]: readings to events.
 //! * [`owner`]: which process holds a socket; only `owner::scan` looks at processes.
-//! * [`rules`]: what `wait` waits for, what `check` finds wrong, what gives an alert.
+//! * [`rules`]: conditions on sockets: for `wait`, for the limits of `check`, for alerts.
 //! * [`cli`], [`settings`]: the command line, and what it means once checked.
 //! * [`source`]: who reads the sockets of the kernel, or a recording. [`recorder`]: who writes one.
 //! * [`monitor`]: the pipeline that joins source, tracker, owners and filters.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use tcplapse::cli::{self, Cli, Command};
 use tcplapse::command;
 use tcplapse::error::{Error, Result};
-use tcplapse::settings::check::Check;
-use tcplapse::settings::wait::Wait;
+use tcplapse::settings::check::CheckSettings;
+use tcplapse::settings::wait::WaitSettings;
 
 /// As timeout(1) reports it.
 const TIMED_OUT: u8 = 124;
@@ -46,12 +46,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Wait(options) => {
-            let met = command::wait::run(&Wait::new(options)?)?;
+            let met = command::wait::run(&WaitSettings::new(options)?)?;
             Ok(ExitCode::from(if met { 0 } else { TIMED_OUT }))
         }
         Command::Check(options) => {
-            let offended = command::check::run(&Check::new(options)?)?;
-            Ok(ExitCode::from(u8::from(offended)))
+            let violated = command::check::run(&CheckSettings::new(options)?)?;
+            Ok(ExitCode::from(u8::from(violated)))
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

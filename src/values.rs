@@ -1,53 +1,56 @@
-//! Values as they are written on the command line and in a file of rules: patterns, processes,
-//! users, states, ports, durations. A wrong one is an [`Error::Usage`].
+//! Parses values as they are written on the command line and in a rules file: patterns, processes,
+//! users, states, addresses, ports, durations. Which flag or key a value belongs to is not known
+//! here.
 
-use crate::error::{Error, Result};
-use crate::filter::addr::parse_ports;
+use crate::error::ValueError;
+use crate::filter::addr::{AddrFilter, parse_ports};
 use crate::tcp::state_set::StateSet;
 use jiff::SignedDuration;
 use regex::bytes::Regex;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A longer wait is a slip of the finger, and beyond what clocks can add.
+/// A longer wait is a typing error, and beyond what clocks can add.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
+type Result<T> = std::result::Result<T, ValueError>;
+
+/// A regular expression, unanchored unless `exact`.
 pub(crate) fn regex(pattern: &str, exact: bool) -> Result<Regex> {
     // The pattern is tried alone first, so that an error shows what was typed.
-    let alone = Regex::new(pattern);
-    let compiled = match alone {
+    let compiled = match Regex::new(pattern) {
         Ok(_) if exact => Regex::new(&format!("^(?:{pattern})$")),
         other => other,
     };
     compiled.map_err(|error| {
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Error::Usage(format!("'{pattern}' is no regular expression: {reason}"))
+        ValueError::Pattern { pattern: pattern.to_owned(), reason: reason.to_owned() }
     })
 }
 
+/// A process id, from 1.
 pub(crate) fn pid(text: &str) -> Result<i32> {
     match text.trim().parse() {
         Ok(pid) if pid > 0 => Ok(pid),
-        _ => usage(&format!("--pid takes process ids such as 812, not '{text}'")),
+        _ => Err(ValueError::Pid(text.to_owned())),
     }
 }
 
+/// A uid, or the name of a user that the system knows.
 pub(crate) fn user(text: &str) -> Result<u32> {
     if let Ok(uid) = text.parse() {
         return Ok(uid);
     }
-    match uzers::get_user_by_name(text) {
-        Some(user) => Ok(user.uid()),
-        None => usage(&format!("there is no user '{text}'; --user takes a name or a uid")),
-    }
+    let user = uzers::get_user_by_name(text);
+    user.map(|user| user.uid()).ok_or_else(|| ValueError::User(text.to_owned()))
 }
 
-pub(crate) fn states(sets: &[String]) -> Result<Option<StateSet>> {
+/// The states in any of some sets; `None` where there is no set.
+pub(crate) fn states<'t>(sets: impl IntoIterator<Item = &'t str>) -> Result<Option<StateSet>> {
     let mut all: Option<StateSet> = None;
     for text in sets {
-        let set: StateSet =
-            text.parse().map_err(|error| Error::Usage(format!("--state: {error}")))?;
+        let set: StateSet = text.parse()?;
         all = Some(match all {
             Some(before) => before.or(set),
             None => set,
@@ -56,9 +59,14 @@ pub(crate) fn states(sets: &[String]) -> Result<Option<StateSet>> {
     Ok(all)
 }
 
+/// An endpoint of `--local` or `--remote`.
+pub(crate) fn address(text: &str) -> Result<AddrFilter> {
+    text.parse()
+}
+
+/// `443` or `8000-8999`.
 pub(crate) fn ports(text: &str) -> Result<RangeInclusive<u16>> {
-    parse_ports(text)
-        .map_or_else(|| usage(&format!("--port takes 443 or 8000-8999, not '{text}'")), Ok)
+    parse_ports(text).ok_or_else(|| ValueError::Ports(text.to_owned()))
 }
 
 /// `250ms`, `1h 2m`, or plain seconds as sleep(1) takes them.
@@ -70,13 +78,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
     });
     match parsed {
         Some(duration) if duration <= LONGEST => Ok(duration),
-        Some(_) => usage(&format!("'{text}' is longer than a year")),
-        None => usage(&format!("'{text}' is no duration; write 250ms, 1.5s, 10m or '1h 30m'")),
+        Some(_) => Err(ValueError::DurationTooLong(text.to_owned())),
+        None => Err(ValueError::Duration(text.to_owned())),
     }
-}
-
-pub(crate) fn usage<T>(sentence: &str) -> Result<T> {
-    Err(Error::Usage(sentence.to_owned()))
 }
 
 #[cfg(test)]
@@ -84,18 +88,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_take_units_or_seconds() {
+    fn durations_have_a_unit_or_are_seconds() {
         for (text, millis) in [("250ms", 250), ("1.5s", 1500), ("2", 2000), ("1h 2m", 3_720_000)] {
-            assert_eq!(duration(text).unwrap(), Duration::from_millis(millis), "{text}");
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "fast", "-1s", "1e400", "NaN", "99999999999999h"] {
+        for text in ["", "fast", "-1s", "NaN"] {
+            assert_eq!(duration(text), Err(ValueError::Duration(text.to_owned())));
+        }
+        let too_long = "9999999h".to_owned();
+        assert_eq!(duration(&too_long), Err(ValueError::DurationTooLong(too_long)));
+        for text in ["1e400", "99999999999999h"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn exact_means_the_whole_name() {
+    fn an_exact_pattern_matches_the_whole_name() {
         let exact = regex("a|b", true).unwrap();
         assert!(exact.is_match(b"a") && exact.is_match(b"b") && !exact.is_match(b"ab"));
+    }
+
+    #[test]
+    fn a_wrong_pattern_is_shown_as_it_was_typed() {
+        let error = regex("(", true).unwrap_err();
+        assert_eq!(error.to_string(), "'(' is no regular expression: unclosed group");
     }
 }

@@ -5,22 +5,22 @@ use clap::{CommandFactory, FromArgMatches};
 use libfuzzer_sys::fuzz_target;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use tcplapse::cli::{Cli, Command, command_first};
-use tcplapse::settings::check::Check;
-use tcplapse::settings::wait::Wait;
+use tcplapse::cli::{Cli, Command, subcommand_first};
+use tcplapse::settings::check::CheckSettings;
+use tcplapse::settings::wait::WaitSettings;
 use tcplapse::settings::{self, Settings};
 
 fuzz_target!(|line: &[u8]| {
     let words = line.split(|byte| *byte == b'\n').map(|word| OsStr::from_bytes(word).to_owned());
     let args = [OsString::from("tcplapse")].into_iter().chain(words).collect();
-    let Ok(matches) = Cli::command().try_get_matches_from(command_first(args)) else { return };
+    let Ok(matches) = Cli::command().try_get_matches_from(subcommand_first(args)) else { return };
     let Ok(cli) = Cli::from_arg_matches(&matches) else { return };
     match cli.command.unwrap_or(Command::Watch(cli.options)) {
         Command::Watch(options) | Command::List(options) => drop(Settings::new(options)),
         Command::Replay(options) => drop(settings::replay(&options)),
         Command::Run(asked) => drop(settings::run::checked(asked, 1)),
-        Command::Wait(options) => drop(Wait::new(options)),
-        Command::Check(options) => drop(Check::new(options)),
+        Command::Wait(options) => drop(WaitSettings::new(options)),
+        Command::Check(options) => drop(CheckSettings::new(options)),
         Command::Explain(_) | Command::Completions { .. } => {}
     }
 });

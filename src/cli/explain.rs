@@ -3,16 +3,16 @@
 use super::values::{ColorName, DrawingName};
 use clap::Args;
 
-/// What is to be explained.
+/// The arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
     /// A state, or two: from the one to the other. Any common spelling will do
     #[arg(value_name = "STATE", num_args = 0..=2)]
-    pub states: Vec<String>,
+    pub(crate) states: Vec<String>,
     /// Format of the diagram
     #[arg(long, value_enum, default_value = "text")]
-    pub format: DrawingName,
+    pub(crate) format: DrawingName,
     /// Colours
     #[arg(long, value_enum, default_value = "auto")]
-    pub color: ColorName,
+    pub(crate) color: ColorName,
 }

@@ -1,17 +1,17 @@
-//! The command line: commands, flags and their help, nothing else. What they mean is checked in
-//! `settings`.
+//! The command line: commands, flags and their help. Values are still text here; `settings` checks
+//! them.
 
 mod args;
 mod check;
 mod explain;
-mod order;
 mod replay;
 mod run;
+mod subcommand_first;
 mod values;
 mod wait;
 
 use clap::parser::ValueSource;
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -19,9 +19,9 @@ use std::sync::LazyLock;
 pub use args::{FilterArgs, NetstatCompat, Options, OutputArgs, SamplingArgs};
 pub use check::CheckOptions;
 pub use explain::Explain;
-pub use order::command_first;
 pub use replay::ReplayOptions;
 pub use run::RunOptions;
+pub use subcommand_first::subcommand_first;
 pub use values::{ColorName, DrawingName, FormatName, SourceName, TimeName, ViewName};
 pub use wait::WaitOptions;
 
@@ -66,7 +66,7 @@ pub enum Command {
     List(Options),
     /// Show a recording in any view, filtered as a live run; '-' is standard input, and .gz and
     /// .zst files are read as they are
-    #[command(mut_args(hide_if_live))]
+    #[command(mut_args(hide_sampling))]
     Replay(ReplayOptions),
     /// Run a command, follow the sockets of it and of all that it starts to their end, tell their
     /// timelines on standard error, and exit with the status of the command
@@ -89,37 +89,47 @@ pub enum Command {
     },
 }
 
-/// Reads the command line; ends the program where it asks for help or is wrong.
+/// Parses the command line. Exits the process where it asks for help or clap rejects it.
 pub fn parse(args: Vec<OsString>) -> Cli {
-    let matches = Cli::command().get_matches_from(command_first(args));
+    let matches = Cli::command().get_matches_from(subcommand_first(args));
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let live = match &mut cli.command {
-        Some(Command::Replay(replay)) => Some(&mut replay.live),
-        Some(Command::Check(check)) => Some(&mut check.live),
-        _ => None,
-    };
-    if let (Some(flags), Some((_, given))) = (live, matches.subcommand()) {
-        let on_line = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
-        let live = given.ids().map(Id::as_str).filter(|id| is_live(id) && on_line(id));
-        *flags = live.map(|id| format!("--{}", id.replace('_', "-"))).collect();
+    if let Some((_, given)) = matches.subcommand() {
+        match &mut cli.command {
+            Some(Command::Replay(replay)) => replay.sampling_flags = sampling_flags(given),
+            Some(Command::Check(check)) => check.sampling_flags = sampling_flags(given),
+            _ => {}
+        }
     }
     cli
 }
 
-/// The flags that say how to look at the kernel.
-static LIVE: LazyLock<Vec<Id>> = LazyLock::new(|| {
-    let how_long = ["duration", "max_count"];
-    let look = SamplingArgs::augment_args(clap::Command::new("look"));
-    let ids = look.get_arguments().map(|arg| arg.get_id().clone());
-    ids.filter(|id| !how_long.contains(&id.as_str())).collect()
-});
-
-fn is_live(id: &str) -> bool {
-    LIVE.iter().any(|live| live == id)
+/// The flags on the command line that choose how the kernel is sampled, as `--interval`.
+fn sampling_flags(given: &ArgMatches) -> Vec<String> {
+    let typed = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+    given
+        .ids()
+        .map(Id::as_str)
+        .filter(|id| is_sampling(id) && typed(id))
+        .map(|id| format!("--{}", id.replace('_', "-")))
+        .collect()
 }
 
-fn hide_if_live(arg: Arg) -> Arg {
-    if is_live(arg.get_id().as_str()) { arg.hide(true) } else { arg }
+/// The arguments that choose how the kernel is sampled: [`SamplingArgs`] without those that end a
+/// run, which make sense for a recording too.
+static SAMPLING: LazyLock<Vec<Id>> = LazyLock::new(|| {
+    SamplingArgs::augment_args(clap::Command::new("sampling"))
+        .get_arguments()
+        .map(|arg| arg.get_id().clone())
+        .filter(|id| id != "duration" && id != "max_count")
+        .collect()
+});
+
+fn is_sampling(id: &str) -> bool {
+    SAMPLING.iter().any(|sampling| sampling == id)
+}
+
+fn hide_sampling(arg: Arg) -> Arg {
+    if is_sampling(arg.get_id().as_str()) { arg.hide(true) } else { arg }
 }
 
 #[cfg(test)]
@@ -127,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn clap_accepts_the_definition() {
         Cli::command().debug_assert();
     }
 }

@@ -4,19 +4,19 @@ use super::args::Options;
 use clap::Args;
 use std::path::PathBuf;
 
-/// What `replay` takes.
+/// The arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayOptions {
     /// The recording; '-' is standard input
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub options: Options,
+    pub(crate) options: Options,
     /// Go on as the file grows, across rotation
     #[arg(long)]
-    pub follow: bool,
-    /// Flags that were given and say how to look, which was settled when it was recorded.
+    pub(crate) follow: bool,
+    /// The flags given that choose how the kernel is sampled, which a recording has settled.
     #[arg(skip)]
-    pub live: Vec<String>,
+    pub(crate) sampling_flags: Vec<String>,
 }

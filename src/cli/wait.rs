@@ -3,17 +3,17 @@
 use super::args::Options;
 use clap::Args;
 
-/// What `wait` takes.
+/// The arguments of `wait`.
 #[derive(Debug, Args)]
 pub struct WaitOptions {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub options: Options,
+    pub(crate) options: Options,
     /// What to wait for: any SET, none SET, all SET, or 'count SET OP N' with OP one of
     /// >= > = < <=; SET as in --state [default: any connected, or any LISTEN with -l]
     #[arg(long, value_name = "EXPR", help_heading = "What to wait for")]
-    pub until: Option<String>,
+    pub(crate) until: Option<String>,
     /// Give up after this long, with exit status 124
     #[arg(long, value_name = "DUR", help_heading = "What to wait for")]
-    pub timeout: Option<String>,
+    pub(crate) timeout: Option<String>,
 }

@@ -1,26 +1,25 @@
-//! `check`: watches for a while, and prints the sockets that are stuck, too many or growing in
-//! number.
+//! `check`: watches for a while, and prints the sockets that violate the limits.
 
 use super::{die_as_a_shell_reports, hint, monitor, stop};
-use crate::error::{Error, Result};
+use crate::error::{Error, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
 use crate::monitor::Monitor;
-use crate::monitor::hidden::{Inconclusive, MAX_INCONCLUSIVE_POLLS};
+use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::Output;
 use crate::output::ready::Ready;
 use crate::output::stderr::tell;
-use crate::rules::check::{Checker, Open, Violation};
-use crate::settings::check::Check;
+use crate::rules::check::{Checker, Undecided, Violation};
+use crate::settings::check::CheckSettings;
 use crate::signals::Signals;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};
 
-/// Prints the offenders, the worst first, and returns whether there are any.
+/// Prints the violations, the worst first, and returns whether there are any.
 ///
 /// # Errors
-/// What ends the run, or an answer that cannot be known.
-pub fn run(check: &Check) -> Result<bool> {
+/// What ends the run, or [`Error::Inconclusive`].
+pub fn run(check: &CheckSettings) -> Result<bool> {
     let ready = Some(Ready::open(check.settings.ready_fd)?);
     die_as_a_shell_reports()?;
     hint(&check.settings);
@@ -31,30 +30,30 @@ pub fn run(check: &Check) -> Result<bool> {
     };
     let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal());
     tell(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
-    let offenders = offenders(&mut monitor, check, &stop, ready)?;
-    let mut output = Output::sockets(&check.settings.print, check.settings.max_count, true);
+    let violations = violations(&mut monitor, check, &stop, ready)?;
+    let mut output = Output::sockets(&check.settings.output, check.settings.max_count, true);
     let record = |Violation { socket, at, owner }: &Violation| {
         Record::Socket(Box::new(SocketRecord::new(socket, *at, owner)))
     };
-    let records = offenders.iter().map(record);
-    match output.write_all(records, &stop) {
-        // The exit status is for whoever does not read, too.
-        Ok(()) | Err(Error::ReaderGone) => Ok(!offenders.is_empty()),
+    match output.write_all(violations.iter().map(record), &stop) {
+        // The exit status is an answer even where nobody reads the output.
+        Ok(()) | Err(Error::ReaderGone) => Ok(!violations.is_empty()),
         Err(error) => Err(error),
     }
 }
 
-/// Watches until the time is over by the readings, then for as long as the answer is open.
-fn offenders(
+/// Watches until the time is over by the readings, and then as long as it is not decided whether
+/// there are violations.
+fn violations(
     monitor: &mut Monitor<'_>,
-    check: &Check,
+    check: &CheckSettings,
     stop: &Signals,
     mut ready: Option<Ready>,
 ) -> Result<Vec<Violation>> {
-    let mut judge = Checker::new(&check.limits);
-    let mut open_looks = 0;
+    let mut checker = Checker::new(&check.limits);
+    let mut undecided = 0;
     loop {
-        let before = monitor.polls().taken;
+        let polls_before = monitor.polls().taken;
         let more = monitor.update(stop)?;
         tell(monitor.source_warnings());
         let now = monitor.read_at();
@@ -66,45 +65,44 @@ fn offenders(
         {
             ready.announce();
         }
-        if polls < before {
-            judge.begin_anew();
+        if polls < polls_before {
+            checker.restart();
         }
-        if polls > before {
-            judge.look(now, &sockets, &mut |socket| monitor.current_owner(socket));
+        if polls > polls_before {
+            checker.apply_poll(now, &sockets, &mut |socket| monitor.current_owner(socket));
         }
-        let over = check.duration.is_some_and(|time| judge.watched(now) >= Some(time));
-        if more && !over {
+        let is_over = check.duration.is_some_and(|time| checker.watched(now) >= Some(time));
+        if more && !is_over {
             continue;
         }
-        let offenders = judge.offenders(now, &sockets, &mut |socket| monitor.current_owner(socket));
-        if !offenders.is_empty() {
-            tell(judge.charges(&sockets));
-            return Ok(offenders);
+        let violations =
+            checker.violations(now, &sockets, &mut |socket| monitor.current_owner(socket));
+        if !violations.is_empty() {
+            tell(checker.sentences(now, &sockets));
+            return Ok(violations);
         }
-        let Some(error) = unknown(monitor, &judge, &sockets) else { return Ok(offenders) };
-        open_looks += 1;
-        if !more || open_looks == MAX_INCONCLUSIVE_POLLS {
+        let Some(error) = inconclusive(monitor, &checker, &sockets) else { return Ok(violations) };
+        undecided += 1;
+        if !more || undecided == MAX_INCONCLUSIVE_POLLS {
             return Err(error);
         }
     }
 }
 
-/// Why it cannot be told that nothing is wrong.
-fn unknown(
+/// Why it is not certain that there are no violations; `None` where it is.
+fn inconclusive(
     monitor: &mut Monitor<'_>,
-    judge: &Checker<'_>,
+    checker: &Checker<'_>,
     sockets: &[SocketStatus],
 ) -> Option<Error> {
-    let inconclusive = Inconclusive::of(monitor);
-    let question = "whether nothing is wrong";
-    let because = |reason: &str| Error::NotKnown(format!("{question} cannot be told: {reason}"));
-    match judge.open(monitor.read_at(), sockets, &inconclusive.candidates) {
-        Some(Open::PollCount) => Some(because("there were fewer than two looks")),
-        Some(Open::Watched) => Some(because(
-            "sockets were in such a state from the first look on, for an unknown time",
-        )),
-        Some(Open::Candidates) => Some(inconclusive.error(question)),
-        None if !inconclusive.all_rows_read() => Some(inconclusive.error(question)),
+    let blind_spots = BlindSpots::of(monitor);
+    let question = Question::NoViolations;
+    let because = |reason| Some(Inconclusive { question: Question::NoViolations, reason }.into());
+    match checker.undecided(monitor.read_at(), sockets, &blind_spots.candidates) {
+        Some(Undecided::TooFewPolls) => because(Reason::TooFewPolls),
+        Some(Undecided::UnknownAge) => because(Reason::UnknownAge),
+        Some(Undecided::Candidates) => Some(blind_spots.error(question)),
+        None if !blind_spots.all_rows_read() => Some(blind_spots.error(question)),
         None => None,
     }
 }

@@ -1,7 +1,7 @@
 //! `explain`: what a state or a change means; without an argument, the diagram of what is legal.
 
 use crate::cli::{DrawingName, Explain};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::output::tty;
 use crate::render::diagram::{self, Drawing};
 use crate::render::explain;
@@ -19,10 +19,7 @@ pub fn run(asked: &Explain) -> Result<()> {
     let drawing = drawing(asked.format);
     let text = match states[..] {
         [] => diagram::drawn(&Diagram::default(), drawing, palette, width),
-        _ if drawing != Drawing::Text => {
-            let sentence = "--format draws the diagram: leave the states out of explain";
-            return Err(Error::Usage(sentence.to_owned()));
-        }
+        _ if drawing != Drawing::Text => return Err(UsageError::ExplainFormat.into()),
         [state] => explain::state(state, palette, width),
         [from, to, ..] => explain::change(from, to, palette, width),
     };
@@ -42,28 +39,21 @@ const fn drawing(name: DrawingName) -> Drawing {
 /// The state that was named, in any common spelling.
 fn state(name: &str) -> Result<State> {
     match State::from_name(name) {
-        Some(State::Unknown(_)) => {
-            Err(Error::Usage(format!("'{name}' is a code that Linux does not name")))
-        }
+        Some(State::Unknown(_)) => Err(UsageError::ExplainCode(name.to_owned()).into()),
         Some(state) => Ok(state),
-        None => Err(Error::Usage(format!("'{name}' is no TCP state; {}", meant(name)))),
+        None => Err(unknown_state(name).into()),
     }
 }
 
-/// Names close to what was typed, or else all names.
-fn meant(name: &str) -> String {
+/// The error for a name of no state, with the states that have similar names.
+fn unknown_state(name: &str) -> UsageError {
     let typed = name.to_ascii_uppercase().replace('-', "_");
-    let names: Vec<String> = State::NAMED.iter().map(State::to_string).collect();
+    let all: Vec<String> = State::NAMED.iter().map(State::to_string).collect();
     let slip = |state: &&String| {
         let distance = strsim::damerau_levenshtein(state, &typed);
         distance <= 3 && distance < typed.len()
     };
     let part = |state: &&String| typed.len() > 2 && state.contains(&typed);
-    let near: Vec<&str> =
-        names.iter().filter(|state| part(state) || slip(state)).map(String::as_str).collect();
-    if near.is_empty() {
-        format!("states are {}", names.join(", "))
-    } else {
-        format!("did you mean {}?", near.join(" or "))
-    }
+    let near = all.iter().filter(|state| part(state) || slip(state)).cloned().collect();
+    UsageError::ExplainState { name: name.to_owned(), near, all }
 }

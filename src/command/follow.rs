@@ -45,7 +45,7 @@ pub(super) fn show(
 ) -> Result<()> {
     let mut show = Show::open(settings, stop)?;
     if let Run::Live { nothing_yet, ready } = run {
-        show.output.go_live(settings.pace.interval, stop)?;
+        show.output.go_live(settings.poll.interval, stop)?;
         (show.ready, show.nothing_yet) = (Some(ready), Some(nothing_yet));
     }
     if let Err(error) = follow(&mut show, monitor) {
@@ -114,15 +114,15 @@ impl MonitorSink for Show<'_> {
 
 impl<'s> Show<'s> {
     fn open(settings: &'s Settings, stop: &'s Signals) -> Result<Self> {
-        let Settings { print, max_count, pace, .. } = settings;
-        let view = views::open(print, *max_count);
-        let drawn = view.is_picture() && print.format == FormatName::Text;
+        let Settings { output, max_count, poll, .. } = settings;
+        let view = views::open(output, *max_count);
+        let drawn = view.is_picture() && output.format == FormatName::Text;
         Ok(Self {
             settings,
             stop,
             view,
             lives: Lives::default(),
-            output: Output::of_view(print, *max_count, pace.interval),
+            output: Output::of_view(output, *max_count, poll.interval),
             screen: if drawn { Screen::open(stop)? } else { None },
             reports: Reports::default(),
             alarm: settings.rules.as_deref().map(alarm).transpose()?,
@@ -161,7 +161,7 @@ impl<'s> Show<'s> {
             return Err(error);
         }
         let events = std::mem::take(&mut self.collected);
-        let alerts = self.alarm.as_mut().map(|alarm| alarm.take(&events, monitor));
+        let alerts = self.alarm.as_mut().map(|alarm| alarm.update(&events, monitor));
         let mut records = if self.needs_whole() { self.records(events) } else { Vec::new() };
         let lost = self.lives.end_reading(|| monitor.open_ids());
         let mut now = Now { monitor, lives: &mut self.lives };
@@ -179,7 +179,7 @@ impl<'s> Show<'s> {
         }
         let mut sentences: Vec<String> = lost_sight(lost, self.settings).into_iter().collect();
         sentences.extend(self.output.asides().into_iter().chain(monitor.warnings()));
-        sentences.extend(self.alarm.iter_mut().flat_map(Alerts::notices));
+        sentences.extend(self.alarm.iter_mut().flat_map(Alerts::warnings));
         let waits = self.screen.is_none() && io::stderr().is_terminal();
         sentences.extend(self.nothing_yet.take().filter(|_| waits));
         self.say(lines(sentences));
@@ -191,7 +191,7 @@ impl<'s> Show<'s> {
         let requests = self.stop.take_requests();
         let mut now = Now { monitor, lives: &mut self.lives };
         if requests.report {
-            let report = report(&self.settings.print, &mut now);
+            let report = report(&self.settings.output, &mut now);
             self.say(report);
         }
         let Some(screen) = &mut self.screen else { return Ok(()) };
@@ -245,7 +245,7 @@ fn passes(news: &MonitorEvent) -> bool {
 /// Lives that were lost sight of have no timeline.
 fn lost_sight(lives: usize, settings: &Settings) -> Option<String> {
     let sockets = match lives {
-        _ if settings.print.view != ViewName::Timeline => return None,
+        _ if settings.output.view != ViewName::Timeline => return None,
         0 => return None,
         1 => "a socket was".to_owned(),
         many => format!("{many} sockets were"),

@@ -2,7 +2,7 @@
 
 use super::{die_as_a_shell_reports, monitor_of, open_source, stop};
 use crate::cli::ViewName;
-use crate::error::{Error, Result};
+use crate::error::{Result, UsageError};
 use crate::output::Output;
 use crate::output::stderr::tell;
 use crate::settings::Settings;
@@ -14,14 +14,13 @@ use crate::view::socket::SocketRecord;
 /// # Errors
 /// Tables that cannot be read, or output that cannot be written.
 pub fn run(settings: &Settings) -> Result<bool> {
-    if settings.print.view == ViewName::Diagram {
-        let instead = "list prints a table; for the diagram write tcplapse watch --view diagram";
-        return Err(Error::Usage(instead.to_owned()));
+    if settings.output.view == ViewName::Diagram {
+        return Err(UsageError::ListDiagram.into());
     }
     die_as_a_shell_reports()?;
     let stop = stop(settings, None)?;
     let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
-    let mut output = Output::sockets(&settings.print, settings.max_count, false);
+    let mut output = Output::sockets(&settings.output, settings.max_count, false);
     monitor.poll_once(&stop)?;
     let at = monitor.read_at();
     let records = monitor

@@ -62,7 +62,7 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
     let Some(path) = &settings.record else {
         return Ok(Monitor::new(source, Box::new(scan), &settings.filter));
     };
-    let recorder = Recorder::open(path, source.interface(), settings.pace.interval)?;
+    let recorder = Recorder::open(path, source.interface(), settings.poll.interval)?;
     let owners = Box::new(SurveyedOwners::new(scan));
     Ok(Monitor::new(source, owners, &settings.filter).recorded_by(recorder))
 }

@@ -63,14 +63,14 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
 }
 
 fn proc(settings: &Settings) -> Result<Box<dyn Source>> {
-    let Settings { procfs, pace, .. } = settings;
-    Ok(Box::new(Proc::open(procfs, settings.family(), *pace)?))
+    let Settings { procfs, poll, .. } = settings;
+    Ok(Box::new(Proc::open(procfs, settings.family(), *poll)?))
 }
 
 fn netlink(settings: &Settings) -> Result<Box<dyn Source>> {
-    Ok(Box::new(Netlink::open(settings.family(), settings.pace)?))
+    Ok(Box::new(Netlink::open(settings.family(), settings.poll)?))
 }
 
 fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
-    Ok(Box::new(Trace::open(settings.family(), settings.pace, settings.ring)?))
+    Ok(Box::new(Trace::open(settings.family(), settings.poll, settings.ring)?))
 }

@@ -143,13 +143,13 @@ impl MonitorSink for Story<'_> {
 
 impl<'s> Story<'s> {
     fn open(settings: &'s Settings, errand: &RunSettings) -> Result<Self> {
-        let Settings { print, max_count, pace, .. } = settings;
+        let Settings { output: print, max_count, poll, .. } = settings;
         let sink = Sink::open(errand.output.as_deref())?;
         Ok(Self {
             print,
             view: views::open(print, *max_count),
             lives: Lives::default(),
-            output: Output::of_command(print, *max_count, pace.interval, &sink),
+            output: Output::of_command(print, *max_count, poll.interval, &sink),
             sink,
             held_back: Vec::new(),
             left_out: 0,

@@ -1,30 +1,29 @@
 //! `wait`: until a condition on matching sockets holds.
 
 use super::{die_as_a_shell_reports, hint, monitor, stop};
-use crate::error::Result;
+use crate::error::{HiddenOwners, Question, Result};
 use crate::monitor::Monitor;
-use crate::monitor::hidden::{Inconclusive, MAX_INCONCLUSIVE_POLLS, hidden_sentence};
+use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::ready::Ready;
 use crate::output::stderr::tell;
-use crate::rules::condition::{Condition, StateCounts};
-use crate::settings::wait::Wait;
+use crate::rules::condition::{Condition, POLLS_TO_TRUST};
+use crate::settings::wait::WaitSettings;
+use crate::tcp::state::State;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-
-/// An absence is believed after this many looks: a single one may skip a row.
-const LOOKS_FOR_ABSENCE: u64 = 2;
 
 /// Waits, and returns whether the condition came to hold before the time-out. Prints nothing on
 /// standard output: the exit status is the answer.
 ///
 /// # Errors
-/// What ends the run, or an answer that cannot be known.
-pub fn run(wait: &Wait) -> Result<bool> {
+/// What ends the run, or [`crate::error::Error::Inconclusive`].
+pub fn run(wait: &WaitSettings) -> Result<bool> {
     let mut ready = Some(Ready::open(wait.settings.ready_fd)?);
     die_as_a_shell_reports()?;
     hint(&wait.settings);
     let stop = stop(&wait.settings, wait.timeout)?.ignore_closed_stdout();
     let mut monitor = monitor(&wait.settings)?;
-    let (mut polls, mut open) = (0, 0);
+    let (mut readings, mut undecided) = (0, 0);
     while monitor.update(&stop)? {
         if monitor.polls().taken > 0
             && let Some(ready) = ready.take()
@@ -32,68 +31,67 @@ pub fn run(wait: &Wait) -> Result<bool> {
             ready.announce();
         }
         tell(monitor.source_warnings());
-        open = match answer(&mut monitor, &wait.condition) {
-            Answer::Holds => return Ok(true),
-            Answer::HoldsNot => 0,
-            Answer::Open(inconclusive) if open + 1 == MAX_INCONCLUSIVE_POLLS => {
-                return Err(inconclusive.error(&format!("whether '{}' holds", wait.condition)));
+        undecided = match evaluate(&mut monitor, &wait.condition) {
+            Outcome::Holds => return Ok(true),
+            Outcome::HoldsNot => 0,
+            Outcome::Undecided(blind_spots) if undecided + 1 == MAX_INCONCLUSIVE_POLLS => {
+                return Err(blind_spots.error(Question::Holds(wait.expression.clone())));
             }
-            Answer::Open(_) => open + 1,
+            Outcome::Undecided(_) => undecided + 1,
         };
-        polls += 1;
-        if polls == 1 && io::stderr().is_terminal() {
-            tell([format!("waiting for '{}'; Ctrl-C ends", wait.condition)]);
+        readings += 1;
+        if readings == 1 && io::stderr().is_terminal() {
+            tell([format!("waiting for '{}'; Ctrl-C ends", wait.expression)]);
         }
     }
     tell([timed_out(&mut monitor, wait)]);
     Ok(false)
 }
 
-enum Answer {
+enum Outcome {
     Holds,
     HoldsNot,
-    /// It holds, unless sockets that were not seen make it untrue.
-    Open(Inconclusive),
+    /// It holds, unless sockets that could not be seen make it untrue.
+    Undecided(BlindSpots),
 }
 
-fn answer(monitor: &mut Monitor<'_>, condition: &Condition) -> Answer {
-    let mut census = census(monitor);
-    if condition.holds(&census) != Some(true) {
-        return Answer::HoldsNot;
+fn evaluate(monitor: &mut Monitor<'_>, condition: &Condition) -> Outcome {
+    let now = monitor.read_at();
+    let counts = condition.count(now, monitor.statuses());
+    if condition.holds(counts) != Some(true) {
+        return Outcome::HoldsNot;
     }
     if !condition.needs_absence() {
-        return Answer::Holds;
+        return Outcome::Holds;
     }
-    if monitor.polls().taken < LOOKS_FOR_ABSENCE {
-        return Answer::HoldsNot;
+    if monitor.polls().taken < POLLS_TO_TRUST {
+        return Outcome::HoldsNot;
     }
-    let inconclusive = Inconclusive::of(monitor);
-    inconclusive.candidates.iter().for_each(|now| census.count_possible(now.state));
-    if inconclusive.all_rows_read() && condition.holds(&census) == Some(true) {
-        Answer::Holds
+    let blind_spots = BlindSpots::of(monitor);
+    let counts = counts + condition.count(now, &blind_spots.candidates).as_possible();
+    if blind_spots.all_rows_read() && condition.holds(counts) == Some(true) {
+        Outcome::Holds
     } else {
-        Answer::Open(inconclusive)
+        Outcome::Undecided(blind_spots)
     }
 }
 
-/// The matching sockets by state.
-fn census(monitor: &Monitor<'_>) -> StateCounts {
-    let mut census = StateCounts::default();
-    for now in monitor.statuses() {
-        census.count_standing(&now);
+/// The sentence for a condition that did not come to hold: which sockets there are instead.
+fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
+    let mut states: BTreeMap<State, u64> = BTreeMap::new();
+    for socket in monitor.statuses() {
+        *states.entry(socket.state).or_default() += 1;
     }
-    census
-}
-
-/// Why it did not come: what there is instead.
-fn timed_out(monitor: &mut Monitor<'_>, wait: &Wait) -> String {
-    let there = match census(monitor).to_string() {
-        none if none.is_empty() => "no matching socket".to_owned(),
-        some => format!("matching sockets: {some}"),
+    let there = if states.is_empty() {
+        "no matching socket".to_owned()
+    } else {
+        let states: Vec<String> =
+            states.iter().map(|(state, count)| format!("{state} {count}")).collect();
+        format!("matching sockets: {}", states.join(", "))
     };
-    let more = match monitor.candidates().len() {
+    let hidden = match monitor.candidates().len() {
         0 => String::new(),
-        candidates => format!("; {}", hidden_sentence(candidates)),
+        candidates => format!("; {}", HiddenOwners(candidates)),
     };
-    format!("'{}' did not come to hold in time; {there}{more}", wait.condition)
+    format!("'{}' did not come to hold in time; {there}{hidden}", wait.expression)
 }

@@ -1,70 +1,59 @@
 //! Filters by address and port, and how they are written.
 
+use crate::error::ValueError;
 use crate::model::socket::{Endpoint, Family};
+use ipnet::{IpNet, Ipv4Net};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-/// One end: `10.0.0.0/8`, `192.0.2.7:443`, `:443`, `[2001:db8::/32]:8000-8999`.
+/// One endpoint: `10.0.0.0/8`, `192.0.2.7:443`, `:443`, `[2001:db8::/32]:8000-8999`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddrFilter {
-    net: Option<(IpAddr, u8)>,
+    net: Option<IpNet>,
     ports: Option<RangeInclusive<u16>>,
 }
 
 impl AddrFilter {
-    pub(super) fn matches(&self, end: &Endpoint, family: Family) -> bool {
-        self.net.is_none_or(|net| in_net(net, end.addr, family))
-            && self.ports.as_ref().is_none_or(|ports| ports.contains(&end.port))
+    pub(super) fn matches(&self, endpoint: &Endpoint, family: Family) -> bool {
+        self.net.is_none_or(|net| contains(&net, endpoint.addr, family))
+            && self.ports.as_ref().is_none_or(|ports| ports.contains(&endpoint.port))
     }
 }
 
-/// A v4 network holds v4-mapped addresses too; a v6 one sees them in their mapped form.
-fn in_net((net, prefix): (IpAddr, u8), addr: IpAddr, family: Family) -> bool {
+/// A v4 network contains v4-mapped addresses too; a v6 one sees them in their mapped form.
+fn contains(net: &IpNet, addr: IpAddr, family: Family) -> bool {
     match (net, addr) {
-        (IpAddr::V4(net), IpAddr::V4(addr)) => {
-            let shift = 32 - u32::from(prefix);
-            net.to_bits().checked_shr(shift) == addr.to_bits().checked_shr(shift)
+        (IpNet::V6(net), IpAddr::V4(addr)) if family == Family::Ipv6 => {
+            net.contains(&addr.to_ipv6_mapped())
         }
-        (IpAddr::V6(net), addr) if family == Family::Ipv6 => {
-            let addr = match addr {
-                IpAddr::V4(addr) => addr.to_ipv6_mapped(),
-                IpAddr::V6(addr) => addr,
-            };
-            let shift = 128 - u32::from(prefix);
-            net.to_bits().checked_shr(shift) == addr.to_bits().checked_shr(shift)
-        }
-        _ => false,
+        (net, addr) => net.contains(&addr),
     }
 }
 
 impl std::str::FromStr for AddrFilter {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "'{text}' is no address filter; write 10.0.0.0/8, 192.0.2.7:443, :443, \
-                 :8000-8999, [::1]:80 or [2001:db8::/32]:443"
-            )
-        };
-        let (net, ports) = split_end(text).ok_or_else(wrong)?;
-        let net = match net {
-            "" | "*" => None,
-            net => Some(parse_net(net).ok_or_else(wrong)?),
-        };
-        let ports = match ports {
-            None | Some("*") => None,
-            Some(ports) => Some(parse_ports(ports).ok_or_else(wrong)?),
-        };
-        match (net, &ports) {
-            (None, None) if text != "*" && text != "*:*" => Err(wrong()),
-            _ => Ok(Self { net, ports }),
-        }
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        parse(text).ok_or_else(|| ValueError::Address(text.to_owned()))
     }
 }
 
+fn parse(text: &str) -> Option<AddrFilter> {
+    let (net, ports) = split_endpoint(text)?;
+    let net = match net {
+        "" | "*" => None,
+        net => Some(parse_net(net)?),
+    };
+    let ports = match ports {
+        None | Some("*") => None,
+        Some(ports) => Some(parse_ports(ports)?),
+    };
+    let restricts = net.is_some() || ports.is_some() || text == "*" || text == "*:*";
+    restricts.then_some(AddrFilter { net, ports })
+}
+
 /// Splits address and port: after `]`, or at the only colon; more colons are an IPv6 address.
-fn split_end(text: &str) -> Option<(&str, Option<&str>)> {
+fn split_endpoint(text: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (net, rest) = rest.split_once(']')?;
         return match rest {
@@ -78,25 +67,20 @@ fn split_end(text: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-/// An address with an optional prefix; a v4-mapped one becomes v4.
-fn parse_net(text: &str) -> Option<(IpAddr, u8)> {
-    let (addr, prefix) = match text.split_once('/') {
-        Some((addr, prefix)) => (addr, Some(prefix.parse::<u8>().ok()?)),
-        None => (text, None),
+/// An address with an optional prefix; a v4-mapped one becomes v4, as addresses of sockets do.
+fn parse_net(text: &str) -> Option<IpNet> {
+    let net = if text.contains('/') {
+        text.parse().ok()?
+    } else {
+        IpNet::from(text.parse::<IpAddr>().ok()?)
     };
-    let addr: IpAddr = addr.parse().ok()?;
-    let longest = if addr.is_ipv4() { 32 } else { 128 };
-    let prefix = prefix.unwrap_or(longest);
-    if prefix > longest {
-        return None;
-    }
-    match addr.to_canonical() {
-        IpAddr::V4(v4) if longest == 128 && prefix >= 96 => Some((IpAddr::V4(v4), prefix - 96)),
-        _ => Some((addr, prefix)),
+    match (net.addr().to_canonical(), net.prefix_len()) {
+        (IpAddr::V4(addr), prefix @ 96..) => Some(Ipv4Net::new(addr, prefix - 96).ok()?.into()),
+        _ => Some(net),
     }
 }
 
-/// `443` or `8000-8999`.
+/// `443` or `8000-8999`; `None` for anything else.
 pub fn parse_ports(text: &str) -> Option<RangeInclusive<u16>> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
     let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);

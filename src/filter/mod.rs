@@ -1,76 +1,80 @@
-//! Which sockets: pure predicates on processes, ends and states. Different filters must all hold,
-//! the values of one are alternatives.
+//! Which sockets: pure predicates on addresses, states and processes. Different filters must all
+//! hold, the values of one are alternatives. A new filter by something that a socket shows is a
+//! field of [`Filter`] and of [`Candidate`], and a line in [`Filter::shows`].
 
 pub mod addr;
 
+use crate::model::event::{SocketStatus, Transition};
 use crate::model::process::{Exe, Process};
 use crate::model::process_tree::ProcessTree;
 use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::socket_row::SocketRow;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use addr::AddrFilter;
 use regex::bytes::Regex;
 use std::ops::RangeInclusive;
 
-/// Everything a user can ask of a socket.
+/// Every filter of the command line or of a rule. Empty lists and `None` let everything pass.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Who owns it.
+    /// By owner.
     pub process: ProcessFilter,
-    /// Its states; acts on what is printed alone.
+    /// By state; acts on what is printed, not on what is followed.
     pub states: Option<StateSet>,
-    /// Its local end.
+    /// By local address and port.
     pub local: Vec<AddrFilter>,
-    /// Its remote end.
+    /// By remote address and port.
     pub remote: Vec<AddrFilter>,
-    /// A port of either end.
+    /// By local or remote port.
     pub ports: Vec<RangeInclusive<u16>>,
-    /// Its family.
+    /// By address family.
     pub family: Option<Family>,
-    /// Listeners alone.
+    /// Only listeners; like `states`.
     pub listening: bool,
 }
 
-/// What is asked of a process that owns a socket.
+/// Filters by the process that owns a socket.
 #[derive(Debug, Clone, Default)]
 pub struct ProcessFilter {
-    /// Patterns for its name, or for its command line where `full`.
+    /// By name, or by command line where `full`.
     pub patterns: Vec<Regex>,
-    /// Match the command line.
+    /// Patterns are matched against the whole command line.
     pub full: bool,
-    /// Its id.
+    /// By process id.
     pub pids: Vec<i32>,
-    /// Its real user, or that of a socket without an owner.
+    /// By real uid, or by the uid of a socket without an owner.
     pub users: Vec<u32>,
-    /// Who started it.
+    /// Only members of this tree.
     pub tree: Option<ProcessTree>,
-    /// Rules ask for more of a process than this filter does: all is read of it.
+    /// Rules have filters by process of their own, so every attribute of a process has to be read,
+    /// not only what this filter needs.
     pub for_rules: bool,
 }
 
-/// Whether a process satisfies a filter.
+/// Whether a process passes a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
     /// It does.
     Yes,
     /// It does not.
     No,
-    /// What decides may not be read.
+    /// No permission to read what decides.
     Unreadable,
 }
 
 impl ProcessFilter {
-    /// Nothing is asked: every process will do, and so will none.
+    /// Every process passes, and so does a socket without an owner.
     pub const fn is_empty(&self) -> bool {
         !self.needs_owner() && self.users.is_empty()
     }
 
-    /// A socket without an owner cannot satisfy it.
+    /// A socket without an owner cannot pass.
     pub const fn needs_owner(&self) -> bool {
         !(self.patterns.is_empty() && self.pids.is_empty() && self.tree.is_none())
     }
 
-    /// Whether a process satisfies all of it.
+    /// Whether a process passes all filters.
     pub fn matches(&self, process: &Process) -> Match {
         if !self.pids.is_empty() && !self.pids.contains(&process.pid) {
             return Match::No;
@@ -86,7 +90,7 @@ impl ProcessFilter {
         }
     }
 
-    /// Whether a socket that belongs to no known process passes by its own uid.
+    /// Whether a socket without a known owner passes, by the uid that the kernel shows for it.
     pub fn matches_socket_uid(&self, uid: Option<u32>) -> bool {
         !self.needs_owner()
             && (self.users.is_empty() || uid.is_some_and(|uid| self.users.contains(&uid)))
@@ -121,27 +125,69 @@ impl ProcessFilter {
     }
 }
 
+/// What a filter looks at beside the owner: a socket as a row or an event shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// Its addresses and ports.
+    pub addrs: &'a AddressPair,
+    /// The state that it leaves, where it changes.
+    pub from: Option<State>,
+    /// The state that it is in, or enters.
+    pub state: State,
+}
+
+impl<'a> From<&'a SocketRow> for Candidate<'a> {
+    fn from(row: &'a SocketRow) -> Self {
+        Self { addrs: &row.addrs, from: None, state: row.state }
+    }
+}
+
+impl<'a> From<&'a SocketStatus> for Candidate<'a> {
+    fn from(status: &'a SocketStatus) -> Self {
+        Self { addrs: &status.socket.addrs, from: None, state: status.state }
+    }
+}
+
+impl<'a> From<&'a Transition> for Candidate<'a> {
+    fn from(transition: &'a Transition) -> Self {
+        Self { addrs: &transition.socket.addrs, from: transition.from, state: transition.to }
+    }
+}
+
 impl Filter {
-    /// Whether a socket with these ends is wanted.
-    pub fn wants_addrs(&self, addrs: &AddressPair) -> bool {
-        let end_passes = |filters: &[AddrFilter], end: &Endpoint| {
-            filters.is_empty() || filters.iter().any(|filter| filter.matches(end, addrs.family))
+    /// Whether a socket is asked for, whoever owns it: it is followed, and shown as it is now.
+    pub fn matches<'a>(&self, candidate: impl Into<Candidate<'a>>) -> bool {
+        let candidate = candidate.into();
+        self.follows(candidate.addrs) && self.shows(candidate)
+    }
+
+    /// Whether a socket between these addresses is followed at all. This is the part of the filter
+    /// that cannot change during the life of a socket.
+    pub fn follows(&self, addrs: &AddressPair) -> bool {
+        let passes = |filters: &[AddrFilter], endpoint: &Endpoint| {
+            filters.is_empty() || filters.iter().any(|f| f.matches(endpoint, addrs.family))
         };
-        let has_port = |end: &Endpoint| self.ports.iter().any(|range| range.contains(&end.port));
+        let has_port =
+            |endpoint: &Endpoint| self.ports.iter().any(|range| range.contains(&endpoint.port));
         self.family.is_none_or(|family| family == addrs.family)
-            && end_passes(&self.local, &addrs.local)
-            && end_passes(&self.remote, &addrs.remote)
+            && passes(&self.local, &addrs.local)
+            && passes(&self.remote, &addrs.remote)
             && (self.ports.is_empty() || has_port(&addrs.local) || has_port(&addrs.remote))
     }
 
-    /// Whether a socket in this state is wanted.
-    pub fn wants_state(&self, state: State) -> bool {
-        self.states.as_ref().is_none_or(|set| set.contains(state))
-            && (!self.listening || state == State::Listen)
+    /// Whether a socket that is followed is printed as it is now: the part of the filter that acts
+    /// on output alone. A change of state is shown where the state before or the one after is.
+    pub fn shows<'a>(&self, candidate: impl Into<Candidate<'a>>) -> bool {
+        let Candidate { from, state, .. } = candidate.into();
+        self.shows_change(from, state)
     }
 
-    /// Whether a change is wanted.
-    pub fn wants_change(&self, from: Option<State>, to: State) -> bool {
+    /// Whether a socket that is in this state can be shown.
+    pub fn shows_state(&self, state: State) -> bool {
+        self.shows_change(None, state)
+    }
+
+    fn shows_change(&self, from: Option<State>, to: State) -> bool {
         self.states.as_ref().is_none_or(|set| set.passes(from, to))
             && (!self.listening || from == Some(State::Listen) || to == State::Listen)
     }

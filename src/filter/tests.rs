@@ -1,5 +1,6 @@
 use super::addr::parse_ports;
 use super::*;
+use crate::error::ValueError;
 use proptest::prelude::*;
 
 fn addrs(family: Family, local: &str, remote: &str) -> AddressPair {
@@ -12,7 +13,7 @@ fn addrs(family: Family, local: &str, remote: &str) -> AddressPair {
 
 fn remote_matches(filter: &str, family: Family, remote: &str) -> bool {
     let filter = Filter { remote: vec![filter.parse().unwrap()], ..Filter::default() };
-    filter.wants_addrs(&addrs(family, "10.0.0.1:1", remote))
+    filter.follows(&addrs(family, "10.0.0.1:1", remote))
 }
 
 #[test]
@@ -42,21 +43,38 @@ fn addresses_networks_and_ports() {
 }
 
 #[test]
-fn what_is_no_address_is_named() {
+fn wrong_addresses_are_refused() {
     for text in ["", "localhost", "10.0.0.0/33", ":", ":70000", ":9-1", "[::1", "[::1]80", "1.2.3"]
     {
-        let error = text.parse::<AddrFilter>().unwrap_err();
-        assert!(error.starts_with(&format!("'{text}' is no address filter")), "{error}");
+        assert_eq!(text.parse::<AddrFilter>(), Err(ValueError::Address(text.to_owned())));
     }
 }
 
 #[test]
-fn a_port_counts_at_either_end_and_families_divide() {
+fn ports_match_either_endpoint_and_families_differ() {
     let filter = Filter { ports: vec![80..=80], family: Some(Family::Ipv4), ..Filter::default() };
-    assert!(filter.wants_addrs(&addrs(Family::Ipv4, "10.0.0.1:80", "10.0.0.2:9")));
-    assert!(filter.wants_addrs(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:80")));
-    assert!(!filter.wants_addrs(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:9")));
-    assert!(!filter.wants_addrs(&addrs(Family::Ipv6, "[::1]:80", "[::1]:9")));
+    assert!(filter.follows(&addrs(Family::Ipv4, "10.0.0.1:80", "10.0.0.2:9")));
+    assert!(filter.follows(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:80")));
+    assert!(!filter.follows(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:9")));
+    assert!(!filter.follows(&addrs(Family::Ipv6, "[::1]:80", "[::1]:9")));
+}
+
+#[test]
+fn a_change_is_shown_by_the_state_before_or_after() {
+    let closing = Candidate {
+        addrs: &addrs(Family::Ipv4, "10.0.0.1:1", "10.0.0.2:2"),
+        from: Some(State::Established),
+        state: State::FinWait1,
+    };
+    let shows = |set: &str| {
+        let filter = Filter { states: Some(set.parse().unwrap()), ..Filter::default() };
+        assert!(filter.follows(closing.addrs), "states do not decide what is followed");
+        filter.shows(closing)
+    };
+    assert!(shows("ESTABLISHED") && shows("FIN_WAIT1") && !shows("LISTEN"));
+    assert!(!shows("ESTABLISHED,!FIN_WAIT1"));
+    let listening = Filter { listening: true, ..Filter::default() };
+    assert!(!listening.shows(closing) && listening.shows_state(State::Listen));
 }
 
 fn process(comm: &str, exe: Exe, cmdline: &str) -> Process {
@@ -69,7 +87,7 @@ fn named(pattern: &str) -> ProcessFilter {
 }
 
 #[test]
-fn a_name_is_that_of_the_kernel_the_file_or_the_first_argument() {
+fn a_name_is_comm_executable_or_first_argument() {
     let long = Exe::Name(b"a-very-long-program-name".to_vec());
     let p = process("a-very-long-pro", long, "/usr/bin/other-name --serve");
     assert_eq!(named("program-name").matches(&p), Match::Yes);
@@ -82,7 +100,7 @@ fn a_name_is_that_of_the_kernel_the_file_or_the_first_argument() {
 }
 
 #[test]
-fn an_executable_that_may_not_be_read_leaves_it_open() {
+fn an_unreadable_executable_leaves_a_match_undecided() {
     let p = process("worker", Exe::Denied, "worker");
     assert_eq!(named("work").matches(&p), Match::Yes);
     assert_eq!(named("client").matches(&p), Match::Unreadable);
@@ -91,7 +109,7 @@ fn an_executable_that_may_not_be_read_leaves_it_open() {
 }
 
 #[test]
-fn the_socket_s_uid_stands_in_only_where_no_process_is_asked_for() {
+fn the_socket_uid_decides_only_without_other_process_filters() {
     let user = ProcessFilter { users: vec![1000], ..ProcessFilter::default() };
     assert!(user.matches_socket_uid(Some(1000)));
     assert!(!user.matches_socket_uid(Some(0)));
@@ -102,7 +120,7 @@ fn the_socket_s_uid_stands_in_only_where_no_process_is_asked_for() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text: String) {
+    fn parsers_do_not_panic(text: String) {
         let _ = text.parse::<AddrFilter>();
         let _ = text.parse::<StateSet>();
         let _ = parse_ports(&text);

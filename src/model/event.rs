@@ -6,7 +6,7 @@ use super::socket::AddressPair;
 use super::socket_row::Details;
 use super::time::Stamp;
 use crate::tcp::state::State;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl Side {
 }
 
 /// How a connection ended, as far as it is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Both sides sent their FIN, this one first.
@@ -225,18 +225,18 @@ pub enum MonitorEvent {
     Lost(Lost),
 }
 
-/// A rule comes to be violated, or is not any more.
+/// A rule is violated, or is not violated any more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     /// The end of the reading that showed it.
     pub time: Stamp,
     /// The name of the rule.
     pub rule: String,
-    /// It comes to be violated; else it is not any more.
+    /// Whether it is violated.
     pub active: bool,
     /// The sockets that violate it now, the worst first.
     pub sockets: Vec<SocketId>,
-    /// The worst of them, or of those that violated it before.
+    /// The worst of them; where it is no longer violated, the worst when the alert was raised.
     pub worst: AlertSocket,
 }
 

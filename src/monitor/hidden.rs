@@ -2,7 +2,7 @@
 //! tables could not be read.
 
 use super::Monitor;
-use crate::error::Error;
+use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason};
 use crate::model::event::SocketStatus;
 
 /// How many sockets have no known owner.
@@ -64,14 +64,14 @@ impl HiddenSockets {
 pub(crate) const MAX_INCONCLUSIVE_POLLS: u32 = 5;
 
 /// Why the last poll may not have shown every matching socket.
-pub(crate) struct Inconclusive {
+pub(crate) struct BlindSpots {
     /// Sockets that may belong to matching processes, which permission is denied to inspect.
     pub(crate) candidates: Vec<SocketStatus>,
     /// Rows that could not be read.
     bad_rows: u64,
 }
 
-impl Inconclusive {
+impl BlindSpots {
     /// What the monitor's last poll may not have shown. Inspects all processes.
     pub(crate) fn of(monitor: &mut Monitor<'_>) -> Self {
         Self { bad_rows: monitor.polls().bad_rows, candidates: monitor.candidates() }
@@ -82,23 +82,13 @@ impl Inconclusive {
         self.bad_rows == 0
     }
 
-    /// The error that `question`, a clause with "whether", cannot be answered.
-    pub(crate) fn error(&self, question: &str) -> Error {
+    /// The error that `question` cannot be answered.
+    pub(crate) fn error(&self, question: Question) -> Error {
         let reason = if self.all_rows_read() {
-            format!(
-                "{}; ask as root, or by --local, --remote or --port instead of by process",
-                hidden_sentence(self.candidates.len())
-            )
+            Reason::HiddenOwners(HiddenOwners(self.candidates.len()))
         } else {
-            let rows = if self.bad_rows == 1 { "row" } else { "rows" };
-            format!("{} {rows} of the kernel's tables cannot be read", self.bad_rows)
+            Reason::BadRows(self.bad_rows)
         };
-        Error::NotKnown(format!("{question} cannot be told: {reason}"))
+        Inconclusive { question, reason }.into()
     }
-}
-
-/// Says that `n` sockets may belong to processes that permission is denied to inspect.
-pub(crate) fn hidden_sentence(n: usize) -> String {
-    let sockets = if n == 1 { "socket" } else { "sockets" };
-    format!("{n} {sockets} may belong to processes that may not be read")
 }

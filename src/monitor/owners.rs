@@ -103,7 +103,7 @@ impl<'a> Owners<'a> {
     pub(super) fn prove(&mut self, events: &[TrackerEvent]) {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
         for Transition { socket, clues, .. } in transitions(events) {
-            if !self.filter.wants_addrs(&socket.addrs) {
+            if !self.filter.follows(&socket.addrs) {
                 continue;
             }
             if clues.last_inode == 0 && self.table.is_held(clues.listener) {

@@ -89,7 +89,7 @@ impl<'a> Reporter<'a> {
                 Some(MonitorEvent::Lost(lost))
             }
             TrackerEvent::Missed(addrs) => {
-                let wanted = addrs.is_none_or(|addrs| self.filter.wants_addrs(&addrs));
+                let wanted = addrs.is_none_or(|addrs| self.filter.follows(&addrs));
                 self.coverage.missed += u64::from(wanted);
                 None
             }
@@ -99,10 +99,10 @@ impl<'a> Reporter<'a> {
 
     fn report_transition(&mut self, transition: Transition) -> Option<MonitorEvent> {
         self.owners.note_caller(&transition);
-        let Transition { socket, from, to, clues, .. } = transition;
+        let Transition { socket, clues, .. } = transition;
         let owner = self.owners.of(socket.id, clues);
-        let wanted = self.filter.wants_addrs(&socket.addrs);
-        let passes = self.filter.wants_change(from, to);
+        let wanted = self.filter.follows(&socket.addrs);
+        let passes = self.filter.shows(&transition);
         let event = SocketEvent { transition, owner, passes };
         let matches = self.matches_process(&event, wanted);
         (matches && wanted).then(|| MonitorEvent::Socket(Box::new(event)))

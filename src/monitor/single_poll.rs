@@ -55,10 +55,7 @@ impl Monitor<'_> {
                 || without_inode.contains(&row.addrs);
             if stays {
                 kept.extend((row.inode != 0).then_some(row.inode));
-            } else if found.denied > 0
-                && filter.wants_addrs(&row.addrs)
-                && filter.wants_change(None, row.state)
-            {
+            } else if found.denied > 0 && filter.matches(row) {
                 hidden.insert((row.addrs, row.inode));
             }
             stays

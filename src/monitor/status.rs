@@ -2,7 +2,7 @@
 
 use super::Monitor;
 use crate::filter::{Filter, Match, ProcessFilter};
-use crate::model::event::{SocketEvent, SocketId, SocketStatus, Transition};
+use crate::model::event::{SocketEvent, SocketId, SocketStatus};
 use crate::model::process::{Attribution, ByInode, Inodes};
 use crate::model::reading::Snapshot;
 use crate::model::time::Stamp;
@@ -67,7 +67,7 @@ impl Monitor<'_> {
 
     /// The sockets that the filters ask for, in no order, as far as their owners are known.
     pub fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
-        self.matching().filter(|now| self.reporter.filter.wants_state(now.state))
+        self.matching().filter(|now| self.reporter.filter.shows(now))
     }
 
     /// The sockets that the filters by process and address ask for, whatever their state.
@@ -77,7 +77,7 @@ impl Monitor<'_> {
 
     /// The sockets that the filters by address ask for, whoever owns them.
     fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
-        self.tracker.statuses().filter(|now| self.reporter.filter.wants_addrs(&now.socket.addrs))
+        self.tracker.statuses().filter(|now| self.reporter.filter.follows(&now.socket.addrs))
     }
 
     /// The owner of a socket now: its holders are checked.
@@ -104,9 +104,8 @@ impl Monitor<'_> {
         let filter = &self.reporter.filter.process;
         let mut unknown: Vec<SocketStatus> = Vec::new();
         if !filter.is_empty() {
-            let unmatched = |now: &SocketStatus| {
-                self.reporter.filter.wants_state(now.state) && self.is_unmatched(now)
-            };
+            let unmatched =
+                |now: &SocketStatus| self.reporter.filter.shows(now) && self.is_unmatched(now);
             unknown.extend(self.with_wanted_addrs().filter(unmatched));
         }
         let reporter = &mut self.reporter;
@@ -168,28 +167,25 @@ impl Sockets for Monitor<'_> {
         self.read_at
     }
 
-    fn looks_taken(&self) -> u64 {
+    fn polls(&self) -> u64 {
         self.polls.taken
     }
 
     /// The sockets that the filters by process and ends ask for, in whatever state, as far as
     /// another filter asks for them, too.
-    fn asked_for(&self, filter: &Filter) -> Vec<SocketStatus> {
+    fn matching_too(&self, filter: &Filter) -> Vec<SocketStatus> {
         let asked = self.tracker.statuses().filter(|now| {
-            filter.wants_state(now.state)
-                && filter.wants_addrs(&now.socket.addrs)
-                && self.reporter.filter.wants_addrs(&now.socket.addrs)
+            filter.matches(now)
+                && self.reporter.filter.follows(&now.socket.addrs)
                 && self.is_matched(now)
                 && self.is_owned(&filter.process, now)
         });
         asked.collect()
     }
 
-    fn asks(&self, filter: &Filter, told: &SocketEvent) -> bool {
-        let Transition { socket, from, to, clues, .. } = told.transition;
-        filter.wants_addrs(&socket.addrs)
-            && filter.wants_change(from, to)
-            && told.owner.satisfies(&filter.process, clues.uid)
+    fn event_matches(&self, filter: &Filter, event: &SocketEvent) -> bool {
+        filter.matches(&event.transition)
+            && event.owner.satisfies(&filter.process, event.transition.clues.uid)
     }
 
     fn owner_of(&mut self, socket: &SocketStatus) -> Attribution {

@@ -1,7 +1,7 @@
 //! `--ready-fd`: says that the first poll is over, so that a script knows from when on nothing that
 //! happens can be missed for want of a start.
 
-use crate::error::{Error, Result};
+use crate::error::{Result, UsageError};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,7 +24,7 @@ impl Ready {
     /// Checks that descriptor `fd` can be written; `None` announces nothing.
     ///
     /// # Errors
-    /// `Error::Usage` where the descriptor is not open for writing, or nobody reads it.
+    /// [`UsageError::ReadyFdClosed`] where the descriptor is not open for writing, or nobody reads it.
     pub(crate) fn open(fd: Option<u32>) -> Result<Self> {
         let target = match fd {
             None => None,
@@ -33,12 +33,9 @@ impl Ready {
                 let mut options = OpenOptions::new();
                 let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
                 options.append(true).custom_flags(flags.bits().cast_signed());
-                let file = options.open(format!("/proc/self/fd/{fd}")).map_err(|cause| {
-                    Error::Usage(format!(
-                        "--ready-fd {fd}: file descriptor {fd} is not open for writing to a pipe \
-                         or file ({cause}); open it, as in {fd}>FILE, or write --ready-fd 2"
-                    ))
-                })?;
+                let file = options
+                    .open(format!("/proc/self/fd/{fd}"))
+                    .map_err(|cause| UsageError::ReadyFdClosed { fd, cause })?;
                 Some(Target::File(file))
             }
         };

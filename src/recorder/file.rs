@@ -1,6 +1,6 @@
 //! The file that a recording is written to. It is only appended to, and only if it is a recording.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, RecordingError, Result};
 use crate::recording;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{File, OpenOptions};
@@ -36,16 +36,12 @@ impl RecordFile {
             return Ok(Self { file, length: None });
         }
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let path = path.display();
-            return Err(Error::Usage(format!("{path} is being recorded to by another run")));
+            return Err(RecordingError::InUse(path.to_owned()).into());
         }
         let mut head = Vec::new();
         (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
         if !head.is_empty() && !recording::is_header(&head) {
-            let path = path.display();
-            return Err(Error::Usage(format!(
-                "{path} holds something else than a recording; --record takes another file"
-            )));
+            return Err(RecordingError::OtherContent(path.to_owned()).into());
         }
         end_last_line(&mut file).map_err(failed)?;
         let length = Some(file.metadata().map_err(failed)?.len());

@@ -1,12 +1,13 @@
-//! The rules of a run: read from their file, held against every reading, their alerts given to
-//! programs.
+//! The rules of a run: read from their file, checked after every reading; alerts are handed to the
+//! programs of the rules.
 
 use super::Rule;
-use super::alert::Watch;
-use super::exec::{AlertCommand, Notices};
+use super::condition::POLLS_TO_TRUST;
+use super::exec::{AlertCommand, Warnings};
 use super::file::RulesFile;
 use super::parse::parse;
-use crate::error::{Error, Result};
+use super::rule_state::RuleState;
+use crate::error::{Error, Result, RuleError, RuleFileError};
 use crate::filter::Filter;
 use crate::model::event::{Alert, MonitorEvent, SocketEvent, SocketStatus};
 use crate::model::process::Attribution;
@@ -15,147 +16,157 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long the end of a run waits for programs that have been given an alert.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The first look may skip a row, which would look like growth at the second.
-const LOOKS_TO_GROW: u64 = 2;
+/// How long the end of a run waits for the programs of rules.
+const LINGER: Duration = Duration::from_secs(2);
 
-/// The sockets that rules are held against, as they stand after a reading.
+/// The sockets that rules are checked against, as they are after a reading.
 pub(crate) trait Sockets {
     /// When the reading ended.
     fn read_at(&self) -> Stamp;
 
-    /// How many looks at all sockets there have been.
-    fn looks_taken(&self) -> u64;
+    /// How many polls of all sockets there have been.
+    fn polls(&self) -> u64;
 
-    /// Those that a filter asks for.
-    fn asked_for(&self, filter: &Filter) -> Vec<SocketStatus>;
+    /// The sockets that match both the filters of the command line, but for those by state, and
+    /// this filter.
+    fn matching_too(&self, filter: &Filter) -> Vec<SocketStatus>;
 
-    /// Whether a filter asks for what happened to one.
-    fn asks(&self, filter: &Filter, told: &SocketEvent) -> bool;
+    /// Whether an event matches this filter.
+    fn event_matches(&self, filter: &Filter, event: &SocketEvent) -> bool;
 
-    /// Whose it is now.
+    /// The owner of a socket now.
     fn owner_of(&mut self, socket: &SocketStatus) -> Attribution;
 }
 
-/// Holds rules against readings.
+/// Rules with their file and their programs.
 pub(crate) struct Alerts {
     file: RulesFile,
-    watches: Vec<Watch>,
+    rules: Vec<RuleState>,
     /// By the name of the rule.
-    hooks: HashMap<String, AlertCommand>,
+    commands: HashMap<String, AlertCommand>,
     /// How an alert is written for a program.
-    line: fn(&Alert) -> Vec<u8>,
-    /// What is to be told on standard error.
-    notices: Notices,
+    encode: fn(&Alert) -> Vec<u8>,
+    warnings: Warnings,
 }
 
 impl Alerts {
-    /// Reads the rules. `line` is how an alert is written for a program.
+    /// Reads the rules. `encode` is how an alert is written for a program.
     ///
     /// # Errors
-    /// A file that cannot be read or understood.
-    pub(crate) fn open(path: &Path, line: fn(&Alert) -> Vec<u8>) -> Result<Self> {
+    /// A file that cannot be read or parsed.
+    pub(crate) fn open(path: &Path, encode: fn(&Alert) -> Vec<u8>) -> Result<Self> {
         let file = RulesFile::read(path)?;
-        let rules = parse(file.text())
-            .map_err(|wrong| Error::Usage(format!("{}, {wrong}", path.display())))?;
-        let (watches, notices) = (rules.into_iter().map(Watch::new), Notices::default());
-        notices.extend(file.notice());
-        Ok(Self { file, watches: watches.collect(), hooks: HashMap::new(), line, notices })
+        let rules = parse(file.text()).map_err(|error| in_file(path, error))?;
+        let warnings = Warnings::default();
+        warnings.extend(file.warning());
+        let rules = rules.into_iter().map(RuleState::new).collect();
+        Ok(Self { file, rules, commands: HashMap::new(), encode, warnings })
     }
 
-    /// The alerts of one reading.
-    pub(crate) fn take(&mut self, news: &[MonitorEvent], sockets: &mut impl Sockets) -> Vec<Alert> {
+    /// The alerts of one reading. `events` are all of its events.
+    pub(crate) fn update(
+        &mut self,
+        events: &[MonitorEvent],
+        sockets: &mut impl Sockets,
+    ) -> Vec<Alert> {
         let now = sockets.read_at();
-        let mut alerts = self.read_again(now);
-        for watch in &mut self.watches {
-            alerts.extend(judge(watch, now, news, sockets).map(|alert| (alert, exec_of(watch))));
-        }
-        let mut told = Vec::with_capacity(alerts.len());
-        for (alert, exec) in alerts {
-            if !exec.is_empty() {
-                let hook = self.hooks.entry(alert.rule.clone());
-                let hook = hook.or_insert_with(|| AlertCommand::new(&alert.rule, &self.notices));
-                hook.give(exec, (self.line)(&alert));
+        let mut alerts = self.reload(now);
+        for state in &mut self.rules {
+            if let Some(alert) = check(state, now, events, sockets) {
+                alerts.push((alert, state.rule().exec.clone()));
             }
-            told.push(alert);
         }
-        told
+        for (alert, exec) in &alerts {
+            if !exec.is_empty() {
+                let command = self.commands.entry(alert.rule.clone());
+                let new = || AlertCommand::new(&alert.rule, &self.warnings);
+                command.or_insert_with(new).run(exec.clone(), (self.encode)(alert));
+            }
+        }
+        alerts.into_iter().map(|(alert, _)| alert).collect()
     }
 
-    /// What is to be told, each thing once.
-    pub(crate) fn notices(&mut self) -> Vec<String> {
-        self.notices.take()
+    /// What the user should know, each thing once.
+    pub(crate) fn warnings(&mut self) -> Vec<String> {
+        self.warnings.take()
     }
 
-    /// Lets programs read what they were given; returns what is left to be told.
+    /// Waits for a moment until programs have read their alerts; returns the last warnings.
     pub(crate) fn finish(self) -> Vec<String> {
-        let deadline = Instant::now() + PATIENCE;
-        self.hooks.values().for_each(|hook| hook.finish(deadline));
-        self.notices.take()
+        let deadline = Instant::now() + LINGER;
+        for command in self.commands.into_values() {
+            command.finish(deadline);
+        }
+        self.warnings.take()
     }
 
-    /// Takes in an edited file: rules that were not edited go on, alerts of others are over.
-    fn read_again(&mut self, now: Stamp) -> Vec<(Alert, Vec<String>)> {
-        let path = self.file.path().display().to_string();
-        let rules = match self.file.changed() {
+    /// Applies an edited file: rules that were not edited go on, alerts of others are cleared.
+    /// Returns these, with the programs that get them.
+    fn reload(&mut self, now: Stamp) -> Vec<(Alert, Vec<String>)> {
+        let path = self.file.path().to_owned();
+        let rules = match self.file.take_change() {
             None => return Vec::new(),
-            Some(Ok(text)) => parse(text).map_err(|wrong| format!("{path}, {wrong}")),
-            Some(Err(error)) => Err(error.to_string()),
+            Some(Ok(text)) => parse(text).map_err(|error| in_file(&path, error)),
+            Some(Err(error)) => Err(error),
         };
         let rules = match rules {
             Ok(rules) => rules,
-            Err(reason) => {
-                self.notices.extend([format!("{reason}; the rules read before stay in force")]);
+            Err(error) => {
+                self.warnings.extend([format!("{error}; the rules read before stay in force")]);
                 return Vec::new();
             }
         };
-        self.notices.extend([format!("{path}: read again, {} rules", rules.len())]);
+        self.warnings.extend([format!("{}: read again, {} rules", path.display(), rules.len())]);
         self.replace(rules, now)
     }
 
     fn replace(&mut self, rules: Vec<Rule>, now: Stamp) -> Vec<(Alert, Vec<String>)> {
-        let mut before = std::mem::take(&mut self.watches);
-        // Those of rules that went with an earlier edit have been given the last they get.
-        self.hooks.retain(|name, _| before.iter().any(|watch| watch.rule().name == *name));
+        let mut before = std::mem::take(&mut self.rules);
+        // Rules that an earlier edit removed have had their last alert.
+        self.commands.retain(|name, _| before.iter().any(|state| state.rule().name == *name));
         for rule in rules {
-            let same = before.iter().position(|watch| watch.rule().definition == rule.definition);
-            self.watches.push(match same {
+            let same = before.iter().position(|state| state.rule().table == rule.table);
+            self.rules.push(match same {
                 Some(place) => before.swap_remove(place),
-                None => Watch::new(rule),
+                None => RuleState::new(rule),
             });
         }
-        let over = |watch: &mut Watch| Some((watch.end(now, Vec::new())?, exec_of(watch)));
-        before.iter_mut().filter_map(over).collect()
+        let mut cleared = Vec::new();
+        for mut state in before {
+            if let Some(alert) = state.clear(now, Vec::new()) {
+                cleared.push((alert, state.rule().exec.clone()));
+            }
+        }
+        cleared
     }
 }
 
-fn judge(
-    watch: &mut Watch,
+/// Checks one rule after a reading.
+fn check(
+    state: &mut RuleState,
     now: Stamp,
-    news: &[MonitorEvent],
+    events: &[MonitorEvent],
     sockets: &mut impl Sockets,
 ) -> Option<Alert> {
-    let (filter, conditions) = (&watch.rule().filter, &watch.rule().conditions);
-    if conditions.growing_for.is_some() && sockets.looks_taken() < LOOKS_TO_GROW {
+    let Rule { filter, condition, .. } = state.rule();
+    if condition.growing.is_some() && sockets.polls() < POLLS_TO_TRUST {
         return None;
     }
-    let (mut standing, mut happened) = (Vec::new(), Vec::new());
-    if conditions.is_instant() {
-        happened.extend(news.iter().filter_map(told).filter(|told| sockets.asks(filter, told)));
+    let (mut matching, mut happened) = (Vec::new(), Vec::new());
+    if condition.event.is_some() {
+        for event in events {
+            if let MonitorEvent::Socket(event) = event
+                && sockets.event_matches(filter, event)
+            {
+                happened.push(&**event);
+            }
+        }
     } else {
-        standing = sockets.asked_for(filter);
+        matching = sockets.matching_too(filter);
     }
-    watch.take(now, &standing, &happened, &mut |socket| sockets.owner_of(socket))
+    state.update(now, &matching, &happened, &mut |socket| sockets.owner_of(socket))
 }
 
-fn told(news: &MonitorEvent) -> Option<&SocketEvent> {
-    match news {
-        MonitorEvent::Socket(told) => Some(told),
-        MonitorEvent::Lost(_) => None,
-    }
-}
-
-fn exec_of(watch: &Watch) -> Vec<String> {
-    watch.rule().exec.clone()
+fn in_file(path: &Path, error: RuleError) -> Error {
+    Box::new(RuleFileError { path: path.to_owned(), error }).into()
 }

@@ -1,7 +1,9 @@
-//! What `check` judges: sockets that are stuck, too many, growing in number. Pure: its time is that
+//! What `check` finds: sockets that violate limits, over the polls of a run. Pure: its time is that
 //! of the readings.
 
-use super::condition::{StateCounts, Tally};
+use super::condition::{Age, Comparison, Condition, POLLS_TO_TRUST, Quantity};
+use super::count::both;
+use super::growth::{Growth, Window};
 use crate::model::event::{SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::model::time::Stamp;
@@ -11,292 +13,288 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// The first look may skip a row: the second makes the start.
-const LOOKS_TO_START: u64 = 2;
-
-/// What offends.
+/// Conditions that have to hold at no time.
 #[derive(Debug, Clone, Default)]
-pub struct Limits {
-    /// A socket that is in one of these states for this long.
-    pub stuck: Vec<Limit<Duration>>,
-    /// More sockets than this in these states.
-    pub most: Vec<Limit<u64>>,
-    /// More sockets in these states at the end than at the start, and never fewer in between.
-    pub growing: Vec<Limit<()>>,
+pub(crate) struct Limits(pub(crate) Vec<Limit>);
+
+/// A condition that violates.
+#[derive(Debug, Clone)]
+pub(crate) struct Limit {
+    condition: Condition,
+    /// The states as they were written.
+    states: String,
 }
 
-/// What is allowed in some states.
-#[derive(Debug, Clone)]
-pub struct Limit<T> {
-    /// The states.
-    pub states: StateSet,
-    /// How long, or how many.
-    pub allowed: T,
-    /// As it was written.
-    pub text: String,
+impl Limit {
+    /// A socket that is in one of these states for this long.
+    pub(crate) fn stuck(states: &str, set: StateSet, age: Duration) -> Self {
+        let any = Condition::on_states(set, Quantity::Count(Comparison::AtLeast, 1));
+        Self::new(states, Condition { age: Some(Age::AtLeast(age)), ..any })
+    }
+
+    /// More than so many sockets in these states.
+    pub(crate) fn max(states: &str, set: StateSet, count: u64) -> Self {
+        Self::new(states, Condition::on_states(set, Quantity::Count(Comparison::More, count)))
+    }
+
+    /// A growing number of sockets in these states.
+    pub(crate) fn growing(states: &str, set: StateSet) -> Self {
+        let any = Condition::on_states(set, Quantity::Count(Comparison::AtLeast, 1));
+        Self::new(states, Condition { growing: Some(Window::WholeRun), ..any })
+    }
+
+    fn new(states: &str, condition: Condition) -> Self {
+        Self { condition, states: states.to_owned() }
+    }
 }
 
 impl Limits {
-    /// Nothing offends.
-    pub const fn is_empty(&self) -> bool {
-        self.stuck.is_empty() && self.most.is_empty() && self.growing.is_empty()
+    /// There is no limit.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// Whether a socket in this state can offend.
-    pub fn concern(&self, state: State) -> bool {
-        self.stuck.iter().any(|limit| limit.states.contains(state))
-            || self.most.iter().any(|limit| limit.states.contains(state))
-            || self.growing.iter().any(|limit| limit.states.contains(state))
+    /// Whether a socket in this state can violate a limit.
+    pub(crate) fn concern(&self, state: State) -> bool {
+        self.0.iter().any(|limit| limit.condition.has_state(state))
     }
 
-    /// The longest age that is asked for.
-    pub fn longest_age(&self) -> Option<Duration> {
-        self.stuck.iter().map(|limit| limit.allowed).max()
+    /// The longest time that a socket has to be in a state to violate a limit; `None` where no
+    /// limit is about that.
+    pub(crate) fn longest_age(&self) -> Option<Duration> {
+        let age = |limit: &Limit| match limit.condition.age {
+            Some(Age::AtLeast(age) | Age::MoreThan(age)) => Some(age),
+            None => None,
+        };
+        self.0.iter().filter_map(age).max()
+    }
+
+    /// Whether a number has to grow to violate a limit.
+    pub(crate) fn ask_for_growth(&self) -> bool {
+        self.0.iter().any(|limit| limit.condition.growing.is_some())
     }
 }
 
-/// Judges look after look.
+/// Checks limits poll by poll.
 #[derive(Debug)]
-pub struct Checker<'a> {
-    limits: &'a Limits,
-    looks: u64,
+pub(crate) struct Checker<'a> {
+    limits: Vec<LimitState<'a>>,
+    polls: u64,
+    /// The end of the poll from which time and growth are measured.
     start: Option<Stamp>,
-    /// By limit: the sockets that are or were stuck.
-    stuck: Vec<BTreeSet<SocketId>>,
-    /// By limit: the most there were, where they were too many.
-    exceeded: Vec<Option<u64>>,
-    /// By limit: how many there were at the start, and never fewer since.
-    growing: Vec<Option<u64>>,
-    offenders: BTreeMap<SocketId, Violation>,
+    violations: BTreeMap<SocketId, Violation>,
 }
 
-/// A socket that offends, as it was at a look.
+/// A limit, and what of the polls so far it depends on.
+#[derive(Debug)]
+struct LimitState<'a> {
+    limit: &'a Limit,
+    growth: Option<Growth>,
+    /// The sockets that have been stuck.
+    stuck: BTreeSet<SocketId>,
+    /// The most sockets at one poll; 0 where there never were too many.
+    most: u64,
+}
+
+/// A socket that violates a limit, as it was at a poll.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// The socket.
-    pub socket: SocketStatus,
-    /// When the look ended.
-    pub at: Stamp,
-    /// Whose it was.
-    pub owner: Attribution,
+    pub(crate) socket: SocketStatus,
+    /// When the poll ended.
+    pub(crate) at: Stamp,
+    /// Its owner then.
+    pub(crate) owner: Attribution,
 }
 
-/// What the judge was not shown.
+/// Why it is not certain that there are no violations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Open {
-    /// Sockets of unknown owners, which may offend.
+pub(crate) enum Undecided {
+    /// There were fewer than [`POLLS_TO_TRUST`] polls.
+    TooFewPolls,
+    /// Sockets that may match the filters would violate a limit.
     Candidates,
-    /// Sockets that were found in their state, and watched for a shorter time than offends.
-    Watched,
-    /// Too few looks.
-    PollCount,
+    /// Sockets were in their state at the first poll, and may have been for long enough.
+    UnknownAge,
 }
 
 impl<'a> Checker<'a> {
-    /// Has seen nothing yet.
-    pub fn new(limits: &'a Limits) -> Self {
+    /// Before the first poll.
+    pub(crate) fn new(limits: &'a Limits) -> Self {
+        let state = |limit: &'a Limit| LimitState {
+            limit,
+            growth: limit.condition.growing.map(Growth::new),
+            stuck: BTreeSet::new(),
+            most: 0,
+        };
         Self {
-            limits,
-            looks: 0,
+            limits: limits.0.iter().map(state).collect(),
+            polls: 0,
             start: None,
-            stuck: vec![BTreeSet::new(); limits.stuck.len()],
-            exceeded: vec![None; limits.most.len()],
-            growing: vec![None; limits.growing.len()],
-            offenders: BTreeMap::new(),
+            violations: BTreeMap::new(),
         }
     }
 
-    /// For how long it has watched at an instant.
-    pub fn watched(&self, now: Stamp) -> Option<Duration> {
+    /// How long limits have been checked at `now`; `None` before the second poll.
+    pub(crate) fn watched(&self, now: Stamp) -> Option<Duration> {
         self.start.map(|start| now.since(start))
     }
 
-    /// Another run begins, as in a recording that was gone on with: what was there before is no
-    /// start to grow from, but what has offended has.
-    pub fn begin_anew(&mut self) {
-        (self.looks, self.start) = (0, None);
-        self.growing.fill(None);
+    /// Another run follows, as in a recording that was appended to: time and growth are measured
+    /// from its own polls. Violations so far remain.
+    pub(crate) fn restart(&mut self) {
+        (self.polls, self.start) = (0, None);
+        for state in &mut self.limits {
+            state.growth = state.limit.condition.growing.map(Growth::new);
+        }
     }
 
-    /// Takes in the matching sockets of one look at all of them. `owner` is asked for those that
-    /// begin to offend.
-    pub fn look(
+    /// Applies a poll: the sockets that match the filters. `owner` is called for sockets that
+    /// violate a limit for the first time.
+    pub(crate) fn apply_poll(
         &mut self,
         now: Stamp,
         sockets: &[SocketStatus],
         owner: &mut impl FnMut(&SocketStatus) -> Attribution,
     ) {
-        self.looks += 1;
-        let census = census(sockets);
-        self.find_stuck(now, sockets, owner);
-        for (i, limit) in self.limits.most.iter().enumerate() {
-            let count = tally(&census, limit).certain;
-            if count > limit.allowed && self.exceeded[i].is_none() {
-                self.charge(now, sockets, limit, owner);
-            }
-            if count > limit.allowed {
-                self.exceeded[i] = self.exceeded[i].max(Some(count));
-            }
-        }
-        if self.looks == LOOKS_TO_START {
+        self.polls += 1;
+        if self.polls == POLLS_TO_TRUST {
             self.start = Some(now);
         }
-        for (limit, start) in self.limits.growing.iter().zip(&mut self.growing) {
-            let Tally { certain, possible } = tally(&census, limit);
-            if self.looks == LOOKS_TO_START {
-                *start = Some(certain + possible);
+        for state in &mut self.limits {
+            let condition = &state.limit.condition;
+            if let Some(growth) = &mut state.growth {
+                if self.start.is_some() {
+                    growth.push(now, condition.count(now, sockets).counted);
+                }
+            } else if condition.age.is_some() {
+                for socket in condition.counted(now, sockets) {
+                    if state.stuck.insert(socket.socket.id) {
+                        let violation = self.violations.entry(socket.socket.id);
+                        violation.or_insert_with(|| Violation::new(now, socket, owner));
+                    }
+                }
+            } else if condition.holds(condition.count(now, sockets)) == Some(true) {
+                // All of them violate it: there is no telling which of them are too many.
+                let counted = condition.counted(now, sockets);
+                if state.most == 0 {
+                    for socket in &counted {
+                        let violation = Violation::new(now, socket, owner);
+                        self.violations.insert(socket.socket.id, violation);
+                    }
+                }
+                state.most = state.most.max(counted.len() as u64);
             }
-            *start = start.filter(|start| certain + possible >= *start);
         }
     }
 
-    /// Who offends, as of this last look: the longest in their state first.
-    pub fn offenders(
+    /// All violations, the longest in its state first. `sockets` are those that match the filters
+    /// now; which of them still violate a limit is shown as it is now.
+    pub(crate) fn violations(
         &mut self,
         now: Stamp,
         sockets: &[SocketStatus],
         owner: &mut impl FnMut(&SocketStatus) -> Attribution,
     ) -> Vec<Violation> {
-        for limit in &self.limits.stuck {
-            let stuck = |socket: &&SocketStatus| is_stuck(socket, limit, now);
-            let still = sockets.iter().filter(stuck);
-            self.offenders.extend(still.map(|socket| violation(now, socket, owner)));
-        }
-        let census = census(sockets);
-        for limit in &self.limits.most {
-            if tally(&census, limit).certain > limit.allowed {
-                self.charge(now, sockets, limit, owner);
+        for state in &self.limits {
+            if state.holds(now, sockets) == Some(true) {
+                for socket in state.limit.condition.counted(now, sockets) {
+                    let violation = Violation::new(now, socket, owner);
+                    self.violations.insert(socket.socket.id, violation);
+                }
             }
         }
-        for (i, limit) in self.limits.growing.iter().enumerate() {
-            if self.growing[i].is_some_and(|start| tally(&census, limit).certain > start) {
-                self.charge(now, sockets, limit, owner);
-            }
-        }
-        let mut offenders: Vec<Violation> = self.offenders.values().cloned().collect();
-        offenders.sort_by_key(|offender| Reverse(offender.at.since(offender.socket.since)));
-        offenders
+        let mut violations: Vec<Violation> = self.violations.values().cloned().collect();
+        violations.sort_by_key(|violation| Reverse(violation.at.since(violation.socket.since)));
+        violations
     }
 
-    /// What was exceeded, a sentence each, as of this last look.
-    pub fn charges(&self, sockets: &[SocketStatus]) -> Vec<String> {
-        let census = census(sockets);
-        let limits = self.limits;
-        let stuck = limits.stuck.iter().zip(&self.stuck).filter(|(_, stuck)| !stuck.is_empty());
-        let stuck = stuck.map(|(limit, stuck)| {
-            let many = many(stuck.len() as u64);
-            format!("{many} in {} for {:?} or longer", limit.text, limit.allowed)
-        });
-        let most = limits.most.iter().zip(&self.exceeded).filter_map(|(limit, most)| {
-            let (many, limit, allowed) = (many((*most)?), &limit.text, limit.allowed);
-            Some(format!("{many} in {limit}, more than {allowed}"))
-        });
-        let growing = limits.growing.iter().zip(&self.growing).filter_map(|(limit, start)| {
-            let (start, now) = ((*start)?, tally(&census, limit).certain);
-            let grew = || format!("sockets in {} grew from {start} to {now}", limit.text);
-            (now > start).then(grew)
-        });
-        stuck.chain(most).chain(growing).collect()
+    /// A sentence for each limit that was violated. `sockets` are those that match the filters
+    /// now.
+    pub(crate) fn sentences(&self, now: Stamp, sockets: &[SocketStatus]) -> Vec<String> {
+        self.limits.iter().filter_map(|state| state.sentence(now, sockets)).collect()
     }
 
-    /// Why it cannot be told that nothing offends, as of this last look. `candidates` are sockets
-    /// that may match.
-    pub fn open(
+    /// Why it is not certain that there are no violations; `None` where it is. `sockets` are those
+    /// that match the filters now, `candidates` those that may match them.
+    pub(crate) fn undecided(
         &self,
         now: Stamp,
         sockets: &[SocketStatus],
         candidates: &[SocketStatus],
-    ) -> Option<Open> {
-        if self.looks < LOOKS_TO_START {
-            return Some(Open::PollCount);
+    ) -> Option<Undecided> {
+        if self.polls < POLLS_TO_TRUST {
+            return Some(Undecided::TooFewPolls);
         }
-        let hidden = census(candidates);
-        let census = census(sockets);
-        let limits = self.limits;
-        let may_be_stuck = |socket: &&SocketStatus| {
-            let of = |limit| may_be_stuck(socket, limit, now);
-            limits.stuck.iter().any(of)
-        };
-        let may_exceed = |limit: &Limit<u64>| {
-            let more = tally(&hidden, limit).certain;
-            more > 0 && tally(&census, limit).certain + more > limit.allowed
-        };
-        let may_grow = |limit: &Limit<()>| tally(&hidden, limit).certain > 0;
-        if candidates.iter().any(|socket| may_be_stuck(&socket))
-            || limits.most.iter().any(may_exceed)
-            || limits.growing.iter().any(may_grow)
-        {
-            return Some(Open::Candidates);
+        if self.limits.iter().any(|state| state.limit.may_hold(now, sockets, candidates)) {
+            return Some(Undecided::Candidates);
         }
-        sockets.iter().any(|socket| may_be_stuck(&socket)).then_some(Open::Watched)
+        let is_unknown = |socket: &SocketStatus| {
+            let covers = |state: &LimitState<'_>| state.limit.condition.covers(socket, now);
+            !socket.missed && self.limits.iter().any(|state| covers(state).is_none())
+        };
+        sockets.iter().any(is_unknown).then_some(Undecided::UnknownAge)
+    }
+}
+
+impl LimitState<'_> {
+    /// Whether the limit is violated now.
+    fn holds(&self, now: Stamp, sockets: &[SocketStatus]) -> Option<bool> {
+        let condition = &self.limit.condition;
+        let counts = condition.count(now, sockets);
+        let has_grown = |growth: &Growth| growth.has_grown_to(now, counts.counted);
+        both(condition.holds(counts), self.growth.as_ref().map_or(Some(true), has_grown))
     }
 
-    fn find_stuck(
-        &mut self,
-        now: Stamp,
-        sockets: &[SocketStatus],
-        owner: &mut impl FnMut(&SocketStatus) -> Attribution,
-    ) {
-        for (limit, known) in self.limits.stuck.iter().zip(&mut self.stuck) {
-            for socket in sockets.iter().filter(|socket| is_stuck(socket, limit, now)) {
-                if known.insert(socket.socket.id) {
-                    let offender = self.offenders.entry(socket.socket.id);
-                    offender.or_insert_with(|| violation(now, socket, owner).1);
-                }
+    fn sentence(&self, now: Stamp, sockets: &[SocketStatus]) -> Option<String> {
+        let Limit { condition, states } = self.limit;
+        if let Some(growth) = &self.growth {
+            let count = condition.count(now, sockets).counted;
+            let grown = growth.has_grown_to(now, count) == Some(true);
+            let start = growth.start().filter(|_| grown)?;
+            return Some(format!("sockets in {states} grew from {start} to {}", count.certain));
+        }
+        match (condition.age, condition.quantity) {
+            (Some(Age::AtLeast(age) | Age::MoreThan(age)), _) => {
+                (!self.stuck.is_empty()).then(|| {
+                    format!("{} in {states} for {age:?} or longer", number(self.stuck.len() as u64))
+                })
             }
+            (None, Quantity::Count(_, allowed)) if self.most > 0 => {
+                Some(format!("{} in {states}, more than {allowed}", number(self.most)))
+            }
+            _ => None,
         }
     }
+}
 
-    /// All sockets in the states of a limit offend: which of them are too many nobody can tell.
-    fn charge<T>(
-        &mut self,
-        now: Stamp,
-        sockets: &[SocketStatus],
-        limit: &Limit<T>,
+impl Limit {
+    /// Whether it can be violated by `sockets` together with `candidates`, which may match.
+    fn may_hold(&self, now: Stamp, sockets: &[SocketStatus], candidates: &[SocketStatus]) -> bool {
+        let may_count = |socket: &&SocketStatus| {
+            !socket.missed && self.condition.covers(socket, now) != Some(false)
+        };
+        let more = candidates.iter().filter(may_count).count() as u64;
+        if more == 0 {
+            return false;
+        }
+        let mut counts = self.condition.count(now, sockets);
+        counts.counted.possible = more;
+        self.condition.holds(counts) != Some(false)
+    }
+}
+
+impl Violation {
+    fn new(
+        at: Stamp,
+        socket: &SocketStatus,
         owner: &mut impl FnMut(&SocketStatus) -> Attribution,
-    ) {
-        let there = |socket: &&SocketStatus| !socket.missed && limit.states.contains(socket.state);
-        let charged = sockets.iter().filter(there);
-        self.offenders.extend(charged.map(|socket| violation(now, socket, owner)));
+    ) -> Self {
+        Self { socket: *socket, at, owner: owner(socket) }
     }
 }
 
-/// A socket that offends at a look, by its life.
-fn violation(
-    at: Stamp,
-    socket: &SocketStatus,
-    owner: &mut impl FnMut(&SocketStatus) -> Attribution,
-) -> (SocketId, Violation) {
-    (socket.socket.id, Violation { socket: *socket, at, owner: owner(socket) })
-}
-
-/// Whether it is proven that a socket is in its state for as long as offends: one that was found
-/// there may have been for longer.
-fn is_stuck(socket: &SocketStatus, limit: &Limit<Duration>, now: Stamp) -> bool {
-    !socket.missed
-        && limit.states.contains(socket.state)
-        && now.since(socket.since) >= limit.allowed
-}
-
-/// Whether a socket can be in its state for as long as offends, for all that was seen.
-fn may_be_stuck(socket: &SocketStatus, limit: &Limit<Duration>, now: Stamp) -> bool {
-    let long = now.since(socket.since) >= limit.allowed;
-    limit.states.contains(socket.state) && (socket.held_at_least || long) && !socket.missed
-}
-
-fn census(sockets: &[SocketStatus]) -> StateCounts {
-    let mut census = StateCounts::default();
-    for socket in sockets {
-        census.count_standing(socket);
-    }
-    census
-}
-
-fn tally<T>(census: &StateCounts, limit: &Limit<T>) -> Tally {
-    census.tally(|state: State| limit.states.contains(state))
-}
-
-fn many(n: u64) -> String {
+fn number(n: u64) -> String {
     format!("{n} socket{}", if n == 1 { "" } else { "s" })
 }
 

@@ -1,35 +1,79 @@
-//! What `wait` waits for: `any SET`, `none SET`, `all SET`, `count SET OP N`, and whether it holds
-//! of the sockets there are. Pure.
+//! The one type for conditions: what `wait` waits for, a limit of `check`, what a rule alerts on.
+//! A condition says which sockets are counted and how many there have to be. Pure: its time is
+//! that of the readings.
+//!
+//! Answers have three values, see [`super::count`]: `None` where they depend on sockets that may be
+//! gone, may not match, or may have been in their state for long enough.
 
-use crate::model::event::SocketStatus;
+mod expression;
+
+use super::count::{Count, both, not};
+use super::growth::Window;
+use crate::model::event::{SocketStatus, Transition, Verdict};
+use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::borrow::Borrow;
+use std::ops::Add;
+use std::time::Duration;
 
-/// How to write a condition.
-const FORMS: &str = "any SET, none SET, all SET or 'count SET >= N'";
+/// A poll may skip a row. Where the absence of a socket decides, or a number is compared with
+/// later ones, it takes the second poll of a run.
+pub(crate) const POLLS_TO_TRUST: u64 = 2;
 
-/// A condition on the states of matching sockets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which sockets are counted, and how many there have to be.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    set: StateSet,
-    quantity: Quantity,
-    /// As it was written.
-    text: String,
+    /// Counts sockets in one of these states; `None` for all.
+    pub(crate) states: Option<StateSet>,
+    /// Counts sockets that are in their state for so long, or were when they left it.
+    pub(crate) age: Option<Age>,
+    /// Counts sockets to which this has happened within a minute, not those that are there.
+    pub(crate) event: Option<EventPattern>,
+    /// How many have to be counted.
+    pub(crate) quantity: Quantity,
+    /// Their number also has to grow over this window; [`super::growth::Growth`] decides that.
+    pub(crate) growing: Option<Window>,
 }
 
+/// A time in a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quantity {
-    Any,
-    None,
+pub(crate) enum Age {
+    /// As long as this, or longer.
+    AtLeast(Duration),
+    /// Longer than this.
+    MoreThan(Duration),
+}
+
+/// What happens to a socket; what is given has to hold together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EventPattern {
+    /// It changes its state like this.
+    pub(crate) transition: Option<TransitionPattern>,
+    /// It is closed with this verdict.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// From one of some states to one of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TransitionPattern {
+    /// The states before; `None` for a socket that appears.
+    pub(crate) from: Option<StateSet>,
+    /// The states after.
+    pub(crate) to: StateSet,
+}
+
+/// How many sockets have to be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    /// At least one, and every socket that matches the filters.
     All,
+    /// A number that compares like this.
     Count(Comparison, u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
+pub(crate) enum Comparison {
     AtLeast,
     More,
     Exactly,
@@ -37,195 +81,151 @@ enum Comparison {
     AtMost,
 }
 
-/// How many sockets are in each state.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StateCounts {
-    states: BTreeMap<State, Tally>,
-}
-
-/// How many sockets there are for certain, and how many there may be beside them.
+/// The sockets that match the filters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Seen, and matching.
-    pub certain: u64,
-    /// Perhaps gone, or perhaps not matching.
-    pub possible: u64,
-}
-
-impl StateCounts {
-    /// Counts a matching socket: one that the last look missed may be gone, until its end has been
-    /// concluded.
-    pub fn count_standing(&mut self, now: &SocketStatus) {
-        if now.missed {
-            self.count_possible(now.state);
-        } else {
-            self.count(now.state);
-        }
-    }
-
-    /// Counts a socket that is there and matches.
-    pub fn count(&mut self, state: State) {
-        self.states.entry(state).or_default().certain += 1;
-    }
-
-    /// Counts a socket that may be gone, or may not match.
-    pub fn count_possible(&mut self, state: State) {
-        self.states.entry(state).or_default().possible += 1;
-    }
-
-    /// How many sockets are in states that pass.
-    pub fn tally(&self, passes: impl Fn(State) -> bool) -> Tally {
-        let passing = self.states.iter().filter(|(state, _)| passes(**state));
-        passing.fold(Tally::default(), |sum, (_, tally)| Tally {
-            certain: sum.certain + tally.certain,
-            possible: sum.possible + tally.possible,
-        })
-    }
-}
-
-/// `LISTEN 1, ESTABLISHED 2`.
-impl fmt::Display for StateCounts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (state, tally)) in self.states.iter().enumerate() {
-            let comma = if i == 0 { "" } else { ", " };
-            write!(f, "{comma}{state} {}", tally.certain + tally.possible)?;
-        }
-        Ok(())
-    }
-}
-
-impl Tally {
-    /// Whether there are at least `n`; `None` where that depends on what is only possible.
-    const fn at_least(self, n: u64) -> Option<bool> {
-        if self.certain >= n {
-            Some(true)
-        } else if self.certain + self.possible < n {
-            Some(false)
-        } else {
-            None
-        }
-    }
-
-    fn compares(self, comparison: Comparison, n: u64) -> Option<bool> {
-        let more = self.at_least(n.saturating_add(1));
-        match comparison {
-            Comparison::AtLeast => self.at_least(n),
-            Comparison::More => more,
-            Comparison::Fewer => not(self.at_least(n)),
-            Comparison::AtMost => not(more),
-            Comparison::Exactly => both(self.at_least(n), not(more)),
-        }
-    }
+pub(crate) struct Counts {
+    /// Those that the condition counts.
+    pub(crate) counted: Count,
+    /// The rest.
+    pub(crate) others: Count,
 }
 
 impl Condition {
-    /// Whether it holds; `None` where that depends on sockets that are only possible.
-    pub fn holds(&self, census: &StateCounts) -> Option<bool> {
-        let inside = census.tally(|state| self.set.contains(state));
+    /// A condition on the number of sockets in some states.
+    pub(crate) const fn on_states(states: StateSet, quantity: Quantity) -> Self {
+        Self { states: Some(states), age: None, event: None, quantity, growing: None }
+    }
+
+    /// Whether a socket is one of those that are counted, if it is still there; `None` where it
+    /// may have been in its state for long enough before it was first observed.
+    pub(crate) fn covers(&self, socket: &SocketStatus, now: Stamp) -> Option<bool> {
+        if self.event.is_some() || !self.has_state(socket.state) {
+            return Some(false);
+        }
+        match self.age {
+            Some(age) if !age.is_reached(now.since(socket.since)) => {
+                if socket.held_at_least {
+                    None
+                } else {
+                    Some(false)
+                }
+            }
+            _ => Some(true),
+        }
+    }
+
+    /// Whether this is an event that is counted.
+    pub(crate) fn covers_event(&self, event: &Transition) -> bool {
+        let held_for = |age: Age| event.ages.held.is_some_and(|held| age.is_reached(held));
+        self.event.as_ref().is_some_and(|pattern| pattern.matches(event))
+            && self.age.is_none_or(held_for)
+    }
+
+    /// Whether a socket in this state can be counted.
+    pub(crate) fn has_state(&self, state: State) -> bool {
+        self.states.as_ref().is_none_or(|set| set.contains(state))
+    }
+
+    /// Counts sockets that match the filters. One that the last poll missed may be gone.
+    pub(crate) fn count(
+        &self,
+        now: Stamp,
+        sockets: impl IntoIterator<Item = impl Borrow<SocketStatus>>,
+    ) -> Counts {
+        let mut counts = Counts::default();
+        for socket in sockets {
+            let socket = socket.borrow();
+            let is_counted = self.covers(socket, now) == Some(true);
+            let count = if is_counted { &mut counts.counted } else { &mut counts.others };
+            if socket.missed {
+                count.possible += 1;
+            } else {
+                count.certain += 1;
+            }
+        }
+        counts
+    }
+
+    /// The sockets that are there and counted, in their order.
+    pub(crate) fn counted<'s>(
+        &self,
+        now: Stamp,
+        sockets: &'s [SocketStatus],
+    ) -> Vec<&'s SocketStatus> {
+        let is_counted =
+            |socket: &&SocketStatus| !socket.missed && self.covers(socket, now) == Some(true);
+        sockets.iter().filter(is_counted).collect()
+    }
+
+    /// Whether the quantity holds of sockets that were counted.
+    pub(crate) fn holds(&self, counts: Counts) -> Option<bool> {
+        let Counts { counted, others } = counts;
         match self.quantity {
-            Quantity::Any => inside.at_least(1),
-            Quantity::None => not(inside.at_least(1)),
-            Quantity::All => {
-                let outside = census.tally(|state| !self.set.contains(state));
-                both(inside.at_least(1), not(outside.at_least(1)))
-            }
-            Quantity::Count(comparison, n) => inside.compares(comparison, n),
+            Quantity::All => both(counted.at_least(1), not(others.at_least(1))),
+            Quantity::Count(comparison, n) => comparison.holds(counted, n),
         }
     }
 
-    /// Whether more sockets could make it untrue: then an absence decides, and has to be sure.
-    pub const fn needs_absence(&self) -> bool {
-        match self.quantity {
-            Quantity::Any => false,
-            Quantity::None | Quantity::All => true,
-            Quantity::Count(comparison, _) => {
-                !matches!(comparison, Comparison::AtLeast | Comparison::More)
-            }
+    /// Whether more sockets could make it untrue, so that the absence of sockets decides.
+    pub(crate) const fn needs_absence(&self) -> bool {
+        !matches!(self.quantity, Quantity::Count(Comparison::AtLeast | Comparison::More, _))
+    }
+}
+
+impl Age {
+    fn is_reached(self, held: Duration) -> bool {
+        match self {
+            Self::AtLeast(age) => held >= age,
+            Self::MoreThan(age) => held > age,
         }
     }
+}
 
-    /// The states it asks for.
-    pub const fn states(&self) -> &StateSet {
-        &self.set
+impl EventPattern {
+    fn matches(&self, event: &Transition) -> bool {
+        self.transition.as_ref().is_none_or(|pattern| pattern.matches(event.from, event.to))
+            && (self.verdict.is_none() || self.verdict == event.verdict)
     }
 }
 
-const fn not(known: Option<bool>) -> Option<bool> {
-    match known {
-        Some(known) => Some(!known),
-        None => None,
-    }
-}
-
-/// Whether both hold: one that does not decides, whatever is not known of the other.
-const fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
-    match (one, other) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    }
-}
-
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl FromStr for Condition {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let rest = rest.trim();
-        let plain = |quantity| Ok((rest, quantity));
-        let (set, quantity) = match word.to_ascii_lowercase().as_str() {
-            "any" => plain(Quantity::Any),
-            "none" => plain(Quantity::None),
-            "all" => plain(Quantity::All),
-            "count" => count(rest),
-            "" => Err(format!("nothing to wait for; write {FORMS}")),
-            _ if text.parse::<StateSet>().is_ok() => {
-                Err(format!("'{text}' alone is no condition; write 'any {text}'"))
-            }
-            _ => Err(format!("'{word}' begins no condition; write {FORMS}")),
-        }?;
-        if set.is_empty() {
-            return Err(format!("'{word}' names no states; write {word} ESTABLISHED"));
+impl Comparison {
+    fn holds(self, count: Count, n: u64) -> Option<bool> {
+        let more = count.at_least(n.saturating_add(1));
+        match self {
+            Self::AtLeast => count.at_least(n),
+            Self::More => more,
+            Self::Fewer => not(count.at_least(n)),
+            Self::AtMost => not(more),
+            Self::Exactly => both(count.at_least(n), not(more)),
         }
-        let set = set.parse().map_err(|unknown| format!("{unknown}"))?;
-        Ok(Self { set, quantity, text: text.to_owned() })
     }
 }
 
-/// `SET OP N`.
-fn count(text: &str) -> Result<(&str, Quantity), String> {
-    let is_operator = |c: char| "<>=".contains(c);
-    let form = "write count SET OP N, such as 'count ESTABLISHED >= 5'";
-    let Some(at) = text.find(is_operator) else {
-        return Err(format!("'count {text}' compares nothing; {form}"));
-    };
-    let (set, rest) = text.split_at(at);
-    let number = rest.trim_start_matches(is_operator);
-    let operator = &rest[..rest.len() - number.len()];
-    let comparison = match operator {
-        ">=" => Comparison::AtLeast,
-        ">" => Comparison::More,
-        "=" | "==" => Comparison::Exactly,
-        "<" => Comparison::Fewer,
-        "<=" => Comparison::AtMost,
-        _ => return Err(format!("'{operator}' compares nothing; OP is one of >= > = < <=")),
-    };
-    let number = number.trim();
-    let n = number.parse().map_err(|_| format!("'{number}' is no number; {form}"))?;
-    if set.trim().is_empty() {
-        return Err(format!("the states to count are missing; {form}"));
+impl TransitionPattern {
+    fn matches(&self, from: Option<State>, to: State) -> bool {
+        let matches_from = match (&self.from, from) {
+            (None, None) => true,
+            (Some(set), Some(from)) => set.contains(from),
+            _ => false,
+        };
+        matches_from && self.to.contains(to)
     }
-    if set.trim_end().ends_with('!') {
-        return Err("there is no '!='; OP is one of >= > = < <=".to_owned());
+}
+
+impl Counts {
+    /// The same sockets, where it is not certain that they match.
+    #[must_use]
+    pub(crate) const fn as_possible(self) -> Self {
+        Self { counted: self.counted.as_possible(), others: self.others.as_possible() }
     }
-    Ok((set.trim(), Quantity::Count(comparison, n)))
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self { counted: self.counted + more.counted, others: self.others + more.others }
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
-//! Programs that are given alerts: run without a shell, one at a time per rule, beside the polling.
+//! Programs that get alerts: run without a shell, one at a time per rule, on a thread of their own,
+//! so that they delay no poll.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// What is to be told on standard error by whoever writes there.
+/// Warnings for standard error, which threads add to and the main loop prints.
 #[derive(Clone, Default)]
-pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
+pub(super) struct Warnings(Arc<Mutex<Vec<String>>>);
 
-impl Notices {
+impl Warnings {
     pub(super) fn extend(&self, sentences: impl IntoIterator<Item = String>) {
         locked(&self.0).extend(sentences);
     }
@@ -20,41 +22,35 @@ impl Notices {
     }
 }
 
-/// Runs the program of one rule.
+/// The program of one rule.
 pub(super) struct AlertCommand {
-    desk: Arc<Desk>,
+    /// The next run: of several that were asked for while the program runs, the latest.
+    next: Arc<Mutex<Option<Job>>>,
+    /// Wakes the thread; it ends once this is dropped.
+    wake: SyncSender<()>,
+    /// Closed when the thread has ended.
+    ended: Receiver<()>,
 }
 
-/// Where the work lies.
-#[derive(Default)]
-struct Desk {
-    work: Mutex<Work>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Work {
-    /// The alert that is next: of several that came while a program runs, the latest.
-    next: Option<Job>,
-    running: bool,
-    /// Nothing will come any more.
-    closed: bool,
-}
-
-/// A program with its arguments, and what it is given to read.
+/// A program with its arguments, and what it reads from standard input.
 struct Job {
     exec: Vec<String>,
     record: Vec<u8>,
 }
 
 impl AlertCommand {
-    /// Starts the thread that runs the programs of a rule, one after the other.
-    pub(super) fn new(rule: &str, notices: &Notices) -> Self {
-        let desk = Arc::new(Desk::default());
-        let (of_thread, name, said) = (Arc::clone(&desk), rule.to_owned(), notices.clone());
-        let begun = thread::Builder::new().spawn(move || {
+    /// Starts the thread that runs the programs of a rule, one after the other. The first failure
+    /// of a rule gives a warning.
+    pub(super) fn new(rule: &str, warnings: &Warnings) -> Self {
+        let next = Arc::new(Mutex::new(None));
+        let (wake, woken) = sync_channel(1);
+        let (ends, ended) = channel();
+        let (jobs, name, said) = (Arc::clone(&next), rule.to_owned(), warnings.clone());
+        let started = thread::Builder::new().spawn(move || {
+            let _ends: Sender<()> = ends;
             let mut failed = false;
-            while let Some(job) = of_thread.next() {
+            while woken.recv().is_ok() {
+                let Some(job) = locked(&jobs).take() else { continue };
                 if let Err(reason) = run(&job)
                     && !std::mem::replace(&mut failed, true)
                 {
@@ -62,59 +58,25 @@ impl AlertCommand {
                 }
             }
         });
-        if let Err(cause) = begun {
-            notices.extend([format!("rule '{rule}': its program cannot be run: {cause}")]);
+        if let Err(cause) = started {
+            warnings.extend([format!("rule '{rule}': its program cannot be run: {cause}")]);
         }
-        Self { desk }
+        Self { next, wake, ended }
     }
 
-    /// Has a program run with a record on its standard input, as soon as none is running.
-    pub(super) fn give(&self, exec: Vec<String>, record: Vec<u8>) {
-        self.desk.lock().next = Some(Job { exec, record });
-        self.desk.changed.notify_all();
+    /// Runs a program with a record on its standard input, as soon as none is running.
+    pub(super) fn run(&self, exec: Vec<String>, record: Vec<u8>) {
+        *locked(&self.next) = Some(Job { exec, record });
+        // A wake-up that is pending will find the job as well.
+        let _ = self.wake.try_send(());
     }
 
-    /// Waits for what was given to be done, but no longer than until `deadline`.
-    pub(super) fn finish(&self, deadline: Instant) {
-        let mut work = self.desk.lock();
-        while work.running || work.next.is_some() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left == Duration::ZERO {
-                return;
-            }
-            let waited = self.desk.changed.wait_timeout(work, left);
-            work = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-impl Drop for AlertCommand {
-    fn drop(&mut self) {
-        self.desk.lock().closed = true;
-        self.desk.changed.notify_all();
-    }
-}
-
-impl Desk {
-    /// The next job, once there is one; the one before is done.
-    fn next(&self) -> Option<Job> {
-        let mut work = self.lock();
-        work.running = false;
-        self.changed.notify_all();
-        loop {
-            if let Some(job) = work.next.take() {
-                work.running = true;
-                return Some(job);
-            }
-            if work.closed {
-                return None;
-            }
-            work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Work> {
-        locked(&self.work)
+    /// Waits until all jobs are done, but no longer than until `deadline`.
+    pub(super) fn finish(self, deadline: Instant) {
+        drop(self.wake);
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Nothing is ever sent: it returns when the thread has ended.
+        let _ = self.ended.recv_timeout(left);
     }
 }
 

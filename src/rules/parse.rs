@@ -1,293 +1,250 @@
-//! A rules file, checked: TOML in, rules out. What is wrong is said with its line and column.
+//! Parses the text of a rules file: TOML in, rules out. An error says where in the text it is.
 
-use super::{Conditions, Rule, Step};
-use crate::error::{Error, Result as Checked};
-use crate::filter::Filter;
+use super::Rule;
+use super::condition::{Age, Comparison, Condition, EventPattern, Quantity, TransitionPattern};
+use super::growth::Window;
+use crate::error::{RuleCause, RuleError, ValueError};
+use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::Verdict;
 use crate::model::socket::Family;
-use crate::values::{duration, pid, ports, regex, states, usage, user};
+use crate::values::{address, duration, pid, ports, regex, states, user};
+use serde::Deserialize;
 use std::collections::HashSet;
-use std::fmt;
 use std::ops::Range;
-use std::time::Duration;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
+use toml::{Spanned, Value};
 
-/// What a rule may say.
-const KEYS: [&str; 18] = [
-    "name",
-    "process",
-    "exact",
-    "full",
-    "pid",
-    "user",
-    "state",
-    "local",
-    "remote",
-    "port",
-    "listening",
-    "family",
-    "longer_than",
-    "at_least",
-    "growing_for",
-    "transition",
-    "verdict",
-    "exec",
-];
-
-const VERDICTS: [(&str, Verdict); 7] = [
-    ("local-close", Verdict::LocalClose),
-    ("remote-close", Verdict::RemoteClose),
-    ("simultaneous-close", Verdict::SimultaneousClose),
-    ("reset", Verdict::Reset),
-    ("refused", Verdict::Refused),
-    ("timed-out", Verdict::TimedOut),
-    ("unknown", Verdict::Unknown),
-];
-
-/// What is wrong in a file, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
-    /// From 1.
-    pub line: usize,
-    /// In characters, from 1.
-    pub column: usize,
-    /// In a sentence.
-    pub reason: String,
+/// A rules file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    rule: Vec<Spanned<RuleTable>>,
 }
 
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, column, reason } = self;
-        write!(f, "line {line}, column {column}: {reason}")
+/// A rule as it is written. Two tables are equal where they say the same, wherever they stand.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RuleTable {
+    name: Option<Spanned<String>>,
+    process: Raw,
+    exact: bool,
+    full: bool,
+    pid: Raw,
+    user: Raw,
+    state: Raw,
+    local: Raw,
+    remote: Raw,
+    port: Raw,
+    listening: bool,
+    family: Option<Family>,
+    longer_than: Raw,
+    at_least: Raw,
+    growing_for: Raw,
+    transition: Raw,
+    verdict: Option<Verdict>,
+    exec: Raw,
+}
+
+/// Text, a number, or a list of these, where the key is given.
+type Raw = Option<Spanned<Value>>;
+
+/// What is wrong, and the bytes of the text that it is about.
+struct Fault {
+    span: Range<usize>,
+    key: Option<&'static str>,
+    cause: RuleCause,
+}
+
+impl Fault {
+    fn new(span: Range<usize>, cause: RuleCause) -> Self {
+        Self { span, key: None, cause }
     }
 }
 
-/// A reason, and the bytes that it is about.
-struct Fault {
-    span: Range<usize>,
-    reason: String,
-}
-
-type Part<T> = Result<T, Fault>;
-type Value<'a> = Spanned<DeValue<'a>>;
-
-/// The rules that a file holds.
+/// The rules of a file, in their order.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn parse(text: &str) -> Result<Vec<Rule>, Wrong> {
-    rules(text).map_err(|Fault { span, reason }| {
+pub fn parse(text: &str) -> Result<Vec<Rule>, RuleError> {
+    rules(text).map_err(|Fault { span, key, cause }| {
         let before = text.get(..span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Wrong {
+        RuleError {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            reason,
+            rule: rule_at(text, span.start),
+            key,
+            cause,
         }
     })
 }
 
-fn rules(text: &str) -> Part<Vec<Rule>> {
-    let file = DeTable::parse(text).map_err(|error| Fault {
-        span: error.span().unwrap_or_default(),
-        reason: error.message().lines().collect::<Vec<_>>().join("; "),
-    })?;
-    let mut rules: Vec<Rule> = Vec::new();
+/// The name of the rule in which an offset of the text lies, where it has a name.
+fn rule_at(text: &str, offset: usize) -> Option<String> {
+    let file = DeTable::parse(text).ok()?;
+    let rules = file.get_ref().get("rule")?.get_ref().as_array()?;
+    let rule = rules.iter().rfind(|rule| rule.span().start <= offset)?;
+    let name = rule.get_ref().as_table()?.get("name")?.get_ref().as_str()?;
+    (!name.is_empty()).then(|| crate::model::escape::escape(name.as_bytes()))
+}
+
+fn rules(text: &str) -> Result<Vec<Rule>, Fault> {
+    let file: File = toml::from_str(text)
+        .map_err(|error| Fault::new(error.span().unwrap_or_default(), toml_cause(error)))?;
     let mut names = HashSet::new();
-    for (key, value) in file.get_ref() {
-        if key.get_ref() != "rule" {
-            return fault(key.span(), unknown(key.get_ref(), &["rule"]));
+    let mut rules = Vec::with_capacity(file.rule.len());
+    for table in file.rule {
+        let span = table.span();
+        let rule = rule(span.clone(), table.into_inner())?;
+        if !names.insert(rule.name.clone()) {
+            return Err(Fault::new(span, RuleCause::DuplicateName));
         }
-        let Some(tables) = value.get_ref().as_array() else {
-            return fault(key.span(), "rules are written as [[rule]], with two brackets");
-        };
-        for table in tables {
-            let rule = rule(text, table)?;
-            if !names.insert(rule.name.clone()) {
-                return fault(table.span(), format!("there are two rules '{}'", rule.name));
-            }
-            rules.push(rule);
-        }
+        rules.push(rule);
     }
     Ok(rules)
 }
 
-fn rule(text: &str, table: &Value<'_>) -> Part<Rule> {
-    let Some(keys) = table.get_ref().as_table() else {
-        return fault(table.span(), "rules are written as [[rule]], with two brackets");
-    };
-    for key in keys.keys() {
-        if !KEYS.contains(&key.get_ref().as_ref()) {
-            return fault(key.span(), unknown(key.get_ref(), &KEYS));
-        }
+/// What the parser of TOML or serde said. serde has no error type of its own: names that do not
+/// exist are found by its sentences, which quote them and then the names that do.
+fn toml_cause(mut error: toml::de::Error) -> RuleCause {
+    let message = error.message();
+    let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
+    if message.starts_with("unknown field") {
+        let key = quoted.next().unwrap_or_default();
+        RuleCause::UnknownKey { key, known: quoted.collect() }
+    } else if message.starts_with("unknown variant") {
+        let value = quoted.next().unwrap_or_default();
+        RuleCause::UnknownValue { value, known: quoted.collect() }
+    } else if message.ends_with("expected a sequence") {
+        RuleCause::NotAnArray
+    } else {
+        // Without the input, the error is shown as its message and the path of the key.
+        error.set_input(None);
+        let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+        RuleCause::Toml(lines.join(" "))
     }
-    let written = |value: &Value<'_>| text.get(value.span()).unwrap_or_default().to_owned();
-    let definition =
-        keys.iter().map(|(key, value)| format!("{}={}\n", key.get_ref(), written(value)));
-    let definition = definition.collect();
-    let keys = Keys { keys };
-    let Some(name) = keys.one("name")? else {
-        return fault(table.span(), "a rule needs a name; write name = \"leak\"");
-    };
-    if name.text.is_empty() || name.text.chars().any(char::is_control) {
-        return fault(name.span, "a name is one line of text");
-    }
-    let conditions = conditions(&keys)?;
-    if conditions.is_empty() {
-        let reason = format!(
-            "rule '{}' has no condition; write longer_than, at_least, growing_for, transition or \
-             verdict",
-            name.text
-        );
-        return fault(table.span(), reason);
-    }
-    let exec: Vec<String> = keys.all("exec")?.into_iter().map(|word| word.text).collect();
-    Ok(Rule { name: name.text, filter: filter(&keys)?, conditions, exec, definition })
 }
 
-fn filter(keys: &Keys<'_, '_>) -> Part<Filter> {
-    let mut filter = Filter { listening: keys.flag("listening")?, ..Filter::default() };
-    let exact = keys.flag("exact")?;
-    filter.process.full = keys.flag("full")?;
-    filter.process.patterns = keys.each("process", |pattern| regex(pattern, exact))?;
-    filter.process.pids = keys.each("pid", pid)?;
-    filter.process.users = keys.each("user", user)?;
-    filter.states = keys
-        .each("state", |set| states(&[set.to_owned()]))?
-        .into_iter()
-        .flatten()
-        .reduce(crate::tcp::state_set::StateSet::or);
-    filter.local = keys.each("local", |end| end.parse().map_err(Error::Usage))?;
-    filter.remote = keys.each("remote", |end| end.parse().map_err(Error::Usage))?;
-    filter.ports = keys.each("port", ports)?;
-    filter.family = keys.single("family", family)?;
-    Ok(filter)
-}
-
-fn conditions(keys: &Keys<'_, '_>) -> Part<Conditions> {
-    Ok(Conditions {
-        longer_than: keys.single("longer_than", duration)?,
-        at_least: keys.single("at_least", count)?,
-        growing_for: keys.single("growing_for", some_time)?,
-        transition: keys.single("transition", step)?,
-        verdict: keys.single("verdict", verdict)?,
+fn rule(span: Range<usize>, table: RuleTable) -> Result<Rule, Fault> {
+    let Some(name) = &table.name else { return Err(Fault::new(span, RuleCause::NoName)) };
+    if name.get_ref().is_empty() || name.get_ref().chars().any(char::is_control) {
+        return Err(Fault::new(name.span(), RuleCause::BadName));
+    }
+    let Some(condition) = condition(&table)? else {
+        return Err(Fault::new(span, RuleCause::NoCondition));
+    };
+    Ok(Rule {
+        name: name.get_ref().clone(),
+        filter: filter(&table)?,
+        condition,
+        exec: each("exec", &table.exec, |word| Ok::<_, RuleCause>(word.to_owned()))?,
+        table,
     })
 }
 
-fn family(text: &str) -> Checked<Family> {
-    match text {
-        "ipv4" => Ok(Family::Ipv4),
-        "ipv6" => Ok(Family::Ipv6),
-        _ => usage(&format!("family is ipv4 or ipv6, not '{text}'")),
-    }
+fn filter(table: &RuleTable) -> Result<Filter, Fault> {
+    Ok(Filter {
+        process: ProcessFilter {
+            patterns: each("process", &table.process, |text| regex(text, table.exact))?,
+            full: table.full,
+            pids: each("pid", &table.pid, pid)?,
+            users: each("user", &table.user, user)?,
+            ..ProcessFilter::default()
+        },
+        states: each("state", &table.state, |set| states([set]))?
+            .into_iter()
+            .flatten()
+            .reduce(crate::tcp::state_set::StateSet::or),
+        local: each("local", &table.local, address)?,
+        remote: each("remote", &table.remote, address)?,
+        ports: each("port", &table.port, ports)?,
+        family: table.family,
+        listening: table.listening,
+    })
 }
 
-fn count(text: &str) -> Checked<u64> {
+/// What has to hold for an alert; `None` where nothing is asked for.
+fn condition(table: &RuleTable) -> Result<Option<Condition>, Fault> {
+    let longer_than = one("longer_than", &table.longer_than, duration)?;
+    let at_least = one("at_least", &table.at_least, count)?;
+    let growing = one("growing_for", &table.growing_for, window)?;
+    let transition = one("transition", &table.transition, transition)?;
+    let event = (transition.is_some() || table.verdict.is_some())
+        .then_some(EventPattern { transition, verdict: table.verdict });
+    let is_empty =
+        longer_than.is_none() && at_least.is_none() && growing.is_none() && event.is_none();
+    Ok((!is_empty).then_some(Condition {
+        states: None,
+        age: longer_than.map(Age::MoreThan),
+        event,
+        quantity: Quantity::Count(Comparison::AtLeast, at_least.unwrap_or(1)),
+        growing,
+    }))
+}
+
+fn count(text: &str) -> Result<u64, RuleCause> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
-        _ => usage(&format!("at_least takes a number from 1, not '{text}'")),
+        _ => Err(RuleCause::Count(text.to_owned())),
     }
 }
 
-fn some_time(text: &str) -> Checked<Duration> {
-    match duration(text)? {
-        Duration::ZERO => usage("nothing grows in no time; write growing_for = \"10m\""),
-        time => Ok(time),
-    }
+fn window(text: &str) -> Result<Window, RuleCause> {
+    let duration = duration(text)?;
+    if duration.is_zero() { Err(RuleCause::NoWindow) } else { Ok(Window::Last(duration)) }
 }
 
-/// `ESTABLISHED -> CLOSED`, sets on both sides; `new -> SYN_SENT` for a socket that appears.
-fn step(text: &str) -> Checked<Step> {
+/// `ESTABLISHED -> CLOSED`, with sets on both sides; `new -> SYN_SENT` for a socket that appears.
+fn transition(text: &str) -> Result<TransitionPattern, RuleCause> {
     let Some((from, to)) = text.split_once("->") else {
-        return usage(&format!(
-            "transition takes two states such as \"ESTABLISHED -> CLOSED\", not '{text}'"
-        ));
+        return Err(RuleCause::Transition(text.to_owned()));
     };
-    let set = |text: &str| text.trim().parse().map_err(|wrong| Error::Usage(format!("{wrong}")));
+    let set = |text: &str| text.trim().parse().map_err(ValueError::State);
     let from = if from.trim() == "new" { None } else { Some(set(from)?) };
-    Ok(Step { from, to: set(to)? })
+    Ok(TransitionPattern { from, to: set(to)? })
 }
 
-fn verdict(text: &str) -> Checked<Verdict> {
-    if let Some((_, verdict)) = VERDICTS.iter().find(|(name, _)| *name == text) {
-        return Ok(*verdict);
-    }
-    let names = VERDICTS.map(|(name, _)| name);
-    usage(&format!("'{text}' is no verdict; they are {}", names.join(", ")))
-}
-
-/// The keys of one rule.
-struct Keys<'a, 'i> {
-    keys: &'a DeTable<'i>,
-}
-
-/// A text or a number, as it is written.
-struct Word {
-    text: String,
-    span: Range<usize>,
-}
-
-impl Keys<'_, '_> {
-    /// All values of a key: one, or those of a list.
-    fn all(&self, key: &str) -> Part<Vec<Word>> {
-        let Some(value) = self.keys.get(key) else { return Ok(Vec::new()) };
-        match value.get_ref().as_array() {
-            Some(values) => values.iter().map(|value| word(key, value)).collect(),
-            None => Ok(vec![word(key, value)?]),
-        }
-    }
-
-    fn one(&self, key: &str) -> Part<Option<Word>> {
-        self.keys.get(key).map(|value| word(key, value)).transpose()
-    }
-
-    fn flag(&self, key: &str) -> Part<bool> {
-        let Some(value) = self.keys.get(key) else { return Ok(false) };
-        match value.get_ref().as_bool() {
-            Some(flag) => Ok(flag),
-            None => fault(value.span(), format!("{key} is true or false")),
-        }
-    }
-
-    /// What a rule of the command line makes of every value.
-    fn each<T>(&self, key: &str, check: impl Fn(&str) -> Checked<T>) -> Part<Vec<T>> {
-        self.all(key)?.into_iter().map(|word| checked(word, &check)).collect()
-    }
-
-    fn single<T>(&self, key: &str, check: impl Fn(&str) -> Checked<T>) -> Part<Option<T>> {
-        self.one(key)?.map(|word| checked(word, check)).transpose()
-    }
-}
-
-fn checked<T>(word: Word, check: impl Fn(&str) -> Checked<T>) -> Part<T> {
-    check(&word.text).map_err(|wrong| Fault {
-        span: word.span,
-        // Flags have dashes, keys have none.
-        reason: wrong.to_string().trim_start_matches("--").to_owned(),
-    })
-}
-
-fn word(key: &str, value: &Value<'_>) -> Part<Word> {
-    let text = match value.get_ref() {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Integer(number) => number.to_string(),
-        _ => return fault(value.span(), format!("{key} takes text or a number here")),
+/// The parsed value of a key that takes one.
+fn one<T, E: Into<RuleCause>>(
+    key: &'static str,
+    raw: &Raw,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, Fault> {
+    let Some(raw) = raw else { return Ok(None) };
+    let parsed = match text(raw.get_ref()) {
+        Some(text) => parse(&text).map_err(Into::into),
+        None => Err(RuleCause::NotText),
     };
-    Ok(Word { text, span: value.span() })
+    parsed.map(Some).map_err(|cause| Fault { span: raw.span(), key: Some(key), cause })
 }
 
-/// An unknown key, with the one that was probably meant.
-fn unknown(key: &str, known: &[&str]) -> String {
-    let distance = |name: &&&str| strsim::damerau_levenshtein(name, key);
-    match known.iter().min_by_key(distance).filter(|name| distance(name) <= 3) {
-        Some(near) => format!("unknown key '{key}'; did you mean '{near}'?"),
-        None => format!("unknown key '{key}'; the keys are {}", known.join(", ")),
+/// The parsed values of a key that takes one or a list.
+fn each<T, E: Into<RuleCause>>(
+    key: &'static str,
+    raw: &Raw,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, Fault> {
+    let Some(raw) = raw else { return Ok(Vec::new()) };
+    let values = match raw.get_ref() {
+        Value::Array(values) => values.as_slice(),
+        value => std::slice::from_ref(value),
+    };
+    let parsed = values.iter().map(|value| match text(value) {
+        Some(text) => parse(&text).map_err(Into::into),
+        None => Err(RuleCause::NotTexts),
+    });
+    let parsed: Result<_, RuleCause> = parsed.collect();
+    parsed.map_err(|cause| Fault { span: raw.span(), key: Some(key), cause })
+}
+
+/// A value as it would be written on the command line.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        _ => None,
     }
-}
-
-fn fault<T>(span: Range<usize>, reason: impl Into<String>) -> Part<T> {
-    Err(Fault { span, reason: reason.into() })
 }
 
 #[cfg(test)]

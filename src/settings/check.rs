@@ -1,99 +1,135 @@
-//! What `check` is asked for, checked.
+//! The settings of `check`.
 
-use super::{Settings, looks_no_more};
+use super::{Result, Settings, no_sampling};
 use crate::cli::CheckOptions;
-use crate::error::{Error, Result};
+use crate::error::UsageError;
 use crate::rules::check::{Limit, Limits};
 use crate::tcp::state_set::StateSet;
-use crate::values::{duration, usage};
+use crate::values::duration;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What `check` judges by.
+/// What is checked, and for how long.
 #[derive(Debug)]
-pub struct Check {
-    /// Which sockets, and how to look.
-    pub settings: Settings,
-    /// What offends.
-    pub limits: Limits,
-    /// The recording to judge; `None` for what there is now.
-    pub from: Option<PathBuf>,
-    /// For how long to watch; `None` for a whole recording.
-    pub duration: Option<Duration>,
+pub struct CheckSettings {
+    /// The settings that commands share.
+    pub(crate) settings: Settings,
+    /// What is a violation; there is at least one limit.
+    pub(crate) limits: Limits,
+    /// The recording to check; `None` for the kernel's sockets.
+    pub(crate) from: Option<PathBuf>,
+    /// How long to watch, by the time of the readings; `None` for a whole recording.
+    pub(crate) duration: Option<Duration>,
 }
 
-impl Check {
+impl CheckSettings {
     /// Checks the options of `check`.
-    ///
-    /// # Errors
-    /// `Error::Usage`, as for [`Settings::new`].
-    pub fn new(check: CheckOptions) -> Result<Self> {
-        let settings = Settings::new(check.options)?.without_rules("check")?;
-        let limits = Limits {
-            stuck: each(&check.stuck, stuck)?,
-            most: each(&check.max, most)?,
-            growing: each(&check.growing, growing)?,
-        };
-        if check.from.is_some() {
-            looks_no_more(&check.live)?;
+    pub fn new(options: CheckOptions) -> Result<Self> {
+        let settings = Settings::new(options.options)?.without_rules("check")?;
+        let mut limits = Limits::default();
+        for (texts, parse) in [
+            (&options.stuck, stuck as fn(&str) -> Result<Limit>),
+            (&options.max, max),
+            (&options.growing, growing),
+        ] {
+            for text in texts {
+                limits.0.push(parse(text)?);
+            }
         }
-        let duration = time_to_watch(&limits, settings.duration, check.from.is_some())?;
-        Ok(Self { settings, limits, from: check.from, duration })
+        if options.from.is_some() {
+            no_sampling(&options.sampling_flags)?;
+        }
+        let duration = time_to_watch(&limits, settings.duration, options.from.is_some())?;
+        Ok(Self { settings, limits, from: options.from, duration })
     }
 }
 
-fn each<T>(texts: &[String], limit: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
-    texts.iter().map(|text| limit(text)).collect()
-}
-
-/// `CLOSE_WAIT:60s`.
-fn stuck(text: &str) -> Result<Limit<Duration>> {
+/// `CLOSE_WAIT:60s`
+fn stuck(text: &str) -> Result<Limit> {
     let Some((states, age)) = text.split_once(':') else {
-        return usage(&format!("--stuck takes STATE:AGE such as CLOSE_WAIT:60s, not '{text}'"));
+        return Err(UsageError::Stuck(text.to_owned()));
     };
-    limit("--stuck", states, duration(age.trim())?)
+    let age = duration(age.trim())?;
+    let (states, set) = state_set("--stuck", states)?;
+    Ok(Limit::stuck(states, set, age))
 }
 
-/// `ESTABLISHED:1000`.
-fn most(text: &str) -> Result<Limit<u64>> {
+/// `TIME_WAIT:1000`
+fn max(text: &str) -> Result<Limit> {
     let parts = text.split_once(':');
-    match parts.and_then(|(states, count)| Some((states, count.trim().parse().ok()?))) {
-        Some((states, count)) => limit("--max", states, count),
-        None => usage(&format!("--max takes STATE:COUNT such as TIME_WAIT:1000, not '{text}'")),
-    }
+    let parsed = parts.and_then(|(states, count)| Some((states, count.trim().parse().ok()?)));
+    let Some((states, count)) = parsed else { return Err(UsageError::Max(text.to_owned())) };
+    let (states, set) = state_set("--max", states)?;
+    Ok(Limit::max(states, set, count))
 }
 
-fn growing(text: &str) -> Result<Limit<()>> {
-    limit("--growing", text, ())
+/// `CLOSE_WAIT`
+fn growing(text: &str) -> Result<Limit> {
+    let (states, set) = state_set("--growing", text)?;
+    Ok(Limit::growing(states, set))
 }
 
-fn limit<T>(flag: &str, text: &str, allowed: T) -> Result<Limit<T>> {
+/// The states of a limit, trimmed and parsed.
+fn state_set<'t>(flag: &'static str, text: &'t str) -> Result<(&'t str, StateSet)> {
     let text = text.trim();
-    let states: StateSet =
-        text.parse().map_err(|unknown| Error::Usage(format!("{flag}: {unknown}")))?;
-    Ok(Limit { states, allowed, text: text.to_owned() })
+    let set = text.parse().map_err(|cause| UsageError::States { flag, cause })?;
+    Ok((text, set))
 }
 
-/// A whole recording; else as long as the longest age: what is found at the first look may have been there for long, but
-/// only what was watched for that long is known to have been.
+/// A whole recording; else as long as the longest age: a socket that the first poll finds in a
+/// state may have been in it for long, but only the time that it is watched is known.
 fn time_to_watch(
     limits: &Limits,
     asked: Option<Duration>,
     recorded: bool,
 ) -> Result<Option<Duration>> {
     if limits.is_empty() {
-        return usage(
-            "check needs to know what is wrong; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 \
-             or --growing CLOSE_WAIT --for 10m",
-        );
+        return Err(UsageError::NoLimits);
     }
     match (asked, limits.longest_age()) {
         (None, _) if recorded => Ok(None),
-        (None, None) if limits.growing.is_empty() => Ok(Some(Duration::ZERO)),
-        (None, None) => usage("--growing needs a time to grow in; add --for 10m"),
-        (Some(asked), Some(age)) if asked < age => usage(&format!(
-            "In {asked:?} nothing can be seen to be stuck for {age:?}; leave --for out, or make it longer"
-        )),
+        (None, None) if limits.ask_for_growth() => Err(UsageError::GrowingWithoutFor),
+        (None, None) => Ok(Some(Duration::ZERO)),
+        (Some(watched), Some(age)) if watched < age => {
+            Err(UsageError::ForShorterThanAge { watched, age })
+        }
         (asked, age) => Ok(asked.or(age)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn settings(line: &str) -> Result<CheckSettings> {
+        let cli = Cli::parse_from(["tcplapse", "check"].into_iter().chain(line.split(' ')));
+        let Some(Command::Check(options)) = cli.command else { panic!("{line}") };
+        CheckSettings::new(options)
+    }
+
+    #[test]
+    fn check_watches_as_long_as_the_longest_age() {
+        let duration = |line: &str| settings(line).expect(line).duration;
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(duration("--stuck CLOSE_WAIT:2s --stuck LAST_ACK:3s"), seconds(3));
+        assert_eq!(duration("--stuck CLOSE_WAIT:2s --for 5s"), seconds(5));
+        assert_eq!(duration("--max TIME_WAIT:5"), Some(Duration::ZERO));
+        assert_eq!(duration("--growing all --for 1m"), seconds(60));
+        assert_eq!(duration("--growing all --from FILE"), None);
+    }
+
+    #[test]
+    fn wrong_limits_are_refused() {
+        let error = |line: &str| settings(line).expect_err(line);
+        assert!(matches!(error("--for 1s"), UsageError::NoLimits));
+        assert!(matches!(error("--growing all"), UsageError::GrowingWithoutFor));
+        assert!(matches!(error("--stuck CLOSE_WAIT"), UsageError::Stuck(_)));
+        assert!(matches!(error("--max CLOSE_WAIT:x"), UsageError::Max(_)));
+        let too_short = error("--stuck CLOSE_WAIT:1m --for 5s");
+        assert!(matches!(too_short, UsageError::ForShorterThanAge { .. }), "{too_short:?}");
+        let unknown = error("--growing OPEN --for 1s");
+        assert!(matches!(unknown, UsageError::States { flag: "--growing", .. }), "{unknown:?}");
     }
 }

@@ -1,54 +1,53 @@
-//! What `run` is to do.
+//! The settings of `run`.
 
-use super::{Settings, no_ready_fd};
+use super::{Result, Settings, no_ready_fd};
 use crate::cli::{Options, RunOptions, ViewName};
-use crate::error::Result;
+use crate::error::UsageError;
 use crate::model::process_tree::ProcessTree;
-use crate::values::{duration, usage};
+use crate::values::duration;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A command, and what becomes of its story.
+/// The command to run, and what happens to the timelines of its sockets.
 #[derive(Debug)]
 pub struct RunSettings {
-    /// The command and its arguments; there is a command.
-    pub command: Vec<OsString>,
-    /// How long to wait for the ends of its sockets, where that was said.
-    pub linger: Option<Duration>,
-    /// Where the timelines go, if not to standard error.
-    pub output: Option<PathBuf>,
+    /// The command and its arguments; never empty.
+    pub(crate) command: Vec<OsString>,
+    /// How long to wait for its sockets to close after it has ended; `None` for as long as any is
+    /// in another state than TIME_WAIT.
+    pub(crate) linger: Option<Duration>,
+    /// Where the timelines are written; `None` for standard error.
+    pub(crate) output: Option<PathBuf>,
 }
 
-/// Checks the options of `run`. The sockets asked for are those of the processes that the process
-/// `own` starts.
-///
-/// # Errors
-/// `Error::Usage`
-pub fn checked(asked: RunOptions, own: i32) -> Result<(Settings, RunSettings)> {
-    let RunOptions { options, linger, output, command } = asked;
+/// Checks the options of `run`. Only sockets of processes that the process `own` starts pass the
+/// filter.
+pub fn checked(options: RunOptions, own: i32) -> Result<(Settings, RunSettings)> {
+    let RunOptions { options, linger, output, command } = options;
     if command.is_empty() {
-        return usage(&no_command(&options));
+        return Err(UsageError::RunWithoutCommand(words_for_command(&options)));
     }
-    if options.look.duration.is_some() {
-        return usage(
-            "a run ends with its command: leave out --for (--linger is the time after it)",
-        );
+    if options.sampling.duration.is_some() {
+        return Err(UsageError::RunFor);
     }
-    if options.print.view != ViewName::Timeline {
-        return usage("run tells timelines: leave out --view");
+    if options.output.view != ViewName::Timeline {
+        return Err(UsageError::RunView);
     }
-    if options.look.procfs != std::path::Path::new(super::OWN_PROCFS) {
-        return usage("run follows processes of its own: leave out --procfs");
+    if options.sampling.procfs != Path::new(super::OWN_PROCFS) {
+        return Err(UsageError::RunProcfs);
     }
-    no_ready_fd(options.look.ready_fd, "run", "starts its command after the first poll")?;
+    no_ready_fd(options.sampling.ready_fd, "run", "starts its command after the first poll")?;
     let linger = linger.as_deref().map(duration).transpose()?;
     let mut settings = Settings::new(options)?;
     settings.filter.process.tree = Some(ProcessTree::new(own));
     Ok((settings, RunSettings { command, linger, output }))
 }
 
-fn no_command(options: &Options) -> String {
-    let words = if options.patterns.is_empty() { "COMMAND" } else { &options.patterns.join(" ") };
-    format!("run takes its command behind '--': tcplapse run -- {words}")
+/// The words that were probably meant as the command.
+fn words_for_command(options: &Options) -> String {
+    match options.patterns.as_slice() {
+        [] => "COMMAND".to_owned(),
+        patterns => patterns.join(" "),
+    }
 }

@@ -1,61 +1,92 @@
-//! What `wait` is asked for, checked.
+//! The settings of `wait`.
 
-use super::Settings;
+use super::{Result, Settings};
 use crate::cli::WaitOptions;
-use crate::error::{Error, Result};
+use crate::error::UsageError;
 use crate::filter::Filter;
 use crate::rules::condition::Condition;
 use crate::tcp::state::State;
-use crate::tcp::state_set::StateSet;
-use crate::values::{duration, usage};
+use crate::values::duration;
 use std::time::Duration;
 
-/// What `wait` waits for.
+/// What to wait for, and how long.
 #[derive(Debug)]
-pub struct Wait {
-    /// Which sockets, and how to look.
-    pub settings: Settings,
-    /// What has to hold of them.
-    pub condition: Condition,
-    /// When to give up.
-    pub timeout: Option<Duration>,
+pub struct WaitSettings {
+    /// The settings that commands share.
+    pub(crate) settings: Settings,
+    /// What has to hold of the sockets that match the filters.
+    pub(crate) condition: Condition,
+    /// The condition as it was written.
+    pub(crate) expression: String,
+    /// When to give up; `None` for never.
+    pub(crate) timeout: Option<Duration>,
 }
 
-impl Wait {
+impl WaitSettings {
     /// Checks the options of `wait`.
-    ///
-    /// # Errors
-    /// `Error::Usage`, as for [`Settings::new`].
-    pub fn new(wait: WaitOptions) -> Result<Self> {
-        if let Some(duration) = &wait.options.look.duration {
-            return usage(&format!(
-                "wait goes on until its condition holds; to give up, write --timeout '{duration}'"
-            ));
+    pub fn new(options: WaitOptions) -> Result<Self> {
+        if let Some(duration) = options.options.sampling.duration {
+            return Err(UsageError::WaitFor(duration));
         }
-        let settings = Settings::new(wait.options)?.without_rules("wait")?;
-        let timeout = wait.timeout.as_deref().map(duration).transpose()?;
-        let condition = condition(wait.until.as_deref(), &settings.filter)?;
-        Ok(Self { settings, condition, timeout })
+        let settings = Settings::new(options.options)?.without_rules("wait")?;
+        let timeout = options.timeout.as_deref().map(duration).transpose()?;
+        let expression = match &options.until {
+            Some(text) => text.trim(),
+            None => default_expression(&settings.filter)?,
+        };
+        let condition = expression.parse()?;
+        if !can_count(&condition, &settings.filter) {
+            return Err(UsageError::UntilExcluded(options.until.unwrap_or_default()));
+        }
+        Ok(Self { settings, condition, expression: expression.to_owned(), timeout })
     }
 }
 
-/// The condition as written; by default a connection, or whatever socket the filter by state asks
-/// for where it asks for no connection.
-fn condition(until: Option<&str>, filter: &Filter) -> Result<Condition> {
-    let wants_some = |set: &StateSet| {
-        State::NAMED.into_iter().any(|state| set.contains(state) && filter.wants_state(state))
-    };
-    let parse = |text: &str| {
-        text.parse::<Condition>().map_err(|wrong| Error::Usage(format!("--until: {wrong}")))
-    };
-    let Some(text) = until else {
-        let connected = parse("any connected")?;
-        let asked = if filter.listening { "any LISTEN" } else { "any all" };
-        return if wants_some(connected.states()) { Ok(connected) } else { parse(asked) };
-    };
-    let condition = parse(text)?;
-    if wants_some(condition.states()) {
-        return Ok(condition);
+/// A connection, or whatever socket the filter by state shows where it shows no connection.
+fn default_expression(filter: &Filter) -> Result<&'static str> {
+    let connected = "any connected";
+    Ok(match filter.listening {
+        _ if can_count(&connected.parse()?, filter) => connected,
+        true => "any LISTEN",
+        false => "any all",
+    })
+}
+
+/// Whether the filter shows any state that a condition counts.
+fn can_count(condition: &Condition, filter: &Filter) -> bool {
+    let can_count = |state: &State| condition.has_state(*state) && filter.shows_state(*state);
+    State::NAMED.iter().any(can_count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::error::ConditionError;
+    use clap::Parser;
+
+    fn settings(args: &[&str]) -> Result<WaitSettings> {
+        let cli = Cli::parse_from(["tcplapse", "wait"].iter().chain(args));
+        let Some(Command::Wait(options)) = cli.command else { panic!("{args:?}") };
+        WaitSettings::new(options)
     }
-    usage(&format!("--until '{text}' is about states that --state or --listening leaves out"))
+
+    #[test]
+    fn the_default_is_a_state_that_the_filter_shows() {
+        let expression = |args: &[&str]| settings(args).unwrap().expression;
+        assert_eq!(expression(&[]), "any connected");
+        assert_eq!(expression(&["-l"]), "any LISTEN");
+        assert_eq!(expression(&["-s", "LISTEN"]), "any all");
+        assert_eq!(expression(&["--until", " none all "]), "none all");
+    }
+
+    #[test]
+    fn wrong_options_are_refused() {
+        let error = |args: &[&str]| settings(args).unwrap_err();
+        let wrong = error(&["--until", "LISTEN"]);
+        assert!(matches!(wrong, UsageError::Until(ConditionError::NoQuantity(_))), "{wrong:?}");
+        let excluded = error(&["--until", "any LISTEN", "-s", "TIME_WAIT"]);
+        assert!(matches!(excluded, UsageError::UntilExcluded(_)), "{excluded:?}");
+        assert!(matches!(error(&["--for", "5s"]), UsageError::WaitFor(text) if text == "5s"));
+    }
 }

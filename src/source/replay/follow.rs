@@ -4,8 +4,8 @@
 //! of the same name. So they are read: the old file to its end, then the new one.
 
 use super::state::InputState;
-use crate::error::{Error, Result};
-use crate::file_watch::Folder;
+use crate::error::{Error, RecordingError, Result};
+use crate::file_watch::FileWatch;
 use crate::signals::Signals;
 use rustix::fd::AsFd;
 use std::fs::{File, Metadata};
@@ -26,7 +26,7 @@ pub(super) struct GrowingFile<'a> {
     read: u64,
     /// The last of them.
     last: u8,
-    changes: Folder,
+    changes: FileWatch,
     /// The user has been warned that the next file cannot be opened.
     has_warned: bool,
     signals: &'a Signals,
@@ -36,10 +36,9 @@ pub(super) struct GrowingFile<'a> {
 impl<'a> GrowingFile<'a> {
     pub(super) fn open(path: &Path, signals: &'a Signals, state: Rc<InputState>) -> Result<Self> {
         let failed = |cause| Error::System { what: "wait for a file to grow", cause };
-        let changes = Folder::of(path).map_err(failed)?;
+        let changes = FileWatch::new(path).map_err(failed)?;
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            let path = path.display();
-            return Err(Error::Usage(format!("{path} is no file that grows: leave out --follow")));
+            return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
         let file = File::open(path).map_err(|cause| Error::read(path, cause, ""))?;
         Ok(Self {
@@ -57,7 +56,7 @@ impl<'a> GrowingFile<'a> {
     /// Waits until something has changed.
     fn wait(&mut self) -> io::Result<()> {
         self.state.wait(self.signals, Instant::now() + CHECK_INTERVAL, self.changes.as_fd())?;
-        self.changes.has_changed();
+        self.changes.take_change();
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use super::follow::GrowingFile;
 use super::state::InputState;
-use crate::error::{Error, Result};
+use crate::error::{Error, RecordingError, Result};
 use crate::signals::Signals;
 use flate2::bufread::MultiGzDecoder;
 use rustix::fd::{AsFd, OwnedFd};
@@ -61,10 +61,7 @@ impl<'a> Input<'a> {
         }
         let is_compressed = head.starts_with(GZIP) || head == ZSTD;
         if follow && is_compressed {
-            let path = path.display();
-            return Err(Error::Usage(format!(
-                "{path} is packed, so it does not grow: leave out --follow"
-            )));
+            return Err(RecordingError::Packed(path.to_owned()).into());
         }
         let whole = BufReader::new(Cursor::new(head.clone()).chain(raw));
         let bytes: Box<dyn Read + 'a> = if head.starts_with(GZIP) {

@@ -6,7 +6,7 @@ mod state;
 
 use super::Source;
 use super::poll::continues;
-use crate::error::{Error, Result};
+use crate::error::{Error, RecordingError, Result};
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::recording::{self, DecodeError, Decoder, Header};
 use crate::signals::Signals;
@@ -54,7 +54,7 @@ impl<'a> Replay<'a> {
         if replay.advance()? {
             replay.first = replay.decode()?;
         } else if !replay.input.get_ref().is_stopped() {
-            return Err(replay.unfit(&DecodeError::NotARecording));
+            return Err(replay.unfit(DecodeError::NotARecording));
         }
         Ok(replay)
     }
@@ -100,7 +100,7 @@ impl<'a> Replay<'a> {
             Err(error) => error,
         };
         let number = self.number;
-        let DecodeError::Damaged(reason) = error else { return Err(self.unfit(&error)) };
+        let DecodeError::Damaged(reason) = error else { return Err(self.unfit(error)) };
         // A writer that was killed leaves an incomplete line: the last one, or the last of its run.
         let is_incomplete = !self.line.ends_with(b"\n") || self.header_follows()?;
         if !is_incomplete {
@@ -130,14 +130,12 @@ impl<'a> Replay<'a> {
     fn damaged(&self, number: u64, reason: &str) -> Error {
         // The line of a recording is always line 1 of its JSON.
         let reason = reason.split(" at line ").next().unwrap_or(reason);
-        Error::Usage(format!(
-            "{}, line {number} is damaged: {reason}; what comes before it is shown",
-            self.name()
-        ))
+        let reason = reason.to_owned();
+        RecordingError::Damaged { name: self.name(), line: number, reason }.into()
     }
 
-    fn unfit(&self, error: &DecodeError) -> Error {
-        Error::Usage(format!("{}: {error}", self.name()))
+    fn unfit(&self, cause: DecodeError) -> Error {
+        RecordingError::Unfit { name: self.name(), cause }.into()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::support::program::{Outcome, run};
 use crate::support::require::{Feature, skip};
 use clap::Parser;
-use tcplapse::cli::{Cli, command_first};
+use tcplapse::cli::{Cli, subcommand_first};
 use tcplapse::tcp::docs;
 use tcplapse::tcp::state::State;
 
@@ -74,7 +74,7 @@ fn recommended_commands_can_be_parsed() {
                 continue;
             }
             let args = command.split(' ').map(Into::into).collect();
-            let parsed = Cli::try_parse_from(command_first(args));
+            let parsed = Cli::try_parse_from(subcommand_first(args));
             assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
             commands += 1;
         }

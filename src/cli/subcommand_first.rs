@@ -1,12 +1,14 @@
-//! Options may stand before or after the command: the command is found and moved to the front.
+//! Options may stand before the subcommand, which clap does not allow: the subcommand is moved to
+//! the front before clap parses.
 
 use super::Cli;
 use clap::CommandFactory;
 use std::ffi::OsString;
 
-/// Moves a command behind options to the front: options may stand before or after it.
-pub fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
-    // Mostly nothing is to be moved, and the definition of all commands is not made for nothing.
+/// Moves a subcommand that stands after options to the front; returns other command lines as they
+/// are.
+pub fn subcommand_first(mut args: Vec<OsString>) -> Vec<OsString> {
+    // Building the definition of all commands takes time and is rarely needed.
     if args.get(1).is_none_or(|word| !word.as_encoded_bytes().starts_with(b"-")) {
         return args;
     }
@@ -57,12 +59,12 @@ mod tests {
     fn moved(line: &str) -> String {
         let args = line.split(' ').map(OsString::from).collect();
         let words: Vec<_> =
-            command_first(args).into_iter().map(|word| word.into_string().unwrap()).collect();
+            subcommand_first(args).into_iter().map(|word| word.into_string().unwrap()).collect();
         words.join(" ")
     }
 
     #[test]
-    fn a_command_may_stand_behind_options() {
+    fn a_subcommand_after_options_is_moved() {
         assert_eq!(moved("t -i 1s list x"), "t list -i 1s x");
         assert_eq!(moved("t -ji1s --pid 1 list"), "t list -ji1s --pid 1");
         assert_eq!(moved("t --state=LISTEN list"), "t list --state=LISTEN");
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_or_a_value_is_no_command() {
+    fn patterns_and_values_are_not_subcommands() {
         for line in ["t client list", "t -- list", "t --user list", "t -s list", "t -apn client"] {
             assert_eq!(moved(line), line);
         }

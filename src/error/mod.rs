@@ -1,17 +1,39 @@
-//! The crate's error: every message says what was wrong and what to do.
+//! Every way in which a run can fail: one variant per cause, with its data. The sentences stand
+//! here and nowhere else; each says what is wrong and what to do. Where a file is involved, the
+//! code that opens or reads it adds the path and the line.
+
+mod condition;
+mod inconclusive;
+mod recording;
+mod rules;
+mod usage;
+mod value;
+
+pub use condition::ConditionError;
+pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason};
+pub use recording::RecordingError;
+pub use rules::{RuleCause, RuleError, RuleFileError};
+pub use usage::UsageError;
+pub use value::ValueError;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a run cannot begin or go on.
+/// Why a run cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Wrong usage, in a sentence.
-    #[error("{0}")]
-    Usage(String),
-    /// The answer is not known, in a sentence that says why and how to ask instead.
-    #[error("{0}")]
-    NotKnown(String),
+    /// The command line is wrong.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The rules file is wrong.
+    #[error(transparent)]
+    Rules(#[from] Box<RuleFileError>),
+    /// A recording cannot be read or appended to.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// `wait` or `check` cannot decide.
+    #[error(transparent)]
+    Inconclusive(#[from] Inconclusive),
     /// A file of the kernel, or of a fixture, cannot be read.
     #[error("cannot read {}: {cause}{hint}", path.display())]
     Read {
@@ -41,7 +63,7 @@ pub enum Error {
     /// A system call without a file failed.
     #[error("cannot {what}: {cause}")]
     System {
-        /// What was attempted.
+        /// What was attempted, as a verb and its object.
         what: &'static str,
         /// What the kernel said.
         cause: io::Error,
@@ -55,18 +77,18 @@ pub enum Error {
         /// What the kernel said.
         cause: io::Error,
     },
-    /// The kernel's events cannot be followed.
+    /// The kernel's tracepoints cannot be read, for the reason given.
     #[error("the kernel's events cannot be followed: {0}; or use --source netlink")]
     Trace(String),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
-    /// The reader of standard output has gone: the end, and no fault.
+    /// The reader of standard output has closed it: the run ends, and that is not a failure.
     #[error("the reader of the output has gone")]
     ReaderGone,
 }
 
-/// The crate's result.
+/// The result of everything that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
@@ -80,7 +102,7 @@ impl Error {
         Self::Write { path: path.to_owned(), cause }
     }
 
-    /// A failed write to standard output; a closed pipe is the end of the run.
+    /// A failed write to standard output; a closed pipe is [`Error::ReaderGone`].
     pub fn output(cause: io::Error) -> Self {
         match cause.kind() {
             io::ErrorKind::BrokenPipe => Self::ReaderGone,

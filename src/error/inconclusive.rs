@@ -1,0 +1,52 @@
+//! A question of `wait` or `check` that cannot be decided by what could be seen.
+
+use std::fmt;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{question} cannot be told: {reason}")]
+pub struct Inconclusive {
+    /// What was to be decided.
+    pub question: Question,
+    /// What stands in the way.
+    pub reason: Reason,
+}
+
+/// What `check` or `wait` were to decide.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Question {
+    /// No socket violates a limit.
+    #[error("whether nothing is wrong")]
+    NoViolations,
+    /// A condition holds; as it was written.
+    #[error("whether '{0}' holds")]
+    Holds(String),
+}
+
+/// What stands in the way of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// A single poll may skip a row.
+    #[error("there were fewer than two looks")]
+    TooFewPolls,
+    /// Sockets were in their state already at the first poll, so their age is not known.
+    #[error("sockets were in such a state from the first look on, for an unknown time")]
+    UnknownAge,
+    /// Sockets may belong to matching processes, which this user may not inspect.
+    #[error("{0}; ask as root, or by --local, --remote or --port instead of by process")]
+    HiddenOwners(HiddenOwners),
+    /// So many rows of the kernel's tables could not be parsed.
+    #[error("{0} {rows} of the kernel's tables cannot be read", rows = if *.0 == 1 { "row" } else { "rows" })]
+    BadRows(u64),
+}
+
+/// So many sockets whose owners this user may not inspect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HiddenOwners(pub usize);
+
+impl fmt::Display for HiddenOwners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sockets = if self.0 == 1 { "socket" } else { "sockets" };
+        write!(f, "{} {sockets} may belong to processes that may not be read", self.0)
+    }
+}

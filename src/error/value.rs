@@ -1,0 +1,40 @@
+//! A value that cannot be parsed, be it of a flag or of a key in a rules file.
+
+use crate::tcp::state_set::UnknownState;
+
+/// Why a value is refused. The text is the value as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Not a regular expression.
+    #[error("'{pattern}' is no regular expression: {reason}")]
+    Pattern {
+        /// As it was written.
+        pattern: String,
+        /// What the parser of regular expressions said.
+        reason: String,
+    },
+    /// Not a process id.
+    #[error("'{0}' is not a process id; write a number such as 812")]
+    Pid(String),
+    /// The system knows no user of this name.
+    #[error("there is no user '{0}'; write a name or a uid")]
+    User(String),
+    /// A set of states names something that is not a state.
+    #[error(transparent)]
+    State(#[from] UnknownState),
+    /// Not a port or a range of ports.
+    #[error("'{0}' is not a port; write 443 or 8000-8999")]
+    Ports(String),
+    /// Not an address, a network or a port.
+    #[error(
+        "'{0}' is no address filter; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 \
+         or [2001:db8::/32]:443"
+    )]
+    Address(String),
+    /// Not a length of time.
+    #[error("'{0}' is no duration; write 250ms, 1.5s, 10m or '1h 30m'")]
+    Duration(String),
+    /// Longer than any run.
+    #[error("'{0}' is longer than a year")]
+    DurationTooLong(String),
+}
