@@ -6,9 +6,10 @@ use jiff::tz::TimeZone;
 use tcplapse::render::Renderer;
 use tcplapse::render::cell::{Clock, Names, TimeFormat};
 use tcplapse::render::csv::Csv;
-use tcplapse::render::events::Events;
+use tcplapse::render::events::EventsText;
 use tcplapse::render::json::Json;
-use tcplapse::render::socket_table::{Layout, Sockets};
+use tcplapse::render::socket_table::TableOptions;
+use tcplapse::render::socket_table::list::SocketList;
 use tcplapse::render::style::Palette;
 use tcplapse::view::Record;
 
@@ -19,14 +20,14 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let (events, sockets) = records(RECORDS);
     let palette = Palette { on: false };
     let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
-    let text = Events::new(clock, palette, false, None);
+    let text = EventsText::new(clock, palette, false, None);
     bench(criterion, "render/events", "text", Box::new(text), &events);
     bench(criterion, "render/events", "json", Box::new(Json), &events);
     bench(criterion, "render/events", "csv", Box::new(Csv::new(false)), &events);
     for (name, width) in [("streamed", None), ("drawn", Some(TERMINAL))] {
-        let (header, extended, timers, held) = (false, false, false, false);
-        let layout = Layout { palette, header, extended, timers, held, width };
-        bench(criterion, "render/list", name, Box::new(Sockets::new(layout)), &sockets);
+        let options = TableOptions { palette, header: false, extended: false, timers: false };
+        let list = SocketList::new(options, false, width);
+        bench(criterion, "render/list", name, Box::new(list), &sockets);
     }
 }
 
@@ -41,7 +42,7 @@ fn bench(
     group.throughput(Throughput::Elements(records.len() as u64));
     let names = Names::default();
     group.bench_function(BenchmarkId::from_parameter(format), |bencher| {
-        bencher.iter(|| (renderer.rows(records, &names), renderer.end()));
+        bencher.iter(|| (renderer.rows(records, &names), renderer.rest()));
     });
     group.finish();
 }

@@ -104,7 +104,7 @@ pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
     };
     let events: Vec<Record> = news.into_iter().filter_map(event).collect();
     let at = monitor.read_at();
-    let socket = |(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, &owner)));
+    let socket = |(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, owner)));
     let sockets: Vec<Record> = monitor.sockets().map(socket).collect();
     let repeat = |records: Vec<Record>| records.into_iter().cycle().take(count).collect();
     (repeat(events), repeat(sockets))

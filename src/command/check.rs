@@ -33,7 +33,7 @@ pub fn run(check: &CheckSettings) -> Result<bool> {
     let violations = violations(&mut monitor, check, &stop, ready)?;
     let mut output = Output::sockets(&check.settings.output, check.settings.max_count, true);
     let record = |Violation { socket, at, owner }: &Violation| {
-        Record::Socket(Box::new(SocketRecord::new(socket, *at, owner)))
+        Record::Socket(Box::new(SocketRecord::new(socket, *at, owner.clone())))
     };
     match output.write_all(violations.iter().map(record), &stop) {
         // The exit status is an answer even where nobody reads the output.

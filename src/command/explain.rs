@@ -1,9 +1,9 @@
-//! `explain`: what a state or a change means; without an argument, the diagram of what is legal.
+//! `explain`: what a state or a transition means; without an argument, the diagram of what is legal.
 
 use crate::cli::{DrawingName, Explain};
 use crate::error::{Error, Result, UsageError};
 use crate::output::tty;
-use crate::render::diagram::{self, Drawing};
+use crate::render::diagram::{self, DiagramFormat};
 use crate::render::explain;
 use crate::tcp::state::State;
 use crate::view::diagram::Diagram;
@@ -12,31 +12,31 @@ use std::io::{self, Write};
 /// Prints the explanation.
 ///
 /// # Errors
-/// A state that there is not, or output that cannot be written.
+/// An unknown state, or output that cannot be written.
 pub fn run(asked: &Explain) -> Result<()> {
     let (palette, width) = (tty::palette(asked.color), tty::width_or_80());
     let states: Vec<State> = asked.states.iter().map(|name| state(name)).collect::<Result<_>>()?;
     let drawing = drawing(asked.format);
     let text = match states[..] {
         [] => diagram::drawn(&Diagram::default(), drawing, palette, width),
-        _ if drawing != Drawing::Text => return Err(UsageError::ExplainFormat.into()),
+        _ if drawing != DiagramFormat::Text => return Err(UsageError::ExplainFormat.into()),
         [state] => explain::state(state, palette, width),
-        [from, to, ..] => explain::change(from, to, palette, width),
+        [from, to, ..] => explain::paths(from, to, palette, width),
     };
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Error::output)
 }
 
-const fn drawing(name: DrawingName) -> Drawing {
+const fn drawing(name: DrawingName) -> DiagramFormat {
     match name {
-        DrawingName::Text => Drawing::Text,
-        DrawingName::Svg => Drawing::Svg,
-        DrawingName::Dot => Drawing::Dot,
-        DrawingName::Mermaid => Drawing::Mermaid,
+        DrawingName::Text => DiagramFormat::Text,
+        DrawingName::Svg => DiagramFormat::Svg,
+        DrawingName::Dot => DiagramFormat::Dot,
+        DrawingName::Mermaid => DiagramFormat::Mermaid,
     }
 }
 
-/// The state that was named, in any common spelling.
+/// The state of a name in any common spelling.
 fn state(name: &str) -> Result<State> {
     match State::from_name(name) {
         Some(State::Unknown(_)) => Err(UsageError::ExplainCode(name.to_owned()).into()),

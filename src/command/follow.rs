@@ -10,13 +10,13 @@ use crate::output::queue::live::Turn;
 use crate::output::ready::Ready;
 use crate::output::screen::Screen;
 use crate::output::stderr::{Reports, lines, report};
-use crate::output::views::{self, Now, View};
+use crate::output::views::{self, RunState, View};
+use crate::render::json;
 use crate::rules::alerts::Alerts;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::view::Record;
-use crate::view::alert::AlertRecord;
-use crate::view::life::Lives;
+use crate::view::life::LifeHistories;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
@@ -71,7 +71,7 @@ struct Show<'s> {
     settings: &'s Settings,
     stop: &'s Signals,
     view: Box<dyn View>,
-    lives: Lives,
+    histories: LifeHistories,
     output: Output,
     /// Where a picture is drawn again and again.
     screen: Option<Screen>,
@@ -120,9 +120,9 @@ impl<'s> Show<'s> {
         Ok(Self {
             settings,
             stop,
+            histories: LifeHistories::default(),
+            output: Output::of_view(&*view, output, *max_count, poll.interval),
             view,
-            lives: Lives::default(),
-            output: Output::of_view(output, *max_count, poll.interval),
             screen: if drawn { Screen::open(stop)? } else { None },
             reports: Reports::default(),
             alarm: settings.rules.as_deref().map(alarm).transpose()?,
@@ -143,8 +143,8 @@ impl<'s> Show<'s> {
     /// What a stream prints of events of the reading at hand.
     fn records(&mut self, events: Vec<MonitorEvent>) -> Vec<Record> {
         let Some(reading) = self.reading else { return Vec::new() };
-        self.lives.take(&events);
-        self.view.push(events, reading, &self.lives)
+        self.histories.apply(&events);
+        self.view.apply(events, reading, &self.histories)
     }
 
     fn stream(&mut self, records: Vec<Record>) -> Result<()> {
@@ -163,11 +163,10 @@ impl<'s> Show<'s> {
         let events = std::mem::take(&mut self.collected);
         let alerts = self.alarm.as_mut().map(|alarm| alarm.update(&events, monitor));
         let mut records = if self.needs_whole() { self.records(events) } else { Vec::new() };
-        let lost = self.lives.end_reading(|| monitor.open_ids());
-        let mut now = Now { monitor, lives: &mut self.lives };
+        let lost = self.histories.end_reading(|| monitor.open_ids());
+        let mut now = RunState { monitor, histories: &mut self.histories };
         records.extend(self.view.end_reading(&mut now));
-        let alerts = alerts.into_iter().flatten().map(|alert| AlertRecord::new(&alert));
-        records.extend(alerts.map(Box::new).map(Record::Alert));
+        records.extend(alerts.into_iter().flatten().map(Box::new).map(Record::Alert));
         if self.more && !(self.streamed && records.is_empty()) {
             self.stream(records)?;
         }
@@ -189,7 +188,7 @@ impl<'s> Show<'s> {
     /// Writes the report that was asked for by a signal, and draws the picture on a terminal.
     fn answer_requests(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
         let requests = self.stop.take_requests();
-        let mut now = Now { monitor, lives: &mut self.lives };
+        let mut now = RunState { monitor, histories: &mut self.histories };
         if requests.report {
             let report = report(&self.settings.output, &mut now);
             self.say(report);
@@ -198,8 +197,8 @@ impl<'s> Show<'s> {
         if requests.suspend {
             screen.suspend();
         }
-        let mut now = Now { monitor, lives: &mut self.lives };
-        screen.draw(&self.output.frame(&self.view.picture(&mut now), Screen::size()))
+        let mut now = RunState { monitor, histories: &mut self.histories };
+        screen.draw(&self.output.frame(&self.view.frame(&mut now), Screen::size()))
     }
 
     /// Tells something on standard error. On the terminal that is drawn on it stands there once
@@ -218,8 +217,8 @@ impl<'s> Show<'s> {
         let untold = self.screen.take().map(Screen::close);
         let read = self.output.finish(self.stop)?;
         if self.more && read && !left_clean {
-            let mut now = Now { monitor, lives: &mut self.lives };
-            self.output.write(self.view.so_far(&mut now), self.stop)?;
+            let mut now = RunState { monitor, histories: &mut self.histories };
+            self.output.write(self.view.current(&mut now), self.stop)?;
         }
         self.reports.write(untold.unwrap_or_default());
         self.reports.tell(self.output.asides());
@@ -231,7 +230,7 @@ impl<'s> Show<'s> {
 
 /// The rules of a file; their programs are given alerts as `--format json` prints them.
 fn alarm(rules: &Path) -> Result<Alerts> {
-    Alerts::open(rules, |alert| AlertRecord::new(alert).line())
+    Alerts::open(rules, |alert| json::line(&Record::Alert(Box::new(alert.clone()))))
 }
 
 /// Whether news is of what was asked for.

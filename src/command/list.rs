@@ -1,4 +1,4 @@
-//! `list`: one snapshot as a table.
+//! `list`: the sockets of one poll.
 
 use super::{die_as_a_shell_reports, monitor_of, open_source, stop};
 use crate::cli::ViewName;
@@ -9,10 +9,10 @@ use crate::settings::Settings;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 
-/// Prints the sockets there are; returns whether any matched, as grep does.
+/// Prints the sockets that the filters ask for, and returns whether there are any.
 ///
 /// # Errors
-/// Tables that cannot be read, or output that cannot be written.
+/// Wrong usage, tables that cannot be read, or output that cannot be written.
 pub fn run(settings: &Settings) -> Result<bool> {
     if settings.output.view == ViewName::Diagram {
         return Err(UsageError::ListDiagram.into());
@@ -25,7 +25,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     let at = monitor.read_at();
     let records = monitor
         .sockets()
-        .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, &owner))));
+        .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, owner))));
     output.write_all(records, &stop)?;
     tell(monitor.warnings());
     Ok(output.written() > 0)

@@ -9,13 +9,13 @@ use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::Output;
 use crate::output::queue::live::Turn;
 use crate::output::stderr::{Reports, Sink, report, tell};
-use crate::output::views::{self, Now, View};
+use crate::output::views::{self, RunState, View};
 use crate::settings::run::{RunSettings, checked};
 use crate::settings::{OutputSettings, Settings};
 use crate::signals::{Signals, is_ignored};
 use crate::tcp::state::State;
 use crate::view::Record;
-use crate::view::life::Lives;
+use crate::view::life::LifeHistories;
 use child::{Child, SIGNALS};
 use rustix::process::{getpid, set_child_subreaper};
 use std::io::{self, IsTerminal};
@@ -113,7 +113,7 @@ fn left(monitor: &mut Monitor<'_>, errand: &RunSettings) -> usize {
 struct Story<'s> {
     print: &'s OutputSettings,
     view: Box<dyn View>,
-    lives: Lives,
+    histories: LifeHistories,
     output: Output,
     sink: Sink,
     /// What waits for the end of the command, and how many found no room.
@@ -135,8 +135,8 @@ impl MonitorSink for Story<'_> {
 
     fn push(&mut self, events: Vec<MonitorEvent>) {
         let Some(reading) = self.reading else { return };
-        self.lives.take(&events);
-        let records = self.view.push(events, reading, &self.lives);
+        self.histories.apply(&events);
+        let records = self.view.apply(events, reading, &self.histories);
         self.tell(records);
     }
 }
@@ -148,7 +148,7 @@ impl<'s> Story<'s> {
         Ok(Self {
             print,
             view: views::open(print, *max_count),
-            lives: Lives::default(),
+            histories: LifeHistories::default(),
             output: Output::of_command(print, *max_count, poll.interval, &sink),
             sink,
             held_back: Vec::new(),
@@ -162,8 +162,9 @@ impl<'s> Story<'s> {
 
     /// What follows from a reading as a whole.
     fn end_reading(&mut self, monitor: &mut Monitor<'_>) {
-        self.lives.end_reading(|| monitor.open_ids());
-        let records = self.view.end_reading(&mut Now { monitor, lives: &mut self.lives });
+        self.histories.end_reading(|| monitor.open_ids());
+        let records =
+            self.view.end_reading(&mut RunState { monitor, histories: &mut self.histories });
         self.sentences.extend(monitor.warnings());
         self.tell(records);
     }
@@ -189,7 +190,7 @@ impl<'s> Story<'s> {
     /// Gives whoever calls the timelines so far.
     fn answer(&mut self, stop: &Signals, monitor: &mut Monitor<'_>) {
         if stop.take_requests().report {
-            let mut now = Now { monitor, lives: &mut self.lives };
+            let mut now = RunState { monitor, histories: &mut self.histories };
             self.reports.write(report(self.print, &mut now));
         }
     }
@@ -209,7 +210,8 @@ impl<'s> Story<'s> {
     /// Tells all that has not been told.
     fn end(mut self, monitor: &mut Monitor<'_>) {
         let mut records = std::mem::take(&mut self.held_back);
-        records.extend(self.view.so_far(&mut Now { monitor, lives: &mut self.lives }));
+        records
+            .extend(self.view.current(&mut RunState { monitor, histories: &mut self.histories }));
         self.output.begin_rest();
         self.write(records);
         self.sentences.extend(self.output.asides());

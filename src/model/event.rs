@@ -4,8 +4,9 @@ use super::process::{Attribution, Caller};
 use super::reading::Lost;
 use super::socket::AddressPair;
 use super::socket_row::Details;
-use super::time::Stamp;
+use super::time::{Stamp, seconds};
 use crate::tcp::state::State;
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
@@ -91,52 +92,67 @@ pub enum Verdict {
 }
 
 /// Who opened and who closed a connection, as far as it is proven.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Roles {
     /// The end that sent its SYN first; `None` where that is not known.
     pub opener: Option<Side>,
     /// The end that sent its FIN first; `None` where that is not known, or no FIN was sent.
     pub closer: Option<Side>,
-    /// It is proven that both ends sent a FIN.
+    /// The FINs of both sides are proven.
+    #[serde(skip)]
     pub both_fins: bool,
 }
 
-/// Which socket; the same in every record of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which socket: the same in every record of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SocketRef {
     /// Its id.
     pub id: SocketId,
     /// The inode of its network namespace, where it is known.
     pub netns: Option<u64>,
-    /// Its family, addresses and ports.
+    /// Its addresses and ports.
+    #[serde(flatten)]
     pub addrs: AddressPair,
 }
 
 /// What the owner of a socket is found by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OwnerClues {
-    /// The inode that the kernel shows now, 0 for none.
-    pub inode: u64,
-    /// The last inode that the kernel showed for this socket, 0 for none.
-    pub last_inode: u64,
-    /// The inode of the one listener that can have made it, while it is not accepted; 0 for none.
-    pub listener: u64,
     /// The user id of the socket, where the kernel reports it.
     pub uid: Option<u32>,
+    /// The inode that the kernel shows now, 0 for none.
+    #[serde(serialize_with = "not_zero")]
+    pub inode: u64,
+    /// The last inode that the kernel showed for this socket, 0 for none.
+    #[serde(skip)]
+    pub last_inode: u64,
+    /// The inode of the one listener that can have made it, while it is not accepted; 0 for none.
+    #[serde(skip)]
+    pub listener: u64,
+}
+
+/// A number, or null for 0.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes the field by reference
+fn not_zero<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(*number).filter(|number| *number != 0).serialize(serializer)
 }
 
 /// For how long a socket was in its previous state, and has existed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ages {
     /// When the previous state was first observed; `None` if there is none.
+    #[serde(skip)]
     pub since: Option<Stamp>,
     /// The time in the previous state.
+    #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
     /// `held` is a lower bound.
     pub held_at_least: bool,
     /// The time since the socket was first observed.
+    #[serde(skip)]
     pub lived: Duration,
     /// `lived` is a lower bound: the socket was there before the first poll.
+    #[serde(skip)]
     pub lived_at_least: bool,
 }
 
@@ -226,7 +242,7 @@ pub enum MonitorEvent {
 }
 
 /// A rule is violated, or is not violated any more.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
     /// The end of the reading that showed it.
     pub time: Stamp,
@@ -234,21 +250,46 @@ pub struct Alert {
     pub rule: String,
     /// Whether it is violated.
     pub active: bool,
-    /// The sockets that violate it now, the worst first.
+    /// The sockets that violate the rule now, the worst first.
+    #[serde(flatten, serialize_with = "counted")]
     pub sockets: Vec<SocketId>,
     /// The worst of them; where it is no longer violated, the worst when the alert was raised.
+    #[serde(flatten)]
     pub worst: AlertSocket,
 }
 
+/// The keys `count` and `sockets`.
+fn counted<S: Serializer>(sockets: &[SocketId], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut keys = serializer.serialize_struct("Sockets", 2)?;
+    keys.serialize_field("count", &sockets.len())?;
+    keys.serialize_field("sockets", sockets)?;
+    keys.end()
+}
+
 /// A socket that violates a rule.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AlertSocket {
     /// Which one.
+    #[serde(flatten, serialize_with = "without_id")]
     pub socket: SocketRef,
     /// Its owner.
+    #[serde(skip)]
     pub owner: Attribution,
     /// How long it is, or was, in its state.
+    #[serde(skip)]
     pub held: Option<Duration>,
     /// `held` is a lower bound.
+    #[serde(skip)]
     pub held_at_least: bool,
+}
+
+/// The keys of a socket but its id, which an alert lists first among `sockets`.
+fn without_id<S: Serializer>(socket: &SocketRef, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Keys {
+        netns: Option<u64>,
+        #[serde(flatten)]
+        addrs: AddressPair,
+    }
+    Keys { netns: socket.netns, addrs: socket.addrs }.serialize(serializer)
 }

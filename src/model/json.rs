@@ -19,6 +19,69 @@ pub(crate) mod stamp {
     }
 }
 
+/// An address pair with `ADDRESS:PORT` for each end.
+pub(crate) mod pair {
+    use crate::model::socket::{AddressPair, Family};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::net::SocketAddr;
+
+    /// The keys of an address pair.
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct Keys {
+        /// Only where the local address does not show it: the address is v4-mapped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(crate) family: Option<Family>,
+        pub(crate) local: SocketAddr,
+        pub(crate) remote: SocketAddr,
+    }
+
+    impl From<AddressPair> for Keys {
+        fn from(AddressPair { family, local, remote }: AddressPair) -> Self {
+            let family = (family != Family::of(local.addr)).then_some(family);
+            Self { family, local: local.into(), remote: remote.into() }
+        }
+    }
+
+    impl From<Keys> for AddressPair {
+        fn from(Keys { family, local, remote }: Keys) -> Self {
+            let family = family.unwrap_or_else(|| Family::of(local.ip()));
+            Self { family, local: local.into(), remote: remote.into() }
+        }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(
+        addrs: &AddressPair,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        Keys::from(*addrs).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AddressPair, D::Error> {
+        Keys::deserialize(from).map(AddressPair::from)
+    }
+}
+
+/// A [`pair`] that may be missing.
+pub(crate) mod optional_pair {
+    use super::pair::Keys;
+    use crate::model::socket::AddressPair;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::ref_option)] // the signature that serde calls
+    pub(crate) fn serialize<S: Serializer>(
+        addrs: &Option<AddressPair>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        addrs.map(Keys::from).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<AddressPair>, D::Error> {
+        Ok(Option::<Keys>::deserialize(from)?.map(AddressPair::from))
+    }
+}
+
 /// A number of 64 bits as a string, because many readers of JSON round large numbers.
 pub(crate) mod id {
     use serde::de::Error;

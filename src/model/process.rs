@@ -1,7 +1,9 @@
 //! Processes, the socket descriptors they hold, and what is known of the owner of a socket.
 
+use super::escape::escape;
 use super::json::{self, is_default};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -78,6 +80,11 @@ impl Process {
     /// Whether nothing but its id is known.
     pub(crate) const fn is_unknown(&self) -> bool {
         self.start == 0 && self.comm.is_empty()
+    }
+
+    /// What the kernel calls it, safe to print; `None` where no more than its id is known.
+    pub fn name(&self) -> Option<String> {
+        (!self.is_unknown()).then(|| escape(&self.comm))
     }
 
     /// The same process with the name in the kernel's event, if that has one.
@@ -164,14 +171,41 @@ pub enum OwnerSource {
 }
 
 /// The owner of a socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attribution {
     /// The main owner: one that the filter matches, if any does.
+    #[serde(flatten, serialize_with = "pid_and_name")]
     pub main: Option<Rc<Process>>,
     /// All holders found, with their processes, in the order of their start.
+    #[serde(rename = "owners", serialize_with = "holders")]
     pub holders: Vec<(Holder, Rc<Process>)>,
     /// How the main owner is known, or why there is none.
+    #[serde(rename = "owner_source")]
     pub source: OwnerSource,
+}
+
+/// The keys `pid` and `process`.
+#[allow(clippy::ref_option)] // serde passes the field by reference
+fn pid_and_name<S: Serializer>(main: &Option<Rc<Process>>, s: S) -> Result<S::Ok, S::Error> {
+    let mut keys = s.serialize_struct("Process", 2)?;
+    keys.serialize_field("pid", &main.as_ref().map(|process| process.pid))?;
+    keys.serialize_field("process", &main.as_ref().and_then(|process| process.name()))?;
+    keys.end()
+}
+
+/// A list of objects with the keys `pid`, `fd` and `process`.
+fn holders<S: Serializer>(holders: &[(Holder, Rc<Process>)], s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Keys {
+        pid: i32,
+        fd: i32,
+        process: String,
+    }
+    s.collect_seq(holders.iter().map(|(holder, process)| Keys {
+        pid: holder.pid,
+        fd: holder.fd,
+        process: escape(&process.comm),
+    }))
 }
 
 /// Inodes of sockets. There may be a hundred thousand, each looked up in every poll, so they are

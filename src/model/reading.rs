@@ -38,7 +38,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LookupRequest {
     /// Its address pair.
-    #[serde(flatten)]
+    #[serde(flatten, with = "json::pair")]
     pub addrs: AddressPair,
     /// The inode it showed last; 0 for none.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -91,7 +91,7 @@ pub struct DestroyEvents {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestroyedSocket {
     /// Its address pair; `None` where the kernel had cleared part of it before.
-    #[serde(rename = "ends")]
+    #[serde(rename = "ends", with = "json::optional_pair")]
     pub addrs: Option<AddressPair>,
     /// Its cookie.
     #[serde(with = "json::id")]
@@ -112,7 +112,7 @@ pub struct StateChange {
     #[serde(with = "json::id")]
     pub socket: u64,
     /// Its address pair.
-    #[serde(rename = "ends")]
+    #[serde(rename = "ends", with = "json::pair")]
     pub addrs: AddressPair,
     /// The state before: CLOSED for a child that a listener made.
     pub from: State,

@@ -1,6 +1,7 @@
 //! The 4-tuple of a socket, and its address family.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The address family of a socket, which a v4-mapped address does not show.
@@ -23,7 +24,7 @@ impl Family {
     }
 
     /// The family that an address belongs to.
-    const fn of(addr: IpAddr) -> Self {
+    pub(crate) const fn of(addr: IpAddr) -> Self {
         if addr.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
     }
 
@@ -59,8 +60,7 @@ impl From<SocketAddr> for Endpoint {
 
 /// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
 /// twins and the members of an `SO_REUSEPORT` group share them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "WrittenPair", into = "WrittenPair")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressPair {
     /// The family of the socket, not of its addresses.
     pub family: Family,
@@ -70,27 +70,16 @@ pub struct AddressPair {
     pub remote: Endpoint,
 }
 
-/// An address pair as it is written in a recording.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct WrittenPair {
-    /// Only where the local address does not show it: the address is v4-mapped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) family: Option<Family>,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-}
-
-impl From<AddressPair> for WrittenPair {
-    fn from(AddressPair { family, local, remote }: AddressPair) -> Self {
-        let family = (family != Family::of(local.addr)).then_some(family);
-        Self { family, local: local.into(), remote: remote.into() }
-    }
-}
-
-impl From<WrittenPair> for AddressPair {
-    fn from(WrittenPair { family, local, remote }: WrittenPair) -> Self {
-        let family = family.unwrap_or_else(|| Family::of(local.ip()));
-        Self { family, local: local.into(), remote: remote.into() }
+/// The keys of a record; a recording has its own way to write a pair, see [`super::json`].
+impl Serialize for AddressPair {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys = serializer.serialize_struct("AddressPair", 5)?;
+        keys.serialize_field("family", &self.family)?;
+        keys.serialize_field("local_addr", &self.local.addr)?;
+        keys.serialize_field("local_port", &self.local.port)?;
+        keys.serialize_field("remote_addr", &self.remote.addr)?;
+        keys.serialize_field("remote_port", &self.remote.port)?;
+        keys.end()
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::socket::AddressPair;
 use crate::tcp::state::State;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use std::time::Duration;
 
 /// The kernel's timer on a socket (column `tr`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +97,26 @@ impl Details {
         retransmits: 0,
         backlog_limit: None,
     };
+
+    /// The remaining time of the running timer; `None` where none is running.
+    pub fn timer_left(&self) -> Option<Duration> {
+        let left = Duration::from_millis(self.timer_left.saturating_mul(10));
+        (self.timer != Timer::None).then_some(left)
+    }
+}
+
+/// As the keys of a record.
+impl Serialize for Details {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys = serializer.serialize_struct("Details", 6)?;
+        keys.serialize_field("recv_queue", &self.rx_queue)?;
+        keys.serialize_field("send_queue", &self.tx_queue)?;
+        keys.serialize_field("backlog_limit", &self.backlog_limit)?;
+        keys.serialize_field("timer", &self.timer)?;
+        keys.serialize_field("timer_left", &self.timer_left().map(|left| left.as_secs_f64()))?;
+        keys.serialize_field("retransmits", &self.retransmits)?;
+        keys.end()
+    }
 }
 
 impl SocketRow {

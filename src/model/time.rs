@@ -39,6 +39,14 @@ impl fmt::Display for Stamp {
     }
 }
 
+/// A span of time in seconds, to the microsecond, or null.
+#[allow(clippy::ref_option)] // serde passes the field by reference
+pub(crate) fn seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+    // Exact for 285 years.
+    #[allow(clippy::cast_precision_loss)]
+    span.map(|span| span.as_micros() as f64 / 1e6).serialize(s)
+}
+
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

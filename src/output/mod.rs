@@ -9,26 +9,26 @@ pub(crate) mod stderr;
 pub(crate) mod tty;
 pub(crate) mod views;
 
-use crate::cli::{FormatName, ViewName};
+use crate::cli::FormatName;
 use crate::error::{Error, Result};
 use crate::render::cell::Names;
 use crate::render::csv::Csv;
-use crate::render::diagram::Drawing;
 use crate::render::json::Json;
-use crate::render::socket_table::{Layout, Sockets};
+use crate::render::socket_table::list::SocketList;
 use crate::render::{Renderer, Size};
 use crate::settings::OutputSettings;
 use crate::signals::{Signals, Wake};
 use crate::view::Record;
 use queue::live::{Live, Turn};
 use queue::pieces;
-use renderers::{board, events, picture, timeline};
+use renderers::table_options;
 use resolver::Resolver;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::Duration;
 use stderr::Sink;
+use views::View;
 
 /// Sentences remembered so that each is told once: those of alerts differ by their time, and a run
 /// may last for months.
@@ -59,23 +59,16 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The chosen view in the chosen format. Names may take a part of the interval, so that the
+    /// The records of a view in the chosen format. Names may take a part of the interval, so that the
     /// next poll is never late for them.
     pub(crate) fn of_view(
+        view: &dyn View,
         print: &OutputSettings,
         max_count: Option<u64>,
         interval: Duration,
     ) -> Self {
-        let part = match print.view {
-            ViewName::Events | ViewName::Timeline => PART_OF_TEXT,
-            ViewName::Table | ViewName::Diagram => usize::MAX,
-        };
-        Self::new(print, max_count, interval / 2, part, || match print.view {
-            ViewName::Events => Box::new(events(print)),
-            ViewName::Timeline => Box::new(timeline(print)),
-            ViewName::Table => Box::new(board(print)),
-            ViewName::Diagram => Box::new(picture(print, Drawing::Text)),
-        })
+        let part = if view.is_picture() { usize::MAX } else { PART_OF_TEXT };
+        Self::new(print, max_count, interval / 2, part, || view.renderer(print))
     }
 
     /// From now on a slow reader makes nothing late: what he does not take yet waits for him, as
@@ -102,16 +95,9 @@ impl Output {
 
     /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
     pub(crate) fn sockets(print: &OutputSettings, max_count: Option<u64>, held: bool) -> Self {
-        let layout = || Layout {
-            palette: tty::palette(print.color),
-            header: print.header,
-            extended: print.extended,
-            timers: print.timers,
-            held,
-            width: tty::width(),
-        };
-        let table = || Box::new(Sockets::new(layout()));
-        Self::new(print, max_count, PATIENCE, PART_OF_TEXT, || table())
+        Self::new(print, max_count, PATIENCE, PART_OF_TEXT, || {
+            Box::new(SocketList::new(table_options(print), held, tty::width()))
+        })
     }
 
     fn new(
@@ -119,15 +105,12 @@ impl Output {
         max_count: Option<u64>,
         patience: Duration,
         part_of_text: usize,
-        text: impl FnOnce() -> Box<dyn Renderer>,
+        renderer: impl FnOnce() -> Box<dyn Renderer>,
     ) -> Self {
-        let renderer = match print.format {
-            FormatName::Text => text(),
+        let renderer: Box<dyn Renderer> = match print.format {
             FormatName::Json => Box::new(Json),
             FormatName::Csv => Box::new(Csv::new(print.header)),
-            FormatName::Svg => Box::new(picture(print, Drawing::Svg)),
-            FormatName::Dot => Box::new(picture(print, Drawing::Dot)),
-            FormatName::Mermaid => Box::new(picture(print, Drawing::Mermaid)),
+            _ => renderer(),
         };
         let resolves = print.resolve && print.format == FormatName::Text;
         let part = match print.format {
@@ -154,7 +137,7 @@ impl Output {
     /// # Errors
     /// Standard output cannot be written.
     pub(crate) fn begin(&mut self, stop: &Signals) -> Result<()> {
-        let head = self.renderer.begin();
+        let head = self.renderer.header();
         match &self.live {
             Some(live) => live.push(head),
             None => write_out(&head, stop).map(|_| ()),
@@ -229,7 +212,7 @@ impl Output {
     ) -> Result<()> {
         self.begin(stop)?;
         self.write(records, stop)?;
-        while let Some(rest) = self.renderer.end() {
+        while let Some(rest) = self.renderer.rest() {
             if !write_out(&rest, stop)? {
                 break;
             }
@@ -288,7 +271,7 @@ impl Output {
         if self.aside.len() > MOST_ASIDE {
             self.aside.clear();
         }
-        records.retain(|record| match self.renderer.aside(record) {
+        records.retain(|record| match self.renderer.message(record) {
             Some(sentence) => {
                 if self.aside.insert(sentence.clone()) {
                     self.asides.push(sentence);

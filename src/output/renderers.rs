@@ -1,28 +1,15 @@
-//! The renderer of each view, as the flags ask for it.
+//! What the flags mean for the renderers.
 
 use super::tty;
-use crate::cli::TimeName;
+use crate::cli::{FormatName, TimeName};
 use crate::render::cell::{Clock, TimeFormat};
-use crate::render::diagram::{Drawing, Picture};
-use crate::render::events::Events;
-use crate::render::socket_table::board::Board;
-use crate::render::timeline::Timeline;
+use crate::render::diagram::DiagramFormat;
+use crate::render::socket_table::TableOptions;
 use crate::settings::OutputSettings;
 use jiff::tz::TimeZone;
 
-pub(super) fn events(print: &OutputSettings) -> Events {
-    let width = tty::width().map(usize::from);
-    Events::new(clock(print), tty::palette(print.color), print.header, width)
-}
-
-pub(super) fn timeline(print: &OutputSettings) -> Timeline {
-    let width = tty::width().map(usize::from);
-    Timeline { clock: clock(print), palette: tty::palette(print.color), width }
-}
-
-pub(super) fn board(print: &OutputSettings) -> Board {
-    Board {
-        clock: clock(print),
+pub(super) fn table_options(print: &OutputSettings) -> TableOptions {
+    TableOptions {
         palette: tty::palette(print.color),
         header: print.header,
         extended: print.extended,
@@ -30,8 +17,14 @@ pub(super) fn board(print: &OutputSettings) -> Board {
     }
 }
 
-pub(super) fn picture(print: &OutputSettings, drawing: Drawing) -> Picture {
-    Picture { drawing, palette: tty::palette(print.color), width: tty::width_or_80() }
+/// What the diagram is drawn with.
+pub(super) const fn diagram_format(format: FormatName) -> DiagramFormat {
+    match format {
+        FormatName::Text | FormatName::Json | FormatName::Csv => DiagramFormat::Text,
+        FormatName::Svg => DiagramFormat::Svg,
+        FormatName::Dot => DiagramFormat::Dot,
+        FormatName::Mermaid => DiagramFormat::Mermaid,
+    }
 }
 
 pub(super) fn clock(print: &OutputSettings) -> Clock {

@@ -118,22 +118,14 @@ impl Resolver {
     }
 
     fn ask_for(&mut self, record: &Record) {
-        let (socket, uid) = match record {
-            Record::Event(event) => (&event.socket, None),
-            Record::Socket(socket) => (&socket.socket, socket.uid),
-            // The other end has the same two.
-            Record::Life(life) => (&life.socket, None),
-            Record::Alert(alert) => (&alert.worst, None),
-            Record::Lost(_) | Record::Diagram(_) => return,
-        };
-        let addrs = [
-            Endpoint { addr: socket.local_addr, port: socket.local_port },
-            Endpoint { addr: socket.remote_addr, port: socket.remote_port },
-        ];
-        for end in addrs.into_iter().filter(|end| end.port != 0) {
+        // The other end of a connection has the same two addresses.
+        let addrs = record.socket().map(|socket| [socket.addrs.local, socket.addrs.remote]);
+        for end in addrs.into_iter().flatten().filter(|end| end.port != 0) {
             self.ask_for_end(end);
         }
-        if let Some(uid) = uid {
+        if let Record::Socket(socket) = record
+            && let Some(uid) = socket.clues.uid
+        {
             self.names.users.entry(uid).or_insert_with(|| {
                 uzers::get_user_by_uid(uid)
                     .map_or_else(|| uid.to_string(), |user| word(&user.name().to_string_lossy()))

@@ -4,13 +4,13 @@
 use super::queue::{Outbox, Patience};
 use super::renderers::clock;
 use super::tty;
-use super::views::Now;
+use super::views::RunState;
 use crate::cli::ColorName;
 use crate::error::{Error, Result};
 use crate::render::Renderer;
 use crate::render::cell::Names;
 use crate::render::style::Palette;
-use crate::render::timeline::Timeline;
+use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
 use crate::view::Record;
 use crate::view::pairing::paired;
@@ -71,7 +71,7 @@ impl Drop for Reports {
 }
 
 /// The timelines of the lives that go on, and how much of the run was seen.
-pub(crate) fn report(print: &OutputSettings, now: &mut Now<'_, '_>) -> Vec<u8> {
+pub(crate) fn report(print: &OutputSettings, now: &mut RunState<'_, '_>) -> Vec<u8> {
     let lives = paired(now.open_lives());
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
     let mut report = Sink::Stderr.timeline(print).rows(&records, &Names::default());
@@ -104,7 +104,7 @@ impl Sink {
     }
 
     /// Lives as text for whoever reads it.
-    pub(crate) fn timeline(&self, print: &OutputSettings) -> Timeline {
+    pub(crate) fn timeline(&self, print: &OutputSettings) -> TimelineText {
         let stderr = io::stderr();
         let (width, terminal) = match self {
             Self::Stderr => (tty::width_of(&stderr), stderr.is_terminal()),
@@ -114,7 +114,7 @@ impl Sink {
             ColorName::Auto => terminal && tty::palette(print.color).on,
             asked => tty::palette(asked).on,
         };
-        Timeline { clock: clock(print), palette: Palette { on }, width: width.map(usize::from) }
+        TimelineText { clock: clock(print), palette: Palette { on }, width: width.map(usize::from) }
     }
 
     /// Writes all of it.

@@ -1,95 +1,119 @@
-//! What a run is shown as: the news of every reading become records, in one of the views.
+//! The views: what a run is shown as.
+//!
+//! A *view* turns the events of a run into *records* ([`crate::view`]), and a *renderer*
+//! ([`crate::render`]) turns records into bytes. JSON and CSV are written of the records of any view;
+//! as text each view has its own renderer. A view is a *stream*, which returns records as events
+//! come, or a *picture* of what there is at one instant: on a terminal it is drawn again with every
+//! reading, in a pipe once at the end of the run.
+//!
+//! A new view has a name in `cli::ViewName`, and here an `impl View` and its line in [`open`].
 
+use super::renderers::{clock, diagram_format, table_options};
+use super::tty;
 use crate::cli::{FormatName, ViewName};
-use crate::model::event::{EventKind, MonitorEvent, SocketId, SocketStatus};
+use crate::model::event::{EventKind, MonitorEvent, SocketEvent, SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::monitor::Monitor;
 use crate::monitor::sink::ReadingInfo;
+use crate::render::Renderer;
+use crate::render::diagram::DiagramRenderer;
+use crate::render::events::EventsText;
+use crate::render::socket_table::live::LiveTable;
+use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
 use crate::view::Record;
 use crate::view::diagram::Diagram;
 use crate::view::event::EventRecord;
-use crate::view::life::{LifeRecord, Lives};
-use crate::view::pairing::{Conversations, paired};
+use crate::view::life::{LifeHistories, LifeRecord};
+use crate::view::pairing::{Pairing, paired};
 use crate::view::socket::SocketRecord;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// How long a socket that has gone is still shown.
+/// How long `--view table` still shows a socket that has closed.
 const FADING: Duration = Duration::from_secs(2);
 
-/// What a view may ask when there is news.
-pub(crate) struct Now<'m, 'f> {
-    /// Who reads: knows the sockets there are.
+/// The sockets as of the last reading, and their histories.
+pub(crate) struct RunState<'m, 'f> {
+    /// Knows the sockets there are.
     pub(crate) monitor: &'m mut Monitor<'f>,
-    /// The lives so far, and those that the news ended.
-    pub(crate) lives: &'m mut Lives,
+    /// What is kept of each socket for its life.
+    pub(crate) histories: &'m mut LifeHistories,
 }
 
-/// One way to show a run. A stream gives records as they come; a picture gives what it shows when
-/// it is drawn: again and again on a terminal, once at the end of the run in a pipe.
+/// One way to show a run.
 pub(crate) trait View {
-    /// Takes in events of a reading, some or all; returns what a stream prints of them. `lives`
-    /// know them already.
-    fn push(
+    /// Takes in events of a reading, some or all of them, and returns the records to print of them:
+    /// of a picture only what was lost. The events have been applied to `histories`.
+    fn apply(
         &mut self,
         events: Vec<MonitorEvent>,
         reading: ReadingInfo,
-        lives: &Lives,
+        histories: &LifeHistories,
     ) -> Vec<Record>;
 
-    /// All events of a reading were taken in; returns what a stream prints besides.
-    fn end_reading(&mut self, _: &mut Now<'_, '_>) -> Vec<Record> {
+    /// All events of a reading were taken in. Returns what else is to be printed of it.
+    fn end_reading(&mut self, _: &mut RunState<'_, '_>) -> Vec<Record> {
         Vec::new()
     }
 
-    /// What a picture shows now, or what a stream has not told yet.
-    fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record>;
+    /// What a picture shows now; what a stream has not printed yet. It is printed when the run ends.
+    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record>;
 
-    /// Whether it shows all that it was asked for.
-    fn is_full(&self) -> bool {
-        false
+    /// What a picture shows now on a terminal.
+    fn frame(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+        self.current(run)
     }
 
-    /// Whether it is a picture: on a terminal it is drawn again with every reading.
+    /// Writes its records as text, or in a format that only this view has.
+    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer>;
+
+    /// Whether it is a picture.
     fn is_picture(&self) -> bool {
         false
     }
 
-    /// What a picture shows on a terminal, beside what there is.
-    fn picture(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
-        self.so_far(now)
+    /// Whether it shows all that it was asked for, so that the run may end.
+    fn is_full(&self) -> bool {
+        false
     }
 }
 
-/// The view that the settings ask for; a diagram is full with `max_count` events.
+/// The view that the settings ask for. A diagram is full with `max_count` events; of other views the
+/// output counts the records.
 pub(crate) fn open(print: &OutputSettings, max_count: Option<u64>) -> Box<dyn View> {
     match print.view {
-        ViewName::Events => Box::new(Events),
-        ViewName::Timeline => Box::new(Timeline::new(print.format == FormatName::Text)),
-        ViewName::Table => Box::new(Table::default()),
-        ViewName::Diagram => Box::new(Counts { diagram: Diagram::default(), left: max_count }),
+        ViewName::Events => Box::new(EventsView),
+        ViewName::Timeline => Box::new(TimelineView::new(print.format == FormatName::Text)),
+        ViewName::Table => Box::new(TableView::default()),
+        ViewName::Diagram => Box::new(DiagramView { diagram: Diagram::default(), left: max_count }),
     }
 }
 
-impl Now<'_, '_> {
-    /// The lives that go on.
+impl RunState<'_, '_> {
+    /// The lives of the sockets that are open now, as far as the filter by state asks for them.
     pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
         let wanted: HashSet<SocketId> = self.monitor.statuses().map(|now| now.socket.id).collect();
-        let lives = self.monitor.open_sockets().into_iter();
+        let sockets = self.monitor.open_sockets().into_iter();
         let record = |(now, owner): (SocketStatus, Attribution)| {
-            self.lives.so_far(&now, &owner, at, wanted.contains(&now.socket.id))
+            self.histories.so_far(&now, &owner, at, wanted.contains(&now.socket.id))
         };
-        lives.filter_map(record).collect()
+        sockets.filter_map(record).collect()
     }
 }
 
-/// A line per transition.
-struct Events;
+/// `--view events`: a record per transition.
+struct EventsView;
 
-impl View for Events {
-    fn push(&mut self, events: Vec<MonitorEvent>, reading: ReadingInfo, _: &Lives) -> Vec<Record> {
+impl View for EventsView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        reading: ReadingInfo,
+        _: &LifeHistories,
+    ) -> Vec<Record> {
         let record = |event| match event {
             MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
             MonitorEvent::Socket(event) if event.passes => {
@@ -100,82 +124,97 @@ impl View for Events {
         events.into_iter().filter_map(record).collect()
     }
 
-    fn so_far(&mut self, _: &mut Now<'_, '_>) -> Vec<Record> {
+    fn current(&mut self, _: &mut RunState<'_, '_>) -> Vec<Record> {
         Vec::new()
     }
+
+    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
+        let width = tty::width().map(usize::from);
+        Box::new(EventsText::new(clock(print), tty::palette(print.color), print.header, width))
+    }
 }
 
-/// A block per life, when it is over.
-struct Timeline {
+/// `--view timeline`: a record per life when it has ended, at the end of the run of those that have
+/// not.
+struct TimelineView {
     /// Joins both ends of a connection; scripts get every life by itself.
-    conversations: Option<Conversations>,
+    pairing: Option<Pairing>,
 }
 
-impl Timeline {
+impl TimelineView {
     fn new(for_people: bool) -> Self {
-        Self { conversations: for_people.then(Conversations::default) }
+        Self { pairing: for_people.then(Pairing::default) }
     }
 
-    fn over(&mut self, news: &MonitorEvent, lives: &Lives) -> Vec<LifeRecord> {
-        let MonitorEvent::Socket(told) = news else { return Vec::new() };
-        let (event, addrs) = (told.transition.kind, told.transition.socket.addrs);
-        let ended = lives.ended(told);
-        match (&mut self.conversations, event) {
-            (Some(conversations), EventKind::Present | EventKind::Opened) => {
-                conversations.begin(addrs);
+    /// The lives that an event ended, and that need not wait for their other end.
+    fn ended(&mut self, event: &SocketEvent, histories: &LifeHistories) -> Vec<LifeRecord> {
+        let addrs = event.transition.socket.addrs;
+        let ended = histories.ended(event);
+        match (&mut self.pairing, event.transition.kind) {
+            (Some(pairing), EventKind::Present | EventKind::Opened) => {
+                pairing.socket_opened(addrs);
             }
-            (Some(conversations), EventKind::Closed) => return conversations.end(addrs, ended),
+            (Some(pairing), EventKind::Closed) => return pairing.socket_closed(addrs, ended),
             _ => {}
         }
         ended.into_iter().collect()
     }
 }
 
-impl View for Timeline {
-    fn push(&mut self, events: Vec<MonitorEvent>, _: ReadingInfo, lives: &Lives) -> Vec<Record> {
+impl View for TimelineView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        _: ReadingInfo,
+        histories: &LifeHistories,
+    ) -> Vec<Record> {
         let mut records = Vec::new();
         for event in events {
-            records.extend(self.over(&event, lives).into_iter().map(life));
-            records.extend(losses(vec![event]));
+            match event {
+                MonitorEvent::Lost(lost) => records.push(Record::Lost(lost)),
+                MonitorEvent::Socket(event) => {
+                    records.extend(self.ended(&event, histories).into_iter().map(life));
+                }
+            }
         }
         records
     }
 
-    fn end_reading(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
+    fn end_reading(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
         let mut records = Vec::new();
-        let Some(conversations) = &mut self.conversations else { return records };
-        if now.lives.lost_track() > 0 {
-            let open = now.monitor.open_sockets().into_iter().map(|(socket, _)| socket);
-            let open = open.filter(|socket| now.lives.is_open(socket.socket.id));
-            records.extend(
-                conversations.retain(open.map(|socket| socket.socket.addrs)).into_iter().map(life),
-            );
+        let Some(pairing) = &mut self.pairing else { return records };
+        if run.histories.lost_track() > 0 {
+            let sockets = run.monitor.open_sockets().into_iter().map(|(status, _)| status.socket);
+            let open = sockets.filter(|socket| run.histories.is_open(socket.id));
+            let alone = pairing.set_open(open.map(|socket| socket.addrs));
+            records.extend(alone.into_iter().map(life));
         }
-        let mut overdue = conversations.overdue(now.monitor.read_at());
-        if !overdue.is_empty() {
-            let waited: HashSet<SocketId> = overdue.iter().map(|life| life.socket.id).collect();
-            overdue.extend(now.open_lives());
-            let told = |life: &LifeRecord| {
+        let mut expired = pairing.expired(run.monitor.read_at());
+        if !expired.is_empty() {
+            let waited: HashSet<SocketId> = expired.iter().map(|life| life.socket.id).collect();
+            expired.extend(run.open_lives());
+            let has_waited = |life: &LifeRecord| {
                 let other = life.other_end.iter().map(|other| other.socket.id);
                 other.chain([life.socket.id]).any(|id| waited.contains(&id))
             };
-            records.extend(paired(overdue).into_iter().filter(told).map(life));
+            records.extend(paired(expired).into_iter().filter(has_waited).map(life));
         }
         records
     }
 
-    fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let open = now.open_lives();
-        let lives = match &mut self.conversations {
-            Some(conversations) => {
-                let mut lives = conversations.rest();
-                lives.extend(open);
-                lives.sort_unstable_by_key(|life| life.socket.id);
-                paired(lives)
-            }
-            None => open,
-        };
+    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+        let mut lives = run.open_lives();
+        if let Some(pairing) = &mut self.pairing {
+            lives.extend(pairing.take_all());
+            lives.sort_unstable_by_key(|life| life.socket.id);
+            lives = paired(lives);
+        }
         lives.into_iter().map(life).collect()
+    }
+
+    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
+        let width = tty::width().map(usize::from);
+        Box::new(TimelineText { clock: clock(print), palette: tty::palette(print.color), width })
     }
 }
 
@@ -183,92 +222,108 @@ fn life(life: LifeRecord) -> Record {
     Record::Life(Box::new(life))
 }
 
-/// The sockets there are now.
+/// `--view table`: the sockets there are now, longest in their state first.
 #[derive(Default)]
-struct Table {
-    /// Sockets that have gone, to be shown for a moment.
-    gone: Vec<SocketRecord>,
+struct TableView {
+    /// Sockets that have closed, to be shown for a moment.
+    closed: Vec<SocketRecord>,
 }
 
-impl View for Table {
-    fn push(&mut self, events: Vec<MonitorEvent>, reading: ReadingInfo, _: &Lives) -> Vec<Record> {
-        let at = reading.at;
-        self.gone.retain(|socket| at.since(socket.time) < FADING);
-        for event in &events {
-            if let MonitorEvent::Socket(event) = event
-                && event.transition.kind == EventKind::Closed
-                && event.passes
-            {
-                self.gone.push(SocketRecord::gone(event));
-            }
-        }
+impl View for TableView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        ReadingInfo { at, .. }: ReadingInfo,
+        _: &LifeHistories,
+    ) -> Vec<Record> {
+        self.closed.retain(|socket| at.since(socket.time) < FADING);
+        let sockets = sockets(&events).filter(|event| event.transition.kind == EventKind::Closed);
+        self.closed.extend(sockets.map(SocketRecord::closed));
         losses(events)
     }
 
-    fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let at = now.monitor.read_at();
-        let record =
-            |(now, owner): (SocketStatus, Attribution)| SocketRecord::new(&now, at, &owner);
-        let mut sockets: Vec<_> = now.monitor.sockets().map(record).collect();
-        sockets.sort_by_key(|socket| std::cmp::Reverse(socket.held));
-        sockets.into_iter().map(|socket| Record::Socket(Box::new(socket))).collect()
+    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+        let at = run.monitor.read_at();
+        let record = |(now, owner): (SocketStatus, Attribution)| SocketRecord::new(&now, at, owner);
+        let mut sockets: Vec<_> = run.monitor.sockets().map(record).collect();
+        sockets.sort_by_key(|socket| Reverse(socket.held));
+        sockets.into_iter().map(Box::new).map(Record::Socket).collect()
+    }
+
+    fn frame(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+        let mut records = self.current(run);
+        let at = run.monitor.read_at();
+        records.extend(self.closed.iter().map(|socket| {
+            let held = Some(at.since(socket.time));
+            Record::Socket(Box::new(SocketRecord { held, ..socket.clone() }))
+        }));
+        records
+    }
+
+    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
+        Box::new(LiveTable::new(table_options(print), clock(print)))
     }
 
     fn is_picture(&self) -> bool {
         true
     }
-
-    fn picture(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
-        let mut records = self.so_far(now);
-        let at = now.monitor.read_at();
-        for socket in &self.gone {
-            let held = Some(at.since(socket.time));
-            records.push(Record::Socket(Box::new(SocketRecord { held, ..socket.clone() })));
-        }
-        records
-    }
 }
 
-/// How often every step was made.
-struct Counts {
+/// `--view diagram`: how often each edge was passed, and how many sockets are in each state now.
+struct DiagramView {
     diagram: Diagram,
-    /// How many more events it takes in.
+    /// How many more events it counts.
     left: Option<u64>,
 }
 
-impl View for Counts {
-    fn push(&mut self, events: Vec<MonitorEvent>, _: ReadingInfo, _: &Lives) -> Vec<Record> {
-        for event in &events {
-            if let MonitorEvent::Socket(event) = event
-                && event.passes
-                && !self.is_full()
-            {
-                self.diagram.take(event);
+impl View for DiagramView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        _: ReadingInfo,
+        _: &LifeHistories,
+    ) -> Vec<Record> {
+        for event in sockets(&events) {
+            if !self.is_full() {
+                self.diagram.apply(event);
                 self.left = self.left.map(|left| left - 1);
             }
         }
         losses(events)
     }
 
-    fn so_far(&mut self, now: &mut Now<'_, '_>) -> Vec<Record> {
-        self.diagram.stand(now.monitor.states());
+    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+        self.diagram.set_states(run.monitor.states());
         vec![Record::Diagram(Box::new(self.diagram.clone()))]
     }
 
-    fn is_full(&self) -> bool {
-        self.left == Some(0)
+    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
+        let (palette, width) = (tty::palette(print.color), tty::width_or_80());
+        Box::new(DiagramRenderer { format: diagram_format(print.format), palette, width })
     }
 
     fn is_picture(&self) -> bool {
         true
     }
+
+    fn is_full(&self) -> bool {
+        self.left == Some(0)
+    }
 }
 
-/// All that a picture tells between the times it is drawn.
-pub(crate) fn losses(news: Vec<MonitorEvent>) -> Vec<Record> {
-    let lost = |news| match news {
+/// The events of sockets that the filter by state asks for.
+fn sockets(events: &[MonitorEvent]) -> impl Iterator<Item = &SocketEvent> {
+    events.iter().filter_map(|event| match event {
+        MonitorEvent::Socket(event) if event.passes => Some(&**event),
+        _ => None,
+    })
+}
+
+/// The records of what was lost.
+fn losses(events: Vec<MonitorEvent>) -> Vec<Record> {
+    let lost = |event| match event {
         MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
         MonitorEvent::Socket(_) => None,
     };
-    news.into_iter().filter_map(lost).collect()
+    events.into_iter().filter_map(lost).collect()
 }

@@ -2,7 +2,8 @@
 //! the next.
 
 use crate::model::json;
-use crate::model::socket::{AddressPair, Family, WrittenPair};
+use crate::model::json::pair;
+use crate::model::socket::{AddressPair, Family};
 use crate::model::socket_row::{SocketRow, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
@@ -122,7 +123,7 @@ const fn blank(addrs: AddressPair) -> SocketRow {
 impl Row {
     /// A row that was not there before.
     pub(super) fn new(row: &SocketRow) -> Self {
-        let WrittenPair { family, local, remote } = row.addrs.into();
+        let pair::Keys { family, local, remote } = row.addrs.into();
         let (local, remote) = (Some(local), Some(remote));
         Self { family, local, remote, ..Self::difference(&blank(row.addrs), row) }
     }
@@ -159,7 +160,7 @@ impl Row {
     /// The new row that this is; `None` if it is a change.
     pub(super) fn complete(&self) -> Option<SocketRow> {
         let (local, remote) = (self.local?, self.remote?);
-        let addrs = WrittenPair { family: self.family, local, remote };
+        let addrs = pair::Keys { family: self.family, local, remote };
         Some(self.applied_to(&blank(addrs.into())))
     }
 

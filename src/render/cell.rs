@@ -1,25 +1,25 @@
-//! Text of single cells: ends, owners, durations, times. One way to write each.
+//! The text of single cells: endpoints, owners, durations, times. Every table writes them alike.
 
 use crate::model::escape::one_word;
-use crate::model::process::OwnerSource;
+use crate::model::process::{Attribution, OwnerSource};
 use crate::model::socket::Endpoint;
-use crate::model::socket_row::Timer;
+use crate::model::socket_row::{Details, Timer};
 use crate::model::time::Stamp;
-use crate::view::event::Owner;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How times are written in text.
 #[derive(Debug, Clone)]
 pub struct Clock {
     /// Which notation.
     pub format: TimeFormat,
-    /// The zone of clock times.
+    /// The time zone of clock times and dates.
     pub zone: TimeZone,
-    /// The first instant told, for elapsed times.
+    /// The first instant written, which elapsed times count from.
     pub start: Option<Stamp>,
 }
 
@@ -32,13 +32,13 @@ pub enum TimeFormat {
     Rfc3339,
     /// `1793534401.104000`
     Epoch,
-    /// `1.104`: seconds since the first look, on the boot clock.
+    /// `1.104`: seconds since the first instant written, on the boot clock.
     Elapsed,
 }
 
 impl Clock {
-    /// The width of the times of this age; elapsed ones grow from there.
-    pub fn width(&self) -> usize {
+    /// The usual width of a time; elapsed ones may become wider.
+    pub(crate) fn width(&self) -> usize {
         match self.format {
             TimeFormat::Clock => "12:00:01.104".len(),
             TimeFormat::Rfc3339 if self.zone == TimeZone::UTC => {
@@ -50,8 +50,8 @@ impl Clock {
         }
     }
 
-    /// An instant, and the first one given is where elapsed time begins.
-    pub fn write(&mut self, stamp: Stamp) -> String {
+    /// An instant as text. Elapsed time counts from the first one given.
+    pub(crate) fn write(&mut self, stamp: Stamp) -> String {
         let time = Timestamp::from_microsecond(stamp.wall).unwrap_or_default();
         match self.format {
             TimeFormat::Clock => {
@@ -74,47 +74,53 @@ impl Clock {
     }
 }
 
-/// Names to be shown instead of numbers; empty where numbers are wanted.
+/// Names to show instead of numbers; empty where numbers are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// `host:service` of ends.
+    /// `host:service` of endpoints.
     pub addrs: HashMap<Endpoint, String>,
-    /// Names of users.
+    /// Names of users by their ids.
     pub users: HashMap<u32, String>,
 }
 
-/// `127.0.0.1:80`, `[::1]:80`, `*` for the other end of a listener.
-pub fn endpoint(addr: IpAddr, port: u16, names: &Names) -> String {
-    if let Some(name) = names.addrs.get(&Endpoint { addr, port }) {
+/// `127.0.0.1:80`, `[::1]:80`, `*` for the remote endpoint of a listener, or its names.
+pub(crate) fn endpoint(end: Endpoint, names: &Names) -> String {
+    if let Some(name) = names.addrs.get(&end) {
         return name.clone();
     }
-    match (addr, port) {
+    match (end.addr, end.port) {
         (addr, 0) if addr.is_unspecified() => "*".to_owned(),
         (IpAddr::V4(addr), port) => format!("{addr}:{port}"),
         (IpAddr::V6(addr), port) => format!("[{addr}]:{port}"),
     }
 }
 
-/// `812/client`, with `~` where remembered, `^` where it is the listener's; `!` where it may not
-/// be known, `?` where it is not; `+2` for two more processes.
-pub fn owner(owner: &Owner) -> String {
-    let (Some(pid), Some(process)) = (owner.pid, &owner.process) else {
-        return if owner.owner_source == OwnerSource::Denied { "!" } else { "?" }.to_owned();
+/// `812/client`, with `+2` for two more processes, `~` where remembered, `^` where it is the owner
+/// of the listener; `!` where there was no permission to find it, `?` where it is unknown.
+pub(crate) fn owner(owner: &Attribution) -> String {
+    let Some((pid, process)) = main_owner(owner) else {
+        return if owner.source == OwnerSource::Denied { "!" } else { "?" }.to_owned();
     };
-    let mut others: Vec<i32> =
-        owner.owners.iter().map(|held| held.pid).filter(|other| *other != pid).collect();
+    let pids = owner.holders.iter().map(|(holder, _)| holder.pid);
+    let mut others: Vec<i32> = pids.filter(|other| *other != pid).collect();
     others.dedup();
     let more = if others.is_empty() { String::new() } else { format!("+{}", others.len()) };
-    let mark = match owner.owner_source {
+    let mark = match owner.source {
         OwnerSource::Remembered => "~",
         OwnerSource::Listener => "^",
         _ => "",
     };
-    format!("{pid}/{}{more}{mark}", one_word(process))
+    format!("{pid}/{process}{more}{mark}")
 }
 
-/// `0.3s`, `4.0s`, `3m12s`, `2h05m`, `3d04h`: three digits that matter.
-pub fn duration(time: Duration) -> String {
+/// The pid of the main owner and its name as one word, where both are known.
+pub(super) fn main_owner(owner: &Attribution) -> Option<(i32, String)> {
+    let process = owner.main.as_ref()?;
+    Some((process.pid, one_word(&process.name()?)))
+}
+
+/// `0.3s`, `4.0s`, `3m12s`, `2h05m`, `3d04h`: about three digits.
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..600 if time.as_millis() < 99_950 => format!("{:.1}s", time.as_secs_f64()),
@@ -124,8 +130,8 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// Time in a state: `4.0s`, `>=4.0s` where it may be longer, `-` where it is not known.
-pub fn held(held: Option<Duration>, at_least: bool) -> String {
+/// The time in a state: `4.0s`, `>=4.0s` for a lower bound, `-` where it is not known.
+pub(crate) fn held(held: Option<Duration>, at_least: bool) -> String {
     match held {
         None => "-".to_owned(),
         Some(held) if at_least => format!(">={}", duration(held)),
@@ -133,62 +139,78 @@ pub fn held(held: Option<Duration>, at_least: bool) -> String {
     }
 }
 
-/// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far.
-pub fn timer(timer: Timer, left: Option<f64>, retransmits: u32) -> String {
-    let name = match timer {
+/// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far; `-` where no
+/// timer is running.
+pub(crate) fn timer(details: &Details) -> String {
+    let name = match details.timer {
         Timer::None => return "-".to_owned(),
         Timer::Retransmit => "retransmit",
         Timer::Keepalive => "keepalive",
         Timer::TimeWait => "time-wait",
         Timer::Probe => "probe",
     };
-    let left = Duration::from_secs_f64(left.unwrap_or_default());
-    format!("{name}({},{retransmits})", duration(left))
+    let left = duration(details.timer_left().unwrap_or_default());
+    format!("{name}({left},{})", details.retransmits)
+}
+
+/// How many columns a text takes on a terminal.
+pub(super) fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
+/// The text, or as much of it as fits this many columns with an ellipsis.
+pub(super) fn clip(text: &str, room: usize) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut left = room.saturating_sub(1);
+    let fits = |character: &char| {
+        let width = character.width().unwrap_or_default();
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    if room == 0 { kept } else { kept + "…" }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::event::Held;
+    use crate::model::process::Holder;
+    use crate::view::samples;
 
     #[test]
-    fn durations_keep_what_matters() {
-        let told = |s| duration(Duration::from_secs_f64(s));
+    fn durations_have_about_three_digits() {
+        let shown = |s| duration(Duration::from_secs_f64(s));
         let all: Vec<_> =
-            [0.04, 4.0, 62.14, 99.96, 192.0, 3599.9, 7500.0, 90_000.0].map(told).to_vec();
+            [0.04, 4.0, 62.14, 99.96, 192.0, 3599.9, 7500.0, 90_000.0].map(shown).to_vec();
         assert_eq!(all, ["0.0s", "4.0s", "62.1s", "1m39s", "3m12s", "59m59s", "2h05m", "1d01h"]);
     }
 
     #[test]
-    fn ends_are_written_as_ss_does() {
+    fn endpoints_are_written_as_in_ss() {
         let mut names = Names::default();
-        let written = |addr: &str, port, names: &_| endpoint(addr.parse().unwrap(), port, names);
-        assert_eq!(written("127.0.0.1", 80, &names), "127.0.0.1:80");
-        assert_eq!(written("::1", 80, &names), "[::1]:80");
-        assert_eq!(written("::", 0, &names), "*");
-        assert_eq!(written("0.0.0.0", 22, &names), "0.0.0.0:22");
-        let end = Endpoint { addr: "127.0.0.1".parse().unwrap(), port: 80 };
-        names.addrs.insert(end, "localhost:http".to_owned());
-        assert_eq!(written("127.0.0.1", 80, &names), "localhost:http");
+        let written = |end: &str, names: &_| endpoint(samples::endpoint(end), names);
+        assert_eq!(written("127.0.0.1:80", &names), "127.0.0.1:80");
+        assert_eq!(written("[::1]:80", &names), "[::1]:80");
+        assert_eq!(written("[::]:0", &names), "*");
+        assert_eq!(written("0.0.0.0:22", &names), "0.0.0.0:22");
+        names.addrs.insert(samples::endpoint("127.0.0.1:80"), "localhost:http".to_owned());
+        assert_eq!(written("127.0.0.1:80", &names), "localhost:http");
     }
 
     #[test]
-    fn an_owner_is_one_word_with_its_provenance() {
-        let held = |pid| Held { pid, fd: 3, process: "web server".into() };
-        let known = |source, owners| Owner {
-            pid: Some(7),
-            process: Some("web server".into()),
-            owners,
-            owner_source: source,
-        };
-        let none =
-            |source| Owner { pid: None, process: None, owners: vec![], owner_source: source };
-        assert_eq!(owner(&known(OwnerSource::Proven, vec![held(7)])), r"7/web\x20server");
-        assert_eq!(
-            owner(&known(OwnerSource::Remembered, vec![held(7), held(8), held(8), held(9)])),
-            r"7/web\x20server+2~"
-        );
-        assert_eq!(owner(&known(OwnerSource::Listener, vec![])), r"7/web\x20server^");
+    fn an_owner_is_one_word_with_a_mark_for_its_source() {
+        let web = |source| samples::owner(7, "web server", source);
+        assert_eq!(owner(&web(OwnerSource::Proven)), r"7/web\x20server");
+        let mut shared = web(OwnerSource::Remembered);
+        shared.holders = [7, 8, 8, 9]
+            .map(|pid| (Holder { pid, start: 1, task: None, fd: 3 }, shared.main.clone().unwrap()))
+            .to_vec();
+        assert_eq!(owner(&shared), r"7/web\x20server+2~");
+        assert_eq!(owner(&web(OwnerSource::Listener)), r"7/web\x20server^");
+        let none = |source| Attribution { main: None, holders: Vec::new(), source };
         assert_eq!(owner(&none(OwnerSource::Denied)), "!");
         assert_eq!(owner(&none(OwnerSource::Unknown)), "?");
     }

@@ -1,19 +1,20 @@
-//! CSV: the same keys in the same order as JSON, flattened into one row per record.
+//! CSV: a row per record, with a column for each key of its JSON form, in the same order. A diagram
+//! has a row per edge; losses and alerts have no row.
 
+use super::Renderer;
 use super::cell::Names;
-use super::{Renderer, beside};
 use crate::view::Record;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Writes every record as one row; the first row names the columns.
+/// Writes records as rows; the first row names the columns.
 #[derive(Debug)]
 pub struct Csv {
     header_due: bool,
 }
 
 impl Csv {
-    /// With or without a row that names the columns.
+    /// `header`: write the row that names the columns.
     pub const fn new(header: bool) -> Self {
         Self { header_due: header }
     }
@@ -30,28 +31,18 @@ impl Csv {
 }
 
 impl Renderer for Csv {
-    fn begin(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
     fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         for record in records {
             match record {
-                Record::Event(event) => self.write(&mut writer, event),
-                Record::Socket(socket) => self.write(&mut writer, socket),
-                Record::Life(life) => self.write(&mut writer, life),
                 Record::Diagram(diagram) => {
                     diagram.records().for_each(|edge| self.write(&mut writer, &edge));
                 }
                 Record::Lost(_) | Record::Alert(_) => {}
+                record => self.write(&mut writer, record),
             }
         }
         writer.into_inner().expect("memory takes every row")
-    }
-
-    fn aside(&self, record: &Record) -> Option<String> {
-        beside(record)
     }
 }
 
@@ -59,7 +50,7 @@ fn write_row(writer: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = Stri
     writer.write_record(cells).expect("every row of one schema has as many columns");
 }
 
-/// null is empty, a list is joined by `;`, a holder is `pid/fd/process`.
+/// A value as text: null is empty, a list is joined by `;`, a holder is `pid/fd/process`.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -70,7 +61,8 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A name may hold what separates holders and their parts: it is escaped like all that is hostile.
+/// The values of an object, joined by `/`. In a name, what separates holders and their values is
+/// escaped.
 fn joined(holder: &Map<String, Value>) -> String {
     let part = |value| cell(value).replace(';', r"\x3b").replace('/', r"\x2f");
     holder.values().map(part).collect::<Vec<_>>().join("/")
@@ -87,7 +79,7 @@ mod tests {
     fn a_loss_is_a_message_and_not_a_row() {
         let (time, reason) = (Stamp::default(), LostReason::Output);
         let lost = [Record::Lost(Lost { time, reason, count: Some(9) })];
-        let message = Csv::new(false).aside(&lost[0]).expect("it has no columns");
+        let message = Csv::new(false).message(&lost[0]).expect("it has no columns");
         assert_eq!(message, "9 records had no room: their reader was too slow");
     }
 

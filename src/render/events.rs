@@ -1,28 +1,27 @@
-//! The stream of events as text: one line each, columns that grow with what they hold and never
-//! cut it. On a narrow terminal the story goes on the next line instead of breaking anywhere.
+//! `--view events` as text: a line per event, in columns that become wider with their cells and
+//! never cut them. On a narrow terminal the last column, STATE, goes to the next line.
 
 use super::cell::{Clock, Names, duration, endpoint, held, owner};
-use super::sentence::ending;
 use super::style::{Palette, style_of};
-use super::{Renderer, lost_sentence};
-use crate::model::event::EventKind;
+use super::wording::ending;
+use super::{Renderer, alert_sentence, lost_sentence};
+use crate::model::event::{Alert, EventKind};
 use crate::model::reading::Lost;
 use crate::tcp::state::State;
 use crate::view::Record;
-use crate::view::alert::AlertRecord;
 use crate::view::event::EventRecord;
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
-/// The columns before the story; all but the last are aligned to the left.
+/// The columns before STATE; all but the last are aligned to the left.
 const HEADINGS: [&str; 5] = ["TIME", "OWNER", "LOCAL", "REMOTE", "HELD"];
-/// Room for usual cells from the start, so that columns seldom move.
+/// Their widths at the start: room for usual cells, so that columns seldom move.
 const WIDTHS: [usize; 5] = [12, 14, 15, 15, 6];
 const GAP: &str = "  ";
 
-/// Writes events as lines of text.
+/// Writes events, losses and alerts as lines of text.
 #[derive(Debug)]
-pub struct Events {
+pub struct EventsText {
     clock: Clock,
     palette: Palette,
     header: bool,
@@ -31,7 +30,7 @@ pub struct Events {
     widths: [usize; 5],
 }
 
-impl Events {
+impl EventsText {
     /// `width` is that of a terminal, `None` for a pipe or a file.
     pub fn new(clock: Clock, palette: Palette, header: bool, width: Option<usize>) -> Self {
         let mut widths = WIDTHS;
@@ -40,33 +39,33 @@ impl Events {
     }
 
     fn cells(&mut self, event: &EventRecord, names: &Names) -> [String; 5] {
-        let socket = &event.socket;
+        let addrs = &event.socket.addrs;
         [
             self.clock.write(event.time),
             owner(&event.owner),
-            endpoint(socket.local_addr, socket.local_port, names),
-            endpoint(socket.remote_addr, socket.remote_port, names),
-            held(event.held, event.held_at_least),
+            endpoint(addrs.local, names),
+            endpoint(addrs.remote, names),
+            held(event.ages.held, event.ages.held_at_least),
         ]
     }
 
-    /// The worst socket.
-    fn alert_cells(&mut self, alert: &AlertRecord, names: &Names) -> [String; 5] {
+    /// The cells of an alert are those of its worst socket.
+    fn alert_cells(&mut self, alert: &Alert, names: &Names) -> [String; 5] {
         let worst = &alert.worst;
         [
             self.clock.write(alert.time),
-            owner(&alert.owner),
-            endpoint(worst.local_addr, worst.local_port, names),
-            endpoint(worst.remote_addr, worst.remote_port, names),
-            held(alert.held, alert.held_at_least),
+            owner(&worst.owner),
+            endpoint(worst.socket.addrs.local, names),
+            endpoint(worst.socket.addrs.remote, names),
+            held(worst.held, worst.held_at_least),
         ]
     }
 
-    fn alert_story(&self, alert: &AlertRecord) -> Story {
+    fn alert_state_cell(&self, alert: &Alert) -> StateCell {
         let style = if alert.active { style_of(State::CloseWait) } else { Style::new() };
-        let word = Word { text: self.palette.paint(style, "ALERT"), width: "ALERT".len() };
-        let note = alert.sentence().split(' ').map(Word::plain).collect();
-        Story { change: vec![word], note }
+        let word = StyledWord { text: self.palette.paint(style, "ALERT"), width: "ALERT".len() };
+        let note = alert_sentence(alert).split(' ').map(StyledWord::plain).collect();
+        StateCell { change: vec![word], note }
     }
 
     fn lost_cells(&mut self, lost: &Lost) -> [String; 5] {
@@ -74,16 +73,16 @@ impl Events {
         [self.clock.write(lost.time), none(), none(), none(), none()]
     }
 
-    fn grow(&mut self, cells: &[String; 5]) {
+    fn widen(&mut self, cells: &[String; 5]) {
         for (i, (width, cell)) in self.widths.iter_mut().zip(cells).enumerate() {
-            // Room for the mark that an owner gets once it is only remembered.
+            // With room for the mark that an owner gets once it is only remembered.
             let mark = usize::from(i == 1 && !cell.ends_with(['~', '^']));
             *width = (*width).max(cell.width() + mark);
         }
     }
 
-    /// The aligned columns, then the story: on the same line as far as it fits.
-    fn line(&self, cells: &[String; 5], story: &Story) -> String {
+    /// The aligned columns, then the state: on the same line as far as it fits.
+    fn line(&self, cells: &[String; 5], state_cell: &StateCell) -> String {
         let mut line = String::new();
         for (i, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
             let fill = " ".repeat(width.saturating_sub(cell.width()));
@@ -92,47 +91,48 @@ impl Events {
             line.extend([before, cell, after, GAP]);
         }
         let indent = self.widths[0] + GAP.len();
-        let mut text = Wrapped { at: line.width(), text: line, room: self.width, indent };
-        text.push(&story.change, "");
-        text.push(&story.note, GAP);
+        let mut text = WrappedLine { at: line.width(), text: line, room: self.width, indent };
+        text.push(&state_cell.change, "");
+        text.push(&state_cell.note, GAP);
         text.text.push('\n');
         text.text
     }
 
-    fn story(&self, event: &EventRecord) -> Story {
+    fn state_cell(&self, event: &EventRecord) -> StateCell {
         let palette = self.palette;
         let note = note(event).map_or_else(Vec::new, |note| {
-            note.split(' ').map(|word| Word::dim(palette, word)).collect()
+            note.split(' ').map(|word| StyledWord::dim(palette, word)).collect()
         });
         if event.event == EventKind::Present {
-            let there = Word::dim(palette, "(there already)");
-            return Story { change: vec![Word::state(palette, event.to), there], note };
+            let there = StyledWord::dim(palette, "(there already)");
+            return StateCell { change: vec![StyledWord::state(palette, event.to), there], note };
         }
         let mut change = vec![match event.from {
-            Some(from) => Word::state(palette, from),
-            None => Word::plain("new"),
+            Some(from) => StyledWord::state(palette, from),
+            None => StyledWord::plain("new"),
         }];
         for state in &event.via {
-            change.extend([Word::plain("->"), Word::dim(palette, &format!("[{state}]"))]);
+            change
+                .extend([StyledWord::plain("->"), StyledWord::dim(palette, &format!("[{state}]"))]);
         }
-        change.extend([Word::plain("->"), Word::state(palette, event.to)]);
+        change.extend([StyledWord::plain("->"), StyledWord::state(palette, event.to)]);
         let last = event.maybe.len().saturating_sub(1);
         for (i, state) in event.maybe.iter().enumerate() {
             let open = if i == 0 { "(" } else { "" };
             let close = if i == last { ")" } else { "" };
-            change.push(Word::dim(palette, &format!("{open}{state}?{close}")));
+            change.push(StyledWord::dim(palette, &format!("{open}{state}?{close}")));
         }
-        Story { change, note }
+        StateCell { change, note }
     }
 }
 
-impl Renderer for Events {
-    fn begin(&mut self) -> Vec<u8> {
+impl Renderer for EventsText {
+    fn header(&mut self) -> Vec<u8> {
         if !self.header {
             return Vec::new();
         }
         let cells = HEADINGS.map(str::to_owned);
-        let state = Story { change: vec![Word::plain("STATE")], note: Vec::new() };
+        let state = StateCell { change: vec![StyledWord::plain("STATE")], note: Vec::new() };
         let line = self.line(&cells, &state);
         let heading = self.palette.heading(line.trim_end_matches('\n'));
         (heading + "\n").into_bytes()
@@ -141,37 +141,43 @@ impl Renderer for Events {
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
         let mut lines = Vec::with_capacity(records.len());
         for record in records {
-            let (cells, story) = match record {
-                Record::Event(event) => (self.cells(event, names), self.story(event)),
-                Record::Alert(alert) => (self.alert_cells(alert, names), self.alert_story(alert)),
-                Record::Lost(lost) => (self.lost_cells(lost), Story::lost(lost)),
-                Record::Socket(_) | Record::Life(_) | Record::Diagram(_) => continue,
+            let (cells, state_cell) = match record {
+                Record::Event(event) => (self.cells(event, names), self.state_cell(event)),
+                Record::Alert(alert) => {
+                    (self.alert_cells(alert, names), self.alert_state_cell(alert))
+                }
+                Record::Lost(lost) => (self.lost_cells(lost), StateCell::lost(lost)),
+                _ => continue,
             };
-            self.grow(&cells);
-            lines.push((cells, story));
+            self.widen(&cells);
+            lines.push((cells, state_cell));
         }
-        // All records of a pass are aligned to each other.
-        lines.iter().map(|(cells, story)| self.line(cells, story)).collect::<String>().into_bytes()
+        // All records of a reading are aligned to each other.
+        lines
+            .iter()
+            .map(|(cells, state_cell)| self.line(cells, state_cell))
+            .collect::<String>()
+            .into_bytes()
     }
 
-    fn aside(&self, _: &Record) -> Option<String> {
+    fn message(&self, _: &Record) -> Option<String> {
         None
     }
 }
 
-/// A word of the story, styled, with the width it takes on the screen.
-struct Word {
+/// A word with its style, and the columns that it takes.
+struct StyledWord {
     text: String,
     width: usize,
 }
 
-impl Word {
+impl StyledWord {
     fn plain(text: &str) -> Self {
         Self { text: text.to_owned(), width: text.width() }
     }
 
     fn state(palette: Palette, state: State) -> Self {
-        Self { text: palette.seen(state), width: state.to_string().len() }
+        Self { text: palette.state(state), width: state.to_string().len() }
     }
 
     fn dim(palette: Palette, text: &str) -> Self {
@@ -179,31 +185,33 @@ impl Word {
     }
 }
 
-/// What happened, and what follows from it.
-struct Story {
-    change: Vec<Word>,
-    note: Vec<Word>,
+/// The cell of the column STATE: the states, and what follows from the change.
+struct StateCell {
+    change: Vec<StyledWord>,
+    note: Vec<StyledWord>,
 }
 
-impl Story {
+impl StateCell {
     fn lost(lost: &Lost) -> Self {
-        let note = lost_sentence(lost).split(' ').map(Word::plain).collect();
-        Self { change: vec![Word::plain("LOST")], note }
+        let note = lost_sentence(lost).split(' ').map(StyledWord::plain).collect();
+        Self { change: vec![StyledWord::plain("LOST")], note }
     }
 }
 
-/// A line that goes on in the next where the terminal ends.
-struct Wrapped {
+/// A line that is continued in the next one where the terminal ends.
+struct WrappedLine {
     text: String,
+    /// The columns that its last line takes.
     at: usize,
+    /// The terminal's width; `None` for no limit.
     room: Option<usize>,
     indent: usize,
 }
 
-impl Wrapped {
-    /// Appends words, behind a gap where something stands before them, on a line of their own
-    /// where they do not fit as a whole, on several where even that is too narrow.
-    fn push(&mut self, words: &[Word], gap: &str) {
+impl WrappedLine {
+    /// Adds words behind a gap, or on a line of their own where they do not all fit, or on several
+    /// where not even that is wide enough.
+    fn push(&mut self, words: &[StyledWord], gap: &str) {
         if words.is_empty() {
             return;
         }
@@ -238,7 +246,8 @@ impl Wrapped {
     }
 }
 
-/// The sentence a colleague would say, where the facts prove it; "likely" where they suggest it.
+/// What the new state means, and of a closed socket how it ended and how long it lived; `None` for
+/// states that need no words.
 fn note(event: &EventRecord) -> Option<String> {
     if event.event != EventKind::Closed {
         return Some(match event.to {
@@ -248,9 +257,9 @@ fn note(event: &EventRecord) -> Option<String> {
             _ => return None,
         });
     }
-    let verb = if event.lived_at_least { "watched" } else { "lived" };
-    let lived = format!("{verb} {}", duration(event.lived));
-    let how = ending(event.verdict, event.from, event.both_fins);
+    let verb = if event.ages.lived_at_least { "watched" } else { "lived" };
+    let lived = format!("{verb} {}", duration(event.ages.lived));
+    let how = ending(event.verdict, event.from, event.roles.both_fins);
     let Some(how) = how else { return Some(lived) };
     Some(format!("{how}, {lived}"))
 }

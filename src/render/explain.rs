@@ -1,11 +1,11 @@
-//! `explain` in sentences: a state, or the ways from one state to another. What is legal comes from
-//! the table of edges, what it means from `tcp::docs`.
+//! `explain` as text: a state, or the paths from one state to another. What is legal comes from the
+//! table of edges, what it means from `tcp::docs`.
 
 use super::style::Palette;
 use super::wrap::{highlight, wrap};
 use crate::tcp::docs::{self, StateDoc};
 use crate::tcp::edge::{Actor, Authority, EDGES, Edge, leaving};
-use crate::tcp::path::{Between, Proof, between, paths};
+use crate::tcp::path::{self, Between, Proof, between};
 use crate::tcp::state::State;
 use unicode_width::UnicodeWidthStr;
 
@@ -13,21 +13,21 @@ use unicode_width::UnicodeWidthStr;
 const WIDEST: usize = 100;
 const INDENT: &str = "  ";
 
-/// Lays sentences out for a width.
+/// Text that is laid out for a width.
 struct Page {
     palette: Palette,
     width: usize,
     text: String,
 }
 
-/// A state: what it means, how one gets in and out, how long it lasts, what to look at.
-pub fn state(state: State, palette: Palette, width: usize) -> String {
+/// A state: what it means, how a socket gets into and out of it, how long it lasts, what to look at.
+pub(crate) fn state(state: State, palette: Palette, width: usize) -> String {
     let mut page = Page::new(palette, width);
-    let Some(lore) = docs::of(state) else {
+    let Some(doc) = docs::of(state) else {
         page.paragraph(&format!("{state} is a code that Linux does not name."), "");
         return page.text;
     };
-    let StateDoc { brief, meaning, side, lasts, pile, next, sections } = *lore;
+    let StateDoc { brief, meaning, side, duration, many, next, references } = *doc;
     page.paragraph(&format!("{state}: {brief}"), "");
     page.section("What it means", meaning);
     page.section("Who is in it", side);
@@ -35,37 +35,35 @@ pub fn state(state: State, palette: Palette, width: usize) -> String {
     page.edges("How one gets there", &into, |edge| format!("from {}", edge.from));
     let out: Vec<&Edge> = leaving(state).collect();
     page.edges("How one leaves", &out, |edge| format!("to {}", edge.to));
-    page.section("How long it lasts", lasts);
-    page.section("What many of them tell", pile);
+    page.section("How long it lasts", duration);
+    page.section("What many of them tell", many);
     page.heading("What to look at next");
     for (command, shows) in next {
         page.line(&format!("{INDENT}{command}"));
         page.paragraph(shows, "      ");
     }
-    page.section("Where it is laid down", sections);
+    page.section("Where it is laid down", references);
     page.text
 }
 
-/// Every legal way from one state to another, what they have in common, and what makes each step.
-pub fn change(from: State, to: State, palette: Palette, width: usize) -> String {
+/// Every legal path from one state to another, what they have in common, and the cause of each step.
+pub(crate) fn paths(from: State, to: State, palette: Palette, width: usize) -> String {
     let mut page = Page::new(palette, width);
-    let ways = paths(from, to);
-    let count = match ways.len() {
-        0 => return page.no_way(from, to),
+    let paths = path::paths(from, to);
+    let count = match paths.len() {
+        0 => return page.no_path(from, to),
         1 => "one way".to_owned(),
         more => format!("{more} ways"),
     };
     page.paragraph(&format!("{from} to {to}: {count}"), "");
     page.notes(from, to);
-    page.heading(if ways.len() == 1 { "The way" } else { "The ways, the shortest first" });
+    page.heading(if paths.len() == 1 { "The way" } else { "The ways, the shortest first" });
     let mut steps = Vec::new();
-    for way in &ways {
-        let mut stations = vec![from];
-        stations.extend(way);
-        stations.push(to);
-        let walked: Vec<&Edge> = stations.windows(2).filter_map(|pair| edge(pair)).collect();
-        page.way(from, &walked);
-        steps.extend(walked);
+    for path in &paths {
+        let stations = [&[from], path.as_slice(), &[to]].concat();
+        let edges: Vec<&Edge> = stations.windows(2).filter_map(|pair| edge(pair)).collect();
+        page.path(from, &edges);
+        steps.extend(edges);
     }
     let used: Vec<&Edge> = EDGES.iter().filter(|edge| steps.contains(edge)).collect();
     page.edges("What makes each step", &used, |edge| format!("{} to {}", edge.from, edge.to));
@@ -76,7 +74,7 @@ fn edge(pair: &[State]) -> Option<&'static Edge> {
     leaving(pair[0]).find(|edge| edge.to == pair[1])
 }
 
-/// A sentence's list: `A`, `A and B`, `A, B and C`.
+/// `A`, `A and B`, `A, B and C`, with `last` for the word before the last state.
 fn list(states: &[State], last: &str) -> String {
     let names: Vec<String> = states.iter().map(State::to_string).collect();
     match names.split_last() {
@@ -114,13 +112,13 @@ impl Page {
         self.paragraph(text, INDENT);
     }
 
-    /// Edges as a table: the states, the cause, who walks it.
+    /// Edges as a table: the states, the cause, the side.
     fn edges(&mut self, title: &str, edges: &[&Edge], name: impl Fn(&Edge) -> String) {
         self.heading(title);
         let widest = edges.iter().map(|edge| name(edge).width()).max().unwrap_or_default();
         let before = INDENT.len() + widest + 2;
         for edge in edges {
-            let cause = format!("{} {}", edge.cause, who(edge));
+            let cause = format!("{} {}", edge.cause, side(edge));
             let name = name(edge);
             let blank = widest - name.width() + 2;
             let head = format!("{INDENT}{}{:blank$}", highlight(&name, self.palette), "");
@@ -132,8 +130,8 @@ impl Page {
         }
     }
 
-    /// One way on a line, or on several where it is long.
-    fn way(&mut self, from: State, steps: &[&Edge]) {
+    /// One path on a line, or on several where it is long.
+    fn path(&mut self, from: State, steps: &[&Edge]) {
         let mut line = format!("{INDENT}{from}");
         for edge in steps {
             let step = format!(" -> {}", edge.to);
@@ -148,7 +146,7 @@ impl Page {
         self.line(&last);
     }
 
-    /// What all ways have in common, and what only some.
+    /// What all paths have in common, and what only some.
     fn notes(&mut self, from: State, to: State) {
         let Between { certain, possible } = between(from, to, Proof::default()).unwrap_or_default();
         self.line("");
@@ -164,7 +162,7 @@ impl Page {
         }
     }
 
-    fn no_way(mut self, from: State, to: State) -> String {
+    fn no_path(mut self, from: State, to: State) -> String {
         if from == to {
             self.paragraph(&format!("{from} is one state: no step leads from it to itself."), "");
             self.line("");
@@ -177,8 +175,8 @@ impl Page {
         let reached = |wanted: &dyn Fn(State) -> bool| -> Vec<State> {
             State::NAMED.into_iter().filter(|state| wanted(*state)).collect()
         };
-        let after = reached(&|state| !paths(from, state).is_empty());
-        let before = reached(&|state| !paths(state, to).is_empty());
+        let after = reached(&|state| !path::paths(from, state).is_empty());
+        let before = reached(&|state| !path::paths(state, to).is_empty());
         self.paragraph(
             &format!(
                 "From {from} a socket can only get to {}; to {to} only from {}.",
@@ -199,7 +197,7 @@ impl Page {
 }
 
 /// `(passive side, Linux)`.
-fn who(edge: &Edge) -> String {
+fn side(edge: &Edge) -> String {
     let side = match edge.side {
         Actor::Active => "active side",
         Actor::Passive => "passive side",

@@ -1,17 +1,22 @@
-//! Records to bytes: text, JSON Lines, CSV. Pure: what is written where is not decided here.
+//! Records to bytes: text, pictures, JSON Lines, CSV. Pure: where they are written is not decided
+//! here.
+//!
+//! A [`Renderer`] knows one format. JSON and CSV take every [`Record`]; of text there is a renderer
+//! for each view (`output::views`), which takes the records of that view, losses and alerts.
 
 pub mod cell;
 pub mod csv;
-pub mod diagram;
+pub(crate) mod diagram;
 pub mod events;
-pub mod explain;
+pub(crate) mod explain;
 pub mod json;
-mod sentence;
 pub mod socket_table;
 pub mod style;
-pub mod timeline;
-pub mod wrap;
+pub(crate) mod timeline;
+mod wording;
+pub(crate) mod wrap;
 
+use crate::model::event::Alert;
 use crate::view::Record;
 use cell::Names;
 
@@ -25,35 +30,50 @@ pub struct Size {
 
 /// Turns records into bytes, ready to be written.
 pub trait Renderer {
-    /// What comes before the first record.
-    fn begin(&mut self) -> Vec<u8>;
-    /// Some records, in order. Names are for text alone: scripts get numbers.
+    /// The bytes before the first record.
+    fn header(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// The bytes of some records, in order; none yet where they are laid out with those to come.
+    /// Names are for text alone: scripts get numbers.
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8>;
-    /// What comes after the last record, or all of them where they are laid out together: in
-    /// portions, until there is none.
-    fn end(&mut self) -> Option<Vec<u8>> {
+
+    /// The bytes after the last record, part by part; `None` when there are no more.
+    fn rest(&mut self) -> Option<Vec<u8>> {
         None
     }
-    /// The records of a picture as the lines of a frame that fits a terminal; none, where the
-    /// records are no picture.
+
+    /// The records of a picture as the lines of a frame that fits a terminal; no lines where the
+    /// view is no picture.
     fn frame(&mut self, _: &[Record], _: &Names, _: Size) -> Vec<String> {
         Vec::new()
     }
-    /// Whether a record goes to standard error in this format, and how.
-    fn aside(&self, record: &Record) -> Option<String>;
+
+    /// A record for which this format has no place, as a sentence for standard error; `None` for
+    /// a record that has one.
+    fn message(&self, record: &Record) -> Option<String> {
+        match record {
+            Record::Lost(lost) => Some(lost_sentence(lost)),
+            Record::Alert(alert) => Some(format!("{} alert {}", alert.time, alert_sentence(alert))),
+            _ => None,
+        }
+    }
 }
 
-/// What a format without room for such a record says on standard error.
-pub fn beside(record: &Record) -> Option<String> {
-    match record {
-        Record::Lost(lost) => Some(lost_sentence(lost)),
-        Record::Alert(alert) => Some(format!("{} alert {}", alert.time, alert.sentence())),
-        _ => None,
+/// What an alert says, for people.
+pub(crate) fn alert_sentence(alert: &Alert) -> String {
+    let Alert { rule, active, sockets, .. } = alert;
+    let plural = if sockets.len() == 1 { "" } else { "s" };
+    match (active, sockets.len()) {
+        (true, count) => format!("{rule}: {count} socket{plural}"),
+        (false, 0) => format!("{rule} is over"),
+        (false, count) => format!("{rule} is over: {count} socket{plural} left"),
     }
 }
 
 /// A sentence about lost readings or records, for people.
-pub fn lost_sentence(lost: &crate::model::reading::Lost) -> String {
+pub(crate) fn lost_sentence(lost: &crate::model::reading::Lost) -> String {
     use crate::model::reading::LostReason;
     match (lost.reason, lost.count) {
         (LostReason::Gap, _) => "gap: too long since the last look to know what happened; \

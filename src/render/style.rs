@@ -1,9 +1,9 @@
-//! Colours: the phase of its life colours a state; what was not seen is dimmed.
+//! Colours: a state has the colour of its phase; what was not observed is dimmed.
 
 use crate::tcp::state::{Phase, State};
 use anstyle::{AnsiColor, Style};
 
-/// Whether and how to colour.
+/// Whether to colour text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
     /// Colours are wanted.
@@ -11,8 +11,8 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// Text in a style, plain where colours are off.
-    pub fn paint(self, style: Style, text: &str) -> String {
+    /// Text with the escape sequences of a style; plain where colours are off.
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
         if self.on && !text.is_empty() {
             format!("{style}{text}{style:#}")
         } else {
@@ -20,24 +20,25 @@ impl Palette {
         }
     }
 
-    /// A state that was seen.
-    pub fn seen(self, state: State) -> String {
+    /// The name of a state in its colour.
+    pub(crate) fn state(self, state: State) -> String {
         self.paint(style_of(state), &state.to_string())
     }
 
-    /// Anything that was not seen, or matters less.
-    pub fn dim(self, text: &str) -> String {
+    /// Text that was not observed, or matters less.
+    pub(crate) fn dim(self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
     }
 
-    /// A heading.
-    pub fn heading(self, text: &str) -> String {
+    /// Text of a heading.
+    pub(crate) fn heading(self, text: &str) -> String {
         self.paint(Style::new().bold(), text)
     }
 }
 
-/// Opening, open, closing, gone; a state in which a program leaks sockets stands out.
-pub fn style_of(state: State) -> Style {
+/// The style of a state: a colour for each phase; `CLOSE_WAIT`, in which programs leak sockets,
+/// stands out.
+pub(crate) fn style_of(state: State) -> Style {
     let colour = match state.phase() {
         _ if state == State::CloseWait => return AnsiColor::Red.on_default().bold(),
         Phase::Opening => AnsiColor::Yellow,

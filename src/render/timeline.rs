@@ -1,54 +1,55 @@
-//! Lives as blocks of text: who, both ends and what became of them, then a line per step with a
-//! bar as long as its share of the longest. Both ends of one connection stand in two lanes.
+//! `--view timeline` as text: a block per life, with its owner, addresses and end, then a line per
+//! step with a bar for the time in its state. Both ends of one connection stand in two lanes.
 
 use super::cell::{Clock, Names, duration, endpoint, owner};
-use super::sentence::{Sides, process, remark, summary};
 use super::style::{Palette, style_of};
+use super::wording::{SideNames, process, remark, summary};
 use super::wrap::wrap;
-use super::{Renderer, lost_sentence};
+use super::{Renderer, alert_sentence, lost_sentence};
 use crate::model::event::Side;
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::Record;
-use crate::view::life::{Evidence, LifeRecord, Step};
+use crate::view::life::{Evidence, LifeRecord, LifeStep};
 use unicode_width::UnicodeWidthStr;
 
 const INDENT: &str = "  ";
 const GAP: &str = "  ";
-/// What leads from a lane to the next.
+/// The columns from one lane to the next.
 const LANE: usize = 4;
-/// The longest bar, and the shortest that still tells something.
+/// How long the longest bar of a block may be: in a pipe and at most, and at least.
 const LONGEST_BAR: usize = 32;
 const SHORTEST_BAR: usize = 8;
-/// A cause in less than this is no text any more.
+/// No text is wrapped to less than this.
 const NARROWEST: usize = 10;
 
-/// Writes lives as blocks of text.
+/// Writes lives, losses and alerts as blocks of text.
 #[derive(Debug)]
-pub struct Timeline {
+pub(crate) struct TimelineText {
     /// How times are written.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Colours, where wanted.
-    pub palette: Palette,
+    pub(crate) palette: Palette,
     /// The terminal's width; `None` in a pipe, where all is ASCII and a step is one line.
-    pub width: Option<usize>,
+    pub(crate) width: Option<usize>,
 }
 
-/// One line of a block, before it is aligned.
-struct Line<'a> {
+/// The line of a step, before it is aligned.
+struct StepLine<'a> {
     time: String,
     lane: usize,
-    step: &'a Step,
+    step: &'a LifeStep,
     state: String,
     held: String,
     cause: String,
-    /// When it happened, or what came after it.
+    /// When the step was observed, or else the one after it.
     order: Stamp,
-    /// The first lane goes on beside it.
+    /// The life in the first lane goes on beside this step of the second.
     beside: bool,
 }
 
-impl Timeline {
+impl TimelineText {
     fn block(&mut self, life: &LifeRecord, names: &Names) -> String {
         let sides = sides(life, names);
         let mut text = self.head(life, &sides, names);
@@ -56,7 +57,7 @@ impl Timeline {
         if let Some(other) = &life.other_end {
             lines.extend(self.steps(other, 1));
             lines.sort_by_key(|line| (line.order, line.lane));
-            let over = life.ended.unwrap_or(life.seen);
+            let over = life.ended.unwrap_or(life.followed_until);
             let began = lines.iter().find(|line| line.lane == 0).map(|line| line.order);
             for line in &mut lines {
                 let open = life.ended.is_none() || line.order < over;
@@ -64,16 +65,15 @@ impl Timeline {
             }
         }
         text += &self.aligned(&lines);
-        for sentence in remarks(life, &sides) {
-            text += &wrapped(&sentence, INDENT.len(), self.width);
+        for wording in remarks(life, &sides) {
+            text += &wrapped(&wording, INDENT.len(), self.width);
         }
         text
     }
 
-    fn head(&self, life: &LifeRecord, sides: &Sides, names: &Names) -> String {
-        let socket = &life.socket;
-        let local = endpoint(socket.local_addr, socket.local_port, names);
-        let remote = endpoint(socket.remote_addr, socket.remote_port, names);
+    fn head(&self, life: &LifeRecord, sides: &SideNames, names: &Names) -> String {
+        let AddressPair { local, remote, .. } = life.socket.addrs;
+        let (local, remote) = (endpoint(local, names), endpoint(remote, names));
         let (opener, closer) = roles(life);
         let arrow = match opener {
             Some(Side::Local) => "->",
@@ -85,21 +85,20 @@ impl Timeline {
         let addrs = if listens { local } else { format!("{local} {arrow} {remote}") };
         let other = life.other_end.as_ref().map(|other| format!("{GAP}{}", owner(&other.owner)));
         let title = format!("{}{GAP}{addrs}{}", owner(&life.owner), other.unwrap_or_default());
-        let title = wrapped(&title, 0, self.width);
         let mut head = String::new();
-        for line in title.lines() {
+        for line in wrapped(&title, 0, self.width).lines() {
             head += &(self.palette.heading(line) + "\n");
         }
         head + &wrapped(&summary(life, (opener, closer), sides), INDENT.len(), self.width)
     }
 
-    fn steps<'a>(&mut self, life: &'a LifeRecord, lane: usize) -> Vec<Line<'a>> {
-        let mut lines: Vec<Line<'_>> = Vec::with_capacity(life.steps.len());
-        let mut order = life.seen;
+    fn steps<'a>(&mut self, life: &'a LifeRecord, lane: usize) -> Vec<StepLine<'a>> {
+        let mut lines: Vec<StepLine<'_>> = Vec::with_capacity(life.steps.len());
+        let mut order = life.followed_until;
         for (i, step) in life.steps.iter().enumerate().rev() {
             order = step.at.unwrap_or(order);
             let first = i == 0 && life.opened.is_none();
-            let there_already = first && !life.late;
+            let there_already = first && !life.matched_late;
             let at_least = if there_already { ">=" } else { "" };
             let open = i + 1 == life.steps.len() && life.ended.is_none();
             let more = if open && !there_already { "+" } else { "" };
@@ -109,13 +108,13 @@ impl Timeline {
                 (Evidence::Observed, Some(at)) => (self.clock.write(at), step.state.to_string()),
                 _ => ("unseen".to_owned(), format!("[{}]", step.state)),
             };
-            lines.push(Line {
+            lines.push(StepLine {
                 time,
                 lane,
                 step,
                 state,
                 held: held.unwrap_or_default(),
-                cause: match (first, life.late) {
+                cause: match (first, life.matched_late) {
                     (true, true) => "before it was known whose it is",
                     (true, false) => "there at the first look",
                     _ => cause(step),
@@ -129,9 +128,10 @@ impl Timeline {
         lines
     }
 
-    /// The lines of the steps in columns, the bars as long as there is room for.
-    fn aligned(&self, lines: &[Line<'_>]) -> String {
-        let widest = |text: &dyn Fn(&Line<'_>) -> usize| lines.iter().map(text).max().unwrap_or(0);
+    /// The lines in columns. The longest bar takes the room that there is.
+    fn aligned(&self, lines: &[StepLine<'_>]) -> String {
+        let widest =
+            |text: &dyn Fn(&StepLine<'_>) -> usize| lines.iter().map(text).max().unwrap_or(0);
         let time = widest(&|line| line.time.width());
         let state = widest(&|line| line.lane * LANE + line.state.width());
         let held = widest(&|line| line.held.width());
@@ -141,7 +141,7 @@ impl Timeline {
             width.saturating_sub(fixed + cause).clamp(SHORTEST_BAR, LONGEST_BAR)
         });
         let longest = lines.iter().filter_map(|line| line.step.held).max().unwrap_or_default();
-        let share = |step: &Step| {
+        let share = |step: &LifeStep| {
             let held = step.held.unwrap_or_default().as_secs_f64();
             if longest.is_zero() { 0.0 } else { held / longest.as_secs_f64() }
         };
@@ -173,7 +173,7 @@ impl Timeline {
         text
     }
 
-    fn painted(&self, line: &Line<'_>) -> String {
+    fn painted(&self, line: &StepLine<'_>) -> String {
         match line.step.evidence {
             Evidence::Observed => self.palette.paint(style_of(line.step.state), &line.state),
             _ => self.palette.dim(&line.state),
@@ -184,7 +184,7 @@ impl Timeline {
         if self.width.is_some() { "│" } else { "|" }
     }
 
-    /// A bar of this share of the width, in eighths of a column where the terminal can draw them.
+    /// A bar of this share of the width, filled up to it; in eighths of a column on a terminal.
     fn bar(&self, share: f64, width: usize, state: State) -> String {
         const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
         #[allow(
@@ -207,11 +207,7 @@ impl Timeline {
     }
 }
 
-impl Renderer for Timeline {
-    fn begin(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
+impl Renderer for TimelineText {
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
         let mut text = String::new();
         for record in records {
@@ -223,42 +219,46 @@ impl Renderer for Timeline {
                 }
                 Record::Alert(alert) => {
                     let time = self.clock.write(alert.time);
-                    text.extend(["ALERT", GAP, &time, GAP, &alert.sentence(), "\n\n"]);
+                    text.extend(["ALERT", GAP, &time, GAP, &alert_sentence(alert), "\n\n"]);
                 }
-                Record::Event(_) | Record::Socket(_) | Record::Diagram(_) => {}
+                _ => {}
             }
         }
         text.into_bytes()
     }
 
-    fn aside(&self, _: &Record) -> Option<String> {
+    fn message(&self, _: &Record) -> Option<String> {
         None
     }
 }
 
-/// The other end on this host proves what this one does not.
+/// Which side opened and which closed first. The other end on this host may prove what this one
+/// does not.
 fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
     let other = life.other_end.as_deref();
-    let opener = life.opener.or_else(|| other?.opener.map(Side::seen_from_the_other_side));
-    let closer = life.closer.or_else(|| other?.closer.map(Side::seen_from_the_other_side));
+    let opener =
+        life.roles.opener.or_else(|| other?.roles.opener.map(Side::seen_from_the_other_side));
+    let closer =
+        life.roles.closer.or_else(|| other?.roles.closer.map(Side::seen_from_the_other_side));
     (opener, closer)
 }
 
-/// Names for both sides, where both are known and differ.
-fn sides(life: &LifeRecord, names: &Names) -> Sides {
-    let Some(other) = &life.other_end else { return Sides::nameless() };
-    let end = |life: &LifeRecord| endpoint(life.socket.local_addr, life.socket.local_port, names);
+/// How both sides are called: by their owners where these are known and differ, or else by their
+/// addresses; of a life alone "this side" and "the other side".
+fn sides(life: &LifeRecord, names: &Names) -> SideNames {
+    let Some(other) = &life.other_end else { return SideNames::unnamed() };
+    let end = |life: &LifeRecord| endpoint(life.socket.addrs.local, names);
     match (process(&life.owner), process(&other.owner)) {
-        (Some(this), Some(other)) if this != other => Sides { this, other },
-        _ => Sides { this: end(life), other: end(other) },
+        (Some(this), Some(other)) if this != other => SideNames { this, other },
+        _ => SideNames { this: end(life), other: end(other) },
     }
 }
 
-/// What there is to say; both ends may prove the same.
-fn remarks(life: &LifeRecord, sides: &Sides) -> Vec<String> {
+/// The sentences below the steps. Both ends may say the same, so at most one of them speaks.
+fn remarks(life: &LifeRecord, sides: &SideNames) -> Vec<String> {
     let of_this = remark(life, sides);
     let of_other = life.other_end.as_ref().and_then(|other| remark(other, &sides.swapped()));
-    // Who has not closed yet says more than who waits for that.
+    // The end that has not closed says more than the end that waits for it to close.
     let closed_last =
         |life: &LifeRecord| life.steps.iter().any(|step| step.state == State::CloseWait);
     let other_first = life.other_end.as_deref().is_some_and(closed_last);
@@ -269,8 +269,9 @@ fn remarks(life: &LifeRecord, sides: &Sides) -> Vec<String> {
     said.into_iter().chain(many).collect()
 }
 
-/// The cause in the words of the table of edges, or what is known where several edges lead there.
-fn cause(step: &Step) -> &'static str {
+/// The cause in the words of the table of edges, or what all causes have in common where several
+/// edges lead to the state.
+fn cause(step: &LifeStep) -> &'static str {
     match (step.cause, step.state) {
         (Some(cause), _) => cause,
         _ if step.evidence == Evidence::Possible => "",
@@ -281,7 +282,7 @@ fn cause(step: &Step) -> &'static str {
     }
 }
 
-/// Text in lines that fit the terminal, each behind an indent.
+/// Text in lines that fit the terminal, each with an indent.
 fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(NARROWEST));
     let margin = " ".repeat(indent);

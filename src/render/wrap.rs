@@ -1,11 +1,11 @@
-//! Sentences in lines of a given width.
+//! Text in lines of a given width.
 
 use super::style::Palette;
 use crate::tcp::state::State;
 use unicode_width::UnicodeWidthStr;
 
-/// Breaks a text between words; a word that is wider than the line has one for itself.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Breaks a text into lines at blanks; a word that is wider than a line has one for itself.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.len() - 1;
@@ -22,8 +22,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Colours the states that a text names.
-pub fn highlight(text: &str, palette: Palette) -> String {
+/// Colours the names of states in a text.
+pub(crate) fn highlight(text: &str, palette: Palette) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut out = String::new();
     let mut rest = text;
@@ -32,7 +32,7 @@ pub fn highlight(text: &str, palette: Palette) -> String {
         let (word, after) = from.split_at(from.find(|c| !is_name(c)).unwrap_or(from.len()));
         out.push_str(before);
         match State::NAMED.into_iter().find(|state| state.to_string() == word) {
-            Some(state) => out.push_str(&palette.seen(state)),
+            Some(state) => out.push_str(&palette.state(state)),
             None => out.push_str(word),
         }
         rest = after;
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_break_between_words_and_no_word_is_cut() {
+    fn lines_break_between_words() {
         assert_eq!(wrap("a bc def ghi", 6), ["a bc", "def", "ghi"]);
         assert_eq!(wrap("a  bc def", 8), ["a  bc", "def"], "a wide gap is meant");
         assert_eq!(wrap("extraordinary word", 6), ["extraordinary", "word"]);
@@ -56,7 +56,7 @@ mod tests {
     fn only_whole_names_of_states_are_coloured() {
         let palette = Palette { on: true };
         let shown = highlight("(LISTEN), LISTENS, TIME_WAIT.", palette);
-        let names = [palette.seen(State::Listen), palette.seen(State::TimeWait)];
+        let names = [palette.state(State::Listen), palette.state(State::TimeWait)];
         assert_eq!(shown, format!("({}), LISTENS, {}.", names[0], names[1]));
         assert_eq!(highlight("in LISTEN", Palette { on: false }), "in LISTEN");
     }

@@ -1,28 +1,28 @@
-//! The table of legal edges: what one socket may do on Linux.
+//! The table of legal edges: the state changes that one socket can make on Linux.
 //!
-//! The code, `explain`, the diagram, the man page and the tests all read this one table. A life
-//! starts in `CLOSED` and ends there; nothing passes through it. Rows follow RFC 9293's figure 5
-//! where it has them and name the kernel where Linux goes its own way.
+//! The code, `explain`, the diagram, the man page and the tests all read this one table. A socket
+//! starts in `CLOSED` and ends there; it never passes through it. Edges follow figure 5 of RFC 9293
+//! where it has them; the others are marked as Linux's own.
 
 use super::state::State::{
     self, CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv,
     SynSent, TimeWait,
 };
 
-/// Who walks an edge.
+/// Which side of a connection passes an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
-    /// The end that opened, or that closed first.
+    /// The side that opened, or that closed first.
     Active,
-    /// The end that was opened, or that closed second.
+    /// The side that was called, or that closed second.
     Passive,
-    /// Either, as in a simultaneous open or close.
+    /// Both, in a simultaneous open or close.
     Both,
     /// The kernel by itself: a timer, a reset, a limit.
     Kernel,
 }
 
-/// Where an edge is laid down.
+/// Where an edge is specified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {
     /// RFC 9293, figure 5 or section 3.10.
@@ -31,18 +31,18 @@ pub enum Authority {
     Linux,
 }
 
-/// A legal step of one socket; not a thing that happened.
+/// A legal step of one socket from one state to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
     /// The state before.
     pub from: State,
     /// The state after.
     pub to: State,
-    /// What makes the step, in RFC words.
+    /// What causes the step, in the words of the RFC.
     pub cause: &'static str,
-    /// Who walks it.
+    /// Which side passes it.
     pub side: Actor,
-    /// Where it is laid down.
+    /// Where it is specified.
     pub authority: Authority,
 }
 
@@ -59,7 +59,7 @@ pub const EDGES: [Edge; 26] = [
     rfc(Closed, Listen, Actor::Passive, "listen()"),
     rfc(Listen, Closed, Actor::Passive, "close() or shutdown() of the listener"),
     rfc(Closed, SynSent, Actor::Active, "connect(): sent SYN"),
-    // RFC 9293 moves the listener itself; on Linux it stays and a new socket is born.
+    // RFC 9293 moves the listener itself; on Linux it stays and a new socket is created.
     rfc(Closed, SynRecv, Actor::Passive, "received SYN, sent SYN+ACK"),
     rfc(SynSent, SynRecv, Actor::Both, "received SYN, sent SYN+ACK (simultaneous open)"),
     rfc(SynSent, Established, Actor::Active, "received SYN+ACK, sent ACK"),
@@ -88,7 +88,7 @@ pub const EDGES: [Edge; 26] = [
     rfc(TimeWait, Closed, Actor::Kernel, "60 s over (or RST, or the ends used again)"),
 ];
 
-/// The legal steps out of a state.
+/// The edges that lead out of a state.
 pub fn leaving(from: State) -> impl Iterator<Item = &'static Edge> {
     EDGES.iter().filter(move |edge| edge.from == from)
 }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_edge_stands_twice_or_leads_to_itself() {
+    fn edges_are_unique_and_lead_to_another_state() {
         for (i, edge) in EDGES.iter().enumerate() {
             assert_ne!(edge.from, edge.to);
             assert!(EDGES[..i].iter().all(|e| (e.from, e.to) != (edge.from, edge.to)));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_linux_never_does_is_not_in_the_table() {
+    fn steps_that_linux_never_makes_are_not_in_the_table() {
         let has = |from, to| leaving(from).any(|edge| edge.to == to);
         assert!(!has(LastAck, TimeWait) && !has(CloseWait, TimeWait) && !has(FinWait2, Closing));
         assert!(!has(FinWait1, TimeWait), "Linux passes FIN_WAIT2 or CLOSING");

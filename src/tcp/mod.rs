@@ -1,6 +1,6 @@
 //! What TCP allows on Linux: states, legal edges, and what lies between two states.
 //!
-//! Pure, and without any import of ours: everything else reads this room.
+//! It imports nothing else of the crate, and every other layer may import it.
 
 pub mod docs;
 pub mod edge;

@@ -27,7 +27,7 @@ use State::{
     TimeWait, Unknown,
 };
 
-/// How far a socket has come; decides the colour of a state.
+/// How far a connection has come; decides the colour of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// `SYN_SENT`, `SYN_RECV`.
@@ -36,7 +36,7 @@ pub enum Phase {
     Open,
     /// From the first FIN to the last ACK.
     Closing,
-    /// `TIME_WAIT`, `CLOSED`: nobody holds it any more.
+    /// `TIME_WAIT`, `CLOSED`: no process holds it any more.
     Gone,
 }
 
@@ -93,15 +93,12 @@ impl State {
         }
     }
 
-    /// The state that a user spelled in any common way: netstat's, ss's, the RFC's, the kernel's.
+    /// The state of a name in any common spelling (netstat, ss, the RFC, the kernel) and case; `None`
+    /// for other text.
     pub fn from_name(text: &str) -> Option<Self> {
-        let plain: String = text
-            .chars()
-            .filter(|c| !matches!(c, '_' | '-' | ' '))
-            .map(|c| c.to_ascii_uppercase())
-            .collect();
-        let plain = plain.strip_prefix("TCP").unwrap_or(&plain);
-        Some(match plain {
+        let letters = text.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
+        let plain: String = letters.map(|c| c.to_ascii_uppercase()).collect();
+        Some(match plain.strip_prefix("TCP").unwrap_or(&plain) {
             "ESTABLISHED" | "ESTAB" => Established,
             "SYNSENT" => SynSent,
             "SYNRECV" | "SYNRCVD" | "SYNRECEIVED" | "NEWSYNRECV" => SynRecv,
@@ -117,7 +114,7 @@ impl State {
         })
     }
 
-    /// How far along its life a socket in this state is.
+    /// How far the connection of a socket in this state has come.
     pub const fn phase(self) -> Phase {
         match self {
             SynSent | SynRecv => Phase::Opening,
@@ -146,7 +143,7 @@ impl State {
     }
 }
 
-/// Reads `UNKNOWN(0X1F)`, the spelling that the output uses.
+/// The state of `UNKNOWN(0X1F)`, as the output writes a code without a name.
 fn unknown_code(plain: &str) -> Option<State> {
     let digits = plain.strip_prefix("UNKNOWN(0X")?.strip_suffix(')')?;
     u8::from_str_radix(digits, 16).ok().map(State::from_code)

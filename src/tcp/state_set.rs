@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub struct StateSet {
     include: Vec<State>,
     exclude: Vec<State>,
-    /// No state was named but excluded ones, or `all` was: everything else belongs.
+    /// Only excluded states were named, or `all` was: every other state is in the set.
     everything: bool,
 }
 
@@ -22,22 +22,22 @@ pub struct StateSet {
 pub struct UnknownState(pub String);
 
 impl StateSet {
-    /// Whether a socket in this state belongs to the set.
+    /// Whether the set contains a state.
     pub fn contains(&self, state: State) -> bool {
         self.includes(state) && !self.exclude.contains(&state)
     }
 
-    /// Whether a change passes: one of its ends is in the set, and neither is excluded.
+    /// Whether a transition passes: its old or new state is in the set, and neither is excluded.
     pub fn passes(&self, from: Option<State>, to: State) -> bool {
-        let addrs = || from.into_iter().chain([to]);
-        addrs().any(|state| self.includes(state)) && !addrs().any(|s| self.exclude.contains(&s))
+        let both = || from.into_iter().chain([to]);
+        both().any(|state| self.includes(state)) && !both().any(|s| self.exclude.contains(&s))
     }
 
     fn includes(&self, state: State) -> bool {
         self.everything || self.include.contains(&state)
     }
 
-    /// Joins a repeated `--state`: repeated values are alternatives.
+    /// The union with the set of another `--state`: repeated values are alternatives.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         // A list of exclusions alone includes everything only while nothing is named.
@@ -74,7 +74,8 @@ impl FromStr for StateSet {
     }
 }
 
-/// The states a word stands for: one state, or one of ss's groups (ss(8), STATE-FILTER).
+/// The states that a word stands for: one state, or one of ss's groups (ss(8), STATE-FILTER);
+/// `None` for other words.
 fn members(word: &str) -> Option<Vec<State>> {
     use State::{Closed, Listen, SynRecv, SynSent, TimeWait};
     let without =
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_passes_by_either_end_unless_one_is_excluded() {
+    fn a_transition_passes_by_either_of_its_states() {
         let set: StateSet = "ESTABLISHED,!TIME_WAIT".parse().unwrap();
         assert!(set.passes(Some(State::Established), State::Closed));
         assert!(set.passes(None, State::Established));

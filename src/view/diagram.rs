@@ -1,53 +1,53 @@
-//! The diagram: how often each edge of the TCP state diagram was walked, and how many sockets are
-//! in each state now. A pure fold of what is told.
+//! The counts of `--view diagram`: how often sockets passed each edge of the TCP state diagram, and
+//! how many are in each state now.
 //!
-//! An edge counts only where it was walked without doubt: no legal way that the record leaves open
-//! (`maybe`) leads around it. It counts as observed where both its ends were seen, one after the
-//! other, and as certain where it lies on the way through states that were not seen (`via`).
-//! What has no such edge, as a socket that was ESTABLISHED and then gone, is kept as a gap.
+//! An edge counts only where it was passed without doubt: no state that the event leaves open
+//! (`maybe`) can lie between its two states. It counts as observed where both states were observed,
+//! one after the other, and as certain where one of them was inferred (`via`). Two states without
+//! such an edge between them, as ESTABLISHED and then CLOSED, count as a gap.
 
-use super::SCHEMA;
 use crate::model::event::{EventKind, SocketEvent, Transition};
 use crate::tcp::edge::{EDGES, Edge};
 use crate::tcp::path::{Proof, between};
 use crate::tcp::state::State;
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
-/// How often an edge was walked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Walks {
-    /// With both its ends seen.
-    pub observed: u64,
-    /// Inferred: on every legal way between what was seen.
-    pub certain: u64,
+/// How often an edge was passed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct EdgeCounts {
+    /// With both its states observed.
+    pub(crate) observed: u64,
+    /// On every legal path between two observed states, but not observed itself.
+    pub(crate) certain: u64,
 }
 
-/// The counts of a run. Without any it is the diagram of what is legal.
+/// The counts of a run. Without any, the diagram shows what is legal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagram {
-    /// Sockets now.
+    /// How many sockets are in each state now, where there are any.
     states: BTreeMap<State, u64>,
     /// In the order of the table of edges.
-    edges: [Walks; EDGES.len()],
-    /// Two states seen one after the other, with no telling which way led between them.
+    edges: [EdgeCounts; EDGES.len()],
+    /// States observed one after the other without a certain edge between them.
     gaps: BTreeMap<(State, State), u64>,
 }
 
 impl Diagram {
-    /// Counts the steps of a transition that the filters ask for.
-    pub fn take(&mut self, told: &SocketEvent) {
-        let Transition { kind, from, via, maybe, to, .. } = &told.transition;
-        if told.passes && *kind != EventKind::Present {
-            self.walk(from.unwrap_or(State::Closed), via, maybe, *to);
+    /// Counts the edges of an event, if the filter by state asks for it.
+    pub fn apply(&mut self, event: &SocketEvent) {
+        let Transition { kind, from, via, maybe, to, .. } = &event.transition;
+        if event.passes && *kind != EventKind::Present {
+            self.count_path(from.unwrap_or(State::Closed), via, maybe, *to);
         }
     }
 
-    /// Counts the steps from one state to another.
-    pub(crate) fn walk(&mut self, from: State, via: &[State], maybe: &[State], to: State) {
+    /// Counts the edges from one state to another, passing all of `via` and perhaps some of `maybe`.
+    pub(crate) fn count_path(&mut self, from: State, via: &[State], maybe: &[State], to: State) {
         let mut here = from;
         for next in via.iter().copied().chain([to]) {
-            match walked(here, next, maybe) {
+            match passed_edge(here, next, maybe) {
                 Some(edge) if via.is_empty() => self.edges[edge].observed += 1,
                 Some(edge) => self.edges[edge].certain += 1,
                 None => *self.gaps.entry((here, next)).or_default() += 1,
@@ -56,8 +56,8 @@ impl Diagram {
         }
     }
 
-    /// Sets the states that the sockets are in now.
-    pub fn stand(&mut self, states: impl IntoIterator<Item = State>) {
+    /// Sets the states in which the sockets are now.
+    pub fn set_states(&mut self, states: impl IntoIterator<Item = State>) {
         self.states.clear();
         for state in states {
             *self.states.entry(state).or_default() += 1;
@@ -65,82 +65,65 @@ impl Diagram {
     }
 
     /// How many sockets are in a state now.
-    pub fn now(&self, state: State) -> u64 {
+    pub(crate) fn sockets_in(&self, state: State) -> u64 {
         self.states.get(&state).copied().unwrap_or_default()
     }
 
-    /// How many sockets are in each state now: all that have a name, and those without one that
-    /// some socket is in.
-    pub fn states(&self) -> Vec<(State, u64)> {
-        let nameless = self.states.keys().filter(|state| matches!(state, State::Unknown(_)));
-        let all = State::NAMED.iter().chain(nameless);
-        all.map(|state| (*state, self.now(*state))).collect()
+    /// How many sockets are in each state now: every state that has a name, and codes without one
+    /// in which a socket is.
+    pub(crate) fn states(&self) -> BTreeMap<State, u64> {
+        let mut states: BTreeMap<State, u64> = State::NAMED.map(|state| (state, 0)).into();
+        states.extend(&self.states);
+        states
     }
 
-    /// The edges with how often each was walked, in the order of the table.
-    pub fn edges(&self) -> impl Iterator<Item = (&'static Edge, Walks)> {
+    /// Every edge with how often it was passed, in the order of the table.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (&'static Edge, EdgeCounts)> {
         EDGES.iter().zip(self.edges)
     }
 
     /// The edges as the schema has them.
-    pub fn records(&self) -> impl Iterator<Item = EdgeRecord> {
-        self.edges().map(|(edge, walks)| EdgeRecord {
-            from: edge.from,
-            to: edge.to,
-            observed: walks.observed,
-            certain: walks.certain,
-        })
+    pub(crate) fn records(&self) -> impl Iterator<Item = EdgeRecord> {
+        self.edges().map(|(edge, counts)| EdgeRecord { from: edge.from, to: edge.to, counts })
     }
 
-    /// States seen one after the other without a certain edge between them, and how often.
-    pub fn gaps(&self) -> impl Iterator<Item = (State, State, u64)> {
+    /// States observed one after the other without a certain edge between them, and how often.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = (State, State, u64)> {
         self.gaps.iter().map(|(&(from, to), &count)| (from, to, count))
     }
 
-    /// Whether nothing has been counted: the diagram of what is legal.
-    pub fn is_empty(&self) -> bool {
-        self.states.is_empty() && self.gaps.is_empty() && self.edges == <[Walks; _]>::default()
+    /// Whether nothing has been counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.gaps.is_empty() && self.edges == <[EdgeCounts; _]>::default()
     }
 }
 
-/// The place in the table of the edge that was walked between two states, if there is one and none
-/// of the states in `maybe` can lie between them.
-fn walked(from: State, to: State, maybe: &[State]) -> Option<usize> {
+/// The index in the table of the edge from one state to another; `None` if there is none, or one of
+/// the states in `maybe` can lie between them.
+fn passed_edge(from: State, to: State, maybe: &[State]) -> Option<usize> {
     let edge = EDGES.iter().position(|edge| (edge.from, edge.to) == (from, to))?;
     let around = || between(from, to, Proof::default()).unwrap_or_default().possible;
     let doubtful = !maybe.is_empty() && around().iter().any(|state| maybe.contains(state));
     (!doubtful).then_some(edge)
 }
 
-/// The diagram as the schema has it.
-#[derive(Serialize)]
-struct DiagramRecord {
-    v: u8,
-    event: &'static str,
-    #[serde(serialize_with = "as_map")]
-    states: Vec<(State, u64)>,
-    edges: Vec<EdgeRecord>,
-}
-
 /// An edge as the schema has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)] // README and man page describe the schema
-pub struct EdgeRecord {
-    pub from: State,
-    pub to: State,
-    pub observed: u64,
-    pub certain: u64,
+pub(crate) struct EdgeRecord {
+    pub(crate) from: State,
+    pub(crate) to: State,
+    #[serde(flatten)]
+    pub(crate) counts: EdgeCounts,
 }
 
 impl Serialize for Diagram {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let (states, edges) = (self.states(), self.records().collect());
-        DiagramRecord { v: SCHEMA, event: "diagram", states, edges }.serialize(s)
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys = serializer.serialize_struct("Diagram", 2)?;
+        keys.serialize_field("states", &self.states())?;
+        keys.serialize_field("edges", &self.records().collect::<Vec<_>>())?;
+        keys.end()
     }
-}
-
-fn as_map<S: Serializer>(states: &[(State, u64)], s: S) -> Result<S::Ok, S::Error> {
-    s.collect_map(states.iter().copied())
 }
 
 #[cfg(test)]

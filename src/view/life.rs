@@ -1,66 +1,59 @@
-//! Whole lives: the transitions of one socket joined into its steps, with what caused each.
+//! The life of a socket: the states that it was in from its creation to its destruction, each with its
+//! cause. A record of `--view timeline`.
 
-use super::SCHEMA;
-use super::event::{Owner, Socket, seconds};
 use crate::model::event::{
-    EventKind, MonitorEvent, Roles, Side, SocketEvent, SocketId, SocketStatus, Transition, Verdict,
+    EventKind, MonitorEvent, Roles, SocketEvent, SocketId, SocketRef, SocketStatus, Transition,
+    Verdict,
 };
 use crate::model::process::{Attribution, OwnerSource};
-use crate::model::socket::AddressPair;
-use crate::model::time::Stamp;
+use crate::model::time::{Stamp, seconds};
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-/// No legal way has as many states: more of them come only from codes that no kernel names.
-const MOST_STEPS: usize = 24;
+/// No legal path has as many states: more of them come only from codes that no kernel header names.
+const MAX_STEPS: usize = 24;
 
-/// One life, over or not. Field names, order and values are the public schema, version 1.
+/// The life of one socket, ended or not. Field names, order and values are the public schema,
+/// version 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)] // README and man page describe the schema
 pub struct LifeRecord {
-    pub v: u8,
-    pub event: &'static str,
     #[serde(flatten)]
-    pub socket: Socket,
+    pub socket: SocketRef,
     #[serde(flatten)]
-    pub owner: Owner,
+    pub owner: Attribution,
     pub opened: Option<Stamp>,
     pub ended: Option<Stamp>,
-    pub opener: Option<Side>,
-    pub closer: Option<Side>,
+    #[serde(flatten)]
+    pub roles: Roles,
     pub verdict: Option<Verdict>,
-    pub steps: Vec<Step>,
-    /// Its ends, to find the other one by; for text alone, as all that follows.
+    pub steps: Vec<LifeStep>,
+    /// Until when the socket was followed; for text alone, as all fields below.
     #[serde(skip)]
-    pub addrs: AddressPair,
-    /// Until when it was followed.
-    #[serde(skip)]
-    pub seen: Stamp,
-    /// The FINs of both sides are proven.
-    #[serde(skip)]
-    pub both_fins: bool,
-    /// A descriptor of it is open now.
+    pub followed_until: Stamp,
+    /// A process has a descriptor of it now.
     #[serde(skip)]
     pub descriptor: bool,
-    /// It was followed before it was known that it is asked for: its first step is the state that it
-    /// was in then.
+    /// The filters matched it only after it was first observed: the first step is the state it was
+    /// in then.
     #[serde(skip)]
-    pub late: bool,
-    /// Steps that are not told, because there were too many.
+    pub matched_late: bool,
+    /// How many steps after the first are left out, because there were too many.
     #[serde(skip)]
     pub left_out: u32,
-    /// The other end of the connection, where both are told as one.
+    /// The life of the other end, where both ends of a connection are shown together.
     #[serde(skip)]
     pub other_end: Option<Box<Self>>,
 }
 
-/// A state of a life.
+/// A state in a life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
-pub struct Step {
+pub struct LifeStep {
     pub state: State,
     pub at: Option<Stamp>,
     #[serde(serialize_with = "seconds")]
@@ -69,147 +62,150 @@ pub struct Step {
     pub cause: Option<&'static str>,
 }
 
-/// How a step is known.
+/// How it is known that a socket was in a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
-    /// It was seen.
+    /// It was observed.
     Observed,
-    /// It was not seen, but is on every legal way.
+    /// It was not observed, but is on every legal path.
     Certain,
-    /// It was not seen, and is on some legal way.
+    /// It was not observed, and is on some legal path.
     Possible,
 }
 
-/// The lives that are not over, and those that the last news ended.
+/// What is kept of the sockets that have not closed, and of those that the last reading closed.
 #[derive(Debug, Default)]
-pub struct Lives {
-    open: HashMap<SocketId, History>,
-    ended: HashMap<SocketId, History>,
-    /// Lives that stand as they were found: most of those on a busy machine, of which there is no
-    /// more to keep.
-    unmoved: HashSet<SocketId>,
-    /// The time of the first reading that told of a socket.
-    first: Option<Stamp>,
-    /// This reading, and the one before it, told of something that can have cost lives without an
-    /// end.
-    costs: bool,
-    doubtful: bool,
-    /// How many sockets the last reading lost the track of.
+pub struct LifeHistories {
+    open: HashMap<SocketId, LifeHistory>,
+    closed: HashMap<SocketId, LifeHistory>,
+    /// Sockets still in the state in which they were found: most of those of a busy machine, and
+    /// there is nothing else to keep of them.
+    unchanged: HashSet<SocketId>,
+    /// The time of the first event of a socket.
+    first_event: Option<Stamp>,
+    /// At the end of this reading, ask which sockets are still followed.
+    check_now: bool,
+    /// At the end of the next reading, too.
+    check_next: bool,
     lost_track: usize,
 }
 
-/// What is kept of a life: its owner and its ends are known to who tells of it.
+/// The states of one socket so far. Its owner and addresses are known to those who ask for its
+/// record.
 #[derive(Debug, Clone, Default)]
-pub struct History {
-    trail: Vec<Trace>,
+struct LifeHistory {
+    steps: Vec<HistoryStep>,
     roles: Roles,
-    /// Its birth was seen.
-    born: bool,
-    /// It matched the filters only after that.
-    late: bool,
+    /// Its creation was observed.
+    opened: bool,
+    matched_late: bool,
     /// The filter by state asks for one of its transitions.
     passes: bool,
     left_out: u32,
-    /// The owner of its listener, before it was accepted: who accepted it may never be found.
-    listener: Option<Box<Owner>>,
+    /// The owner of its listener, from before it was accepted: the process that accepted it may
+    /// never be found.
+    listener: Option<Box<Attribution>>,
 }
 
 /// One step as it is kept: small, because a busy machine has many.
 #[derive(Debug, Clone, Copy)]
-struct Trace {
+struct HistoryStep {
     state: State,
     evidence: Evidence,
-    /// When it was seen, or what came after it.
+    /// When it was observed, or else the step after it.
     at: Stamp,
 }
 
-impl Lives {
-    /// Takes in news of a reading, some or all.
-    pub fn take(&mut self, news: &[MonitorEvent]) {
-        // Where something was lost, the next reading shows what that has cost; and one that was
-        // there already, but not at the first look, takes the place of another.
-        let time = |news: &MonitorEvent| match news {
-            MonitorEvent::Socket(told) => Some(told.transition.time),
+impl LifeHistories {
+    /// Applies events of a reading: some or all of them.
+    pub fn apply(&mut self, events: &[MonitorEvent]) {
+        let time = |event: &MonitorEvent| match event {
+            MonitorEvent::Socket(event) => Some(event.transition.time),
             MonitorEvent::Lost(_) => None,
         };
-        self.first = self.first.or_else(|| news.iter().find_map(time));
-        let costs = |news: &MonitorEvent| match news {
+        self.first_event = self.first_event.or_else(|| events.iter().find_map(time));
+        // What a loss has cost shows with the next reading; and a socket that was there already, but
+        // not at the first poll, takes the place of another.
+        let may_drop = |event: &MonitorEvent| match event {
             MonitorEvent::Lost(_) => true,
-            MonitorEvent::Socket(told) => {
-                told.transition.kind == EventKind::Present && self.first != time(news)
+            MonitorEvent::Socket(socket) => {
+                socket.transition.kind == EventKind::Present && self.first_event != time(event)
             }
         };
-        self.costs |= news.iter().any(costs);
-        self.ended.clear();
-        for news in news {
-            if let MonitorEvent::Socket(told) = news {
-                self.follow(told);
+        self.check_next |= events.iter().any(may_drop);
+        self.closed.clear();
+        for event in events {
+            if let MonitorEvent::Socket(event) = event {
+                self.apply_event(event);
             }
         }
     }
 
-    /// All news of a reading were taken in; `followed` tells which lives still are. Returns how many
-    /// were lost sight of: neither that they ended nor that they went on is known.
+    /// All events of a reading were applied. `followed` gives the sockets that the tracker still
+    /// follows; it is called only where some may have been dropped without a `closed` event.
+    /// Returns [`Self::lost_track`].
     pub fn end_reading(&mut self, followed: impl FnOnce() -> HashSet<SocketId>) -> usize {
-        let doubtful = std::mem::replace(&mut self.doubtful, std::mem::take(&mut self.costs));
-        let open = self.open.len() + self.unmoved.len();
-        if doubtful {
+        let check = std::mem::replace(&mut self.check_now, std::mem::take(&mut self.check_next));
+        let open = self.open.len() + self.unchanged.len();
+        if check {
             let followed = followed();
-            self.open.retain(|life, _| followed.contains(life));
-            self.unmoved.retain(|life| followed.contains(life));
+            self.open.retain(|id, _| followed.contains(id));
+            self.unchanged.retain(|id| followed.contains(id));
         }
-        self.lost_track = open - self.open.len() - self.unmoved.len();
+        self.lost_track = open - self.open.len() - self.unchanged.len();
         self.lost_track
     }
 
-    /// How many sockets the last reading lost the track of: what [`Self::end_reading`] returned last.
-    pub const fn lost_track(&self) -> usize {
+    /// Of how many sockets the last reading lost track: they were dropped without it being known
+    /// whether they closed.
+    pub(crate) const fn lost_track(&self) -> usize {
         self.lost_track
     }
 
-    /// Whether a history of this socket is kept, and it has not ended.
-    pub fn is_open(&self, life: SocketId) -> bool {
-        self.open.contains_key(&life) || self.unmoved.contains(&life)
+    /// Whether a history of this socket is kept, and it has not closed.
+    pub fn is_open(&self, id: SocketId) -> bool {
+        self.open.contains_key(&id) || self.unchanged.contains(&id)
     }
 
-    fn follow(&mut self, told: &SocketEvent) {
-        let life = told.transition.socket.id;
-        if is_as_found(told) {
-            self.unmoved.insert(life);
+    fn apply_event(&mut self, event: &SocketEvent) {
+        let id = event.transition.socket.id;
+        if is_as_found(event) {
+            self.unchanged.insert(id);
             return;
         }
-        let was_there = self.unmoved.remove(&life);
-        let history = self.open.entry(life).or_default();
-        if was_there {
-            history.stand(&told.transition);
+        let was_unchanged = self.unchanged.remove(&id);
+        let history = self.open.entry(id).or_default();
+        if was_unchanged {
+            history.push_previous_state(&event.transition);
             history.passes = true;
         }
-        history.extend(&told.transition);
-        history.passes |= told.passes;
-        if told.owner.source == OwnerSource::Listener {
-            history.listener = Some(Box::new(Owner::of(&told.owner)));
+        history.apply(&event.transition);
+        history.passes |= event.passes;
+        if event.owner.source == OwnerSource::Listener {
+            history.listener = Some(Box::new(event.owner.clone()));
         }
-        if told.transition.kind == EventKind::Closed
-            && let Some(history) = self.open.remove(&life)
+        if event.transition.kind == EventKind::Closed
+            && let Some(history) = self.open.remove(&id)
         {
-            self.ended.insert(life, history);
+            self.closed.insert(id, history);
         }
     }
 
-    /// The record of a life that this reading ended, if the filter by state asks for it.
-    pub fn ended(&self, told: &SocketEvent) -> Option<LifeRecord> {
-        if told.transition.kind != EventKind::Closed {
+    /// The record of the life that an event of the last reading ended; `None` if it ended none, or
+    /// the filter by state does not ask for it.
+    pub fn ended(&self, event: &SocketEvent) -> Option<LifeRecord> {
+        if event.transition.kind != EventKind::Closed {
             return None;
         }
-        let Transition { socket, time, verdict, .. } = told.transition;
-        let history = self.ended.get(&socket.id).filter(|history| history.passes)?;
-        let record = history.record(Socket::of(socket), socket.addrs, Owner::of(&told.owner), time);
+        let Transition { socket, time, verdict, .. } = event.transition;
+        let history = self.closed.get(&socket.id).filter(|history| history.passes)?;
+        let record = history.record(socket, &event.owner, time);
         Some(LifeRecord { ended: Some(time), verdict, ..record })
     }
 
-    /// The record of a life that is not over at this instant, if the filter by state asks for it;
-    /// `wanted`: it asks for the state it is in.
+    /// The record of a socket that is open at this instant; `None` if the filter by state does not
+    /// ask for it. `wanted`: that filter asks for the state it is in.
     pub fn so_far(
         &self,
         now: &SocketStatus,
@@ -217,15 +213,16 @@ impl Lives {
         at: Stamp,
         wanted: bool,
     ) -> Option<LifeRecord> {
+        let unchanged = self.unchanged.contains(&now.socket.id);
         // Nothing may have happened to it since it came to match.
-        let there = self.unmoved.contains(&now.socket.id);
-        let untold = History { late: !there, ..History::untold(now, there || wanted) };
-        let history = self.open.get(&now.socket.id).unwrap_or(&untold);
+        let history = match self.open.get(&now.socket.id) {
+            Some(history) => Cow::Borrowed(history),
+            None => Cow::Owned(LifeHistory::without_events(now, unchanged, wanted)),
+        };
         if !history.passes {
             return None;
         }
-        let socket = Socket::of(now.socket);
-        let mut record = history.record(socket, now.socket.addrs, Owner::of(owner), at);
+        let mut record = history.record(now.socket, owner, at);
         record.descriptor = now.clues.inode != 0;
         if let Some(last) = record.steps.last_mut() {
             last.held = Some(at.since(now.since));
@@ -234,134 +231,129 @@ impl Lives {
     }
 }
 
-impl History {
-    /// That of a life of which only the state is known that it is in.
-    fn untold(now: &SocketStatus, wanted: bool) -> Self {
-        let trace = Trace { state: now.state, evidence: Evidence::Observed, at: now.since };
-        Self { trail: vec![trace], passes: wanted, ..Self::default() }
+impl LifeHistory {
+    /// That of a socket of which only the state is known that it is in.
+    fn without_events(now: &SocketStatus, unchanged: bool, wanted: bool) -> Self {
+        let step = HistoryStep { state: now.state, evidence: Evidence::Observed, at: now.since };
+        let (matched_late, passes) = (!unchanged, unchanged || wanted);
+        Self { steps: vec![step], matched_late, passes, ..Self::default() }
     }
 
-    fn extend(&mut self, told: &Transition) {
-        if self.trail.is_empty() {
+    fn apply(&mut self, transition: &Transition) {
+        if self.steps.is_empty() {
             // The filter by process may have matched only now.
-            self.late = told.from.is_some();
-            self.stand(told);
+            self.matched_late = transition.from.is_some();
+            self.push_previous_state(transition);
         }
-        self.born |= told.kind == EventKind::Opened;
-        self.roles = told.roles;
+        self.opened |= transition.kind == EventKind::Opened;
+        self.roles = transition.roles;
+        let at = transition.time;
         let unseen = |states: &[State], evidence| {
-            let trace = |state: &State| Trace { state: *state, evidence, at: told.time };
-            states.iter().map(trace).collect::<Vec<_>>()
+            let step = |state: &State| HistoryStep { state: *state, evidence, at };
+            states.iter().map(step).collect::<Vec<_>>()
         };
-        let mut passed = unseen(&told.via, Evidence::Certain);
-        passed.extend(unseen(&told.maybe, Evidence::Possible));
-        // In the order of the table of edges no legal way goes backwards.
-        passed.sort_by_key(|trace| trace.state);
-        passed.push(Trace { state: told.to, evidence: Evidence::Observed, at: told.time });
-        for trace in passed {
-            self.push(trace);
+        let mut passed = unseen(&transition.via, Evidence::Certain);
+        passed.extend(unseen(&transition.maybe, Evidence::Possible));
+        // In the order of the table of edges no legal path goes backwards.
+        passed.sort_by_key(|step| step.state);
+        passed.extend(unseen(&[transition.to], Evidence::Observed));
+        for step in passed {
+            self.push(step);
         }
     }
 
-    /// Begins with the state that it stood in until now.
-    fn stand(&mut self, told: &Transition) {
-        self.trail.reserve_exact(2 + told.via.len() + told.maybe.len());
-        if let (Some(state), Some(at)) = (told.from, told.ages.since) {
-            self.trail.push(Trace { state, evidence: Evidence::Observed, at });
+    /// Starts with the state in which the socket was until now, if there was one.
+    fn push_previous_state(&mut self, transition: &Transition) {
+        self.steps.reserve_exact(2 + transition.via.len() + transition.maybe.len());
+        if let (Some(state), Some(at)) = (transition.from, transition.ages.since) {
+            self.steps.push(HistoryStep { state, evidence: Evidence::Observed, at });
         }
     }
 
     /// Keeps the first step and the latest ones.
-    fn push(&mut self, trace: Trace) {
-        if self.trail.len() >= MOST_STEPS {
-            self.trail.remove(1);
+    fn push(&mut self, step: HistoryStep) {
+        if self.steps.len() >= MAX_STEPS {
+            self.steps.remove(1);
             self.left_out += 1;
         }
-        self.trail.push(trace);
+        self.steps.push(step);
     }
 
-    fn record(&self, socket: Socket, addrs: AddressPair, owner: Owner, seen: Stamp) -> LifeRecord {
-        let opened = self.trail.first().filter(|_| self.born);
+    fn record(&self, socket: SocketRef, owner: &Attribution, followed_until: Stamp) -> LifeRecord {
         let owner = match &self.listener {
-            Some(listener) if owner.owner_source == OwnerSource::Unknown => (**listener).clone(),
+            Some(listener) if owner.source == OwnerSource::Unknown => listener,
             _ => owner,
         };
         LifeRecord {
-            v: SCHEMA,
-            event: "life",
             socket,
-            owner,
-            opened: opened.map(|first| first.at),
+            owner: owner.clone(),
+            opened: self.steps.first().filter(|_| self.opened).map(|first| first.at),
             ended: None,
-            opener: self.roles.opener,
-            closer: self.roles.closer,
+            roles: self.roles,
             verdict: None,
-            steps: self.steps(),
-            addrs,
-            seen,
-            both_fins: self.roles.both_fins,
+            steps: self.life_steps(),
+            followed_until,
             descriptor: false,
-            late: self.late,
+            matched_late: self.matched_late,
             left_out: self.left_out,
             other_end: None,
         }
     }
 
-    fn steps(&self) -> Vec<Step> {
-        let observed = |trace: &Trace| trace.evidence == Evidence::Observed;
-        let step = |(i, trace): (usize, &Trace)| {
-            let next = self.trail[i + 1..].iter().find(|next| observed(next));
-            Step {
-                state: trace.state,
-                at: observed(trace).then_some(trace.at),
-                held: next.filter(|_| observed(trace)).map(|next| next.at.since(trace.at)),
-                evidence: trace.evidence,
+    fn life_steps(&self) -> Vec<LifeStep> {
+        let observed = |step: &HistoryStep| step.evidence == Evidence::Observed;
+        let life_step = |(i, step): (usize, &HistoryStep)| {
+            let next = self.steps[i + 1..].iter().find(|next| observed(next));
+            LifeStep {
+                state: step.state,
+                at: observed(step).then_some(step.at),
+                held: next.filter(|_| observed(step)).map(|next| next.at.since(step.at)),
+                evidence: step.evidence,
                 cause: self.cause(i),
             }
         };
-        self.trail.iter().enumerate().map(step).collect()
+        self.steps.iter().enumerate().map(life_step).collect()
     }
 
-    /// What made this step, where only one edge can have led to it.
+    /// What caused a step; `None` unless exactly one edge can have led to it.
     fn cause(&self, i: usize) -> Option<&'static str> {
-        let before = &self.trail[..i];
-        let sure = before.iter().rposition(|trace| trace.evidence != Evidence::Possible);
-        // What was there at the first look was made by nobody knows what.
-        let birth = sure.is_none().then_some(State::Closed).filter(|_| self.born);
-        let since = &before[sure.unwrap_or_default()..];
-        let from = since.iter().map(|trace| trace.state).chain(birth);
-        let from: HashSet<State> = from.collect();
-        let to = self.trail[i].state;
+        let before = &self.steps[..i];
+        let last_sure = before.iter().rposition(|step| step.evidence != Evidence::Possible);
+        // Nothing is known of how a socket got into the state that the first poll found.
+        let creation = last_sure.is_none().then_some(State::Closed).filter(|_| self.opened);
+        let since = &before[last_sure.unwrap_or_default()..];
+        let from: HashSet<State> = since.iter().map(|step| step.state).chain(creation).collect();
+        let to = self.steps[i].state;
         let mut edges = EDGES.iter().filter(|edge| edge.to == to && from.contains(&edge.from));
         let only = edges.next()?;
         edges.next().is_none().then_some(only.cause)
     }
 }
 
-/// Whether a state is all that there is to tell of a life.
-fn is_as_found(told: &SocketEvent) -> bool {
-    told.transition.kind == EventKind::Present
-        && told.passes
-        && told.transition.roles == Roles::default()
-        && told.owner.source != OwnerSource::Listener
+/// Whether an event says no more of a socket than the state in which it was found.
+fn is_as_found(event: &SocketEvent) -> bool {
+    event.transition.kind == EventKind::Present
+        && event.passes
+        && event.transition.roles == Roles::default()
+        && event.owner.source != OwnerSource::Listener
 }
 
 impl LifeRecord {
-    /// Whether the other end of this connection, on this machine, is that.
+    /// Whether both are the ends of one connection within this machine.
     pub fn is_other_end_of(&self, other: &Self) -> bool {
-        let began = |life: &Self| life.steps.iter().find_map(|step| step.at).unwrap_or_default();
-        let over = |life: &Self| life.ended.unwrap_or(life.seen);
+        let start = |life: &Self| life.steps.iter().find_map(|step| step.at).unwrap_or_default();
+        let end = |life: &Self| life.ended.unwrap_or(life.followed_until);
         self.socket.id != other.socket.id
             && self.socket.netns == other.socket.netns
-            && self.addrs.mirrored().contains(&other.addrs)
-            && began(self) <= over(other)
-            && began(other) <= over(self)
+            && self.socket.addrs.mirrored().contains(&other.socket.addrs)
+            && start(self) <= end(other)
+            && start(other) <= end(self)
     }
 
-    /// How long it was followed.
-    pub fn lived(&self) -> Duration {
-        let began = self.steps.iter().find_map(|step| step.at);
-        began.map_or(Duration::ZERO, |began| self.ended.unwrap_or(self.seen).since(began))
+    /// For how long the socket was followed.
+    pub(crate) fn lived(&self) -> Duration {
+        let start = self.steps.iter().find_map(|step| step.at);
+        start.map_or(Duration::ZERO, |start| self.ended.unwrap_or(self.followed_until).since(start))
     }
 }
 

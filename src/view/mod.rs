@@ -1,30 +1,123 @@
-//! What is shown: records made of conclusions and readings. Pure.
+//! Records: what is printed, before it has a format. Pure.
+//!
+//! A *view* (`output::views`) decides which records a run gives; here is what they are made of and
+//! what is kept to make them. A *renderer* ([`crate::render`]) turns them into bytes. The keys of a
+//! record as JSON are those of the struct named `…Record`, and of the model types that it flattens.
 
-pub mod alert;
 pub mod diagram;
 pub mod event;
 pub mod life;
 pub mod pairing;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod socket;
 
-use crate::model::reading::Lost;
+use crate::model::event::{Alert, SocketRef};
+use crate::model::reading::{Lost, LostReason};
+use crate::model::time::Stamp;
+use diagram::Diagram;
+use event::EventRecord;
+use life::LifeRecord;
+use serde::{Serialize, Serializer};
+use socket::SocketRecord;
 
-/// Version of the schema of all records.
-pub const SCHEMA: u8 = 1;
+/// Version of the schema of all records: their key `v`.
+const SCHEMA: u8 = 1;
 
 /// Whatever is printed as one record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
-    /// A rule has something to tell.
-    Alert(Box<alert::AlertRecord>),
+    /// A violation of a rule begins or ends.
+    Alert(Box<Alert>),
     /// Something happened to a socket.
-    Event(Box<event::EventRecord>),
+    Event(Box<EventRecord>),
     /// A socket as it is now.
-    Socket(Box<socket::SocketRecord>),
+    Socket(Box<SocketRecord>),
     /// The life of a socket.
-    Life(Box<life::LifeRecord>),
-    /// How often the edges of the diagram were walked.
-    Diagram(Box<diagram::Diagram>),
-    /// Readings were lost.
+    Life(Box<LifeRecord>),
+    /// How often each edge of the state diagram was passed.
+    Diagram(Box<Diagram>),
+    /// Readings or records were lost.
     Lost(Lost),
+}
+
+impl Record {
+    /// The socket that it is about; of an alert the worst one.
+    pub(crate) fn socket(&self) -> Option<&SocketRef> {
+        match self {
+            Self::Alert(alert) => Some(&alert.worst.socket),
+            Self::Event(event) => Some(&event.socket),
+            Self::Socket(socket) => Some(&socket.socket),
+            Self::Life(life) => Some(&life.socket),
+            Self::Diagram(_) | Self::Lost(_) => None,
+        }
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Event(event) => keys(None, event, serializer),
+            Self::Socket(socket) => keys(None, socket, serializer),
+            Self::Life(life) => keys(Some("life"), life, serializer),
+            Self::Diagram(diagram) => keys(Some("diagram"), diagram, serializer),
+            Self::Alert(alert) => keys(Some("alert"), alert, serializer),
+            Self::Lost(Lost { time, reason, count }) => {
+                keys(Some("lost"), &LostKeys { time, reason, count }, serializer)
+            }
+        }
+    }
+}
+
+/// [`Lost`] as a record; the model type serialises as a recording has it.
+#[derive(Serialize)]
+struct LostKeys<'r> {
+    time: &'r Stamp,
+    reason: &'r LostReason,
+    count: &'r Option<u64>,
+}
+
+/// The keys of a record behind the version of their schema, and `event` where no key of its own is
+/// called so.
+fn keys<S: Serializer>(
+    event: Option<&'static str>,
+    record: &impl Serialize,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Keys<'r, R> {
+        v: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event: Option<&'static str>,
+        #[serde(flatten)]
+        record: &'r R,
+    }
+    Keys { v: SCHEMA, event, record }.serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::AlertSocket;
+    use crate::model::process::OwnerSource;
+
+    #[test]
+    fn an_alert_has_the_keys_of_the_schema() {
+        let worst = AlertSocket {
+            socket: samples::socket(1, "0.0.0.0:80", "0.0.0.0:80"),
+            owner: samples::owner(7, "server", OwnerSource::Proven),
+            held: None,
+            held_at_least: false,
+        };
+        let id = worst.socket.id;
+        let (time, rule) = (Stamp::default(), "leak".to_owned());
+        let alert = Alert { time, rule, active: true, sockets: vec![id], worst };
+        assert_eq!(
+            serde_json::to_string(&Record::Alert(Box::new(alert))).unwrap(),
+            "{\"v\":1,\"event\":\"alert\",\"time\":\"1970-01-01T00:00:00.000000Z\",\"rule\":\"leak\",\
+             \"active\":true,\"count\":1,\"sockets\":[\"00000001-1\"],\"netns\":null,\
+             \"family\":\"ipv4\",\"local_addr\":\"0.0.0.0\",\"local_port\":80,\
+             \"remote_addr\":\"0.0.0.0\",\"remote_port\":80}"
+        );
+    }
 }

@@ -1,5 +1,5 @@
-//! Both ends of a connection within this machine, told as one: the end that is over first waits
-//! for the other.
+//! Both ends of a connection within this machine, shown together: the life of the end that closes
+//! first waits for that of the other.
 
 use super::life::LifeRecord;
 use crate::model::event::{Side, SocketId};
@@ -7,42 +7,47 @@ use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use std::collections::{HashMap, VecDeque};
 
-/// How long (µs) an end waits for the other: as long as a TIME_WAIT may last (60 s and the coarse
-/// steps of the kernel's timers) and be concluded.
-const PATIENCE: u64 = 70_000_000;
-/// No more than these wait, a few megabytes; under heavier churn ends are told one by one.
-const MOST_WAITING: usize = 4096;
+/// How long (µs) a life waits for that of the other end: as long as a TIME_WAIT may last (60 s and
+/// the coarse steps of the kernel's timers) and be observed to end.
+const MAX_WAIT: u64 = 70_000_000;
+/// No more than these wait, a few megabytes; under heavier churn ends are shown one by one.
+const MAX_WAITING: usize = 4096;
 
-/// Joins ends to conversations.
+/// The lives that wait for their other end.
 #[derive(Debug, Default)]
-pub struct Conversations {
-    /// How many sockets with these ends are open.
+pub struct Pairing {
+    /// How many sockets with this address pair are open.
     open: HashMap<AddressPair, usize>,
     waiting: HashMap<SocketId, LifeRecord>,
-    /// Who waits, by ends, and in the order in which they began to.
+    /// The same by their address pairs.
     by_addrs: HashMap<AddressPair, Vec<SocketId>>,
+    /// When each has waited too long (boot time, µs), in that order; some wait no more.
     queue: VecDeque<(u64, SocketId)>,
 }
 
-impl Conversations {
-    /// A socket with these ends has begun.
-    pub fn begin(&mut self, addrs: AddressPair) {
+impl Pairing {
+    /// Counts a socket that is open from now on.
+    pub fn socket_opened(&mut self, addrs: AddressPair) {
         *self.open.entry(addrs).or_default() += 1;
     }
 
-    /// A socket with these ends is over; `life` is to be told. Returns what can be told now.
-    pub fn end(&mut self, addrs: AddressPair, life: Option<LifeRecord>) -> Vec<LifeRecord> {
+    /// Counts a socket that has closed, and takes its life, if that is to be shown. Returns the
+    /// lives that need not wait any longer, both ends of a connection as one.
+    pub fn socket_closed(
+        &mut self,
+        addrs: AddressPair,
+        life: Option<LifeRecord>,
+    ) -> Vec<LifeRecord> {
         if let Some(count) = self.open.get_mut(&addrs) {
             *count -= 1;
             if *count == 0 {
                 self.open.remove(&addrs);
             }
         }
-        let Some(life) = life else { return self.release(addrs) };
-        let other_open = addrs.mirrored().iter().any(|other| self.open.contains_key(other));
-        if let Some(before) = self.other_end_of(&life) {
-            vec![joined(before, life)]
-        } else if other_open && self.waiting.len() < MOST_WAITING {
+        let Some(life) = life else { return self.take_mirrored(addrs) };
+        if let Some(other) = self.take_other_end(&life) {
+            vec![joined(other, life)]
+        } else if self.is_other_end_open(&life) && self.waiting.len() < MAX_WAITING {
             self.wait(life);
             Vec::new()
         } else {
@@ -50,38 +55,37 @@ impl Conversations {
         }
     }
 
-    /// Those that have waited too long at this instant.
-    pub fn overdue(&mut self, now: Stamp) -> Vec<LifeRecord> {
-        let mut overdue = Vec::new();
-        while let Some((due, life)) = self.queue.front().copied() {
-            // Those that need not wait any more are still queued.
-            if due > now.boot && self.waiting.contains_key(&life) {
+    /// The lives that have waited too long at this instant, each by itself.
+    pub fn expired(&mut self, now: Stamp) -> Vec<LifeRecord> {
+        let mut expired = Vec::new();
+        while let Some((due, id)) = self.queue.front().copied() {
+            if due > now.boot && self.waiting.contains_key(&id) {
                 break;
             }
             self.queue.pop_front();
-            overdue.extend(self.take(life));
+            expired.extend(self.take(id));
         }
-        overdue
+        expired
     }
 
-    /// All that wait.
-    pub fn rest(&mut self) -> Vec<LifeRecord> {
-        let mut rest: Vec<LifeRecord> = std::mem::take(self).waiting.into_values().collect();
-        rest.sort_unstable_by_key(|life| life.socket.id);
-        rest
+    /// All lives that wait, in the order in which their sockets were created.
+    pub(crate) fn take_all(&mut self) -> Vec<LifeRecord> {
+        let mut lives: Vec<LifeRecord> = std::mem::take(self).waiting.into_values().collect();
+        lives.sort_unstable_by_key(|life| life.socket.id);
+        lives
     }
 
     /// Sets which sockets are open, by the address pair of each, after the track of some was lost
     /// without a `closed` event. Returns the lives that waited for one of those: their other end
     /// will never be reported.
-    pub fn retain(&mut self, open: impl Iterator<Item = AddressPair>) -> Vec<LifeRecord> {
+    pub(crate) fn set_open(&mut self, open: impl Iterator<Item = AddressPair>) -> Vec<LifeRecord> {
         let before = std::mem::take(&mut self.open);
-        open.for_each(|addrs| self.begin(addrs));
+        open.for_each(|addrs| self.socket_opened(addrs));
         // Another socket may have the same address pair: it is not what was waited for.
         let lost = |other: &AddressPair| self.open.get(other) < before.get(other);
         let waits_in_vain = |life: &LifeRecord| {
-            let others = life.addrs.mirrored();
-            others.iter().any(lost) || !others.iter().any(|other| self.open.contains_key(other))
+            let others = life.socket.addrs.mirrored();
+            others.iter().any(lost) || !self.is_other_end_open(life)
         };
         let alone = self.waiting.values().filter(|life| waits_in_vain(life));
         let mut alone: Vec<SocketId> = alone.map(|life| life.socket.id).collect();
@@ -89,45 +93,54 @@ impl Conversations {
         alone.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
+    fn is_other_end_open(&self, life: &LifeRecord) -> bool {
+        life.socket.addrs.mirrored().iter().any(|other| self.open.contains_key(other))
+    }
+
     fn wait(&mut self, life: LifeRecord) {
         let id = life.socket.id;
-        self.by_addrs.entry(life.addrs).or_default().push(id);
-        self.queue.push_back((life.seen.boot.saturating_add(PATIENCE), id));
+        self.by_addrs.entry(life.socket.addrs).or_default().push(id);
+        self.queue.push_back((life.followed_until.boot.saturating_add(MAX_WAIT), id));
         self.waiting.insert(id, life);
     }
 
-    fn other_end_of(&mut self, life: &LifeRecord) -> Option<LifeRecord> {
-        let ids = life.addrs.mirrored().into_iter().filter_map(|addrs| self.by_addrs.get(&addrs));
-        let mut others = ids.flatten().filter_map(|id| self.waiting.get(id));
-        let other = others.find(|other| other.is_other_end_of(life))?.socket.id;
-        self.take(other)
+    /// Those with the address pair that the other end of a connection has.
+    fn mirrored(&self, addrs: AddressPair) -> impl Iterator<Item = &LifeRecord> {
+        let ids = addrs.mirrored().into_iter().filter_map(|addrs| self.by_addrs.get(&addrs));
+        ids.flatten().filter_map(|id| self.waiting.get(id))
     }
 
-    /// What waits for an end that will not be told.
-    fn release(&mut self, addrs: AddressPair) -> Vec<LifeRecord> {
-        let others = addrs.mirrored().into_iter().filter_map(|addrs| self.by_addrs.get(&addrs));
-        let others: Vec<SocketId> = others.flatten().copied().collect();
+    fn take_other_end(&mut self, life: &LifeRecord) -> Option<LifeRecord> {
+        let is_other_end = |other: &&LifeRecord| other.is_other_end_of(life);
+        let id = self.mirrored(life.socket.addrs).find(is_other_end)?.socket.id;
+        self.take(id)
+    }
+
+    /// Those that wait for an end that is not shown.
+    fn take_mirrored(&mut self, addrs: AddressPair) -> Vec<LifeRecord> {
+        let others: Vec<SocketId> = self.mirrored(addrs).map(|life| life.socket.id).collect();
         others.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
     fn take(&mut self, id: SocketId) -> Option<LifeRecord> {
         let life = self.waiting.remove(&id)?;
-        if let Some(ids) = self.by_addrs.get_mut(&life.addrs) {
+        if let Some(ids) = self.by_addrs.get_mut(&life.socket.addrs) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
-                self.by_addrs.remove(&life.addrs);
+                self.by_addrs.remove(&life.socket.addrs);
             }
         }
         Some(life)
     }
 }
 
-/// Lives with the two ends of a connection joined, in the order in which they began.
-pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
+/// Lives with both ends of a connection joined to one, in the order of their first ends.
+pub(crate) fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
     let mut alone: Vec<Option<LifeRecord>> = Vec::with_capacity(lives.len());
     let mut by_addrs: HashMap<AddressPair, Vec<usize>> = HashMap::new();
     for life in lives {
-        let places = life.addrs.mirrored().into_iter().filter_map(|addrs| by_addrs.get(&addrs));
+        let places =
+            life.socket.addrs.mirrored().into_iter().filter_map(|addrs| by_addrs.get(&addrs));
         let other = places.flatten().copied().find(|place| {
             let before: Option<&LifeRecord> = alone[*place].as_ref();
             before.is_some_and(|before| before.other_end.is_none() && before.is_other_end_of(&life))
@@ -137,7 +150,7 @@ pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
         {
             alone[place] = Some(joined(before, life));
         } else {
-            by_addrs.entry(life.addrs).or_default().push(alone.len());
+            by_addrs.entry(life.socket.addrs).or_default().push(alone.len());
             alone.push(Some(life));
         }
     }
@@ -147,8 +160,10 @@ pub fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
 /// The end that opened comes first, or else the one that closed first.
 fn joined(a: LifeRecord, b: LifeRecord) -> LifeRecord {
     let leads = |life: &LifeRecord, other: &LifeRecord| {
-        let opened = life.opener == Some(Side::Local) || other.opener == Some(Side::Remote);
-        let closed = life.closer == Some(Side::Local) || other.closer == Some(Side::Remote);
+        let opened =
+            life.roles.opener == Some(Side::Local) || other.roles.opener == Some(Side::Remote);
+        let closed =
+            life.roles.closer == Some(Side::Local) || other.roles.closer == Some(Side::Remote);
         (opened, closed)
     };
     let swap = leads(&b, &a) > leads(&a, &b);

@@ -1,19 +1,19 @@
-//! Cells of characters that lines are drawn on: lines that meet in a cell become the character
-//! that joins them.
+//! A grid of characters on which lines and text are drawn. Lines that meet in a cell become the
+//! character that joins them.
 
-use super::layout::{Spot, Way, way};
+use super::layout::{Direction, Spot, direction};
 use crate::render::style::Palette;
 use anstyle::Style;
 
-/// How a line looks.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Stroke {
-    /// None.
+    /// No line.
     #[default]
     None,
     /// A thin line.
     Thin,
-    /// A thin line with gaps, where it is straight.
+    /// A thin line with gaps; without gaps in corners.
     Dashed,
     /// A heavy line.
     Heavy,
@@ -22,49 +22,49 @@ pub(super) enum Stroke {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Cell {
-    /// The lines out of the cell: up, right, down, left.
+struct CanvasCell {
+    /// The lines that leave the cell: up, right, down, left.
     arms: [Stroke; 4],
-    /// A character that is no line.
+    /// A character drawn over them.
     text: Option<char>,
     style: Style,
 }
 
-/// A picture of characters.
+/// The grid, and how wide it is.
 #[derive(Debug)]
 pub(super) struct Canvas {
     width: usize,
-    cells: Vec<Cell>,
+    cells: Vec<CanvasCell>,
 }
 
 impl Canvas {
     pub(super) fn new(width: usize, height: usize) -> Self {
-        Self { width, cells: vec![Cell::default(); width * height] }
+        Self { width, cells: vec![CanvasCell::default(); width * height] }
     }
 
-    /// Draws a straight line, both ends included.
+    /// Draws a straight line, both of its spots included.
     pub(super) fn line(&mut self, from: Spot, to: Spot, stroke: Stroke, style: Style) {
-        let way = way(from, to);
+        let direction = direction(from, to);
         let mut here = from;
         while here != to {
-            let next = way.next(here);
-            self.arm(here, way, stroke, style);
-            self.arm(next, opposite(way), stroke, style);
+            let next = direction.next(here);
+            self.arm(here, direction, stroke, style);
+            self.arm(next, opposite(direction), stroke, style);
             here = next;
         }
     }
 
-    /// Where two lines meet, the later one gives its colour to the join only if that is not part
-    /// of a box, drawn before it.
-    fn arm(&mut self, spot: Spot, way: Way, stroke: Stroke, style: Style) {
+    /// Draws from the middle of a cell to one of its sides. The first line in a cell decides its
+    /// style: boxes are drawn first.
+    fn arm(&mut self, spot: Spot, direction: Direction, stroke: Stroke, style: Style) {
         let cell = self.cell(spot);
         if cell.arms == [Stroke::None; 4] {
             cell.style = style;
         }
-        cell.arms[way as usize] = stroke;
+        cell.arms[direction as usize] = stroke;
     }
 
-    /// Writes text over whatever is there.
+    /// Writes text over what is there.
     pub(super) fn text(&mut self, (x, y): Spot, text: &str, style: Style) {
         for (i, c) in text.chars().enumerate() {
             let cell = self.cell((x + i, y));
@@ -73,43 +73,43 @@ impl Canvas {
         }
     }
 
-    fn cell(&mut self, (x, y): Spot) -> &mut Cell {
+    fn cell(&mut self, (x, y): Spot) -> &mut CanvasCell {
         &mut self.cells[y * self.width + x]
     }
 
-    /// The rows, without blanks at their ends, coloured where the palette is.
+    /// The rows as text, without blanks at their ends.
     pub(super) fn rows(&self, palette: Palette) -> Vec<String> {
         self.cells.chunks(self.width).map(|row| written(row, palette)).collect()
     }
 }
 
-/// A row, with one escape sequence for each run of cells of the same style.
-fn written(row: &[Cell], palette: Palette) -> String {
+/// A row as text, with one escape sequence for each run of cells of the same style.
+fn written(row: &[CanvasCell], palette: Palette) -> String {
     let drawn = row.iter().rposition(|cell| cell.glyph() != ' ').map_or(0, |last| last + 1);
     let runs = row[..drawn].chunk_by(|a, b| a.style == b.style);
     runs.map(|run| {
-        let text: String = run.iter().map(Cell::glyph).collect();
+        let text: String = run.iter().map(CanvasCell::glyph).collect();
         if run[0].style == Style::new() { text } else { palette.paint(run[0].style, &text) }
     })
     .collect()
 }
 
-const fn opposite(way: Way) -> Way {
-    match way {
-        Way::Up => Way::Down,
-        Way::Right => Way::Left,
-        Way::Down => Way::Up,
-        Way::Left => Way::Right,
+const fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::Up => Direction::Down,
+        Direction::Right => Direction::Left,
+        Direction::Down => Direction::Up,
+        Direction::Left => Direction::Right,
     }
 }
 
-impl Cell {
+impl CanvasCell {
     fn glyph(&self) -> char {
         self.text.unwrap_or_else(|| joined(self.arms))
     }
 }
 
-/// The character for the lines out of a cell: up, right, down, left.
+/// The character for the lines that leave a cell: up, right, down, left.
 fn joined(arms: [Stroke; 4]) -> char {
     use Stroke::{Dashed, Double, Heavy, None, Thin};
     // Only straight lines can have gaps.
@@ -138,7 +138,7 @@ fn joined(arms: [Stroke; 4]) -> char {
         [Thin, Thin, Thin, Thin] => '┼',
         [None, Double, Thin | Heavy, Double] => '╤',
         [_, Double, _, _] | [_, _, _, Double] => '═',
-        // A straight thin line; the tests hold that nothing else is ever drawn.
+        // A straight thin line; the tests make sure that nothing else is ever drawn.
         [None, _, None, _] => '─',
         _ => '│',
     }

@@ -1,11 +1,12 @@
-//! The diagram in the language of Graphviz: `tcplapse --view diagram --for 10s --format dot | dot -Tpng`.
+//! The diagram in the language of Graphviz:
+//! `tcplapse --view diagram --for 10s --format dot | dot -Tpng`.
 
 use super::{layout, legend};
 use crate::tcp::edge::Actor;
-use crate::view::diagram::{Diagram, Walks};
+use crate::view::diagram::{Diagram, EdgeCounts};
 use std::fmt::Write as _;
 
-/// The diagram as a graph for dot(1).
+/// The diagram as a graph for `dot`.
 pub(super) fn dot(diagram: &Diagram) -> String {
     let mut out = String::from(
         "digraph tcp {\n  \
@@ -18,13 +19,13 @@ pub(super) fn dot(diagram: &Diagram) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(out, "  \"{state}\" [label=\"{state}{count}\"]");
     }
-    for ((_, edge, _), (_, walks)) in layout::edges().zip(diagram.edges()) {
+    for ((_, edge, _), (_, counts)) in layout::edges().zip(diagram.edges()) {
         let style = match edge.side {
             Actor::Active => "penwidth=2.5",
             Actor::Passive => "style=dashed",
             Actor::Both | Actor::Kernel => "color=gray50, fontcolor=gray35",
         };
-        let counts = counted(walks).map_or_else(String::new, |counts| format!("\\n{counts}"));
+        let counts = counted(counts).map_or_else(String::new, |counts| format!("\\n{counts}"));
         let (from, to, cause) = (edge.from, edge.to, edge.cause);
         let _ = writeln!(out, "  \"{from}\" -> \"{to}\" [label=\"{cause}{counts}\", {style}]");
     }
@@ -34,12 +35,12 @@ pub(super) fn dot(diagram: &Diagram) -> String {
     out + "}\n"
 }
 
-/// `12 [3]`: observed, certain; nothing where nothing was counted.
-pub(super) fn counted(walks: Walks) -> Option<String> {
-    match walks {
-        Walks { observed: 0, certain: 0 } => None,
-        Walks { observed, certain: 0 } => Some(observed.to_string()),
-        Walks { observed: 0, certain } => Some(format!("[{certain}]")),
-        Walks { observed, certain } => Some(format!("{observed} [{certain}]")),
+/// `12 [3]`: observed and certain; `None` where nothing was counted.
+pub(super) fn counted(counts: EdgeCounts) -> Option<String> {
+    match counts {
+        EdgeCounts { observed: 0, certain: 0 } => None,
+        EdgeCounts { observed, certain: 0 } => Some(observed.to_string()),
+        EdgeCounts { observed: 0, certain } => Some(format!("[{certain}]")),
+        EdgeCounts { observed, certain } => Some(format!("{observed} [{certain}]")),
     }
 }

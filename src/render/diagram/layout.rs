@@ -1,5 +1,5 @@
-//! Where everything stands on the picture, on a grid of character cells: the text draws it cell by
-//! cell, the SVG enlarged. What an edge is and who walks it is told by the table of edges alone.
+//! Where everything stands on the drawing, on a grid of character cells: text draws it cell by cell,
+//! SVG enlarged. What an edge is and which side passes it comes from the table of edges alone.
 
 use crate::tcp::edge::{EDGES, Edge};
 use crate::tcp::state::State::{
@@ -7,15 +7,16 @@ use crate::tcp::state::State::{
     TimeWait,
 };
 
-/// A place on the grid: column, row.
+/// A cell of the grid: column, row.
 pub(super) type Spot = (usize, usize);
 
-/// The whole picture; its widest row fits a terminal of 80 columns.
+/// The size of the drawing; it fits a terminal of 80 columns.
 pub(super) const WIDTH: usize = 80;
 pub(super) const HEIGHT: usize = 23;
-/// `CLOSED` is drawn twice, as a bar over the whole width: where a life begins, and where it ends.
+/// The rows of `CLOSED`, which is drawn twice, as a bar over the whole width: a socket starts in
+/// the upper one and ends in the lower one.
 pub(super) const BARS: [usize; 2] = [0, HEIGHT - 1];
-/// A box: a border, a line of text, a border.
+/// The rows of a box: a border, a line of text, a border.
 pub(super) const BOX_HEIGHT: usize = 3;
 
 /// The box of a state.
@@ -31,7 +32,7 @@ const fn shape(state: State, corner: Spot, width: usize) -> Shape {
     Shape { state, corner, width }
 }
 
-/// The passive side goes down on the left, the active side on the right.
+/// The boxes: the passive side goes down on the left, the active side on the right.
 pub(super) const SHAPES: [Shape; 10] = [
     shape(Listen, (0, 3), 15),
     shape(SynRecv, (16, 3), 23),
@@ -45,15 +46,15 @@ pub(super) const SHAPES: [Shape; 10] = [
     shape(TimeWait, (53, 17), 18),
 ];
 
-/// How an edge runs.
+/// How an edge is drawn.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// From a spot on the border of its first state to the one before the border of the other,
-    /// where the tip of the arrow is.
+    /// The corners of its line, from a spot on the border of the state before to the spot in front
+    /// of the border of the state after, where the tip of the arrow is.
     pub(super) path: &'static [Spot],
-    /// Where its letter stands, with how often it was observed.
+    /// Where its letter starts, followed by how often it was observed.
     pub(super) label: Spot,
-    /// Where it stands how often it was certain.
+    /// Where the count of how often it was certain starts.
     pub(super) certain: Spot,
 }
 
@@ -97,30 +98,30 @@ pub(super) fn edges() -> impl Iterator<Item = (char, &'static Edge, &'static Rou
     letters.zip(&EDGES).zip(&ROUTES).map(|((letter, edge), route)| (letter, edge, route))
 }
 
-/// Which way the tip of an arrow points.
+/// A direction on the grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     Up,
     Right,
     Down,
     Left,
 }
 
-/// The way from one spot to another one in the same row or column.
-pub(super) const fn way(from: Spot, to: Spot) -> Way {
+/// The direction from one spot to another one in the same row or column.
+pub(super) const fn direction(from: Spot, to: Spot) -> Direction {
     if to.1 < from.1 {
-        Way::Up
+        Direction::Up
     } else if to.1 > from.1 {
-        Way::Down
+        Direction::Down
     } else if to.0 < from.0 {
-        Way::Left
+        Direction::Left
     } else {
-        Way::Right
+        Direction::Right
     }
 }
 
-impl Way {
-    /// The next spot in this direction; the picture has a border, so no route leaves it.
+impl Direction {
+    /// The next spot in this direction; the drawing has a border, so no route leaves it.
     pub(super) const fn next(self, (x, y): Spot) -> Spot {
         match self {
             Self::Up => (x, y.saturating_sub(1)),
@@ -132,15 +133,15 @@ impl Way {
 }
 
 impl Route {
-    /// Its straight pieces.
+    /// The ends of each straight piece of its line.
     pub(super) fn pieces(&self) -> impl Iterator<Item = (Spot, Spot)> {
         self.path.windows(2).map(|pair| (pair[0], pair[1]))
     }
 
-    /// The last spot, and the way that the arrow points there.
-    pub(super) fn tip(&self) -> (Spot, Way) {
+    /// The last spot, and the direction of the arrow there.
+    pub(super) fn tip(&self) -> (Spot, Direction) {
         let last = self.path.len() - 1;
-        (self.path[last], way(self.path[last - 1], self.path[last]))
+        (self.path[last], direction(self.path[last - 1], self.path[last]))
     }
 }
 

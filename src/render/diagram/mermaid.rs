@@ -1,4 +1,4 @@
-//! The diagram in Mermaid's language, which forges draw inside documents.
+//! The diagram in the language of Mermaid, which GitHub and GitLab draw inside documents.
 
 use super::dot::counted;
 use super::legend;
@@ -10,15 +10,15 @@ use std::fmt::Write as _;
 pub(super) fn mermaid(diagram: &Diagram) -> String {
     let mut out = String::from("stateDiagram-v2\n");
     for (state, now) in diagram.states() {
-        // A code without a name has characters that no identifier may have.
+        // A code without a name is written with characters that no identifier may have.
         let known = !matches!(state, State::Unknown(_));
         if now > 0 && known {
             // Writing to a String does not fail.
             let _ = writeln!(out, "    {state} : {state} ({now})");
         }
     }
-    for (edge, walks) in diagram.edges() {
-        let counts = counted(walks).map_or_else(String::new, |counts| format!(" {counts}"));
+    for (edge, counts) in diagram.edges() {
+        let counts = counted(counts).map_or_else(String::new, |counts| format!(" {counts}"));
         let (from, to, cause) = (edge.from, edge.to, label(edge.cause));
         let _ = writeln!(out, "    {from} --> {to} : {cause}{counts}");
     }
@@ -28,7 +28,7 @@ pub(super) fn mermaid(diagram: &Diagram) -> String {
     out
 }
 
-/// A label ends at a colon or a semicolon.
+/// The label of an edge, which a colon or a semicolon would end.
 fn label(cause: &str) -> String {
     cause.replace([':', ';'], ",")
 }

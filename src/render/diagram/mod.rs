@@ -1,5 +1,5 @@
 //! The diagram of the TCP states: as text for terminals and pipes, and as SVG, DOT and Mermaid for
-//! documents. One layout, one table of edges, drawn by several hands.
+//! documents. All of them draw the edges of `tcp::edge`, text and SVG with the same layout.
 
 mod canvas;
 mod dot;
@@ -11,7 +11,7 @@ mod text;
 
 use super::cell::Names;
 use super::style::Palette;
-use super::{Renderer, Size, beside};
+use super::{Renderer, Size};
 use crate::view::Record;
 use crate::view::diagram::Diagram;
 use dot::dot;
@@ -19,57 +19,54 @@ use mermaid::mermaid;
 use svg::svg;
 use text::{frame, text};
 
-/// What the diagram is drawn with.
+/// A format of the diagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drawing {
-    /// Characters.
+pub(crate) enum DiagramFormat {
+    /// Characters, for terminals and pipes.
     Text,
     /// A picture for documents and browsers.
     Svg,
-    /// Graphviz's language.
+    /// The language of Graphviz.
     Dot,
-    /// Mermaid's language.
+    /// The language of Mermaid.
     Mermaid,
 }
 
-/// The diagram, drawn; width and colours are those of the characters.
-pub fn drawn(diagram: &Diagram, drawing: Drawing, palette: Palette, width: usize) -> String {
-    match drawing {
-        Drawing::Text => text(diagram, palette, width),
-        Drawing::Svg => svg(diagram),
-        Drawing::Dot => dot(diagram),
-        Drawing::Mermaid => mermaid(diagram),
+/// The diagram in a format. Palette and width are for text; a narrow text has no drawing.
+pub(crate) fn drawn(
+    diagram: &Diagram,
+    format: DiagramFormat,
+    palette: Palette,
+    width: usize,
+) -> String {
+    match format {
+        DiagramFormat::Text => text(diagram, palette, width),
+        DiagramFormat::Svg => svg(diagram),
+        DiagramFormat::Dot => dot(diagram),
+        DiagramFormat::Mermaid => mermaid(diagram),
     }
 }
 
-/// Draws the diagram.
+/// Writes diagrams in one format.
 #[derive(Debug)]
-pub struct Picture {
-    /// What with.
-    pub drawing: Drawing,
-    /// Colours of the characters, where wanted.
-    pub palette: Palette,
-    /// How many characters fit into a line.
-    pub width: usize,
+pub(crate) struct DiagramRenderer {
+    /// The format.
+    pub(crate) format: DiagramFormat,
+    /// Colours of the text, where wanted.
+    pub(crate) palette: Palette,
+    /// How many columns the text may take.
+    pub(crate) width: usize,
 }
 
-impl Renderer for Picture {
-    fn begin(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
+impl Renderer for DiagramRenderer {
     fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
-        let drawn = |diagram| drawn(diagram, self.drawing, self.palette, self.width);
+        let drawn = |diagram| drawn(diagram, self.format, self.palette, self.width);
         records.iter().filter_map(diagram).map(drawn).collect::<String>().into_bytes()
     }
 
     fn frame(&mut self, records: &[Record], _: &Names, size: Size) -> Vec<String> {
         let drawn = |diagram| frame(diagram, self.palette, size.columns, size.rows);
         records.iter().filter_map(diagram).flat_map(drawn).collect()
-    }
-
-    fn aside(&self, record: &Record) -> Option<String> {
-        beside(record)
     }
 }
 

@@ -1,28 +1,28 @@
-//! The diagram as SVG: needs nothing from outside, and follows the reader's light or dark scheme.
+//! The diagram as SVG. It loads nothing, and follows the light or dark scheme of the browser.
 
-use super::layout::{self, BARS, BOX_HEIGHT, HEIGHT, Route, SHAPES, Shape, Spot, WIDTH, Way};
+use super::layout::{self, BARS, BOX_HEIGHT, Direction, HEIGHT, Route, SHAPES, Shape, Spot, WIDTH};
 use super::{legend, short};
 use crate::render::style::style_of;
 use crate::tcp::edge::{Actor, Edge};
 use crate::tcp::state::State;
-use crate::view::diagram::{Diagram, Walks};
+use crate::view::diagram::{Diagram, EdgeCounts};
 use anstyle::{AnsiColor, Color};
 use std::fmt::Write as _;
 
-/// A cell of the layout's grid.
+/// The size of a cell of the layout's grid.
 const CELL: (usize, usize) = (11, 23);
 const MARGIN: usize = 20;
-/// A line of the legend, and how many columns it has.
+/// The height of a line of the legend, and into how many columns it is laid out.
 const LINE: usize = 19;
 const COLUMNS: usize = 2;
 /// Half the height of a bar of `CLOSED`, which is one row of the grid.
 const HALF_BAR: usize = 11;
-/// How round the corners of an edge are.
+/// How far from a corner an edge begins to bend.
 const BEND: usize = 9;
 
 const STYLE: &str = include_str!("svg.css");
 
-/// The diagram as a document of its own.
+/// The diagram as a whole document.
 pub(super) fn svg(diagram: &Diagram) -> String {
     let width = 2 * MARGIN + WIDTH * CELL.0;
     let picture = 2 * MARGIN + HEIGHT * CELL.1;
@@ -38,8 +38,8 @@ pub(super) fn svg(diagram: &Diagram) -> String {
         markers()
     );
     // The edges first: the boxes lie on their ends.
-    for ((letter, edge, route), (_, walks)) in layout::edges().zip(diagram.edges()) {
-        arrow(&mut out, letter, edge, route, walks, diagram);
+    for ((letter, edge, route), (_, counts)) in layout::edges().zip(diagram.edges()) {
+        arrow(&mut out, letter, edge, route, counts, diagram);
     }
     for row in BARS {
         let bar = Shape { state: State::Closed, corner: (0, row), width: WIDTH };
@@ -57,7 +57,7 @@ pub(super) fn svg(diagram: &Diagram) -> String {
     out + "</svg>\n"
 }
 
-/// One tip for each kind of line: a marker does not take the colour of its line everywhere.
+/// One arrowhead for each kind of line: not every browser gives a marker the colour of its line.
 fn markers() -> String {
     let marker = |class: &str| {
         format!(
@@ -78,7 +78,7 @@ const fn class(edge: &Edge) -> &'static str {
     }
 }
 
-/// The middle of a cell.
+/// The middle of a cell of the grid.
 const fn middle((x, y): Spot) -> Spot {
     (MARGIN + x * CELL.0 + CELL.0 / 2, MARGIN + y * CELL.1 + CELL.1 / 2)
 }
@@ -88,11 +88,11 @@ fn arrow(
     letter: char,
     edge: &Edge,
     route: &Route,
-    walks: Walks,
+    counts: EdgeCounts,
     diagram: &Diagram,
 ) {
     let class = class(edge);
-    let idle = if diagram.is_empty() || walks != Walks::default() { "" } else { " idle" };
+    let idle = if diagram.is_empty() || counts != EdgeCounts::default() { "" } else { " idle" };
     let (x, y) = (MARGIN + route.label.0 * CELL.0, middle(route.label).1 + 5);
     // Writing to a String does not fail.
     let _ = write!(
@@ -105,36 +105,36 @@ fn arrow(
         escaped(edge.cause),
         curve(edge, route)
     );
-    if walks.observed > 0 {
-        let _ = write!(out, " {}", short(walks.observed));
+    if counts.observed > 0 {
+        let _ = write!(out, " {}", short(counts.observed));
     }
     out.push_str("</text>");
-    if walks.certain > 0 {
+    if counts.certain > 0 {
         let (x, y) = (MARGIN + route.certain.0 * CELL.0, middle(route.certain).1 + 5);
         let _ = write!(
             out,
             "<text class=\"note\" x=\"{x}\" y=\"{y}\">[{}]</text>",
-            short(walks.certain)
+            short(counts.certain)
         );
     }
     out.push_str("</g>\n");
 }
 
-/// The path of an edge, round where it bends, up to the border of the box that it leads to.
+/// The path of an edge, rounded at its corners, up to the border of the box that it leads to.
 fn curve(edge: &Edge, route: &Route) -> String {
     let mut points: Vec<Spot> = route.path.iter().map(|spot| middle(*spot)).collect();
-    let (_, way) = route.tip();
-    let beyond = match way {
-        Way::Left | Way::Right => CELL.0,
-        Way::Up | Way::Down if edge.to == State::Closed => CELL.1 - HALF_BAR,
-        Way::Up | Way::Down => CELL.1,
+    let (_, direction) = route.tip();
+    let beyond = match direction {
+        Direction::Left | Direction::Right => CELL.0,
+        Direction::Up | Direction::Down if edge.to == State::Closed => CELL.1 - HALF_BAR,
+        Direction::Up | Direction::Down => CELL.1,
     };
     let tip = points.len() - 1;
-    points[tip] = toward(points[tip], way, beyond);
+    points[tip] = toward(points[tip], direction, beyond);
     let mut path = format!("M{} {}", points[0].0, points[0].1);
     for corner in points.windows(3) {
-        let back = toward(corner[1], layout::way(corner[1], corner[0]), BEND);
-        let on = toward(corner[1], layout::way(corner[1], corner[2]), BEND);
+        let back = toward(corner[1], layout::direction(corner[1], corner[0]), BEND);
+        let on = toward(corner[1], layout::direction(corner[1], corner[2]), BEND);
         let (x, y) = corner[1];
         let _ = write!(path, "L{} {}Q{x} {y} {} {}", back.0, back.1, on.0, on.1);
     }
@@ -142,12 +142,12 @@ fn curve(edge: &Edge, route: &Route) -> String {
     path
 }
 
-const fn toward((x, y): Spot, way: Way, by: usize) -> Spot {
-    match way {
-        Way::Up => (x, y - by),
-        Way::Right => (x + by, y),
-        Way::Down => (x, y + by),
-        Way::Left => (x - by, y),
+const fn toward((x, y): Spot, direction: Direction, by: usize) -> Spot {
+    match direction {
+        Direction::Up => (x, y - by),
+        Direction::Right => (x + by, y),
+        Direction::Down => (x, y + by),
+        Direction::Left => (x - by, y),
     }
 }
 
@@ -157,7 +157,7 @@ fn state(out: &mut String, shape: &Shape, height: usize, diagram: &Diagram) {
     let (right, bottom) = middle((corner.0 + width - 1, corner.1 + height - 1));
     let half = if top == bottom { HALF_BAR } else { 0 };
     let (top, bottom) = (top - half, bottom + half);
-    let now = diagram.now(state);
+    let now = diagram.sockets_in(state);
     let bare = diagram.is_empty() || now > 0 || state == State::Closed;
     let idle = if bare { "" } else { " idle" };
     let (x, y) = (left.midpoint(right), top.midpoint(bottom) + 5);
@@ -176,7 +176,7 @@ fn state(out: &mut String, shape: &Shape, height: usize, diagram: &Diagram) {
     );
 }
 
-/// The colour that the text gives to a state, as a class of the style sheet.
+/// The class of the style sheet with the colour that a state has in text, too.
 fn hue(state: State) -> &'static str {
     match style_of(state).get_fg_color() {
         Some(Color::Ansi(AnsiColor::Red)) => "red",
@@ -188,7 +188,7 @@ fn hue(state: State) -> &'static str {
     }
 }
 
-/// What the lines and the letters mean.
+/// The legend: what lines and letters mean.
 fn explain(out: &mut String, top: usize, rows: usize, diagram: &Diagram) {
     let wide = WIDTH * CELL.0 / COLUMNS;
     let mut x = MARGIN;

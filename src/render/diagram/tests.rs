@@ -14,7 +14,7 @@ const PLAIN: Palette = Palette { on: false };
 fn busy() -> Diagram {
     let mut diagram = Diagram::default();
     let mut times = |count: usize, from, via: &[_], maybe: &[_], to| {
-        (0..count).for_each(|_| diagram.walk(from, via, maybe, to));
+        (0..count).for_each(|_| diagram.count_path(from, via, maybe, to));
     };
     times(1, Closed, &[], &[], Listen);
     times(12, Closed, &[], &[], SynSent);
@@ -28,47 +28,48 @@ fn busy() -> Diagram {
     times(7, Established, &[FinWait1], &[FinWait2, Closing], TimeWait);
     times(10_500, TimeWait, &[], &[], Closed);
     let now = [(Listen, 3), (Established, 128), (CloseWait, 31), (TimeWait, 12_345)];
-    diagram.stand(now.into_iter().flat_map(|(state, count)| std::iter::repeat_n(state, count)));
+    diagram
+        .set_states(now.into_iter().flat_map(|(state, count)| std::iter::repeat_n(state, count)));
     diagram
 }
 
 #[test]
-fn what_is_legal_at_80_columns() {
+fn without_counts_at_80_columns() {
     insta::assert_snapshot!(text(&Diagram::default(), PLAIN, 80));
 }
 
 #[test]
-fn what_is_legal_at_120_columns() {
+fn without_counts_at_120_columns() {
     insta::assert_snapshot!(text(&Diagram::default(), PLAIN, 120));
 }
 
 #[test]
-fn a_busy_machine_at_80_columns() {
+fn with_counts_at_80_columns() {
     insta::assert_snapshot!(text(&busy(), PLAIN, 80));
 }
 
 #[test]
-fn a_busy_machine_at_120_columns() {
+fn with_counts_at_120_columns() {
     insta::assert_snapshot!(text(&busy(), PLAIN, 120));
 }
 
 #[test]
-fn a_terminal_too_narrow_for_the_drawing_gets_the_legend() {
+fn with_counts_at_60_columns() {
     insta::assert_snapshot!(text(&busy(), PLAIN, 60));
 }
 
 #[test]
-fn a_graph_for_dot() {
+fn with_counts_as_dot() {
     insta::assert_snapshot!(dot(&busy()));
 }
 
 #[test]
-fn a_diagram_for_mermaid() {
+fn with_counts_as_mermaid() {
     insta::assert_snapshot!(mermaid(&busy()));
 }
 
 #[test]
-fn every_edge_of_the_table_is_on_every_picture() {
+fn every_format_has_every_edge() {
     let diagram = Diagram::default();
     let (text, svg) = (text(&diagram, PLAIN, 80), svg(&diagram));
     let (dot, mermaid) = (dot(&diagram), mermaid(&diagram));
@@ -91,12 +92,12 @@ fn every_edge_of_the_table_is_on_every_picture() {
 }
 
 #[test]
-fn the_side_that_walks_an_edge_shows_in_its_line() {
+fn the_kind_of_line_shows_the_side() {
     let text = text(&Diagram::default(), PLAIN, 80);
     let drawn: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
     for ((letter, _, route), edge) in layout::edges().zip(EDGES) {
         let (tip, last) = (route.tip().0, route.path[route.path.len() - 2]);
-        let (x, y) = layout::way(tip, last).next(tip);
+        let (x, y) = layout::direction(tip, last).next(tip);
         let line = drawn[y][x];
         let expected = match edge.side {
             // One arrives where another one crosses it.
@@ -110,7 +111,7 @@ fn the_side_that_walks_an_edge_shows_in_its_line() {
 }
 
 #[test]
-fn pictures_keep_to_their_width_and_frames_to_their_height() {
+fn text_keeps_to_its_width_and_frames_to_their_height() {
     for diagram in [Diagram::default(), busy()] {
         for width in [80, 100, 118, 120, 160] {
             let text = text(&diagram, PLAIN, width);
@@ -133,14 +134,14 @@ fn colours_change_nothing_but_colours() {
 }
 
 #[test]
-fn numbers_on_the_drawing_take_four_characters_at_most() {
+fn short_numbers_take_at_most_four_characters() {
     let shown: Vec<_> =
         [0, 9999, 10_000, 999_999, 1_000_000, 56_000_000, u64::MAX].map(short).to_vec();
     assert_eq!(shown, ["0", "9999", "10k", "999k", "1M", "56M", "18E"]);
 }
 
 #[test]
-fn an_svg_needs_nothing_from_outside_and_has_both_schemes() {
+fn svg_loads_nothing_and_has_both_colour_schemes() {
     let svg = svg(&busy());
     assert!(svg.contains("prefers-color-scheme: dark"));
     for outside in ["href", "url(http", "@import", "<script", "<foreignObject"] {
@@ -156,7 +157,7 @@ fn an_svg_needs_nothing_from_outside_and_has_both_schemes() {
 #[test]
 fn a_code_without_a_name_breaks_no_format() {
     let mut diagram = Diagram::default();
-    diagram.stand([State::Unknown(31)]);
+    diagram.set_states([State::Unknown(31)]);
     assert!(dot(&diagram).contains("\"UNKNOWN(0x1F)\" [label=\"UNKNOWN(0x1F)\\n1\"]"));
     assert!(!mermaid(&diagram).contains("UNKNOWN"));
 }

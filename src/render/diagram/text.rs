@@ -1,27 +1,28 @@
-//! The diagram in characters: the picture, what its lines mean, and the legend.
+//! The diagram in characters: the drawing, what its lines mean, and the legend.
 
 use super::canvas::{Canvas, Stroke};
-use super::layout::{self, BARS, BOX_HEIGHT, HEIGHT, Route, SHAPES, Shape, Spot, WIDTH, Way};
+use super::layout::{self, BARS, BOX_HEIGHT, Direction, HEIGHT, Route, SHAPES, Shape, Spot, WIDTH};
 use super::{legend, short};
 use crate::render::style::{Palette, style_of};
 use crate::tcp::edge::{Actor, Edge};
 use crate::tcp::state::State;
-use crate::view::diagram::{Diagram, Walks};
+use crate::view::diagram::{Diagram, EdgeCounts};
 use anstyle::Style;
 
-/// The legend stands beside the picture where it has this many columns there.
+/// The legend stands beside the drawing where there are this many columns for it.
 const BESIDE: usize = 36;
 const GAP: usize = 2;
 
-/// The whole picture, for a terminal or a pipe of this width. Below 80 columns there is no room for
-/// the drawing: the legend tells the same.
+/// The whole diagram in lines of this width. Below 80 columns there is no room for the drawing, and
+/// the legend says the same.
 pub(super) fn text(diagram: &Diagram, palette: Palette, width: usize) -> String {
     let mut lines = lines(diagram, palette, width);
     lines.push(String::new());
     lines.join("\n")
 }
 
-/// The picture for a terminal: at most so many lines, the drawing before the legend.
+/// The diagram in at most `height` lines; where not all fit, the drawing and the edges that were
+/// passed come first.
 pub(super) fn frame(
     diagram: &Diagram,
     palette: Palette,
@@ -31,7 +32,7 @@ pub(super) fn frame(
     let mut lines = lines(diagram, palette, width);
     if lines.len() > height {
         lines = drawn(diagram, palette, width);
-        lines.extend(legend::walked(diagram, palette, width));
+        lines.extend(legend::below_passed(diagram, palette, width));
         lines.truncate(height);
     }
     lines
@@ -64,7 +65,7 @@ fn beside(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
     (0..rows).map(row).collect()
 }
 
-/// The drawing with the meaning of its lines.
+/// The drawing, and what its lines mean.
 fn drawn(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
     if width < WIDTH {
         return legend::states(diagram, palette, width);
@@ -76,10 +77,10 @@ fn drawn(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
     for shape in &SHAPES {
         state(&mut canvas, shape, diagram);
     }
-    for ((letter, edge, route), (_, walks)) in layout::edges().zip(diagram.edges()) {
-        let style = ink(edge, walks, diagram);
+    for ((letter, edge, route), (_, counts)) in layout::edges().zip(diagram.edges()) {
+        let style = edge_style(edge, counts, diagram);
         arrow(&mut canvas, edge, route, style);
-        label(&mut canvas, letter, route, walks, style);
+        label(&mut canvas, letter, route, counts, style);
     }
     let mut lines = canvas.rows(palette);
     lines.push(String::new());
@@ -90,7 +91,7 @@ fn drawn(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
 fn bar(canvas: &mut Canvas, row: usize, diagram: &Diagram) {
     let style = style_of(State::Closed);
     canvas.line((0, row), (WIDTH - 1, row), Stroke::Double, style);
-    let name = match diagram.now(State::Closed) {
+    let name = match diagram.sockets_in(State::Closed) {
         0 => " CLOSED ".to_owned(),
         now => format!(" CLOSED {} ", short(now)),
     };
@@ -99,7 +100,7 @@ fn bar(canvas: &mut Canvas, row: usize, diagram: &Diagram) {
 
 fn state(canvas: &mut Canvas, shape: &Shape, diagram: &Diagram) {
     let Shape { state, corner: (x, y), width } = *shape;
-    let now = diagram.now(state);
+    let now = diagram.sockets_in(state);
     let style = style_of(state);
     let border = if now > 0 || diagram.is_empty() { style } else { Style::new().dimmed() };
     let (right, bottom) = (x + width - 1, y + BOX_HEIGHT - 1);
@@ -120,10 +121,10 @@ fn state(canvas: &mut Canvas, shape: &Shape, diagram: &Diagram) {
     }
 }
 
-/// Walked edges have the colour of where they lead to. The others are dim, but for those of the
-/// two sides in a picture without counts.
-fn ink(edge: &Edge, walks: Walks, diagram: &Diagram) -> Style {
-    if walks != Walks::default() {
+/// Edges that were passed have the colour of the state that they lead to. Others are dim; without
+/// any counts those of the active and the passive side are not.
+fn edge_style(edge: &Edge, counts: EdgeCounts, diagram: &Diagram) -> Style {
+    if counts != EdgeCounts::default() {
         style_of(edge.to)
     } else if diagram.is_empty() && matches!(edge.side, Actor::Active | Actor::Passive) {
         Style::new()
@@ -136,8 +137,8 @@ fn arrow(canvas: &mut Canvas, edge: &Edge, route: &Route, style: Style) {
     for (from, to) in route.pieces() {
         canvas.line(from, to, stroke(edge.side), style);
     }
-    let (tip, way) = route.tip();
-    canvas.text(tip, tip_glyph(way), style);
+    let (tip, direction) = route.tip();
+    canvas.text(tip, tip_glyph(direction), style);
 }
 
 const fn stroke(side: Actor) -> Stroke {
@@ -148,23 +149,23 @@ const fn stroke(side: Actor) -> Stroke {
     }
 }
 
-const fn tip_glyph(way: Way) -> &'static str {
-    match way {
-        Way::Up => "▲",
-        Way::Right => "►",
-        Way::Down => "▼",
-        Way::Left => "◄",
+const fn tip_glyph(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "▲",
+        Direction::Right => "►",
+        Direction::Down => "▼",
+        Direction::Left => "◄",
     }
 }
 
-fn label(canvas: &mut Canvas, letter: char, route: &Route, walks: Walks, style: Style) {
+fn label(canvas: &mut Canvas, letter: char, route: &Route, counts: EdgeCounts, style: Style) {
     let (x, y): Spot = route.label;
     canvas.text((x, y), &letter.to_string(), style.bold());
-    if walks.observed > 0 {
-        canvas.text((x + 2, y), &short(walks.observed), Style::new());
+    if counts.observed > 0 {
+        canvas.text((x + 2, y), &short(counts.observed), Style::new());
     }
-    if walks.certain > 0 {
-        let text = format!("[{}]", short(walks.certain));
+    if counts.certain > 0 {
+        let text = format!("[{}]", short(counts.certain));
         canvas.text(route.certain, &text, Style::new().dimmed());
     }
 }

@@ -1,12 +1,10 @@
 use super::*;
-use crate::model::event::{SocketId, Verdict};
+use crate::model::event::{Ages, AlertSocket, OwnerClues, Roles, SocketId, Verdict};
 use crate::model::process::OwnerSource;
-use crate::model::reading::LostReason;
-use crate::model::socket::Family;
+use crate::model::reading::{Interface, LostReason};
 use crate::model::time::Stamp;
 use crate::render::cell::TimeFormat;
-use crate::view::SCHEMA;
-use crate::view::event::{Held, Owner, Socket};
+use crate::view::samples::{owner, socket};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -19,41 +17,27 @@ fn event(
     to: State,
 ) -> EventRecord {
     EventRecord {
-        v: SCHEMA,
         event: kind,
         time: Stamp { wall: 1_793_534_401_104_000, boot: 1_000_000 },
         after: None,
-        socket: Socket {
-            id: SocketId { run: 1, number: 1 },
-            netns: None,
-            family: Family::Ipv4,
-            local_addr: "127.0.0.1".parse().unwrap(),
-            local_port: 40122,
-            remote_addr: "127.0.0.1".parse().unwrap(),
-            remote_port: 9527,
-        },
+        socket: socket(1, "127.0.0.1:40122", "127.0.0.1:9527"),
         from,
         via: via.to_vec(),
         maybe: maybe.to_vec(),
         to,
-        held: from.map(|_| Duration::from_secs(4)),
-        held_at_least: false,
-        owner: owned(812, "client", OwnerSource::Proven),
-        uid: None,
-        inode: None,
-        opener: None,
-        closer: None,
+        ages: Ages {
+            since: None,
+            held: from.map(|_| Duration::from_secs(4)),
+            held_at_least: false,
+            lived: Duration::from_millis(69_100),
+            lived_at_least: false,
+        },
+        owner: owner(812, "client", OwnerSource::Proven),
+        clues: OwnerClues { uid: None, inode: 0, last_inode: 0, listener: 0 },
+        roles: Roles::default(),
         verdict: None,
-        source: crate::model::reading::Interface::Proc,
-        lived: Duration::from_millis(69_100),
-        both_fins: false,
-        lived_at_least: false,
+        source: Interface::Proc,
     }
-}
-
-fn owned(pid: i32, process: &str, owner_source: OwnerSource) -> Owner {
-    let owners = vec![Held { pid, fd: 3, process: process.to_owned() }];
-    Owner { pid: Some(pid), process: Some(process.to_owned()), owners, owner_source }
 }
 
 /// A life from LISTEN to CLOSED, an IPv6 socket with a hostile name, and a gap.
@@ -62,22 +46,21 @@ fn records() -> Vec<Record> {
         Closed, Closing, Established, FinWait1, FinWait2, Listen, SynRecv, SynSent, TimeWait,
     };
     let mut listen = event(EventKind::Present, None, &[], &[], Listen);
-    listen.owner = owned(700, "server", OwnerSource::Proven);
-    (listen.socket.local_port, listen.socket.remote_port) = (9527, 0);
-    listen.socket.remote_addr = "0.0.0.0".parse().unwrap();
+    listen.owner = owner(700, "server", OwnerSource::Proven);
+    listen.socket = socket(1, "127.0.0.1:9527", "0.0.0.0:0");
     let opened = event(EventKind::Opened, None, &[], &[SynSent, SynRecv], Established);
     let mut closing =
         event(EventKind::Changed, Some(Established), &[FinWait1], &[FinWait2, Closing], TimeWait);
-    closing.owner.owner_source = OwnerSource::Remembered;
+    closing.owner.source = OwnerSource::Remembered;
     let mut over = event(EventKind::Closed, Some(TimeWait), &[], &[], Closed);
-    over.owner.owner_source = OwnerSource::Remembered;
+    over.owner.source = OwnerSource::Remembered;
     over.verdict = Some(Verdict::LocalClose);
-    over.held = Some(Duration::from_millis(62_100));
+    over.ages.held = Some(Duration::from_millis(62_100));
     let mut gone = event(EventKind::Closed, Some(Established), &[], &[FinWait1], Closed);
-    gone.owner = owned(813, "e\\x1b[2Jvil one", OwnerSource::Proven);
-    gone.socket.family = Family::Ipv6;
-    gone.socket.local_addr = "2001:db8:1234:5678:9abc:def0:1234:5678".parse().unwrap();
-    (gone.verdict, gone.held_at_least, gone.lived_at_least) = (Some(Verdict::Unknown), true, true);
+    gone.owner = owner(813, "e\x1b[2Jvil one", OwnerSource::Proven);
+    gone.socket = socket(1, "[2001:db8:1234:5678:9abc:def0:1234:5678]:40122", "127.0.0.1:9527");
+    gone.verdict = Some(Verdict::Unknown);
+    (gone.ages.held_at_least, gone.ages.lived_at_least) = (true, true);
     let lost = Lost { time: gone.time, reason: LostReason::Gap, count: None };
     let mut records: Vec<Record> =
         [listen, opened, closing, over].map(Box::new).map(Record::Event).to_vec();
@@ -87,8 +70,8 @@ fn records() -> Vec<Record> {
 
 fn rendered(width: Option<usize>, colours: bool) -> String {
     let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
-    let mut events = Events::new(clock, Palette { on: colours }, true, width);
-    let mut bytes = events.begin();
+    let mut events = EventsText::new(clock, Palette { on: colours }, true, width);
+    let mut bytes = events.header();
     let records = records();
     // As a stream: what is known at once is aligned at once.
     bytes.extend(events.rows(&records[..5], &Names::default()));
@@ -113,23 +96,22 @@ TIME          OWNER           LOCAL            REMOTE             HELD  STATE
 fn an_alert_is_a_line_about_the_worst_socket() {
     let closed = event(EventKind::Changed, Some(State::Established), &[], &[], State::CloseWait);
     let alert = |active, lives: &[u64]| {
-        Record::Alert(Box::new(AlertRecord {
-            v: SCHEMA,
-            event: "alert",
+        Record::Alert(Box::new(Alert {
             time: closed.time,
             rule: "half closed".to_owned(),
             active,
-            count: lives.len(),
             sockets: lives.iter().map(|number| SocketId { run: 1, number: *number }).collect(),
-            worst: closed.socket.clone(),
-            owner: closed.owner.clone(),
-            held: Some(Duration::from_secs(61)),
-            held_at_least: true,
+            worst: AlertSocket {
+                socket: closed.socket,
+                owner: closed.owner.clone(),
+                held: Some(Duration::from_secs(61)),
+                held_at_least: true,
+            },
         }))
     };
     let records = [alert(true, &[1, 2]), alert(false, &[2]), alert(false, &[])];
     let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
-    let mut events = Events::new(clock, Palette { on: false }, false, None);
+    let mut events = EventsText::new(clock, Palette { on: false }, false, None);
     let text = String::from_utf8(events.rows(&records, &Names::default())).unwrap();
     assert_snapshot!(text, @r"
 12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed: 2 sockets
@@ -139,7 +121,7 @@ fn an_alert_is_a_line_about_the_worst_socket() {
 }
 
 #[test]
-fn at_80_columns_the_story_goes_on_the_next_line() {
+fn at_80_columns_the_state_goes_to_the_next_line() {
     let text = rendered(Some(80), false);
     let longest = text.lines().take(12).map(UnicodeWidthStr::width).max();
     assert!(longest <= Some(80), "{longest:?}");
@@ -188,10 +170,10 @@ fn colours_change_nothing_but_colours() {
 }
 
 #[test]
-fn the_kernels_word_and_the_other_ends_decide_the_last_sentence() {
+fn the_verdict_decides_the_last_sentence() {
     let closed = |from, verdict, both_fins| {
         let mut gone = event(EventKind::Closed, Some(from), &[], &[], State::Closed);
-        (gone.verdict, gone.both_fins) = (Some(verdict), both_fins);
+        (gone.verdict, gone.roles.both_fins) = (Some(verdict), both_fins);
         note(&gone).unwrap()
     };
     let (established, syn_sent) = (State::Established, State::SynSent);

@@ -19,18 +19,18 @@ fn a_state_at_120_columns() {
 }
 
 #[test]
-fn ways_at_80_columns() {
-    insta::assert_snapshot!(change(Established, TimeWait, PLAIN, 80));
+fn paths_at_80_columns() {
+    insta::assert_snapshot!(paths(Established, TimeWait, PLAIN, 80));
 }
 
 #[test]
-fn ways_at_120_columns() {
-    insta::assert_snapshot!(change(SynSent, Established, PLAIN, 120));
+fn paths_at_120_columns() {
+    insta::assert_snapshot!(paths(SynSent, Established, PLAIN, 120));
 }
 
 #[test]
-fn no_way_is_said_with_what_there_is() {
-    insta::assert_snapshot!(change(TimeWait, Established, PLAIN, 80), @"
+fn an_illegal_transition_lists_what_is_reachable() {
+    insta::assert_snapshot!(paths(TimeWait, Established, PLAIN, 80), @"
     TIME_WAIT to ESTABLISHED: no legal way
 
       From TIME_WAIT a socket can only get to CLOSED; to ESTABLISHED only from
@@ -40,7 +40,7 @@ fn no_way_is_said_with_what_there_is() {
       is gone and another one has taken its place: tcplapse tells the end of the one
       and the birth of the other.
     ");
-    insta::assert_snapshot!(change(Listen, Listen, PLAIN, 80), @"
+    insta::assert_snapshot!(paths(Listen, Listen, PLAIN, 80), @"
     LISTEN is one state: no step leads from it to itself.
 
       tcplapse explain LISTEN tells what it means.
@@ -48,26 +48,26 @@ fn no_way_is_said_with_what_there_is() {
 }
 
 #[test]
-fn every_edge_of_the_table_is_told_by_both_its_states_and_as_a_change() {
+fn every_edge_is_in_both_its_states_and_is_a_path() {
     for edge in EDGES {
         let Edge { from, to, cause, .. } = edge;
-        let who = who(&edge);
+        let side = side(&edge);
         let leaving = flat(&state(from, PLAIN, 80));
-        assert!(leaving.contains(&format!("to {to} {cause} {who}")), "{from} {to}: {leaving}");
+        assert!(leaving.contains(&format!("to {to} {cause} {side}")), "{from} {to}: {leaving}");
         let entering = flat(&state(to, PLAIN, 80));
-        assert!(entering.contains(&format!("from {from} {cause} {who}")), "{from} {to}");
-        let change = change(from, to, PLAIN, 80);
+        assert!(entering.contains(&format!("from {from} {cause} {side}")), "{from} {to}");
+        let change = paths(from, to, PLAIN, 80);
         assert!(change.contains(&format!("\n  {from} -> {to}\n")), "{change}");
-        assert!(flat(&change).contains(&format!("{from} to {to} {cause} {who}")), "{change}");
+        assert!(flat(&change).contains(&format!("{from} to {to} {cause} {side}")), "{change}");
     }
 }
 
 #[test]
-fn every_pair_is_explained_with_all_its_ways() {
+fn every_pair_lists_all_its_paths() {
     for from in State::NAMED {
         for to in State::NAMED {
-            let text = change(from, to, PLAIN, 80);
-            let ways = paths(from, to);
+            let text = paths(from, to, PLAIN, 80);
+            let ways = crate::tcp::path::paths(from, to);
             let shown = text.lines().filter(|line| line.starts_with(&format!("  {from} -> ")));
             assert_eq!(shown.count(), ways.len(), "{text}");
             let none = text.contains("no legal way") || text.contains("no step leads");
@@ -77,7 +77,7 @@ fn every_pair_is_explained_with_all_its_ways() {
 }
 
 #[test]
-fn every_state_has_its_lore_and_every_line_fits() {
+fn every_state_is_documented_and_every_line_fits() {
     for named in State::NAMED {
         for width in [60, 80, 120] {
             let text = state(named, PLAIN, width);
@@ -92,17 +92,17 @@ fn every_state_has_its_lore_and_every_line_fits() {
 }
 
 #[test]
-fn ways_through_closed_are_births_and_ends() {
-    assert!(change(Closed, Established, PLAIN, 80).contains("where a life begins"));
-    assert!(change(Established, Closed, PLAIN, 80).contains("where a life ends"));
-    assert!(change(Established, Closed, PLAIN, 80).starts_with("ESTABLISHED to CLOSED: 8 ways\n"));
+fn paths_from_and_to_closed_say_what_it_is() {
+    assert!(paths(Closed, Established, PLAIN, 80).contains("where a life begins"));
+    assert!(paths(Established, Closed, PLAIN, 80).contains("where a life ends"));
+    assert!(paths(Established, Closed, PLAIN, 80).starts_with("ESTABLISHED to CLOSED: 8 ways\n"));
 }
 
 #[test]
 fn colours_change_nothing_but_colours() {
     for (coloured, plain) in [
         (state(CloseWait, Palette { on: true }, 80), state(CloseWait, PLAIN, 80)),
-        (change(Closed, TimeWait, Palette { on: true }, 80), change(Closed, TimeWait, PLAIN, 80)),
+        (paths(Closed, TimeWait, Palette { on: true }, 80), paths(Closed, TimeWait, PLAIN, 80)),
     ] {
         assert!(coloured.contains("\x1b["));
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);

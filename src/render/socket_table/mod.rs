@@ -1,39 +1,34 @@
-//! Sockets as a table: drawn to fit a terminal, or streamed as plain aligned columns.
+//! Sockets as a table, for `list` and `check` and for `--view table`.
+//!
+//! [`columns`] is the list of all columns; [`rows`] keeps the text of their cells until every row
+//! is known, because a column is as wide as its widest cell. [`list`] and [`live`] are the two
+//! renderers: one lays a table out once, the other one also draws frames that fit a terminal.
 
-pub mod board;
+mod columns;
+pub mod list;
+pub(crate) mod live;
+mod rows;
 
-use super::cell::{Names, endpoint, held, owner, timer};
-use super::style::{Palette, style_of};
-use super::{Renderer, beside};
-use crate::model::socket::Family;
+use super::cell::{Names, clip, width};
+use super::style::Palette;
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
-use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
-};
+use anstyle::Style;
+use columns::Column;
+use rows::Rows;
 use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::fmt::{Display, Write as _};
-use unicode_width::UnicodeWidthStr;
+use std::fmt::Write as _;
 
-/// A drawn table needs all its rows at once; more than these are streamed.
-const DRAWN_AT_MOST: usize = 2000;
-
-/// Places of columns that are treated in their own way.
-const QUEUES: [usize; 2] = [1, 2];
-const STATE: usize = 5;
-/// Owner, and timer where users and inodes are shown or not: they may be broken to fit, down to
-/// this width. An address in two pieces could not be copied.
-const BREAKABLE: [usize; 3] = [6, 7, 9];
+/// Blanks between two columns.
+const GAP: usize = 2;
+const BLANKS: &str = "                                                                ";
+/// No column is made narrower than this for want of room.
 const NARROWEST: u16 = 12;
 
-const GAP: &str = "  ";
-
-/// What a table shows and how.
+/// What the flags ask for, whatever the table is for.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools)] // columns are there or not
-pub struct Layout {
+pub struct TableOptions {
     /// Colours, where wanted.
     pub palette: Palette,
     /// Name the columns.
@@ -42,271 +37,129 @@ pub struct Layout {
     pub extended: bool,
     /// Show timer and retransmits.
     pub timers: bool,
-    /// Show the time in the state.
-    pub held: bool,
-    /// A terminal's width; `None` in a pipe or a file.
-    pub width: Option<u16>,
 }
 
-/// A table, which is laid out when all its rows are known.
+/// The columns of a table, and how its lines are laid out.
 #[derive(Debug)]
-pub struct Sockets {
-    layout: Layout,
-    /// The rows that are not laid out yet, as they came.
-    parts: VecDeque<Cells>,
-    /// How wide the columns are, once it is known.
-    widths: Vec<usize>,
+struct SocketTable {
+    columns: Vec<Column>,
+    palette: Palette,
+    header: bool,
 }
 
-/// The cells of some rows in one text: there may be a hundred thousand rows.
-#[derive(Debug, Default)]
-struct Cells {
-    text: String,
-    /// Where each cell ends, and how wide it is.
-    addrs: Vec<(usize, usize)>,
-    /// The state of each row.
-    states: Vec<State>,
-}
-
-impl Cells {
-    fn push(&mut self, cell: impl Display) {
-        let begin = self.text.len();
-        // Writing to a string never fails.
-        let _ = write!(self.text, "{cell}");
-        let cell = &self.text[begin..];
-        let width = if cell.is_ascii() { cell.len() } else { cell.width() };
-        self.addrs.push((self.text.len(), width));
+impl SocketTable {
+    fn rows<'r>(&self, sockets: impl IntoIterator<Item = &'r SocketRecord>, names: &Names) -> Rows {
+        let mut rows = Rows::new(self.columns.len());
+        for socket in sockets {
+            rows.push(&self.columns, socket, names);
+        }
+        rows
     }
 
-    /// Each row with its state: its cells with their widths.
-    fn rows(&self) -> impl Iterator<Item = (State, impl Iterator<Item = (&str, usize)>)> {
-        let columns = (self.addrs.len() / self.states.len().max(1)).max(1);
-        let mut begin = 0;
-        self.states.iter().zip(self.addrs.chunks(columns)).map(move |(state, addrs)| {
-            let first = std::mem::replace(&mut begin, addrs[addrs.len() - 1].0);
-            let cells = addrs.iter().scan(first, |begin, (end, width)| {
-                let begin = std::mem::replace(begin, *end);
-                Some((&self.text[begin..*end], *width))
-            });
-            (*state, cells)
-        })
-    }
-
-    /// Makes columns as wide as their cells.
-    fn widen(&self, widths: &mut [usize]) {
-        for row in self.addrs.chunks(widths.len()) {
-            for (widest, (_, width)) in widths.iter_mut().zip(row) {
-                *widest = (*widest).max(*width);
+    /// The width of each column: that of its widest cell, or of its heading where `headings` count.
+    fn widths<'r>(&self, parts: impl IntoIterator<Item = &'r Rows>, headings: bool) -> Vec<usize> {
+        let heading = |column: &Column| if headings { column.heading().len() } else { 0 };
+        let mut widths: Vec<usize> = self.columns.iter().map(heading).collect();
+        for part in parts {
+            for (width, widest) in widths.iter_mut().zip(part.widths()) {
+                *width = (*width).max(*widest);
             }
         }
-    }
-}
-
-impl Layout {
-    fn headings(self) -> Vec<&'static str> {
-        let mut headings = vec!["PROTO", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "STATE", "OWNER"];
-        if self.extended {
-            headings.extend(["USER", "INODE"]);
-        }
-        if self.timers {
-            headings.push("TIMER");
-        }
-        if self.held {
-            headings.push("HELD");
-        }
-        headings
-    }
-
-    fn lay(self, cells: &mut Cells, record: &SocketRecord, names: &Names) {
-        let socket = &record.socket;
-        cells.push(match socket.family {
-            Family::Ipv4 => "tcp",
-            Family::Ipv6 => "tcp6",
-        });
-        cells.push(record.recv_queue);
-        cells.push(record.send_queue);
-        cells.push(endpoint(socket.local_addr, socket.local_port, names));
-        cells.push(endpoint(socket.remote_addr, socket.remote_port, names));
-        cells.push(record.state);
-        cells.push(owner(&record.owner));
-        if self.extended {
-            cells.push(record.uid.map_or_else(|| "-".to_owned(), |uid| user(uid, names)));
-            cells.push(record.inode.map_or_else(|| "-".to_owned(), |inode| inode.to_string()));
-        }
-        if self.timers {
-            cells.push(timer(record.timer, record.timer_left, record.retransmits));
-        }
-        if self.held {
-            cells.push(held(record.held, record.held_at_least));
-        }
-        cells.states.push(record.state);
-    }
-
-    /// How wide the columns of a table are.
-    fn widths<'c>(self, parts: impl IntoIterator<Item = &'c Cells>) -> Vec<usize> {
-        let heading = |heading: &str| if self.header { heading.len() } else { 0 };
-        let mut widths: Vec<usize> = self.headings().into_iter().map(heading).collect();
-        parts.into_iter().for_each(|part| part.widen(&mut widths));
         widths
     }
 
-    fn drawn<'c>(self, width: u16, parts: impl IntoIterator<Item = &'c Cells>) -> String {
-        let mut table = Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        if self.palette.on {
-            table.enforce_styling();
-        } else {
-            table.force_no_tty();
+    /// The lines of some rows, below the headings where they are the `first`, and none wider than
+    /// `room`. `style` gives the style of a cell by its column, and state and number of its row.
+    fn lines(
+        &self,
+        (rows, first): (&Rows, bool),
+        widths: &[usize],
+        room: usize,
+        style: impl Fn(Column, State, usize) -> Option<Style>,
+    ) -> String {
+        let line = widths.iter().sum::<usize>() + widths.len() * GAP;
+        let mut text = String::with_capacity(rows.len() * line);
+        if first && self.header {
+            let headings = self.columns.iter().map(|column| column.heading());
+            let line = Line { text: &mut text, room };
+            self.push_cells(line, headings, widths, |_| Some(Style::new().bold()));
         }
-        let right = |i: usize, cell: Cell| match i {
-            i if QUEUES.contains(&i) => cell.set_alignment(CellAlignment::Right),
-            _ => cell,
-        };
-        if self.header {
-            let bold =
-                |(i, name): (usize, &str)| right(i, Cell::new(name).add_attribute(Attribute::Bold));
-            table.set_header(self.headings().into_iter().enumerate().map(bold).collect::<Vec<_>>());
-        }
-        for (state, row) in parts.into_iter().flat_map(Cells::rows) {
-            let cells = row.enumerate().map(|(i, (text, _))| {
-                let cell = right(i, Cell::new(text));
-                if i == STATE { cell.fg(colour(state)) } else { cell }
-            });
-            table.add_row(cells.collect::<Vec<_>>());
-        }
-        for (i, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 1));
-            column.set_constraint(if BREAKABLE.contains(&i) {
-                ColumnConstraint::LowerBoundary(Width::Fixed(NARROWEST + 1))
-            } else {
-                ColumnConstraint::ContentWidth
-            });
-        }
-        table.trim_fmt() + "\n"
-    }
-
-    fn heading(self, widths: &[usize]) -> String {
-        let mut text = String::new();
-        if self.header {
-            let row = self.headings().into_iter().map(|heading| (heading, heading.len()));
-            push_row(&mut text, row, widths, |_, heading| self.palette.heading(heading).into());
+        for (row, (state, cells)) in rows.iter().enumerate() {
+            let line = Line { text: &mut text, room };
+            self.push_cells(line, cells, widths, |column| style(column, state, row));
         }
         text
     }
 
-    /// Adds rows to a text.
-    fn stream(self, cells: &Cells, widths: &[usize], text: &mut String) {
-        text.reserve(cells.text.len() * 2);
-        for (state, row) in cells.rows() {
-            push_row(text, row, widths, |i, cell| match i {
-                STATE if self.palette.on => self.palette.paint(style_of(state), cell).into(),
-                _ => cell.into(),
-            });
-        }
-    }
-}
-
-/// Whether a drawn table fits without breaking what must stay whole.
-fn fits(width: u16, widths: &[usize]) -> bool {
-    let needed = widths.iter().enumerate().map(|(i, widest)| {
-        if BREAKABLE.contains(&i) { (*widest).min(usize::from(NARROWEST)) } else { *widest }
-    });
-    needed.sum::<usize>() + widths.len() <= usize::from(width)
-}
-
-/// Appends a row of aligned cells; the last is not filled up.
-fn push_row<'a>(
-    text: &mut String,
-    row: impl Iterator<Item = (&'a str, usize)>,
-    widths: &[usize],
-    paint: impl Fn(usize, &'a str) -> Cow<'a, str>,
-) {
-    for (i, ((cell, width), widest)) in row.zip(widths).enumerate() {
-        let fill = std::iter::repeat_n(' ', widest - width);
-        let painted = paint(i, cell);
-        if QUEUES.contains(&i) {
-            text.extend(fill);
-            text.push_str(&painted);
-            text.push_str(GAP);
-        } else if i + 1 == widths.len() {
-            text.push_str(&painted);
-        } else {
-            text.push_str(&painted);
-            text.extend(fill);
-            text.push_str(GAP);
-        }
-    }
-    text.push('\n');
-}
-
-impl Sockets {
-    /// An empty one.
-    pub fn new(layout: Layout) -> Self {
-        Self { layout, parts: VecDeque::new(), widths: Vec::new() }
-    }
-
-    /// The whole table, if it is one to be drawn.
-    fn drawn(&mut self) -> Option<String> {
-        let rows: usize = self.parts.iter().map(|part| part.states.len()).sum();
-        let width = self.layout.width.filter(|_| rows <= DRAWN_AT_MOST)?;
-        let fits = fits(width, &self.widths);
-        fits.then(|| self.layout.drawn(width, &std::mem::take(&mut self.parts)))
-    }
-}
-
-impl Renderer for Sockets {
-    fn begin(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
-        let mut part = Cells::default();
-        for record in records {
-            if let Record::Socket(socket) = record {
-                self.layout.lay(&mut part, socket, names);
+    /// Adds a whole line: each cell is filled up to the width of its column, or cut to it. The last
+    /// one is not filled up.
+    fn push_cells<'c>(
+        &self,
+        mut line: Line<'_>,
+        cells: impl Iterator<Item = &'c str>,
+        widths: &[usize],
+        style: impl Fn(Column) -> Option<Style>,
+    ) {
+        let last = self.columns.len() - 1;
+        for (i, ((column, cell), room)) in self.columns.iter().zip(cells).zip(widths).enumerate() {
+            let mut cell = Cow::Borrowed(cell);
+            let mut taken = width(&cell);
+            if taken > *room {
+                cell = column.cut(&cell, *room).into();
+                taken = width(&cell);
             }
+            let fill = room - taken;
+            let gap = if i == 0 { 0 } else { GAP };
+            let (before, after) = match column.is_right_aligned() {
+                _ if i == last => (gap, 0),
+                true => (gap + fill, 0),
+                false => (gap, fill),
+            };
+            let style = style(*column).filter(|_| self.palette.on);
+            line.push_blanks(before);
+            line.push(&cell, taken, style);
+            line.push_blanks(after);
         }
-        self.parts.extend((!part.states.is_empty()).then_some(part));
-        Vec::new()
+        line.text.push('\n');
     }
+}
 
-    fn end(&mut self) -> Option<Vec<u8>> {
-        let mut text = String::new();
-        if self.widths.is_empty() && !self.parts.is_empty() {
-            self.widths = self.layout.widths(&self.parts);
-            if let Some(table) = self.drawn() {
-                return Some(table.into_bytes());
+/// A line that ends where there is no more room for it.
+struct Line<'t> {
+    text: &'t mut String,
+    /// The columns that are left.
+    room: usize,
+}
+
+impl Line<'_> {
+    /// Adds a text that takes so many columns.
+    fn push(&mut self, text: &str, taken: usize, style: Option<Style>) {
+        if taken > self.room {
+            let cut = clip(text, self.room);
+            return self.push(&cut, width(&cut), style);
+        }
+        self.room -= taken;
+        match style {
+            Some(style) if !text.is_empty() => {
+                // Writing to a string never fails.
+                let _ = write!(self.text, "{style}{text}{style:#}");
             }
-            text = self.layout.heading(&self.widths);
+            _ => self.text.push_str(text),
         }
-        let part = self.parts.pop_front()?;
-        self.layout.stream(&part, &self.widths, &mut text);
-        Some(text.into_bytes())
     }
 
-    fn aside(&self, record: &Record) -> Option<String> {
-        beside(record)
-    }
-}
-
-fn user(uid: u32, names: &Names) -> String {
-    names.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
-}
-
-/// The state's colour in the words of the table's library.
-fn colour(state: State) -> Color {
-    use anstyle::{AnsiColor, Color as Ansi};
-    match style_of(state).get_fg_color() {
-        Some(Ansi::Ansi(AnsiColor::Red)) => Color::Red,
-        Some(Ansi::Ansi(AnsiColor::Yellow)) => Color::DarkYellow,
-        Some(Ansi::Ansi(AnsiColor::Cyan)) => Color::DarkCyan,
-        Some(Ansi::Ansi(AnsiColor::Green)) => Color::DarkGreen,
-        Some(Ansi::Ansi(AnsiColor::Magenta)) => Color::DarkMagenta,
-        Some(Ansi::Ansi(AnsiColor::Blue)) => Color::DarkBlue,
-        _ => Color::Reset,
+    fn push_blanks(&mut self, mut count: usize) {
+        while count > 0 {
+            let blanks = &BLANKS[..count.min(BLANKS.len())];
+            self.push(blanks, blanks.len(), None);
+            count -= blanks.len();
+        }
     }
 }
 
-#[cfg(test)]
-mod tests;
+fn sockets(records: &[Record]) -> impl Iterator<Item = &SocketRecord> {
+    records.iter().filter_map(|record| match record {
+        Record::Socket(socket) => Some(&**socket),
+        _ => None,
+    })
+}

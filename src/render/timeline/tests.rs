@@ -3,14 +3,14 @@ use crate::model::event::Verdict;
 use crate::model::reading::{Lost, LostReason};
 use crate::render::cell::TimeFormat;
 use crate::tcp::state::State::{CloseWait, Closed, Established, LastAck, Listen, SynRecv, SynSent};
-use crate::view::life::tests::{Story, client, server, stamp};
+use crate::view::life::tests::{ScriptedSocket, client, server, stamp};
 use crate::view::pairing::paired;
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 
-fn told(lives: Vec<LifeRecord>, width: Option<usize>, colours: bool) -> String {
+fn shown(lives: Vec<LifeRecord>, width: Option<usize>, colours: bool) -> String {
     let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
-    let mut timeline = Timeline { clock, palette: Palette { on: colours }, width };
+    let mut timeline = TimelineText { clock, palette: Palette { on: colours }, width };
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
     let text = String::from_utf8(timeline.rows(&records, &Names::default())).unwrap();
     let plain = anstream::adapter::strip_str(&text).to_string();
@@ -19,22 +19,22 @@ fn told(lives: Vec<LifeRecord>, width: Option<usize>, colours: bool) -> String {
     text
 }
 
-fn over(story: Story, second: f64, verdict: Verdict, maybe: &[State]) -> LifeRecord {
-    story.ends_with(verdict).at(second, &[], maybe, Closed).life(0.0)
+fn closed(socket: ScriptedSocket, second: f64, verdict: Verdict, maybe: &[State]) -> LifeRecord {
+    socket.ends_with(verdict).at(second, &[], maybe, Closed).life(0.0)
 }
 
 fn one() -> Vec<LifeRecord> {
-    vec![over(client(), 70.2, Verdict::LocalClose, &[])]
+    vec![closed(client(), 70.2, Verdict::LocalClose, &[])]
 }
 
 fn both() -> Vec<LifeRecord> {
-    let server = over(server().remembered(), 8.2, Verdict::Unknown, &[LastAck]);
-    paired(vec![over(client(), 70.2, Verdict::LocalClose, &[]), server])
+    let server = closed(server().remembered(), 8.2, Verdict::Unknown, &[LastAck]);
+    paired(vec![closed(client(), 70.2, Verdict::LocalClose, &[]), server])
 }
 
 /// A server that does not close, with its client in FIN_WAIT2.
-fn leaking() -> Story {
-    Story::new(1, (700, "web server"), "10.0.0.1:443", "192.0.2.7:50000")
+fn leaking() -> ScriptedSocket {
+    ScriptedSocket::new(1, (700, "web server"), "10.0.0.1:443", "192.0.2.7:50000")
         .roles(Some(Side::Remote), Some(Side::Remote))
         .at(0.0, &[], &[], Established)
         .at(60.0, &[], &[], CloseWait)
@@ -42,7 +42,7 @@ fn leaking() -> Story {
 
 #[test]
 fn a_life_in_a_pipe_is_plain_lines() {
-    assert_snapshot!(told(one(), None, false), @r"
+    assert_snapshot!(shown(one(), None, false), @r"
 812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
   opened and closed first by this side, lived 69.2s
   12:00:01.000  SYN_SENT      0.1s  #                                 connect(): sent SYN
@@ -58,7 +58,7 @@ fn a_life_in_a_pipe_is_plain_lines() {
 
 #[test]
 fn a_life_on_80_columns() {
-    assert_snapshot!(told(one(), Some(80), false), @r"
+    assert_snapshot!(shown(one(), Some(80), false), @r"
 812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
   opened and closed first by this side, lived 69.2s
   12:00:01.000  SYN_SENT      0.1s  ▏         connect(): sent SYN
@@ -76,7 +76,7 @@ fn a_life_on_80_columns() {
 
 #[test]
 fn a_life_on_120_columns() {
-    assert_snapshot!(told(one(), Some(120), false), @r"
+    assert_snapshot!(shown(one(), Some(120), false), @r"
 812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
   opened and closed first by this side, lived 69.2s
   12:00:01.000  SYN_SENT      0.1s  ▏                                 connect(): sent SYN
@@ -91,8 +91,8 @@ fn a_life_on_120_columns() {
 }
 
 #[test]
-fn both_ends_in_a_pipe_are_one_conversation() {
-    assert_snapshot!(told(both(), None, false), @r"
+fn both_ends_in_a_pipe_are_one_block() {
+    assert_snapshot!(shown(both(), None, false), @r"
 812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
   opened and closed first by 812/client, lived 69.2s
   12:00:01.000  SYN_SENT          0.1s  #                                 connect(): sent SYN
@@ -113,7 +113,7 @@ fn both_ends_in_a_pipe_are_one_conversation() {
 
 #[test]
 fn both_ends_on_80_columns() {
-    assert_snapshot!(told(both(), Some(80), false), @r"
+    assert_snapshot!(shown(both(), Some(80), false), @r"
 812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
   opened and closed first by 812/client, lived 69.2s
   12:00:01.000  SYN_SENT          0.1s  ▏         connect(): sent SYN
@@ -138,7 +138,7 @@ fn both_ends_on_80_columns() {
 
 #[test]
 fn both_ends_on_120_columns() {
-    assert_snapshot!(told(both(), Some(120), false), @r"
+    assert_snapshot!(shown(both(), Some(120), false), @r"
 812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
   opened and closed first by 812/client, lived 69.2s
   12:00:01.000  SYN_SENT          0.1s  ▏                                 connect(): sent SYN
@@ -158,8 +158,8 @@ fn both_ends_on_120_columns() {
 }
 
 #[test]
-fn who_leaves_a_connection_open_is_named() {
-    assert_snapshot!(told(vec![leaking().life(2460.0)], Some(80), false), @r"
+fn the_process_that_does_not_close_is_named() {
+    assert_snapshot!(shown(vec![leaking().life(2460.0)], Some(80), false), @r"
 700/web\x20server  10.0.0.1:443 <- 192.0.2.7:50000
   opened and closed first by the other side, open for 41m00s so far
   12:00:00.000  ESTABLISHED  >=60.0s  ▍                  there at the first look
@@ -170,13 +170,13 @@ fn who_leaves_a_connection_open_is_named() {
 }
 
 #[test]
-fn what_is_not_known_of_an_end_is_said_to_be_likely() {
-    let refused = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:81")
+fn an_unproven_end_is_called_likely() {
+    let refused = ScriptedSocket::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:81")
         .roles(Some(Side::Local), None)
         .at(1.0, &[], &[], SynSent);
     let maybe = [SynRecv, Established];
-    let life = over(refused, 1.1, Verdict::Unknown, &maybe);
-    assert_snapshot!(told(vec![life], None, false), @r"
+    let life = closed(refused, 1.1, Verdict::Unknown, &maybe);
+    assert_snapshot!(shown(vec![life], None, false), @r"
 7/client  10.0.0.1:5000 -> 10.0.0.2:81
   opened by this side, likely refused, timed out or given up, lived 0.1s
   12:00:01.000  SYN_SENT        0.1s  ################################  connect(): sent SYN
@@ -187,10 +187,10 @@ fn what_is_not_known_of_an_end_is_said_to_be_likely() {
 }
 
 #[test]
-fn a_listener_is_no_connection() {
-    let listener = Story::new(1, (700, "server"), "0.0.0.0:80", "0.0.0.0:0");
+fn a_listener_has_no_remote_address() {
+    let listener = ScriptedSocket::new(1, (700, "server"), "0.0.0.0:80", "0.0.0.0:0");
     let life = listener.at(0.0, &[], &[], Listen).life(600.0);
-    assert_snapshot!(told(vec![life], None, false), @r"
+    assert_snapshot!(shown(vec![life], None, false), @r"
 700/server  0.0.0.0:80
   open for 10m00s so far
   12:00:00.000  LISTEN  >=10m00s  ################################  there at the first look
@@ -200,25 +200,25 @@ fn a_listener_is_no_connection() {
 #[test]
 fn colours_change_no_text() {
     for width in [None, Some(80), Some(120)] {
-        let coloured = told(both(), width, true);
+        let coloured = shown(both(), width, true);
         assert!(coloured.contains("\x1b["));
         let plain = anstream::adapter::strip_str(&coloured).to_string();
-        assert_eq!(plain, told(both(), width, false));
+        assert_eq!(plain, shown(both(), width, false));
     }
 }
 
 #[test]
-fn a_narrow_terminal_breaks_lines_between_words_alone() {
+fn narrow_lines_break_between_words_only() {
     for width in 66..130 {
-        told(both(), Some(width), false);
-        told(vec![leaking().life(90.0)], Some(width), false);
+        shown(both(), Some(width), false);
+        shown(vec![leaking().life(90.0)], Some(width), false);
     }
 }
 
 #[test]
-fn a_loss_stands_between_the_blocks() {
+fn a_loss_is_a_block_of_its_own() {
     let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
-    let mut timeline = Timeline { clock, palette: Palette { on: false }, width: None };
+    let mut timeline = TimelineText { clock, palette: Palette { on: false }, width: None };
     let lost = Lost { time: stamp(3.0), reason: LostReason::Gap, count: None };
     let text = timeline.rows(&[Record::Lost(lost)], &Names::default());
     assert!(String::from_utf8(text).unwrap().starts_with("LOST  12:00:03.000  gap: too long"));

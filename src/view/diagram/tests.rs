@@ -4,11 +4,11 @@ use State::{
     TimeWait,
 };
 
-/// `SYN_SENT>ESTABLISHED 1` or `ESTABLISHED>FIN_WAIT1 [2]` for every edge that was walked, then
+/// `SYN_SENT>ESTABLISHED 1` or `ESTABLISHED>FIN_WAIT1 [2]` for every edge that was passed, then
 /// the gaps.
 fn shown(diagram: &Diagram) -> String {
     let mut lines = Vec::new();
-    for (edge, Walks { observed, certain }) in diagram.edges() {
+    for (edge, EdgeCounts { observed, certain }) in diagram.edges() {
         if observed > 0 {
             lines.push(format!("{}>{} {observed}", edge.from, edge.to));
         }
@@ -23,12 +23,12 @@ fn shown(diagram: &Diagram) -> String {
 /// What one change counts.
 fn walk(from: State, via: &[State], maybe: &[State], to: State) -> String {
     let mut diagram = Diagram::default();
-    diagram.walk(from, via, maybe, to);
+    diagram.count_path(from, via, maybe, to);
     shown(&diagram)
 }
 
 #[test]
-fn what_is_seen_at_both_ends_of_an_edge_is_observed() {
+fn an_edge_between_observed_states_is_observed() {
     assert_eq!(walk(Closed, &[], &[], Listen), "CLOSED>LISTEN 1");
     assert_eq!(walk(Established, &[], &[], CloseWait), "ESTABLISHED>CLOSE_WAIT 1");
     assert_eq!(walk(TimeWait, &[], &[], Closed), "TIME_WAIT>CLOSED 1");
@@ -36,7 +36,7 @@ fn what_is_seen_at_both_ends_of_an_edge_is_observed() {
 }
 
 #[test]
-fn what_lies_on_every_way_is_certain() {
+fn an_edge_on_every_path_is_certain() {
     assert_eq!(
         walk(Established, &[FinWait1], &[], FinWait2),
         "ESTABLISHED>FIN_WAIT1 [1], FIN_WAIT1>FIN_WAIT2 [1]"
@@ -48,7 +48,7 @@ fn what_lies_on_every_way_is_certain() {
 }
 
 #[test]
-fn an_edge_that_another_way_leads_around_does_not_count() {
+fn an_edge_that_can_be_bypassed_does_not_count() {
     let all = [CloseWait, LastAck, FinWait1, FinWait2, Closing, TimeWait];
     assert_eq!(walk(Established, &[], &all, Closed), "ESTABLISHED..CLOSED 1");
     assert_eq!(walk(SynSent, &[], &[SynRecv], Established), "SYN_SENT..ESTABLISHED 1");
@@ -64,7 +64,7 @@ fn an_edge_that_another_way_leads_around_does_not_count() {
 }
 
 #[test]
-fn a_way_may_be_open_in_one_place_and_certain_in_another() {
+fn one_path_may_count_both_a_gap_and_an_edge() {
     assert_eq!(
         walk(Closed, &[FinWait1], &[SynSent, SynRecv, Established], Closing),
         "FIN_WAIT1>CLOSING [1], CLOSED..FIN_WAIT1 1"
@@ -74,30 +74,30 @@ fn a_way_may_be_open_in_one_place_and_certain_in_another() {
 #[test]
 fn a_code_without_a_name_is_a_state_but_has_no_edge() {
     let mut diagram = Diagram::default();
-    diagram.walk(Established, &[], &[CloseWait], State::Unknown(31));
-    diagram.stand([State::Unknown(31), Established, Established]);
+    diagram.count_path(Established, &[], &[CloseWait], State::Unknown(31));
+    diagram.set_states([State::Unknown(31), Established, Established]);
     assert_eq!(shown(&diagram), "ESTABLISHED..UNKNOWN(0x1F) 1");
-    assert_eq!((diagram.now(Established), diagram.now(Closed)), (2, 0));
+    assert_eq!((diagram.sockets_in(Established), diagram.sockets_in(Closed)), (2, 0));
     assert_eq!(diagram.states().len(), 12);
-    assert_eq!(diagram.states().last(), Some(&(State::Unknown(31), 1)));
+    assert_eq!(diagram.states().last_key_value(), Some((&State::Unknown(31), &1)));
 }
 
 #[test]
-fn sockets_now_are_those_of_the_last_look() {
+fn state_counts_are_those_of_the_last_poll() {
     let mut diagram = Diagram::default();
     assert!(diagram.is_empty());
-    diagram.stand([Listen, Established]);
+    diagram.set_states([Listen, Established]);
     assert!(!diagram.is_empty());
-    diagram.stand([TimeWait]);
-    assert_eq!((diagram.now(Listen), diagram.now(TimeWait)), (0, 1));
+    diagram.set_states([TimeWait]);
+    assert_eq!((diagram.sockets_in(Listen), diagram.sockets_in(TimeWait)), (0, 1));
 }
 
 #[test]
-fn as_json_it_has_every_state_and_every_edge_of_the_table() {
+fn json_has_every_state_and_every_edge() {
     let mut diagram = Diagram::default();
-    diagram.walk(FinWait2, &[], &[], TimeWait);
-    diagram.stand([TimeWait]);
-    let json = serde_json::to_value(&diagram).unwrap();
+    diagram.count_path(FinWait2, &[], &[], TimeWait);
+    diagram.set_states([TimeWait]);
+    let json = serde_json::to_value(crate::view::Record::Diagram(Box::new(diagram))).unwrap();
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["v", "event", "states", "edges"]);
     assert_eq!((json["v"].as_u64(), json["event"].as_str()), (Some(1), Some("diagram")));

@@ -1,27 +1,21 @@
 use super::*;
-use crate::model::event::{Ages, OwnerClues, SocketRef};
-use crate::model::process::{Exe, Process};
+use crate::model::event::{Ages, OwnerClues, Side};
 use crate::model::reading::{Lost, LostReason};
-use crate::model::socket::{Endpoint, Family};
 use crate::model::socket_row::Details;
 use crate::tcp::state::State::{
     CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
     TimeWait,
 };
+use crate::view::samples;
 
-/// One socket of a story, told transition by transition.
-pub(crate) struct Story {
+/// A socket and its events, one after the other.
+pub(crate) struct ScriptedSocket {
     transition: Transition,
     owner: Attribution,
     wanted: Vec<State>,
-    news: Vec<MonitorEvent>,
-    /// It came to match after all of that.
-    untold: bool,
-}
-
-fn end(text: &str) -> Endpoint {
-    let end: std::net::SocketAddr = text.parse().unwrap();
-    Endpoint { addr: end.ip(), port: end.port() }
+    events: Vec<MonitorEvent>,
+    /// It matched the filters only after all of that.
+    without_events: bool,
 }
 
 pub(crate) fn stamp(seconds: f64) -> Stamp {
@@ -30,15 +24,10 @@ pub(crate) fn stamp(seconds: f64) -> Stamp {
     Stamp { wall: 1_793_534_400_000_000 + i64::try_from(boot).unwrap(), boot }
 }
 
-impl Story {
+impl ScriptedSocket {
     pub(crate) fn new(number: u64, owner: (i32, &str), local: &str, remote: &str) -> Self {
-        let (local, remote) = (end(local), end(remote));
         let transition = Transition {
-            socket: SocketRef {
-                id: SocketId { run: 1, number },
-                netns: None,
-                addrs: AddressPair { family: Family::Ipv4, local, remote },
-            },
+            socket: samples::socket(number, local, remote),
             kind: EventKind::Opened,
             time: stamp(0.0),
             after: None,
@@ -58,17 +47,8 @@ impl Story {
             verdict: None,
             caller: None,
         };
-        let main = Process {
-            pid: owner.0,
-            start: 1,
-            comm: owner.1.into(),
-            exe: Exe::None,
-            cmdline: Vec::new(),
-            uid: None,
-        };
-        let source = OwnerSource::Proven;
-        let owner = Attribution { main: Some(main.into()), holders: Vec::new(), source };
-        Self { transition, owner, wanted: Vec::new(), news: Vec::new(), untold: false }
+        let owner = samples::owner(owner.0, owner.1, OwnerSource::Proven);
+        Self { transition, owner, wanted: Vec::new(), events: Vec::new(), without_events: false }
     }
 
     pub(crate) fn roles(mut self, opener: Option<Side>, closer: Option<Side>) -> Self {
@@ -82,7 +62,7 @@ impl Story {
         self
     }
 
-    /// Only lives that pass one of these states are asked for.
+    /// The filter by state asks for these states alone.
     fn wanted(mut self, states: &[State]) -> Self {
         self.wanted = states.to_vec();
         self
@@ -106,8 +86,8 @@ impl Story {
             ..before.clone()
         };
         let passes = self.wanted.is_empty() || self.wanted.contains(&to);
-        let told = SocketEvent { transition, owner: self.owner.clone(), passes };
-        self.news.push(MonitorEvent::Socket(Box::new(told)));
+        let event = SocketEvent { transition, owner: self.owner.clone(), passes };
+        self.events.push(MonitorEvent::Socket(Box::new(event)));
         (self.transition.from, self.transition.ages.since) = (Some(to), Some(stamp(second)));
         self
     }
@@ -119,13 +99,13 @@ impl Story {
 
     /// The record of the life, over or as it is at this second.
     fn record(&self, second: f64) -> Option<LifeRecord> {
-        let mut lives = Lives::default();
-        if !self.untold {
-            read(&mut lives, &self.news, HashSet::new);
+        let mut histories = LifeHistories::default();
+        if !self.without_events {
+            read(&mut histories, &self.events, HashSet::new);
         }
-        let Some(MonitorEvent::Socket(last)) = self.news.last() else { panic!("nothing was told") };
+        let Some(MonitorEvent::Socket(last)) = self.events.last() else { panic!("no event") };
         if last.transition.kind == EventKind::Closed {
-            return lives.ended(last);
+            return histories.ended(last);
         }
         let Transition { socket, to, time, clues, .. } = last.transition;
         let now = SocketStatus {
@@ -139,7 +119,7 @@ impl Story {
             clues,
             details: Details::NONE,
         };
-        lives.so_far(&now, &self.owner, stamp(second), true)
+        histories.so_far(&now, &self.owner, stamp(second), true)
     }
 
     pub(crate) fn life(&self, second: f64) -> LifeRecord {
@@ -148,8 +128,8 @@ impl Story {
 }
 
 /// A client that closed first, and a server that took its time.
-pub(crate) fn client() -> Story {
-    Story::new(2, (812, "client"), "127.0.0.1:40122", "127.0.0.1:9527")
+pub(crate) fn client() -> ScriptedSocket {
+    ScriptedSocket::new(2, (812, "client"), "127.0.0.1:40122", "127.0.0.1:9527")
         .roles(Some(Side::Local), Some(Side::Local))
         .at(1.0, &[], &[], SynSent)
         .at(1.1, &[], &[SynRecv], Established)
@@ -158,36 +138,36 @@ pub(crate) fn client() -> Story {
         .at(8.1, &[], &[], TimeWait)
 }
 
-pub(crate) fn server() -> Story {
-    Story::new(3, (700, "server"), "127.0.0.1:9527", "127.0.0.1:40122")
+pub(crate) fn server() -> ScriptedSocket {
+    ScriptedSocket::new(3, (700, "server"), "127.0.0.1:9527", "127.0.0.1:40122")
         .roles(Some(Side::Remote), Some(Side::Remote))
         .at(1.1, &[], &[SynRecv], Established)
         .at(5.1, &[], &[], CloseWait)
 }
 
-fn told(life: &LifeRecord) -> Vec<String> {
-    let step = |step: &Step| {
+fn shown(life: &LifeRecord) -> Vec<String> {
+    let step = |step: &LifeStep| {
         let held = step.held.map_or("-".to_owned(), |held| held.as_secs_f64().to_string());
         format!("{} {:?} {held} {}", step.state, step.evidence, step.cause.unwrap_or("-"))
     };
     life.steps.iter().map(step).collect()
 }
 
-/// Takes in a whole reading.
+/// Applies all events of a reading.
 fn read(
-    lives: &mut Lives,
+    histories: &mut LifeHistories,
     events: &[MonitorEvent],
     followed: impl FnOnce() -> HashSet<SocketId>,
 ) -> usize {
-    lives.take(events);
-    lives.end_reading(followed)
+    histories.apply(events);
+    histories.end_reading(followed)
 }
 
 #[test]
-fn a_life_is_its_steps_with_what_caused_each() {
+fn a_life_has_steps_with_their_causes() {
     let life = client().ends_with(Verdict::LocalClose).at(70.2, &[], &[], Closed).life(0.0);
     assert_eq!(
-        told(&life),
+        shown(&life),
         [
             "SYN_SENT Observed 0.1 connect(): sent SYN",
             "SYN_RECV Possible - received SYN, sent SYN+ACK (simultaneous open)",
@@ -204,32 +184,32 @@ fn a_life_is_its_steps_with_what_caused_each() {
 }
 
 #[test]
-fn a_life_that_one_reading_changed_and_ended_is_told_once() {
-    let story = client().at(70.2, &[], &[], Closed);
-    let mut lives = Lives::default();
-    read(&mut lives, &story.news, HashSet::new);
-    let told = story.news.iter().filter_map(|news| match news {
-        MonitorEvent::Socket(told) => lives.ended(told),
+fn one_reading_that_changes_and_ends_a_life_gives_one_record() {
+    let socket = client().at(70.2, &[], &[], Closed);
+    let mut histories = LifeHistories::default();
+    read(&mut histories, &socket.events, HashSet::new);
+    let lives = socket.events.iter().filter_map(|event| match event {
+        MonitorEvent::Socket(event) => histories.ended(event),
         MonitorEvent::Lost(_) => None,
     });
-    let ended: Vec<_> = told.map(|life| life.ended).collect();
+    let ended: Vec<_> = lives.map(|life| life.ended).collect();
     assert_eq!(ended, [Some(stamp(70.2))]);
 }
 
 #[test]
-fn what_was_there_already_has_no_birth_and_what_goes_on_no_end() {
-    let life = Story::new(1, (7, "server"), "127.0.0.1:9527", "0.0.0.0:0")
+fn present_sockets_have_no_opened_and_open_ones_no_ended() {
+    let life = ScriptedSocket::new(1, (7, "server"), "127.0.0.1:9527", "0.0.0.0:0")
         .at(0.0, &[], &[], Listen)
         .life(3.5);
-    assert_eq!(told(&life), ["LISTEN Observed 3.5 -"]);
+    assert_eq!(shown(&life), ["LISTEN Observed 3.5 -"]);
     assert_eq!((life.opened, life.ended, life.verdict), (None, None, None));
-    assert_eq!(life.seen, stamp(3.5));
+    assert_eq!(life.followed_until, stamp(3.5));
 }
 
 #[test]
-fn unseen_states_stand_in_the_order_in_which_they_can_be_passed() {
+fn unobserved_states_are_in_legal_order() {
     let maybe = [SynSent, SynRecv, Established, FinWait2, Closing];
-    let life = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80")
+    let life = ScriptedSocket::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80")
         .at(1.0, &[FinWait1], &maybe, TimeWait)
         .life(2.0);
     let states: Vec<_> = life.steps.iter().map(|step| step.state).collect();
@@ -240,9 +220,10 @@ fn unseen_states_stand_in_the_order_in_which_they_can_be_passed() {
 }
 
 #[test]
-fn a_life_passes_the_filter_by_state_if_one_of_its_transitions_does() {
+fn a_life_passes_the_filter_if_one_transition_does() {
     let wanted = |states: &[State]| {
-        let life = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80").wanted(states);
+        let life =
+            ScriptedSocket::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80").wanted(states);
         life.at(1.0, &[], &[], Established).at(2.0, &[], &[], CloseWait).record(3.0).is_some()
     };
     assert!(wanted(&[CloseWait]) && wanted(&[Established]));
@@ -250,89 +231,90 @@ fn a_life_passes_the_filter_by_state_if_one_of_its_transitions_does() {
 }
 
 #[test]
-fn a_life_without_end_in_states_without_a_name_stays_small() {
-    let mut life = Story::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80");
+fn the_number_of_steps_is_bounded() {
+    let mut life = ScriptedSocket::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:80");
     life = life.at(1.0, &[], &[], Established);
     for second in 2..100 {
         let state = State::Unknown(if second % 2 == 0 { 30 } else { 31 });
         life = life.at(f64::from(second), &[], &[], state);
     }
     let life = life.life(200.0);
-    assert_eq!(life.steps.len(), MOST_STEPS);
+    assert_eq!(life.steps.len(), MAX_STEPS);
     assert_eq!(life.steps[0].state, Established);
-    assert_eq!(life.left_out as usize, 99 - MOST_STEPS);
+    assert_eq!(life.left_out as usize, 99 - MAX_STEPS);
 }
 
 #[test]
-fn lives_that_were_lost_sight_of_are_forgotten_with_the_next_reading() {
-    let mut lives = Lives::default();
+fn sockets_without_track_are_dropped_with_the_next_reading() {
+    let mut histories = LifeHistories::default();
     let followed = || HashSet::from([SocketId { run: 1, number: 3 }]);
-    assert_eq!(read(&mut lives, &[client().news, server().news].concat(), followed), 0);
-    assert_eq!(read(&mut lives, &[], followed), 0, "nothing gives reason to ask");
+    assert_eq!(read(&mut histories, &[client().events, server().events].concat(), followed), 0);
+    assert_eq!(read(&mut histories, &[], followed), 0, "nothing was lost");
     let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
-    assert_eq!(read(&mut lives, &[MonitorEvent::Lost(lost)], followed), 0);
-    assert_eq!(read(&mut lives, &[], followed), 1);
-    assert_eq!(lives.open.len(), 1);
+    assert_eq!(read(&mut histories, &[MonitorEvent::Lost(lost)], followed), 0);
+    assert_eq!(read(&mut histories, &[], followed), 1);
+    assert_eq!(histories.open.len(), 1);
 }
 
 #[test]
-fn a_life_that_matched_late_begins_with_the_state_that_it_was_in() {
+fn a_late_match_starts_with_the_state_before() {
     let mut late = server();
-    late.news.remove(0);
+    late.events.remove(0);
     let life = late.life(6.1);
     assert_eq!(
-        told(&life),
+        shown(&life),
         ["ESTABLISHED Observed 4 -", "CLOSE_WAIT Observed 1 received FIN, sent ACK"]
     );
-    assert_eq!((life.opened, life.steps[0].at, life.late), (None, Some(stamp(1.1)), true));
+    assert_eq!((life.opened, life.steps[0].at, life.matched_late), (None, Some(stamp(1.1)), true));
 }
 
 #[test]
-fn a_life_that_stands_as_it_was_found_is_no_late_one() {
-    let found = Story::new(4, (7, "client"), "127.0.0.1:40123", "127.0.0.1:9527");
+fn an_unchanged_socket_has_not_matched_late() {
+    let found = ScriptedSocket::new(4, (7, "client"), "127.0.0.1:40123", "127.0.0.1:9527");
     let found = found.at(0.0, &[], &[], Established);
     let stands = found.life(3.0);
-    assert_eq!(told(&stands), ["ESTABLISHED Observed 3 -"]);
+    assert_eq!(shown(&stands), ["ESTABLISHED Observed 3 -"]);
     let moves = found.at(5.0, &[], &[], CloseWait).life(6.0);
     assert_eq!(
-        told(&moves),
+        shown(&moves),
         ["ESTABLISHED Observed 5 -", "CLOSE_WAIT Observed 1 received FIN, sent ACK"]
     );
     assert_eq!(moves.steps[0].at, Some(stamp(0.0)));
-    assert!([stands, moves].iter().all(|life| !life.late && life.opened.is_none()));
+    assert!([stands, moves].iter().all(|life| !life.matched_late && life.opened.is_none()));
 }
 
 #[test]
-fn who_stood_as_found_can_be_lost_sight_of() {
-    let found = Story::new(4, (7, "client"), "127.0.0.1:40123", "127.0.0.1:9527");
-    let mut lives = Lives::default();
-    read(&mut lives, &found.at(0.0, &[], &[], Established).news, HashSet::new);
+fn track_of_an_unchanged_socket_can_be_lost() {
+    let found = ScriptedSocket::new(4, (7, "client"), "127.0.0.1:40123", "127.0.0.1:9527");
+    let mut histories = LifeHistories::default();
+    read(&mut histories, &found.at(0.0, &[], &[], Established).events, HashSet::new);
     let lost = Lost { time: stamp(9.0), reason: LostReason::Gap, count: None };
-    read(&mut lives, &[MonitorEvent::Lost(lost)], HashSet::new);
-    assert_eq!(read(&mut lives, &[], HashSet::new), 1);
+    read(&mut histories, &[MonitorEvent::Lost(lost)], HashSet::new);
+    assert_eq!(read(&mut histories, &[], HashSet::new), 1);
 }
 
 #[test]
-fn the_listener_speaks_for_whom_nobody_was_found_to_have_accepted() {
+fn the_owner_of_the_listener_replaces_an_unknown_one() {
     let mut child = server();
-    for (news, source) in child.news.iter_mut().zip([OwnerSource::Listener, OwnerSource::Unknown]) {
-        let MonitorEvent::Socket(told) = news else { continue };
-        told.owner.source = source;
+    for (event, source) in
+        child.events.iter_mut().zip([OwnerSource::Listener, OwnerSource::Unknown])
+    {
+        let MonitorEvent::Socket(event) = event else { continue };
+        event.owner.source = source;
         if source == OwnerSource::Unknown {
-            told.owner.main = None;
+            event.owner.main = None;
         }
     }
     (child.owner.main, child.owner.source) = (None, OwnerSource::Unknown);
     let life = child.life(6.0);
-    assert_eq!(life.owner.process.as_deref(), Some("server"));
-    assert_eq!(life.owner.owner_source, OwnerSource::Listener);
+    assert_eq!(life.owner, samples::owner(700, "server", OwnerSource::Listener));
 }
 
 #[test]
-fn a_life_to_which_nothing_happened_since_it_came_to_match_is_the_state_it_is_in() {
+fn a_socket_without_events_has_its_current_state() {
     let mut silent = server();
-    silent.untold = true;
+    silent.without_events = true;
     let life = silent.life(6.1);
-    assert_eq!(told(&life), ["CLOSE_WAIT Observed 1 -"]);
-    assert!(life.late);
+    assert_eq!(shown(&life), ["CLOSE_WAIT Observed 1 -"]);
+    assert!(life.matched_late);
 }

@@ -133,7 +133,7 @@ fn a_broken_rules_file_is_refused_with_its_line() {
     let outcome = outcome(&path, &[]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
     let message = outcome.stderr;
-    let place = format!("tcplapse: {}, line 3, column 1: unknown key", path.display());
+    let place = format!("tcplapse: {}, line 3, column 1, rule 'a': unknown key", path.display());
     let named = message.starts_with(&place) && message.contains("did you mean 'longer_than'?");
     assert!(named, "{message}");
 }

@@ -3,7 +3,6 @@
 use super::ledger::Ledger;
 use super::readings::{HOLDER, Move, Script, Time};
 use crate::support::record::{Life, Line, Listed};
-use serde::Serialize;
 use std::cell::RefCell;
 use tcplapse::error::Result;
 use tcplapse::filter::{Filter, ProcessFilter};
@@ -13,10 +12,11 @@ use tcplapse::monitor::Monitor;
 use tcplapse::owner::recorded::RecordedOwners;
 use tcplapse::signals::Signals;
 use tcplapse::source::Source;
+use tcplapse::view::Record;
 use tcplapse::view::diagram::Diagram;
 use tcplapse::view::event::EventRecord;
-use tcplapse::view::life::Lives;
-use tcplapse::view::pairing::Conversations;
+use tcplapse::view::life::LifeHistories;
+use tcplapse::view::pairing::Pairing;
 use tcplapse::view::socket::SocketRecord;
 
 thread_local! {
@@ -53,8 +53,8 @@ impl Source for Played {
 struct Views {
     /// Not with a filter: the records of a socket that matches later do not begin at its beginning.
     ledger: Option<Ledger>,
-    lives: Lives,
-    conversations: Conversations,
+    lives: LifeHistories,
+    pairing: Pairing,
     diagram: Diagram,
 }
 
@@ -70,8 +70,8 @@ pub(super) fn show(moves: Vec<Move>, of_a_process: bool) {
     let mut monitor = Monitor::new(Box::new(source), Box::new(RecordedOwners::default()), &filter);
     let mut views = Views {
         ledger: (!of_a_process).then(|| Ledger::new(Time::Anyhow)),
-        lives: Lives::default(),
-        conversations: Conversations::default(),
+        lives: LifeHistories::default(),
+        pairing: Pairing::default(),
         diagram: Diagram::default(),
     };
     STOP.with(|stop| {
@@ -84,22 +84,22 @@ pub(super) fn show(moves: Vec<Move>, of_a_process: bool) {
 
 impl Views {
     fn take(&mut self, news: &[MonitorEvent], monitor: &mut Monitor<'_>) {
-        self.lives.take(news);
+        self.lives.apply(news);
         self.lives.end_reading(|| monitor.open_ids());
         for news in news {
             if let MonitorEvent::Socket(told) = news {
                 self.report(told);
             }
         }
-        self.conversations.overdue(monitor.read_at());
-        self.diagram.stand(monitor.states());
+        self.pairing.expired(monitor.read_at());
+        self.diagram.set_states(monitor.states());
         let at = monitor.read_at();
         for (now, owner) in monitor.sockets() {
-            Listed::parse(&json(&SocketRecord::new(&now, at, &owner)));
+            Listed::parse(&json(&Record::Socket(Box::new(SocketRecord::new(&now, at, owner)))));
         }
         for (now, owner) in monitor.open_sockets() {
             if let Some(life) = self.lives.so_far(&now, &owner, at, true) {
-                Life::parse(&json(&life));
+                Life::parse(&json(&Record::Life(Box::new(life))));
             }
         }
     }
@@ -108,22 +108,23 @@ impl Views {
         if let Some(ledger) = &mut self.ledger {
             ledger.enter(&told.transition);
         }
-        self.diagram.take(told);
+        self.diagram.apply(told);
         let addrs = told.transition.socket.addrs;
         let ended = self.lives.ended(told);
         match told.transition.kind {
-            EventKind::Present | EventKind::Opened => self.conversations.begin(addrs),
+            EventKind::Present | EventKind::Opened => self.pairing.socket_opened(addrs),
             EventKind::Changed => {}
             EventKind::Closed => {
-                assert!(ended.is_some(), "it has no timeline: {told:?}");
-                Life::parse(&json(&ended));
-                self.conversations.end(addrs, ended);
+                let life = ended.clone().expect("its life is told");
+                Life::parse(&json(&Record::Life(Box::new(life))));
+                self.pairing.socket_closed(addrs, ended);
             }
         }
-        Line::parse(&json(&EventRecord::new(told.clone(), Interface::Trace)));
+        let record = EventRecord::new(told.clone(), Interface::Trace);
+        Line::parse(&json(&Record::Event(Box::new(record))));
     }
 }
 
-fn json(record: &impl Serialize) -> String {
+fn json(record: &Record) -> String {
     serde_json::to_string(record).expect("records are JSON")
 }

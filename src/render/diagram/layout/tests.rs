@@ -20,27 +20,27 @@ fn on_border(state: State, (x, y): Spot) -> bool {
 fn spots(route: &Route) -> Vec<Spot> {
     let mut spots = vec![route.path[0]];
     for (from, to) in route.pieces() {
-        let way = way(from, to);
+        let direction = direction(from, to);
         while spots[spots.len() - 1] != to {
-            spots.push(way.next(spots[spots.len() - 1]));
+            spots.push(direction.next(spots[spots.len() - 1]));
         }
     }
     spots
 }
 
 #[test]
-fn every_state_stands_on_the_picture_once() {
+fn every_state_is_drawn_once() {
     for state in State::NAMED.into_iter().filter(|state| *state != State::Closed) {
         assert_eq!(SHAPES.iter().filter(|shape| shape.state == state).count(), 1, "{state}");
     }
 }
 
 #[test]
-fn every_edge_runs_from_its_first_state_to_its_other_one() {
+fn every_edge_connects_its_two_states() {
     for (letter, edge, route) in edges() {
         assert!(on_border(edge.from, route.path[0]), "{letter} does not begin at {}", edge.from);
-        let (tip, way) = route.tip();
-        assert!(on_border(edge.to, way.next(tip)), "{letter} does not end at {}", edge.to);
+        let (tip, direction) = route.tip();
+        assert!(on_border(edge.to, direction.next(tip)), "{letter} does not end at {}", edge.to);
         for (from, to) in route.pieces() {
             assert!((from.0 == to.0) != (from.1 == to.1), "{letter} is crooked");
         }

@@ -1,47 +1,16 @@
 use super::*;
-use crate::model::event::SocketId;
-use crate::model::process::OwnerSource;
-use crate::model::socket::Family;
-use crate::model::socket_row::Timer;
-use crate::model::time::Stamp;
 use crate::render::cell::TimeFormat;
-use crate::view::SCHEMA;
-use crate::view::event::{Owner, Socket};
+use crate::render::style::Palette;
+use crate::view::samples::listed;
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
 
 fn record(local: &str, state: State, process: &str, held: f64) -> Record {
-    let local: std::net::SocketAddr = local.parse().unwrap();
-    Record::Socket(Box::new(SocketRecord {
-        v: SCHEMA,
-        time: Stamp { wall: 1_793_534_401_104_000, boot: 0 },
-        socket: Socket {
-            id: SocketId { run: 1, number: 1 },
-            netns: None,
-            family: if local.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
-            local_addr: local.ip(),
-            local_port: local.port(),
-            remote_addr: "192.0.2.7".parse().unwrap(),
-            remote_port: 443,
-        },
-        state,
-        held: Some(Duration::from_secs_f64(held)),
-        held_at_least: held > 1000.0,
-        owner: Owner {
-            pid: Some(812),
-            process: Some(process.to_owned()),
-            owners: Vec::new(),
-            owner_source: OwnerSource::Proven,
-        },
-        uid: Some(1000),
-        inode: Some(4711),
-        recv_queue: 1,
-        send_queue: 20_000,
-        backlog_limit: None,
-        timer: Timer::Retransmit,
-        timer_left: Some(0.2),
-        retransmits: 3,
-    }))
+    let mut socket = listed(local, state, process);
+    socket.held = Some(Duration::from_secs_f64(held));
+    socket.held_at_least = held > 1000.0;
+    Record::Socket(Box::new(socket))
 }
 
 fn records() -> Vec<Record> {
@@ -54,26 +23,23 @@ fn records() -> Vec<Record> {
     ]
 }
 
-fn board(extra: bool, colours: bool) -> Board {
-    Board {
-        clock: Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None },
-        palette: Palette { on: colours },
-        header: true,
-        extended: extra,
-        timers: extra,
-    }
+fn table(extra: bool, colours: bool) -> LiveTable {
+    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let palette = Palette { on: colours };
+    let options = TableOptions { palette, header: true, extended: extra, timers: extra };
+    LiveTable::new(options, clock)
 }
 
 fn frame(columns: usize, rows: usize) -> String {
     let size = Size { columns, rows };
-    let lines = board(false, false).frame(&records(), &Names::default(), size);
+    let lines = table(false, false).frame(&records(), &Names::default(), size);
     assert!(lines.len() <= rows && lines.iter().all(|line| line.width() <= columns), "{lines:#?}");
     lines.join("\n")
 }
 
 #[test]
 fn in_a_pipe_no_cell_is_cut() {
-    let text = board(true, false).rows(&records()[..3], &Names::default());
+    let text = table(true, false).rows(&records()[..3], &Names::default());
     assert_snapshot!(String::from_utf8(text).unwrap(), @r"
    HELD  STATE        OWNER                        LOCAL                                        REMOTE         USER  INODE  TIMER
 >=2h05m  CLOSE_WAIT   812/a\x20name                [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443  1000  4711   retransmit(0.2s,3)
@@ -109,7 +75,7 @@ fn a_frame_of_120_columns_has_room_for_all() {
 }
 
 #[test]
-fn what_does_not_fit_is_counted_in_the_last_line() {
+fn hidden_rows_are_counted_in_the_last_line() {
     assert_snapshot!(frame(120, 5), @r"
 12:00:01.104  4 sockets  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2  q ends
    HELD  STATE        OWNER          LOCAL                                        REMOTE
@@ -131,7 +97,7 @@ fn no_frame_is_larger_than_its_screen() {
 #[test]
 fn a_fresh_change_stands_out_for_a_moment() {
     let size = Size { columns: 120, rows: 24 };
-    let lines = board(false, true).frame(&records(), &Names::default(), size);
+    let lines = table(false, true).frame(&records(), &Names::default(), size);
     let inverted = |state: &str| {
         lines.iter().any(|line| line.contains(&format!("\x1b[7m{state}")))
             || lines.iter().any(|line| line.contains(state) && line.contains("\x1b[7m"))
@@ -145,6 +111,6 @@ fn a_fresh_change_stands_out_for_a_moment() {
 #[test]
 fn an_empty_frame_says_so() {
     let size = Size { columns: 80, rows: 24 };
-    let lines = board(false, false).frame(&[], &Names::default(), size);
+    let lines = table(false, false).frame(&[], &Names::default(), size);
     assert_eq!(lines[0], "no such socket yet; watching, q ends");
 }

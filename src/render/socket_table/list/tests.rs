@@ -1,56 +1,20 @@
 use super::*;
-use crate::model::event::SocketId;
-use crate::model::process::OwnerSource;
 use crate::model::socket_row::Timer;
-use crate::model::time::Stamp;
-use crate::tcp::state::State;
-use crate::view::SCHEMA;
-use crate::view::event::{Owner, Socket};
+use crate::render::style::Palette;
+use crate::view::samples::listed;
 use insta::assert_snapshot;
+use unicode_width::UnicodeWidthStr;
 
 fn record(local: &str, state: State, process: &str, timer: Timer) -> Record {
-    let local: std::net::SocketAddr = local.parse().unwrap();
-    Record::Socket(Box::new(SocketRecord {
-        v: SCHEMA,
-        time: Stamp::default(),
-        socket: Socket {
-            id: SocketId { run: 1, number: 1 },
-            netns: None,
-            family: if local.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
-            local_addr: local.ip(),
-            local_port: local.port(),
-            remote_addr: "192.0.2.7".parse().unwrap(),
-            remote_port: 443,
-        },
-        state,
-        held: None,
-        held_at_least: true,
-        owner: Owner {
-            pid: Some(812),
-            process: Some(process.to_owned()),
-            owners: Vec::new(),
-            owner_source: OwnerSource::Proven,
-        },
-        uid: Some(1000),
-        inode: Some(4711),
-        recv_queue: 1,
-        send_queue: 20_000,
-        backlog_limit: None,
-        timer,
-        timer_left: (timer != Timer::None).then_some(0.2),
-        retransmits: 3,
-    }))
+    let mut socket = listed(local, state, process);
+    socket.details.timer = timer;
+    Record::Socket(Box::new(socket))
 }
 
 fn rendered(width: Option<u16>, extra: bool, colours: bool) -> String {
-    let mut table = Sockets::new(Layout {
-        palette: Palette { on: colours },
-        header: true,
-        extended: extra,
-        timers: extra,
-        held: false,
-        width,
-    });
+    let palette = Palette { on: colours };
+    let options = TableOptions { palette, header: true, extended: extra, timers: extra };
+    let mut table = SocketList::new(options, false, width);
     let records = [
         record("10.0.0.1:50000", State::Established, "client", Timer::Retransmit),
         record("[2001:db8::1]:80", State::CloseWait, "a name", Timer::None),
@@ -58,7 +22,7 @@ fn rendered(width: Option<u16>, extra: bool, colours: bool) -> String {
     let (first, rest) = records.split_at(1);
     assert!(table.rows(first, &Names::default()).is_empty());
     assert!(table.rows(rest, &Names::default()).is_empty());
-    String::from_utf8(std::iter::from_fn(|| table.end()).flatten().collect()).unwrap()
+    String::from_utf8(std::iter::from_fn(|| table.rest()).flatten().collect()).unwrap()
 }
 
 #[test]
@@ -73,7 +37,7 @@ tcp6       1  20000 [2001:db8::1]:80 192.0.2.7:443 CLOSE_WAIT  812/a\x20name
 }
 
 #[test]
-fn in_a_pipe_columns_are_streamed() {
+fn in_a_pipe_columns_are_aligned() {
     assert_snapshot!(rendered(None, true, false), @r"
 PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE         STATE        OWNER          USER  INODE  TIMER
 tcp         1   20000  10.0.0.1:50000    192.0.2.7:443  ESTABLISHED  812/client     1000  4711   retransmit(0.2s,3)
@@ -82,12 +46,12 @@ tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443  CLOSE_WAIT   812/a\x20na
 }
 
 #[test]
-fn what_cannot_fit_is_not_broken_but_streamed() {
+fn a_table_that_cannot_fit_is_not_drawn() {
     assert_eq!(rendered(Some(60), true, false), rendered(None, true, false));
 }
 
 #[test]
-fn states_are_coloured_on_a_terminal_alone() {
+fn a_drawn_table_has_coloured_states() {
     let coloured = rendered(Some(120), false, true);
     assert!(coloured.contains("\x1b["));
     let plain = anstream::adapter::strip_str(&coloured).to_string();
@@ -96,7 +60,7 @@ fn states_are_coloured_on_a_terminal_alone() {
 }
 
 #[test]
-fn colours_asked_for_reach_a_pipe() {
+fn colours_can_be_forced_in_a_pipe() {
     let coloured = rendered(None, true, true);
     assert!(coloured.contains("\x1b["));
     assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), rendered(None, true, false));
@@ -104,13 +68,8 @@ fn colours_asked_for_reach_a_pipe() {
 
 #[test]
 fn an_empty_table_prints_nothing() {
-    let mut table = Sockets::new(Layout {
-        palette: Palette { on: false },
-        header: true,
-        extended: false,
-        timers: false,
-        held: true,
-        width: Some(80),
-    });
-    assert!(table.rows(&[], &Names::default()).is_empty() && table.end().is_none());
+    let palette = Palette { on: false };
+    let options = TableOptions { palette, header: true, extended: false, timers: false };
+    let mut table = SocketList::new(options, true, Some(80));
+    assert!(table.rows(&[], &Names::default()).is_empty() && table.rest().is_none());
 }

@@ -1,19 +1,18 @@
-//! What a colleague would say: where the facts prove it, or with "likely" where they only suggest
-//! it.
+//! Sentences about the life of a socket: how it ended, which side opened and closed it, and what is
+//! remarkable about it. What the facts only suggest is said with "likely".
 
-use super::cell::duration;
-use crate::model::escape::one_word;
+use super::cell::{duration, main_owner};
 use crate::model::event::{Side, Verdict};
-use crate::model::process::OwnerSource;
+use crate::model::process::{Attribution, OwnerSource};
 use crate::tcp::state::State;
-use crate::view::event::Owner;
 use crate::view::life::{Evidence, LifeRecord};
 use std::time::Duration;
 
-/// A shorter stay is worth no sentence.
+/// A shorter time in a state is not worth a sentence.
 const LONG: Duration = Duration::from_secs(1);
 
-/// How a life ended that was last in this state; `both_fins`: those of both sides are proven.
+/// How a socket ended that was in the state `last` before it closed. `both_fins`: the FINs of both
+/// sides are proven. `None` where there is nothing to say.
 pub(super) fn ending(
     verdict: Option<Verdict>,
     last: Option<State>,
@@ -38,22 +37,22 @@ pub(super) fn ending(
     })
 }
 
-/// How the two sides of a connection are called.
+/// How both sides of a connection are called.
 #[derive(Debug, Clone)]
-pub(super) struct Sides {
-    /// The side whose socket it is.
+pub(super) struct SideNames {
+    /// The side of this socket.
     pub(super) this: String,
-    /// The side it talks to.
+    /// Its peer.
     pub(super) other: String,
 }
 
-impl Sides {
-    /// Nothing is known of the other side.
-    pub(super) fn nameless() -> Self {
+impl SideNames {
+    /// For a socket whose peer is not known.
+    pub(super) fn unnamed() -> Self {
         Self { this: "this side".to_owned(), other: "the other side".to_owned() }
     }
 
-    /// The same, seen from the other side.
+    /// The names as the peer would use them.
     pub(super) fn swapped(&self) -> Self {
         Self { this: self.other.clone(), other: self.this.clone() }
     }
@@ -67,11 +66,11 @@ impl Sides {
     }
 }
 
-/// Who opened and who closed, how it ended, and how long it lasted.
+/// Which side opened and which closed first (`roles`), how the socket ended, and how long it lived.
 pub(super) fn summary(
     life: &LifeRecord,
     roles: (Option<Side>, Option<Side>),
-    sides: &Sides,
+    sides: &SideNames,
 ) -> String {
     let by = |end| sides.of(end).map_or_else(|| "both sides at once".to_owned(), Clone::clone);
     let mut parts = match roles {
@@ -93,12 +92,14 @@ pub(super) fn summary(
         .rev()
         .find(|step| step.evidence == Evidence::Observed && step.state != State::Closed);
     let last = before.map(|step| step.state);
-    let told = matches!(
+    let says_who_closed = matches!(
         life.verdict,
         Some(Verdict::LocalClose | Verdict::RemoteClose | Verdict::SimultaneousClose)
     );
-    if life.ended.is_some() && !told {
-        parts.extend(ending(life.verdict, last, life.both_fins).map(|how| in_words_of(how, sides)));
+    if life.ended.is_some() && !says_who_closed {
+        parts.extend(
+            ending(life.verdict, last, life.roles.both_fins).map(|how| with_names(how, sides)),
+        );
     }
     let verb = match (life.ended, life.opened) {
         (None, _) => "open for",
@@ -110,18 +111,18 @@ pub(super) fn summary(
     parts.join(", ")
 }
 
-fn in_words_of(how: &str, sides: &Sides) -> String {
+fn with_names(how: &str, sides: &SideNames) -> String {
     how.replace("the other side", &sides.other).replace("this side", &sides.this)
 }
 
-/// What to know about a life beyond its steps.
-pub(super) fn remark(life: &LifeRecord, sides: &Sides) -> Option<String> {
-    if life.ended.is_none() { standing(life, sides) } else { looking_back(life, sides) }
+/// What is remarkable about a life; `None` if nothing is.
+pub(super) fn remark(life: &LifeRecord, sides: &SideNames) -> Option<String> {
+    if life.ended.is_none() { remark_on_open(life, sides) } else { remark_on_closed(life, sides) }
 }
 
-/// A socket that waits: for whom, and for how long.
-fn standing(life: &LifeRecord, sides: &Sides) -> Option<String> {
-    let Sides { this, other } = sides;
+/// For whom an open socket waits, and for how long.
+fn remark_on_open(life: &LifeRecord, sides: &SideNames) -> Option<String> {
+    let SideNames { this, other } = sides;
     let step = life.steps.last()?;
     let held = step.held.unwrap_or_default();
     let at_least = if life.opened.is_none() && life.steps.len() == 1 { "at least " } else { "" };
@@ -162,9 +163,9 @@ fn standing(life: &LifeRecord, sides: &Sides) -> Option<String> {
     })
 }
 
-/// Which side kept a connection open that was half closed.
-fn looking_back(life: &LifeRecord, sides: &Sides) -> Option<String> {
-    let Sides { this, other } = sides;
+/// Which side kept a connection open that the other one had closed.
+fn remark_on_closed(life: &LifeRecord, sides: &SideNames) -> Option<String> {
+    let SideNames { this, other } = sides;
     let held = |state| {
         let seen = life.steps.iter().filter(|step| step.state == state);
         seen.filter_map(|step| step.held).find(|held| *held >= LONG).map(duration)
@@ -177,14 +178,14 @@ fn looking_back(life: &LifeRecord, sides: &Sides) -> Option<String> {
         })
 }
 
-/// Who holds the socket now, as far as that is proven.
+/// The process that holds the socket now, with "likely" where that is not proven.
 fn holder(life: &LifeRecord) -> Option<String> {
     let name = process(&life.owner)?;
-    let proven = life.owner.owner_source != OwnerSource::Remembered;
+    let proven = life.owner.source != OwnerSource::Remembered;
     Some(if proven { name } else { format!("likely {name}") })
 }
 
-/// The main owner as one word.
-pub(super) fn process(owner: &Owner) -> Option<String> {
-    Some(format!("{}/{}", owner.pid?, one_word(owner.process.as_ref()?)))
+/// The main owner, as `812/client`.
+pub(super) fn process(owner: &Attribution) -> Option<String> {
+    main_owner(owner).map(|(pid, process)| format!("{pid}/{process}"))
 }

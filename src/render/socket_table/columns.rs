@@ -1,0 +1,105 @@
+//! The columns that a table of sockets can have, and what stands in them.
+
+use crate::model::socket::Family;
+use crate::render::cell::{Names, clip, endpoint, held, owner, timer, width};
+use crate::view::socket::SocketRecord;
+use std::fmt::Write as _;
+
+/// A column of a table of sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Proto,
+    RecvQueue,
+    SendQueue,
+    Local,
+    Remote,
+    State,
+    Owner,
+    User,
+    Inode,
+    Timer,
+    Held,
+}
+
+use Column::{Held, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State, Timer, User};
+
+impl Column {
+    /// netstat's columns.
+    pub(super) const OF_NETSTAT: [Self; 7] =
+        [Proto, RecvQueue, SendQueue, Local, Remote, State, Owner];
+    /// Those of a table that is sorted by the time in the state.
+    pub(super) const BY_HELD: [Self; 5] = [Held, State, Owner, Local, Remote];
+
+    /// Those that flags add, in their order.
+    pub(super) fn added(extended: bool, timers: bool) -> impl Iterator<Item = Self> {
+        let extended = [User, Inode].into_iter().filter(move |_| extended);
+        extended.chain(timers.then_some(Timer))
+    }
+
+    pub(super) const fn heading(self) -> &'static str {
+        match self {
+            Proto => "PROTO",
+            RecvQueue => "RECV-Q",
+            SendQueue => "SEND-Q",
+            Local => "LOCAL",
+            Remote => "REMOTE",
+            State => "STATE",
+            Owner => "OWNER",
+            User => "USER",
+            Inode => "INODE",
+            Timer => "TIMER",
+            Held => "HELD",
+        }
+    }
+
+    /// Appends the cell of a socket to a text.
+    pub(super) fn write(self, text: &mut String, socket: &SocketRecord, names: &Names) {
+        let SocketRecord { state, clues, details, .. } = socket;
+        let addrs = &socket.socket.addrs;
+        // Writing to a string never fails.
+        let _ = match self {
+            Proto if addrs.family == Family::Ipv6 => text.write_str("tcp6"),
+            Proto => text.write_str("tcp"),
+            RecvQueue => write!(text, "{}", details.rx_queue),
+            SendQueue => write!(text, "{}", details.tx_queue),
+            Local => text.write_str(&endpoint(addrs.local, names)),
+            Remote => text.write_str(&endpoint(addrs.remote, names)),
+            State => write!(text, "{state}"),
+            Owner => text.write_str(&owner(&socket.owner)),
+            User => match clues.uid {
+                Some(uid) => match names.users.get(&uid) {
+                    Some(name) => text.write_str(name),
+                    None => write!(text, "{uid}"),
+                },
+                None => text.write_str("-"),
+            },
+            Inode => match clues.inode {
+                0 => text.write_str("-"),
+                inode => write!(text, "{inode}"),
+            },
+            Timer => text.write_str(&timer(details)),
+            Held => text.write_str(&held(socket.held, socket.held_at_least)),
+        };
+    }
+
+    /// Numbers stand below each other digit by digit.
+    pub(super) const fn is_right_aligned(self) -> bool {
+        matches!(self, RecvQueue | SendQueue | Held)
+    }
+
+    /// Whether a frame may cut its cells.
+    pub(super) const fn may_be_cut(self) -> bool {
+        matches!(self, Owner | Local | Remote)
+    }
+
+    /// The cell cut to a width.
+    pub(super) fn cut(self, cell: &str, room: usize) -> String {
+        let is_endpoint = matches!(self, Local | Remote);
+        // The port is worth more than the address.
+        let port = cell.rfind(':').filter(|_| is_endpoint).map_or("", |colon| &cell[colon..]);
+        match room.checked_sub(port.len()) {
+            Some(left) if width(cell) > room => clip(cell, left) + port,
+            _ => clip(cell, room),
+        }
+    }
+}

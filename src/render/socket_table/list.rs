@@ -1,0 +1,141 @@
+//! The table of `list` and `check`: drawn to fit a terminal, or as plain aligned columns.
+
+use super::columns::Column;
+use super::rows::Rows;
+use super::{NARROWEST, SocketTable, TableOptions};
+use crate::render::Renderer;
+use crate::render::cell::Names;
+use crate::render::style::style_of;
+use crate::tcp::state::State;
+use crate::view::Record;
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
+};
+use std::collections::VecDeque;
+
+/// More rows than these are not drawn: comfy-table needs them all at once, cell by cell.
+const DRAWN_AT_MOST: usize = 2000;
+
+/// Lays a table out when all its rows are known.
+#[derive(Debug)]
+pub struct SocketList {
+    table: SocketTable,
+    /// A terminal's width; `None` in a pipe or a file.
+    width: Option<u16>,
+    /// The rows that are not laid out yet, as they came.
+    parts: VecDeque<Rows>,
+    /// How wide the columns are, once it is known.
+    widths: Vec<usize>,
+}
+
+impl SocketList {
+    /// An empty one. `held` adds a column for the time in the state.
+    pub fn new(options: TableOptions, held: bool, width: Option<u16>) -> Self {
+        let TableOptions { palette, header, extended, timers } = options;
+        let mut columns = Column::OF_NETSTAT.to_vec();
+        columns.extend(Column::added(extended, timers));
+        columns.extend(held.then_some(Column::Held));
+        let table = SocketTable { columns, palette, header };
+        Self { table, width, parts: VecDeque::new(), widths: Vec::new() }
+    }
+
+    /// The whole table drawn for a terminal, if there is one and the table fits it.
+    fn drawn(&mut self) -> Option<String> {
+        let rows: usize = self.parts.iter().map(Rows::len).sum();
+        let width = self.width.filter(|_| (1..=DRAWN_AT_MOST).contains(&rows))?;
+        let columns = self.table.columns.iter().zip(&self.widths);
+        let needed = columns.map(|(column, widest)| {
+            let broken = if self.may_be_broken(*column) { NARROWEST.into() } else { usize::MAX };
+            broken.min(*widest)
+        });
+        let fits = needed.sum::<usize>() + self.widths.len() <= width.into();
+        fits.then(|| self.draw(width))
+    }
+
+    /// An address in two pieces could not be copied.
+    fn may_be_broken(&self, column: Column) -> bool {
+        match column {
+            Column::Owner | Column::User | Column::Timer => true,
+            Column::Held => !self.table.columns.contains(&Column::Timer),
+            _ => false,
+        }
+    }
+
+    fn draw(&self, width: u16) -> String {
+        let SocketTable { columns, palette, header } = &self.table;
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        if palette.on {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        let last = columns[columns.len() - 1];
+        let cell = |column: Column, text: &str| {
+            let right = column.is_right_aligned() && column != last;
+            let alignment = if right { CellAlignment::Right } else { CellAlignment::Left };
+            Cell::new(text).set_alignment(alignment)
+        };
+        if *header {
+            let heading =
+                |column: &Column| cell(*column, column.heading()).add_attribute(Attribute::Bold);
+            table.set_header(columns.iter().map(heading).collect::<Vec<_>>());
+        }
+        for (state, cells) in self.parts.iter().flat_map(Rows::iter) {
+            let cells = columns.iter().zip(cells).map(|(column, text)| match column {
+                Column::State => cell(*column, text).fg(colour(state)),
+                _ => cell(*column, text),
+            });
+            table.add_row(cells.collect::<Vec<_>>());
+        }
+        for (column, drawn) in columns.iter().zip(table.column_iter_mut()) {
+            drawn.set_padding((0, 1));
+            drawn.set_constraint(if self.may_be_broken(*column) {
+                ColumnConstraint::LowerBoundary(Width::Fixed(NARROWEST + 1))
+            } else {
+                ColumnConstraint::ContentWidth
+            });
+        }
+        table.trim_fmt() + "\n"
+    }
+}
+
+impl Renderer for SocketList {
+    fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
+        let part = self.table.rows(super::sockets(records), names);
+        self.parts.extend((!part.is_empty()).then_some(part));
+        Vec::new()
+    }
+
+    fn rest(&mut self) -> Option<Vec<u8>> {
+        let first = self.widths.is_empty();
+        if first {
+            self.widths = self.table.widths(&self.parts, self.table.header);
+            if let Some(table) = self.drawn() {
+                self.parts.clear();
+                return Some(table.into_bytes());
+            }
+        }
+        let part = self.parts.pop_front()?;
+        let style = |column, state, _| (column == Column::State).then(|| style_of(state));
+        Some(self.table.lines((&part, first), &self.widths, usize::MAX, style).into_bytes())
+    }
+}
+
+/// The state's colour in the words of comfy-table.
+fn colour(state: State) -> Color {
+    use anstyle::{AnsiColor, Color as Ansi};
+    match style_of(state).get_fg_color() {
+        Some(Ansi::Ansi(AnsiColor::Red)) => Color::Red,
+        Some(Ansi::Ansi(AnsiColor::Yellow)) => Color::DarkYellow,
+        Some(Ansi::Ansi(AnsiColor::Cyan)) => Color::DarkCyan,
+        Some(Ansi::Ansi(AnsiColor::Green)) => Color::DarkGreen,
+        Some(Ansi::Ansi(AnsiColor::Magenta)) => Color::DarkMagenta,
+        Some(Ansi::Ansi(AnsiColor::Blue)) => Color::DarkBlue,
+        _ => Color::Reset,
+    }
+}
+
+#[cfg(test)]
+mod tests;
