@@ -6,9 +6,9 @@
 //! * [`tcp`]: what TCP allows on Linux: states, the table of edges, what lies between two states.
 //! * [`model`]: plain data: instants, sockets, processes, readings, events. It imports `tcp` alone.
 //! * [`recording`]: readings as lines of a file, and back.
-//! * [`error`]: every failure with its sentence. `file_watch`: changes of a file. [`signals`]: what
+//! * [`error`]: every failure with its sentence. [`file_watch`]: changes of a file. [`signals`]: what
 //!   ends a run or wakes it.
-//! * [`filter`]: which sockets are wanted. `values`: values of flags and rules, parsed.
+//! * [`filter`]: which sockets are wanted. [`values`]: values of flags and rules, parsed.
 //! * [`tracker`]: readings to events.
 //! * [`owner`]: which process holds a socket; only `owner::scan` looks at processes.
 //! * [`rules`]: conditions on sockets: for `wait`, for the limits of `check`, for alerts.
@@ -16,7 +16,7 @@
 //! * [`source`]: who reads the sockets of the kernel, or a recording. [`recorder`]: who writes one.
 //! * [`monitor`]: the pipeline that joins source, tracker, owners and filters.
 //! * [`view`], [`render`]: events and sockets as records; records as text, pictures, JSON, CSV.
-//! * `output`: what is written, and where to. [`command`]: the commands.
+//! * [`output`]: what is written, and where to. [`command`]: the commands.
 //!
 //! `tests/it/architecture.rs` holds the imports against the table of these layers. Time is data: a
 //! source stamps its readings, nothing else asks the clock.

@@ -14,7 +14,7 @@ const CALLERS: usize = 4096;
 /// What a scan of all processes found.
 #[derive(Debug, Default)]
 pub(crate) struct FullScan {
-    /// The holders, and their processes with all that a filter may need.
+    /// The holders of the sockets to record, and their processes with all that a filter may need.
     pub(crate) found: Found,
     /// Processes whose descriptors may not be read.
     pub(crate) denied: Vec<Process>,
@@ -69,15 +69,11 @@ impl RecordedOwners {
         self.callers.get(&process.pid) == Some(process)
     }
 
-    /// The update by which what is known becomes what a scan found of the wanted sockets. The
-    /// holders of others are forgotten.
-    pub(crate) fn update_to(&self, scan: FullScan, wanted: &Inodes) -> OwnerUpdate {
+    /// The update by which what is known becomes what a scan found.
+    pub(crate) fn update_to(&self, scan: FullScan) -> OwnerUpdate {
         let FullScan { mut found, denied, hidden } = scan;
-        found.holders.retain(|(inode, _)| wanted.contains(inode));
         found.sort();
-        let holding: HashSet<_> = found.holders.iter().map(|(_, held)| held.process()).collect();
-        let mut processes = by_identity(std::mem::take(&mut found.processes));
-        processes.retain(|identity, _| holding.contains(identity));
+        let processes = by_identity(std::mem::take(&mut found.processes));
         let denied = by_identity(denied);
         let allowed = self.denied.keys().filter(|identity| !denied.contains_key(identity));
         let mut update = OwnerUpdate {

@@ -30,8 +30,8 @@ fn named(pattern: &str) -> ProcessFilter {
 }
 
 /// Applies what a scan found in a reading that ended at this boot time.
-fn update(owners: &mut RecordedOwners, boot: u64, inodes: &[u64], scan: FullScan) -> OwnerUpdate {
-    let mut update = owners.update_to(scan, &wanted(inodes));
+fn update(owners: &mut RecordedOwners, boot: u64, scan: FullScan) -> OwnerUpdate {
+    let mut update = owners.update_to(scan);
     update.time = Stamp { wall: 0, boot };
     owners.start_reading(boot);
     owners.apply(update.clone());
@@ -52,18 +52,17 @@ fn any_filter_finds_what_its_own_scan_would_have() {
     let (server, client) = (process(10, "server"), process(20, "client"));
     let root = process(30, "server-of-root");
     let mut owners = RecordedOwners::default();
-    let seen = scan(&[(7, &server), (7, &client), (8, &client), (99, &client)], &[&root]);
-    update(&mut owners, 1, &[7, 8], seen);
+    let seen = scan(&[(7, &server), (7, &client), (8, &client)], &[&root]);
+    update(&mut owners, 1, seen);
     assert_eq!(found(&mut owners, "client", &[7, 8]), (vec![20, 20], 0));
     assert_eq!(found(&mut owners, "server", &[7, 8]), (vec![10], 1));
-    assert_eq!(owners.holders(99), [], "not wanted");
 }
 
 #[test]
 fn only_what_was_seen_in_this_reading_is_proven() {
     let server = process(10, "server");
     let mut owners = RecordedOwners::default();
-    update(&mut owners, 1, &[7, 8], scan(&[(7, &server), (8, &server)], &[]));
+    update(&mut owners, 1, scan(&[(7, &server), (8, &server)], &[]));
     let holder = owners.holders(7)[0];
     assert_eq!(owners.still_holds(&holder, 7).as_deref(), Some(&b"server"[..]));
     owners.start_reading(2);
@@ -78,8 +77,8 @@ fn only_what_was_seen_in_this_reading_is_proven() {
 #[test]
 fn a_renamed_process_is_found_with_all_its_sockets() {
     let mut owners = RecordedOwners::default();
-    update(&mut owners, 1, &[7], scan(&[(7, &process(10, "sh"))], &[]));
-    let changes = update(&mut owners, 2, &[7], scan(&[(7, &process(10, "client"))], &[]));
+    update(&mut owners, 1, scan(&[(7, &process(10, "sh"))], &[]));
+    let changes = update(&mut owners, 2, scan(&[(7, &process(10, "client"))], &[]));
     assert_eq!((changes.processes.len(), changes.holders.len()), (1, 0), "nothing else changed");
     assert!(owners.retries_now());
     assert_eq!(found(&mut owners, "client", &[]).0, [10]);
@@ -98,7 +97,7 @@ fn updates_hold_what_differs_and_yield_the_same_state() {
     ];
     let mut sizes = Vec::new();
     for (reading, scan) in (1..).zip(scans) {
-        let changes = update(&mut first, reading, &[7, 8], scan);
+        let changes = update(&mut first, reading, scan);
         let size = changes.processes.len() + changes.denied.len() + changes.allowed.len();
         sizes.push((size, changes.holders.len()));
         second.apply(changes);
@@ -112,7 +111,7 @@ fn updates_hold_what_differs_and_yield_the_same_state() {
 }
 
 fn update_of_another_run() -> OwnerUpdate {
-    RecordedOwners::default().update_to(scan(&[(7, &process(1, "init"))], &[]), &wanted(&[7]))
+    RecordedOwners::default().update_to(scan(&[(7, &process(1, "init"))], &[]))
 }
 
 #[test]
@@ -126,7 +125,7 @@ fn recorded_owners_stay_few_through_churn() {
         let held = inodes.iter().copied().zip(&workers);
         let holders: Vec<_> = held.chain([(7, &server)]).collect();
         let root = process(50_000 + i32::try_from(reading).unwrap(), "root");
-        last = update(&mut owners, reading, &inodes, scan(&holders, &[&root]));
+        last = update(&mut owners, reading, scan(&holders, &[&root]));
         let callers = workers.clone();
         owners.apply(OwnerUpdate { callers, ..OwnerUpdate::default() });
         owners.apply(OwnerUpdate {

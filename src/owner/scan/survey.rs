@@ -124,7 +124,7 @@ impl SurveyedOwners {
         let start = Instant::now();
         let scan = self.scan.scan_all(&self.sockets);
         self.next_scan = Instant::now() + SCAN_INTERVAL.max(start.elapsed() * SCAN_SHARE);
-        self.recorded.update_to(scan, &self.sockets)
+        self.recorded.update_to(scan)
     }
 }
 
