@@ -8,6 +8,7 @@
 //! * [`recording`]: readings as lines of a file, and back.
 //! * [`error`]: every failure with its sentence. [`file_watch`]: changes of a file. [`signals`]: what
 //!   ends a run or wakes it.
+//! * [`debug_log`]: what `TCPLAPSE_LOG` shows. Every layer may write to it.
 //! * [`filter`]: which sockets are wanted. [`values`]: values of flags and rules, parsed.
 //! * [`tracker`]: readings to events.
 //! * [`owner`]: which process holds a socket; only `owner::scan` looks at processes.
@@ -23,6 +24,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod debug_log;
 pub mod error;
 mod file_watch;
 pub mod filter;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use tcplapse::cli::{self, Cli, Command};
 use tcplapse::command;
+use tcplapse::debug_log;
 use tcplapse::error::{Error, Result};
 use tcplapse::settings::check::CheckSettings;
 use tcplapse::settings::wait::WaitSettings;
@@ -14,7 +15,7 @@ const TIMED_OUT: u8 = 124;
 
 fn main() -> ExitCode {
     let cli = cli::parse(std::env::args_os().collect());
-    match run(cli) {
+    match debug_log::start().and_then(|()| run(cli)) {
         Ok(status) => status,
         // Nobody reads any more: the end of the run, and no fault.
         Err(Error::ReaderGone) => ExitCode::SUCCESS,

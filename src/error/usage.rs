@@ -30,6 +30,12 @@ pub enum UsageError {
     /// A value whose sentence names no flag.
     #[error(transparent)]
     Value(ValueError),
+    /// The environment variable `TCPLAPSE_LOG`.
+    #[error(
+        "TCPLAPSE_LOG takes off, debug, trace, or a list of MODULE=LEVEL, not '{}'",
+        .0.escape_debug()
+    )]
+    LogFilter(String),
     /// `-u`, `-w`, `-S` or `--unix`
     #[error("TCP only: leave out -u, -w, -S and --unix (ss and netstat show those)")]
     NotTcp,

@@ -7,6 +7,7 @@ use super::socket_row::SocketRow;
 use super::time::Stamp;
 use crate::tcp::state::State;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// When and where some or all sockets were polled or looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,18 @@ pub enum LookupResult {
     Gone,
     /// A socket with this address pair, which may be a successor or a listener.
     There(SocketRow),
+}
+
+/// For the debug log.
+impl fmt::Display for LookupResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => write!(f, "gone"),
+            Self::There(row) => {
+                write!(f, "{} inode {} cookie {}", row.state, row.inode, row.cookie)
+            }
+        }
+    }
 }
 
 /// Destroy events of full sockets, by sock_diag's multicast. A mini-socket in FIN_WAIT2 or TIME_WAIT

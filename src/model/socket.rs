@@ -2,6 +2,7 @@
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The address family of a socket, which a v4-mapped address does not show.
@@ -80,6 +81,13 @@ impl Serialize for AddressPair {
         keys.serialize_field("remote_addr", &self.remote.addr)?;
         keys.serialize_field("remote_port", &self.remote.port)?;
         keys.end()
+    }
+}
+
+/// `LOCAL -> REMOTE`, for the debug log.
+impl fmt::Display for AddressPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", SocketAddr::from(self.local), SocketAddr::from(self.remote))
     }
 }
 

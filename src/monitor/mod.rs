@@ -11,7 +11,7 @@ mod status;
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::model::reading::Reading;
+use crate::model::reading::{Lost, Reading};
 use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
 use crate::recorder::Recorder;
@@ -19,6 +19,7 @@ use crate::signals::Signals;
 use crate::source::Source;
 use crate::tracker::{Collected, Tracker};
 use coverage::Coverage;
+use log::debug;
 use reporter::{Batches, Destination, Reporter};
 use sink::{MonitorSink, ReadingInfo};
 use status::PollCount;
@@ -174,6 +175,9 @@ impl<'a> Monitor<'a> {
                 return false;
             }
             _ => {}
+        }
+        if let Reading::Lost(Lost { reason, count, .. }) = &reading {
+            debug!("lost: {reason:?}, {count:?}");
         }
         self.read_at = reading.time();
         self.reporter.owners.begin(&reading);

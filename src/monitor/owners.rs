@@ -7,6 +7,7 @@ use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
 use crate::owner::table::OwnerTable;
 use crate::owner::{OwnerLookup, SearchScope};
+use log::debug;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -94,6 +95,12 @@ impl<'a> Owners<'a> {
     fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) {
         if !wanted.is_empty() {
             let found = self.finder.find(among, wanted);
+            let (holders, processes) = (found.holders.len(), found.processes.len());
+            let (wanted_count, denied) = (wanted.len(), found.denied);
+            debug!(
+                "searched for {wanted_count} inodes: {holders} descriptors in {processes} processes, \
+                 {denied} processes that may not be read"
+            );
             self.table.insert(wanted, found);
         }
     }
@@ -133,12 +140,13 @@ impl<'a> Owners<'a> {
             return true;
         }
         let mut holders: Vec<Holder> = self.table.holders(inode).collect();
-        holders.retain(|holder| match self.finder.still_holds(holder, inode) {
-            Some(comm) => {
+        holders.retain(|holder| {
+            if let Some(comm) = self.finder.still_holds(holder, inode) {
                 self.table.rename(holder, comm);
-                true
+                return true;
             }
-            None => false,
+            debug!("{}/{} does not lead to inode {inode} any more", holder.pid, holder.fd);
+            false
         });
         // A process that has closed it since is a holder no more, unless nobody is seen to hold it.
         self.table.confirm(inode, &holders);

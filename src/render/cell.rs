@@ -55,11 +55,11 @@ impl Clock {
         let time = Timestamp::from_microsecond(stamp.wall).unwrap_or_default();
         match self.format {
             TimeFormat::Clock => {
-                format!("{}", time.to_zoned(self.zone.clone()).strftime("%H:%M:%S%.3f"))
+                format!("{}", time.to_zoned_datetime(self.zone.clone()).strftime("%H:%M:%S%.3f"))
             }
             TimeFormat::Rfc3339 if self.zone == TimeZone::UTC => stamp.to_string(),
             TimeFormat::Rfc3339 => {
-                let zoned = time.to_zoned(self.zone.clone());
+                let zoned = time.to_zoned_datetime(self.zone.clone());
                 format!("{}", zoned.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z"))
             }
             TimeFormat::Epoch => {

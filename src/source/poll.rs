@@ -7,6 +7,7 @@ use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::settings::PollSettings;
 use crate::signals::{Signals, Wake};
+use log::trace;
 use std::time::{Duration, Instant};
 
 /// A poll that is later than planned by more than this leaves a gap.
@@ -121,6 +122,8 @@ impl PollTimer {
         // A pause within a poll concerns the rows read after it, and with the next poll those read
         // before it: so from the start of the last poll to the end of this one.
         let (last, interval) = poll.planned?;
+        let elapsed = snapshot.start.since(last.start_stamp);
+        trace!("poll of {} rows after {elapsed:?}, planned {interval:?}", snapshot.rows.len());
         is_gap(snapshot.end.since(last.start_stamp), interval, 2 * shortest).then_some(Lost {
             time: snapshot.start,
             reason: LostReason::Gap,

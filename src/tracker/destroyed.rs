@@ -6,6 +6,7 @@ use crate::model::event::TrackerEvent;
 use crate::model::reading::{DestroyEvents, DestroyedSocket};
 use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
+use log::debug;
 use std::collections::HashMap;
 
 /// So many are known from one poll to the next, some 20 MB; what more of them left is counted twice.
@@ -56,6 +57,10 @@ impl Tracker {
         let names = self.sockets.addrs_of(&nameless.map(|socket| socket.cookie).collect());
         for DestroyedSocket { addrs, cookie } in &destroyed.sockets {
             let name = addrs.or_else(|| names.get(cookie).copied());
+            debug!(
+                "destroyed: cookie {cookie}, {}",
+                name.map_or_else(String::new, |a| a.to_string())
+            );
             let is_known = name.is_some_and(|addrs| self.note_destroyed(addrs, *cookie));
             // A socket without a remote end listened, or was never connected.
             let was_connected = addrs.is_none_or(|addrs| addrs.remote.port != 0);

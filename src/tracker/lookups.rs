@@ -8,6 +8,7 @@ use super::{Tracker, TrackerSink, peer};
 use crate::model::event::SocketId;
 use crate::model::reading::{LookupRequest, LookupResult, Lookups};
 use crate::model::socket::AddressPair;
+use log::debug;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -63,6 +64,7 @@ impl Tracker {
             let key = SocketKey { addrs: request.addrs, id };
             let is_alone = self.sockets.of(key.addrs).len() == 1;
             let Some(socket) = self.sockets.get_mut(key) else { continue };
+            debug!("{}: lookup of {id}: {result}", key.addrs);
             let row = match result {
                 LookupResult::Gone => {
                     gone.push(key);
@@ -77,6 +79,7 @@ impl Tracker {
                 && (!is_alone || socket.timer_restarted(row, &window));
             // Else it is a successor, or on another interface: the next poll decides.
             if row.addrs != key.addrs || is_doubtful {
+                debug!("{}: what was looked up need not be {id}", key.addrs);
                 continue;
             }
             if socket.may_become(row) {

@@ -5,6 +5,7 @@ use super::socket::{Sample, SocketKey, TrackedSocket};
 use crate::model::reading::{PollWindow, Snapshot};
 use crate::model::socket_row::SocketRow;
 use crate::tcp::state::State;
+use log::{debug, trace};
 use std::cmp::Reverse;
 
 /// What the rows of a poll showed.
@@ -62,6 +63,7 @@ impl Tracker {
             socket.seen.known_at >= start.boot && socket.identity.has_cookie_of(row).unwrap_or(true)
         });
         if let Some(socket) = ahead {
+            trace!("{}: {} is known from later than this row", row.addrs, socket.id);
             matched.note(socket, sample);
             socket.apply_stale_row(sample);
             return true;
@@ -129,8 +131,11 @@ impl Tracker {
             let gap = self.polls.gap && socket.identity.has_cookie_of(row).is_none();
             let is_doubtful = gap || socket.timer_restarted(row, window);
             if socket.seen.last_poll == poll || !is_doubtful {
+                let (before, now) = (socket.row.inode, row.inode);
+                debug!("{}: taken for {}, inode {before} before, {now} now", row.addrs, key.id);
                 return self.apply(key, sample, matched);
             }
+            debug!("{}: may be {} or its successor: a new socket (gap: {gap})", row.addrs, key.id);
             // Neither that it closed nor that it went on is known.
             matched.ambiguous += u64::from(!self.polls.gap);
             self.sockets.remove(key);
@@ -138,7 +143,10 @@ impl Tracker {
             found = true;
         }
         match self.sockets.open(row.addrs, row.state, window.end, found, poll) {
-            Some(key) => self.apply(key, sample, matched),
+            Some(key) => {
+                debug!("{}: new socket {} in {}", row.addrs, key.id, row.state);
+                self.apply(key, sample, matched);
+            }
             None => matched.left_out += 1,
         }
     }

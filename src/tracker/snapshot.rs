@@ -1,12 +1,13 @@
 //! What a poll does: its rows are matched, what it does not show may have closed, what it shows in
 //! another state is reported.
 
-use super::missing::{Undecided, count_misses};
+use super::missing::{Missing, Undecided, count_misses};
 use super::socket::{SocketKey, is_unaccepted_state};
 use super::{Tracker, TrackerSink, peer};
 use crate::model::event::{EventKind, TrackerEvent};
 use crate::model::reading::{Lost, LostReason, PollWindow, Snapshot};
 use crate::model::time::Stamp;
+use log::debug;
 
 /// What the events of one poll or lookup have in common.
 pub(super) struct Context {
@@ -83,6 +84,9 @@ impl Tracker {
         sink: &mut dyn TrackerSink,
     ) -> Undecided {
         let missing = count_misses(&mut self.sockets, &self.polls, whole, window);
+        for Missing { key, is_gone, .. } in &missing {
+            debug!("{}: {} was not shown; closed: {is_gone}", key.addrs, key.id);
+        }
         for socket in missing.iter().filter(|socket| socket.can_look_up && !socket.is_gone) {
             self.look_up(socket.key);
         }

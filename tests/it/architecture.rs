@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["tcp"]),
     ("recording", &["tcp", "model"]),
     ("error", &["tcp", "recording"]),
+    ("debug_log", &["error"]),
     ("file_watch", &[]),
     ("signals", &["error"]),
     ("filter", &["tcp", "model", "error"]),
@@ -56,7 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("lib", &[]),
-    ("main", &["error", "cli", "settings", "command"]),
+    ("main", &["error", "debug_log", "cli", "settings", "command"]),
 ];
 
 /// Paths that lead out of the program, and the modules that may use them. Where several fit, each
@@ -67,7 +68,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("rustix::time", &["source"]),
     ("std::time::SystemTime", &["recorder::file"]),
     ("jiff::Timestamp::now", &[]),
-    ("jiff::Zoned::now", &[]),
+    ("jiff::ZonedDateTime::now", &[]),
     // How long something is waited for is no data.
     (
         "std::time::Instant::now",
@@ -123,7 +124,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("rustix::process", &["command::run", "source::trace"]),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
-    ("std::env", &["main", "output::tty"]),
+    ("std::env", &["debug_log", "main", "output::tty"]),
     ("uzers", &["output::resolver", "values"]),
     ("dns_lookup", &["output::resolver"]),
     ("clap", &["cli", "main"]),

@@ -3,6 +3,7 @@
 
 mod check;
 mod clocks;
+mod debug_log;
 mod diagram;
 mod explain;
 mod made_recording;

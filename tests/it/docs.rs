@@ -57,6 +57,7 @@ fn man_page() -> String {
         "rules",
         "exit-status",
         "examples",
+        "environment",
         "files",
         "notes",
         "see-also",

@@ -21,6 +21,7 @@ use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::process_tree::ProcessTree;
 use fd_table::{leads_to, open_dir};
 use idle::{IdleProcess, IdleProcesses};
+use log::trace;
 use process::{Fields, describe, name_of, status_number};
 use procfs::ProcError;
 use procfs::process::Process as Entry;
@@ -136,7 +137,10 @@ impl Scan {
                 }
             }
             // It may not be read, or is gone.
-            Err(error) => search.found.denied += u64::from(is_denied(&error)),
+            Err(error) => {
+                trace!("process {pid}: {error}");
+                search.found.denied += u64::from(is_denied(&error));
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::filter::Match;
 use crate::model::process::{Holder, Inodes, Process};
 use crate::owner::SearchScope;
 use crate::owner::table::Found;
+use log::trace;
 use procfs::ProcError;
 use procfs::process::Process as Entry;
 use rustix::fs::{Mode, OFlags, openat};
@@ -53,6 +54,7 @@ impl<'a> Search<'a> {
             Match::Yes => match open_dir(entry, "fd") {
                 Ok(dir) => self.read_fds(&dir, &process, has_threads),
                 Err(error) => {
+                    trace!("descriptors of process {}: {error}", process.pid);
                     self.denied.extend(is_denied(&error).then(|| process.clone()));
                     if !matches!(error, ProcError::PermissionDenied(_)) {
                         return Err(error);

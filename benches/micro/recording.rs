@@ -1,6 +1,6 @@
 //! Readings to lines and back: a first pass, in full, and one that differs little from it.
 
-use crate::stage::{SOCKETS, Tables};
+use crate::fixture::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
 use std::time::Duration;
 use tcplapse::model::reading::{Interface, Reading};

@@ -1,6 +1,6 @@
 //! Records to bytes, in every format.
 
-use crate::stage::records;
+use crate::fixture::records;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use jiff::tz::TimeZone;
 use tcplapse::render::Renderer;

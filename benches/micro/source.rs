@@ -1,6 +1,6 @@
 //! What the kernel says, understood: rows, tables, sock_diag messages, trace records.
 
-use crate::stage::{ESTABLISHED, FIXTURE, SOCKETS, Tables};
+use crate::fixture::{ESTABLISHED, FIXTURE, SOCKETS, Tables};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::fs;
 use std::hint::black_box;

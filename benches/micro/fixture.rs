@@ -1,4 +1,4 @@
-//! What the rooms are measured with: tables of any size, and the records of the fixture.
+//! What the layers are measured with: tables of any size, and the records of the fixture.
 
 use std::fmt::Write as _;
 use std::fs;

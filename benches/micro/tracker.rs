@@ -1,6 +1,6 @@
 //! Passes over many sockets: the first, one with nothing new, with some news, with nothing but news.
 
-use crate::stage::{SOCKETS, Tables};
+use crate::fixture::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
 use tcplapse::model::event::TrackerEvent;
 use tcplapse::model::reading::Reading;

@@ -1,10 +1,10 @@
-//! The pure rooms, one by one: `cargo bench --bench rooms`, with the name of a room or of a bench to
+//! The pure layers, one by one: `cargo bench --bench micro`, with the name of a layer or of a bench to
 //! measure it alone.
 
+mod fixture;
 mod recording;
 mod render;
 mod source;
-mod stage;
 mod tcp;
 mod tracker;
 
