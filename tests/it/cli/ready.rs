@@ -109,7 +109,7 @@ fn unsuitable_descriptors_are_refused() {
     for (fd, expected) in [
         ("0", "--ready-fd takes 2 (standard error) or a higher file descriptor, not 0"),
         ("1", "--ready-fd takes 2 (standard error) or a higher file descriptor, not 1"),
-        ("9", "file descriptor 9 is not open for writing to a pipe or file"),
+        ("4321", "file descriptor 4321 is not open for writing to a pipe or file"),
     ] {
         for command in ["watch", "wait", "check --max all:0"] {
             assert_refused(&format!("{command} --ready-fd {fd}"), expected);
