@@ -17,8 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a run that has to end waits for a reader of its output that takes nothing.
-const READER_GRACE: Duration = Duration::from_secs(1);
 /// Longer than any run.
 const FOREVER: Duration = Duration::from_hours(24 * 366);
 
@@ -200,8 +198,13 @@ impl Signals {
         self.is_interrupted.get()
     }
 
+    /// Whether the run has to end: by a signal, a key, or its time.
+    pub(crate) fn has_to_end(&self) -> bool {
+        self.is_interrupted() || self.is_time_over()
+    }
+
     /// Whether the time of the run is over.
-    pub(crate) fn is_time_over(&self) -> bool {
+    fn is_time_over(&self) -> bool {
         self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
     }
 
@@ -225,35 +228,6 @@ impl Signals {
                 None => {}
             }
         }
-    }
-
-    /// Waits until standard output takes a piece of at most `PIPE_BUF` bytes without blocking, and
-    /// returns [`Wake::Due`]. If the run has to end meanwhile, a slow reader still gets what has
-    /// been written so far, but one that takes nothing does not keep the run from its end.
-    pub(crate) fn wait_writable(&self) -> Result<Wake> {
-        let stdout = io::stdout();
-        let out = || PollFd::new(&stdout, PollFlags::OUT);
-        while !self.is_interrupted() && !self.is_time_over() {
-            let left = match self.deadline.get() {
-                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-                None => FOREVER,
-            };
-            let delivery = self.delivery.borrow();
-            let mut fds = [out(), PollFd::new(delivery.get_read(), PollFlags::IN)];
-            poll_for(&mut fds, left)?;
-            let [writable, signals] = fds.map(|fd| fd.revents());
-            drop(delivery);
-            if !writable.is_empty() {
-                // An error or a hang-up is for the write to report.
-                return Ok(Wake::Due);
-            }
-            if !signals.is_empty() {
-                self.empty_pipe();
-            }
-        }
-        let mut fds = [out()];
-        poll_for(&mut fds, READER_GRACE)?;
-        Ok(if fds[0].revents().is_empty() { Wake::Ended } else { Wake::Due })
     }
 
     /// Waits at most for `left`; `None` where nothing happened.

@@ -1,13 +1,13 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
-use super::{die_as_a_shell_reports, hint, monitor, stop};
+use super::{exit_128_plus_signal, monitor, print_hints, signals};
 use crate::error::{Error, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
-use crate::output::Output;
+use crate::output::formatter::Formatter;
 use crate::output::ready::Ready;
-use crate::output::stderr::tell;
+use crate::output::{Output, messages};
 use crate::rules::check::{Checker, Undecided, Violation};
 use crate::settings::check::CheckSettings;
 use crate::signals::Signals;
@@ -21,41 +21,43 @@ use std::io::{self, IsTerminal};
 /// What ends the run, or [`Error::Inconclusive`].
 pub fn run(check: &CheckSettings) -> Result<bool> {
     let ready = Some(Ready::open(check.settings.ready_fd)?);
-    die_as_a_shell_reports()?;
-    hint(&check.settings);
-    let stop = stop(&check.settings, None)?.ignore_closed_stdout();
+    exit_128_plus_signal()?;
+    print_hints(&check.settings);
+    let signals = signals(&check.settings, None)?.ignore_closed_stdout();
     let mut monitor = match &check.from {
-        Some(recording) => super::replay::monitor(recording, false, &check.settings, &stop)?,
+        Some(recording) => super::replay::monitor(recording, false, &check.settings, &signals)?,
         None => monitor(&check.settings)?,
     };
     let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal());
-    tell(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
-    let violations = violations(&mut monitor, check, &stop, ready)?;
-    let mut output = Output::sockets(&check.settings.output, check.settings.max_count, true);
+    messages::print(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
+    let violations = violations(&mut monitor, check, &signals, ready)?;
+    let max_count = check.settings.max_count;
+    let formatter = Formatter::of_sockets(&check.settings.output, max_count, true);
+    let mut output = Output::open(formatter, &signals)?;
     let record = |Violation { socket, at, owner }: &Violation| {
         Record::Socket(Box::new(SocketRecord::new(socket, *at, owner.clone())))
     };
-    match output.write_all(violations.iter().map(record), &stop) {
+    match output.write_all(violations.iter().map(record), &signals) {
         // The exit status is an answer even where nobody reads the output.
         Ok(()) | Err(Error::ReaderGone) => Ok(!violations.is_empty()),
         Err(error) => Err(error),
     }
 }
 
-/// Watches until the time is over by the readings, and then as long as it is not decided whether
-/// there are violations.
+/// Watches until the readings cover the time to watch, and then as long as it is undecided whether
+/// there are violations. Returns them, the worst first.
 fn violations(
     monitor: &mut Monitor<'_>,
     check: &CheckSettings,
-    stop: &Signals,
+    signals: &Signals,
     mut ready: Option<Ready>,
 ) -> Result<Vec<Violation>> {
     let mut checker = Checker::new(&check.limits);
     let mut undecided = 0;
     loop {
         let polls_before = monitor.polls().taken;
-        let more = monitor.update(stop)?;
-        tell(monitor.source_warnings());
+        let more = monitor.update(signals)?;
+        messages::print(monitor.source_warnings());
         let now = monitor.read_at();
         let concerned = |now: &SocketStatus| check.limits.concern(now.state);
         let sockets: Vec<SocketStatus> = monitor.statuses().filter(concerned).collect();
@@ -78,7 +80,7 @@ fn violations(
         let violations =
             checker.violations(now, &sockets, &mut |socket| monitor.current_owner(socket));
         if !violations.is_empty() {
-            tell(checker.sentences(now, &sockets));
+            messages::print(checker.sentences(now, &sockets));
             return Ok(violations);
         }
         let Some(error) = inconclusive(monitor, &checker, &sockets) else { return Ok(violations) };

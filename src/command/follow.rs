@@ -1,16 +1,17 @@
-//! The loop of every command that shows a run: readings in, records of the chosen view out.
+//! The loop of the commands that show a run: readings in, records of the chosen view out.
 
 use crate::cli::{FormatName, ViewName};
 use crate::error::{Error, Result};
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
-use crate::output::Output;
-use crate::output::queue::live::Turn;
+use crate::output::formatter::Formatter;
+use crate::output::messages::{Messages, lines};
 use crate::output::ready::Ready;
 use crate::output::screen::Screen;
-use crate::output::stderr::{Reports, lines, report};
+use crate::output::timelines::report;
 use crate::output::views::{self, RunState, View};
+use crate::output::{Output, tty};
 use crate::render::json;
 use crate::rules::alerts::Alerts;
 use crate::settings::Settings;
@@ -20,11 +21,11 @@ use crate::view::life::LifeHistories;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-/// What is shown.
-pub(super) enum Run {
-    /// What happens now: a slow reader makes no poll late.
+/// What is followed.
+pub(super) enum Mode {
+    /// What happens now: a slow reader delays no poll.
     Live {
-        /// The sentence for a terminal where the first poll finds nothing.
+        /// The sentence for a terminal where the first reading shows nothing.
         nothing_yet: String,
         /// Where the end of the first poll is announced.
         ready: Ready,
@@ -37,138 +38,140 @@ pub(super) enum Run {
 ///
 /// # Errors
 /// What ends the run before its time.
-pub(super) fn show(
+pub(super) fn follow(
     monitor: &mut Monitor<'_>,
-    stop: &Signals,
+    signals: &Signals,
     settings: &Settings,
-    run: Run,
+    mode: Mode,
 ) -> Result<()> {
-    let mut show = Show::open(settings, stop)?;
-    if let Run::Live { nothing_yet, ready } = run {
-        show.output.go_live(settings.poll.interval, stop)?;
-        (show.ready, show.nothing_yet) = (Some(ready), Some(nothing_yet));
+    let mut follower = Follower::open(settings, signals)?;
+    if let Mode::Live { nothing_yet, ready } = mode {
+        follower.output.go_live(settings.poll.interval);
+        (follower.ready, follower.nothing_yet) = (Some(ready), Some(nothing_yet));
     }
-    if let Err(error) = follow(&mut show, monitor) {
-        // What was written before still gets to its reader.
-        show.output.finish(stop)?;
+    if let Err(error) = follower.read_all(monitor) {
+        // The reader still gets what was written before.
+        follower.output.finish(signals)?;
         return Err(error);
     }
-    show.say(lines(monitor.warnings()));
-    show.end(monitor)
+    follower.end(monitor)
 }
 
-/// Shows one reading after the other until the run is over or nobody wants more.
-fn follow(show: &mut Show<'_>, monitor: &mut Monitor<'_>) -> Result<()> {
-    show.output.begin(show.stop)?;
-    while show.more && !show.view.is_full() && monitor.read(show.stop, show)? {
-        show.end_reading(monitor)?;
-    }
-    Ok(())
-}
-
-/// A run as it is shown.
-struct Show<'s> {
+/// A run that is shown: it takes in events and prints records.
+struct Follower<'s> {
     settings: &'s Settings,
-    stop: &'s Signals,
+    signals: &'s Signals,
     view: Box<dyn View>,
     histories: LifeHistories,
     output: Output,
-    /// Where a picture is drawn again and again.
+    /// The terminal on which a picture is drawn.
     screen: Option<Screen>,
-    reports: Reports,
-    alarm: Option<Alerts>,
-    /// Until the first poll is over.
+    messages: Messages,
+    alerts: Option<Alerts>,
+    /// `None` once the end of the first poll is announced.
     ready: Option<Ready>,
-    /// The sentence for a terminal where the first reading shows nothing; `None` once it is over.
+    /// The sentence for a terminal where the first reading shows nothing; `None` after it.
     nothing_yet: Option<String>,
-    /// The reading at hand.
+    /// The current reading.
     reading: Option<ReadingInfo>,
     /// Its events, where the view or rules need all of them at once.
     collected: Vec<MonitorEvent>,
-    /// Records of it have been handed to the output.
-    streamed: bool,
-    /// More records are wanted.
-    more: bool,
-    /// Why events that were pushed could not be written.
-    failed: Option<Error>,
+    /// Whether some of its records were written.
+    has_written: bool,
+    /// Whether more records are wanted.
+    wants_more: bool,
+    /// Why records of it could not be written.
+    failure: Option<Error>,
 }
 
-impl MonitorSink for Show<'_> {
+impl MonitorSink for Follower<'_> {
     fn begin(&mut self, reading: ReadingInfo) {
-        (self.reading, self.streamed) = (Some(reading), false);
+        (self.reading, self.has_written) = (Some(reading), false);
+        self.output.begin_reading(reading);
     }
 
-    /// A stream writes events as they come; a picture and rules are of all that there is.
+    /// Events are written as they come, but for a picture and for rules, which need all events of a
+    /// reading.
     fn push(&mut self, mut events: Vec<MonitorEvent>) {
         if events.iter().any(passes) {
             self.nothing_yet = None;
         }
-        if self.needs_whole() {
+        if self.needs_whole_readings() {
             self.collected.append(&mut events);
-        } else if self.more && self.failed.is_none() {
+        } else if self.wants_more && self.failure.is_none() {
             let records = self.records(events);
-            self.failed = self.stream(records).err();
+            self.failure = self.write(records).err();
         }
     }
 }
 
-impl<'s> Show<'s> {
-    fn open(settings: &'s Settings, stop: &'s Signals) -> Result<Self> {
+impl<'s> Follower<'s> {
+    fn open(settings: &'s Settings, signals: &'s Signals) -> Result<Self> {
         let Settings { output, max_count, poll, .. } = settings;
         let view = views::open(output, *max_count);
         let drawn = view.is_picture() && output.format == FormatName::Text;
+        let formatter = Formatter::of_view(&*view, output, *max_count, poll.interval);
         Ok(Self {
             settings,
-            stop,
+            signals,
             histories: LifeHistories::default(),
-            output: Output::of_view(&*view, output, *max_count, poll.interval),
+            output: Output::open(formatter, signals)?,
             view,
-            screen: if drawn { Screen::open(stop)? } else { None },
-            reports: Reports::default(),
-            alarm: settings.rules.as_deref().map(alarm).transpose()?,
+            screen: if drawn { Screen::open(signals)? } else { None },
+            messages: Messages::default(),
+            alerts: settings.rules.as_deref().map(open_alerts).transpose()?,
             ready: None,
             nothing_yet: None,
             reading: None,
             collected: Vec::new(),
-            streamed: false,
-            more: true,
-            failed: None,
+            has_written: false,
+            wants_more: true,
+            failure: None,
         })
     }
 
-    fn needs_whole(&self) -> bool {
-        self.view.is_picture() || self.alarm.is_some()
+    /// Shows one reading after the other until the run is over or no more records are wanted.
+    fn read_all(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
+        self.output.write_header()?;
+        while self.wants_more && !self.view.is_full() && monitor.read(self.signals, self)? {
+            self.end_reading(monitor)?;
+        }
+        self.print(&lines(monitor.warnings()))
     }
 
-    /// What a stream prints of events of the reading at hand.
+    fn needs_whole_readings(&self) -> bool {
+        self.view.is_picture() || self.alerts.is_some()
+    }
+
+    /// The records that the view makes of events of the current reading.
     fn records(&mut self, events: Vec<MonitorEvent>) -> Vec<Record> {
         let Some(reading) = self.reading else { return Vec::new() };
         self.histories.apply(&events);
         self.view.apply(events, reading, &self.histories)
     }
 
-    fn stream(&mut self, records: Vec<Record>) -> Result<()> {
-        if !std::mem::replace(&mut self.streamed, true) {
-            self.output.begin_turn(self.reading.map(Turn::from).unwrap_or_default());
-        }
-        self.more = self.output.stream(records, self.stop)?;
+    fn write(&mut self, records: Vec<Record>) -> Result<()> {
+        self.has_written = true;
+        self.wants_more = self.output.write(records, self.signals)?;
         Ok(())
     }
 
-    /// Shows what is to be shown of a whole reading, and answers requests.
+    /// Prints what follows from a reading as a whole, and does what signals have asked for.
     fn end_reading(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        if let Some(error) = self.failed.take() {
+        if let Some(error) = self.failure.take() {
             return Err(error);
         }
         let events = std::mem::take(&mut self.collected);
-        let alerts = self.alarm.as_mut().map(|alarm| alarm.update(&events, monitor));
-        let mut records = if self.needs_whole() { self.records(events) } else { Vec::new() };
-        let lost = self.histories.end_reading(|| monitor.open_ids());
-        let mut now = RunState { monitor, histories: &mut self.histories };
-        records.extend(self.view.end_reading(&mut now));
+        let alerts = self.alerts.as_mut().map(|alerts| alerts.update(&events, monitor));
+        let mut records =
+            if self.needs_whole_readings() { self.records(events) } else { Vec::new() };
+        let lost_track = self.histories.end_reading(|| monitor.open_ids());
+        let mut run = RunState { monitor, histories: &mut self.histories };
+        records.extend(self.view.end_reading(&mut run));
         records.extend(alerts.into_iter().flatten().map(Box::new).map(Record::Alert));
-        if self.more && !(self.streamed && records.is_empty()) {
-            self.stream(records)?;
+        // Without records, too: what had no room before is reported once there is some.
+        if self.wants_more && !(self.has_written && records.is_empty()) {
+            self.write(records)?;
         }
         self.answer_requests(monitor)?;
         if monitor.polls().taken > 0
@@ -176,78 +179,80 @@ impl<'s> Show<'s> {
         {
             ready.announce();
         }
-        let mut sentences: Vec<String> = lost_sight(lost, self.settings).into_iter().collect();
-        sentences.extend(self.output.asides().into_iter().chain(monitor.warnings()));
-        sentences.extend(self.alarm.iter_mut().flat_map(Alerts::warnings));
-        let waits = self.screen.is_none() && io::stderr().is_terminal();
-        sentences.extend(self.nothing_yet.take().filter(|_| waits));
-        self.say(lines(sentences));
-        Ok(())
+        let mut sentences: Vec<String> =
+            lost_track_sentence(lost_track, self.settings).into_iter().collect();
+        sentences.extend(self.output.formatter.take_messages());
+        sentences.extend(monitor.warnings());
+        sentences.extend(self.alerts.iter_mut().flat_map(Alerts::warnings));
+        let explains = self.screen.is_none() && io::stderr().is_terminal();
+        sentences.extend(self.nothing_yet.take().filter(|_| explains));
+        self.print(&lines(sentences))
     }
 
-    /// Writes the report that was asked for by a signal, and draws the picture on a terminal.
+    /// Writes the report that a signal has asked for, and draws the picture on a terminal.
     fn answer_requests(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        let requests = self.stop.take_requests();
-        let mut now = RunState { monitor, histories: &mut self.histories };
+        let requests = self.signals.take_requests();
+        let mut run = RunState { monitor, histories: &mut self.histories };
         if requests.report {
-            let report = report(&self.settings.output, &mut now);
-            self.say(report);
+            let report = report(&self.settings.output, &mut run);
+            self.print(&report)?;
         }
         let Some(screen) = &mut self.screen else { return Ok(()) };
         if requests.suspend {
             screen.suspend();
         }
-        let mut now = RunState { monitor, histories: &mut self.histories };
-        screen.draw(&self.output.frame(&self.view.frame(&mut now), Screen::size()))
+        let mut run = RunState { monitor, histories: &mut self.histories };
+        let records = self.view.frame(&mut run);
+        screen.draw(&self.output.formatter.frame(&records, Screen::size()))
     }
 
-    /// Tells something on standard error. On the terminal that is drawn on it stands there once
-    /// the run is over.
-    fn say(&mut self, text: Vec<u8>) {
+    /// Writes text to standard error, or to the main screen of the terminal that is drawn on.
+    fn print(&mut self, text: &[u8]) -> Result<()> {
         match &mut self.screen {
-            Some(screen) if io::stderr().is_terminal() => screen.tell(text),
-            _ => self.reports.write(text),
+            Some(screen) if tty::stderr_is_stdout() => screen.print(text)?,
+            _ => self.messages.write(text.to_vec()),
         }
+        Ok(())
     }
 
-    /// What is told when the run is over. A terminal that was drawn on is left clean where that was
-    /// asked for; a run that ends by itself leaves its picture.
+    /// Writes what is left when the run is over. A terminal that was drawn on is left without a
+    /// picture where the user has ended the run, and with the last one where it ends by itself.
     fn end(mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        let left_clean = self.screen.is_some() && self.stop.is_interrupted();
-        let untold = self.screen.take().map(Screen::close);
-        let read = self.output.finish(self.stop)?;
-        if self.more && read && !left_clean {
-            let mut now = RunState { monitor, histories: &mut self.histories };
-            self.output.write(self.view.current(&mut now), self.stop)?;
+        let left_clean = self.screen.take().is_some() && self.signals.is_interrupted();
+        let is_read = self.output.finish(self.signals)?;
+        if self.wants_more && is_read && !left_clean {
+            let mut run = RunState { monitor, histories: &mut self.histories };
+            self.output.write(self.view.current(&mut run), self.signals)?;
+            self.output.finish(self.signals)?;
         }
-        self.reports.write(untold.unwrap_or_default());
-        self.reports.tell(self.output.asides());
-        self.reports.tell(self.alarm.into_iter().flat_map(Alerts::finish));
-        self.reports.tell([monitor.coverage().to_string()]);
+        self.messages.print(self.output.formatter.take_messages());
+        self.messages.print(self.alerts.into_iter().flat_map(Alerts::finish));
+        self.messages.print([monitor.coverage().to_string()]);
         Ok(())
     }
 }
 
-/// The rules of a file; their programs are given alerts as `--format json` prints them.
-fn alarm(rules: &Path) -> Result<Alerts> {
+/// The rules of a file; their programs get alerts as `--format json` prints them.
+fn open_alerts(rules: &Path) -> Result<Alerts> {
     Alerts::open(rules, |alert| json::line(&Record::Alert(Box::new(alert.clone()))))
 }
 
-/// Whether news is of what was asked for.
-fn passes(news: &MonitorEvent) -> bool {
-    match news {
-        MonitorEvent::Socket(told) => told.passes,
+/// Whether an event passes the filters.
+fn passes(event: &MonitorEvent) -> bool {
+    match event {
+        MonitorEvent::Socket(event) => event.passes,
         MonitorEvent::Lost(_) => true,
     }
 }
 
-/// Lives that were lost sight of have no timeline.
-fn lost_sight(lives: usize, settings: &Settings) -> Option<String> {
-    let sockets = match lives {
+/// The sentence about sockets whose timelines end before their close; `None` where no timelines are
+/// shown, or there are no such sockets.
+fn lost_track_sentence(sockets: usize, settings: &Settings) -> Option<String> {
+    let subject = match sockets {
         _ if settings.output.view != ViewName::Timeline => return None,
         0 => return None,
         1 => "a socket was".to_owned(),
         many => format!("{many} sockets were"),
     };
-    Some(format!("{sockets} lost sight of: what became of them is in no timeline"))
+    Some(format!("{subject} lost sight of: what became of them is in no timeline"))
 }

@@ -1,10 +1,10 @@
 //! `list`: the sockets of one poll.
 
-use super::{die_as_a_shell_reports, monitor_of, open_source, stop};
+use super::{exit_128_plus_signal, monitor_of, open_source, signals};
 use crate::cli::ViewName;
 use crate::error::{Result, UsageError};
-use crate::output::Output;
-use crate::output::stderr::tell;
+use crate::output::formatter::Formatter;
+use crate::output::{Output, messages};
 use crate::settings::Settings;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
@@ -17,16 +17,17 @@ pub fn run(settings: &Settings) -> Result<bool> {
     if settings.output.view == ViewName::Diagram {
         return Err(UsageError::ListDiagram.into());
     }
-    die_as_a_shell_reports()?;
-    let stop = stop(settings, None)?;
+    exit_128_plus_signal()?;
+    let signals = signals(settings, None)?;
     let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
-    let mut output = Output::sockets(&settings.output, settings.max_count, false);
-    monitor.poll_once(&stop)?;
+    let formatter = Formatter::of_sockets(&settings.output, settings.max_count, false);
+    let mut output = Output::open(formatter, &signals)?;
+    monitor.poll_once(&signals)?;
     let at = monitor.read_at();
     let records = monitor
         .sockets()
         .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, owner))));
-    output.write_all(records, &stop)?;
-    tell(monitor.warnings());
-    Ok(output.written() > 0)
+    output.write_all(records, &signals)?;
+    messages::print(monitor.warnings());
+    Ok(output.formatter.written() > 0)
 }

@@ -1,5 +1,5 @@
-//! One file per command, each a table of contents. `follow` is the loop of the commands that show
-//! a run, `open_source` opens the source that the settings name.
+//! One file per command. `follow` is the loop of the commands that show a run, `open_source` opens
+//! the source that the settings name.
 
 pub mod check;
 pub mod explain;
@@ -14,7 +14,7 @@ pub mod watch;
 use crate::cli::Options;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
-use crate::output::stderr::tell;
+use crate::output::messages;
 use crate::owner::scan::Scan;
 use crate::owner::scan::survey::SurveyedOwners;
 use crate::recorder::Recorder;
@@ -26,28 +26,28 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The settings of a command; what was probably meant otherwise is said on standard error.
+/// Checks the options of a command, and prints hints about those that were probably meant otherwise.
 ///
 /// # Errors
 /// Wrong usage.
 pub fn checked(options: Options) -> Result<Settings> {
     let settings = Settings::new(options)?;
-    hint(&settings);
+    print_hints(&settings);
     Ok(settings)
 }
 
-/// What ends a run that the settings ask for, after `duration` at the latest.
-fn stop(settings: &Settings, duration: Option<Duration>) -> Result<Signals> {
-    let mut stop = Signals::new(duration)?;
+/// Catches the signals that the run needs. It ends after `duration` at the latest.
+fn signals(settings: &Settings, duration: Option<Duration>) -> Result<Signals> {
+    let mut signals = Signals::new(duration)?;
     if settings.record.is_some() {
-        stop.reopen_on_hangup()?;
+        signals.reopen_on_hangup()?;
     }
-    Ok(stop)
+    Ok(signals)
 }
 
-/// What was probably meant otherwise.
-fn hint(settings: &Settings) {
-    tell(settings.hints.iter().cloned());
+/// Prints the hints about options that were probably meant otherwise.
+fn print_hints(settings: &Settings) {
+    messages::print(settings.hints.iter().cloned());
 }
 
 /// The monitor that the settings ask for.
@@ -55,7 +55,7 @@ fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
     monitor_of(open_source::open(settings)?, settings)
 }
 
-/// The monitor of a source.
+/// The monitor of this source, recorded if the settings ask for it.
 fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_>> {
     let tree = settings.filter.process.tree.clone();
     let scan = Scan::new(&settings.procfs).following(tree);
@@ -67,8 +67,9 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
     Ok(Monitor::new(source, owners, &settings.filter).recorded_by(recorder))
 }
 
-/// A question that is interrupted has no answer: 130 or 143, at once.
-fn die_as_a_shell_reports() -> Result<()> {
+/// From now on SIGINT and SIGTERM end the process at once, with the status 130 or 143: a question that
+/// is interrupted has no answer.
+fn exit_128_plus_signal() -> Result<()> {
     let now = Arc::new(AtomicBool::new(true));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&now))

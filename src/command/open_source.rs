@@ -2,7 +2,7 @@
 
 use crate::cli::SourceName;
 use crate::error::{Error, Result};
-use crate::output::stderr::tell;
+use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
 use crate::source::netlink::Netlink;
@@ -10,7 +10,7 @@ use crate::source::proc::Proc;
 use crate::source::trace::Trace;
 use std::path::Path;
 
-/// Opens the source for a run that follows sockets.
+/// Opens the source for polls one after the other.
 ///
 /// # Errors
 /// What the named source lacks; with `auto`, what the last choice lacks.
@@ -39,12 +39,12 @@ pub(super) fn open_for_one_poll(settings: &Settings) -> Result<Box<dyn Source>> 
 
 fn best(settings: &Settings) -> Result<Box<dyn Source>> {
     if settings.procfs != Path::new(OWN_PROCFS) {
-        tell(["--source auto takes proc: nothing else reads another procfs".to_owned()]);
+        messages::print(["--source auto takes proc: nothing else reads another procfs".to_owned()]);
         return proc(settings);
     }
     let why = match trace(settings) {
         Ok(source) => {
-            tell(["--source auto takes trace".to_owned()]);
+            messages::print(["--source auto takes trace".to_owned()]);
             return Ok(source);
         }
         Err(Error::Trace(why)) => why,
@@ -52,11 +52,13 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
     };
     match netlink(settings) {
         Ok(source) => {
-            tell([format!("--source auto takes netlink, not trace: {why}")]);
+            messages::print([format!("--source auto takes netlink, not trace: {why}")]);
             Ok(source)
         }
         Err(error) => {
-            tell([format!("--source auto takes proc, not trace: {why}; nor netlink: {error}")]);
+            messages::print([format!(
+                "--source auto takes proc, not trace: {why}; nor netlink: {error}"
+            )]);
             proc(settings)
         }
     }

@@ -1,7 +1,7 @@
-//! `replay`: a recording, shown as the run would have been.
+//! `replay`: shows a recording as `watch` would have shown the run.
 
-use super::follow::{Run, show};
-use super::{checked, stop};
+use super::follow::{Mode, follow};
+use super::{checked, signals};
 use crate::cli::ReplayOptions;
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -14,23 +14,23 @@ use std::path::Path;
 /// Shows the recording to its end; one that is followed, until the run has to end.
 ///
 /// # Errors
-/// A file that is no recording, and what ends the run before its time.
+/// The file is not a recording; what ends the run before its time.
 pub fn run(options: ReplayOptions) -> Result<()> {
     settings::replay(&options)?;
-    let ReplayOptions { file, options, follow, .. } = options;
+    let ReplayOptions { file, options, follow: waits_for_more, .. } = options;
     let settings = checked(options)?;
-    let stop = stop(&settings, settings.duration)?;
-    let mut monitor = monitor(&file, follow, &settings, &stop)?;
-    show(&mut monitor, &stop, &settings, Run::Recorded)
+    let signals = signals(&settings, settings.duration)?;
+    let mut monitor = monitor(&file, waits_for_more, &settings, &signals)?;
+    follow(&mut monitor, &signals, &settings, Mode::Recorded)
 }
 
-/// The monitor of a recording.
+/// The monitor of a recording; `waits_for_more` lets it wait at the end of the file for more.
 pub(super) fn monitor<'a>(
     file: &Path,
-    follow: bool,
+    waits_for_more: bool,
     settings: &'a Settings,
-    stop: &'a Signals,
+    signals: &'a Signals,
 ) -> Result<Monitor<'a>> {
-    let recording = Box::new(Replay::open(file, follow, stop)?);
+    let recording = Box::new(Replay::open(file, waits_for_more, signals)?);
     Ok(Monitor::new(recording, Box::new(RecordedOwners::default()), &settings.filter))
 }

@@ -1,4 +1,4 @@
-//! `run`: a command, and the story of the sockets of it and of all that it starts.
+//! `run`: runs a command, and prints the timelines of its sockets and of those of its children.
 
 use super::monitor;
 use crate::cli::RunOptions;
@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
-use crate::output::Output;
-use crate::output::queue::live::Turn;
-use crate::output::stderr::{Reports, Sink, report, tell};
+use crate::output::formatter::Formatter;
+use crate::output::messages::{self, Messages};
+use crate::output::timelines::{TimelineTarget, report};
 use crate::output::views::{self, RunState, View};
 use crate::settings::run::{RunSettings, checked};
 use crate::settings::{OutputSettings, Settings};
@@ -24,155 +24,157 @@ use std::time::{Duration, Instant};
 
 mod child;
 
-/// Timelines that wait for the end of the command, so that they do not run into what it prints: a
-/// few megabytes. More go nowhere but into a file.
-const MOST_HELD_BACK: usize = 10_000;
+/// How many timelines are kept until the command has ended, so that they do not mix with what it
+/// prints: a few megabytes. Only a file takes more.
+const MAX_HELD_BACK: usize = 10_000;
 
-/// A process that the command has left behind gets this long to open a socket.
+/// How long a process that the command has left behind gets to open a socket.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the command and returns its status, as a shell would. Polling begins before it does.
 ///
 /// # Errors
 /// Wrong usage, and what keeps the command from being followed at all.
-pub fn run(asked: RunOptions) -> Result<ExitCode> {
-    let (settings, errand) = checked(asked, getpid().as_raw_nonzero().get())?;
-    tell(settings.hints.iter().cloned());
-    // Who loses its parent becomes our child, and so stays in the tree.
+pub fn run(options: RunOptions) -> Result<ExitCode> {
+    let (settings, command) = checked(options, getpid().as_raw_nonzero().get())?;
+    messages::print(settings.hints.iter().cloned());
+    // A process that loses its parent becomes our child, and so stays in the tree.
     set_child_subreaper(Some(getpid()))
         .map_err(|cause| Error::System { what: "keep orphans", cause: cause.into() })?;
-    let signals: Vec<i32> = SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)).collect();
-    let stop = Signals::for_command(&signals)?;
-    let mut story = Story::open(&settings, &errand)?;
+    let caught: Vec<i32> = SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let signals = Signals::for_command(&caught)?;
+    let mut report = RunReport::open(&settings, &command)?;
     let mut monitor = monitor(&settings)?;
-    if monitor.read(&stop, &mut story)? {
-        story.end_reading(&mut monitor);
+    if monitor.read(&signals, &mut report)? {
+        report.end_reading(&mut monitor);
     }
-    let mut child = match Child::start(&errand.command) {
+    let mut child = match Child::start(&command.command) {
         Ok(child) => child,
         Err(failed) => {
-            tell([failed.sentence]);
+            messages::print([failed.sentence]);
             return Ok(ExitCode::from(failed.status));
         }
     };
-    if let Err(error) = follow(&mut child, &errand, &mut monitor, &stop, &mut story) {
-        // The command is none the worse for it.
-        tell([error.to_string()]);
+    if let Err(error) = follow(&mut child, &command, &mut monitor, &signals, &mut report) {
+        // The command goes on without being followed.
+        messages::print([error.to_string()]);
     }
-    let status = child.wait(&stop)?;
-    story.end(&mut monitor);
+    let status = child.wait(&signals)?;
+    report.end(&mut monitor);
     Ok(ExitCode::from(status))
 }
 
-/// Reads until the command and its sockets have come to their end.
+/// Reads until the command has ended and its sockets have closed.
 fn follow(
     child: &mut Child,
-    errand: &RunSettings,
+    command: &RunSettings,
     monitor: &mut Monitor<'_>,
-    stop: &Signals,
-    story: &mut Story<'_>,
+    signals: &Signals,
+    report: &mut RunReport<'_>,
 ) -> Result<()> {
     let mut ended = None;
-    while monitor.read(stop, story)? {
-        story.end_reading(monitor);
-        story.answer(stop, monitor);
-        let signals = stop.take_forwarded();
+    while monitor.read(signals, report)? {
+        report.end_reading(monitor);
+        report.answer_requests(signals, monitor);
+        let forwarded = signals.take_forwarded();
         if child.is_running()? {
-            child.pass_on(&signals);
+            child.pass_on(&forwarded);
             continue;
         }
-        if !signals.is_empty() {
+        if !forwarded.is_empty() {
             break;
         }
         let Some((polls, at)) = ended else {
             let now = Instant::now();
-            stop.set_deadline(errand.linger.and_then(|linger| now.checked_add(linger)));
+            signals.set_deadline(command.linger.and_then(|linger| now.checked_add(linger)));
             ended = Some((monitor.polls().taken, now));
             continue;
         };
-        // Only a look that began after its end shows what the command has left behind.
+        // Only a poll that began after its end shows what the command has left behind.
         if monitor.polls().taken > polls {
-            match left(monitor, errand) {
+            match open_sockets(monitor, command) {
                 0 if !child.left_others() || at.elapsed() > GRACE => break,
                 0 => {}
-                left => story.say_what_is_waited_for(left, errand),
+                left => report.print_wait_hint(left, command),
             }
         }
     }
     Ok(())
 }
 
-/// How many sockets have not come to their end. TIME_WAIT is waited for where a time was given.
-fn left(monitor: &mut Monitor<'_>, errand: &RunSettings) -> usize {
-    let lives = monitor.open_sockets();
-    let counts = |state| errand.linger.is_some() || state != State::TimeWait;
-    lives.iter().filter(|(now, _)| counts(now.state)).count()
+/// How many sockets are waited for: those in TIME_WAIT only where a time was given.
+fn open_sockets(monitor: &mut Monitor<'_>, command: &RunSettings) -> usize {
+    let sockets = monitor.open_sockets();
+    let counts = |state| command.linger.is_some() || state != State::TimeWait;
+    sockets.iter().filter(|(now, _)| counts(now.state)).count()
 }
 
-/// The timelines on their way to a reader.
-struct Story<'s> {
+/// The timelines of a command's sockets.
+struct RunReport<'s> {
     print: &'s OutputSettings,
     view: Box<dyn View>,
     histories: LifeHistories,
-    output: Output,
-    sink: Sink,
-    /// What waits for the end of the command, and how many found no room.
+    formatter: Formatter,
+    target: TimelineTarget,
+    /// Timelines for the end of the command, and how many more there were no room for.
     held_back: Vec<Record>,
     left_out: u64,
-    /// What is to be said once the command has had its say.
+    /// Messages for the end of the command.
     sentences: Vec<String>,
-    waiting_told: bool,
-    reports: Reports,
-    /// The reading at hand.
+    has_hinted: bool,
+    /// Standard error, for reports while the command runs.
+    messages: Messages,
+    /// The current reading.
     reading: Option<ReadingInfo>,
 }
 
-impl MonitorSink for Story<'_> {
+impl MonitorSink for RunReport<'_> {
     fn begin(&mut self, reading: ReadingInfo) {
         self.reading = Some(reading);
-        self.output.begin_turn(Turn::from(reading));
+        self.formatter.begin_reading(reading);
     }
 
     fn push(&mut self, events: Vec<MonitorEvent>) {
         let Some(reading) = self.reading else { return };
         self.histories.apply(&events);
         let records = self.view.apply(events, reading, &self.histories);
-        self.tell(records);
+        self.write_or_hold_back(records);
     }
 }
 
-impl<'s> Story<'s> {
-    fn open(settings: &'s Settings, errand: &RunSettings) -> Result<Self> {
+impl<'s> RunReport<'s> {
+    fn open(settings: &'s Settings, command: &RunSettings) -> Result<Self> {
         let Settings { output: print, max_count, poll, .. } = settings;
-        let sink = Sink::open(errand.output.as_deref())?;
+        let target = TimelineTarget::open(command.output.as_deref())?;
         Ok(Self {
             print,
             view: views::open(print, *max_count),
             histories: LifeHistories::default(),
-            output: Output::of_command(print, *max_count, poll.interval, &sink),
-            sink,
+            formatter: Formatter::of_command(print, *max_count, poll.interval, &target),
+            target,
             held_back: Vec::new(),
             left_out: 0,
             sentences: Vec::new(),
-            waiting_told: false,
-            reports: Reports::default(),
+            has_hinted: false,
+            messages: Messages::default(),
             reading: None,
         })
     }
 
-    /// What follows from a reading as a whole.
+    /// Takes in what follows from a reading as a whole.
     fn end_reading(&mut self, monitor: &mut Monitor<'_>) {
         self.histories.end_reading(|| monitor.open_ids());
-        let records =
-            self.view.end_reading(&mut RunState { monitor, histories: &mut self.histories });
+        let mut run = RunState { monitor, histories: &mut self.histories };
+        let records = self.view.end_reading(&mut run);
         self.sentences.extend(monitor.warnings());
-        self.tell(records);
+        self.write_or_hold_back(records);
     }
 
-    /// Writes records, or keeps them for the end of the command.
-    fn tell(&mut self, records: Vec<Record>) {
-        if self.sink.is_shared() {
-            let room = MOST_HELD_BACK - self.held_back.len();
+    /// Writes records to a file at once; for standard error they are kept until the command has
+    /// ended.
+    fn write_or_hold_back(&mut self, records: Vec<Record>) {
+        if self.target.is_stderr() {
+            let room = MAX_HELD_BACK - self.held_back.len();
             self.left_out += records.len().saturating_sub(room) as u64;
             self.held_back.extend(records.into_iter().take(room));
         } else {
@@ -181,40 +183,40 @@ impl<'s> Story<'s> {
     }
 
     fn write(&mut self, records: Vec<Record>) {
-        let bytes = self.output.bytes(records);
-        if let Err(error) = self.sink.write(&bytes) {
+        let bytes = self.formatter.bytes(records);
+        if let Err(error) = self.target.write(&bytes) {
             self.sentences.push(error.to_string());
         }
     }
 
-    /// Gives whoever calls the timelines so far.
-    fn answer(&mut self, stop: &Signals, monitor: &mut Monitor<'_>) {
-        if stop.take_requests().report {
-            let mut now = RunState { monitor, histories: &mut self.histories };
-            self.reports.write(report(self.print, &mut now));
+    /// Prints the timelines so far where a signal has asked for them.
+    fn answer_requests(&mut self, signals: &Signals, monitor: &mut Monitor<'_>) {
+        if signals.take_requests().report {
+            let mut run = RunState { monitor, histories: &mut self.histories };
+            self.messages.write(report(self.print, &mut run));
         }
     }
 
-    /// Nobody should wonder why the prompt does not come back.
-    fn say_what_is_waited_for(&mut self, left: usize, errand: &RunSettings) {
-        let said = std::mem::replace(&mut self.waiting_told, true);
-        if !said && errand.linger.is_none() && io::stderr().is_terminal() {
+    /// Says once, on a terminal, why the run does not end with the command.
+    fn print_wait_hint(&mut self, left: usize, command: &RunSettings) {
+        let has_hinted = std::mem::replace(&mut self.has_hinted, true);
+        if !has_hinted && command.linger.is_none() && io::stderr().is_terminal() {
             let sockets = if left == 1 { "1 socket".to_owned() } else { format!("{left} sockets") };
-            tell([format!(
+            messages::print([format!(
                 "the command has ended, {sockets} of it not; waiting for that, Ctrl-C ends the wait \
                  (--linger 0s: no wait)"
             )]);
         }
     }
 
-    /// Tells all that has not been told.
+    /// Writes the timelines that are left, and the messages.
     fn end(mut self, monitor: &mut Monitor<'_>) {
         let mut records = std::mem::take(&mut self.held_back);
-        records
-            .extend(self.view.current(&mut RunState { monitor, histories: &mut self.histories }));
-        self.output.begin_rest();
+        let mut run = RunState { monitor, histories: &mut self.histories };
+        records.extend(self.view.current(&mut run));
+        self.formatter.end_readings();
         self.write(records);
-        self.sentences.extend(self.output.asides());
+        self.sentences.extend(self.formatter.take_messages());
         if self.left_out > 0 {
             let many = self.left_out;
             self.sentences.push(format!(
@@ -223,6 +225,6 @@ impl<'s> Story<'s> {
             ));
         }
         self.sentences.push(monitor.coverage().to_string());
-        tell(self.sentences);
+        messages::print(self.sentences);
     }
 }

@@ -1,11 +1,11 @@
-//! `wait`: until a condition on matching sockets holds.
+//! `wait`: waits until a condition on matching sockets holds.
 
-use super::{die_as_a_shell_reports, hint, monitor, stop};
+use super::{exit_128_plus_signal, monitor, print_hints, signals};
 use crate::error::{HiddenOwners, Question, Result};
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
+use crate::output::messages;
 use crate::output::ready::Ready;
-use crate::output::stderr::tell;
 use crate::rules::condition::{Condition, POLLS_TO_TRUST};
 use crate::settings::wait::WaitSettings;
 use crate::tcp::state::State;
@@ -19,18 +19,18 @@ use std::io::{self, IsTerminal};
 /// What ends the run, or [`crate::error::Error::Inconclusive`].
 pub fn run(wait: &WaitSettings) -> Result<bool> {
     let mut ready = Some(Ready::open(wait.settings.ready_fd)?);
-    die_as_a_shell_reports()?;
-    hint(&wait.settings);
-    let stop = stop(&wait.settings, wait.timeout)?.ignore_closed_stdout();
+    exit_128_plus_signal()?;
+    print_hints(&wait.settings);
+    let signals = signals(&wait.settings, wait.timeout)?.ignore_closed_stdout();
     let mut monitor = monitor(&wait.settings)?;
     let (mut readings, mut undecided) = (0, 0);
-    while monitor.update(&stop)? {
+    while monitor.update(&signals)? {
         if monitor.polls().taken > 0
             && let Some(ready) = ready.take()
         {
             ready.announce();
         }
-        tell(monitor.source_warnings());
+        messages::print(monitor.source_warnings());
         undecided = match evaluate(&mut monitor, &wait.condition) {
             Outcome::Holds => return Ok(true),
             Outcome::HoldsNot => 0,
@@ -41,17 +41,17 @@ pub fn run(wait: &WaitSettings) -> Result<bool> {
         };
         readings += 1;
         if readings == 1 && io::stderr().is_terminal() {
-            tell([format!("waiting for '{}'; Ctrl-C ends", wait.expression)]);
+            messages::print([format!("waiting for '{}'; Ctrl-C ends", wait.expression)]);
         }
     }
-    tell([timed_out(&mut monitor, wait)]);
+    messages::print([timed_out(&mut monitor, wait)]);
     Ok(false)
 }
 
 enum Outcome {
     Holds,
     HoldsNot,
-    /// It holds, unless sockets that could not be seen make it untrue.
+    /// It holds for the sockets that were read, but may not with those of the blind spots.
     Undecided(BlindSpots),
 }
 
@@ -76,7 +76,7 @@ fn evaluate(monitor: &mut Monitor<'_>, condition: &Condition) -> Outcome {
     }
 }
 
-/// The sentence for a condition that did not come to hold: which sockets there are instead.
+/// The sentence for a time-out, with the number of matching sockets by state.
 fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
     let mut states: BTreeMap<State, u64> = BTreeMap::new();
     for socket in monitor.statuses() {

@@ -1,23 +1,28 @@
-//! `watch`: the sockets there are, then every transition, until the run is over.
+//! `watch`: shows the sockets there are, then every transition.
 
-use super::follow::{Run, show};
-use super::{monitor, stop};
+use super::follow::{Mode, follow};
+use super::{monitor, signals};
 use crate::error::Result;
 use crate::output::ready::Ready;
 use crate::settings::Settings;
 
-/// Watches until Ctrl-C, SIGTERM, `--for`, `-m` or the end of the reader.
+/// Watches until Ctrl-C, SIGTERM, the end of `--for` or `-m`, or a closed standard output.
 ///
 /// # Errors
 /// What ends the run before its time.
 pub fn run(settings: &Settings) -> Result<()> {
     let ready = Ready::open(settings.ready_fd)?;
-    let stop = stop(settings, settings.duration)?;
+    let signals = signals(settings, settings.duration)?;
     let mut monitor = monitor(settings)?;
-    show(&mut monitor, &stop, settings, Run::Live { nothing_yet: nothing_yet(settings), ready })
+    follow(
+        &mut monitor,
+        &signals,
+        settings,
+        Mode::Live { nothing_yet: nothing_yet(settings), ready },
+    )
 }
 
-/// A blank screen should not leave anybody wondering.
+/// The sentence for a terminal on which nothing is shown yet.
 fn nothing_yet(settings: &Settings) -> String {
     let whose = match settings.patterns.as_slice() {
         [] => "no such socket".to_owned(),

@@ -1,134 +1,84 @@
-//! Standard output: records in the chosen format, flushed as they come, at most as many as asked.
+//! Standard output: records are formatted, queued and written by a thread, so that a slow reader
+//! delays no poll. What has no room is counted.
 
-pub(crate) mod queue;
+pub(crate) mod formatter;
+pub(crate) mod messages;
+mod queue;
 pub(crate) mod ready;
 mod renderers;
 mod resolver;
 pub(crate) mod screen;
-pub(crate) mod stderr;
+pub(crate) mod timelines;
 pub(crate) mod tty;
 pub(crate) mod views;
 
-use crate::cli::FormatName;
-use crate::error::{Error, Result};
-use crate::render::cell::Names;
-use crate::render::csv::Csv;
-use crate::render::json::Json;
-use crate::render::socket_table::list::SocketList;
-use crate::render::{Renderer, Size};
-use crate::settings::OutputSettings;
-use crate::signals::{Signals, Wake};
+use crate::error::Result;
+use crate::model::reading::{Lost, LostReason};
+use crate::model::time::Stamp;
+use crate::monitor::sink::ReadingInfo;
+use crate::signals::Signals;
 use crate::view::Record;
-use queue::live::{Live, Turn};
-use queue::pieces;
-use renderers::table_options;
-use resolver::Resolver;
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::io::{self, Write};
-use std::time::Duration;
-use stderr::Sink;
-use views::View;
+use formatter::Formatter;
+use queue::{Queue, Wait};
+use std::io;
+use std::time::{Duration, Instant};
 
-/// Sentences remembered so that each is told once: those of alerts differ by their time, and a run
-/// may last for months.
-const MOST_ASIDE: usize = 1000;
+/// How many bytes may be queued for a slow reader: a quarter of what following 100,000 sockets may
+/// take, and 30,000 events as JSON, which is seconds of a busy machine.
+const CAPACITY: usize = 16 << 20;
+/// With this many bytes queued, the rest of a large poll is not formatted faster than it is read, as
+/// long as no poll is late because of that.
+const BACKLOG: usize = 1 << 20;
 
-/// How long a snapshot waits for the names of its hosts.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Records of a table are laid out together, others in parts: those of a large look need not all be
-/// in memory as bytes. Lines of text are aligned within a part, scripts do not care.
-const PART_OF_TEXT: usize = 4096;
-const PART: usize = 256;
-
-/// Where records go.
+/// Standard output of a run.
 pub(crate) struct Output {
-    renderer: Box<dyn Renderer>,
-    /// So many records are laid out together.
-    part: usize,
-    /// Where the run does not wait for its reader.
+    pub(crate) formatter: Formatter,
+    queue: Queue,
+    /// `None` where the run waits for its reader.
     live: Option<Live>,
-    /// How many more records are wanted.
-    left: Option<u64>,
-    written: u64,
-    /// What was told beside the records, each kind once, and what of it still has to be.
-    aside: HashSet<String>,
-    asides: Vec<String>,
-    resolver: Option<Resolver>,
+    /// The records that had no room since the last that had.
+    lost: Option<Lost>,
+    /// The reader was waited for in vain: nothing more is written.
+    is_abandoned: bool,
+}
+
+/// A run whose polls do not wait for its reader.
+struct Live {
+    /// The time between two polls.
+    interval: Duration,
+    /// When the current reading was complete.
+    at: Stamp,
+    /// When the next poll is due, where that is known.
+    due: Option<Instant>,
+    /// Until when the records of the reading may wait for room; `None` before the first of them.
+    deadline: Option<Instant>,
 }
 
 impl Output {
-    /// The records of a view in the chosen format. Names may take a part of the interval, so that the
-    /// next poll is never late for them.
-    pub(crate) fn of_view(
-        view: &dyn View,
-        print: &OutputSettings,
-        max_count: Option<u64>,
-        interval: Duration,
-    ) -> Self {
-        let part = if view.is_picture() { usize::MAX } else { PART_OF_TEXT };
-        Self::new(print, max_count, interval / 2, part, || view.renderer(print))
-    }
-
-    /// From now on a slow reader makes nothing late: what he does not take yet waits for him, as
-    /// far as there is room, until [`finish`](Self::finish).
+    /// Takes standard output. It waits for its reader until [`go_live`](Self::go_live).
     ///
     /// # Errors
-    /// What the system refuses.
-    pub(crate) fn go_live(&mut self, interval: Duration, stop: &Signals) -> Result<()> {
-        self.live = Some(Live::open(interval, stop)?);
-        Ok(())
+    /// No thread can be started, or standard output cannot be duplicated.
+    pub(crate) fn open(formatter: Formatter, signals: &Signals) -> Result<Self> {
+        Ok(Self::over(Queue::to(&io::stdout(), CAPACITY, signals.waker()?)?, formatter))
     }
 
-    /// The lives of a command's sockets in the chosen format. What goes to standard error is written
-    /// when no poll follows.
-    pub(crate) fn of_command(
-        print: &OutputSettings,
-        max: Option<u64>,
-        interval: Duration,
-        sink: &Sink,
-    ) -> Self {
-        let patience = if sink.is_shared() { PATIENCE } else { interval / 2 };
-        Self::new(print, max, patience, PART_OF_TEXT, || Box::new(sink.timeline(print)))
+    fn over(queue: Queue, formatter: Formatter) -> Self {
+        Self { formatter, queue, live: None, lost: None, is_abandoned: false }
     }
 
-    /// A table of sockets in the chosen format; `held` adds a column for the time in the state.
-    pub(crate) fn sockets(print: &OutputSettings, max_count: Option<u64>, held: bool) -> Self {
-        Self::new(print, max_count, PATIENCE, PART_OF_TEXT, || {
-            Box::new(SocketList::new(table_options(print), held, tty::width()))
-        })
+    /// From now on no poll waits for the reader, until [`finish`](Self::finish): records that have
+    /// no room are reported as lost in their place, once there is room again.
+    pub(crate) fn go_live(&mut self, interval: Duration) {
+        self.live = Some(Live { interval, at: Stamp::default(), due: None, deadline: None });
     }
 
-    fn new(
-        print: &OutputSettings,
-        max_count: Option<u64>,
-        patience: Duration,
-        part_of_text: usize,
-        renderer: impl FnOnce() -> Box<dyn Renderer>,
-    ) -> Self {
-        let renderer: Box<dyn Renderer> = match print.format {
-            FormatName::Json => Box::new(Json),
-            FormatName::Csv => Box::new(Csv::new(print.header)),
-            _ => renderer(),
-        };
-        let resolves = print.resolve && print.format == FormatName::Text;
-        let part = match print.format {
-            // All of a reading wait for their names together.
-            FormatName::Text if resolves => usize::MAX,
-            FormatName::Text => part_of_text,
-            _ => PART,
-        };
-        let resolver = resolves.then(|| Resolver::new(patience));
-        Self {
-            renderer,
-            part,
-            live: None,
-            left: max_count,
-            written: 0,
-            aside: HashSet::new(),
-            asides: Vec::new(),
-            resolver,
+    /// The records that follow are of this reading: the time until the next poll limits how long
+    /// they wait for names and for room.
+    pub(crate) fn begin_reading(&mut self, reading: ReadingInfo) {
+        self.formatter.begin_reading(reading);
+        if let Some(live) = &mut self.live {
+            (live.at, live.due, live.deadline) = (reading.at, reading.due, None);
         }
     }
 
@@ -136,34 +86,34 @@ impl Output {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn begin(&mut self, stop: &Signals) -> Result<()> {
-        let head = self.renderer.header();
-        match &self.live {
-            Some(live) => live.push(head),
-            None => write_out(&head, stop).map(|_| ()),
-        }
+    pub(crate) fn write_header(&mut self) -> Result<()> {
+        let header = self.formatter.header();
+        self.queue.push(header)
     }
 
-    /// How many records have been written.
-    pub(crate) const fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// Writes records and flushes them; false when as many as asked for have been written, or the
-    /// run has to end while nobody reads.
+    /// Writes records; false when as many as wanted have been written, or the run has to end while
+    /// nobody reads.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub(crate) fn write(
         &mut self,
         records: impl IntoIterator<Item = Record>,
-        stop: &Signals,
+        signals: &Signals,
     ) -> Result<bool> {
-        let mut records = records.into_iter().fuse();
+        let (mut records, most) = (records.into_iter().fuse(), self.formatter.part());
         loop {
-            let part: Vec<Record> = records.by_ref().take(self.part).collect();
-            let is_last = part.len() < self.part;
-            if !write_out(&self.bytes(part), stop)? || self.left == Some(0) {
+            let mut part: Vec<Record> = records.by_ref().take(most).collect();
+            let is_last = part.len() < most;
+            // What goes to standard error has room there.
+            self.formatter.keep_messages(&mut part);
+            if let Some(live) = &mut self.live {
+                live.wait(&mut self.queue);
+            } else if !self.wait(BACKLOG, signals) {
+                return Ok(false);
+            }
+            self.write_part(part)?;
+            if self.formatter.is_complete() {
                 return Ok(false);
             }
             if is_last {
@@ -172,144 +122,91 @@ impl Output {
         }
     }
 
-    /// The same for records of the reading that [`begin_turn`](Self::begin_turn) named last, some or
-    /// all of them. A live run does not wait for its reader: records that find
-    /// no room are told as lost in their place, once there is some.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub(crate) fn stream(
-        &mut self,
-        records: impl IntoIterator<Item = Record>,
-        stop: &Signals,
-    ) -> Result<bool> {
-        let Some(mut live) = self.live.take() else { return self.write(records, stop) };
-        let mut records = records.into_iter().fuse();
-        loop {
-            let mut part: Vec<Record> = records.by_ref().take(self.part).collect();
-            let is_last = part.len() < self.part;
-            live.let_read();
-            self.set_aside(&mut part);
-            if let Some(part) = live.admit(part) {
-                live.push(self.bytes(part))?;
+    /// Writes records if there is room for them, after the number of those that had none.
+    fn write_part(&mut self, mut records: Vec<Record>) -> Result<()> {
+        if self.queue.has_room() {
+            if let Some(lost) = self.lost.take() {
+                records.insert(0, Record::Lost(lost));
             }
-            if is_last || self.left == Some(0) {
-                break;
-            }
+            let bytes = self.formatter.bytes(records);
+            return self.queue.push(bytes);
         }
-        self.live = Some(live);
-        Ok(self.left != Some(0))
+        if !records.is_empty() {
+            let time = self.live.as_ref().map(|live| live.at).unwrap_or_default();
+            let lost = Lost { time, reason: LostReason::Output, count: None };
+            let count = &mut self.lost.get_or_insert(lost).count;
+            *count = Some(count.unwrap_or_default() + records.len() as u64);
+        }
+        Ok(())
     }
 
-    /// Writes all that is wanted of these records, and what comes after them.
+    /// Writes a whole output: what comes before the records, as many of them as wanted, and what
+    /// comes after them. Returns when the reader has taken all of it, or the run has to end.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub(crate) fn write_all(
         &mut self,
         records: impl IntoIterator<Item = Record>,
-        stop: &Signals,
+        signals: &Signals,
     ) -> Result<()> {
-        self.begin(stop)?;
-        self.write(records, stop)?;
-        while let Some(rest) = self.renderer.rest() {
-            if !write_out(&rest, stop)? {
-                break;
-            }
+        self.write_header()?;
+        self.write(records, signals)?;
+        while self.wait(BACKLOG, signals)
+            && let Some(rest) = self.formatter.rest()
+        {
+            self.queue.push(rest)?;
         }
-        Ok(())
+        self.finish(signals).map(|_| ())
     }
 
-    /// The records to come are of this reading: names may not make the next one late.
-    pub(crate) fn begin_turn(&mut self, turn: Turn) {
-        if let Some(resolver) = &mut self.resolver {
-            resolver.begin(turn);
-        }
-        if let Some(live) = &mut self.live {
-            live.begin_turn(turn);
-        }
-    }
-
-    /// No reading follows: what is still to be written may wait for its names anew.
-    pub(crate) fn begin_rest(&mut self) {
-        if let Some(resolver) = &mut self.resolver {
-            resolver.begin_rest();
-        }
-    }
-
-    /// The end of a live run: its reader gets what waits for him. From now on he is waited for.
-    /// False if he takes nothing, or the run is to end at once.
+    /// Waits until the reader has taken what is queued, however late it begins. A run that has to
+    /// end waits only as long as the reader takes something every second, and no other signal
+    /// comes. Returns whether everything was taken. A live run waits for its reader from now on.
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn finish(&mut self, stop: &Signals) -> Result<bool> {
-        self.begin_rest();
-        let Some(mut live) = self.live.take() else { return Ok(true) };
-        let lost = live.lost().map(|lost| self.bytes(vec![Record::Lost(lost)]));
-        live.push(lost.unwrap_or_default())?;
-        let left = live.finish(stop)?;
+    pub(crate) fn finish(&mut self, signals: &Signals) -> Result<bool> {
+        self.formatter.end_readings();
+        self.live = None;
+        if let Some(lost) = self.lost.take() {
+            let bytes = self.formatter.bytes(vec![Record::Lost(lost)]);
+            self.queue.push(bytes)?;
+        }
+        self.wait(0, signals);
+        // Returns the error of a write that has failed meanwhile.
+        self.queue.push(Vec::new())?;
+        let left = self.queue.queued();
         if left > 0 {
-            self.asides.push(format!("the last {left} bytes of the output found no reader"));
+            let message = format!("the last {left} bytes of the output found no reader");
+            self.formatter.add_message(message);
         }
         Ok(left == 0)
     }
 
-    /// Records as they are written, as far as they are wanted.
-    pub(crate) fn bytes(&mut self, mut records: Vec<Record>) -> Vec<u8> {
-        self.set_aside(&mut records);
-        if let Some(left) = &mut self.left {
-            records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= records.len() as u64;
-        }
-        let names = names_for(&mut self.resolver, &records);
-        self.written += records.len() as u64;
-        self.renderer.rows(&records, &names)
-    }
-
-    /// Leaves records only: what the format has no room for is told beside them.
-    fn set_aside(&mut self, records: &mut Vec<Record>) {
-        if self.aside.len() > MOST_ASIDE {
-            self.aside.clear();
-        }
-        records.retain(|record| match self.renderer.message(record) {
-            Some(sentence) => {
-                if self.aside.insert(sentence.clone()) {
-                    self.asides.push(sentence);
-                }
-                false
-            }
-            None => true,
-        });
-    }
-
-    /// The lines of a frame that shows these records.
-    pub(crate) fn frame(&mut self, records: &[Record], size: Size) -> Vec<String> {
-        self.renderer.frame(records, &names_for(&mut self.resolver, records), size)
-    }
-
-    /// What is to be told beside the records, on standard error.
-    pub(crate) fn asides(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.asides)
+    /// Waits for at most `most` bytes to be queued; false where the reader is not to be waited for
+    /// any longer.
+    fn wait(&mut self, most: usize, signals: &Signals) -> bool {
+        self.is_abandoned =
+            self.is_abandoned || !self.queue.wait(most, &Wait::WhileRunning(signals));
+        !self.is_abandoned
     }
 }
 
-/// Names for these records, if they are wanted.
-fn names_for<'n>(resolver: &'n mut Option<Resolver>, records: &[Record]) -> Cow<'n, Names> {
-    match resolver {
-        Some(resolver) => Cow::Borrowed(resolver.names_for(records)),
-        None => Cow::Owned(Names::default()),
+impl Live {
+    /// Lets the reader take what is queued before more of the same reading is formatted. All records
+    /// of a reading wait until the same instant. Names may take up to half of an interval; polling
+    /// and formatting need their part, too.
+    fn wait(&mut self, queue: &mut Queue) {
+        if let Some(deadline) = self.deadline {
+            queue.wait(BACKLOG, &Wait::Until(deadline));
+            return;
+        }
+        let now = Instant::now();
+        let left = self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        self.deadline = Some(now + (self.interval / 4).max(left / 2));
     }
 }
 
-/// Writes piece by piece, so that a reader who has stopped reading cannot keep the run from its
-/// end; false if it had to end before everything was written.
-fn write_out(bytes: &[u8], stop: &Signals) -> Result<bool> {
-    let mut stdout = io::stdout().lock();
-    for piece in pieces(bytes) {
-        if stop.wait_writable()? == Wake::Ended {
-            return Ok(false);
-        }
-        stdout.write_all(piece).and_then(|()| stdout.flush()).map_err(Error::output)?;
-    }
-    Ok(true)
-}
+#[cfg(test)]
+mod tests;

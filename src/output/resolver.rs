@@ -1,10 +1,10 @@
-//! Names of hosts, services and users. They are asked for in a thread of their own: a name server
+//! Names of hosts, services and users. A thread of its own looks up hosts and services: a name server
 //! may take seconds, and polling does not wait for it.
 
-use super::queue::live::Turn;
 use crate::model::escape::{escape, one_word};
 use crate::model::socket::Endpoint;
 use crate::model::time::Stamp;
+use crate::monitor::sink::ReadingInfo;
 use crate::render::cell::Names;
 use crate::view::Record;
 use std::collections::HashSet;
@@ -12,93 +12,94 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Ends remembered at most, with a name or without: those of the busiest machine, not those of its
-/// whole history. The same goes for users.
+/// How many endpoints are remembered, with a name or without: those of the busiest machine, not those
+/// of its whole history. It is the limit for users, too.
 const REMEMBERED: usize = 100_000;
-/// Questions that wait for an answer at most. A slow name server does not keep up with a busy
-/// machine; an end that it is not asked for is shown by its numbers, and asked for the next time.
-const WAITING: usize = 4096;
+/// How many lookups may be pending. A slow name server does not keep up with a busy machine: an
+/// endpoint beyond this is shown by its numbers, and looked up when it is next shown.
+const PENDING: usize = 4096;
 
-/// Asks for names and remembers the answers.
+/// Looks up names and remembers them.
 #[derive(Debug)]
 pub(super) struct Resolver {
     names: Names,
-    asked: HashSet<Endpoint>,
-    waiting: usize,
-    questions: Sender<Endpoint>,
-    answers: Receiver<(Endpoint, Option<String>)>,
-    /// How long the records of a reading, or all where nothing is read on, may wait for their names.
-    patience: Duration,
-    /// The reading at hand.
+    /// The endpoints that were looked up, or are being looked up.
+    requested: HashSet<Endpoint>,
+    pending: usize,
+    requests: Sender<Endpoint>,
+    results: Receiver<(Endpoint, Option<String>)>,
+    /// How long the records of a reading wait for names at most, and those after the last reading.
+    max_wait: Duration,
+    /// When the current reading was complete.
     reading: Option<Stamp>,
-    /// Until when its records may wait, once they do.
+    /// Until when its records wait; `None` before the first of them.
     deadline: Option<Instant>,
 }
 
 impl Resolver {
-    /// Starts the thread that asks; records wait for their names no longer than `patience`.
-    pub(super) fn new(patience: Duration) -> Self {
-        let (questions, to_ask) = channel::<Endpoint>();
-        let (answer, answers) = channel();
-        // Where no thread can be made nobody answers, and numbers are shown.
+    /// Starts the thread that looks names up; records wait for them no longer than `max_wait`.
+    pub(super) fn new(max_wait: Duration) -> Self {
+        let (requests, to_look_up) = channel::<Endpoint>();
+        let (result, results) = channel();
+        // Where no thread can be started there are no results, and numbers are shown.
         let _ = thread::Builder::new().spawn(move || {
-            for end in to_ask {
-                if answer.send((end, ask(end))).is_err() {
+            for endpoint in to_look_up {
+                if result.send((endpoint, look_up(endpoint))).is_err() {
                     return;
                 }
             }
         });
-        Self::asking(questions, answers, patience)
+        Self::over(requests, results, max_wait)
     }
 
-    fn asking(
-        questions: Sender<Endpoint>,
-        answers: Receiver<(Endpoint, Option<String>)>,
-        patience: Duration,
+    fn over(
+        requests: Sender<Endpoint>,
+        results: Receiver<(Endpoint, Option<String>)>,
+        max_wait: Duration,
     ) -> Self {
         Self {
             names: Names::default(),
-            asked: HashSet::new(),
-            waiting: 0,
-            questions,
-            answers,
-            patience,
+            requested: HashSet::new(),
+            pending: 0,
+            requests,
+            results,
+            max_wait,
             reading: None,
             deadline: None,
         }
     }
 
-    /// The records to come are of this reading: those of one, in however many portions they come,
-    /// wait together, and no longer than half of the time to the next.
-    pub(super) fn begin(&mut self, turn: Turn) {
-        if self.reading == Some(turn.at) {
+    /// The records that follow are of this reading. All of them wait until the same instant, which
+    /// leaves half of the time until the next poll.
+    pub(super) fn begin_reading(&mut self, reading: ReadingInfo) {
+        if self.reading == Some(reading.at) {
             return;
         }
         let now = Instant::now();
-        let left = turn.due.map(|due| due.saturating_duration_since(now) / 2);
-        self.reading = Some(turn.at);
-        self.deadline = Some(now + left.map_or(self.patience, |left| left.min(self.patience)));
+        let left = reading.due.map(|due| due.saturating_duration_since(now) / 2);
+        self.reading = Some(reading.at);
+        self.deadline = Some(now + left.map_or(self.max_wait, |left| left.min(self.max_wait)));
     }
 
-    /// No reading follows: the records to come may wait anew.
-    pub(super) const fn begin_rest(&mut self) {
+    /// No reading follows: the records that are left may wait once more.
+    pub(super) const fn end_readings(&mut self) {
         self.reading = None;
         self.deadline = None;
     }
 
     /// The names for these records, as far as they are known in time.
     pub(super) fn names_for(&mut self, records: &[Record]) -> &Names {
-        self.forget();
+        self.forget_if_too_many();
         for record in records {
-            self.ask_for(record);
+            self.request_names(record);
         }
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.patience);
-        while self.waiting > 0 {
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.max_wait);
+        while self.pending > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.answers.recv_timeout(left) {
-                Ok((end, name)) => {
-                    self.waiting -= 1;
-                    self.names.addrs.extend(name.map(|name| (end, name)));
+            match self.results.recv_timeout(left) {
+                Ok((endpoint, name)) => {
+                    self.pending -= 1;
+                    self.names.addrs.extend(name.map(|name| (endpoint, name)));
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
@@ -106,22 +107,21 @@ impl Resolver {
         &self.names
     }
 
-    /// Begins anew when there are too many.
-    fn forget(&mut self) {
-        if self.asked.len() > REMEMBERED {
+    fn forget_if_too_many(&mut self) {
+        if self.requested.len() > REMEMBERED {
             self.names.addrs.clear();
-            self.asked.clear();
+            self.requested.clear();
         }
         if self.names.users.len() > REMEMBERED {
             self.names.users.clear();
         }
     }
 
-    fn ask_for(&mut self, record: &Record) {
-        // The other end of a connection has the same two addresses.
+    fn request_names(&mut self, record: &Record) {
+        // The other socket of a connection has the same two addresses.
         let addrs = record.socket().map(|socket| [socket.addrs.local, socket.addrs.remote]);
-        for end in addrs.into_iter().flatten().filter(|end| end.port != 0) {
-            self.ask_for_end(end);
+        for endpoint in addrs.into_iter().flatten().filter(|endpoint| endpoint.port != 0) {
+            self.request_name(endpoint);
         }
         if let Record::Socket(socket) = record
             && let Some(uid) = socket.clues.uid
@@ -133,24 +133,24 @@ impl Resolver {
         }
     }
 
-    fn ask_for_end(&mut self, end: Endpoint) {
-        let may_ask = self.waiting < WAITING && !self.asked.contains(&end);
-        if may_ask && self.questions.send(end).is_ok() {
-            self.asked.insert(end);
-            self.waiting += 1;
+    fn request_name(&mut self, endpoint: Endpoint) {
+        let may_request = self.pending < PENDING && !self.requested.contains(&endpoint);
+        if may_request && self.requests.send(endpoint).is_ok() {
+            self.requested.insert(endpoint);
+            self.pending += 1;
         }
     }
 }
 
 /// `host:service`, either of them a number where it has no name.
-fn ask(end: Endpoint) -> Option<String> {
-    let (host, service) = dns_lookup::getnameinfo(&end.into(), 0).ok()?;
+fn look_up(endpoint: Endpoint) -> Option<String> {
+    let (host, service) = dns_lookup::getnameinfo(&endpoint.into(), 0).ok()?;
     let host = word(&host);
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     Some(format!("{host}:{}", word(&service)))
 }
 
-/// A name server may answer anything: no name is printed raw.
+/// A name server may return any bytes: no name is printed raw.
 fn word(name: &str) -> String {
     one_word(&escape(name.as_bytes()))
 }
@@ -158,42 +158,45 @@ fn word(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::reading::Interface;
     use std::net::IpAddr;
 
-    fn addrs() -> impl Iterator<Item = Endpoint> {
+    fn endpoints() -> impl Iterator<Item = Endpoint> {
         (1..).map(|n: u32| Endpoint { addr: IpAddr::V4(n.into()), port: 443 })
     }
 
     #[test]
-    fn pending_questions_are_limited() {
-        let (questions, to_ask) = channel();
-        let (answer, answers) = channel();
-        let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);
-        let all: Vec<Endpoint> = addrs().take(3 * WAITING).collect();
-        for end in &all {
-            resolver.ask_for_end(*end);
+    fn pending_lookups_are_limited() {
+        let (requests, to_look_up) = channel();
+        let (result, results) = channel();
+        let mut resolver = Resolver::over(requests, results, Duration::ZERO);
+        let all: Vec<Endpoint> = endpoints().take(3 * PENDING).collect();
+        for endpoint in &all {
+            resolver.request_name(*endpoint);
         }
-        assert_eq!(to_ask.try_iter().count(), WAITING);
-        answer.send((all[0], None)).unwrap();
+        assert_eq!(to_look_up.try_iter().count(), PENDING);
+        result.send((all[0], None)).unwrap();
         resolver.names_for(&[]);
-        for end in &all {
-            resolver.ask_for_end(*end);
+        for endpoint in &all {
+            resolver.request_name(*endpoint);
         }
-        assert_eq!(to_ask.try_iter().collect::<Vec<_>>(), [all[WAITING]], "not asked for before");
+        let next: Vec<Endpoint> = to_look_up.try_iter().collect();
+        assert_eq!(next, [all[PENDING]], "the first that was not looked up before");
     }
 
-    fn turn(at: u64, due: Option<Instant>) -> Turn {
-        Turn { at: Stamp { boot: at, ..Stamp::default() }, due }
+    fn reading(at: u64, due: Option<Instant>) -> ReadingInfo {
+        let at = Stamp { boot: at, ..Stamp::default() };
+        ReadingInfo { at, due, interface: Interface::Proc }
     }
 
     #[test]
     fn the_records_of_a_reading_share_a_deadline() {
-        let (questions, _to_ask) = channel();
-        let (_answer, answers) = channel();
-        let patience = Duration::from_hours(1);
-        let mut resolver = Resolver::asking(questions, answers, patience);
+        let (requests, _to_look_up) = channel();
+        let (_result, results) = channel();
+        let max_wait = Duration::from_hours(1);
+        let mut resolver = Resolver::over(requests, results, max_wait);
         let mut deadline_of = |at, due| {
-            resolver.begin(turn(at, due));
+            resolver.begin_reading(reading(at, due));
             resolver.names_for(&[]);
             resolver.deadline.unwrap()
         };
@@ -206,30 +209,31 @@ mod tests {
 
     #[test]
     fn the_last_records_wait_once_for_a_dead_name_server() {
-        let (questions, _to_ask) = channel();
-        let (_answer, answers) = channel();
-        let mut resolver = Resolver::asking(questions, answers, Duration::from_millis(1));
-        addrs().take(10).for_each(|end| resolver.ask_for_end(end));
+        let (requests, _to_look_up) = channel();
+        let (_result, results) = channel();
+        let mut resolver = Resolver::over(requests, results, Duration::from_millis(1));
+        endpoints().take(10).for_each(|endpoint| resolver.request_name(endpoint));
         resolver.names_for(&[]);
         let deadline = resolver.deadline;
         assert!(deadline.is_some_and(|deadline| deadline <= Instant::now()), "it was waited for");
         resolver.names_for(&[]);
         assert_eq!(resolver.deadline, deadline, "all parts share a deadline");
-        resolver.begin_rest();
+        resolver.end_readings();
         resolver.names_for(&[]);
         assert!(resolver.deadline > deadline);
     }
 
     #[test]
     fn addresses_without_names_are_forgotten() {
-        let (questions, to_ask) = channel();
-        let (answer, answers) = channel();
-        let mut resolver = Resolver::asking(questions, answers, Duration::ZERO);
-        for end in addrs().take(3 * REMEMBERED) {
-            resolver.ask_for_end(end);
-            answer.send((to_ask.try_recv().unwrap(), None)).unwrap();
+        let (requests, to_look_up) = channel();
+        let (result, results) = channel();
+        let mut resolver = Resolver::over(requests, results, Duration::ZERO);
+        for endpoint in endpoints().take(3 * REMEMBERED) {
+            resolver.request_name(endpoint);
+            result.send((to_look_up.try_recv().unwrap(), None)).unwrap();
             resolver.names_for(&[]);
-            assert!(resolver.asked.len() <= REMEMBERED + 1, "{}", resolver.asked.len());
+            let remembered = resolver.requested.len();
+            assert!(remembered <= REMEMBERED + 1, "{remembered}");
         }
     }
 }

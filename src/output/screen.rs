@@ -1,9 +1,9 @@
-//! A terminal that is drawn on again and again. Polling does not wait for it: while it takes nothing,
-//! frames are left out, and what is to be told beside them waits. It is left as it was found, whichever way the run
-//! ends: by itself, by an error, by a panic or by a stop from the keyboard.
+//! A terminal that views are drawn on in place. Polling does not wait for it: while it takes nothing,
+//! frames are left out, and messages are queued. The terminal is given back as it was found,
+//! whichever way the run ends: by itself, by an error, by a panic or by a stop from the keyboard.
 
-use super::queue::{Outbox, Patience};
-use super::stderr::{MOST, Reports};
+use super::messages;
+use super::queue::{Queue, Wait};
 use super::tty;
 use crate::error::Result;
 use crate::render::Size;
@@ -17,26 +17,22 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The other screen, without a cursor, and lines cut at its edge.
+/// The alternate screen, without a cursor, and lines cut at its edge.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-/// A frame between these is shown at once, by terminals that know them.
+/// A terminal that knows these shows what stands between them at once.
 const BEGIN: &str = "\x1b[?2026h\x1b[H";
 const END: &str = "\x1b[?2026l";
 
 /// A terminal that is not stopped takes a frame in this time.
-const MOMENT: Duration = Duration::from_millis(100);
+const FRAME_TIME: Duration = Duration::from_millis(100);
 
-/// The terminal while it is drawn on.
+/// A terminal in use for frames. Dropping it gives the terminal back.
 pub(crate) struct Screen {
     state: Arc<Mutex<State>>,
-    outbox: Outbox,
-    /// What it shows; nothing after it was changed by others.
+    queue: Queue,
+    /// The frame that was queued last.
     shown: String,
-    /// It had not taken the frame before when the last one came.
-    is_behind: bool,
-    /// What waits to be told on it.
-    untold: Vec<u8>,
 }
 
 /// What has to be undone.
@@ -48,15 +44,15 @@ struct State {
 }
 
 impl Screen {
-    /// Takes the terminal, if there is one that can be drawn on.
+    /// Takes the terminal on standard output; `None` where there is none that can be drawn on.
     ///
     /// # Errors
-    /// Signals that cannot be caught.
-    pub(crate) fn open(stop: &Signals) -> Result<Option<Self>> {
+    /// Signals cannot be caught, or no thread can be started.
+    pub(crate) fn open(signals: &Signals) -> Result<Option<Self>> {
         if !tty::can_be_drawn_on() {
             return Ok(None);
         }
-        stop.catch_terminal_signals()?;
+        signals.catch_terminal_signals()?;
         let state = Arc::new(Mutex::new(State::default()));
         let of_hook = Arc::clone(&state);
         let hook = std::panic::take_hook();
@@ -64,11 +60,10 @@ impl Screen {
             leave(&of_hook);
             hook(panic);
         }));
-        let outbox = Outbox::to(&io::stdout(), stop.waker()?)?;
-        let (shown, untold) = (String::new(), Vec::new());
-        let screen = Self { state, outbox, shown, is_behind: false, untold };
+        let queue = Queue::to(&io::stdout(), messages::CAPACITY, signals.waker()?)?;
+        let screen = Self { state, queue, shown: String::new() };
         if screen.enter() {
-            stop.watch_keys();
+            signals.watch_keys();
         }
         Ok(Some(screen))
     }
@@ -78,13 +73,12 @@ impl Screen {
         tty::size()
     }
 
-    /// Shows a frame, unless the terminal has not taken the one before: then it gets a later one.
+    /// Shows a frame, unless the terminal has not taken what was shown before.
     ///
     /// # Errors
     /// The terminal cannot be written.
     pub(crate) fn draw(&mut self, lines: &[String]) -> Result<()> {
-        self.is_behind = self.outbox.waiting() > 0;
-        if self.is_behind {
+        if self.queue.queued() > 0 {
             return Ok(());
         }
         let mut frame = String::from(BEGIN);
@@ -98,47 +92,34 @@ impl Screen {
             frame.push_str("\r\n\x1b[J");
         }
         frame.push_str(END);
-        // Where nothing is new, a terminal that has gone is told of nevertheless.
+        // An empty push still returns the error of a terminal that is gone.
         let is_new = frame != self.shown;
-        self.outbox.push(if is_new { frame.clone().into_bytes() } else { Vec::new() })?;
+        self.queue.push(if is_new { frame.clone().into_bytes() } else { Vec::new() })?;
         self.shown = frame;
         Ok(())
     }
 
-    /// Has something stand on the terminal once the run is over, as soon as it can be written.
-    pub(crate) fn tell(&mut self, text: Vec<u8>) {
-        if self.untold.len() < MOST {
-            self.untold.extend(text);
+    /// Writes text to the main screen, where it stands once the run is over. Text without room is
+    /// left out.
+    ///
+    /// # Errors
+    /// The terminal cannot be written.
+    pub(crate) fn print(&mut self, text: &[u8]) -> Result<()> {
+        if text.is_empty() || !self.queue.has_room() {
+            return Ok(());
         }
-        if self.untold.is_empty() || self.is_behind || !self.takes_all_within(MOMENT) {
-            return;
-        }
-        let untold = std::mem::take(&mut self.untold);
-        self.aside(|| Reports::default().write(untold));
-    }
-
-    /// Gives the terminal back for good; what could not be told on it meanwhile.
-    pub(crate) fn close(mut self) -> Vec<u8> {
-        std::mem::take(&mut self.untold)
-    }
-
-    fn takes_all_within(&self, time: Duration) -> bool {
-        self.outbox.wait_below(0, Instant::now() + time)
-    }
-
-    /// Gives the terminal back while something else is told or done on it.
-    fn aside(&mut self, what: impl FnOnce()) {
-        self.takes_all_within(MOMENT);
-        leave(&self.state);
-        what();
-        self.shown.clear();
-        self.enter();
+        let parts = [LEAVE.as_bytes(), text, ENTER.as_bytes(), self.shown.as_bytes()];
+        self.queue.push(parts.concat())
     }
 
     /// Stops the process as the keyboard asked for, and goes on when it is continued.
     pub(crate) fn suspend(&mut self) {
+        self.queue.wait(0, &Wait::Until(Instant::now() + FRAME_TIME));
+        leave(&self.state);
         // Where that fails, the run goes on.
-        self.aside(|| drop(emulate_default_handler(SIGTSTP)));
+        drop(emulate_default_handler(SIGTSTP));
+        self.shown.clear();
+        self.enter();
     }
 
     /// Takes the terminal; true if its keys come one by one now.
@@ -154,7 +135,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         // What follows the last frame does not run into it.
-        let _ = self.outbox.finish(|| Patience::Short);
+        self.queue.wait(0, &Wait::WhileRead);
         leave(&self.state);
     }
 }
@@ -185,6 +166,6 @@ fn keys_one_by_one() -> Option<Termios> {
 
 fn write(sequence: &str) {
     let mut stdout = io::stdout().lock();
-    // A terminal that is gone is told of by the next frame.
+    // The next frame reports a terminal that is gone.
     let _ = stdout.write_all(sequence.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -5,15 +5,24 @@ use crate::render::Size;
 use crate::render::style::Palette;
 use anstream::{AutoStream, ColorChoice};
 use rustix::fd::AsFd;
-use rustix::termios::tcgetwinsize;
+use rustix::termios::{tcgetwinsize, ttyname};
 use std::io::{self, IsTerminal};
 
-/// What a terminal that does not tell its size has room for.
-const USUAL: Size = Size { columns: 80, rows: 24 };
+/// The room of a terminal that does not report its size.
+const USUAL_SIZE: Size = Size { columns: 80, rows: 24 };
 
-/// Whether standard output is a terminal on which places can be written again.
+/// Whether standard output is a terminal that can move its cursor.
 pub(crate) fn can_be_drawn_on() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Whether standard error is the terminal that standard output is, under that name or `/dev/tty`.
+pub(crate) fn stderr_is_stdout() -> bool {
+    let stderr = ttyname(io::stderr(), Vec::new()).ok();
+    stderr.is_some_and(|stderr| {
+        let stdout = ttyname(io::stdout(), Vec::new());
+        stderr.as_c_str() == c"/dev/tty" || stdout.is_ok_and(|stdout| stdout == stderr)
+    })
 }
 
 /// The terminal's width in columns; `None` in a pipe or a file.
@@ -21,24 +30,24 @@ pub(crate) fn width() -> Option<u16> {
     width_of(&io::stdout())
 }
 
-/// The same of standard output or standard error.
+/// The width of the terminal on `stream` in columns; `None` where it is not a terminal.
 pub(crate) fn width_of(stream: &impl AsFd) -> Option<u16> {
     let size = tcgetwinsize(stream).ok()?;
     Some(if size.ws_col == 0 { 80 } else { size.ws_col })
 }
 
-/// The terminal's width; in a pipe or a file that of most terminals.
+/// The terminal's width in columns; 80 in a pipe or a file.
 pub(crate) fn width_or_80() -> usize {
     width().map_or(80, usize::from)
 }
 
-/// The room that the terminal has now.
+/// The size of the terminal on standard output now.
 pub(crate) fn size() -> Size {
-    let told = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
-    told.map_or(USUAL, |size| Size { columns: size.ws_col.into(), rows: size.ws_row.into() })
+    let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    size.map_or(USUAL_SIZE, |size| Size { columns: size.ws_col.into(), rows: size.ws_row.into() })
 }
 
-/// Colours as asked for; by default where the terminal and NO_COLOR allow them.
+/// The colours for standard output; with `auto`, where the terminal and NO_COLOR allow them.
 pub(crate) fn palette(color: ColorName) -> Palette {
     let on = match color {
         ColorName::Always => true,

@@ -1,4 +1,4 @@
-//! The command as a child process, and what becomes of orphans.
+//! The command as a child process, and the processes that it leaves behind.
 
 use crate::error::{Error, Result};
 use crate::signals::Signals;
@@ -11,31 +11,32 @@ use std::io::{self, ErrorKind};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// What is sent to us and meant for the command.
+/// The signals that are passed on to the command.
 pub(super) const SIGNALS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2];
 
-/// The statuses of a shell for a command that is not there, and for one that cannot be run.
+/// The exit statuses of a shell for a command that is not found, and for one that cannot be run.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
-/// A look at the command between two of its calls.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How often the command is checked without a SIGCHLD.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The command while it runs, and its status after.
+/// The command, running or ended.
 pub(super) struct Child {
     pid: Pid,
+    /// Its exit status as a shell reports it; `None` while it runs.
     status: Option<u8>,
-    /// Something that it has started still runs, after its own end.
+    /// Processes that it has started still run.
     left_others: bool,
 }
 
-/// Why there is no child.
+/// Why the command was not started, and the exit status for that.
 pub(super) struct Failed {
     pub(super) sentence: String,
     pub(super) status: u8,
 }
 
 impl Child {
-    /// Starts the command with our standard streams.
+    /// Starts the command, with the standard streams of this process.
     pub(super) fn start(words: &[OsString]) -> std::result::Result<Self, Failed> {
         let (program, arguments) = words.split_first().expect("checked: there is a command");
         match Command::new(program).args(arguments).spawn() {
@@ -53,7 +54,7 @@ impl Child {
         }
     }
 
-    /// Whether it still runs. Orphans that have ended are seen off too.
+    /// Whether the command still runs. Also reaps the orphans that have ended.
     pub(super) fn is_running(&mut self) -> Result<bool> {
         loop {
             match wait(WaitOptions::NOHANG) {
@@ -64,7 +65,7 @@ impl Child {
                     self.status = code.or(signal).and_then(|status| u8::try_from(status).ok());
                 }
                 Ok(Some(_)) | Err(Errno::INTR) => {}
-                // As orphans become our children, all that it started has ended where we have none.
+                // Orphans become our children: without a child, all that it started has ended.
                 ended @ (Ok(None) | Err(Errno::CHILD)) => {
                     self.left_others = ended.is_ok();
                     return Ok(self.status.is_none());
@@ -79,33 +80,34 @@ impl Child {
         }
     }
 
-    /// Whether something that it has started still runs, after its own end.
+    /// Whether processes that the command has started still run after its own end.
     pub(super) const fn left_others(&self) -> bool {
         self.left_others
     }
 
-    /// Passes signals on, but for those that the keyboard has sent to both.
+    /// Sends signals to the command, except those that the keyboard has sent to it, too.
     pub(super) fn pass_on(&self, signals: &[i32]) {
         for signal in signals {
             let from_keyboard = matches!(*signal, SIGINT | SIGQUIT) && is_in_foreground();
             if let Some(signal) = Signal::from_named_raw(*signal).filter(|_| !from_keyboard) {
-                // It may have ended meanwhile, and is not seen off yet: its pid is its own.
+                // Even if it has ended meanwhile: as long as it is not reaped, no other process has its
+                // pid.
                 let _ = kill_process(self.pid, signal);
             }
         }
     }
 
-    /// Waits for its end, and returns its status.
-    pub(super) fn wait(mut self, stop: &Signals) -> Result<u8> {
+    /// Waits until the command has ended, and returns its exit status.
+    pub(super) fn wait(mut self, signals: &Signals) -> Result<u8> {
         while self.is_running()? {
-            stop.wait(Instant::now() + PAUSE)?;
-            self.pass_on(&stop.take_forwarded());
+            signals.wait(Instant::now() + CHECK_INTERVAL)?;
+            self.pass_on(&signals.take_forwarded());
         }
         Ok(self.status.unwrap_or_default())
     }
 }
 
-/// Whether the keys of our terminal reach us and the command alike.
+/// Whether the keyboard sends its signals to this process and to the command.
 fn is_in_foreground() -> bool {
     let of_terminal = tcgetpgrp(io::stdin()).or_else(|_| tcgetpgrp(io::stderr()));
     of_terminal.is_ok_and(|group| group == getpgrp())

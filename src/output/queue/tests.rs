@@ -1,28 +1,21 @@
 use super::*;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
-/// No test that passes comes near it: a wait that takes so long has failed.
-const LONG: Duration = Duration::from_mins(1);
+/// Far more than any wait of a test that passes.
+const LIMIT: Duration = Duration::from_mins(1);
 
-/// A reader that takes a piece for every permit, and everything once the sender of permits is gone.
-pub(in crate::output) struct Reader {
+/// A stream that takes a piece for every permit, and everything once the sender of permits is gone.
+pub(in crate::output) struct SlowStream {
     permits: Receiver<()>,
-    read: Arc<Mutex<Vec<u8>>>,
+    taken: Arc<Mutex<Vec<u8>>>,
 }
 
-impl Reader {
-    pub(in crate::output) fn new() -> (Sender<()>, Arc<Mutex<Vec<u8>>>, Self) {
-        let ((permit, permits), read) = (channel(), Arc::default());
-        (permit, Arc::clone(&read), Self { permits, read })
-    }
-}
-
-impl Write for Reader {
+impl Write for SlowStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let _ = self.permits.recv();
-        self.read.lock().unwrap().extend(bytes);
+        self.taken.lock().unwrap().extend(bytes);
         Ok(bytes.len())
     }
 
@@ -31,54 +24,68 @@ impl Write for Reader {
     }
 }
 
-fn soon() -> Instant {
-    Instant::now() + LONG
+/// A queue to a slow stream, the sender of its permits, and what the stream has taken.
+pub(in crate::output) fn slow_queue(capacity: usize) -> (Queue, Sender<()>, Arc<Mutex<Vec<u8>>>) {
+    let ((permit, permits), taken) = (channel(), Arc::default());
+    let stream = SlowStream { permits, taken: Arc::clone(&taken) };
+    (Queue::over(stream, capacity, || ()).unwrap(), permit, taken)
+}
+
+pub(in crate::output) fn soon() -> Wait<'static> {
+    Wait::Until(Instant::now() + LIMIT)
 }
 
 #[test]
 fn a_late_reader_gets_everything_in_order() {
-    let (permit, read, reader) = Reader::new();
-    let outbox = Outbox::over(reader, || ()).unwrap();
+    let (mut queue, permit, taken) = slow_queue(usize::MAX);
     let lines: Vec<String> = (0..5000).map(|i| format!("{i:030}\n")).collect();
     for line in &lines {
-        outbox.push(line.clone().into_bytes()).unwrap();
+        queue.push(line.clone().into_bytes()).unwrap();
     }
-    assert_eq!(outbox.waiting(), 5000 * 31, "pushing does not wait for the reader");
+    assert_eq!(queue.queued(), 5000 * 31, "pushing does not wait for the reader");
     permit.send(()).unwrap();
-    assert!(outbox.wait_below(5000 * 31 - 1, soon()));
-    assert!(read.lock().unwrap().ends_with(b"\n"), "a piece is whole lines");
+    assert!(queue.wait(5000 * 31 - 1, &soon()));
+    assert!(taken.lock().unwrap().ends_with(b"\n"), "a piece is whole lines");
     drop(permit);
-    assert_eq!(outbox.finish(|| Patience::Short).unwrap(), 0);
-    assert_eq!(String::from_utf8(read.lock().unwrap().clone()).unwrap(), lines.concat());
+    assert!(queue.wait(0, &Wait::WhileRead));
+    assert_eq!(String::from_utf8(taken.lock().unwrap().clone()).unwrap(), lines.concat());
 }
 
 #[test]
 fn a_reader_that_takes_nothing_is_given_up() {
-    let (_permit, read, reader) = Reader::new();
-    let outbox = Outbox::over(reader, || ()).unwrap();
-    outbox.push(b"never read\n".to_vec()).unwrap();
-    assert_eq!(outbox.finish(|| Patience::Short).unwrap(), 11, "after a while");
-    assert_eq!(outbox.finish(|| Patience::Over).unwrap(), 11, "or at once");
-    assert!(read.lock().unwrap().is_empty());
+    let (mut queue, _permit, taken) = slow_queue(usize::MAX);
+    queue.push(b"never read\n".to_vec()).unwrap();
+    assert!(!queue.wait(0, &Wait::Until(Instant::now())), "at once");
+    assert!(!queue.wait(0, &Wait::WhileRead), "after a while");
+    assert_eq!(queue.queued(), 11);
+    assert!(taken.lock().unwrap().is_empty());
 }
 
 #[test]
-fn endless_patience_outlasts_the_short_one() {
-    let (permit, read, reader) = Reader::new();
-    let outbox = Outbox::over(reader, || ()).unwrap();
-    outbox.push(b"read at last\n".to_vec()).unwrap();
-    // Asked again after every LOOK: so often that the short patience would be over.
-    let mut waits_left = MOMENT.as_millis() / LOOK.as_millis() + 4;
-    let mut permit = Some(permit);
-    let patience = || {
-        waits_left = waits_left.saturating_sub(1);
-        if waits_left == 0 {
-            permit.take();
-        }
-        Patience::Endless
-    };
-    assert_eq!(outbox.finish(patience).unwrap(), 0);
-    assert_eq!(*read.lock().unwrap(), b"read at last\n");
+fn a_run_that_goes_on_waits_longer_than_one_that_has_to_end() {
+    let signals = Signals::for_command(&[]).unwrap();
+    let start = Instant::now();
+    signals.set_deadline(Some(start + 2 * GRACE));
+    let (mut queue, _permit, _) = slow_queue(usize::MAX);
+    queue.push(b"never read\n".to_vec()).unwrap();
+    assert!(!queue.wait(0, &Wait::WhileRunning(&signals)));
+    assert!(start.elapsed() >= 3 * GRACE, "{:?}", start.elapsed());
+    assert!(!queue.wait(0, &Wait::WhileRunning(&signals)));
+}
+
+#[test]
+fn a_full_queue_has_room_once_half_of_it_is_written() {
+    let (mut queue, permit, _) = slow_queue(10);
+    queue.push(b"one\ntwo\n".to_vec()).unwrap();
+    assert!(queue.has_room());
+    queue.push(b"three\n".to_vec()).unwrap();
+    assert!(!queue.has_room(), "14 of 10");
+    permit.send(()).unwrap();
+    assert!(queue.wait(13, &soon()));
+    // Whether the blocks were joined depends on when the thread has received them.
+    assert_eq!(queue.has_room(), queue.queued() < 5);
+    drop(permit);
+    assert!(queue.wait(0, &soon()) && queue.has_room());
 }
 
 #[test]
@@ -94,27 +101,27 @@ fn a_failed_write_is_reported_once() {
         }
     }
     let (call, called) = channel();
-    let outbox = Outbox::over(Full, move || call.send(()).unwrap()).unwrap();
-    outbox.push(b"one\n".to_vec()).unwrap();
-    called.recv_timeout(LONG).expect("the failure wakes who waits");
-    assert_eq!(outbox.waiting(), 0, "nothing waits for a full disk");
-    let error = outbox.push(b"two\n".to_vec()).unwrap_err().to_string();
+    let mut queue = Queue::over(Full, usize::MAX, move || call.send(()).unwrap()).unwrap();
+    queue.push(b"one\n".to_vec()).unwrap();
+    called.recv_timeout(LIMIT).expect("the failure ends the wait of a run");
+    assert_eq!(queue.queued(), 0, "nothing is kept for a full disk");
+    let error = queue.push(b"two\n".to_vec()).unwrap_err().to_string();
     assert!(error.starts_with("cannot write the output: "), "{error}");
-    assert!(outbox.push(b"three\n".to_vec()).is_ok() && outbox.waiting() == 0);
+    assert!(queue.push(b"three\n".to_vec()).is_ok() && queue.queued() == 0);
 }
 
 #[test]
 fn a_nonblocking_stream_is_waited_for() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
-    theirs.set_read_timeout(Some(LONG)).unwrap();
+    theirs.set_read_timeout(Some(LIMIT)).unwrap();
     ours.set_nonblocking(true).unwrap();
-    let outbox = Outbox::to(&ours, || ()).unwrap();
+    let mut queue = Queue::to(&ours, usize::MAX, || ()).unwrap();
     let sent = b"more than a socket holds\n".repeat(100_000);
-    outbox.push(sent.clone()).unwrap();
+    queue.push(sent.clone()).unwrap();
     let mut received = vec![0; sent.len()];
     theirs.read_exact(&mut received).unwrap();
     assert!(received == sent);
-    assert_eq!(outbox.finish(|| Patience::Short).unwrap(), 0);
+    assert!(queue.wait(0, &Wait::WhileRead));
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! Messages on standard error, where records never go: a slow reader delays no poll.
+
+use super::queue::{Queue, Wait};
+use std::io::{self, Write};
+
+/// How many bytes may be queued: messages are few, and who requests reports without reading them
+/// needs no further one.
+pub(super) const CAPACITY: usize = 1 << 20;
+
+/// Queues messages and reports for standard error. When it is dropped they are written, unless
+/// nobody reads them.
+#[derive(Default)]
+pub(crate) struct Messages {
+    /// `None` before the first message.
+    queue: Option<Queue>,
+    /// How many had no room since the last that had.
+    dropped: u64,
+}
+
+impl Messages {
+    /// Writes sentences, a line each.
+    pub(crate) fn print(&mut self, sentences: impl IntoIterator<Item = String>) {
+        self.write(lines(sentences));
+    }
+
+    /// Writes text as it is, if there is room for it; what had none is counted before the next.
+    pub(crate) fn write(&mut self, mut text: Vec<u8>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.queue.is_none() {
+            self.queue = Queue::to(&io::stderr(), CAPACITY, || ()).ok();
+        }
+        let Some(queue) = &mut self.queue else {
+            // Without a thread a late poll is better than no message.
+            return write(&text);
+        };
+        if !queue.has_room() {
+            self.dropped += 1;
+            return;
+        }
+        if self.dropped > 0 {
+            let dropped = std::mem::take(&mut self.dropped);
+            let mut first = lines([format!("{dropped} messages had no room before this one")]);
+            first.append(&mut text);
+            text = first;
+        }
+        // Nothing is left to report to when standard error is closed.
+        let _ = queue.push(text);
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        self.queue.as_mut().map(|queue| queue.wait(0, &Wait::WhileRead));
+    }
+}
+
+/// Writes sentences to standard error, and waits for its reader.
+pub(crate) fn print(sentences: impl IntoIterator<Item = String>) {
+    write(&lines(sentences));
+}
+
+/// Writes text to standard error, and waits for its reader.
+pub(super) fn write(text: &[u8]) {
+    // Nothing is left to report to when standard error is closed.
+    let _ = io::stderr().write_all(text);
+}
+
+/// Sentences as lines of standard error.
+pub(crate) fn lines(sentences: impl IntoIterator<Item = String>) -> Vec<u8> {
+    let line = |sentence| format!("tcplapse: {sentence}\n").into_bytes();
+    sentences.into_iter().flat_map(line).collect()
+}

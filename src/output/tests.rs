@@ -1,0 +1,140 @@
+use super::*;
+use crate::model::reading::Interface;
+use crate::output::queue::tests::{slow_queue, soon};
+use serde_json::Value;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+
+/// A live output of JSON to a stream that takes pieces as they are permitted.
+struct Fixture {
+    output: Output,
+    signals: Signals,
+    permit: Sender<()>,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Fixture {
+    fn new(capacity: usize) -> Self {
+        let (queue, permit, taken) = slow_queue(capacity);
+        let mut output = Output::over(queue, Formatter::json());
+        output.go_live(Duration::ZERO);
+        Self { output, signals: Signals::for_command(&[]).unwrap(), permit, taken }
+    }
+
+    /// Writes records with these numbers.
+    fn write(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        let record = |number| {
+            let (time, reason) = (Stamp::default(), LostReason::Ring);
+            Record::Lost(Lost { time, reason, count: Some(number) })
+        };
+        let records: Vec<Record> = numbers.into_iter().map(record).collect();
+        assert!(self.output.write(records, &self.signals).unwrap());
+    }
+
+    /// From now on the stream takes everything. Waits until it has.
+    fn read_on(&mut self) {
+        self.permit = std::sync::mpsc::channel().0;
+        self.wait_until_read();
+    }
+
+    fn wait_until_read(&mut self) {
+        assert!(self.output.queue.wait(0, &soon()));
+    }
+
+    /// How many records were read or lost, and the counts of the losses. Each record must be there,
+    /// in order, or counted in its place.
+    fn received(&self) -> (u64, Vec<u64>) {
+        let text = String::from_utf8(self.taken.lock().unwrap().clone()).unwrap();
+        assert!(text.ends_with('\n'), "no record is cut");
+        let (mut next, mut losses) = (0, Vec::new());
+        for line in text.lines() {
+            let value: Value = serde_json::from_str(line).expect("no record is cut");
+            let count = value["count"].as_u64().unwrap();
+            if value["reason"] == "output" {
+                losses.push(count);
+                next += count;
+            } else {
+                assert_eq!(count, next, "the next record, or the next after a loss");
+                next += 1;
+            }
+        }
+        (next, losses)
+    }
+}
+
+#[test]
+fn records_that_have_room_are_not_lost() {
+    let mut fixture = Fixture::new(1 << 20);
+    (0..1000).for_each(|number| fixture.write([number]));
+    fixture.read_on();
+    assert_eq!(fixture.received(), (1000, vec![]));
+}
+
+#[test]
+fn records_without_room_are_counted_in_their_place() {
+    let mut fixture = Fixture::new(10_000);
+    (0..1000).for_each(|number| fixture.write([number]));
+    assert!(fixture.output.queue.queued() < 10_200, "a little more than has room");
+    fixture.read_on();
+    fixture.write(1000..1003);
+    fixture.wait_until_read();
+    let (all, losses) = fixture.received();
+    assert_eq!((all, losses.len()), (1003, 1));
+    assert_eq!(fixture.output.lost, None, "it is reported once");
+}
+
+#[test]
+fn losses_in_a_row_are_one_gap() {
+    let mut fixture = Fixture::new(40_000);
+    (0..1000).for_each(|number| fixture.write([number]));
+    // The reader takes a tenth: that makes too little room to go on.
+    while fixture.output.queue.queued() > 37_000 {
+        let before = fixture.output.queue.queued();
+        fixture.permit.send(()).unwrap();
+        assert!(fixture.output.queue.wait(before - 1, &soon()));
+    }
+    assert!(fixture.output.queue.queued() > 20_000);
+    (1000..1010).for_each(|number| fixture.write([number]));
+    fixture.read_on();
+    fixture.write([1010]);
+    fixture.wait_until_read();
+    let (all, losses) = fixture.received();
+    assert_eq!((all, losses.len()), (1011, 1));
+}
+
+#[test]
+fn a_loss_is_reported_although_nothing_follows() {
+    for ends in [false, true] {
+        let mut fixture = Fixture::new(1000);
+        (0..100).for_each(|number| fixture.write([number]));
+        fixture.read_on();
+        if ends {
+            assert!(fixture.output.finish(&fixture.signals).unwrap());
+        } else {
+            fixture.write([]);
+            fixture.wait_until_read();
+        }
+        let (all, losses) = fixture.received();
+        assert_eq!((all, losses.len()), (100, 1));
+    }
+}
+
+#[test]
+fn parts_of_a_reading_wait_until_one_instant() {
+    let mut fixture = Fixture::new(1000);
+    let hour = Duration::from_hours(1);
+    let due = Instant::now() + hour;
+    let mut deadline_of = |due, is_new| {
+        if is_new {
+            let reading = ReadingInfo { at: Stamp::default(), due, interface: Interface::Proc };
+            fixture.output.begin_reading(reading);
+        }
+        fixture.write([]);
+        fixture.output.live.as_ref().and_then(|live| live.deadline).expect("it is live")
+    };
+    let first = deadline_of(Some(due), true);
+    assert!(first + hour / 3 < due);
+    assert_eq!(deadline_of(Some(due), false), first);
+    assert!(deadline_of(Some(due + hour), true) > first);
+    assert!(deadline_of(None, true) <= Instant::now(), "unknown: a share of the interval");
+}

@@ -1,0 +1,81 @@
+//! Timelines beside the records: those of a command, and the timelines so far on SIGUSR1.
+
+use super::messages::{lines, write};
+use super::renderers::clock;
+use super::tty;
+use super::views::RunState;
+use crate::cli::ColorName;
+use crate::error::{Error, Result};
+use crate::render::Renderer;
+use crate::render::cell::Names;
+use crate::render::style::Palette;
+use crate::render::timeline::TimelineText;
+use crate::settings::OutputSettings;
+use crate::view::Record;
+use crate::view::pairing::paired;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// The timelines of the sockets that are open, and how much of the run was seen, as text for
+/// standard error.
+pub(crate) fn report(print: &OutputSettings, run: &mut RunState<'_, '_>) -> Vec<u8> {
+    let lives = paired(run.open_lives());
+    let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
+    let mut report = TimelineTarget::Stderr.timeline(print).rows(&records, &Names::default());
+    report.extend(lines([run.monitor.coverage().to_string()]));
+    report
+}
+
+/// Where timelines that are not records of standard output go.
+pub(crate) enum TimelineTarget {
+    /// Standard error, which other processes write to as well.
+    Stderr,
+    /// A file of their own.
+    File(PathBuf, File),
+}
+
+impl TimelineTarget {
+    /// A new file, or standard error where `path` is `None`.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self::Stderr) };
+        let file = File::create(path).map_err(|cause| Error::write(path, cause))?;
+        Ok(Self::File(path.to_owned(), file))
+    }
+
+    /// Whether it is standard error.
+    pub(crate) const fn is_stderr(&self) -> bool {
+        matches!(self, Self::Stderr)
+    }
+
+    /// Formats lives as text, in the width and colours of the target.
+    pub(crate) fn timeline(&self, print: &OutputSettings) -> TimelineText {
+        let stderr = io::stderr();
+        let (width, terminal) = match self {
+            Self::Stderr => (tty::width_of(&stderr), stderr.is_terminal()),
+            Self::File(..) => (None, false),
+        };
+        let on = match print.color {
+            ColorName::Auto => terminal && tty::palette(print.color).on,
+            chosen => tty::palette(chosen).on,
+        };
+        TimelineText { clock: clock(print), palette: Palette { on }, width: width.map(usize::from) }
+    }
+
+    /// Writes bytes, and waits until they are written.
+    ///
+    /// # Errors
+    /// The file cannot be written; a standard error that is closed is no error.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Stderr => write(bytes),
+            Self::File(path, file) => {
+                file.write_all(bytes).map_err(|cause| Error::write(path, cause))?;
+            }
+        }
+        Ok(())
+    }
+}
