@@ -1,12 +1,13 @@
 //! The binary: parse, run, say once what went wrong.
 
 use clap::CommandFactory;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
-use tcplapse::cli::{self, Cli, Command};
+use tcplapse::cli::{self, Cli, Command, Mistake};
 use tcplapse::command;
 use tcplapse::debug_log;
 use tcplapse::error::{Error, Result};
+use tcplapse::model::escape::printable;
 use tcplapse::settings::check::CheckSettings;
 use tcplapse::settings::wait::WaitSettings;
 
@@ -14,17 +15,31 @@ use tcplapse::settings::wait::WaitSettings;
 const TIMED_OUT: u8 = 124;
 
 fn main() -> ExitCode {
-    let cli = cli::parse(std::env::args_os().collect());
+    let cli = match cli::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(mistake) => return answer(&mistake),
+    };
     match debug_log::start().and_then(|()| run(cli)) {
         Ok(status) => status,
         // Nobody reads any more: the end of the run, and no fault.
         Err(Error::ReaderGone) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Where standard error is closed too, the status alone has to tell.
-            let _ = writeln!(std::io::stderr(), "tcplapse: {error}");
-            ExitCode::from(2)
-        }
+        Err(error) => failed(&error.to_string()),
     }
+}
+
+/// Prints the help that was asked for, or what is wrong.
+fn answer(mistake: &Mistake) -> ExitCode {
+    match mistake.help().map(clap::Error::print) {
+        None => failed(&mistake.to_string()),
+        Some(Err(error)) if error.kind() != ErrorKind::BrokenPipe => failed(&error.to_string()),
+        Some(_) => ExitCode::SUCCESS,
+    }
+}
+
+fn failed(sentence: &str) -> ExitCode {
+    // Where standard error is closed too, the status alone has to tell.
+    let _ = writeln!(std::io::stderr(), "tcplapse: {}", printable(sentence));
+    ExitCode::from(2)
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -53,6 +68,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Check(options) => {
             let violated = command::check::run(&CheckSettings::new(options)?)?;
             Ok(ExitCode::from(u8::from(violated)))
+        }
+        Command::Version => {
+            let version = format!("tcplapse {}\n", env!("CARGO_PKG_VERSION"));
+            std::io::stdout().write_all(version.as_bytes()).map_err(Error::output)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -111,6 +111,10 @@ mod tests {
     #[test]
     fn a_wrong_pattern_is_shown_as_it_was_typed() {
         let error = regex("(", true).unwrap_err();
-        assert_eq!(error.to_string(), "'(' is no regular expression: unclosed group");
+        assert_eq!(
+            error.to_string(),
+            "'(' is not a valid regular expression (unclosed group); put \\ before characters that are \
+             meant literally"
+        );
     }
 }

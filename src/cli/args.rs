@@ -1,60 +1,88 @@
-//! The arguments that several commands share.
+//! The groups of arguments that commands share. Each command takes the groups that it uses and no
+//! others; [`Options`] is what they have in common for the settings.
 
-use super::values::{ColorName, FormatName, SourceName, TimeName, ViewName};
+use super::complete::{States, states};
+use super::values::{ColorName, FormatName, RecordFormat, SourceName, TimeName, ViewName};
 use clap::Args;
 use std::path::PathBuf;
 
-/// The arguments of every command that watches sockets.
-#[derive(Debug, Args)]
+/// The time between two polls unless it is given.
+const INTERVAL: &str = "100ms";
+/// The share of one core that polling takes at most unless it is given.
+const MAX_CPU: &str = "25";
+/// The memory per CPU for kernel events unless it is given.
+const RING: &str = "1MiB";
+
+/// The options of any command that looks at sockets; those that it does not take have their
+/// defaults.
+#[derive(Debug, Default)]
 pub struct Options {
-    /// Regular expression for the name of the owning process: the kernel's name for it, or the
-    /// base name of its executable or of its first argument; (?i) ignores case
-    #[arg(value_name = "PATTERN")]
-    pub(crate) patterns: Vec<String>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
     pub(crate) filter: FilterArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub(crate) sampling: SamplingArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub(crate) output: OutputArgs,
+    pub(crate) source: SourceArgs,
+    pub(crate) poll: PollArgs,
+    pub(crate) end: EndArgs,
+    pub(crate) record: RecordArgs,
+    pub(crate) ready: ReadyArgs,
+    pub(crate) view: ViewArgs,
+    pub(crate) table: TableArgs,
+    pub(crate) text: TextArgs,
+    pub(crate) time: TimeArgs,
+    pub(crate) common: CommonArgs,
+}
+
+/// What every command that looks at sockets takes.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct CommonArgs {
+    /// Print no warnings and no closing line
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) netstat: NetstatCompat,
 }
 
-/// Which sockets: the filters.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Which sockets")]
+/// Which sockets.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters")]
 #[allow(clippy::struct_excessive_bools)] // flags are bools
-pub struct FilterArgs {
+pub(crate) struct FilterArgs {
+    /// Regular expression for the name of the owning process, matched anywhere in it
+    ///
+    /// The name is the one that the kernel shows, which is cut at 15 bytes, or the base name of the
+    /// executable or of its first argument. (?i) in front ignores case. Several patterns are
+    /// alternatives.
+    #[arg(value_name = "PATTERN", help_heading = None)]
+    pub(crate) patterns: Vec<String>,
     /// PATTERN must match the whole name
     #[arg(short = 'x', long)]
     pub(crate) exact: bool,
     /// Match PATTERN against the whole command line
     #[arg(short, long)]
     pub(crate) full: bool,
-    /// Owned by one of these processes
+    /// Sockets of these processes
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub(crate) pid: Vec<String>,
-    /// Owned by this user; a socket without an owner passes by its own uid
+    /// Sockets of this user's processes; those without a known owner are matched by their uid
     #[arg(long, value_name = "NAME|UID", value_delimiter = ',')]
     pub(crate) user: Vec<String>,
-    /// States to print, such as ESTABLISHED,fin-wait-1 or connected; !STATE leaves one out.
-    /// A change passes by the state before or after it
-    #[arg(short, long, value_name = "SET")]
+    /// States such as ESTABLISHED,fin-wait-1 or connected; ^STATE excludes one
+    ///
+    /// Any common spelling is accepted, and the groups of ss: connected, synchronized, bucket, big,
+    /// all. ^STATE (or '!STATE', in single quotes) excludes a state. A transition matches if its old
+    /// or its new state is in SET and neither is excluded.
+    #[arg(short, long, value_name = "SET", value_parser = States(states))]
+    #[arg(hide_possible_values = true)]
     pub(crate) state: Vec<String>,
     #[allow(rustdoc::broken_intra_doc_links)] // an address, no link
-    /// Local end: 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80
+    /// Local address: 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80, localhost:http
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     pub(crate) local: Vec<String>,
-    /// Remote end, written like the local one
+    /// Remote address, written like the local one
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     pub(crate) remote: Vec<String>,
-    /// Port of either end: 443, 8000-8999
-    #[arg(long, value_name = "N[-M]", value_delimiter = ',')]
+    /// Local or remote port: 443, 8000-8999, https
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
     pub(crate) port: Vec<String>,
     /// IPv4 sockets
     #[arg(short = '4', long)]
@@ -62,88 +90,176 @@ pub struct FilterArgs {
     /// IPv6 sockets
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
-    /// Listening sockets alone
+    /// Only listening sockets
     #[arg(short, long)]
     pub(crate) listening: bool,
 }
 
-/// Where samples come from, how often, and for how long.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "How and how long to look")]
-pub struct SamplingArgs {
+/// Where states come from.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Sampling options")]
+pub(crate) struct SourceArgs {
     /// Where states come from
     #[arg(long, value_enum, default_value = "proc")]
     pub(crate) source: SourceName,
-    /// Another mount of procfs, such as /host/proc in a container
-    #[arg(long, value_name = "PATH", default_value = "/proc")]
-    pub(crate) procfs: PathBuf,
+    /// Another mount of procfs, such as /host/proc in a container [default: /proc]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) procfs: Option<PathBuf>,
+}
+
+/// How the kernel is polled.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sampling options")]
+pub(crate) struct PollArgs {
     /// Time between the starts of two polls
-    #[arg(short, long, value_name = "DUR", default_value = "100ms")]
+    #[arg(short, long, value_name = "DUR", default_value = INTERVAL, allow_hyphen_values = true)]
     pub(crate) interval: String,
+    /// Lengthen the interval so that polling takes at most this share of one core
+    #[arg(long, value_name = "PERCENT", default_value = MAX_CPU, allow_hyphen_values = true)]
+    pub(crate) max_cpu: String,
+    /// Memory per CPU for the events of --source trace [default: 1MiB]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub(crate) ring: Option<String>,
+}
+
+impl PollArgs {
+    /// The size of the ring, as it was given or by default.
+    pub(crate) fn ring(&self) -> &str {
+        self.ring.as_deref().unwrap_or(RING)
+    }
+}
+
+impl Default for PollArgs {
+    fn default() -> Self {
+        Self { interval: INTERVAL.to_owned(), max_cpu: MAX_CPU.to_owned(), ring: None }
+    }
+}
+
+/// What ends a run.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Sampling options")]
+pub(crate) struct EndArgs {
     /// Stop after this long
-    #[arg(long = "for", value_name = "DUR")]
+    #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) count: CountArgs,
+}
+
+/// How much is printed at most.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct CountArgs {
     /// Stop after N records
-    #[arg(short, long, value_name = "N")]
-    pub(crate) max_count: Option<u64>,
-    /// Stretch the interval so that polling takes at most this share of one core
-    #[arg(long, value_name = "PERCENT", default_value = "25")]
-    pub(crate) max_cpu: f64,
-    /// Memory per CPU for the events of --source trace
-    #[arg(long, value_name = "SIZE", default_value = "1MiB")]
-    pub(crate) ring: String,
-    /// Write a line "ready" to file descriptor N once the first poll is over
-    #[arg(long, value_name = "N")]
-    pub(crate) ready_fd: Option<u32>,
-    /// Also write every reading to FILE, to be shown again by replay; SIGHUP opens it anew
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) max_count: Option<String>,
+}
+
+/// Where readings are recorded to.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Sampling options")]
+pub(crate) struct RecordArgs {
+    /// Record all samples to FILE for tcplapse replay; SIGHUP reopens FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }
 
-/// What is printed, and how.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "What to print")]
-#[allow(clippy::struct_excessive_bools)] // flags are bools
-pub struct OutputArgs {
-    /// What is shown of the transitions
+/// Who is told that polling has begun.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Sampling options")]
+pub(crate) struct ReadyArgs {
+    /// Write the line "ready" to file descriptor N after the first poll
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) ready_fd: Option<String>,
+}
+
+/// What is printed of a run that goes on.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct ViewArgs {
+    /// What to print
     #[arg(long, value_enum, default_value = "events")]
     pub(crate) view: ViewName,
     /// Format of the records
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: FormatName,
-    /// Judge by the rules in this TOML file, too, and print alerts; it is read again when it changes
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rules: Option<PathBuf>,
     /// JSON Lines: short for --format json
     #[arg(short, long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Tables: also user and inode
+    /// Print alerts for the rules in FILE (TOML); reloaded when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+/// The format of commands that print one kind of records.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct FormatArgs {
+    /// Format of the records
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: RecordFormat,
+    /// JSON Lines: short for --format json
+    #[arg(short, long, conflicts_with = "format")]
+    pub(crate) json: bool,
+}
+
+impl FormatArgs {
+    /// The same, of a view.
+    pub(crate) fn of_view(self, view: ViewName) -> ViewArgs {
+        let Self { format, json } = self;
+        let format = match format {
+            RecordFormat::Text => FormatName::Text,
+            RecordFormat::Json => FormatName::Json,
+            RecordFormat::Csv => FormatName::Csv,
+        };
+        ViewArgs { view, format, json, rules: None }
+    }
+}
+
+/// Columns that a table has on request.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct TableArgs {
+    /// Tables: add columns for user and inode
     #[arg(short, long)]
     pub(crate) extend: bool,
-    /// Tables: also timers and retransmits
+    /// Tables: add a column for the timer, its time left and the retransmissions
     #[arg(short = 'o', long)]
     pub(crate) timers: bool,
+}
+
+/// How text looks.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct TextArgs {
     /// Text: names of hosts and services instead of numbers
     #[arg(short, long)]
     pub(crate) resolve: bool,
-    /// No line that names the columns
+    /// Omit the header line
     #[arg(short = 'H', long)]
     pub(crate) no_header: bool,
-    /// Text: colours
+    /// Text: colors
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) color: ColorName,
-    /// Text: how times are written
-    #[arg(long, value_enum, default_value = "clock")]
-    pub(crate) time: TimeName,
+}
+
+/// How text writes times.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct TimeArgs {
+    /// Text: how times are written [default: clock]
+    #[arg(long, value_enum)]
+    pub(crate) time: Option<TimeName>,
     /// Text: times in UTC
     #[arg(long)]
     pub(crate) utc: bool,
 }
 
 /// Flags of netstat and ss that are accepted without effect, or refused with a hint.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[allow(clippy::struct_excessive_bools)] // flags are bools
-pub struct NetstatCompat {
+pub(crate) struct NetstatCompat {
     /// All sockets: the default
     #[arg(short, long, hide = true)]
     pub(crate) all: bool,

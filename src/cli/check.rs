@@ -1,29 +1,85 @@
 //! The arguments of `check`.
 
-use super::args::Options;
+use super::args::{
+    CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, ReadyArgs,
+    RecordArgs, SourceArgs, TableArgs, TextArgs,
+};
+use super::complete::{States, ages, counts, states};
+use super::values::ViewName;
 use clap::Args;
 use std::path::PathBuf;
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckOptions {
+    /// Report sockets that stay in STATE for AGE, such as CLOSE_WAIT:60s
+    ///
+    /// May be repeated. STATE may be any SET as for --state.
+    #[arg(long, value_name = "STATE:AGE", value_parser = States(ages), hide_possible_values = true)]
+    pub(crate) stuck: Vec<String>,
+    /// Report if more than COUNT sockets are in STATE, such as TIME_WAIT:1000
+    #[arg(long, value_name = "STATE:COUNT", value_parser = States(counts))]
+    #[arg(hide_possible_values = true)]
+    pub(crate) max: Vec<String>,
+    /// Report if more sockets are in STATE at the end than at the start, and never fewer in between
+    #[arg(long, value_name = "STATE", value_parser = States(states), hide_possible_values = true)]
+    pub(crate) growing: Vec<String>,
+    /// Watch for this long [default: the longest AGE of --stuck]
+    #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
+    pub(crate) duration: Option<String>,
+    /// Check the recording in FILE, from its beginning to its end; '-' is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub(crate) options: Options,
-    /// A socket that stays in STATE for AGE, such as CLOSE_WAIT:60s; may be repeated, and STATE
-    /// may be any SET as in --state. --for is the longest AGE unless it is given
-    #[arg(long, value_name = "STATE:AGE", help_heading = "What is wrong")]
-    pub(crate) stuck: Vec<String>,
-    /// More than COUNT sockets in STATE, such as TIME_WAIT:1000
-    #[arg(long, value_name = "STATE:COUNT", help_heading = "What is wrong")]
-    pub(crate) max: Vec<String>,
-    /// More sockets in STATE at the end than at the start, and never fewer in between
-    #[arg(long, value_name = "STATE", help_heading = "What is wrong")]
-    pub(crate) growing: Vec<String>,
-    /// Judge the recording in FILE, from its beginning to its end; '-' is standard input
-    #[arg(long, value_name = "FILE", help_heading = "What is wrong")]
-    pub(crate) from: Option<PathBuf>,
+    pub(crate) shared: CheckShared,
     /// The flags given that choose how the kernel is sampled, which a recording has settled.
     #[arg(skip)]
     pub(crate) sampling_flags: Vec<String>,
+}
+
+/// The groups of arguments that `check` takes.
+#[derive(Debug, Default, Args)]
+#[allow(missing_docs)] // the groups say what they are
+pub(crate) struct CheckShared {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) poll: PollArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) ready: ReadyArgs,
+    #[command(flatten)]
+    pub(crate) count: CountArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl CheckShared {
+    /// The options that the settings check, with the time to watch.
+    pub(crate) fn options(self, duration: Option<String>) -> Options {
+        let Self { filter, source, poll, record, ready, count, format, table, text, common } = self;
+        Options {
+            filter,
+            source,
+            poll,
+            record,
+            ready,
+            end: EndArgs { duration, count },
+            view: format.of_view(ViewName::Table),
+            table,
+            text,
+            time: super::args::TimeArgs::default(),
+            common,
+        }
+    }
 }

@@ -3,50 +3,62 @@
 
 mod args;
 mod check;
+mod complete;
 mod explain;
+mod list;
+mod mistake;
 mod replay;
 mod run;
 mod subcommand_first;
 mod values;
 mod wait;
+mod watch;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::sync::LazyLock;
 
-pub use args::{FilterArgs, NetstatCompat, Options, OutputArgs, SamplingArgs};
+pub use args::Options;
+pub(crate) use args::{FilterArgs, NetstatCompat, ViewArgs};
 pub use check::CheckOptions;
 pub use explain::Explain;
+pub use list::ListOptions;
+pub use mistake::Mistake;
 pub use replay::ReplayOptions;
 pub use run::RunOptions;
 pub use subcommand_first::subcommand_first;
-pub use values::{ColorName, DrawingName, FormatName, SourceName, TimeName, ViewName};
+pub use values::{
+    ColorName, DrawingName, FormatName, RecordFormat, SourceName, TimeName, ViewName,
+};
 pub use wait::WaitOptions;
+pub use watch::WatchOptions;
 
-/// Watch the TCP sockets of programs change state.
+/// Print a line for every TCP state change, with the owning process and the time spent in the
+/// previous state.
 ///
-/// Polls /proc/net/tcp and /proc/net/tcp6, finds the owner of every socket, follows it from its
-/// first sight to its end and prints each transition. What was seen is told as seen, what must
-/// have happened unseen as certain, what may have happened as possible.
+/// tcplapse polls the kernel's table of TCP sockets, finds the process that owns each socket and
+/// follows the socket until it is closed. States skipped between two polls are marked as certain
+/// (every legal path contains them) or possible.
 #[derive(Debug, Parser)]
 #[command(
     name = "tcplapse",
     version,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
+    subcommand_negates_reqs = true,
     max_term_width = 100,
     override_usage = "tcplapse [watch] [OPTIONS] [PATTERN]...\n       \
                       tcplapse list [OPTIONS] [PATTERN]...\n       \
                       tcplapse replay [OPTIONS] FILE [PATTERN]...\n       \
-                      tcplapse run [OPTIONS] -- COMMAND [ARG]...\n       \
+                      tcplapse run [OPTIONS] [PATTERN]... -- COMMAND [ARG]...\n       \
                       tcplapse explain [STATE | FROM TO]\n       \
                       tcplapse wait [OPTIONS] [PATTERN]...\n       \
                       tcplapse check [OPTIONS] [PATTERN]...\n       \
-                      tcplapse completions SHELL",
-    after_help = "Without a command, tcplapse watches; Ctrl-C ends it. -a, -n, -p and -t, as in \
-                  netstat -apn, are the defaults and are accepted."
+                      tcplapse completions SHELL\n       \
+                      tcplapse help [COMMAND]",
+    after_help = "Without a command, tcplapse watches until Ctrl-C. -a, -n, -p and -t are accepted \
+                  for netstat compatibility and have no effect."
 )]
 pub struct Cli {
     /// What to do.
@@ -54,32 +66,28 @@ pub struct Cli {
     pub command: Option<Command>,
     /// The options of the default command, `watch`.
     #[command(flatten)]
-    pub options: Options,
+    pub options: WatchOptions,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print the sockets there are, then every transition, until Ctrl-C (the default)
-    Watch(Options),
-    /// Print one snapshot as a table, as netstat -apn does; exit 1 if nothing matches
-    List(Options),
-    /// Show a recording in any view, filtered as a live run; '-' is standard input, and .gz and
-    /// .zst files are read as they are
-    #[command(mut_args(hide_sampling))]
+    /// Print the current sockets, then every transition, until Ctrl-C (the default)
+    Watch(WatchOptions),
+    /// Print the current sockets as a table, as netstat -apn does; exit 1 if nothing matches
+    List(ListOptions),
+    /// Show a recording in any view, with any filter; .gz and .zst files are read as they are
     Replay(ReplayOptions),
-    /// Run a command, follow the sockets of it and of all that it starts to their end, tell their
-    /// timelines on standard error, and exit with the status of the command
-    #[command(
-        mut_arg("source", |arg| arg.default_value("auto")),
-        mut_arg("view", |arg| arg.default_value("timeline")),
-    )]
+    /// Run COMMAND, follow its sockets and those of its child processes, and print their timelines
+    /// to stderr; exit with the status of COMMAND
+    #[command(override_usage = "tcplapse run [OPTIONS] [PATTERN]... -- COMMAND [ARG]...")]
     Run(RunOptions),
-    /// Tell what a state or a change of states means; without one, draw the diagram of all
+    /// Explain a TCP state or transition, or print the state diagram
+    #[command(override_usage = "tcplapse explain [OPTIONS] [STATE | FROM TO]")]
     Explain(Explain),
-    /// Wait until a condition on the sockets holds; exit 124 when the time-out runs out
+    /// Wait until a condition on the matching sockets holds; exit 124 on timeout
     Wait(WaitOptions),
-    /// Watch for leaked and stuck sockets for a while and print them; exit 1 if there are any
+    /// Watch for a while and print leaked and stuck sockets; exit 1 if there are any
     Check(CheckOptions),
     /// Print a completion script for a shell
     Completions {
@@ -87,20 +95,25 @@ pub enum Command {
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
+    /// Print the version
+    Version,
 }
 
-/// Parses the command line. Exits the process where it asks for help or clap rejects it.
-pub fn parse(args: Vec<OsString>) -> Cli {
-    let matches = Cli::command().get_matches_from(subcommand_first(args));
-    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    if let Some((_, given)) = matches.subcommand() {
-        match &mut cli.command {
-            Some(Command::Replay(replay)) => replay.sampling_flags = sampling_flags(given),
-            Some(Command::Check(check)) => check.sampling_flags = sampling_flags(given),
-            _ => {}
-        }
+/// Parses the command line.
+///
+/// # Errors
+/// A command line that clap rejects, or that asks for help.
+pub fn parse(args: Vec<OsString>) -> Result<Cli, Mistake> {
+    let args = subcommand_first(args);
+    let mistake = |error| Mistake::new(error, &args);
+    let matches = Cli::command().try_get_matches_from(&args).map_err(mistake)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(mistake)?;
+    if let Some((_, given)) = matches.subcommand()
+        && let Some(Command::Check(check)) = &mut cli.command
+    {
+        check.sampling_flags = sampling_flags(given);
     }
-    cli
+    Ok(cli)
 }
 
 /// The flags on the command line that choose how the kernel is sampled, as `--interval`.
@@ -114,22 +127,16 @@ fn sampling_flags(given: &ArgMatches) -> Vec<String> {
         .collect()
 }
 
-/// The arguments that choose how the kernel is sampled: [`SamplingArgs`] without those that end a
-/// run, which make sense for a recording too.
+/// The arguments that choose how the kernel is sampled: a recording has settled them.
 static SAMPLING: LazyLock<Vec<Id>> = LazyLock::new(|| {
-    SamplingArgs::augment_args(clap::Command::new("sampling"))
-        .get_arguments()
-        .map(|arg| arg.get_id().clone())
-        .filter(|id| id != "duration" && id != "max_count")
-        .collect()
+    let groups = args::SourceArgs::augment_args(clap::Command::new("sampling"));
+    let groups = args::RecordArgs::augment_args(args::PollArgs::augment_args(groups));
+    let groups = args::ReadyArgs::augment_args(groups);
+    groups.get_arguments().map(|arg| arg.get_id().clone()).collect()
 });
 
 fn is_sampling(id: &str) -> bool {
     SAMPLING.iter().any(|sampling| sampling == id)
-}
-
-fn hide_sampling(arg: Arg) -> Arg {
-    if is_sampling(arg.get_id().as_str()) { arg.hide(true) } else { arg }
 }
 
 #[cfg(test)]

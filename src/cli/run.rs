@@ -1,6 +1,10 @@
 //! The arguments of `run`.
 
-use super::args::Options;
+use super::args::{
+    CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, RecordArgs,
+    SourceArgs, TextArgs, TimeArgs,
+};
+use super::values::{SourceName, ViewName};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,17 +12,53 @@ use std::path::PathBuf;
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunOptions {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub(crate) options: Options,
-    /// Wait at most this long for the ends of its sockets, and for those in TIME_WAIT too; without
-    /// it, until they are closed or only TIME_WAIT is left
-    #[arg(long, value_name = "DUR")]
+    /// Wait at most this long for the sockets of COMMAND to close after it has exited, also for
+    /// those in TIME_WAIT [default: until all are closed or in TIME_WAIT]
+    #[arg(long, value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) linger: Option<String>,
-    /// Write the timelines to FILE, as they end, instead of standard error
+    /// Write each timeline to FILE when it is complete, instead of to standard error at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) shared: RunShared,
     /// The command and its arguments
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = None)]
     pub(crate) command: Vec<OsString>,
+}
+
+/// The groups of arguments that `run` takes.
+#[derive(Debug, Default, Args)]
+#[allow(missing_docs)] // the groups say what they are
+pub(crate) struct RunShared {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Where states come from
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Sampling options")]
+    pub(crate) source: SourceName,
+    #[command(flatten)]
+    pub(crate) poll: PollArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) count: CountArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl From<RunShared> for Options {
+    fn from(run: RunShared) -> Self {
+        let RunShared { filter, source, poll, record, count, format, text, time, common } = run;
+        let source = SourceArgs { source, procfs: None };
+        let end = EndArgs { duration: None, count };
+        let view = format.of_view(ViewName::Timeline);
+        let with_defaults = Self::default();
+        Self { filter, source, poll, end, record, view, text, time, common, ..with_defaults }
+    }
 }

@@ -3,41 +3,44 @@
 use clap::ValueEnum;
 
 /// Where states come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum SourceName {
     /// Polls of /proc/net/tcp and /proc/net/tcp6
+    #[default]
     Proc,
-    /// Dumps of the kernel's sock_diag on the same interval, with its notices of sockets that die
-    /// in between; no privilege needed
+    /// Polls of sock_diag, as ss does, with the kernel's destroy events of sockets that close
+    /// between two polls; no privilege needed
     Netlink,
-    /// Every change of state as the kernel makes it, beside dumps of sock_diag; needs root, or
+    /// Every transition from the kernel's tracepoint, beside polls of sock_diag; needs root, or
     /// CAP_PERFMON and tracefs
     Trace,
     /// The best that is permitted: trace, else netlink, else proc
     Auto,
 }
 
-/// What is shown of the transitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What is printed of a run that goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ViewName {
-    /// A line per transition
+    /// One line per transition
+    #[default]
     Events,
-    /// A block per socket when its life is over, and for those that are not at the end
+    /// One block per socket, printed when it closes or when tcplapse exits
     Timeline,
-    /// The sockets there are, longest in their state first
+    /// The current sockets, longest in their state first
     Table,
-    /// The diagram of the TCP states, with how often each step was made
+    /// The TCP state diagram with the number of times each transition was made
     Diagram,
 }
 
-/// How records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// How records are written, the diagram included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum FormatName {
     /// Aligned columns for people
+    #[default]
     Text,
     /// One JSON object per line
     Json,
-    /// Comma separated values
+    /// Comma-separated values
     Csv,
     /// The diagram for documents and browsers
     Svg,
@@ -47,10 +50,23 @@ pub enum FormatName {
     Mermaid,
 }
 
+/// How records are written by a command that draws no diagram.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum RecordFormat {
+    /// Aligned columns for people
+    #[default]
+    Text,
+    /// One JSON object per line
+    Json,
+    /// Comma-separated values
+    Csv,
+}
+
 /// What the diagram is drawn with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum DrawingName {
     /// Characters for people
+    #[default]
     Text,
     /// The diagram for documents and browsers
     Svg,
@@ -61,9 +77,10 @@ pub enum DrawingName {
 }
 
 /// Whether text is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorName {
     /// On a terminal, unless NO_COLOR is set
+    #[default]
     Auto,
     /// Always
     Always,
@@ -72,14 +89,15 @@ pub enum ColorName {
 }
 
 /// How times are written in text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum TimeName {
     /// 12:00:01.104
+    #[default]
     Clock,
     /// 2026-11-01T12:00:01.104000Z
     Rfc3339,
     /// Seconds since 1970
     Epoch,
-    /// Seconds since the first look
+    /// Seconds since the first record
     Elapsed,
 }

@@ -6,7 +6,7 @@ use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::formatter::Formatter;
-use crate::output::messages::{Messages, lines};
+use crate::output::messages::{Messages, lines, warnings};
 use crate::output::ready::Ready;
 use crate::output::screen::Screen;
 use crate::output::timelines::report;
@@ -181,12 +181,12 @@ impl<'s> Follower<'s> {
         }
         let mut sentences: Vec<String> =
             lost_track_sentence(lost_track, self.settings).into_iter().collect();
-        sentences.extend(self.output.formatter.take_messages());
         sentences.extend(monitor.warnings());
         sentences.extend(self.alerts.iter_mut().flat_map(Alerts::warnings));
         let explains = self.screen.is_none() && io::stderr().is_terminal();
         sentences.extend(self.nothing_yet.take().filter(|_| explains));
-        self.print(&lines(sentences))
+        let beside = lines(self.output.formatter.take_messages());
+        self.print(&[beside, warnings(sentences)].concat())
     }
 
     /// Writes the report that a signal has asked for, and draws the picture on a terminal.
@@ -225,7 +225,7 @@ impl<'s> Follower<'s> {
             self.output.write(self.view.current(&mut run), self.signals)?;
             self.output.finish(self.signals)?;
         }
-        self.messages.print(self.output.formatter.take_messages());
+        self.messages.write(lines(self.output.formatter.take_messages()));
         self.messages.print(self.alerts.into_iter().flat_map(Alerts::finish));
         self.messages.print([monitor.coverage().to_string()]);
         Ok(())

@@ -1,22 +1,19 @@
 //! `list`: the sockets of one poll.
 
 use super::{exit_128_plus_signal, monitor_of, open_source, signals};
-use crate::cli::ViewName;
-use crate::error::{Result, UsageError};
+use crate::error::Result;
 use crate::output::formatter::Formatter;
 use crate::output::{Output, messages};
 use crate::settings::Settings;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
+use std::io::{self, IsTerminal};
 
 /// Prints the sockets that the filters ask for, and returns whether there are any.
 ///
 /// # Errors
 /// Wrong usage, tables that cannot be read, or output that cannot be written.
 pub fn run(settings: &Settings) -> Result<bool> {
-    if settings.output.view == ViewName::Diagram {
-        return Err(UsageError::ListDiagram.into());
-    }
     exit_128_plus_signal()?;
     let signals = signals(settings, None)?;
     let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
@@ -29,5 +26,9 @@ pub fn run(settings: &Settings) -> Result<bool> {
         .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, owner))));
     output.write_all(records, &signals)?;
     messages::print(monitor.warnings());
-    Ok(output.formatter.written() > 0)
+    let found = output.formatter.written() > 0;
+    if !found && io::stderr().is_terminal() {
+        messages::print(["no matching socket".to_owned()]);
+    }
+    Ok(found)
 }

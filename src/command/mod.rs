@@ -18,10 +18,13 @@ use crate::output::messages;
 use crate::owner::scan::Scan;
 use crate::owner::scan::survey::SurveyedOwners;
 use crate::recorder::Recorder;
-use crate::settings::Settings;
+use crate::settings::{OWN_PROCFS, Settings};
 use crate::signals::Signals;
 use crate::source::Source;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -30,7 +33,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Wrong usage.
-pub fn checked(options: Options) -> Result<Settings> {
+pub fn checked(options: impl Into<Options>) -> Result<Settings> {
     let settings = Settings::new(options)?;
     print_hints(&settings);
     Ok(settings)
@@ -45,9 +48,25 @@ fn signals(settings: &Settings, duration: Option<Duration>) -> Result<Signals> {
     Ok(signals)
 }
 
-/// Prints the hints about options that were probably meant otherwise.
+/// Prints the hints about options that were probably meant otherwise. With `--quiet` neither these
+/// nor any later warnings are printed.
 fn print_hints(settings: &Settings) {
+    if settings.quiet {
+        messages::be_quiet();
+    }
     messages::print(settings.hints.iter().cloned());
+    messages::print(missing_pids(settings).map(|pid| format!("there is no process {pid}")));
+}
+
+/// The processes of `--pid` that do not exist, as far as this can be known.
+fn missing_pids(settings: &Settings) -> impl Iterator<Item = i32> {
+    let pids = settings.filter.process.pids.iter().copied();
+    let is_own = settings.procfs == Path::new(OWN_PROCFS);
+    let is_missing = |pid: &i32| {
+        let process = Pid::from_raw(*pid);
+        process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+    };
+    pids.filter(move |pid| is_own && is_missing(pid))
 }
 
 /// The monitor that the settings ask for.

@@ -17,8 +17,8 @@ use std::path::Path;
 /// The file is not a recording; what ends the run before its time.
 pub fn run(options: ReplayOptions) -> Result<()> {
     settings::replay(&options)?;
-    let ReplayOptions { file, options, follow: waits_for_more, .. } = options;
-    let settings = checked(options)?;
+    let ReplayOptions { file, shared, follow: waits_for_more } = options;
+    let settings = checked(shared)?;
     let signals = signals(&settings, settings.duration)?;
     let mut monitor = monitor(&file, waits_for_more, &settings, &signals)?;
     follow(&mut monitor, &signals, &settings, Mode::Recorded)

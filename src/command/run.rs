@@ -1,6 +1,6 @@
 //! `run`: runs a command, and prints the timelines of its sockets and of those of its children.
 
-use super::monitor;
+use super::{monitor, print_hints};
 use crate::cli::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::event::MonitorEvent;
@@ -37,7 +37,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Wrong usage, and what keeps the command from being followed at all.
 pub fn run(options: RunOptions) -> Result<ExitCode> {
     let (settings, command) = checked(options, getpid().as_raw_nonzero().get())?;
-    messages::print(settings.hints.iter().cloned());
+    print_hints(&settings);
     // A process that loses its parent becomes our child, and so stays in the tree.
     set_child_subreaper(Some(getpid()))
         .map_err(|cause| Error::System { what: "keep orphans", cause: cause.into() })?;
@@ -51,13 +51,13 @@ pub fn run(options: RunOptions) -> Result<ExitCode> {
     let mut child = match Child::start(&command.command) {
         Ok(child) => child,
         Err(failed) => {
-            messages::print([failed.sentence]);
+            messages::print_errors([failed.sentence]);
             return Ok(ExitCode::from(failed.status));
         }
     };
     if let Err(error) = follow(&mut child, &command, &mut monitor, &signals, &mut report) {
         // The command goes on without being followed.
-        messages::print([error.to_string()]);
+        messages::print_errors([error.to_string()]);
     }
     let status = child.wait(&signals)?;
     report.end(&mut monitor);
@@ -121,6 +121,7 @@ struct RunReport<'s> {
     left_out: u64,
     /// Messages for the end of the command.
     sentences: Vec<String>,
+    errors: Vec<String>,
     has_hinted: bool,
     /// Standard error, for reports while the command runs.
     messages: Messages,
@@ -155,6 +156,7 @@ impl<'s> RunReport<'s> {
             held_back: Vec::new(),
             left_out: 0,
             sentences: Vec::new(),
+            errors: Vec::new(),
             has_hinted: false,
             messages: Messages::default(),
             reading: None,
@@ -185,7 +187,7 @@ impl<'s> RunReport<'s> {
     fn write(&mut self, records: Vec<Record>) {
         let bytes = self.formatter.bytes(records);
         if let Err(error) = self.target.write(&bytes) {
-            self.sentences.push(error.to_string());
+            self.errors.push(error.to_string());
         }
     }
 
@@ -225,6 +227,7 @@ impl<'s> RunReport<'s> {
             ));
         }
         self.sentences.push(monitor.coverage().to_string());
+        messages::print_errors(self.errors);
         messages::print(self.sentences);
     }
 }

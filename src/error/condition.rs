@@ -6,34 +6,34 @@ use crate::tcp::state_set::UnknownState;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
     /// There is nothing but blanks.
-    #[error("nothing to wait for; write any SET, none SET, all SET or 'count SET >= N'")]
+    #[error("the condition is empty; write any SET, none SET, all SET or 'count SET >= N'")]
     Empty,
     /// A set of states without a quantity in front.
-    #[error("'{0}' alone is no condition; write 'any {0}'")]
+    #[error("'{0}' is not a condition; write 'any {0}'")]
     NoQuantity(String),
     /// The first word is not a quantity.
-    #[error("'{0}' begins no condition; write any SET, none SET, all SET or 'count SET >= N'")]
+    #[error("unknown condition '{0}'; write any SET, none SET, all SET or 'count SET >= N'")]
     UnknownQuantity(String),
     /// A quantity without a set of states.
-    #[error("'{0}' names no states; write {0} ESTABLISHED")]
+    #[error("the states after '{0}' are missing; write '{0} ESTABLISHED'")]
     NoStates(String),
     /// The set of states names something that is not a state.
     #[error(transparent)]
     State(#[from] UnknownState),
-    /// `count` without an operator; with what stands behind `count`.
-    #[error("'count {0}' compares nothing; {COUNT_FORM}")]
-    NoComparison(String),
+    /// `count` without an operator.
+    #[error("the comparison after 'count' is missing; {COUNT_FORM}")]
+    NoComparison,
     /// `count` without a set of states.
     #[error("the states to count are missing; {COUNT_FORM}")]
     NothingToCount,
     /// The operator is not a comparison.
-    #[error("'{0}' compares nothing; OP is one of >= > = < <=")]
+    #[error("unknown operator '{0}'; write one of >= > = < <=")]
     UnknownOperator(String),
     /// `!=`, which is easily taken for an operator.
-    #[error("there is no '!='; OP is one of >= > = < <=")]
+    #[error("unknown operator '!='; write one of >= > = < <=")]
     NotEqual,
     /// What stands behind the operator is not a number.
-    #[error("'{0}' is no number; {COUNT_FORM}")]
+    #[error("'{0}' is not a number; {COUNT_FORM}")]
     NotANumber(String),
 }
 

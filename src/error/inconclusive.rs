@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{question} cannot be told: {reason}")]
+#[error("{question} is inconclusive: {reason}")]
 pub struct Inconclusive {
     /// What was to be decided.
     pub question: Question,
@@ -16,10 +16,10 @@ pub struct Inconclusive {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Question {
     /// No socket violates a limit.
-    #[error("whether nothing is wrong")]
+    #[error("check")]
     NoViolations,
     /// A condition holds; as it was written.
-    #[error("whether '{0}' holds")]
+    #[error("'{0}'")]
     Holds(String),
 }
 
@@ -27,16 +27,18 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// A single poll may skip a row.
-    #[error("there were fewer than two looks")]
+    #[error("fewer than two polls were taken; watch longer (--for)")]
     TooFewPolls,
     /// Sockets were in their state already at the first poll, so their age is not known.
-    #[error("sockets were in such a state from the first look on, for an unknown time")]
+    #[error(
+        "sockets were in such a state at the first poll, for an unknown time; watch longer (--for)"
+    )]
     UnknownAge,
     /// Sockets may belong to matching processes, which this user may not inspect.
-    #[error("{0}; ask as root, or by --local, --remote or --port instead of by process")]
+    #[error("{0}; run as root, or filter by --local, --remote or --port instead of by process")]
     HiddenOwners(HiddenOwners),
     /// So many rows of the kernel's tables could not be parsed.
-    #[error("{0} {rows} of the kernel's tables cannot be read", rows = if *.0 == 1 { "row" } else { "rows" })]
+    #[error("{0} {rows} of the kernel's tables could not be read; try again", rows = if *.0 == 1 { "row" } else { "rows" })]
     BadRows(u64),
 }
 
@@ -47,6 +49,6 @@ pub struct HiddenOwners(pub usize);
 impl fmt::Display for HiddenOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sockets = if self.0 == 1 { "socket" } else { "sockets" };
-        write!(f, "{} {sockets} may belong to processes that may not be read", self.0)
+        write!(f, "{} {sockets} may belong to processes that cannot be inspected", self.0)
     }
 }

@@ -70,21 +70,21 @@ pub enum Error {
     },
     /// The kernel does not answer on sock_diag.
     #[error(
-        "the kernel does not tell of TCP sockets by netlink: {cause}; load its module tcp_diag \
-         (modprobe tcp_diag), or use --source proc"
+        "cannot query TCP sockets over netlink: {cause}; load the kernel module tcp_diag (modprobe \
+         tcp_diag), or use --source proc"
     )]
     Netlink {
         /// What the kernel said.
         cause: io::Error,
     },
     /// The kernel's tracepoints cannot be read, for the reason given.
-    #[error("the kernel's events cannot be followed: {0}; or use --source netlink")]
+    #[error("cannot trace kernel events: {0}; or use --source netlink")]
     Trace(String),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     /// The reader of standard output has closed it: the run ends, and that is not a failure.
-    #[error("the reader of the output has gone")]
+    #[error("the reader of the output is gone")]
     ReaderGone,
 }
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// `--follow` of a compressed file.
-    #[error("{} is packed, so it does not grow: leave out --follow", .0.display())]
+    #[error("{} is compressed and cannot grow; leave out --follow", .0.display())]
     Packed(PathBuf),
     /// `--follow` of something other than a regular file.
-    #[error("{} is no file that grows: leave out --follow", .0.display())]
+    #[error("{} is not a regular file; leave out --follow", .0.display())]
     NotAFile(PathBuf),
     /// It does not start as a recording does, or a newer program wrote it.
     #[error("{name}: {cause}")]
@@ -21,7 +21,7 @@ pub enum RecordingError {
         cause: DecodeError,
     },
     /// A line in the middle cannot be parsed.
-    #[error("{name}, line {line} is damaged: {reason}; what comes before it is shown")]
+    #[error("{name}: line {line} is damaged ({reason}); only what precedes it is shown")]
     Damaged {
         /// The path, or "standard input".
         name: String,
@@ -31,9 +31,9 @@ pub enum RecordingError {
         reason: String,
     },
     /// Another process records to the same file.
-    #[error("{} is being recorded to by another run", .0.display())]
+    #[error("{} is in use by another recording; choose another file", .0.display())]
     InUse(PathBuf),
     /// `--record` to a file that holds something else.
-    #[error("{} holds something else than a recording; --record takes another file", .0.display())]
+    #[error("{} is not a tcplapse recording; choose another file", .0.display())]
     OtherContent(PathBuf),
 }

@@ -29,7 +29,7 @@ pub struct RuleError {
     pub cause: RuleCause,
 }
 
-/// `line 3, column 15, rule 'leak', longer_than: 'soon' is no duration; ...`
+/// `line 3, column 15, rule 'leak', longer_than: 'soon' is not a valid duration; ...`
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, rule, key, cause } = self;
@@ -59,7 +59,7 @@ pub enum RuleCause {
         known: Vec<String>,
     },
     /// A key with a fixed list of values has another one.
-    #[error("'{value}' is not one of the values {}", known.join(", "))]
+    #[error("'{value}' is not a valid value; write one of {}", known.join(", "))]
     UnknownValue {
         /// The value.
         value: String,
@@ -67,13 +67,13 @@ pub enum RuleCause {
         known: Vec<String>,
     },
     /// `rule` is not an array of tables.
-    #[error("rules are written as [[rule]], with two brackets")]
+    #[error("rule is not a list; write [[rule]], with two brackets")]
     NotAnArray,
     /// A rule without a name.
-    #[error("a rule needs a name; add name = \"leak\"")]
+    #[error("the rule has no name; add name = \"leak\"")]
     NoName,
     /// A name that is empty or contains control characters.
-    #[error("a name is one line of text; write name = \"leak\"")]
+    #[error("the name is empty or has control characters; write name = \"leak\"")]
     BadName,
     /// The rule above has the same name.
     #[error("there are two rules with this name; rename one of them")]
@@ -82,19 +82,19 @@ pub enum RuleCause {
     #[error("no condition; add longer_than, at_least, growing_for, transition or verdict")]
     NoCondition,
     /// A key that takes one value.
-    #[error("the value is not text or a number")]
+    #[error("the value is not a string or a number; write one")]
     NotText,
     /// A key that takes one value or more.
-    #[error("the value is not text, a number or a list of these")]
+    #[error("the value is not a string, a number or a list of these; write one of them")]
     NotTexts,
     /// A value that a flag would refuse as well.
     #[error(transparent)]
     Value(#[from] ValueError),
     /// `at_least`
-    #[error("'{0}' is not a number from 1; write 5")]
+    #[error("'{0}' is not a positive number; write 5")]
     Count(String),
     /// `growing_for` without a length.
-    #[error("nothing grows in no time; write \"10m\"")]
+    #[error("the time is zero; write \"10m\"")]
     NoWindow,
     /// `transition`
     #[error("'{0}' is not a transition; write \"ESTABLISHED -> CLOSED\" or \"new -> SYN_SENT\"")]

@@ -1,7 +1,6 @@
 //! A command line that clap accepts and the settings refuse.
 
 use super::{ConditionError, ValueError};
-use crate::tcp::state_set::UnknownState;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,62 +8,84 @@ use std::time::Duration;
 /// Why a command line is refused. Texts are as they were written.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    // Which sockets.
-    /// `--pid`
-    #[error("--pid takes process ids such as 812, not '{0}'")]
-    Pid(String),
-    /// `--user`
-    #[error("there is no user '{0}'; --user takes a name or a uid")]
-    User(String),
-    /// `--port`
-    #[error("--port takes 443 or 8000-8999, not '{0}'")]
-    Ports(String),
-    /// A flag that takes a set of states.
+    /// A value of a flag, or of PATTERN, that cannot be parsed.
     #[error("{flag}: {cause}")]
-    States {
+    Value {
         /// With its dashes.
         flag: &'static str,
-        /// Which part of the set is wrong.
-        cause: UnknownState,
+        /// What is wrong with it.
+        cause: ValueError,
     },
-    /// A value whose sentence names no flag.
-    #[error(transparent)]
-    Value(ValueError),
+    /// A flag that has no effect together with others.
+    #[error("{flag} has no effect without {needs}; leave it out")]
+    NoEffect {
+        /// With its dashes.
+        flag: &'static str,
+        /// What it has an effect on.
+        needs: &'static str,
+    },
+
+    // Which sockets.
+    /// `--local 8080`
+    #[error("{flag}: '{text}' has no colon; write :{text} for a port")]
+    PortWithoutColon {
+        /// With its dashes.
+        flag: &'static str,
+        /// The port.
+        text: String,
+    },
+    /// `--local` or `--remote` of a host that has no address.
+    #[error("{flag}: cannot resolve host name '{host}' ({}); write an address", failure(.cause))]
+    UnknownHost {
+        /// With its dashes.
+        flag: &'static str,
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        cause: io::Error,
+    },
     /// The environment variable `TCPLAPSE_LOG`.
     #[error(
-        "TCPLAPSE_LOG takes off, debug, trace, or a list of MODULE=LEVEL, not '{}'",
+        "TCPLAPSE_LOG: '{}' is not a log filter; write off, debug, trace, or a list of MODULE=LEVEL",
         .0.escape_debug()
     )]
     LogFilter(String),
     /// `-u`, `-w`, `-S` or `--unix`
-    #[error("TCP only: leave out -u, -w, -S and --unix (ss and netstat show those)")]
+    #[error("only TCP sockets can be shown; leave out -u, -w, -S and --unix, or use ss")]
     NotTcp,
 
     // How the kernel is sampled.
     /// `--interval`
-    #[error("--interval must be 1ms or longer, not '{0}'")]
+    #[error("--interval: '{0}' is too short; write 1ms or longer")]
     IntervalTooShort(String),
     /// `--max-cpu`
-    #[error("--max-cpu takes percent of one core from 0.1 to 100, not {0}")]
-    MaxCpu(f64),
+    #[error("--max-cpu: '{0}' is not a percentage from 0.1 to 100; write 25")]
+    MaxCpu(String),
+    /// `--max-count`
+    #[error("--max-count: '{0}' is not a number of records; write 10")]
+    MaxCount(String),
     /// `--ring` with something other than a size.
-    #[error("'{0}' is no size; write --ring 1MiB or 512KiB")]
+    #[error("--ring: '{0}' is not a valid size; write 1MiB or 512KiB")]
     RingNotASize(String),
     /// `--ring` out of its bounds.
-    #[error("--ring takes a size from 16KiB to 256MiB, not '{0}'")]
+    #[error("--ring: '{0}' is out of range; write a size from 16KiB to 256MiB")]
     RingOutOfBounds(String),
     /// `--procfs` with a source that reads no procfs.
     #[error(
-        "only --source proc reads another procfs; leave out --source or --procfs {}",
+        "--procfs {} can be read by --source proc only; leave out one of them",
         .0.display()
     )]
     SourceIgnoresProcfs(PathBuf),
     /// `--record -`
-    #[error("--record takes a file: standard output is for what is printed")]
+    #[error(
+        "--record needs a file, since records are printed to standard output; write --record FILE"
+    )]
     RecordToStdout,
-    /// `--ready-fd` of standard input or output.
-    #[error("--ready-fd takes 2 (standard error) or a higher file descriptor, not {0}")]
-    ReadyFdReserved(u32),
+    /// `--ready-fd` of standard input or output, or of something that is not a descriptor.
+    #[error(
+        "--ready-fd: '{0}' is not a usable file descriptor; write 2 (standard error) or higher"
+    )]
+    ReadyFd(String),
     /// `--ready-fd` of a descriptor that cannot be written to.
     #[error(
         "--ready-fd {fd}: file descriptor {fd} is not open for writing to a pipe or file \
@@ -76,55 +97,36 @@ pub enum UsageError {
         /// What the kernel said.
         cause: io::Error,
     },
-    /// `--ready-fd` of a command that does not go on after its first poll.
-    #[error("{command} {instead}; leave out --ready-fd {fd}")]
-    ReadyFdUseless {
-        /// The command.
-        command: &'static str,
-        /// What the command does at its first poll.
-        instead: &'static str,
-        /// The descriptor.
-        fd: u32,
-    },
     /// A flag about sampling, for a recording; with its dashes.
-    #[error("{0} says how to look at the kernel, and a recording has looked already: leave it out")]
+    #[error("{0} cannot be used with --from, since a recording is sampled already; leave it out")]
     SamplingOfRecording(String),
 
     // What is printed.
     /// `--format svg`, `dot` or `mermaid` of something other than the diagram.
-    #[error("--format svg, dot and mermaid draw the diagram: add --view diagram")]
+    #[error("--format svg, dot and mermaid need --view diagram; add it, or use --format text")]
     OnlyDiagramIsDrawn,
-    /// `--rules` of a command that prints no alerts.
-    #[error("{0} judges by no --rules; write tcplapse watch --rules")]
-    NoRules(&'static str),
 
     // Commands.
-    /// `list --view diagram`
-    #[error("list prints a table; for the diagram write tcplapse watch --view diagram")]
-    ListDiagram,
+    /// `list --source trace`
+    #[error("--source trace follows transitions, of which list shows none; use --source netlink")]
+    ListTrace,
+    /// `replay --for` of a recording that is read to its end.
+    #[error("--for ends a replay that follows a growing file; add --follow, or leave it out")]
+    ForWithoutFollow,
     /// `replay --follow -`
-    #[error("standard input is read as it comes: leave out --follow")]
+    #[error("standard input is always read as it comes; leave out --follow")]
     FollowStdin,
     /// `run` without a command; with the words that stand where it was expected.
-    #[error("run takes its command behind '--': tcplapse run -- {0}")]
+    #[error("run needs a command after '--'; write tcplapse run -- {0}")]
     RunWithoutCommand(String),
-    /// `run --for`
-    #[error("a run ends with its command: leave out --for (--linger is the time after it)")]
-    RunFor,
-    /// `run --view`
-    #[error("run tells timelines: leave out --view")]
-    RunView,
-    /// `run --procfs`
-    #[error("run follows processes of its own: leave out --procfs")]
-    RunProcfs,
     /// `explain STATE --format`
-    #[error("--format draws the diagram: leave the states out of explain")]
+    #[error("--format is for the diagram; leave it out, or leave out the states")]
     ExplainFormat,
     /// `explain` of a code without a name.
-    #[error("'{0}' is a code that Linux does not name")]
+    #[error("'{0}' is a state code that Linux has no name for; write a state such as CLOSE_WAIT")]
     ExplainCode(String),
     /// `explain` of something that is not a state.
-    #[error("'{name}' is no TCP state; {}", meant(.near, .all))]
+    #[error("'{name}' is not a TCP state; {}", meant(.near, .all))]
     ExplainState {
         /// As it was written.
         name: String,
@@ -135,36 +137,34 @@ pub enum UsageError {
     },
 
     // wait
-    /// `wait --for`
-    #[error("wait goes on until its condition holds; to give up, write --timeout '{0}'")]
-    WaitFor(String),
     /// `wait --until`
     #[error("--until: {0}")]
     Until(#[from] ConditionError),
     /// `wait --until` of states that other filters exclude.
-    #[error("--until '{0}' is about states that --state or --listening leaves out")]
+    #[error(
+        "--until: '{0}' is about states that --state or --listening excludes; leave out one of them"
+    )]
     UntilExcluded(String),
 
     // check
     /// `check --stuck`
-    #[error("--stuck takes STATE:AGE such as CLOSE_WAIT:60s, not '{0}'")]
+    #[error("--stuck: '{0}' is not STATE:AGE; write CLOSE_WAIT:60s")]
     Stuck(String),
     /// `check --max`
-    #[error("--max takes STATE:COUNT such as TIME_WAIT:1000, not '{0}'")]
+    #[error("--max: '{0}' is not STATE:COUNT; write TIME_WAIT:1000")]
     Max(String),
     /// `check` without a limit.
     #[error(
-        "check needs to know what is wrong; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 or \
-         --growing CLOSE_WAIT --for 10m"
+        "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 or --growing \
+         CLOSE_WAIT --for 10m"
     )]
     NoLimits,
     /// `check --growing` without `--for`.
-    #[error("--growing needs a time to grow in; add --for 10m")]
+    #[error("--growing needs a time to watch; add --for 10m")]
     GrowingWithoutFor,
     /// `check --for` that is shorter than an age of `--stuck`.
     #[error(
-        "In {watched:?} nothing can be seen to be stuck for {age:?}; leave --for out, or make it \
-         longer"
+        "--for {watched:?} is shorter than the --stuck age {age:?}; leave it out, or make it longer"
     )]
     ForShorterThanAge {
         /// The time of `--for`.
@@ -174,23 +174,16 @@ pub enum UsageError {
     },
 }
 
-/// Values of flags: where the sentence names the flag, by a variant of its own.
-impl From<ValueError> for UsageError {
-    fn from(error: ValueError) -> Self {
-        match error {
-            ValueError::Pid(text) => Self::Pid(text),
-            ValueError::User(text) => Self::User(text),
-            ValueError::Ports(text) => Self::Ports(text),
-            ValueError::State(cause) => Self::States { flag: "--state", cause },
-            other => Self::Value(other),
-        }
-    }
+/// What the resolver said, without the words that the library puts before it.
+fn failure(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    text.rsplit_once(": ").map_or(text.as_str(), |(_, failure)| failure).to_owned()
 }
 
 /// States with similar names, or else all names.
 fn meant(near: &[String], all: &[String]) -> String {
     if near.is_empty() {
-        format!("states are {}", all.join(", "))
+        format!("write one of {}", all.join(", "))
     } else {
         format!("did you mean {}?", near.join(" or "))
     }

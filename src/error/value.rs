@@ -6,7 +6,10 @@ use crate::tcp::state_set::UnknownState;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// Not a regular expression.
-    #[error("'{pattern}' is no regular expression: {reason}")]
+    #[error(
+        "'{pattern}' is not a valid regular expression ({reason}); put \\ before characters that \
+         are meant literally"
+    )]
     Pattern {
         /// As it was written.
         pattern: String,
@@ -23,18 +26,18 @@ pub enum ValueError {
     #[error(transparent)]
     State(#[from] UnknownState),
     /// Not a port or a range of ports.
-    #[error("'{0}' is not a port; write 443 or 8000-8999")]
+    #[error("'{0}' is not a port or a known service; write 443, 8000-8999 or https")]
     Ports(String),
     /// Not an address, a network or a port.
     #[error(
-        "'{0}' is no address filter; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 \
+        "'{0}' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 \
          or [2001:db8::/32]:443"
     )]
     Address(String),
     /// Not a length of time.
-    #[error("'{0}' is no duration; write 250ms, 1.5s, 10m or '1h 30m'")]
+    #[error("'{0}' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'")]
     Duration(String),
     /// Longer than any run.
-    #[error("'{0}' is longer than a year")]
+    #[error("'{0}' is longer than a year; write a shorter duration")]
     DurationTooLong(String),
 }

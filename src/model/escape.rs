@@ -20,6 +20,20 @@ pub fn escape(name: &[u8]) -> String {
     safe
 }
 
+/// A sentence that quotes what a user or another program wrote, safe to print: hostile characters
+/// become escapes, all others stay, backslashes too.
+pub fn printable(sentence: &str) -> String {
+    let mut safe = String::with_capacity(sentence.len());
+    for character in sentence.chars() {
+        if is_hostile(character) {
+            push_bytes(&mut safe, character.encode_utf8(&mut [0; 4]).as_bytes());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
 /// The bytes of an escaped name; `None` if [`escape`] cannot have made it.
 pub fn unescape(escaped: &str) -> Option<Vec<u8>> {
     let mut name = Vec::with_capacity(escaped.len());

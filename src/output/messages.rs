@@ -1,11 +1,22 @@
 //! Messages on standard error, where records never go: a slow reader delays no poll.
 
 use super::queue::{Queue, Wait};
+use crate::model::escape::printable;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many bytes may be queued: messages are few, and who requests reports without reading them
 /// needs no further one.
 pub(super) const CAPACITY: usize = 1 << 20;
+
+/// No warnings, hints and closing line are wanted. It holds for the whole program, so that no place
+/// that prints one can miss it.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Prints no warnings, hints and closing line from now on; errors are still printed.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
 
 /// Queues messages and reports for standard error. When it is dropped they are written, unless
 /// nobody reads them.
@@ -18,9 +29,9 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// Writes sentences, a line each.
+    /// Writes warnings, a line each.
     pub(crate) fn print(&mut self, sentences: impl IntoIterator<Item = String>) {
-        self.write(lines(sentences));
+        self.write(warnings(sentences));
     }
 
     /// Writes text as it is, if there is room for it; what had none is counted before the next.
@@ -56,8 +67,13 @@ impl Drop for Messages {
     }
 }
 
-/// Writes sentences to standard error, and waits for its reader.
+/// Writes warnings to standard error, and waits for its reader.
 pub(crate) fn print(sentences: impl IntoIterator<Item = String>) {
+    write(&warnings(sentences));
+}
+
+/// Writes what failed to standard error, and waits for its reader.
+pub(crate) fn print_errors(sentences: impl IntoIterator<Item = String>) {
     write(&lines(sentences));
 }
 
@@ -67,8 +83,13 @@ pub(super) fn write(text: &[u8]) {
     let _ = io::stderr().write_all(text);
 }
 
+/// Warnings as lines of standard error; nothing where none are wanted.
+pub(crate) fn warnings(sentences: impl IntoIterator<Item = String>) -> Vec<u8> {
+    if QUIET.load(Ordering::Relaxed) { Vec::new() } else { lines(sentences) }
+}
+
 /// Sentences as lines of standard error.
 pub(crate) fn lines(sentences: impl IntoIterator<Item = String>) -> Vec<u8> {
-    let line = |sentence| format!("tcplapse: {sentence}\n").into_bytes();
+    let line = |sentence: String| format!("tcplapse: {}\n", printable(&sentence)).into_bytes();
     sentences.into_iter().flat_map(line).collect()
 }

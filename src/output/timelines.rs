@@ -1,6 +1,6 @@
 //! Timelines beside the records: those of a command, and the timelines so far on SIGUSR1.
 
-use super::messages::{lines, write};
+use super::messages::{warnings, write};
 use super::renderers::clock;
 use super::tty;
 use super::views::RunState;
@@ -23,7 +23,7 @@ pub(crate) fn report(print: &OutputSettings, run: &mut RunState<'_, '_>) -> Vec<
     let lives = paired(run.open_lives());
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
     let mut report = TimelineTarget::Stderr.timeline(print).rows(&records, &Names::default());
-    report.extend(lines([run.monitor.coverage().to_string()]));
+    report.extend(warnings([run.monitor.coverage().to_string()]));
     report
 }
 

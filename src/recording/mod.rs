@@ -70,10 +70,12 @@ mod micros {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The file does not begin with a header.
-    #[error("this is no recording of tcplapse")]
+    #[error("not a tcplapse recording; write the name of one")]
     NotARecording,
     /// It was written by a newer version of this program.
-    #[error("version {0} of the format is newer than this program, which reads up to {VERSION}")]
+    #[error(
+        "format version {0} is newer than this program, which reads up to {VERSION}; update tcplapse"
+    )]
     NewerVersion(u64),
     /// What is wrong with the line.
     #[error("{0}")]

@@ -1,11 +1,10 @@
 //! The settings of `check`.
 
-use super::{Result, Settings, no_sampling};
+use super::{Result, Settings, no_sampling, time};
 use crate::cli::CheckOptions;
-use crate::error::UsageError;
+use crate::error::{UsageError, ValueError};
 use crate::rules::check::{Limit, Limits};
 use crate::tcp::state_set::StateSet;
-use crate::values::duration;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ pub struct CheckSettings {
 impl CheckSettings {
     /// Checks the options of `check`.
     pub fn new(options: CheckOptions) -> Result<Self> {
-        let settings = Settings::new(options.options)?.without_rules("check")?;
+        let settings = Settings::new(options.shared.options(options.duration))?;
         let mut limits = Limits::default();
         for (texts, parse) in [
             (&options.stuck, stuck as fn(&str) -> Result<Limit>),
@@ -49,7 +48,7 @@ fn stuck(text: &str) -> Result<Limit> {
     let Some((states, age)) = text.split_once(':') else {
         return Err(UsageError::Stuck(text.to_owned()));
     };
-    let age = duration(age.trim())?;
+    let age = time("--stuck", age.trim())?;
     let (states, set) = state_set("--stuck", states)?;
     Ok(Limit::stuck(states, set, age))
 }
@@ -72,7 +71,7 @@ fn growing(text: &str) -> Result<Limit> {
 /// The states of a limit, trimmed and parsed.
 fn state_set<'t>(flag: &'static str, text: &'t str) -> Result<(&'t str, StateSet)> {
     let text = text.trim();
-    let set = text.parse().map_err(|cause| UsageError::States { flag, cause })?;
+    let set = text.parse().map_err(|cause| UsageError::value(flag, ValueError::State(cause)))?;
     Ok((text, set))
 }
 
@@ -130,6 +129,6 @@ mod tests {
         let too_short = error("--stuck CLOSE_WAIT:1m --for 5s");
         assert!(matches!(too_short, UsageError::ForShorterThanAge { .. }), "{too_short:?}");
         let unknown = error("--growing OPEN --for 1s");
-        assert!(matches!(unknown, UsageError::States { flag: "--growing", .. }), "{unknown:?}");
+        assert!(matches!(unknown, UsageError::Value { flag: "--growing", .. }), "{unknown:?}");
     }
 }

@@ -2,16 +2,18 @@
 //! rule is broken.
 
 pub mod check;
+mod names;
 pub mod run;
 pub mod wait;
 
 use crate::cli::{
-    self, ColorName, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
+    self, ColorName, FilterArgs, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
 };
 use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
-use crate::values::{address, duration, pid, ports, regex, states, user};
+use crate::values::{duration, pid, regex, states, user};
+use names::{brackets_hint, endpoints, ports};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub(crate) record: Option<PathBuf>,
     /// The rules file that gives alerts.
     pub(crate) rules: Option<PathBuf>,
+    /// Print no warnings and no closing line.
+    pub(crate) quiet: bool,
     /// Sentences for standard error about what was probably meant.
     pub(crate) hints: Vec<String>,
     /// The patterns for process names, as they were written.
@@ -82,38 +86,43 @@ pub struct OutputSettings {
 
 impl Settings {
     /// Checks the options of a command.
-    pub fn new(options: Options) -> Result<Self> {
-        tcp_only(&options.netstat)?;
-        let output = &options.output;
-        drawings(output)?;
-        let (ring, rounded) = ring(&options.sampling.ring)?;
+    pub fn new(options: impl Into<Options>) -> Result<Self> {
+        let options: Options = options.into();
+        let mut hints = hints(&options.filter);
+        hints.extend(tcp_only(&options.common.netstat)?);
+        useless_flags(&options)?;
+        let (ring, rounded) = ring(options.poll.ring())?;
+        hints.extend(rounded);
+        let procfs = options.source.procfs.unwrap_or_else(|| OWN_PROCFS.into());
+        let end = &options.end;
         Ok(Self {
             ring,
-            filter: filter(&options)?,
+            filter: filter(&options.filter, options.view.rules.is_some())?,
             poll: PollSettings {
-                interval: interval(&options.sampling.interval)?,
-                max_cpu: max_cpu(options.sampling.max_cpu)?,
+                interval: interval(&options.poll.interval)?,
+                max_cpu: max_cpu(&options.poll.max_cpu)?,
             },
-            duration: options.sampling.duration.as_deref().map(duration).transpose()?,
-            max_count: options.sampling.max_count,
+            duration: end.duration.as_deref().map(|text| time("--for", text)).transpose()?,
+            max_count: end.count.max_count.as_deref().map(max_count).transpose()?,
             output: OutputSettings {
-                view: output.view,
-                format: if output.json { FormatName::Json } else { output.format },
-                extended: output.extend,
-                timers: output.timers,
-                resolve: output.resolve,
-                header: !output.no_header,
-                color: output.color,
-                time: output.time,
-                utc: output.utc,
+                view: options.view.view,
+                format: format(&options.view),
+                extended: options.table.extend,
+                timers: options.table.timers,
+                resolve: options.text.resolve,
+                header: !options.text.no_header,
+                color: options.text.color,
+                time: options.time.time.unwrap_or_default(),
+                utc: options.time.utc,
             },
-            ready_fd: options.sampling.ready_fd.map(ready_fd).transpose()?,
-            record: options.sampling.record.map(record).transpose()?,
-            hints: hints(&options.patterns).into_iter().chain(rounded).collect(),
-            rules: options.output.rules,
-            source: source(options.sampling.source, &options.sampling.procfs)?,
-            procfs: options.sampling.procfs,
-            patterns: options.patterns,
+            ready_fd: options.ready.ready_fd.as_deref().map(ready_fd).transpose()?,
+            record: options.record.record.map(record).transpose()?,
+            hints,
+            rules: options.view.rules,
+            source: source(options.source.source, &procfs)?,
+            procfs,
+            patterns: options.filter.patterns,
+            quiet: options.common.quiet,
         })
     }
 }
@@ -128,9 +137,11 @@ fn no_sampling(flags: &[String]) -> Result<()> {
 
 /// Checks the options that only `replay` has.
 pub fn replay(options: &ReplayOptions) -> Result<()> {
-    no_sampling(&options.sampling_flags)?;
     if options.follow && options.file.as_os_str() == "-" {
         return Err(UsageError::FollowStdin);
+    }
+    if !options.follow && options.shared.end.duration.is_some() {
+        return Err(UsageError::ForWithoutFollow);
     }
     Ok(())
 }
@@ -143,33 +154,53 @@ impl Settings {
 
     /// The settings of `list`; an error where one is useful only to a run that goes on.
     pub fn of_list(self) -> Result<Self> {
-        no_ready_fd(self.ready_fd, "list", "exits after its first poll")?;
-        self.without_rules("list")
-    }
-
-    /// The settings of a command without a stream of records; an error where there are rules,
-    /// which print alerts into that stream.
-    pub(crate) fn without_rules(self, command: &'static str) -> Result<Self> {
-        match self.rules {
-            None => Ok(self),
-            Some(_) => Err(UsageError::NoRules(command)),
+        match self.source {
+            SourceName::Trace => Err(UsageError::ListTrace),
+            _ => Ok(self),
         }
     }
 }
 
-/// Refuses `--ready-fd` where a command does not go on after its first poll.
-fn no_ready_fd(fd: Option<u32>, command: &'static str, instead: &'static str) -> Result<()> {
-    match fd {
-        None => Ok(()),
-        Some(fd) => Err(UsageError::ReadyFdUseless { command, instead, fd }),
-    }
+const fn format(view: &cli::ViewArgs) -> FormatName {
+    if view.json { FormatName::Json } else { view.format }
 }
 
-fn tcp_only(netstat: &cli::NetstatCompat) -> Result<()> {
-    if netstat.udp || netstat.raw || netstat.sctp || netstat.unix {
-        return Err(UsageError::NotTcp);
+/// Refuses flags that would have no effect together with others.
+fn useless_flags(options: &Options) -> Result<()> {
+    let Options { filter, source, poll, view, table, text, time, .. } = options;
+    drawings(view)?;
+    let traces = matches!(source.source, SourceName::Trace | SourceName::Auto);
+    let is_text = format(view) == FormatName::Text;
+    let is_csv = format(view) == FormatName::Csv;
+    let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
+    let has_header = in_table || view.view == ViewName::Events;
+    for (given, has_effect, flag, needs) in [
+        (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
+        (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
+        (poll.ring.is_some(), traces, "--ring", "--source trace"),
+        (table.extend, in_table && is_text, "--extend", "a table as text (--view table)"),
+        (table.timers, in_table && is_text, "--timers", "a table as text (--view table)"),
+        (text.resolve, is_text && !is_diagram, "--resolve", "text with addresses"),
+        (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
+        (time.time.is_some(), is_text, "--time", "text"),
+        (time.utc, is_text, "--utc", "text"),
+    ] {
+        if given && !has_effect {
+            return Err(UsageError::NoEffect { flag, needs });
+        }
     }
     Ok(())
+}
+
+/// Refuses other protocols than TCP; beside `-t`, as in `-tulpn`, they are only pointed out.
+fn tcp_only(netstat: &cli::NetstatCompat) -> Result<Option<String>> {
+    if !(netstat.udp || netstat.raw || netstat.sctp || netstat.unix) {
+        return Ok(None);
+    }
+    if netstat.tcp {
+        return Ok(Some("only TCP sockets are shown".to_owned()));
+    }
+    Err(UsageError::NotTcp)
 }
 
 /// Only the tables of another procfs show another network namespace than the caller's.
@@ -182,29 +213,34 @@ fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
 }
 
 /// Only the diagram is drawn.
-fn drawings(output: &cli::OutputArgs) -> Result<()> {
-    let drawing = matches!(output.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
-    if drawing && output.view != ViewName::Diagram {
+fn drawings(view: &cli::ViewArgs) -> Result<()> {
+    let drawing = matches!(view.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
+    if drawing && view.view != ViewName::Diagram {
         return Err(UsageError::OnlyDiagramIsDrawn);
     }
     Ok(())
 }
 
-fn filter(options: &Options) -> Result<Filter> {
-    let filter = &options.filter;
+fn filter(filter: &FilterArgs, for_rules: bool) -> Result<Filter> {
+    let all = |flag, texts: &[String]| -> Result<Vec<_>> {
+        let found: Vec<Vec<_>> =
+            texts.iter().map(|text| endpoints(flag, text)).collect::<Result<_>>()?;
+        Ok(found.concat())
+    };
     Ok(Filter {
         process: ProcessFilter {
-            patterns: each(&options.patterns, |pattern| regex(pattern, filter.exact))?,
+            patterns: each("PATTERN", &filter.patterns, |text| regex(text, filter.exact))?,
             full: filter.full,
-            pids: each(&filter.pid, pid)?,
-            users: each(&filter.user, user)?,
-            for_rules: options.output.rules.is_some(),
+            pids: each("--pid", &filter.pid, pid)?,
+            users: each("--user", &filter.user, user)?,
+            for_rules,
             tree: None,
         },
-        states: states(filter.state.iter().map(String::as_str))?,
-        local: each(&filter.local, address)?,
-        remote: each(&filter.remote, address)?,
-        ports: each(&filter.port, ports)?,
+        states: states(filter.state.iter().map(String::as_str))
+            .map_err(|cause| UsageError::value("--state", cause))?,
+        local: all("--local", &filter.local)?,
+        remote: all("--remote", &filter.remote)?,
+        ports: filter.port.iter().map(|text| ports(text)).collect::<Result<_>>()?,
         family: match (filter.ipv4, filter.ipv6) {
             (true, false) => Some(Family::Ipv4),
             (false, true) => Some(Family::Ipv6),
@@ -216,14 +252,24 @@ fn filter(options: &Options) -> Result<Filter> {
 
 /// Parses every value of a repeated flag.
 fn each<T>(
+    flag: &'static str,
     texts: &[String],
     parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
 ) -> Result<Vec<T>> {
-    texts.iter().map(|text| Ok(parse(text)?)).collect()
+    texts.iter().map(|text| parse(text).map_err(|cause| UsageError::value(flag, cause))).collect()
+}
+
+/// A length of time.
+fn time(flag: &'static str, text: &str) -> Result<Duration> {
+    duration(text).map_err(|cause| UsageError::value(flag, cause))
+}
+
+fn max_count(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| UsageError::MaxCount(text.to_owned()))
 }
 
 fn interval(text: &str) -> Result<Duration> {
-    let interval = duration(text)?;
+    let interval = time("--interval", text)?;
     if interval < SHORTEST_INTERVAL {
         return Err(UsageError::IntervalTooShort(text.to_owned()));
     }
@@ -231,10 +277,10 @@ fn interval(text: &str) -> Result<Duration> {
 }
 
 /// Standard input cannot be written, and standard output carries records alone.
-fn ready_fd(fd: u32) -> Result<u32> {
-    match fd {
-        0 | 1 => Err(UsageError::ReadyFdReserved(fd)),
-        _ => Ok(fd),
+fn ready_fd(text: &str) -> Result<u32> {
+    match text.parse() {
+        Ok(0 | 1) | Err(_) => Err(UsageError::ReadyFd(text.to_owned())),
+        Ok(fd) => Ok(fd),
     }
 }
 
@@ -246,8 +292,12 @@ fn record(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn max_cpu(percent: f64) -> Result<f64> {
-    if (0.1..=100.0).contains(&percent) { Ok(percent) } else { Err(UsageError::MaxCpu(percent)) }
+/// A number of percent, with or without the sign.
+fn max_cpu(text: &str) -> Result<f64> {
+    match text.strip_suffix('%').unwrap_or(text).parse() {
+        Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent),
+        _ => Err(UsageError::MaxCpu(text.to_owned())),
+    }
 }
 
 /// Bytes of `1MiB`, `16KiB` or a plain number, and a hint where they were rounded up: the kernel's
@@ -273,27 +323,28 @@ fn ring(text: &str) -> Result<(usize, Option<String>)> {
     }
 }
 
-/// Patterns that were probably meant as something else work, with a hint.
-fn hints(patterns: &[String]) -> Vec<String> {
-    let commands = ["watch", "list", "run", "replay", "explain", "wait", "check", "completions"];
-    let hint = |pattern: &String| {
-        if !pattern.is_empty() && pattern.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Some(format!(
-                "'{pattern}' is taken as part of a process's name; --pid {pattern} follows process {pattern}"
-            ));
-        }
-        if pattern == "help" {
-            return Some(
-                "'help' is taken as part of a process's name; try tcplapse --help".to_owned(),
-            );
-        }
-        let near = |command: &&&str| strsim::damerau_levenshtein(command, pattern) <= 1;
-        let command = commands.iter().find(near).filter(|_| pattern.len() > 2)?;
-        Some(format!(
-            "'{pattern}' is taken as part of a process's name; for the command, write tcplapse {command}"
-        ))
+/// Patterns and addresses that were probably meant as something else work, with a hint.
+fn hints(filter: &FilterArgs) -> Vec<String> {
+    let patterns = filter.patterns.iter().filter_map(|pattern| pattern_hint(pattern));
+    let of = |flag: &'static str, texts: &[String]| -> Vec<String> {
+        texts.iter().filter_map(|text| brackets_hint(flag, text)).collect()
     };
-    patterns.iter().filter_map(hint).collect()
+    patterns.chain(of("--local", &filter.local)).chain(of("--remote", &filter.remote)).collect()
+}
+
+fn pattern_hint(pattern: &str) -> Option<String> {
+    let commands = ["watch", "list", "run", "replay", "explain", "wait", "check", "completions"];
+    let taken = format!("'{pattern}' is matched against process names");
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits(pattern) {
+        return Some(format!("{taken}; did you mean --port {pattern} or --pid {pattern}?"));
+    }
+    if let Some(port) = pattern.strip_prefix(':').filter(|port| digits(port)) {
+        return Some(format!("{taken}; did you mean --port {port}?"));
+    }
+    let near = |command: &&&str| strsim::damerau_levenshtein(command, pattern) <= 1;
+    let command = commands.iter().find(near).filter(|_| pattern.len() > 2)?;
+    Some(format!("{taken}; for the command write tcplapse {command}"))
 }
 
 #[cfg(test)]
@@ -319,23 +370,32 @@ mod tests {
 
     #[test]
     fn wrong_filters_are_refused() {
-        assert_refused!("t --pid x", UsageError::Pid(text) if text == "x");
-        assert_refused!("t --user no-such-user-here", UsageError::User(_));
-        assert_refused!("t -s BLAH", UsageError::States { flag: "--state", cause } if cause.0 == "BLAH");
-        assert_refused!("t (", UsageError::Value(ValueError::Pattern { pattern, .. }) if pattern == "(");
-        assert_refused!("t --port 9-1", UsageError::Ports(text) if text == "9-1");
-        assert_refused!("t --local 10.0.0.0/40", UsageError::Value(ValueError::Address(_)));
+        assert_refused!("t --pid x", UsageError::Value { flag: "--pid", cause: ValueError::Pid(text) } if text == "x");
+        assert_refused!(
+            "t --user no-such-user-here",
+            UsageError::Value { flag: "--user", cause: ValueError::User(_) }
+        );
+        assert_refused!("t -s BLAH", UsageError::Value { flag: "--state", cause: ValueError::State(cause) } if cause.0 == "BLAH");
+        assert_refused!("t (", UsageError::Value { flag: "PATTERN", cause: ValueError::Pattern { pattern, .. } } if pattern == "(");
+        assert_refused!("t --port 9-1", UsageError::Value { flag: "--port", cause: ValueError::Ports(text) } if text == "9-1");
+        assert_refused!(
+            "t --local 10.0.0.0/40",
+            UsageError::Value { flag: "--local", cause: ValueError::Address(_) }
+        );
         assert_refused!("t -u", UsageError::NotTcp);
     }
 
     #[test]
     fn wrong_sampling_is_refused() {
         assert_refused!("t -i 0.5ms", UsageError::IntervalTooShort(text) if text == "0.5ms");
-        assert_refused!("t -i fast", UsageError::Value(ValueError::Duration(_)));
+        assert_refused!(
+            "t -i fast",
+            UsageError::Value { flag: "--interval", cause: ValueError::Duration(_) }
+        );
         assert_refused!("t --max-cpu 0", UsageError::MaxCpu(_));
         assert_refused!("t --source netlink --procfs /x", UsageError::SourceIgnoresProcfs(_));
         assert_refused!("t --record -", UsageError::RecordToStdout);
-        assert_refused!("t --ready-fd 1", UsageError::ReadyFdReserved(1));
+        assert_refused!("t --ready-fd 1", UsageError::ReadyFd(text) if text == "1");
     }
 
     #[test]
@@ -343,6 +403,24 @@ mod tests {
         assert_refused!("t --format svg", UsageError::OnlyDiagramIsDrawn);
         assert_refused!("t --format dot --view table", UsageError::OnlyDiagramIsDrawn);
         assert!(settings("t --format mermaid --view diagram").is_ok());
+    }
+
+    #[test]
+    fn flags_without_effect_are_refused() {
+        for (line, refused) in [
+            ("t -x", "--exact"),
+            ("t --ring 1MiB", "--ring"),
+            ("t -e", "--extend"),
+            ("t -o --view table -j", "--timers"),
+            ("t -rj", "--resolve"),
+            ("t -H --view timeline", "--no-header"),
+            ("t --utc -j", "--utc"),
+        ] {
+            assert_refused!(line, UsageError::NoEffect { flag, .. } if *flag == refused);
+        }
+        for line in ["t -x a", "t --ring 1MiB --source trace", "t -eo --view table", "t -H"] {
+            assert!(settings(line).is_ok(), "{line}");
+        }
     }
 
     #[test]
@@ -354,7 +432,10 @@ mod tests {
         assert_eq!(ring, 128 << 10);
         assert!(hint.unwrap().contains("100KiB becomes 128KiB"));
         for text in ["8KiB", "1GiB"] {
-            assert_refused!(&format!("t --ring {text}"), UsageError::RingOutOfBounds(_));
+            assert_refused!(
+                &format!("t --source trace --ring {text}"),
+                UsageError::RingOutOfBounds(_)
+            );
         }
         for text in ["", "big", "1TiB", "-1", "1.5MiB", "99999999999999999999"] {
             assert!(matches!(super::ring(text), Err(UsageError::RingNotASize(_))), "{text}");
@@ -365,7 +446,8 @@ mod tests {
     fn probable_slips_work_with_a_hint() {
         assert!(settings("t 812").unwrap().hints[0].contains("--pid 812"));
         assert!(settings("t lst").unwrap().hints[0].contains("tcplapse list"));
-        assert!(settings("t help").unwrap().hints[0].contains("--help"));
+        assert!(settings("t :443").unwrap().hints[0].contains("--port 443"));
+        assert!(settings("t -tulpn").unwrap().hints[0].contains("only TCP"));
         assert!(settings("t client").unwrap().hints.is_empty());
     }
 }

@@ -1,12 +1,11 @@
 //! The settings of `run`.
 
-use super::{Result, Settings, no_ready_fd};
-use crate::cli::{Options, RunOptions, ViewName};
+use super::{Result, Settings, time};
+use crate::cli::{FilterArgs, RunOptions};
 use crate::error::UsageError;
 use crate::model::process_tree::ProcessTree;
-use crate::values::duration;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The command to run, and what happens to the timelines of its sockets.
@@ -24,29 +23,19 @@ pub struct RunSettings {
 /// Checks the options of `run`. Only sockets of processes that the process `own` starts pass the
 /// filter.
 pub fn checked(options: RunOptions, own: i32) -> Result<(Settings, RunSettings)> {
-    let RunOptions { options, linger, output, command } = options;
+    let RunOptions { shared, linger, output, command } = options;
     if command.is_empty() {
-        return Err(UsageError::RunWithoutCommand(words_for_command(&options)));
+        return Err(UsageError::RunWithoutCommand(words_for_command(&shared.filter)));
     }
-    if options.sampling.duration.is_some() {
-        return Err(UsageError::RunFor);
-    }
-    if options.output.view != ViewName::Timeline {
-        return Err(UsageError::RunView);
-    }
-    if options.sampling.procfs != Path::new(super::OWN_PROCFS) {
-        return Err(UsageError::RunProcfs);
-    }
-    no_ready_fd(options.sampling.ready_fd, "run", "starts its command after the first poll")?;
-    let linger = linger.as_deref().map(duration).transpose()?;
-    let mut settings = Settings::new(options)?;
+    let linger = linger.as_deref().map(|text| time("--linger", text)).transpose()?;
+    let mut settings = Settings::new(shared)?;
     settings.filter.process.tree = Some(ProcessTree::new(own));
     Ok((settings, RunSettings { command, linger, output }))
 }
 
 /// The words that were probably meant as the command.
-fn words_for_command(options: &Options) -> String {
-    match options.patterns.as_slice() {
+fn words_for_command(filter: &FilterArgs) -> String {
+    match filter.patterns.as_slice() {
         [] => "COMMAND".to_owned(),
         patterns => patterns.join(" "),
     }

@@ -1,12 +1,11 @@
 //! The settings of `wait`.
 
-use super::{Result, Settings};
+use super::{Result, Settings, time};
 use crate::cli::WaitOptions;
 use crate::error::UsageError;
 use crate::filter::Filter;
 use crate::rules::condition::Condition;
 use crate::tcp::state::State;
-use crate::values::duration;
 use std::time::Duration;
 
 /// What to wait for, and how long.
@@ -25,11 +24,8 @@ pub struct WaitSettings {
 impl WaitSettings {
     /// Checks the options of `wait`.
     pub fn new(options: WaitOptions) -> Result<Self> {
-        if let Some(duration) = options.options.sampling.duration {
-            return Err(UsageError::WaitFor(duration));
-        }
-        let settings = Settings::new(options.options)?.without_rules("wait")?;
-        let timeout = options.timeout.as_deref().map(duration).transpose()?;
+        let settings = Settings::new(options.shared)?;
+        let timeout = options.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?;
         let expression = match &options.until {
             Some(text) => text.trim(),
             None => default_expression(&settings.filter)?,
@@ -87,6 +83,5 @@ mod tests {
         assert!(matches!(wrong, UsageError::Until(ConditionError::NoQuantity(_))), "{wrong:?}");
         let excluded = error(&["--until", "any LISTEN", "-s", "TIME_WAIT"]);
         assert!(matches!(excluded, UsageError::UntilExcluded(_)), "{excluded:?}");
-        assert!(matches!(error(&["--for", "5s"]), UsageError::WaitFor(text) if text == "5s"));
     }
 }

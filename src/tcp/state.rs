@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Self::from_name(&name).ok_or_else(|| {
-            serde::de::Error::custom(format_args!("'{}' is no TCP state", name.escape_debug()))
+            serde::de::Error::custom(format_args!("'{}' is not a TCP state", name.escape_debug()))
         })
     }
 }

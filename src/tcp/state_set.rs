@@ -1,4 +1,5 @@
-//! Sets of states as users write them: `SYN_SENT,fin-wait-1`, ss's groups, `!TIME_WAIT`.
+//! Sets of states as users write them: `SYN_SENT,fin-wait-1`, ss's groups, `^TIME_WAIT` or
+//! `!TIME_WAIT`, which shells expand within double quotes.
 
 use super::state::State;
 use std::str::FromStr;
@@ -15,9 +16,9 @@ pub struct StateSet {
 /// A part of a set that names neither a state nor a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no TCP state; states are LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, \
-     FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, groups are connected, \
-     synchronized, bucket, big, all, and !STATE leaves one out"
+    "'{0}' is not a TCP state; write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, \
+     FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, \
+     synchronized, bucket, big, all); ^STATE excludes one"
 )]
 pub struct UnknownState(pub String);
 
@@ -61,7 +62,7 @@ impl FromStr for StateSet {
         let (mut include, mut exclude) = (Vec::new(), Vec::new());
         let (mut all, mut named) = (false, false);
         for part in text.split(',').map(str::trim) {
-            let (target, word) = if let Some(rest) = part.strip_prefix('!') {
+            let (target, word) = if let Some(rest) = part.strip_prefix(['!', '^']) {
                 (&mut exclude, rest.trim())
             } else {
                 named = true;
@@ -113,6 +114,7 @@ mod tests {
             "SYN_RECV CLOSE_WAIT LAST_ACK FIN_WAIT1 FIN_WAIT2 CLOSING TIME_WAIT"
         );
         assert_eq!(shown("!connected"), "CLOSED LISTEN");
+        assert_eq!(shown("^connected"), "CLOSED LISTEN");
         assert_eq!(shown(" fin_wait_1 , TIME-WAIT"), "FIN_WAIT1 TIME_WAIT");
     }
 
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn a_wrong_part_is_named() {
         let error = "LISTEN,BLAH".parse::<StateSet>().unwrap_err();
-        assert!(error.to_string().starts_with("'BLAH' is no TCP state"));
+        assert!(error.to_string().starts_with("'BLAH' is not a TCP state"));
         assert!("".parse::<StateSet>().is_err());
         assert!("LISTEN,".parse::<StateSet>().is_err());
     }

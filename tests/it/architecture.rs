@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("owner", &["model", "filter"]),
     ("owner::scan", &["model", "filter", "owner"]),
     ("rules", &["tcp", "model", "error", "file_watch", "filter", "values"]),
-    ("cli", &[]),
+    ("cli", &["tcp"]),
     ("settings", &["tcp", "model", "error", "filter", "values", "rules", "cli"]),
     ("source", &["tcp", "model", "error", "file_watch", "signals", "recording", "settings"]),
     ("recorder", &["model", "error", "recording", "source"]),
@@ -57,7 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("lib", &[]),
-    ("main", &["error", "debug_log", "cli", "settings", "command"]),
+    ("main", &["model", "error", "debug_log", "cli", "settings", "command"]),
 ];
 
 /// Paths that lead out of the program, and the modules that may use them. Where several fit, each
@@ -91,7 +91,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::os::unix::net", &["file_watch", "signals"]),
     (
         "rustix",
-        &["command::run", "file_watch", "output", "owner::scan", "recorder", "signals", "source"],
+        &["command", "file_watch", "output", "owner::scan", "recorder", "signals", "source"],
     ),
     // Files. `signals` asks whether there is a controlling terminal.
     ("std::fs", &["output", "owner::scan", "recorder", "rules::file", "source"]),
@@ -121,12 +121,12 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::process::abort", &[]),
     ("std::process::exit", &["main"]),
     ("std::thread", &["output", "recorder", "rules::exec", "source::trace"]),
-    ("rustix::process", &["command::run", "source::trace"]),
+    ("rustix::process", &["command", "source::trace"]),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
     ("std::env", &["debug_log", "main", "output::tty"]),
     ("uzers", &["output::resolver", "values"]),
-    ("dns_lookup", &["output::resolver"]),
+    ("dns_lookup", &["output::resolver", "settings::names"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli", "main"]),
 ];

@@ -203,4 +203,5 @@ fn process_names_are_printed_escaped() {
 #[test]
 fn short_help_is_as_recorded() {
     insta::assert_snapshot!(run("-h").stdout);
+    insta::assert_snapshot!(run("wait -h").stdout);
 }

@@ -34,7 +34,7 @@ impl FromStr for Condition {
 fn count(text: &str) -> Result<(&str, Quantity), ConditionError> {
     let is_operator = |c: char| "<>=".contains(c);
     let Some(at) = text.find(is_operator) else {
-        return Err(ConditionError::NoComparison(text.to_owned()));
+        return Err(ConditionError::NoComparison);
     };
     let (set, rest) = text.split_at(at);
     let number = rest.trim_start_matches(is_operator);

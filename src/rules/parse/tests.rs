@@ -97,8 +97,8 @@ fn a_wrong_value_is_located_with_rule_and_key() {
     assert!(matches!(pattern.cause, RuleCause::Value(ValueError::Pattern { .. })), "{pattern}");
     assert_eq!(
         error("[[rule]]\nname = 'é'\nlonger_than = 'soon'").to_string(),
-        "line 3, column 15, rule 'é', longer_than: 'soon' is no duration; write 250ms, 1.5s, 10m \
-         or '1h 30m'"
+        "line 3, column 15, rule 'é', longer_than: 'soon' is not a valid duration; write 250ms, \
+         1.5s, 10m or '1h 30m'"
     );
 }
 

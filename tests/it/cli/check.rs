@@ -103,8 +103,8 @@ fn sockets_of_unreadable_processes_make_check_inconclusive() {
         assert_eq!((code, ports), (Some(2), vec![]));
         assert_eq!(
             message,
-            "tcplapse: whether nothing is wrong cannot be told: 1 socket may belong to processes \
-             that may not be read; ask as root, or by --local, --remote or --port instead of by \
+            "tcplapse: check is inconclusive: 1 socket may belong to processes that cannot be \
+             inspected; run as root, or filter by --local, --remote or --port instead of by \
              process\n"
         );
     });
@@ -141,7 +141,7 @@ fn an_unreadable_row_makes_check_inconclusive() {
         }
         let (code, _, message) = outcome(procfs);
         assert_eq!(code, Some(2));
-        assert!(message.contains("1 row of the kernel's tables cannot be read"), "{message}");
+        assert!(message.contains("1 row of the kernel's tables could not be read"), "{message}");
     });
 }
 
@@ -168,8 +168,8 @@ fn check_from_a_recording_agrees_with_the_recorded_run() {
     let too_short = from_recording("--stuck CLOSE_WAIT:1h");
     assert_eq!(too_short.code, Some(2));
     let message = too_short.stderr;
-    assert!(message.contains("from the first look on, for an unknown time"), "{message}");
+    assert!(message.contains("at the first poll, for an unknown time"), "{message}");
     let with_interval = from_recording("--max all:0 -i 1s");
     assert_eq!(with_interval.code, Some(2));
-    assert!(with_interval.stderr.contains("--interval says how to look at the kernel"));
+    assert!(with_interval.stderr.contains("--interval cannot be used with --from"));
 }

@@ -30,7 +30,8 @@ fn a_module_can_be_shown_alone() {
 fn what_is_no_filter_is_refused() {
     let outcome = list_with("tcplapse=loud");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
-    let sentence = "tcplapse: TCPLAPSE_LOG takes off, debug, trace, or a list of MODULE=LEVEL";
+    let sentence =
+        "tcplapse: TCPLAPSE_LOG: 'tcplapse=loud' is not a log filter; write off, debug, trace";
     assert!(outcome.stderr.starts_with(sentence), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
 }

@@ -50,11 +50,11 @@ fn the_diagram_is_drawn_in_every_format() {
 #[test]
 fn unknown_states_are_refused_with_a_suggestion() {
     for (args, expected) in [
-        (vec!["ESTABLISHT"], "'ESTABLISHT' is no TCP state; did you mean ESTABLISHED?"),
-        (vec!["LISTEN", "fin"], "'fin' is no TCP state; did you mean FIN_WAIT1 or FIN_WAIT2?"),
-        (vec!["x"], "'x' is no TCP state; states are CLOSED, LISTEN,"),
-        (vec!["UNKNOWN(0x1F)"], "is a code that Linux does not name"),
-        (vec!["LISTEN", "--format", "svg"], "leave the states out"),
+        (vec!["ESTABLISHT"], "'ESTABLISHT' is not a TCP state; did you mean ESTABLISHED?"),
+        (vec!["LISTEN", "fin"], "'fin' is not a TCP state; did you mean FIN_WAIT1 or FIN_WAIT2?"),
+        (vec!["x"], "'x' is not a TCP state; write one of CLOSED, LISTEN,"),
+        (vec!["UNKNOWN(0x1F)"], "is a state code that Linux has no name for"),
+        (vec!["LISTEN", "--format", "svg"], "leave out the states"),
     ] {
         let outcome = explain(&args);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{args:?}");

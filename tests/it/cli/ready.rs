@@ -107,8 +107,8 @@ fn a_run_goes_on_if_nobody_reads_its_announcement() {
 #[test]
 fn unsuitable_descriptors_are_refused() {
     for (fd, expected) in [
-        ("0", "--ready-fd takes 2 (standard error) or a higher file descriptor, not 0"),
-        ("1", "--ready-fd takes 2 (standard error) or a higher file descriptor, not 1"),
+        ("0", "--ready-fd: '0' is not a usable file descriptor; write 2 (standard error)"),
+        ("1", "--ready-fd: '1' is not a usable file descriptor; write 2 (standard error)"),
         ("4321", "file descriptor 4321 is not open for writing to a pipe or file"),
     ] {
         for command in ["watch", "wait", "check --max all:0"] {
@@ -128,8 +128,8 @@ fn commands_that_end_after_one_poll_refuse_it() {
     let path = file.path().to_str().expect("UTF-8");
     assert_eq!(run(&format!("list --record {path}")).code, Some(0));
     for (args, expected) in [
-        (&["list"][..], "list exits after its first poll; leave out --ready-fd 2"),
-        (&["run"], "run starts its command after the first poll; leave out --ready-fd 2"),
+        (&["list"][..], "--ready-fd cannot be used with list"),
+        (&["run"], "--ready-fd cannot be used with run"),
         (&["replay", path], "--ready-fd"),
         (&["check", "--max", "all:0", "--from", path], "--ready-fd"),
     ] {

@@ -55,10 +55,10 @@ fn wrong_usage_is_refused_before_the_command_starts() {
     for (words, expected) in [
         (&["curl", "http://localhost"][..], "tcplapse run -- curl http://localhost"),
         (&[], "tcplapse run -- COMMAND"),
-        (&["--for", "1s", "--", "true"], "leave out --for"),
-        (&["--view", "table", "--", "true"], "leave out --view"),
-        (&["--procfs", "/", "--", "true"], "leave out --procfs"),
-        (&["--linger", "soon", "--", "true"], "'soon' is no duration"),
+        (&["--for", "1s", "--", "true"], "--for cannot be used with run"),
+        (&["--view", "table", "--", "true"], "--view cannot be used with run"),
+        (&["--procfs", "/", "--", "true"], "--procfs cannot be used with run"),
+        (&["--linger", "soon", "--", "true"], "--linger: 'soon' is not a valid duration"),
     ] {
         let outcome = run(words);
         let message = &outcome.stderr;

@@ -1,54 +1,289 @@
-//! Wrong usage: one sentence on standard error that says what to write, status 2.
+//! Wrong usage: one sentence on standard error that names the flag and says what to write, status 2.
 
 use super::run;
+use crate::support::program::{Program, command};
+
+/// Command lines, and the sentence for each.
+const MISTAKES: &[(&str, &str)] = &[
+    ("list --no-such-flag", "there is no --no-such-flag; see tcplapse help list"),
+    ("list --netns x", "there is no --netns; see tcplapse help list"),
+    ("list --formt json", "there is no --formt; did you mean --format?"),
+    ("list -Z", "there is no -Z; see tcplapse help list"),
+    (
+        "list --for 3s",
+        "--for cannot be used with list, which takes one snapshot; leave it out, or use tcplapse watch",
+    ),
+    (
+        "list -i 1s",
+        "-i cannot be used with list, which takes one snapshot; leave it out, or use tcplapse watch",
+    ),
+    (
+        "list --view table",
+        "--view cannot be used with list, which prints a table; for other views use tcplapse watch --view",
+    ),
+    (
+        "list --time epoch",
+        "--time cannot be used with list, which prints no times as text; leave it out",
+    ),
+    ("list --rules x.toml", "--rules cannot be used with list, only with watch or replay"),
+    (
+        "list --source trace",
+        "--source trace follows transitions, of which list shows none; use --source netlink",
+    ),
+    (
+        "list --source foo",
+        "--source: 'foo' is not a valid value; write proc, netlink, trace or auto",
+    ),
+    ("list --format svg", "--format: 'svg' is not a valid value; write text, json or csv"),
+    ("list -j --format csv", "--json cannot be used with --format; leave one of them out"),
+    ("list --pid", "--pid needs a value; write --pid PID"),
+    ("list --pid init", "--pid: 'init' is not a process id; write a number such as 812"),
+    ("list --pid 0", "--pid: '0' is not a process id; write a number such as 812"),
+    ("list --user no-such-user", "--user: there is no user 'no-such-user'; write a name or a uid"),
+    (
+        "list -s ESTABLISHT",
+        "--state: 'ESTABLISHT' is not a TCP state; write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, synchronized, bucket, big, all); ^STATE excludes one",
+    ),
+    (
+        "list (",
+        "PATTERN: '(' is not a valid regular expression (unclosed group); put \\ before characters that are meant literally",
+    ),
+    (
+        "list --local 10.0.0.0/40",
+        "--local: '10.0.0.0/40' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 or [2001:db8::/32]:443",
+    ),
+    ("list --local 8080", "--local: '8080' has no colon; write :8080 for a port"),
+    (
+        "list --remote 10.0.0.1:nosuch",
+        "--remote: '10.0.0.1:nosuch' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 or [2001:db8::/32]:443",
+    ),
+    (
+        "list --port nosuch",
+        "--port: 'nosuch' is not a port or a known service; write 443, 8000-8999 or https",
+    ),
+    (
+        "list --port 9-1",
+        "--port: '9-1' is not a port or a known service; write 443, 8000-8999 or https",
+    ),
+    ("list -x", "--exact has no effect without a PATTERN; leave it out"),
+    ("list -u", "only TCP sockets can be shown; leave out -u, -w, -S and --unix, or use ss"),
+    ("list -c", "there is no -c; tcplapse watch is continuous without it"),
+    ("list -m x", "--max-count: 'x' is not a number of records; write 10"),
+    ("list -m -1", "--max-count: '-1' is not a number of records; write 10"),
+    ("-i 10us", "--interval: '10us' is too short; write 1ms or longer"),
+    ("-i -1s", "--interval: '-1s' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'"),
+    ("-i fast", "--interval: 'fast' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'"),
+    ("--for", "--for needs a value; write --for DUR"),
+    ("--for --json", "--for: '--json' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'"),
+    ("--max-cpu 0", "--max-cpu: '0' is not a percentage from 0.1 to 100; write 25"),
+    ("--max-cpu ten", "--max-cpu: 'ten' is not a percentage from 0.1 to 100; write 25"),
+    ("--ring 1MiB", "--ring has no effect without --source trace; leave it out"),
+    (
+        "--ring 1GiB --source trace",
+        "--ring: '1GiB' is out of range; write a size from 16KiB to 256MiB",
+    ),
+    (
+        "--source netlink --procfs /x",
+        "--procfs /x can be read by --source proc only; leave out one of them",
+    ),
+    (
+        "--record -",
+        "--record needs a file, since records are printed to standard output; write --record FILE",
+    ),
+    (
+        "--ready-fd 1",
+        "--ready-fd: '1' is not a usable file descriptor; write 2 (standard error) or higher",
+    ),
+    (
+        "--ready-fd x",
+        "--ready-fd: 'x' is not a usable file descriptor; write 2 (standard error) or higher",
+    ),
+    ("-e", "--extend has no effect without a table as text (--view table); leave it out"),
+    ("--utc -j", "--utc has no effect without text; leave it out"),
+    (
+        "--format svg",
+        "--format svg, dot and mermaid need --view diagram; add it, or use --format text",
+    ),
+    ("--view foo", "--view: 'foo' is not a valid value; write events, timeline, table or diagram"),
+    ("--color red", "--color: 'red' is not a valid value; write auto, always or never"),
+    ("--rules /no/such/file", "cannot read /no/such/file: No such file or directory (os error 2)"),
+    ("-i 1s -i 2s", "--interval is given twice; leave one out"),
+    ("--exact=foo a", "--exact takes no value 'foo'; leave it out"),
+    ("replay", "replay needs FILE; see tcplapse help replay"),
+    ("replay --follow -", "standard input is always read as it comes; leave out --follow"),
+    (
+        "replay --for 1s x",
+        "--for ends a replay that follows a growing file; add --follow, or leave it out",
+    ),
+    (
+        "replay --interval 1s x",
+        "--interval cannot be used with replay, which reads samples that were taken before; leave it out",
+    ),
+    ("run", "run needs a command after '--'; write tcplapse run -- COMMAND"),
+    (
+        "run --for 1s -- true",
+        "--for cannot be used with run, which ends with its command; to end the wait after it, use --linger",
+    ),
+    (
+        "run --view table -- true",
+        "--view cannot be used with run, which always prints timelines; leave it out",
+    ),
+    (
+        "run --procfs /x -- true",
+        "--procfs cannot be used with run, which follows processes that it starts itself; leave it out",
+    ),
+    (
+        "run --ready-fd 2 -- true",
+        "--ready-fd cannot be used with run, which starts its command after the first poll; leave it out",
+    ),
+    (
+        "wait --for 5s",
+        "--for cannot be used with wait, which ends when its condition holds; to give up earlier, use --timeout",
+    ),
+    ("wait --until LISTEN", "--until: 'LISTEN' is not a condition; write 'any LISTEN'"),
+    ("wait --until", "--until needs a value; write --until EXPR"),
+    (
+        "wait --until foo",
+        "--until: unknown condition 'foo'; write any SET, none SET, all SET or 'count SET >= N'",
+    ),
+    (
+        "wait --until count",
+        "--until: the comparison after 'count' is missing; write count SET OP N, such as 'count ESTABLISHED >= 5'",
+    ),
+    (
+        "wait --timeout soon",
+        "--timeout: 'soon' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'",
+    ),
+    ("wait --view table", "--view cannot be used with wait, only with watch or replay"),
+    ("wait -j", "-j cannot be used with wait, only with watch, list, replay, run or check"),
+    (
+        "check",
+        "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 or --growing CLOSE_WAIT --for 10m",
+    ),
+    ("check --stuck CLOSE_WAIT", "--stuck: 'CLOSE_WAIT' is not STATE:AGE; write CLOSE_WAIT:60s"),
+    (
+        "check --stuck OPEN:60s",
+        "--stuck: 'OPEN' is not a TCP state; write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, synchronized, bucket, big, all); ^STATE excludes one",
+    ),
+    (
+        "check --stuck CLOSE_WAIT:long",
+        "--stuck: 'long' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'",
+    ),
+    (
+        "check --max TIME_WAIT:many",
+        "--max: 'TIME_WAIT:many' is not STATE:COUNT; write TIME_WAIT:1000",
+    ),
+    ("check --growing CLOSE_WAIT", "--growing needs a time to watch; add --for 10m"),
+    (
+        "check --stuck CLOSE_WAIT:60s --for 5s",
+        "--for 5s is shorter than the --stuck age 60s; leave it out, or make it longer",
+    ),
+    (
+        "check --max all:1 --from x -i 1s",
+        "--interval cannot be used with --from, since a recording is sampled already; leave it out",
+    ),
+    (
+        "check --view table --max all:1",
+        "--view cannot be used with check, only with watch or replay",
+    ),
+    (
+        "explain FOO",
+        "'FOO' is not a TCP state; write one of CLOSED, LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, CLOSE_WAIT, LAST_ACK, FIN_WAIT1, FIN_WAIT2, CLOSING, TIME_WAIT",
+    ),
+    ("explain A B C", "unexpected argument 'C'; see tcplapse help explain"),
+    (
+        "explain LISTEN --format svg",
+        "--format is for the diagram; leave it out, or leave out the states",
+    ),
+    (
+        "explain 0x55",
+        "'0x55' is not a TCP state; write one of CLOSED, LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, CLOSE_WAIT, LAST_ACK, FIN_WAIT1, FIN_WAIT2, CLOSING, TIME_WAIT",
+    ),
+    ("completions", "completions needs SHELL; see tcplapse help completions"),
+    (
+        "completions tcsh",
+        "SHELL: 'tcsh' is not a valid value; write bash, elvish, fish, powershell or zsh",
+    ),
+    ("completions bash x", "unexpected argument 'x'; see tcplapse help completions"),
+    ("help foo", "there is no command 'foo'; see tcplapse --help"),
+    ("help list x", "there is no command 'x'; see tcplapse --help"),
+    ("version x", "unexpected argument 'x'; see tcplapse help version"),
+];
 
 /// What is printed on standard error; nothing is on standard output, and the status is 2.
-fn refused(line: &str) -> String {
-    let outcome = run(line);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{line}");
+#[track_caller]
+fn refused(args: &[&str]) -> String {
+    let outcome = Program::spawn(command(args)).finish();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{args:?}");
     outcome.stderr
 }
 
 #[test]
-fn wrong_values_are_named_with_what_to_write() {
-    for (line, expected) in [
-        ("list -s ESTABLISHT", "'ESTABLISHT' is no TCP state; states are LISTEN"),
-        ("list (", "'(' is no regular expression: unclosed group"),
-        ("-i 10 client --max-cpu 0", "--max-cpu takes percent"),
-        ("-i fast", "'fast' is no duration; write 250ms"),
-        ("-i 10us", "--interval must be 1ms or longer"),
-        ("list --local 10.0.0.0/40", "'10.0.0.0/40' is no address filter; write 10.0.0.0/8"),
-        ("list --port http", "--port takes 443 or 8000-8999, not 'http'"),
-        ("list --pid init", "--pid takes process ids such as 812, not 'init'"),
-        ("list --user no-such-user", "there is no user 'no-such-user'"),
-        ("list -u", "TCP only"),
-        ("-apu client", "TCP only"),
-        ("wait --until LISTEN", "--until: 'LISTEN' alone is no condition; write 'any LISTEN'"),
-        ("check", "check needs to know what is wrong; write --stuck CLOSE_WAIT:60s"),
-        ("check --stuck CLOSE_WAIT", "--stuck takes STATE:AGE such as CLOSE_WAIT:60s"),
-        ("check --stuck OPEN:60s", "--stuck: 'OPEN' is no TCP state"),
-        ("check --stuck CLOSE_WAIT:long", "'long' is no duration"),
-        ("check --max TIME_WAIT:many", "--max takes STATE:COUNT such as TIME_WAIT:1000"),
-        ("check --growing CLOSE_WAIT", "--growing needs a time to grow in; add --for 10m"),
-        ("check --stuck CLOSE_WAIT:60s --for 5s", "In 5s nothing can be seen to be stuck for 60s"),
-        ("list --rules x.toml", "list judges by no --rules; write tcplapse watch --rules"),
-        ("watch --rules /no/such/file", "cannot read /no/such/file: No such file"),
-        ("wait --for 5s", "to give up, write --timeout '5s'"),
-        ("wait --timeout soon", "'soon' is no duration"),
-    ] {
-        let message = refused(line);
-        let named = message.starts_with("tcplapse: ") && message.contains(expected);
-        assert!(named, "{line}: {message}");
-        assert_eq!(message.lines().count(), 1, "{message}");
+fn every_mistake_is_one_sentence_that_says_what_to_write() {
+    for (line, sentence) in MISTAKES {
+        let args: Vec<&str> = line.split(' ').collect();
+        assert_eq!(refused(&args), format!("tcplapse: {sentence}\n"), "{line}");
     }
-    assert!(refused("list --no-such-flag").contains("--no-such-flag"));
+}
+
+#[test]
+fn what_was_typed_is_shown_without_its_control_characters() {
+    for args in [["list", "(\x1b[2J"], ["list", "--port=\u{202e}1"], ["list", "--no\nflag"]] {
+        let message = refused(&args);
+        let end = message.strip_suffix('\n').expect("a line");
+        assert!(!end.contains(|c: char| c.is_control() || c == '\u{202e}'), "{message:?}");
+    }
+    assert!(
+        refused(&["list", "(\x1b[2J"]).contains(r"'(\x1b[2J' is not a valid regular expression")
+    );
 }
 
 #[test]
 fn probable_slips_are_pointed_out_and_run() {
-    let digits = run("list 812");
-    assert!(digits.stderr.contains("--pid 812"), "{digits:?}");
-    let slip = run("lists --for 1ms");
-    assert!(slip.stderr.contains("tcplapse list"), "{slip:?}");
-    assert_eq!(slip.code, Some(0));
+    for (line, hint) in [
+        ("list 812", "did you mean --port 812 or --pid 812?"),
+        ("list :443", "did you mean --port 443?"),
+        ("lists --for 1ms", "for the command write tcplapse list"),
+        ("list --remote ::1:80", "for port 80 write [::1]:80"),
+        ("list -tulpn", "only TCP sockets are shown"),
+    ] {
+        let outcome = run(line);
+        assert!(outcome.stderr.contains(hint), "{line}: {}", outcome.stderr);
+        assert_ne!(outcome.code, Some(2), "{line}");
+    }
+}
+
+#[test]
+fn a_process_that_does_not_exist_is_named() {
+    // Above any pid that Linux gives.
+    let outcome = Program::spawn(command(&["list", "--pid", "2147483647"])).finish();
+    assert!(outcome.stderr.contains("there is no process 2147483647"), "{outcome:?}");
+    assert_eq!(outcome.code, Some(1));
+}
+
+#[test]
+fn quiet_runs_say_nothing_but_errors() {
+    let outcome = run("list -q 812");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), ""));
+    let outcome = run("watch -q client --for 10ms");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    assert!(refused(&["list", "-q", "--port", "x-y"]).starts_with("tcplapse: --port: "));
+}
+
+#[test]
+fn help_and_version_are_commands_too() {
+    let print = |args: &[&str]| Program::spawn(command(args)).finish();
+    let version = format!("tcplapse {}\n", env!("CARGO_PKG_VERSION"));
+    for args in [&["version"][..], &["--version"], &["-V"]] {
+        assert_eq!(print(args).stdout, version);
+    }
+    assert_eq!(print(&["help"]).stdout, print(&["--help"]).stdout);
+    let of_wait = print(&["help", "wait"]);
+    assert_eq!(of_wait.stdout, print(&["wait", "--help"]).stdout);
+    assert_eq!((of_wait.code, of_wait.stderr.as_str()), (Some(0), ""));
+    let places = ["--until", "--state", "--interval"].map(|flag| of_wait.stdout.find(flag));
+    assert!(places.is_sorted() && places[0].is_some(), "its own options come first");
+    for foreign in ["--view", "--format", "--utc", "--rules", "--max-count"] {
+        assert!(!of_wait.stdout.contains(foreign), "{foreign}");
+    }
 }

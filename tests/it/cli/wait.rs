@@ -54,7 +54,7 @@ fn a_time_out_reports_the_matching_sockets() {
 fn a_condition_on_states_that_are_filtered_out_is_refused() {
     let (code, message) = wait(&["wait", "-l", "--until", "none ESTABLISHED"]);
     assert_eq!(code, Some(2));
-    assert!(message.contains("about states that --state or --listening leaves out"), "{message}");
+    assert!(message.contains("about states that --state or --listening excludes"), "{message}");
 }
 
 /// Runs `wait` on these polls; the condition must hold after the last of them.
@@ -127,9 +127,9 @@ fn sockets_of_unreadable_processes_make_absence_inconclusive() {
         assert_eq!(code, Some(2), "{message}");
         assert_eq!(
             message,
-            "tcplapse: whether 'none ESTABLISHED' holds cannot be told: 1 socket may belong to \
-             processes that may not be read; ask as root, or by --local, --remote or --port instead \
-             of by process\n"
+            "tcplapse: 'none ESTABLISHED' is inconclusive: 1 socket may belong to processes that \
+             cannot be inspected; run as root, or filter by --local, --remote or --port instead of \
+             by process\n"
         );
     });
 }
@@ -178,6 +178,6 @@ fn an_unreadable_row_makes_absence_inconclusive() {
         }
         let (code, message) = answer(&procfs.finish());
         assert_eq!(code, Some(2));
-        assert!(message.contains("cannot be told: 1 row of the kernel's tables"), "{message}");
+        assert!(message.contains("is inconclusive: 1 row of the kernel's tables"), "{message}");
     });
 }

@@ -268,7 +268,7 @@ fn only_one_run_records_to_a_file() {
         let recording = folder.recording();
         let second = run(&["watch", "-j", "--record", &recording]);
         assert_eq!(second.code, Some(2), "{second:?}");
-        let message = "is being recorded to by another run";
+        let message = "is in use by another recording";
         assert!(second.stderr.contains(message), "{second:?}");
         watch.stop();
     });
