@@ -64,11 +64,11 @@ pub(crate) enum Wake {
     Readable,
     /// The run is over: a signal, a key, its time.
     Ended,
-    /// The run is over because nobody reads standard output any more.
+    /// The run is over because the reader of standard output has closed it.
     ReaderGone,
 }
 
-/// What a signal asked for while the run goes on.
+/// What signals have requested while the run goes on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Requests {
     /// SIGUSR1: print what there is so far.
@@ -150,7 +150,7 @@ impl Signals {
         self.watches_keys.set(true);
     }
 
-    /// Goes on where nobody reads standard output, for a command whose result is its exit status.
+    /// Lets the run go on with a closed standard output, for a command whose result is its exit status.
     #[must_use]
     pub(crate) const fn ignore_closed_stdout(mut self) -> Self {
         self.watches_stdout = false;
@@ -175,7 +175,7 @@ impl Signals {
         self.to_forward.take()
     }
 
-    /// What was asked for since the last call.
+    /// The requests since the last call.
     pub(crate) fn take_requests(&self) -> Requests {
         self.receive();
         self.requests.take()
@@ -240,7 +240,7 @@ impl Signals {
         let keys = if self.watches_keys.get() { stdin.as_fd() } else { signals };
         let mut fds = [
             PollFd::from_borrowed_fd(signals, PollFlags::IN),
-            // Without an event that is asked for, an error or a hang-up is reported all the same.
+            // Errors and hang-ups are reported even where no event is requested.
             PollFd::from_borrowed_fd(reader, PollFlags::empty()),
             PollFd::from_borrowed_fd(source.unwrap_or(signals), PollFlags::IN),
             PollFd::from_borrowed_fd(keys, PollFlags::IN),

@@ -20,7 +20,7 @@ use std::io::{self, IsTerminal};
 /// # Errors
 /// What ends the run, or [`Error::Inconclusive`].
 pub fn run(check: &CheckSettings) -> Result<bool> {
-    let ready = Some(Ready::open(check.settings.ready_fd)?);
+    let ready = Ready::open(check.settings.ready_fd)?;
     exit_128_plus_signal()?;
     print_hints(&check.settings);
     let signals = signals(&check.settings, None)?.ignore_closed_stdout();
@@ -50,7 +50,7 @@ fn violations(
     monitor: &mut Monitor<'_>,
     check: &CheckSettings,
     signals: &Signals,
-    mut ready: Option<Ready>,
+    mut ready: Ready,
 ) -> Result<Vec<Violation>> {
     let mut checker = Checker::new(&check.limits);
     let mut undecided = 0;
@@ -62,11 +62,7 @@ fn violations(
         let concerned = |now: &SocketStatus| check.limits.concern(now.state);
         let sockets: Vec<SocketStatus> = monitor.statuses().filter(concerned).collect();
         let polls = monitor.polls().taken;
-        if polls > 0
-            && let Some(ready) = ready.take()
-        {
-            ready.announce();
-        }
+        ready.announce_first_poll(polls);
         if polls < polls_before {
             checker.restart();
         }

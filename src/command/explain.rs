@@ -13,10 +13,11 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// An unknown state, or output that cannot be written.
-pub fn run(asked: &Explain) -> Result<()> {
-    let (palette, width) = (tty::palette(asked.color), tty::width_or_80());
-    let states: Vec<State> = asked.states.iter().map(|name| state(name)).collect::<Result<_>>()?;
-    let drawing = drawing(asked.format);
+pub fn run(options: &Explain) -> Result<()> {
+    let (palette, width) = (tty::palette(options.color), tty::width_or_80());
+    let states: Vec<State> =
+        options.states.iter().map(|name| state(name)).collect::<Result<_>>()?;
+    let drawing = drawing(options.format);
     let text = match states[..] {
         [] => diagram::drawn(&Diagram::default(), drawing, palette, width),
         _ if drawing != DiagramFormat::Text => return Err(UsageError::ExplainFormat.into()),

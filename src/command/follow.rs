@@ -47,7 +47,7 @@ pub(super) fn follow(
     let mut follower = Follower::open(settings, signals)?;
     if let Mode::Live { nothing_yet, ready } = mode {
         follower.output.go_live(settings.poll.interval);
-        (follower.ready, follower.nothing_yet) = (Some(ready), Some(nothing_yet));
+        (follower.ready, follower.nothing_yet) = (ready, Some(nothing_yet));
     }
     if let Err(error) = follower.read_all(monitor) {
         // The reader still gets what was written before.
@@ -68,8 +68,7 @@ struct Follower<'s> {
     screen: Option<Screen>,
     messages: Messages,
     alerts: Option<Alerts>,
-    /// `None` once the end of the first poll is announced.
-    ready: Option<Ready>,
+    ready: Ready,
     /// The sentence for a terminal where the first reading shows nothing; `None` after it.
     nothing_yet: Option<String>,
     /// The current reading.
@@ -120,7 +119,7 @@ impl<'s> Follower<'s> {
             screen: if drawn { Screen::open(signals)? } else { None },
             messages: Messages::default(),
             alerts: settings.rules.as_deref().map(open_alerts).transpose()?,
-            ready: None,
+            ready: Ready::default(),
             nothing_yet: None,
             reading: None,
             collected: Vec::new(),
@@ -174,11 +173,7 @@ impl<'s> Follower<'s> {
             self.write(records)?;
         }
         self.answer_requests(monitor)?;
-        if monitor.polls().taken > 0
-            && let Some(ready) = self.ready.take()
-        {
-            ready.announce();
-        }
+        self.ready.announce_first_poll(monitor.polls().taken);
         let mut sentences: Vec<String> =
             lost_track_sentence(lost_track, self.settings).into_iter().collect();
         sentences.extend(monitor.warnings());

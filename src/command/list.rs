@@ -9,7 +9,7 @@ use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};
 
-/// Prints the sockets that the filters ask for, and returns whether there are any.
+/// Prints the sockets that pass the filters, and returns whether there are any.
 ///
 /// # Errors
 /// Wrong usage, tables that cannot be read, or output that cannot be written.

@@ -18,18 +18,14 @@ use std::io::{self, IsTerminal};
 /// # Errors
 /// What ends the run, or [`crate::error::Error::Inconclusive`].
 pub fn run(wait: &WaitSettings) -> Result<bool> {
-    let mut ready = Some(Ready::open(wait.settings.ready_fd)?);
+    let mut ready = Ready::open(wait.settings.ready_fd)?;
     exit_128_plus_signal()?;
     print_hints(&wait.settings);
     let signals = signals(&wait.settings, wait.timeout)?.ignore_closed_stdout();
     let mut monitor = monitor(&wait.settings)?;
     let (mut readings, mut undecided) = (0, 0);
     while monitor.update(&signals)? {
-        if monitor.polls().taken > 0
-            && let Some(ready) = ready.take()
-        {
-            ready.announce();
-        }
+        ready.announce_first_poll(monitor.polls().taken);
         messages::print(monitor.source_warnings());
         undecided = match evaluate(&mut monitor, &wait.condition) {
             Outcome::Holds => return Ok(true),

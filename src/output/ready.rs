@@ -1,5 +1,5 @@
-//! `--ready-fd`: says that the first poll is over, so that a script knows from when on nothing that
-//! happens can be missed for want of a start.
+//! `--ready-fd`: announces the end of the first poll, so that a script knows from when on everything
+//! that happens is reported from its beginning.
 
 use crate::error::{Result, UsageError};
 use std::fs::{File, OpenOptions};
@@ -9,8 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 /// What is written; the newline lets `read` of a shell return.
 const READY: &[u8] = b"ready\n";
 
-/// Where the end of the first poll is announced. It has to be opened before the program opens
-/// descriptors of its own, which could have the number that was asked for.
+/// Where the end of the first poll is announced. It has to be opened before the program opens other
+/// descriptors, one of which could get the number in question.
+#[derive(Default)]
 pub(crate) struct Ready(Option<Target>);
 
 enum Target {
@@ -24,7 +25,8 @@ impl Ready {
     /// Checks that descriptor `fd` can be written; `None` announces nothing.
     ///
     /// # Errors
-    /// [`UsageError::ReadyFdClosed`] where the descriptor is not open for writing, or nobody reads it.
+    /// [`UsageError::ReadyFdClosed`] where the descriptor is not open for writing, or is a pipe without a
+    /// reader.
     pub(crate) fn open(fd: Option<u32>) -> Result<Self> {
         let target = match fd {
             None => None,
@@ -42,9 +44,11 @@ impl Ready {
         Ok(Self(target))
     }
 
-    /// Writes `ready`. A reader that has gone is not an error: only the announcement was for it.
-    pub(crate) fn announce(self) {
-        let _ = match self.0 {
+    /// Writes `ready` once `polls`, the number of polls so far, is not 0. A reader that has closed its
+    /// end is not an error.
+    pub(crate) fn announce_first_poll(&mut self, polls: u64) {
+        let target = if polls > 0 { self.0.take() } else { None };
+        let _ = match target {
             None => Ok(()),
             Some(Target::Stderr) => io::stderr().write_all(READY),
             Some(Target::File(mut file)) => file.write_all(READY),

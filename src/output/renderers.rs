@@ -1,4 +1,4 @@
-//! What the flags mean for the renderers.
+//! The options of renderers, made from the settings.
 
 use super::tty;
 use crate::cli::{FormatName, TimeName};
@@ -17,7 +17,7 @@ pub(super) fn table_options(print: &OutputSettings) -> TableOptions {
     }
 }
 
-/// What the diagram is drawn with.
+/// The format of a diagram. Formats for scripts have renderers of their own: what is left is text.
 pub(super) const fn diagram_format(format: FormatName) -> DiagramFormat {
     match format {
         FormatName::Text | FormatName::Json | FormatName::Csv => DiagramFormat::Text,

@@ -1,4 +1,4 @@
-//! The views: what a run is shown as.
+//! The views: which records a run is shown as.
 //!
 //! A *view* turns the events of a run into *records* ([`crate::view`]), and a *renderer*
 //! ([`crate::render`]) turns records into bytes. JSON and CSV are written of the records of any view;
@@ -32,13 +32,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 /// How long `--view table` still shows a socket that has closed.
-const FADING: Duration = Duration::from_secs(2);
+const CLOSED_SHOWN_FOR: Duration = Duration::from_secs(2);
 
 /// The sockets as of the last reading, and their histories.
 pub(crate) struct RunState<'m, 'f> {
-    /// Knows the sockets there are.
+    /// The sockets there are.
     pub(crate) monitor: &'m mut Monitor<'f>,
-    /// What is kept of each socket for its life.
+    /// What was observed of each socket so far.
     pub(crate) histories: &'m mut LifeHistories,
 }
 
@@ -53,28 +53,28 @@ pub(crate) trait View {
         histories: &LifeHistories,
     ) -> Vec<Record>;
 
-    /// All events of a reading were taken in. Returns what else is to be printed of it.
+    /// Returns the records that follow from a reading as a whole, after all of its events.
     fn end_reading(&mut self, _: &mut RunState<'_, '_>) -> Vec<Record> {
         Vec::new()
     }
 
-    /// What a picture shows now; what a stream has not printed yet. It is printed when the run ends.
+    /// The records for the end of the run: what a picture shows then, what a stream has not printed.
     fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record>;
 
-    /// What a picture shows now on a terminal.
+    /// The records that a picture shows on a terminal now.
     fn frame(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
         self.current(run)
     }
 
-    /// Writes its records as text, or in a format that only this view has.
+    /// The renderer of its records as text, or in a format that only this view has.
     fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer>;
 
-    /// Whether it is a picture.
+    /// Whether it is a picture, not a stream.
     fn is_picture(&self) -> bool {
         false
     }
 
-    /// Whether it shows all that it was asked for, so that the run may end.
+    /// Whether it shows as many events as wanted, so that the run may end.
     fn is_full(&self) -> bool {
         false
     }
@@ -92,13 +92,13 @@ pub(crate) fn open(print: &OutputSettings, max_count: Option<u64>) -> Box<dyn Vi
 }
 
 impl RunState<'_, '_> {
-    /// The lives of the sockets that are open now, as far as the filter by state asks for them.
+    /// The lives of the sockets that are open now and pass the filter by state.
     pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
-        let wanted: HashSet<SocketId> = self.monitor.statuses().map(|now| now.socket.id).collect();
+        let passing: HashSet<SocketId> = self.monitor.statuses().map(|now| now.socket.id).collect();
         let sockets = self.monitor.open_sockets().into_iter();
         let record = |(now, owner): (SocketStatus, Attribution)| {
-            self.histories.so_far(&now, &owner, at, wanted.contains(&now.socket.id))
+            self.histories.so_far(&now, &owner, at, passing.contains(&now.socket.id))
         };
         sockets.filter_map(record).collect()
     }
@@ -134,10 +134,10 @@ impl View for EventsView {
     }
 }
 
-/// `--view timeline`: a record per life when it has ended, at the end of the run of those that have
-/// not.
+/// `--view timeline`: a record per life when its socket closes, and at the end of the run one for each
+/// socket that is open.
 struct TimelineView {
-    /// Joins both ends of a connection; scripts get every life by itself.
+    /// Joins the two sockets of a connection; `None` for scripts, which get every life by itself.
     pairing: Option<Pairing>,
 }
 
@@ -146,7 +146,7 @@ impl TimelineView {
         Self { pairing: for_people.then(Pairing::default) }
     }
 
-    /// The lives that an event ended, and that need not wait for their other end.
+    /// The lives that an event ended, and that need not wait for the other socket of their connection.
     fn ended(&mut self, event: &SocketEvent, histories: &LifeHistories) -> Vec<LifeRecord> {
         let addrs = event.transition.socket.addrs;
         let ended = histories.ended(event);
@@ -236,7 +236,7 @@ impl View for TableView {
         ReadingInfo { at, .. }: ReadingInfo,
         _: &LifeHistories,
     ) -> Vec<Record> {
-        self.closed.retain(|socket| at.since(socket.time) < FADING);
+        self.closed.retain(|socket| at.since(socket.time) < CLOSED_SHOWN_FOR);
         let sockets = sockets(&events).filter(|event| event.transition.kind == EventKind::Closed);
         self.closed.extend(sockets.map(SocketRecord::closed));
         losses(events)
@@ -272,7 +272,7 @@ impl View for TableView {
 /// `--view diagram`: how often each edge was passed, and how many sockets are in each state now.
 struct DiagramView {
     diagram: Diagram,
-    /// How many more events it counts.
+    /// How many more events it counts; `None` for all.
     left: Option<u64>,
 }
 
@@ -311,7 +311,7 @@ impl View for DiagramView {
     }
 }
 
-/// The events of sockets that the filter by state asks for.
+/// The events of sockets that pass the filter by state.
 fn sockets(events: &[MonitorEvent]) -> impl Iterator<Item = &SocketEvent> {
     events.iter().filter_map(|event| match event {
         MonitorEvent::Socket(event) if event.passes => Some(&**event),
@@ -319,7 +319,7 @@ fn sockets(events: &[MonitorEvent]) -> impl Iterator<Item = &SocketEvent> {
     })
 }
 
-/// The records of what was lost.
+/// Records of the readings or events that were lost.
 fn losses(events: Vec<MonitorEvent>) -> Vec<Record> {
     let lost = |event| match event {
         MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),

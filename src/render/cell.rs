@@ -74,7 +74,7 @@ impl Clock {
     }
 }
 
-/// Names to show instead of numbers; empty where numbers are wanted.
+/// Names to show instead of numbers; what has no name here is shown as a number.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     /// `host:service` of endpoints.

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 /// Whether to colour text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
-    /// Colours are wanted.
+    /// Whether colours are used.
     pub on: bool,
 }
 

@@ -1,5 +1,5 @@
 //! `--view timeline` as text: a block per life, with its owner, addresses and end, then a line per
-//! step with a bar for the time in its state. Both ends of one connection stand in two lanes.
+//! step with a bar for the time in its state. The two sockets of a connection stand in two lanes.
 
 use super::cell::{Clock, Names, duration, endpoint, owner};
 use super::style::{Palette, style_of};
@@ -21,7 +21,7 @@ const LANE: usize = 4;
 /// How long the longest bar of a block may be: in a pipe and at most, and at least.
 const LONGEST_BAR: usize = 32;
 const SHORTEST_BAR: usize = 8;
-/// No text is wrapped to less than this.
+/// Text is not wrapped to fewer columns than this.
 const NARROWEST: usize = 10;
 
 /// Writes lives, losses and alerts as blocks of text.
@@ -29,7 +29,7 @@ const NARROWEST: usize = 10;
 pub(crate) struct TimelineText {
     /// How times are written.
     pub(crate) clock: Clock,
-    /// Colours, where wanted.
+    /// The colours.
     pub(crate) palette: Palette,
     /// The terminal's width; `None` in a pipe, where all is ASCII and a step is one line.
     pub(crate) width: Option<usize>,
@@ -232,8 +232,8 @@ impl Renderer for TimelineText {
     }
 }
 
-/// Which side opened and which closed first. The other end on this host may prove what this one
-/// does not.
+/// Which side opened and which closed first; `None` where that is not proven. The other socket of the
+/// connection may prove what this one does not.
 fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
     let other = life.other_end.as_deref();
     let opener =
@@ -243,8 +243,8 @@ fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
     (opener, closer)
 }
 
-/// How both sides are called: by their owners where these are known and differ, or else by their
-/// addresses; of a life alone "this side" and "the other side".
+/// The names of both sides: their owners where these are known and differ, or else their addresses;
+/// "this side" and "the other side" where the other socket is not on this host.
 fn sides(life: &LifeRecord, names: &Names) -> SideNames {
     let Some(other) = &life.other_end else { return SideNames::unnamed() };
     let end = |life: &LifeRecord| endpoint(life.socket.addrs.local, names);
@@ -254,19 +254,20 @@ fn sides(life: &LifeRecord, names: &Names) -> SideNames {
     }
 }
 
-/// The sentences below the steps. Both ends may say the same, so at most one of them speaks.
+/// The sentences below the steps. Those about either side may say the same, so at most one of them
+/// is taken.
 fn remarks(life: &LifeRecord, sides: &SideNames) -> Vec<String> {
     let of_this = remark(life, sides);
     let of_other = life.other_end.as_ref().and_then(|other| remark(other, &sides.swapped()));
-    // The end that has not closed says more than the end that waits for it to close.
+    // The side that has not closed is the reason why the other one waits.
     let closed_last =
         |life: &LifeRecord| life.steps.iter().any(|step| step.state == State::CloseWait);
     let other_first = life.other_end.as_deref().is_some_and(closed_last);
-    let said = if other_first { of_other.or(of_this) } else { of_this.or(of_other) };
+    let sentence = if other_first { of_other.or(of_this) } else { of_this.or(of_other) };
     let left_out = life.left_out;
     let many =
         (left_out > 0).then(|| format!("{left_out} more steps are left out, after the first"));
-    said.into_iter().chain(many).collect()
+    sentence.into_iter().chain(many).collect()
 }
 
 /// The cause in the words of the table of edges, or what all causes have in common where several

@@ -37,7 +37,7 @@ pub(super) fn ending(
     })
 }
 
-/// How both sides of a connection are called.
+/// The names of both sides of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct SideNames {
     /// The side of this socket.
@@ -120,7 +120,7 @@ pub(super) fn remark(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     if life.ended.is_none() { remark_on_open(life, sides) } else { remark_on_closed(life, sides) }
 }
 
-/// For whom an open socket waits, and for how long.
+/// Which side an open socket waits for, and for how long.
 fn remark_on_open(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     let SideNames { this, other } = sides;
     let step = life.steps.last()?;
@@ -163,7 +163,7 @@ fn remark_on_open(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     })
 }
 
-/// Which side kept a connection open that the other one had closed.
+/// Which side kept a connection open after the other one had closed.
 fn remark_on_closed(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     let SideNames { this, other } = sides;
     let held = |state| {

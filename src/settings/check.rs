@@ -79,20 +79,20 @@ fn state_set<'t>(flag: &'static str, text: &'t str) -> Result<(&'t str, StateSet
 /// state may have been in it for long, but only the time that it is watched is known.
 fn time_to_watch(
     limits: &Limits,
-    asked: Option<Duration>,
+    duration: Option<Duration>,
     recorded: bool,
 ) -> Result<Option<Duration>> {
     if limits.is_empty() {
         return Err(UsageError::NoLimits);
     }
-    match (asked, limits.longest_age()) {
+    match (duration, limits.longest_age()) {
         (None, _) if recorded => Ok(None),
         (None, None) if limits.ask_for_growth() => Err(UsageError::GrowingWithoutFor),
         (None, None) => Ok(Some(Duration::ZERO)),
         (Some(watched), Some(age)) if watched < age => {
             Err(UsageError::ForShorterThanAge { watched, age })
         }
-        (asked, age) => Ok(asked.or(age)),
+        (duration, age) => Ok(duration.or(age)),
     }
 }
 

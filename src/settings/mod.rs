@@ -30,9 +30,9 @@ pub(crate) const OWN_PROCFS: &str = "/proc";
 /// The settings that commands share.
 #[derive(Debug)]
 pub struct Settings {
-    /// Which sockets.
+    /// Which sockets are wanted.
     pub(crate) filter: Filter,
-    /// Where states come from.
+    /// The source of the readings.
     pub(crate) source: SourceName,
     /// Bytes per CPU for kernel events; a power of two.
     pub(crate) ring: usize,
@@ -203,7 +203,7 @@ fn tcp_only(netstat: &cli::NetstatCompat) -> Result<Option<String>> {
     Err(UsageError::NotTcp)
 }
 
-/// Only the tables of another procfs show another network namespace than the caller's.
+/// Refuses `--procfs` for sources that read only the network namespace of the caller.
 fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
     let ignores_procfs = matches!(name, SourceName::Netlink | SourceName::Trace);
     if ignores_procfs && procfs != Path::new(OWN_PROCFS) {
@@ -212,7 +212,7 @@ fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
     Ok(name)
 }
 
-/// Only the diagram is drawn.
+/// Refuses the formats that only the diagram has for other views.
 fn drawings(view: &cli::ViewArgs) -> Result<()> {
     let drawing = matches!(view.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
     if drawing && view.view != ViewName::Diagram {

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 /// The columns of the widest pair of states: "ESTABLISHED ┄► CLOSE_WAIT".
 const PAIR: usize = 25;
 
-/// What lines mean, and numbers where something has been counted, then the gaps.
+/// The meaning of the lines, and of the numbers where something was counted, then the gaps.
 pub(super) fn key(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
     let lines = ["━━ active side", "┄┄ passive side", "── both sides at once, or the kernel"];
     let numbers = ["in a box: sockets now", "at an edge: 12 seen, [3] unseen, but certain"];
@@ -23,7 +23,7 @@ pub(super) fn key(diagram: &Diagram, palette: Palette, width: usize) -> Vec<Stri
     all.iter().map(|line| palette.dim(line)).collect()
 }
 
-/// The gaps in lines of this width.
+/// The counts of transitions whose path is not known, in lines of this width.
 pub(super) fn gaps(diagram: &Diagram, width: usize) -> Vec<String> {
     let text = |(from, to, count)| format!("{from} … {to} {count},");
     let mut gaps: Vec<String> = diagram.gaps().map(text).collect();
@@ -53,7 +53,7 @@ pub(super) fn below(diagram: &Diagram, palette: Palette, width: usize) -> Vec<St
     entries(diagram, palette, width, |_| true)
 }
 
-/// The same of the edges that were passed, for a frame that has no room for all.
+/// The legend of the edges that were passed alone, for a frame that has no room for all.
 pub(super) fn below_passed(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
     entries(diagram, palette, width, |counts| counts != EdgeCounts::default())
 }
@@ -62,13 +62,13 @@ fn entries(
     diagram: &Diagram,
     palette: Palette,
     width: usize,
-    wanted: impl Fn(EdgeCounts) -> bool,
+    is_listed: impl Fn(EdgeCounts) -> bool,
 ) -> Vec<String> {
     let room = CountWidths::of(diagram);
     let before = 2 + PAIR + 2 + room.width();
     let mut lines = Vec::new();
     for ((letter, edge, _), (_, counts)) in layout::edges().zip(diagram.edges()) {
-        if !wanted(counts) {
+        if !is_listed(counts) {
             continue;
         }
         let letter = palette.heading(&letter.to_string());
@@ -79,7 +79,7 @@ fn entries(
     lines
 }
 
-/// The first line behind a head, the others indented by its width.
+/// The first line with a head before it, the others indented by its width.
 fn hanging(head: &str, before: usize, text: Vec<String>) -> Vec<String> {
     let mut lines = text.into_iter();
     let first = format!("{head}{}", lines.next().unwrap_or_default());
@@ -154,7 +154,7 @@ pub(super) fn states(diagram: &Diagram, palette: Palette, width: usize) -> Vec<S
     lines
 }
 
-/// How many columns a text takes whose colours are escape sequences.
+/// The width of a text in columns, without its escape sequences.
 pub(super) fn columns(text: &str) -> usize {
     anstream::adapter::strip_str(text).to_string().width()
 }

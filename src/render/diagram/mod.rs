@@ -52,7 +52,7 @@ pub(crate) fn drawn(
 pub(crate) struct DiagramRenderer {
     /// The format.
     pub(crate) format: DiagramFormat,
-    /// Colours of the text, where wanted.
+    /// The colours of the text.
     pub(crate) palette: Palette,
     /// How many columns the text may take.
     pub(crate) width: usize,

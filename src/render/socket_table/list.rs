@@ -13,7 +13,8 @@ use comfy_table::{
 };
 use std::collections::VecDeque;
 
-/// More rows than these are not drawn: comfy-table needs them all at once, cell by cell.
+/// A table with more rows than these is not fitted to a terminal: comfy-table needs all cells at
+/// once.
 const DRAWN_AT_MOST: usize = 2000;
 
 /// Lays a table out when all its rows are known.
@@ -22,14 +23,14 @@ pub struct SocketList {
     table: SocketTable,
     /// A terminal's width; `None` in a pipe or a file.
     width: Option<u16>,
-    /// The rows that are not laid out yet, as they came.
+    /// The rows that are not written yet, in the order of the records.
     parts: VecDeque<Rows>,
-    /// How wide the columns are, once it is known.
+    /// The widths of the columns, once all rows are there.
     widths: Vec<usize>,
 }
 
 impl SocketList {
-    /// An empty one. `held` adds a column for the time in the state.
+    /// An empty table. `held` adds a column for the time in the state.
     pub fn new(options: TableOptions, held: bool, width: Option<u16>) -> Self {
         let TableOptions { palette, header, extended, timers } = options;
         let mut columns = Column::OF_NETSTAT.to_vec();

@@ -113,7 +113,7 @@ impl Renderer for LiveTable {
     }
 }
 
-/// What has gone fades.
+/// Sockets that have closed are dimmed.
 fn style(column: Column, state: State) -> Option<Style> {
     match column {
         Column::State => Some(style_of(state)),

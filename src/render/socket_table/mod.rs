@@ -23,15 +23,15 @@ use std::fmt::Write as _;
 /// Blanks between two columns.
 const GAP: usize = 2;
 const BLANKS: &str = "                                                                ";
-/// No column is made narrower than this for want of room.
+/// Columns are not made narrower than this where room is short.
 const NARROWEST: u16 = 12;
 
-/// What the flags ask for, whatever the table is for.
+/// The options of every table of sockets.
 #[derive(Debug, Clone, Copy)]
 pub struct TableOptions {
-    /// Colours, where wanted.
+    /// The colours.
     pub palette: Palette,
-    /// Name the columns.
+    /// Write the line that names the columns.
     pub header: bool,
     /// Show user and inode.
     pub extended: bool,
