@@ -14,10 +14,10 @@
 //! * [`owner`]: which process holds a socket; only `owner::scan` looks at processes.
 //! * [`rules`]: conditions on sockets: for `wait`, for the limits of `check`, for alerts.
 //! * [`cli`], [`settings`]: the command line, and what it means once checked.
-//! * [`source`]: who reads the sockets of the kernel, or a recording. [`recorder`]: who writes one.
+//! * [`source`]: reads the sockets of the kernel, or a recording. [`recorder`]: writes one.
 //! * [`monitor`]: the pipeline that joins source, tracker, owners and filters.
 //! * [`view`], [`render`]: events and sockets as records; records as text, pictures, JSON, CSV.
-//! * [`output`]: what is written, and where to. [`command`]: the commands.
+//! * [`output`]: writes records, frames and messages. [`command`]: the commands.
 //!
 //! `tests/it/architecture.rs` holds the imports against the table of these layers. Time is data: a
 //! source stamps its readings, nothing else asks the clock.

@@ -1,4 +1,4 @@
-//! The binary: parse, run, say once what went wrong.
+//! The binary: parses the command line, runs the command, and reports what went wrong.
 
 use clap::CommandFactory;
 use std::io::{ErrorKind, Write};
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     };
     match debug_log::start().and_then(|()| run(cli)) {
         Ok(status) => status,
-        // Nobody reads any more: the end of the run, and no fault.
+        // The reader of the output has closed it: the end of the run, and no failure.
         Err(Error::ReaderGone) => ExitCode::SUCCESS,
         Err(error) => failed(&error.to_string()),
     }
@@ -56,9 +56,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             command::replay::run(options)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run(asked) => command::run::run(asked),
-        Command::Explain(asked) => {
-            command::explain::run(&asked)?;
+        Command::Run(options) => command::run::run(options),
+        Command::Explain(options) => {
+            command::explain::run(&options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Wait(options) => {

@@ -23,12 +23,15 @@ impl Fixture {
 
     /// Writes records with these numbers.
     fn write(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        assert!(self.try_to_write(numbers), "the run goes on");
+    }
+
+    fn try_to_write(&mut self, numbers: impl IntoIterator<Item = u64>) -> bool {
         let record = |number| {
             let (time, reason) = (Stamp::default(), LostReason::Ring);
             Record::Lost(Lost { time, reason, count: Some(number) })
         };
-        let records: Vec<Record> = numbers.into_iter().map(record).collect();
-        assert!(self.output.write(records, &self.signals).unwrap());
+        self.output.write(numbers.into_iter().map(record), &self.signals).unwrap()
     }
 
     /// From now on the stream takes everything. Waits until it has.
@@ -117,6 +120,28 @@ fn a_loss_is_reported_although_nothing_follows() {
         let (all, losses) = fixture.received();
         assert_eq!((all, losses.len()), (100, 1));
     }
+}
+
+#[test]
+fn a_recording_is_written_as_it_is_read() {
+    let mut fixture = Fixture::new(CAPACITY);
+    fixture.output.live = None;
+    fixture.permit = std::sync::mpsc::channel().0;
+    fixture.write(0..100_000);
+    assert!(fixture.output.queue.queued() < 2 * BACKLOG, "it waits for its reader");
+    assert!(fixture.output.finish(&fixture.signals).unwrap());
+    assert_eq!(fixture.received(), (100_000, vec![]));
+}
+
+#[test]
+fn a_recording_that_nobody_reads_is_given_up_once_it_has_to_end() {
+    let mut fixture = Fixture::new(CAPACITY);
+    fixture.output.live = None;
+    fixture.signals.set_deadline(Some(Instant::now()));
+    assert!(!fixture.try_to_write(0..100_000));
+    assert!(!fixture.output.finish(&fixture.signals).unwrap());
+    let [message] = &fixture.output.formatter.take_messages()[..] else { panic!("one message") };
+    assert!(message.contains(&fixture.output.queue.queued().to_string()), "{message}");
 }
 
 #[test]
