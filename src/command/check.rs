@@ -7,7 +7,7 @@ use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::formatter::Formatter;
 use crate::output::ready::Ready;
-use crate::output::{Output, messages};
+use crate::output::{messages, write_once};
 use crate::rules::check::{Checker, Undecided, Violation};
 use crate::settings::check::CheckSettings;
 use crate::signals::Signals;
@@ -32,12 +32,11 @@ pub fn run(check: &CheckSettings) -> Result<bool> {
     messages::print(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
     let violations = violations(&mut monitor, check, &signals, ready)?;
     let max_count = check.settings.max_count;
-    let formatter = Formatter::of_sockets(&check.settings.output, max_count, true);
-    let mut output = Output::open(formatter, &signals)?;
+    let mut formatter = Formatter::of_sockets(&check.settings.output, max_count, true);
     let record = |Violation { socket, at, owner }: &Violation| {
         Record::Socket(Box::new(SocketRecord::new(socket, *at, owner.clone())))
     };
-    match output.write_all(violations.iter().map(record), &signals) {
+    match write_once(&mut formatter, violations.iter().map(record)) {
         // The exit status is an answer even where nobody reads the output.
         Ok(()) | Err(Error::ReaderGone) => Ok(!violations.is_empty()),
         Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use super::{exit_128_plus_signal, monitor_of, open_source, signals};
 use crate::error::Result;
 use crate::output::formatter::Formatter;
-use crate::output::{Output, messages};
+use crate::output::{messages, write_once};
 use crate::settings::Settings;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
@@ -17,16 +17,15 @@ pub fn run(settings: &Settings) -> Result<bool> {
     exit_128_plus_signal()?;
     let signals = signals(settings, None)?;
     let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
-    let formatter = Formatter::of_sockets(&settings.output, settings.max_count, false);
-    let mut output = Output::open(formatter, &signals)?;
+    let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, false);
     monitor.poll_once(&signals)?;
     let at = monitor.read_at();
     let records = monitor
         .sockets()
         .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, owner))));
-    output.write_all(records, &signals)?;
+    write_once(&mut formatter, records)?;
     messages::print(monitor.warnings());
-    let found = output.formatter.written() > 0;
+    let found = formatter.written() > 0;
     if !found && io::stderr().is_terminal() {
         messages::print(["no matching socket".to_owned()]);
     }

@@ -1,5 +1,5 @@
-//! Standard output: records are formatted, queued and written by a thread, so that a slow reader
-//! delays no poll. What has no room is counted.
+//! Standard output: records of a run are formatted, queued and written by a thread, so that a slow
+//! reader delays no poll. What has no room is counted. Commands that print once write themselves.
 
 pub(crate) mod formatter;
 pub(crate) mod messages;
@@ -12,15 +12,15 @@ pub(crate) mod timelines;
 pub(crate) mod tty;
 pub(crate) mod views;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
 use crate::monitor::sink::ReadingInfo;
 use crate::signals::Signals;
 use crate::view::Record;
 use formatter::Formatter;
-use queue::{Queue, Wait};
-use std::io;
+use queue::{BlockingFile, Queue, Wait, pieces};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// How many bytes may be queued for a slow reader: a quarter of what following 100,000 sockets may
@@ -140,26 +140,6 @@ impl Output {
         Ok(())
     }
 
-    /// Writes a whole output: what comes before the records, as many of them as wanted, and what
-    /// comes after them. Returns when the reader has taken all of it, or the run has to end.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub(crate) fn write_all(
-        &mut self,
-        records: impl IntoIterator<Item = Record>,
-        signals: &Signals,
-    ) -> Result<()> {
-        self.write_header()?;
-        self.write(records, signals)?;
-        while self.wait(BACKLOG, signals)
-            && let Some(rest) = self.formatter.rest()
-        {
-            self.queue.push(rest)?;
-        }
-        self.finish(signals).map(|_| ())
-    }
-
     /// Waits until the reader has taken what is queued, however late it begins. A run that has to
     /// end waits only as long as the reader takes something every second, and no other signal
     /// comes. Returns whether everything was taken. A live run waits for its reader from now on.
@@ -191,6 +171,36 @@ impl Output {
             self.is_abandoned || !self.queue.wait(most, &Wait::WhileRunning(signals));
         !self.is_abandoned
     }
+}
+
+/// Writes as many of the records as wanted, what comes before them and what comes after them. It
+/// waits for its reader, and no signal ends the wait: for commands that signals end at once. Without
+/// a queue, since starting its thread would take a noticeable part of a short run.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn write_once(
+    formatter: &mut Formatter,
+    records: impl IntoIterator<Item = Record>,
+) -> Result<()> {
+    let mut stdout = BlockingFile::open(&io::stdout())?;
+    // Piece by piece: a signal that ends the process cuts no line.
+    let mut write = |bytes: &[u8]| {
+        pieces(bytes).try_for_each(|piece| stdout.write_all(piece)).map_err(Error::output)
+    };
+    write(&formatter.header())?;
+    let (mut records, most) = (records.into_iter(), formatter.part());
+    while !formatter.is_complete() {
+        let part: Vec<Record> = records.by_ref().take(most).collect();
+        if part.is_empty() {
+            break;
+        }
+        write(&formatter.bytes(part))?;
+    }
+    while let Some(rest) = formatter.rest() {
+        write(&rest)?;
+    }
+    Ok(())
 }
 
 impl Live {

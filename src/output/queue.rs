@@ -59,9 +59,7 @@ impl Queue {
         capacity: usize,
         failed: impl FnOnce() + Send + 'static,
     ) -> Result<Self> {
-        // Without the lock of std: a thread that is stuck in a write would hold it for ever.
-        let stream = stream.as_fd().try_clone_to_owned().map_err(Error::output)?;
-        Self::over(BlockingFile(File::from(stream)), capacity, failed)
+        Self::over(BlockingFile::open(stream)?, capacity, failed)
     }
 
     /// As [`to`](Self::to), with the writer that the thread uses.
@@ -197,8 +195,9 @@ fn write_blocks(
     Ok(())
 }
 
-/// As many whole lines as fit into a piece; a longer line goes in several.
-fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Cuts bytes into pieces that a pipe takes as a whole: as many whole lines as fit; a longer line goes
+/// in several.
+pub(super) fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let most = &bytes[..bytes.len().min(PIECE)];
         let whole_lines = most.iter().rposition(|byte| *byte == b'\n').map(|newline| newline + 1);
@@ -210,7 +209,19 @@ fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A file whose writes block, even where another process has set O_NONBLOCK on the stream that is
 /// shared with it.
-struct BlockingFile(File);
+pub(super) struct BlockingFile(File);
+
+impl BlockingFile {
+    /// Duplicates the descriptor of a stream. It is written without the lock of std: a thread that is
+    /// stuck in a write would hold that for ever.
+    ///
+    /// # Errors
+    /// There is no descriptor to be had.
+    pub(super) fn open(stream: &impl AsFd) -> Result<Self> {
+        let descriptor = stream.as_fd().try_clone_to_owned().map_err(Error::output)?;
+        Ok(Self(File::from(descriptor)))
+    }
+}
 
 impl Write for BlockingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
