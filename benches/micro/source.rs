@@ -7,8 +7,7 @@ use std::hint::black_box;
 use tcplapse::model::socket::Family;
 use tcplapse::source::netlink::wire::{Message, Messages};
 use tcplapse::source::proc::row;
-use tcplapse::source::trace::format::Format;
-use tcplapse::source::trace::record::{self, Layout, TRACEPOINTS};
+use tcplapse::source::trace::record::{self, RawEvent};
 
 /// As many as the kernel puts into one datagram of 32 KiB.
 const DATAGRAM: usize = 292;
@@ -85,32 +84,16 @@ fn socket_message(number: usize) -> Vec<u8> {
     message
 }
 
-/// The fixture's records: connections and their ends, and the birth and end of a process.
+/// A record of a state change, as the BPF program writes it.
 fn trace(criterion: &mut Criterion) {
-    let read = |name: &str| fs::read_to_string(format!("{FIXTURE}/trace/{name}"));
-    let layouts = TRACEPOINTS.map(|(tracepoint, path)| {
-        let event = path.rsplit('/').next().expect("never empty");
-        let text = read(&format!("{event}.format")).expect("the fixture is there");
-        let format = Format::parse(&text).expect("a format");
-        (format!("{tracepoint:?}"), Layout::new(tracepoint, &format).expect("all fields"))
-    });
-    let text = read("records").expect("the fixture is there");
-    let record = |line: &str| {
-        let [ring, kind, hex] = line.split(' ').collect::<Vec<_>>().try_into().expect("three");
-        let layout = layouts.iter().find(|(name, _)| name == ring).map(|(_, layout)| *layout);
-        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
-        let body: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
-        (kind.parse::<u32>().expect("a number"), body, layout)
-    };
-    let records: Vec<_> = text.lines().map(record).collect();
+    let mut record = [0; record::SIZE];
+    record[56..62].copy_from_slice(&[0x1f, 0x90, 0x1f, 0x90, 0x9c, 0x40]);
+    record[63..66].copy_from_slice(&[2, ESTABLISHED, 4]); // AF_INET, FIN_WAIT1
+    record[104..108].copy_from_slice(b"curl");
     let mut group = criterion.benchmark_group("source/trace");
-    group.throughput(Throughput::Elements(records.len() as u64));
-    group.bench_function("records", |bencher| {
-        bencher.iter(|| {
-            for (kind, body, layout) in &records {
-                black_box(record::parse(*kind, body, layout.as_ref()));
-            }
-        });
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("record", |bencher| {
+        bencher.iter(|| RawEvent::parse(black_box(&record)));
     });
     group.finish();
 }

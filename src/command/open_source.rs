@@ -2,12 +2,13 @@
 
 use crate::cli::SourceName;
 use crate::error::{Error, Result};
+use crate::model::process_tree::ProcessTree;
 use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
 use crate::source::netlink::Netlink;
 use crate::source::proc::Proc;
-use crate::source::trace::Trace;
+use crate::source::trace::{Trace, TraceSettings};
 use std::path::Path;
 
 /// Opens the source for polls one after the other.
@@ -74,5 +75,7 @@ fn netlink(settings: &Settings) -> Result<Box<dyn Source>> {
 }
 
 fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
-    Ok(Box::new(Trace::open(settings.family(), settings.poll, settings.ring)?))
+    let root = settings.filter.process.tree.as_ref().map(ProcessTree::root);
+    let Settings { poll, ring, .. } = *settings;
+    Ok(Box::new(Trace::open(TraceSettings { family: settings.family(), poll, ring, root })?))
 }

@@ -77,7 +77,7 @@ pub enum Error {
         /// What the kernel said.
         cause: io::Error,
     },
-    /// The kernel's tracepoints cannot be read, for the reason given.
+    /// BPF programs cannot be attached, for the reason given.
     #[error("cannot trace kernel events: {0}; or use --source netlink")]
     Trace(String),
     /// Standard output cannot be written.

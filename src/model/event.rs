@@ -3,6 +3,7 @@
 use super::process::{Attribution, Caller};
 use super::reading::Lost;
 use super::socket::AddressPair;
+pub use super::socket::Side;
 use super::socket_row::Details;
 use super::time::{Stamp, seconds};
 use crate::tcp::state::State;
@@ -47,30 +48,6 @@ pub enum EventKind {
     Closed,
 }
 
-/// Which end of the connection did a thing first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// This side.
-    Local,
-    /// The other side.
-    Remote,
-    /// Both, crossing on the way.
-    Both,
-}
-
-impl Side {
-    /// The same end as the other side of the connection sees it.
-    #[must_use]
-    pub const fn seen_from_the_other_side(self) -> Self {
-        match self {
-            Self::Local => Self::Remote,
-            Self::Remote => Self::Local,
-            Self::Both => Self::Both,
-        }
-    }
-}
-
 /// How a connection ended, as far as it is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -85,8 +62,14 @@ pub enum Verdict {
     Reset,
     /// Its SYN was answered by an RST.
     Refused,
-    /// It was aborted because the peer did not answer.
+    /// The peer did not answer, and the kernel gave up.
     TimedOut,
+    /// Its own process closed it in SYN_SENT, before an answer came.
+    NoAnswer,
+    /// The kernel or a router reported that there is no way to the peer.
+    Unreachable,
+    /// There was no local port for it.
+    NoPort,
     /// Not proven.
     Unknown,
 }
@@ -183,6 +166,8 @@ pub struct Transition {
     pub roles: Roles,
     /// How it ended; only where `kind` is `Closed`.
     pub verdict: Option<Verdict>,
+    /// Which side sent the reset that ended it, where the kernel reported that.
+    pub reset_by: Option<Side>,
     /// The process whose own system call caused the change, where the kernel reported it.
     pub caller: Option<Caller>,
 }

@@ -131,6 +131,9 @@ pub struct Caller {
     /// The kernel's name of it at that moment, if known.
     #[serde(default, with = "json::optional_name")]
     pub comm: Option<Vec<u8>>,
+    /// It was a descendant of the process that follows a command.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_descendant: bool,
 }
 
 /// A descriptor of a socket in a process.

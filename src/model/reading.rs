@@ -2,7 +2,7 @@
 
 use super::json::{self, is_default};
 use super::process::{Caller, Holder, Process};
-use super::socket::AddressPair;
+use super::socket::{AddressPair, Side};
 use super::socket_row::SocketRow;
 use super::time::Stamp;
 use crate::tcp::state::State;
@@ -111,8 +111,8 @@ pub struct DestroyedSocket {
     pub cookie: u64,
 }
 
-/// One state change of one socket, as the kernel's tracepoint reported it. From FIN_WAIT2 and CLOSING
-/// a change to CLOSED may be the start of TIME_WAIT: only a lookup decides.
+/// One state change of one socket, as the kernel reported it. From FIN_WAIT2 and CLOSING a change to
+/// CLOSED may be the start of TIME_WAIT: only a lookup decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateChange {
     /// When it happened, by the kernel's clock.
@@ -120,13 +120,25 @@ pub struct StateChange {
     pub time: Stamp,
     /// The inode of the network namespace.
     pub netns: Option<u64>,
-    /// The address of the socket in the kernel: identifies it until it is in CLOSED, and is reused
-    /// after.
-    #[serde(with = "json::id")]
+    /// The address of the socket in the kernel, in recordings of older versions: identifies it until
+    /// it is in CLOSED, and is reused after. 0 where the cookie is known.
+    #[serde(default, with = "json::id", skip_serializing_if = "is_default")]
     pub socket: u64,
+    /// Its cookie; 0 in recordings of older versions.
+    #[serde(default, with = "json::id", skip_serializing_if = "is_default")]
+    pub cookie: u64,
     /// Its address pair.
     #[serde(rename = "ends", with = "json::pair")]
     pub addrs: AddressPair,
+    /// The interface it is bound to; 0 for none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ifindex: u32,
+    /// Its inode: 0 while no process has it; `None` where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode: Option<u64>,
+    /// Its user, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
     /// The state before: CLOSED for a child that a listener made.
     pub from: State,
     /// The state after.
@@ -137,6 +149,9 @@ pub struct StateChange {
     pub caller: Option<Caller>,
     /// Why a change to CLOSED aborted the connection, where the kernel reported that.
     pub cut: Option<AbortReason>,
+    /// Which side sent the reset that aborted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_by: Option<Side>,
 }
 
 /// Why a connection was aborted, by the kernel's own events.
@@ -147,8 +162,14 @@ pub enum AbortReason {
     Reset,
     /// The SYN was answered by an RST.
     Refused,
-    /// The peer did not answer.
+    /// The peer did not answer, and the kernel gave up.
     TimedOut,
+    /// Its own process closed it before the SYN was answered.
+    NoAnswer,
+    /// The kernel or a router reported that there is no way to the peer.
+    Unreachable,
+    /// There was no port for it, so that no SYN was sent.
+    NoPort,
 }
 
 /// Why readings are missing.
@@ -187,7 +208,7 @@ pub enum Interface {
     Proc,
     /// sock_diag dumps and destroy events.
     Netlink,
-    /// The tracepoint `sock:inet_sock_set_state`, joined with polls.
+    /// Kernel events of every state change, by BPF, beside polls.
     Trace,
 }
 

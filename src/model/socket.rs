@@ -1,4 +1,4 @@
-//! The 4-tuple of a socket, and its address family.
+//! The 4-tuple of a socket, its address family, and the two sides of a connection.
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -106,6 +106,30 @@ impl AddressPair {
             family: self.family,
             local: Endpoint { addr, port: self.local.port },
             remote: Endpoint { addr: self.family.unspecified(), port: 0 },
+        }
+    }
+}
+
+/// Which end of the connection did a thing first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// This side.
+    Local,
+    /// The other side.
+    Remote,
+    /// Both, crossing on the way.
+    Both,
+}
+
+impl Side {
+    /// The same end as the other side of the connection sees it.
+    #[must_use]
+    pub const fn seen_from_the_other_side(self) -> Self {
+        match self {
+            Self::Local => Self::Remote,
+            Self::Remote => Self::Local,
+            Self::Both => Self::Both,
         }
     }
 }

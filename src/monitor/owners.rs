@@ -1,12 +1,13 @@
 //! Who owns the sockets: searched for when a socket is new, and proven again when something happens
 //! to it.
 
-use crate::filter::Filter;
+use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
-use crate::model::process::{Attribution, Holder, Inodes, OwnerSource, Process};
+use crate::model::process::{Attribution, Caller, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
 use crate::owner::table::OwnerTable;
 use crate::owner::{OwnerLookup, SearchScope};
+use crate::tcp::state::State;
 use log::debug;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,6 +19,8 @@ pub(super) struct Owners<'a> {
     /// The process that caused the latest state change of a socket by its own system call, and the
     /// boot time (µs) of that.
     pub(super) callers: HashMap<SocketId, (Rc<Process>, u64)>,
+    /// The listener that made a socket, by its inode, for sockets of which kernel events were read.
+    pub(super) listeners: HashMap<SocketId, u64>,
     filter: &'a Filter,
     /// Inodes that rows have shown since the last search.
     new_inodes: Vec<u64>,
@@ -33,6 +36,7 @@ impl<'a> Owners<'a> {
             finder,
             table: OwnerTable::default(),
             callers: HashMap::new(),
+            listeners: HashMap::new(),
             filter,
             new_inodes: Vec::new(),
             now: 0,
@@ -45,6 +49,7 @@ impl<'a> Owners<'a> {
     pub(super) fn restart(&mut self) {
         self.table = OwnerTable::default();
         self.callers.clear();
+        self.listeners.clear();
         self.new_inodes.clear();
     }
 
@@ -122,7 +127,9 @@ impl<'a> Owners<'a> {
         }
         // Kernel events come by the thousand: they are no reason to look into every process, and
         // say who acted.
-        if !self.is_kernel_event {
+        if self.is_kernel_event {
+            self.search_openers(events);
+        } else {
             self.search(self.among(), &doubtful);
             // A listener speaks for what it has not accepted only if it has one holder among all
             // processes, whatever the filter.
@@ -131,6 +138,18 @@ impl<'a> Owners<'a> {
         // A process that held this inode before a socket with it was opened is not its owner.
         for transition in transitions(events).filter(|event| event.kind == EventKind::Opened) {
             self.table.forget_holders_before(transition.clues.inode, transition.time.boot);
+        }
+    }
+
+    /// Searches the processes that open listeners for these: a connection may come at once.
+    fn search_openers(&mut self, events: &[TrackerEvent]) {
+        for transition in transitions(events).filter(|event| event.to == State::Listen) {
+            let inode = transition.clues.inode;
+            if let Some(caller) = transition.caller.as_ref().filter(|_| inode != 0) {
+                let filter = ProcessFilter { pids: vec![caller.pid], ..ProcessFilter::default() };
+                let wanted = Inodes::from_iter([inode]);
+                self.search(SearchScope::Matching(&filter), &wanted);
+            }
         }
     }
 
@@ -156,7 +175,13 @@ impl<'a> Owners<'a> {
     /// Notes the process that caused a transition by its own system call, if there is one. Where it
     /// could not be asked any more it is kept as it was known when it called before.
     pub(super) fn note_caller(&mut self, transition: &Transition) {
+        if self.is_kernel_event && transition.clues.listener != 0 {
+            self.listeners.insert(transition.socket.id, transition.clues.listener);
+        }
         let Some(caller) = &transition.caller else { return };
+        if !self.is_owners_call(transition, caller) {
+            return;
+        }
         let process = self.finder.describe_caller(caller, &self.filter.process);
         let before = self.callers.get(&transition.socket.id).map(|(before, _)| before);
         let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
@@ -177,7 +202,25 @@ impl<'a> Owners<'a> {
         let is_now = *at == self.now;
         let source = if is_now { OwnerSource::Proven } else { OwnerSource::Remembered };
         let main = self.table.best_known(clues.last_inode, Rc::clone(process));
-        Attribution { main: Some(main), holders: found.holders, source }
+        let mut holders = found.holders;
+        if is_now {
+            // The others may have let go of it.
+            holders.retain(|(holder, _)| holder.pid == process.pid);
+        }
+        Attribution { main: Some(main), holders, source }
+    }
+
+    /// Whether a system call is one of an owner. Who connects or listens has the descriptor. But the
+    /// end of the last descriptor may come in a process that only looks at it: a link in
+    /// `/proc/PID/fd` holds the socket while it is read. So whoever closes has to be known: as a
+    /// holder, as the caller before, or as a holder of the listener, who accepts.
+    fn is_owners_call(&self, transition: &Transition, caller: &Caller) -> bool {
+        let Transition { socket, clues, .. } = transition;
+        let holds = |inode| self.table.holders(inode).any(|holder| holder.pid == caller.pid);
+        matches!(transition.to, State::SynSent | State::Listen)
+            || holds(clues.last_inode)
+            || self.callers.get(&socket.id).is_some_and(|(before, _)| before.pid == caller.pid)
+            || self.listeners.get(&socket.id).is_some_and(|listener| holds(*listener))
     }
 }
 

@@ -126,6 +126,7 @@ impl<'a> Reporter<'a> {
             EventKind::Closed => {
                 self.matched.remove(&socket.id);
                 self.owners.callers.remove(&socket.id);
+                self.owners.listeners.remove(&socket.id);
                 false
             }
             // Without a filter each is reported from the first event on.
@@ -140,10 +141,12 @@ impl<'a> Reporter<'a> {
     pub(super) fn forget_closed(&mut self, tracker: &Tracker) {
         let open = tracker.open();
         self.owners.table.sweep(open, tracker.inodes());
-        if self.matched.len().max(self.owners.callers.len()) > 2 * open + SLACK {
+        let Owners { callers, listeners, .. } = &mut self.owners;
+        if self.matched.len().max(callers.len()).max(listeners.len()) > 2 * open + SLACK {
             let open: HashSet<SocketId> = tracker.ids().collect();
             self.matched.retain(|id| open.contains(id));
-            self.owners.callers.retain(|id, _| open.contains(id));
+            callers.retain(|id, _| open.contains(id));
+            listeners.retain(|id, _| open.contains(id));
         }
     }
 }

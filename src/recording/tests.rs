@@ -4,7 +4,7 @@ use crate::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
-use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::socket::{AddressPair, Endpoint, Family, Side};
 use crate::model::socket_row::{SocketRow, Timer};
 use crate::tcp::state::State;
 use proptest::collection::vec;
@@ -273,23 +273,38 @@ fn owners() -> impl Strategy<Value = OwnerUpdate> {
 
 fn change() -> impl Strategy<Value = StateChange> {
     let caller = (any::<i32>(), option::of(any::<Vec<u8>>()));
-    let caller = option::of(caller.prop_map(|(pid, comm)| Caller { pid, comm }));
-    let cut =
-        option::of(select(vec![AbortReason::Reset, AbortReason::Refused, AbortReason::TimedOut]));
-    let what = (state(), state(), any::<bool>(), caller, cut);
-    (stamp(), option::of(any::<u64>()), any::<u64>(), addrs(), what).prop_map(
-        |(time, netns, socket, addrs, (from, to, passive, caller, cut))| StateChange {
-            time,
-            netns,
-            socket,
-            addrs,
-            from,
-            to,
-            passive,
-            caller,
-            cut,
+    let caller =
+        option::of(caller.prop_map(|(pid, comm)| Caller { pid, comm, is_descendant: pid > 0 }));
+    let what = (state(), state(), any::<bool>(), caller, cut());
+    let names = (any::<u64>(), any::<u64>(), any::<u32>());
+    let clues = (option::of(any::<u64>()), option::of(any::<u32>()));
+    (stamp(), option::of(any::<u64>()), names, clues, addrs(), what).prop_map(
+        |(time, netns, names, (inode, uid), addrs, (from, to, passive, caller, cut))| {
+            let ((socket, cookie, ifindex), (cut, reset_by)) = (names, cut);
+            StateChange {
+                time,
+                netns,
+                socket,
+                cookie,
+                addrs,
+                ifindex,
+                inode,
+                uid,
+                from,
+                to,
+                passive,
+                caller,
+                cut,
+                reset_by,
+            }
         },
     )
+}
+
+fn cut() -> impl Strategy<Value = (Option<AbortReason>, Option<Side>)> {
+    use AbortReason::{NoAnswer, NoPort, Refused, Reset, TimedOut, Unreachable};
+    let reasons = vec![Reset, Refused, TimedOut, NoAnswer, Unreachable, NoPort];
+    (option::of(select(reasons)), option::of(select(vec![Side::Local, Side::Remote])))
 }
 
 fn lookups() -> impl Strategy<Value = Lookups> {

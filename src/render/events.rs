@@ -259,7 +259,7 @@ fn note(event: &EventRecord) -> Option<String> {
     }
     let verb = if event.ages.lived_at_least { "watched" } else { "lived" };
     let lived = format!("{verb} {}", duration(event.ages.lived));
-    let how = ending(event.verdict, event.from, event.roles.both_fins);
+    let how = ending((event.verdict, event.reset_by), event.from, event.roles.both_fins);
     let Some(how) = how else { return Some(lived) };
     Some(format!("{how}, {lived}"))
 }

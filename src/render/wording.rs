@@ -14,7 +14,7 @@ const LONG: Duration = Duration::from_secs(1);
 /// How a socket ended that was in the state `last` before it closed. `both_fins`: the FINs of both
 /// sides are proven. `None` where there is nothing to say.
 pub(super) fn ending(
-    verdict: Option<Verdict>,
+    (verdict, reset_by): (Option<Verdict>, Option<Side>),
     last: Option<State>,
     both_fins: bool,
 ) -> Option<&'static str> {
@@ -22,9 +22,16 @@ pub(super) fn ending(
         (Some(Verdict::LocalClose), _) => "this side closed first",
         (Some(Verdict::RemoteClose), _) => "the other side closed first",
         (Some(Verdict::SimultaneousClose), _) => "both sides closed at once",
-        (Some(Verdict::Reset), _) => "reset",
+        (Some(Verdict::Reset), _) => match reset_by {
+            Some(Side::Local) => "reset by this side",
+            Some(Side::Remote) => "reset by the other side",
+            _ => "reset",
+        },
         (Some(Verdict::Refused), _) => "refused by the other side",
         (Some(Verdict::TimedOut), _) => "the other side did not answer",
+        (Some(Verdict::NoAnswer), _) => "given up by this side before an answer came",
+        (Some(Verdict::Unreachable), _) => "the other side is unreachable",
+        (Some(Verdict::NoPort), _) => "this side has no free port for it",
         (_, Some(State::Established)) if both_fins => {
             "both sides closed, likely the other side first"
         }
@@ -98,7 +105,8 @@ pub(super) fn summary(
     );
     if life.ended.is_some() && !says_who_closed {
         parts.extend(
-            ending(life.verdict, last, life.roles.both_fins).map(|how| with_names(how, sides)),
+            ending((life.verdict, life.reset_by), last, life.roles.both_fins)
+                .map(|how| with_names(how, sides)),
         );
     }
     let verb = match (life.ended, life.opened) {

@@ -49,6 +49,13 @@ impl PendingLookups {
         self.order.iter().map(|request| request.addrs).collect()
     }
 
+    /// The sockets that are looked up, in order.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = SocketKey> {
+        self.order.iter().filter_map(|request| {
+            Some(SocketKey { addrs: request.addrs, id: self.socket_of(request)? })
+        })
+    }
+
     /// The socket that a request is about.
     pub(super) fn socket_of(&self, request: &LookupRequest) -> Option<SocketId> {
         self.sockets.get(request).copied().flatten()

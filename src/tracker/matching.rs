@@ -2,6 +2,7 @@
 
 use super::Tracker;
 use super::socket::{Sample, SocketKey, TrackedSocket};
+use crate::model::event::Side;
 use crate::model::reading::{PollWindow, Snapshot};
 use crate::model::socket_row::SocketRow;
 use crate::tcp::state::State;
@@ -68,7 +69,8 @@ impl Tracker {
             socket.apply_stale_row(sample);
             return true;
         }
-        self.kernel_events.has_closed_since(row.addrs, start)
+        is_stale_request(row, self.sockets.at(place))
+            || self.kernel_events.has_closed_since(row, start)
     }
 
     /// Gives a row to the socket with the same inode, if one can have come to show it.
@@ -172,6 +174,16 @@ impl Matched {
             self.changed.push((sample.index, key));
         }
     }
+}
+
+/// Whether a row is that of a request whose child the kernel has reported: a request that a dump shows
+/// after that has a cookie of its own.
+fn is_stale_request(row: &SocketRow, sharers: &[TrackedSocket]) -> bool {
+    row.mini
+        && row.state == State::SynRecv
+        && sharers
+            .iter()
+            .any(|socket| socket.is_traced() && socket.roles.roles.opener == Some(Side::Remote))
 }
 
 /// Whether the last poll showed another socket in place of this one that may have become what the

@@ -80,11 +80,16 @@ impl Tracker {
     /// Takes in a reading and pushes what it proves into `sink`.
     pub fn update(&mut self, reading: &Reading, sink: &mut dyn TrackerSink) {
         // Kernel events that come together are looked up together.
-        if !matches!(reading, Reading::Lookups(_) | Reading::StateChange(_)) {
-            self.lookups = PendingLookups::default();
-        }
+        let pending = match reading {
+            Reading::Lookups(_) | Reading::StateChange(_) => PendingLookups::default(),
+            _ => std::mem::take(&mut self.lookups),
+        };
         if !matches!(reading, Reading::Snapshot(_) | Reading::Lookups(_)) {
-            sink.inodes(Vec::new(), &mut self.shown_inodes());
+            let new = match reading {
+                Reading::StateChange(change) => self.new_inode(change).into_iter().collect(),
+                _ => Vec::new(),
+            };
+            sink.inodes(new, &mut self.shown_inodes());
         }
         match reading {
             Reading::Snapshot(snapshot) => self.apply_snapshot(snapshot, sink),
@@ -102,6 +107,7 @@ impl Tracker {
             // They say nothing of what sockets do.
             Reading::OwnerUpdate(_) | Reading::Begin(_) => {}
         }
+        self.look_up_still(&pending);
     }
 
     /// The status of a socket; `None` if it is not followed or has not been reported.
@@ -169,6 +175,17 @@ impl Tracker {
         }
     }
 
+    /// Asks again for the lookups that there was no time for, unless a poll has decided since: kernel
+    /// events and a poll may come at once.
+    fn look_up_still(&mut self, pending: &PendingLookups) {
+        for key in pending.sockets() {
+            let socket = self.sockets.get(key);
+            if socket.is_some_and(|socket| socket.seen.last_poll != self.polls.number) {
+                self.look_up(key);
+            }
+        }
+    }
+
     /// Asks for a lookup also of the other ends of the sockets that are looked up: what they show
     /// now proves how these closed.
     fn look_up_peers(&mut self) {
@@ -186,7 +203,7 @@ impl Tracker {
     /// Reports the end of a socket, after what was withheld of it.
     fn close(&mut self, key: SocketKey, window: &PollWindow, sink: &mut dyn TrackerSink) {
         if let Some(socket) = self.sockets.remove(key) {
-            self.kernel_events.note_closed(key.addrs, window.end);
+            self.kernel_events.note_closed(key.addrs, socket.identity.cookie, window.end);
             self.withheld.release(key.id, sink);
             let closed = socket.closed(key.addrs, window);
             sink.push(TrackerEvent::Transition(Box::new(closed)));

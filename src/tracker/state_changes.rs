@@ -7,6 +7,7 @@ use super::{Tracker, TrackerSink};
 use crate::model::event::TrackerEvent;
 use crate::model::reading::{PollWindow, StateChange};
 use crate::model::socket::AddressPair;
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
@@ -21,36 +22,46 @@ const SLACK: usize = 4096;
 /// What is remembered of state changes that the kernel reported.
 #[derive(Debug, Default)]
 pub(super) struct KernelEvents {
-    /// Sockets by their address in the kernel.
+    /// Sockets by their address in the kernel, where events have no cookie.
     by_address: HashMap<u64, SocketKey>,
-    /// Address pairs of sockets that closed since the last poll began: its rows may still show them.
-    closed: HashMap<AddressPair, Stamp>,
+    /// Sockets that closed since the last two polls began, by address pair and cookie: rows may still
+    /// show them, and of one that a lookup showed to be gone the event of its end may still come.
+    closed: HashMap<(AddressPair, u64), Stamp>,
     /// When there were more: any socket may have closed then.
     closed_more: Option<Stamp>,
     /// Events from before the end of the first poll.
     early: Vec<StateChange>,
+    /// When the last poll started.
+    last_poll: Stamp,
 }
 
 impl KernelEvents {
     /// A socket closed: rows and events from before this instant may still show it.
-    pub(super) fn note_closed(&mut self, addrs: AddressPair, time: Stamp) {
+    pub(super) fn note_closed(&mut self, addrs: AddressPair, cookie: u64, time: Stamp) {
         if self.closed.len() < MOST_CLOSED {
-            self.closed.insert(addrs, time);
+            self.closed.insert((addrs, cookie), time);
         } else {
             self.closed_more = Some(time);
         }
     }
 
-    /// Whether a socket with this address pair, or any, closed at this instant or later.
-    pub(super) fn has_closed_since(&self, addrs: AddressPair, since: Stamp) -> bool {
-        let closed = self.closed.get(&addrs).copied().max(self.closed_more);
+    /// Whether the socket of a row, or any, closed at this instant or later.
+    pub(super) fn has_closed_since(&self, row: &SocketRow, since: Stamp) -> bool {
+        let closed = self.closed.get(&(row.addrs, row.cookie)).copied().max(self.closed_more);
         closed.is_some_and(|time| time >= since)
+    }
+
+    /// Whether a lookup was ahead of this change of a socket, which is closed.
+    fn is_known_to_be_closed(&self, change: &StateChange) -> bool {
+        let closed = self.closed.get(&(change.addrs, change.cookie)).copied().max(self.closed_more);
+        closed.is_some_and(|time| change.cookie != 0 || time >= change.time)
     }
 
     /// A poll that started at `start` is done with: no row or event from before will come. Drops the
     /// addresses of sockets that closed without an event, once there are many.
     pub(super) fn end_poll(&mut self, start: Stamp, sockets: &Sockets) {
-        self.closed.retain(|_, time| *time >= start);
+        let before = std::mem::replace(&mut self.last_poll, start);
+        self.closed.retain(|_, time| *time >= before);
         if self.by_address.len() > 2 * sockets.count() + SLACK {
             self.by_address.retain(|_, key| sockets.get(*key).is_some());
         }
@@ -73,16 +84,27 @@ impl Tracker {
                 self.open_unseen(change, Some(key), sink);
             }
             Some(key) => self.step(change, key, sink),
-            // A lookup was ahead of the event.
-            None if self.kernel_events.has_closed_since(change.addrs, change.time) => {}
+            None if self.kernel_events.is_known_to_be_closed(change) => {}
             None => self.open_unseen(change, None, sink),
         }
+    }
+
+    /// The inode that a change is the first to show of its socket.
+    pub(super) fn new_inode(&self, change: &StateChange) -> Option<u64> {
+        let inode = change.inode.filter(|inode| *inode != 0)?;
+        let known = self.socket_of(change).and_then(|key| self.sockets.get(key));
+        known.is_none_or(|socket| socket.identity.last_inode != inode).then_some(inode)
     }
 
     /// Applies changes from before the end of the first poll, whose rows may show them already.
     pub(super) fn apply_early_changes(&mut self, start: Stamp, sink: &mut dyn TrackerSink) {
         for change in std::mem::take(&mut self.kernel_events.early) {
-            let socket = self.sockets.of_mut(change.addrs).last_mut();
+            let key = if change.cookie == 0 {
+                self.sockets.of(change.addrs).last().map(|socket| socket.key(change.addrs))
+            } else {
+                self.socket_of(&change)
+            };
+            let socket = key.and_then(|key| self.sockets.get_mut(key));
             let is_new = change.time >= start
                 && match &socket {
                     Some(socket) => socket.reported() == Some(change.from),
@@ -94,15 +116,26 @@ impl Tracker {
                     socket.state.since = socket.state.since.min(change.time);
                 }
                 self.apply_change(&change, sink);
-            } else if let Some(socket) = socket.filter(|_| change.to != State::Closed) {
-                let key = socket.key(change.addrs);
+            } else if change.cookie == 0
+                && let Some(key) = key.filter(|_| change.to != State::Closed)
+            {
                 self.kernel_events.by_address.insert(change.socket, key);
             }
         }
     }
 
-    /// The socket that a change is about: by its address in the kernel, else by its address pair.
+    /// The socket that a change is about: by its cookie, or by its address in the kernel, else by its
+    /// address pair.
     fn socket_of(&self, change: &StateChange) -> Option<SocketKey> {
+        let sockets = self.sockets.of(change.addrs);
+        if change.cookie != 0 {
+            let is_itself = |socket: &&TrackedSocket| socket.identity.cookie == change.cookie;
+            // A request that was first dumped after its child had been made has a cookie of its own.
+            let is_its_request = |socket: &&TrackedSocket| is_request_of(change, socket);
+            let socket = sockets.iter().find(is_itself);
+            let socket = socket.or_else(|| sockets.iter().find(is_its_request))?;
+            return Some(socket.key(change.addrs));
+        }
         let named = self.kernel_events.by_address.get(&change.socket).copied();
         if let Some(key) = named.filter(|key| self.sockets.get(*key).is_some()) {
             return Some(key);
@@ -110,7 +143,7 @@ impl Tracker {
         let is_full =
             |socket: &&TrackedSocket| !socket.row.mini || socket.row.state == State::SynRecv;
         let is_expected = |socket: &&TrackedSocket| socket.reported() == Some(change.from);
-        let mut full = self.sockets.of(change.addrs).iter().filter(is_full);
+        let mut full = sockets.iter().filter(is_full);
         let socket = full.clone().find(is_expected).or_else(|| full.next())?;
         Some(socket.key(change.addrs))
     }
@@ -120,12 +153,13 @@ impl Tracker {
     fn is_of_another(&self, change: &StateChange, key: SocketKey) -> bool {
         self.sockets.get(key).is_some_and(|socket| {
             let is_new = socket.state.since.boot <= change.time.boot;
-            socket.seen.is_destroyed || is_new && !reachable(socket.row.state, change.from)
+            !is_end_of_remnant(change, socket)
+                && (socket.seen.is_destroyed || is_new && !reachable(socket.row.state, change.from))
         })
     }
 
-    /// A socket is opened. A request that polls have shown is the same one; a TIME_WAIT with this
-    /// address pair has given way to it, since no two sockets share it.
+    /// A socket is opened. A request that polls have shown is the same one, and so is a socket with
+    /// its cookie that a poll has shown first.
     fn open_socket(
         &mut self,
         change: &StateChange,
@@ -133,22 +167,29 @@ impl Tracker {
         sink: &mut dyn TrackerSink,
     ) {
         let (addrs, window) = (change.addrs, window(change));
-        let is_request = |socket: &TrackedSocket| {
-            change.passive && socket.row.mini && socket.row.state == State::SynRecv
-        };
-        if let Some(key) = known.filter(|key| self.sockets.get(*key).is_some_and(is_request)) {
-            self.kernel_events.by_address.insert(change.socket, key);
-            if let Some(socket) = self.sockets.get_mut(key) {
+        let known_socket = known.and_then(|key| Some((key, self.sockets.get_mut(key)?)));
+        if let Some((key, socket)) = known_socket {
+            if is_request_of(change, socket) {
                 socket.apply_change(&StateChange { from: State::SynRecv, ..change.clone() });
+                self.note_address(change, key);
+                return self.report_step(key, None, &window, sink);
             }
-            return self.report_step(key, None, &window, sink);
+            let is_later = change.to == socket.row.state || reachable(change.to, socket.row.state);
+            if change.cookie != 0 && is_later {
+                return socket.note_names(change);
+            }
         }
-        let (gone, before): (Vec<_>, Vec<_>) =
-            self.sockets.of(addrs).iter().partition(|socket| {
-                socket.seen.is_destroyed || socket.row.state == State::TimeWait
-            });
-        let gone: Vec<SocketKey> = gone.into_iter().map(|socket| socket.key(addrs)).collect();
-        let before = before.first().map(|socket| socket.key(addrs));
+        let others = self.sockets.of(addrs).iter();
+        // Without cookies: no two sockets share an address pair, so a TIME_WAIT has given way. With
+        // them: the kernel may refuse the pair to the new one, so all are looked up.
+        let is_gone = |socket: &&TrackedSocket| {
+            change.cookie == 0 && (socket.seen.is_destroyed || socket.row.state == State::TimeWait)
+        };
+        let (gone, before): (Vec<_>, Vec<_>) = others.partition(is_gone);
+        let keys = |sockets: Vec<&TrackedSocket>| -> Vec<SocketKey> {
+            sockets.into_iter().map(|socket| socket.key(addrs)).collect()
+        };
+        let (gone, before) = (keys(gone), keys(before));
         for key in gone {
             self.close(key, &window, sink);
         }
@@ -157,8 +198,8 @@ impl Tracker {
         let Some(key) = self.sockets.open(addrs, change.to, change.time, false, poll) else {
             return sink.push(TrackerEvent::Missed(Some(addrs)));
         };
-        self.kernel_events.by_address.insert(change.socket, key);
-        if let Some(before) = before {
+        self.note_address(change, key);
+        for before in before {
             self.withhold_until_closed(before, key);
         }
         if let Some(socket) = self.sockets.get_mut(key) {
@@ -166,6 +207,12 @@ impl Tracker {
             socket.apply_change(change);
         }
         self.report_step(key, Some(change.time), &window, sink);
+    }
+
+    fn note_address(&mut self, change: &StateChange, key: SocketKey) {
+        if change.cookie == 0 {
+            self.kernel_events.by_address.insert(change.socket, key);
+        }
     }
 
     /// A socket was there before, unseen by polls, in place of another if there was one.
@@ -183,6 +230,9 @@ impl Tracker {
         if let Some(before) = before {
             self.withhold_until_closed(before, key);
         }
+        if let Some(socket) = self.sockets.get_mut(key) {
+            socket.note_names(change);
+        }
         self.report_step(key, self.polls.previous, &window(change), sink);
         self.step(change, key, sink);
     }
@@ -195,10 +245,10 @@ impl Tracker {
     /// A known socket changes its state.
     fn step(&mut self, change: &StateChange, key: SocketKey, sink: &mut dyn TrackerSink) {
         let window = window(change);
-        self.kernel_events.by_address.insert(change.socket, key);
+        self.note_address(change, key);
         let Some(socket) = self.sockets.get_mut(key) else { return };
-        // A poll has shown more than this.
-        if socket.state.since.boot > change.time.boot {
+        // A poll or lookup has shown more than this.
+        if is_end_of_remnant(change, socket) || socket.state.since.boot > change.time.boot {
             return;
         }
         socket.apply_change(change);
@@ -231,6 +281,17 @@ impl Tracker {
             self.withheld.push(transition, sink);
         }
     }
+}
+
+/// Whether a change makes a child of this request.
+fn is_request_of(change: &StateChange, socket: &TrackedSocket) -> bool {
+    change.passive && socket.row.mini && socket.row.state == State::SynRecv
+}
+
+/// Whether a change is the end of the full socket that left this mini-socket: a poll or a lookup may see
+/// that before the end is reported.
+fn is_end_of_remnant(change: &StateChange, socket: &TrackedSocket) -> bool {
+    change.cookie != 0 && change.to == State::Closed && socket.row.is_close_remnant()
 }
 
 const fn window(change: &StateChange) -> PollWindow {

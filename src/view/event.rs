@@ -1,6 +1,8 @@
 //! An event of one socket as a record: a line of `--view events`.
 
-use crate::model::event::{Ages, EventKind, OwnerClues, Roles, SocketEvent, SocketRef, Verdict};
+use crate::model::event::{
+    Ages, EventKind, OwnerClues, Roles, Side, SocketEvent, SocketRef, Verdict,
+};
 use crate::model::process::Attribution;
 use crate::model::reading::Interface;
 use crate::model::time::Stamp;
@@ -29,6 +31,7 @@ pub struct EventRecord {
     #[serde(flatten)]
     pub roles: Roles,
     pub verdict: Option<Verdict>,
+    pub reset_by: Option<Side>,
     pub source: Interface,
 }
 
@@ -50,6 +53,7 @@ impl EventRecord {
             clues: transition.clues,
             roles: transition.roles,
             verdict: transition.verdict,
+            reset_by: transition.reset_by,
             source,
         }
     }

@@ -2,8 +2,8 @@
 //! cause. A record of `--view timeline`.
 
 use crate::model::event::{
-    EventKind, MonitorEvent, Roles, SocketEvent, SocketId, SocketRef, SocketStatus, Transition,
-    Verdict,
+    EventKind, MonitorEvent, Roles, Side, SocketEvent, SocketId, SocketRef, SocketStatus,
+    Transition, Verdict,
 };
 use crate::model::process::{Attribution, OwnerSource};
 use crate::model::time::{Stamp, seconds};
@@ -31,6 +31,7 @@ pub struct LifeRecord {
     #[serde(flatten)]
     pub roles: Roles,
     pub verdict: Option<Verdict>,
+    pub reset_by: Option<Side>,
     pub steps: Vec<LifeStep>,
     /// Until when the socket was followed; for text alone, as all fields below.
     #[serde(skip)]
@@ -198,10 +199,10 @@ impl LifeHistories {
         if event.transition.kind != EventKind::Closed {
             return None;
         }
-        let Transition { socket, time, verdict, .. } = event.transition;
+        let Transition { socket, time, verdict, reset_by, .. } = event.transition;
         let history = self.closed.get(&socket.id).filter(|history| history.passes)?;
         let record = history.record(socket, &event.owner, time);
-        Some(LifeRecord { ended: Some(time), verdict, ..record })
+        Some(LifeRecord { ended: Some(time), verdict, reset_by, ..record })
     }
 
     /// The record of a socket that is open at this instant; `None` if the filter by state does not
@@ -291,6 +292,7 @@ impl LifeHistory {
             ended: None,
             roles: self.roles,
             verdict: None,
+            reset_by: None,
             steps: self.life_steps(),
             followed_until,
             descriptor: false,

@@ -85,8 +85,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     // The kernel. `signals` asks which signals this process ignores.
     ("procfs", &["owner::scan", "signals"]),
-    ("perf_event", &["source::trace"]),
-    ("rustix::mount", &["source::trace"]),
+    ("aya", &["source::trace::program"]),
+    ("rustix::mount", &[]),
     ("rustix::net", &["source::netlink"]),
     ("std::os::unix::net", &["file_watch", "signals"]),
     (
@@ -120,8 +120,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::process", &["command::run", "main", "rules::exec"]),
     ("std::process::abort", &[]),
     ("std::process::exit", &["main"]),
-    ("std::thread", &["output", "recorder", "rules::exec", "source::trace"]),
-    ("rustix::process", &["command", "source::trace"]),
+    ("std::thread", &["output", "recorder", "rules::exec", "source::trace::program"]),
+    ("rustix::process", &["command"]),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
     ("std::env", &["debug_log", "main", "output::tty"]),
@@ -135,12 +135,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
 const PARSERS: &[&str] = &[
     "source::netlink::wire",
     "source::proc::row",
-    "source::trace::correlate",
-    "source::trace::format",
+    "source::trace::changes",
     "source::trace::record",
-    "source::trace::resets",
-    "source::trace::sockets",
-    "source::trace::tasks",
 ];
 
 fn within(path: &str, module: &str) -> bool {

@@ -147,8 +147,8 @@ impl Case {
         self.steps.push(Step::Destroyed(rest.split_whitespace().map(destroyed).collect()));
     }
 
-    /// `1 A ESTABLISHED FIN_WAIT1 passive reset`: a number for the socket, its address pair, the
-    /// transition.
+    /// `1 A ESTABLISHED FIN_WAIT1 passive reset`: a number for the socket (its address in the kernel),
+    /// or `#1` for its cookie and `#1/7` with its inode, too; its address pair; the transition.
     fn event(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
         let state = |word: &str| State::from_name(word).unwrap();
@@ -156,17 +156,29 @@ impl Case {
             ("reset", AbortReason::Reset),
             ("refused", AbortReason::Refused),
             ("timed-out", AbortReason::TimedOut),
+            ("no-answer", AbortReason::NoAnswer),
+            ("unreachable", AbortReason::Unreachable),
+            ("no-port", AbortReason::NoPort),
         ];
+        let (name, inode) = words[0]
+            .split_once('/')
+            .map_or((words[0], None), |(name, inode)| (name, Some(inode.parse().unwrap())));
+        let cookie = name.strip_prefix('#').map_or(0, |cookie| cookie.parse().unwrap());
         let change = StateChange {
             time: stamp(0),
             netns: None,
-            socket: words[0].parse().unwrap(),
+            socket: if cookie == 0 { name.parse().unwrap() } else { 0 },
+            cookie,
+            ifindex: 0,
+            inode,
+            uid: None,
             addrs: self.addrs[&words[1].chars().next().unwrap()],
             from: state(words[2]),
             to: state(words[3]),
             passive: words.contains(&"passive"),
             caller: None,
             cut: cut.iter().find(|(word, _)| words.contains(word)).map(|(_, cut)| *cut),
+            reset_by: None,
         };
         let since_poll = |step: &&Step| !matches!(step, Step::Poll(..));
         let events = self.steps.iter().rev().take_while(since_poll);

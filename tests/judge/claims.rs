@@ -324,12 +324,15 @@ impl Case<'_> {
             Some("local-close") => socket.has("FIN_WAIT1") && socket.has("TIME_WAIT"),
             Some("simultaneous-close") => socket.has("CLOSING"),
             Some("remote-close") => socket.has("LAST_ACK"),
-            Some("refused") => !socket.has("ESTABLISHED"),
+            Some("refused" | "no-answer") => !socket.has("ESTABLISHED"),
+            Some("no-port") => socket.ends.local.port() == 0,
             // Only an abort leads from there to the end.
-            Some("reset" | "timed-out") => !socket.has("TIME_WAIT"),
+            Some("reset" | "timed-out" | "unreachable") => !socket.has("TIME_WAIT"),
             Some(word) => word == "unknown",
         };
         report.claim(Claim::Verdict, verdict, wrong);
+        let is_reset = matches!(event.verdict.as_deref(), Some("reset" | "refused"));
+        report.claim(Claim::Verdict, is_reset || event.reset_by.is_none(), wrong);
     }
 
     fn owner(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {

@@ -247,6 +247,7 @@ fn event(event: &str, time: i64, to: &str) -> Event {
         opener: None,
         closer: None,
         verdict: None,
+        reset_by: None,
         source: word("proc"),
     }
 }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
-const EVENT_KEYS: usize = 27;
+const EVENT_KEYS: usize = 28;
 const ALERT_KEYS: usize = 13;
 const SOCKET_KEYS: usize = 24;
-const LIFE_KEYS: usize = 19;
+const LIFE_KEYS: usize = 20;
 
 /// RFC 3339 in the records; here microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -64,6 +64,7 @@ pub(crate) struct Event {
     pub(crate) opener: Option<String>,
     pub(crate) closer: Option<String>,
     pub(crate) verdict: Option<String>,
+    pub(crate) reset_by: Option<String>,
     pub(crate) source: String,
 }
 
@@ -131,6 +132,7 @@ pub(crate) struct Life {
     pub(crate) opener: Option<String>,
     pub(crate) closer: Option<String>,
     pub(crate) verdict: Option<String>,
+    pub(crate) reset_by: Option<String>,
     pub(crate) steps: Vec<Step>,
 }
 

@@ -210,7 +210,11 @@ impl OwnerLookup for Scan {
 
     fn describe_caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
         let process = self.describe(caller.pid, Fields::needed_by(filter));
-        self.add_to_tree(&process);
+        match &self.tree {
+            // It may have ended since, but the kernel knew its parents.
+            Some(tree) if caller.is_descendant => tree.add(process.identity()),
+            _ => self.add_to_tree(&process),
+        }
         process.named(caller)
     }
 }

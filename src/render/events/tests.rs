@@ -36,6 +36,7 @@ fn event(
         clues: OwnerClues { uid: None, inode: 0, last_inode: 0, listener: 0 },
         roles: Roles::default(),
         verdict: None,
+        reset_by: None,
         source: Interface::Proc,
     }
 }

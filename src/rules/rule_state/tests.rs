@@ -64,6 +64,7 @@ fn reset(number: u64, second: u64) -> SocketEvent {
         clues: OwnerClues { inode: 0, last_inode: 0, listener: 0, uid: None },
         roles: Roles::default(),
         verdict: Some(Verdict::Reset),
+        reset_by: None,
         caller: None,
     };
     SocketEvent { transition, owner: no_owner(), passes: true }

@@ -8,7 +8,7 @@ use super::clock::stamp;
 use super::namespace::namespace;
 use super::poll::{PollTimer, continues, recycled};
 use crate::error::Result;
-use crate::model::reading::{Interface, LookupRequest, LookupResult, Reading, Snapshot};
+use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::settings::{OWN_PROCFS, PollSettings};
@@ -17,6 +17,7 @@ use client::{DestroyListener, SockDiag};
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use wire::{Selection, States};
 
 /// Destroy events that follow each other faster are received together: thousands in a second must
 /// not wake us thousands of times.
@@ -70,6 +71,18 @@ impl Dumps {
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 
+    /// The sockets in SYN_SENT.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Netlink`]
+    pub(super) fn opening(&mut self) -> Result<Vec<SocketRow>> {
+        let mut rows = Vec::new();
+        for family in [Family::Ipv4, Family::Ipv6] {
+            self.client.dump(family, Selection::In(States::SYN_SENT), &mut rows)?;
+        }
+        Ok(rows)
+    }
+
     /// Takes back rows that are done with.
     pub(super) fn recycle(&mut self, rows: Vec<SocketRow>) {
         self.spare_rows = recycled(rows);
@@ -78,16 +91,6 @@ impl Dumps {
     /// Looks up sockets, see [`SockDiag::lookup`].
     pub(super) fn lookup(&mut self, requests: &[LookupRequest]) -> Option<Reading> {
         self.client.lookup(requests, self.netns)
-    }
-
-    /// Looks up sockets one by one, see [`SockDiag::look_up`]: what is not found may be bound to an
-    /// interface that the request does not name.
-    pub(super) fn look_up(
-        &mut self,
-        requests: &[LookupRequest],
-    ) -> Vec<(LookupRequest, LookupResult)> {
-        let found = requests.iter().map(|request| Some((*request, self.client.look_up(request)?)));
-        found.flatten().collect()
     }
 }
 

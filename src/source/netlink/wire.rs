@@ -62,6 +62,8 @@ impl States {
     /// All states that a table shows. CLOSE (7) and `TCP_BOUND_INACTIVE` (13), which it does not,
     /// are sockets that are merely bound.
     pub const ALL: Self = Self(0x1f7e);
+    /// Sockets that wait for an answer to their SYN.
+    pub(crate) const SYN_SENT: Self = Self(1 << 2);
     /// Listeners: the kernel then skips its large table of connections.
     pub const LISTEN: Self = Self(1 << 10);
 }

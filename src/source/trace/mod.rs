@@ -1,207 +1,221 @@
-//! Follows the kernel's own events of every state change, and polls beside them for what they do
-//! not tell: what was there before, inodes, requests, the end of TIME_WAIT.
+//! Follows the kernel's own events of every state change, by BPF, and polls beside them for what they
+//! do not show: what was there before, requests, the end of TIME_WAIT.
 //!
-//! The rings are opened before the first poll. A poll is told after all events up to its end, so
-//! that whoever follows sees the events that lead to it first.
+//! The programs are attached before the first poll. A poll is handed out after all events up to its
+//! end, and a lookup only for sockets of which no event waits, so that whoever follows gets what the
+//! kernel did in its order.
 
-pub mod correlate;
-pub mod format;
+pub mod changes;
+pub mod program;
 pub mod record;
-pub mod resets;
-pub mod ring;
-pub mod sockets;
-pub mod tasks;
-pub mod tracefs;
 
 use super::namespace::namespace;
 use super::netlink::Dumps;
 use super::poll::PollTimer;
-use super::proc::Proc;
 use super::{Source, clock};
 use crate::error::{Error, Result};
 use crate::model::reading::{
-    Interface, LookupRequest, LookupResult, Lost, LostReason, Reading, Snapshot, StateChange,
+    Interface, LookupRequest, Lost, LostReason, Reading, Snapshot, StateChange,
 };
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
-use correlate::{Joiner, Look, PATIENCE, Told};
-use record::{Event, Tracepoint};
-use ring::{Delivery, Follower, Rings};
-use std::collections::VecDeque;
-use std::fs;
+use changes::{Changes, PATIENCE};
+use program::{Programs, Scope};
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tasks::Task;
 
-/// Between two looks at what the rings had.
+/// How often events are taken from the ring.
 const CADENCE: Duration = Duration::from_millis(10);
-/// So many readings may be ready before no more events are taken from the rings' thread.
+/// So many readings may be ready before no more events are taken from the ring's thread.
 const MOST_READY: usize = 1 << 18;
-/// How long a run that is over tells what had been read but not been told. Who follows may be slow.
-const LAST_WORDS: Duration = Duration::from_secs(10);
-/// `PF_KTHREAD`, among a thread's flags.
-const KERNEL_THREAD: u32 = 0x0020_0000;
+/// How long a run that is over hands out what had been read. Who follows may be slow.
+const LAST_READINGS: Duration = Duration::from_secs(10);
+/// A connect() without a port is looked for after so long (ns), and then every so often.
+const PORT_PATIENCE: u64 = 20_000_000;
+const PORT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The events of the machine and the tables of the caller's network namespace.
-#[allow(clippy::struct_excessive_bools)] // what there is to do, and what has been told
+/// What a source of kernel events is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceSettings {
+    /// One family, or both.
+    pub family: Option<Family>,
+    /// When to poll.
+    pub poll: PollSettings,
+    /// Bytes of the ring for every CPU.
+    pub ring: usize,
+    /// The process whose descendants are marked as callers.
+    pub root: Option<i32>,
+}
+
+/// The events and the tables of the caller's network namespace.
+#[allow(clippy::struct_excessive_bools)] // what there is to do, and what the user was warned of
 pub struct Trace {
-    follower: Follower,
-    /// Events that others may still come before.
-    early: Vec<Event>,
-    joiner: Joiner,
-    polls: Polls,
-    netns: u64,
+    programs: Programs,
+    changes: Changes,
+    dumps: Dumps,
     family: Option<Family>,
-    pacer: PollTimer,
+    timer: PollTimer,
     /// A poll that waits for the events up to its end.
     poll: Option<Snapshot>,
-    /// Sockets may have been born without an event that was read.
-    afresh: bool,
+    /// Events were lost: the tables show what they would have.
+    needs_poll: bool,
     ready: VecDeque<Reading>,
     /// One of them is a poll: another one has no hurry.
     poll_ready: bool,
-    /// When events are to be taken next, also while readings are ready: whose they are can be found
-    /// out only as long as the sockets and processes are there.
+    /// When events are to be taken next.
     next_turn: Instant,
+    /// When sockets in SYN_SENT may be dumped again.
+    next_port_dump: Instant,
     /// CPU time from which on nothing was done for polls; none while that goes on.
     idle_since: Option<Duration>,
-    /// The run is over; what is ready may be told until then.
+    /// The run is over; what is ready may be handed out until then.
     over: Option<Instant>,
     /// Readings for which there was no time at the end.
-    untold: usize,
-    reasons_lost: bool,
-    reasons_told: bool,
-    undecided_told: bool,
+    dropped: usize,
+    resets_lost: bool,
+    has_warned: bool,
     warnings: Vec<String>,
 }
 
-/// Where the tables are read.
-enum Polls {
-    Netlink(Dumps),
-    Proc(Box<Proc>),
-}
-
 impl Trace {
-    /// Opens rings of `ring` bytes for every CPU.
+    /// Attaches the programs.
     ///
     /// # Errors
     /// [`Error::Trace`] says what is missing; or there are no tables.
-    pub fn open(family: Option<Family>, pace: PollSettings, ring: usize) -> Result<Self> {
-        let formats = tracefs::formats().map_err(Error::Trace)?;
-        if !formats.iter().any(|(tracepoint, _)| *tracepoint == Tracepoint::SetState) {
-            let why = "this kernel has no sock:inet_sock_set_state (Linux 4.16)";
-            return Err(Error::Trace(why.to_owned()));
-        }
+    pub fn open(settings: TraceSettings) -> Result<Self> {
+        let TraceSettings { family, poll, ring, root } = settings;
         let netns = namespace(&Path::new(OWN_PROCFS).join("thread-self"));
         let netns = netns.ok_or_else(|| {
             Error::Trace("/proc/thread-self/ns/net cannot be read; mount /proc".to_owned())
         })?;
-        let rings = Rings::open(&formats, ring).map_err(Error::Trace)?;
-        let failed = |cause| Error::System { what: "start a thread", cause };
+        let programs = Programs::attach(Scope { netns, root, ring }).map_err(Error::Trace)?;
         Ok(Self {
-            follower: Follower::start(rings).map_err(failed)?,
-            early: Vec::new(),
-            joiner: Joiner::new(netns),
+            programs,
+            changes: Changes::default(),
             // Both families, whichever is asked for: the other end may be of the other one.
-            polls: Polls::open()?,
-            netns,
+            dumps: Dumps::open(None)?,
             family,
-            pacer: PollTimer::new(pace),
+            timer: PollTimer::new(poll),
             poll: None,
-            afresh: true,
+            needs_poll: true,
             ready: VecDeque::new(),
             poll_ready: false,
             next_turn: Instant::now(),
+            next_port_dump: Instant::now(),
             idle_since: None,
             over: None,
-            untold: 0,
-            reasons_lost: false,
-            reasons_told: false,
-            undecided_told: false,
+            dropped: 0,
+            resets_lost: false,
+            has_warned: false,
             warnings: Vec::new(),
         })
     }
 
-    /// Takes what the rings had, and a poll if one is due.
+    /// Takes what the ring has, and a poll if one is due.
     fn turn(&mut self) -> Result<()> {
         self.next_turn = Instant::now() + CADENCE;
         if self.ready.len() > MOST_READY {
             return Ok(());
         }
-        let delivery = self.follower.take().map_err(ring_broke)?;
-        self.take(delivery);
-        let due = self.pacer.due().is_none_or(|due| due <= Instant::now());
-        if self.poll.is_none() && !self.poll_ready && (due || self.afresh) {
+        let now = self.take_events();
+        let is_due = self.timer.due().is_none_or(|due| due <= Instant::now());
+        if self.poll.is_none() && !self.poll_ready && (is_due || self.needs_poll) {
             self.take_poll()?;
+        } else {
+            self.find_ports(now);
         }
+        self.hand_out(now);
         Ok(())
     }
 
-    /// The run is over: tells what has been delivered.
+    /// The run is over: hands out what has happened.
     fn finish(&mut self) -> Result<()> {
-        // The first look is told however short the run.
-        if self.pacer.due().is_none() {
+        // The first poll is handed out however short the run.
+        if self.timer.due().is_none() {
             self.take_poll()?;
         }
-        self.over = Some(Instant::now() + LAST_WORDS);
-        let delivery = self.follower.finish().map_err(ring_broke)?;
-        self.take(delivery);
+        self.over = Some(Instant::now() + LAST_READINGS);
+        self.take_events();
+        self.hand_out(u64::MAX);
         Ok(())
     }
 
-    fn take(&mut self, delivery: Delivery) {
-        let Delivery { events, until, lost, lost_others } = delivery;
-        if lost > 0 {
+    /// Takes all events from before this call, and returns its time (ns).
+    fn take_events(&mut self) -> u64 {
+        let (now, wall_offset) = (nanos(clock::stamp()), clock::wall_offset());
+        let delivery = self.programs.take();
+        if delivery.lost > 0 {
             let (time, reason) = (clock::stamp(), LostReason::Ring);
-            self.ready.push_back(Reading::Lost(Lost { time, reason, count: Some(lost) }));
-            self.afresh = true;
+            self.ready.push_back(Reading::Lost(Lost { time, reason, count: Some(delivery.lost) }));
+            self.needs_poll = true;
         }
-        self.reasons_lost |= lost_others > 0;
-        if lost + lost_others > 0 {
-            self.joiner.lost(lost_others > 0);
+        self.resets_lost |= delivery.lost_resets > 0;
+        if delivery.lost + delivery.lost_resets > 0 {
+            self.changes.forget_addresses();
         }
-        self.early.extend(events);
-        self.early.sort_by_key(|event| event.time);
-        let ripe = self.early.partition_point(|event| event.time <= until);
-        let look = &mut Kernel(&mut self.polls);
-        for event in self.early.drain(..ripe) {
-            self.joiner.take(&event, look);
+        for event in &delivery.events {
+            self.changes.take(event, wall_offset);
         }
-        self.tell(until.saturating_sub(if self.over.is_some() { 0 } else { PATIENCE }));
+        now
     }
 
-    /// Tells what happened up to this time (ns), and the poll that ended by then.
-    fn tell(&mut self, until: u64) {
-        let offset = clock::wall_offset();
-        let end = |poll: &mut Snapshot| nanos(poll.end.boot) + 999;
-        if let Some(poll) = self.poll.take_if(|poll| end(poll) <= until) {
-            self.tell_steps(nanos(poll.end.boot) + 999, offset);
+    /// Hands out what is complete at this time (ns), in order.
+    fn hand_out(&mut self, now: u64) {
+        // By then all ends from before the poll are complete.
+        let is_complete = |poll: &mut Snapshot| now.saturating_sub(PATIENCE) > nanos(poll.end);
+        if let Some(poll) = self.poll.take_if(is_complete) {
+            let wall_offset = poll.end.wall.saturating_sub_unsigned(poll.end.boot);
+            self.changes.take_rows(&poll.rows, nanos(poll.start), true, wall_offset);
+            let changes = self.changes.complete_at(now).into_iter();
+            let (before, after): (Vec<_>, Vec<_>) =
+                changes.partition(|change| change.time <= poll.end);
+            self.push_changes(before);
             self.ready.push_back(Reading::Snapshot(self.of_family(poll)));
             self.poll_ready = true;
+            self.push_changes(after);
+        } else if self.poll.is_none() {
+            let changes = self.changes.complete_at(now);
+            self.push_changes(changes);
         }
-        self.tell_steps(until, offset);
     }
 
-    fn tell_steps(&mut self, until: u64, offset: i64) {
-        let told = self.joiner.tell(until, &mut Kernel(&mut self.polls));
-        let (family, netns) = (self.family, self.netns);
-        let wanted = told.into_iter().filter(|told| family.is_none_or(|f| f == told.addrs.family));
-        self.ready.extend(wanted.map(|told| Reading::StateChange(change(told, netns, offset))));
+    fn push_changes(&mut self, changes: Vec<StateChange>) {
+        let is_wanted =
+            |change: &StateChange| self.family.is_none_or(|family| family == change.addrs.family);
+        let wanted = changes.into_iter().filter(is_wanted);
+        self.ready.extend(wanted.map(Reading::StateChange));
     }
 
     fn take_poll(&mut self) -> Result<()> {
-        self.excuse();
-        let pass = self.pacer.start_poll(&mut self.warnings);
-        let snapshot = self.polls.snapshot()?;
+        self.exclude_idle();
+        let start = self.timer.start_poll(&mut self.warnings);
+        let snapshot = self.dumps.snapshot()?;
         // No gap: the events go on where polls pause.
-        self.pacer.record_poll(&pass, &snapshot);
-        self.joiner.poll(&snapshot, std::mem::take(&mut self.afresh));
+        self.timer.record_poll(&start, &snapshot);
+        self.needs_poll = false;
         self.poll = Some(snapshot);
         self.idle_since = Some(clock::cpu());
         Ok(())
+    }
+
+    /// Looks for the ports of sockets that have been without one for a while, between polls.
+    fn find_ports(&mut self, now: u64) {
+        let is_late = |birth| now.saturating_sub(birth) > PORT_PATIENCE;
+        if self.next_port_dump > Instant::now()
+            || !self.changes.oldest_nameless().is_some_and(is_late)
+        {
+            return;
+        }
+        let started = Instant::now();
+        let wall_offset = clock::wall_offset();
+        if let Ok(rows) = self.dumps.opening() {
+            self.changes.take_rows(&rows, now, false, wall_offset);
+        }
+        self.next_port_dump = Instant::now() + PORT_INTERVAL.max(20 * started.elapsed());
     }
 
     fn of_family(&self, mut poll: Snapshot) -> Snapshot {
@@ -212,35 +226,45 @@ impl Trace {
     }
 
     /// What events cost is no reason to poll less.
-    fn excuse(&mut self) {
+    fn exclude_idle(&mut self) {
         if let Some(since) = self.idle_since.take() {
-            self.pacer.exclude_cpu(clock::cpu().saturating_sub(since));
+            self.timer.exclude_cpu(clock::cpu().saturating_sub(since));
         }
     }
 
     /// The next reading that is ready, unless the run is over for too long.
     fn pop(&mut self) -> Option<Reading> {
         if self.over.is_some_and(|end| end <= Instant::now()) {
-            self.untold = self.ready.len();
+            self.dropped = self.ready.len();
             self.ready.clear();
         }
         let reading = self.ready.pop_front()?;
         if matches!(reading, Reading::Snapshot(_)) {
             self.poll_ready = false;
-            self.excuse();
+            self.exclude_idle();
         }
         Some(reading)
+    }
+
+    /// The cookies of sockets with changes that have not been handed out, among those asked for.
+    fn waiting(&self, requests: &[LookupRequest]) -> HashSet<u64> {
+        let asked: HashSet<u64> = requests.iter().map(|request| request.cookie).collect();
+        let ready = self.ready.iter().filter_map(|reading| match reading {
+            Reading::StateChange(change) => Some(change.cookie),
+            _ => None,
+        });
+        ready.chain(self.changes.cookies()).filter(|cookie| asked.contains(cookie)).collect()
     }
 }
 
 impl Source for Trace {
-    fn next(&mut self, stop: &Signals) -> Result<Option<Reading>> {
+    fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
         // If a poll was handed out last, its price ends here.
         self.idle_since.get_or_insert_with(clock::cpu);
         loop {
             let now = Instant::now();
             if self.over.is_none() && (self.ready.is_empty() || self.next_turn <= now) {
-                match stop.wait(self.next_turn)? {
+                match signals.wait(self.next_turn)? {
                     Wake::ReaderGone => return Err(Error::ReaderGone),
                     Wake::Due | Wake::Readable => self.turn()?,
                     Wake::Ended => self.finish()?,
@@ -255,19 +279,23 @@ impl Source for Trace {
         }
     }
 
-    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
-        self.polls.lookup(questions)
+    /// Answers for sockets of which no event waits; those of others lead to what is asked for.
+    fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
+        let Some(Reading::Lookups(mut lookups)) = self.dumps.lookup(requests) else {
+            return Ok(None);
+        };
+        self.take_events();
+        let waiting = self.waiting(requests);
+        lookups.answers.retain(|(request, _)| !waiting.contains(&request.cookie));
+        Ok(Some(Reading::Lookups(lookups)))
     }
 
     fn has_more(&self) -> bool {
-        matches!(self.ready.front(), Some(Reading::StateChange(_)))
+        !self.ready.is_empty()
     }
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
-        match &mut self.polls {
-            Polls::Netlink(dumps) => dumps.recycle(rows),
-            Polls::Proc(proc) => proc.recycle(rows),
-        }
+        self.dumps.recycle(rows);
     }
 
     fn interface(&self) -> Interface {
@@ -276,119 +304,22 @@ impl Source for Trace {
 
     fn warnings(&mut self) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
-        if self.reasons_lost && !std::mem::replace(&mut self.reasons_told, true) {
+        if self.resets_lost && !std::mem::replace(&mut self.has_warned, true) {
             warnings.push(
-                "events that tell who did a step, or why a connection was cut off, found no room; \
-                 --ring takes a larger size"
+                "events of resets found no room, so some ends lack their reason; --ring takes a \
+                 larger size"
                     .to_owned(),
             );
         }
-        let untold = std::mem::take(&mut self.untold);
-        if untold > 0 {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
             warnings
-                .push(format!("the run ended with {untold} changes of state read and not told"));
-        }
-        let undecided = self.joiner.undecided();
-        if undecided > 0 && !std::mem::replace(&mut self.undecided_told, true) {
-            warnings.push(format!(
-                "{undecided} changes of state are left out, because nothing tells whether they \
-                 are of this network namespace"
-            ));
+                .push(format!("{dropped} state changes were read but not reported: the run ended"));
         }
         warnings
     }
 }
 
-impl Polls {
-    fn open() -> Result<Self> {
-        Dumps::open(None).map(Self::Netlink).or_else(|_| {
-            // Only what is read of it counts here, the pace is ours.
-            let pace = PollSettings { interval: Duration::ZERO, max_cpu: 100.0 };
-            Proc::open(Path::new(OWN_PROCFS), None, pace).map(Box::new).map(Self::Proc)
-        })
-    }
-
-    fn snapshot(&mut self) -> Result<Snapshot> {
-        match self {
-            Self::Netlink(dumps) => dumps.snapshot(),
-            Self::Proc(proc) => proc.snapshot(),
-        }
-    }
-
-    fn lookup(&mut self, questions: &[LookupRequest]) -> Result<Option<Reading>> {
-        match self {
-            Self::Netlink(dumps) => Ok(dumps.lookup(questions)),
-            Self::Proc(proc) => proc.lookup(questions),
-        }
-    }
-}
-
-/// Answers what the events leave open.
-struct Kernel<'a>(&'a mut Polls);
-
-impl Look for Kernel<'_> {
-    fn task(&mut self, tid: i32) -> Option<Task> {
-        let home = Path::new(OWN_PROCFS).join(tid.to_string());
-        let stat = fs::read(home.join("stat")).ok()?;
-        let mut comm = fs::read(home.join("comm")).ok()?;
-        // One newline at the end is the kernel's.
-        comm.pop_if(|last| *last == b'\n');
-        let kernel = flags(&stat)? & KERNEL_THREAD != 0;
-        Some(Task { comm: Some(comm), netns: namespace(&home), kernel })
-    }
-
-    fn sockets(
-        &mut self,
-        questions: &[LookupRequest],
-    ) -> (u64, Vec<(LookupRequest, LookupResult)>) {
-        let answers = match self.0 {
-            Polls::Netlink(dumps) => dumps.look_up(questions),
-            Polls::Proc(_) => Vec::new(),
-        };
-        (nanos(clock::stamp().boot), answers)
-    }
-}
-
-/// The flags of a thread: the seventh field behind its name, which may hold anything.
-fn flags(stat: &[u8]) -> Option<u32> {
-    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
-    fields.split_ascii_whitespace().nth(6)?.parse().ok()
-}
-
-fn change(told: Told, netns: u64, wall_offset: i64) -> StateChange {
-    let Told { step, socket, addrs, cut } = told;
-    let boot = step.time / 1000;
-    let wall = i64::try_from(boot).unwrap_or(i64::MAX).saturating_add(wall_offset);
-    StateChange {
-        time: Stamp { wall, boot },
-        netns: Some(netns),
-        socket,
-        addrs,
-        from: step.from,
-        to: step.to,
-        passive: step.passive,
-        caller: step.caller,
-        cut,
-    }
-}
-
-const fn nanos(micros: u64) -> u64 {
-    micros.saturating_mul(1000)
-}
-
-fn ring_broke(cause: std::io::Error) -> Error {
-    Error::System { what: "read the rings of events", cause }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_flags_of_a_thread_are_found_behind_any_name() {
-        let stat = b"2 (a) b 1 (2)) S 0 0 0 0 -1 2129984 0 0 0 0 0 0";
-        assert_eq!(flags(stat), Some(2_129_984));
-        assert_eq!(flags(b"2 (x"), None);
-    }
+const fn nanos(time: Stamp) -> u64 {
+    time.boot.saturating_mul(1000)
 }

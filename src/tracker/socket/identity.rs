@@ -1,6 +1,6 @@
 //! What makes two rows the same socket: cookie, inode, timer, and a legal way from state to state.
 
-use crate::model::reading::{LookupRequest, PollWindow};
+use crate::model::reading::{LookupRequest, PollWindow, StateChange};
 use crate::model::socket::AddressPair;
 use crate::model::socket_row::{SocketRow, Timer};
 use crate::model::time::Stamp;
@@ -33,7 +33,7 @@ pub(in crate::tracker) struct Identity {
     ifindex: u32,
     /// The last inode that a row showed; 0 for none.
     pub(in crate::tracker) last_inode: u64,
-    /// A row has shown the socket: its inode is known, be it none.
+    /// A row or a kernel event has shown the socket's inode, be it none.
     has_row: bool,
     /// Of a mini-socket that waits.
     countdown: Option<Countdown>,
@@ -115,6 +115,19 @@ impl Identity {
         }
         if row.cookie != 0 {
             (self.cookie, self.ifindex) = (row.cookie, row.ifindex);
+        }
+    }
+
+    /// Takes in cookie and inode of a kernel event, as far as it has them.
+    pub(super) const fn note_change(&mut self, change: &StateChange) {
+        if change.cookie != 0 {
+            (self.cookie, self.ifindex) = (change.cookie, change.ifindex);
+        }
+        if let Some(inode) = change.inode {
+            self.has_row = true;
+            if inode != 0 {
+                self.last_inode = inode;
+            }
         }
     }
 

@@ -142,11 +142,20 @@ impl TrackedSocket {
             _ => (self.state.last_seen, self.seen.last_start) = (change.time, change.time),
         }
         self.state.note_step(change.caller.clone());
-        self.roles.note_change(change);
+        self.note_names(change);
         self.seen.note_change(change);
         // What follows its end, if anything does, only a poll or lookup shows.
         self.row.state = if change.to == State::Closed { change.from } else { change.to };
         self.row.mini = false;
+    }
+
+    /// Takes in what a kernel event says besides the step: also of a step that polls or lookups have
+    /// shown before.
+    pub(super) fn note_names(&mut self, change: &StateChange) {
+        self.roles.note_change(change);
+        self.identity.note_change(change);
+        self.row.inode = change.inode.unwrap_or(self.row.inode);
+        self.uid = change.uid.or(self.uid);
     }
 
     /// The last step that the kernel reported may have left a mini-socket.
@@ -214,6 +223,7 @@ impl TrackedSocket {
             to: State::Closed,
             clues: OwnerClues { inode: 0, uid: None, ..self.clues() },
             verdict: was_connection.then(|| self.roles.verdict(self.seen.abort)),
+            reset_by: self.seen.reset_by,
             ..self.transition(addrs, window)
         }
     }
@@ -242,6 +252,7 @@ impl TrackedSocket {
             clues: self.clues(),
             roles: self.roles.roles,
             verdict: None,
+            reset_by: None,
             caller: self.state.caller(),
         }
     }

@@ -1,6 +1,7 @@
 //! Which polls, lookups and kernel events have shown a socket.
 
 use crate::model::reading::{AbortReason, StateChange};
+use crate::model::socket::Side;
 use crate::model::time::Stamp;
 
 /// Polls in a row that must miss a socket before it is gone: of single misses under the worst churn
@@ -26,6 +27,8 @@ pub(in crate::tracker) struct Sightings {
     pub(in crate::tracker) is_destroyed: bool,
     /// Why the connection was aborted, by the kernel's last event.
     pub(super) abort: Option<AbortReason>,
+    /// Which side sent the reset that aborted it.
+    pub(super) reset_by: Option<Side>,
     /// Polls in a row without it.
     misses: u8,
     /// It has been missing since rows could not be read.
@@ -43,6 +46,7 @@ impl Sightings {
             is_traced: false,
             is_destroyed: false,
             abort: None,
+            reset_by: None,
             misses: 0,
             is_unreadable: false,
         }
@@ -61,7 +65,8 @@ impl Sightings {
 
     /// A kernel event showed it.
     pub(super) const fn note_change(&mut self, change: &StateChange) {
-        (self.is_traced, self.known_at, self.abort) = (true, change.time.boot, change.cut);
+        (self.is_traced, self.known_at) = (true, change.time.boot);
+        (self.abort, self.reset_by) = (change.cut, change.reset_by);
     }
 
     /// A poll did not show it. `whole`: every row of the poll could be read; `bad_rows`: some rows

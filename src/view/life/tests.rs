@@ -45,6 +45,7 @@ impl ScriptedSocket {
             clues: OwnerClues { inode: 7, last_inode: 7, listener: 0, uid: None },
             roles: Roles::default(),
             verdict: None,
+            reset_by: None,
             caller: None,
         };
         let owner = samples::owner(owner.0, owner.1, OwnerSource::Proven);

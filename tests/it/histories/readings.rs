@@ -229,17 +229,37 @@ fn row() -> impl Strategy<Value = SocketRow> {
 
 /// A transition that the kernel reports.
 fn change() -> impl Strategy<Value = What> {
-    let caller = option::of((1..4_i32).prop_map(|pid| Caller { pid, comm: None }));
+    let caller =
+        option::of((1..4_i32).prop_map(|pid| Caller { pid, comm: None, is_descendant: false }));
     let cut =
         option::of(select(vec![AbortReason::Reset, AbortReason::Refused, AbortReason::TimedOut]));
     let edge = select(EDGES.to_vec()).prop_map(|edge| (edge.from, edge.to));
     let step = (edge, any::<bool>(), caller, cut);
-    (0..4_u64, addrs(), step)
-        .prop_map(|(socket, addrs, ((from, to), passive, caller, cut))| {
+    let names = (0..4_u64, any::<bool>(), option::of(0..4_u64));
+    (names, addrs(), step)
+        .prop_map(|((socket, by_cookie, inode), addrs, ((from, to), passive, caller, cut))| {
             let (time, netns) = (Stamp::default(), Some(1));
             // Only the child of a listener begins like that.
             let passive = passive && to == State::SynRecv;
-            StateChange { time, netns, socket, addrs, from, to, passive, caller, cut }
+            // A cookie is a socket's own for good; the kernel uses an address again.
+            let cookie = if by_cookie { socket + 1 } else { 0 };
+            let socket = if by_cookie { 0 } else { socket };
+            StateChange {
+                time,
+                netns,
+                socket,
+                cookie,
+                addrs,
+                ifindex: 0,
+                inode,
+                uid: None,
+                from,
+                to,
+                passive,
+                caller,
+                cut,
+                reset_by: None,
+            }
         })
         .prop_map(What::StateChange)
 }

@@ -12,16 +12,17 @@ use crate::support::trace::{Trace as Account, Traced, What};
 use crate::support::wait::until;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use tcplapse::error::Error;
 use tcplapse::model::reading::{AbortReason, LostReason, Reading, StateChange};
-use tcplapse::model::socket::Endpoint;
+use tcplapse::model::socket::{AddressPair, Endpoint, Side};
 use tcplapse::settings::PollSettings;
 use tcplapse::signals::Signals;
 use tcplapse::source::Source;
+use tcplapse::source::trace::program::{Programs, Scope};
 use tcplapse::source::trace::record::What as Happened;
-use tcplapse::source::trace::ring::{Follower, Rings};
-use tcplapse::source::trace::{Trace, tracefs};
+use tcplapse::source::trace::{Trace, TraceSettings};
 use tcplapse::tcp::state::State;
 
 const RING: usize = 1 << 20;
@@ -49,7 +50,8 @@ const fn here(port: u16) -> SocketAddrV4 {
 
 /// Opens the source; `None` without the right to follow events.
 fn open(ring: usize) -> Option<Trace> {
-    match Trace::open(None, PACE, ring) {
+    let settings = TraceSettings { family: None, poll: PACE, ring, root: None };
+    match Trace::open(settings) {
         Ok(trace) => Some(trace),
         Err(Error::Trace(why)) => {
             skip(Feature::Trace, &why);
@@ -230,6 +232,7 @@ fn every_change_in_the_kernels_trace_is_read() {
 /// Each change that a process made names it, and each reset is known as one.
 fn callers_and_reasons<'a>(changes: impl Iterator<Item = &'a StateChange>, pid: i32, port: u16) {
     use State::{CloseWait, Closed, Established, FinWait1, LastAck, Listen, SynSent};
+    let mut resets: BTreeMap<u16, Vec<Option<Side>>> = BTreeMap::new();
     for change in changes {
         let own = matches!(
             (change.from, change.to),
@@ -246,51 +249,53 @@ fn callers_and_reasons<'a>(changes: impl Iterator<Item = &'a StateChange>, pid: 
             _ => None,
         };
         assert_eq!(change.cut, cut, "{change:?}");
+        assert_eq!(change.reset_by.is_some(), cut.is_some(), "{change:?}");
+        if cut == Some(AbortReason::Reset) {
+            let AddressPair { local, remote, .. } = change.addrs;
+            let client = if local.port == port { remote } else { local };
+            resets.entry(client.port).or_default().push(change.reset_by);
+        }
         let passive = change.to == State::SynRecv && change.addrs.local.port == port;
         assert_eq!(change.passive, passive, "{change:?}");
+    }
+    // Of both ends of a connection one sent the reset and the other one received it.
+    for (client, mut sides) in resets {
+        sides.sort_by_key(|side| *side == Some(Side::Remote));
+        assert_eq!(sides, [Some(Side::Local), Some(Side::Remote)], "of client port {client}");
     }
 }
 
 #[test]
 fn events_without_room_in_the_ring_are_counted() {
-    const CONNECTIONS: usize = 50;
-    /// Five at either end of a connection, and the listener's first. No ring of a page has room
-    /// for a tenth of them.
+    const CONNECTIONS: usize = 500;
+    /// Five at either end of a connection, and the listener's first: far more than a ring of a page
+    /// has room for, even if it is emptied now and then.
     const STEPS: usize = 10 * CONNECTIONS + 1;
-    let port = first_port() + PORTS - 1;
     isolated(|| {
-        // The rings are those of the machine, so events of others are counted as well.
-        let Some(account) = account(0..=u16::MAX) else { return };
-        let rings = tracefs::formats().and_then(|formats| Rings::open(&formats, SMALL_RING));
-        let rings = match rings {
-            Ok(rings) => rings,
+        let netns = own_namespace();
+        let mut programs = match Programs::attach(Scope { netns, root: None, ring: SMALL_RING }) {
+            Ok(programs) => programs,
             Err(why) => return skip(Feature::Trace, &why),
         };
-        let server = listener(here(port), 128).expect("the port is free");
+        let server = listener(here(0), 128).expect("a port is free");
         (0..CONNECTIONS).for_each(|_| drop(pair(&server, here(0))));
-        let ours = |event: &Traced| [event.local.port(), event.remote.port()].contains(&port);
-        let step = |event: &&Traced| {
-            matches!(&event.what, What::Change(from, to) if from != to) && ours(event)
-        };
+        let (mut delivered, mut lost) = (0, 0);
         // close() may return before the packets have arrived.
-        until("the end of the last connection", || {
-            (account.so_far().iter().filter(step).count() == STEPS).then_some(())
+        until("every step", || {
+            let delivery = programs.take();
+            let is_step =
+                |what: &Happened| matches!(what, Happened::Step { from, to } if from != to);
+            delivered += delivery.events.iter().filter(|event| is_step(&event.what)).count();
+            lost += usize::try_from(delivery.lost).expect("it is small");
+            (delivered + lost >= STEPS).then_some(())
         });
-        // Only now are the rings emptied.
-        let mut follower = Follower::start(rings).expect("a thread can be had");
-        let delivery = follower.finish().expect("the rings can be read");
-        let most = account.count();
-        let steps = delivery.events.iter().filter_map(|event| match &event.what {
-            Happened::Step { addrs, .. } => Some([addrs.local.port, addrs.remote.port]),
-            _ => None,
-        });
-        let all = steps.clone().count();
-        let of_ours = steps.filter(|ports| ports.contains(&port)).count();
-        let lost = usize::try_from(delivery.lost).expect("it is small");
-        assert!(lost > 0, "{of_ours} of {STEPS} delivered");
-        assert!(STEPS - of_ours <= lost, "{of_ours} of {STEPS} delivered, {lost} lost");
-        assert!(all + lost <= most, "{all} of {most} delivered, {lost} lost");
+        assert!(lost > 0, "{delivered} of {STEPS} delivered");
+        assert_eq!(delivered + lost, STEPS, "{delivered} delivered, {lost} lost");
     });
+}
+
+fn own_namespace() -> u64 {
+    std::fs::metadata("/proc/thread-self/ns/net").expect("procfs").ino()
 }
 
 #[test]

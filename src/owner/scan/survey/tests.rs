@@ -34,6 +34,7 @@ fn accepted(inode: u64) -> TrackerEvent {
         clues: OwnerClues { inode, last_inode: inode, listener: 0, uid: None },
         roles: Roles::default(),
         verdict: None,
+        reset_by: None,
         caller: None,
     }))
 }

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// Writes a record for every state change of a TCP socket, and for every reset that one sends or
+// receives, into a ring buffer. src/source/trace/record.rs reads the records; CONTRIBUTING.md says how
+// to build this file.
+//
+// The kernel's types are declared here as far as they are used. Where a member really lies in the
+// running kernel is found out when the program is loaded (CO-RE), so the order of members here does
+// not matter, and other members may be missing.
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define SEC(name) __attribute__((section(name), used))
+#define INLINE static inline __attribute__((always_inline))
+
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define TCP_SYN_RECV 3
+#define TCP_TIME_WAIT 6
+#define TCP_LISTEN 10
+#define TCP_NEW_SYN_RECV 12
+#define PF_KTHREAD 0x00200000
+
+#define BPF_MAP_TYPE_ARRAY 2
+#define BPF_MAP_TYPE_RINGBUF 27
+#define BPF_RB_NO_WAKEUP 1
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct ns_common { u32 inum; };
+struct net { struct ns_common ns; };
+struct possible_net { struct net *net; };
+struct in6_addr { u8 bytes[16]; };
+struct sock_common {
+	u32 skc_daddr, skc_rcv_saddr;
+	u16 skc_dport, skc_num, skc_family;
+	u8 skc_state;
+	int skc_bound_dev_if;
+	struct possible_net skc_net;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+};
+struct uid { u32 val; };
+struct inode { unsigned long i_ino; };
+struct socket { int state; };
+struct socket_alloc { struct socket socket; struct inode vfs_inode; };
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	struct uid sk_uid;
+	u16 sk_protocol;
+	int sk_err;
+};
+struct inet_sock { struct sock sk; u16 inet_sport; };
+struct tcp_sock { struct inet_sock inet; u32 segs_out; };
+struct task_struct {
+	int tgid;
+	u32 flags;
+	struct task_struct *real_parent, *group_leader;
+	char comm[16];
+};
+#pragma clang attribute pop
+
+// The numbers of the helpers are part of the kernel's interface (enum bpf_func_id in linux/bpf.h).
+static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
+static u64 (*bpf_get_socket_cookie)(const void *sk) = (void *)46;
+static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
+static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
+static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
+static void (*bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
+static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
+
+// bpf_probe_read_kernel is for programs whose licence is compatible with the GPL.
+char _license[] SEC("license") = "Dual MIT/GPL";
+
+// Set before the program is loaded: the network namespace whose sockets are followed, and a process
+// whose descendants are marked; 0 for none.
+const volatile u32 netns = 0;
+const volatile u32 root = 0;
+
+// The size is set before the program is loaded.
+struct {
+	int (*type)[BPF_MAP_TYPE_RINGBUF];
+	int (*max_entries)[1 << 21];
+} events SEC(".maps");
+
+// How many state changes, and how many resets, found no room in the ring.
+struct {
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*max_entries)[2];
+	u32 *key;
+	u64 *value;
+} lost SEC(".maps");
+
+enum kind { STATE_CHANGE, RESET_SENT, RESET_RECEIVED };
+enum flag { KERNEL_THREAD = 1, DESCENDANT = 2 };
+
+// As record.rs reads it; without padding.
+struct event {
+	u64 time;       // ns since boot
+	u64 socket;     // address of the socket in the kernel
+	u64 cookie;     // 0 for a child that a listener has just made
+	u64 inode;      // 0 for none
+	u32 netns;
+	u32 uid;
+	u32 tgid;       // the current process, which may be any in an interrupt
+	u32 ifindex;
+	u32 error;      // sk_err
+	u32 segments;   // sent so far
+	u16 port;       // the socket's port as of now, in host order; 0 for none
+	u16 last_port;  // the last port that it had, in network order
+	u16 remote_port; // in network order
+	u8 kind;
+	u8 family;
+	u8 from;
+	u8 to;
+	u8 flags;
+	u8 unused[5];
+	u8 local[16];   // IPv4 addresses in the first four bytes
+	u8 remote[16];
+	char comm[16];  // its name
+};
+
+// At most so many generations between a process and the root.
+#define GENERATIONS 32
+
+INLINE u8 flags_of(struct task_struct *task)
+{
+	u8 flags = task->flags & PF_KTHREAD ? KERNEL_THREAD : 0;
+
+	if (root)
+		for (int i = 0; i < GENERATIONS; i++) {
+			task = task->real_parent;
+			if (!task)
+				break;
+			if (task->tgid == root) {
+				flags |= DESCENDANT;
+				break;
+			}
+			if (task->tgid <= 1)
+				break;
+		}
+	return flags;
+}
+
+INLINE void write_event(struct sock *sk, u8 kind, u8 from, u8 to)
+{
+	struct sock_common *common = &sk->__sk_common;
+	u32 ns = common->skc_net.net->ns.inum;
+
+	if (netns && ns != netns)
+		return;
+	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		u32 key = kind != STATE_CHANGE;
+		u64 *count = bpf_map_lookup_elem(&lost, &key);
+
+		if (count)
+			__sync_fetch_and_add(count, 1);
+		return;
+	}
+	event->time = bpf_ktime_get_boot_ns();
+	event->socket = (u64)sk;
+	// The kernel gives a child the cookie of its request only after this state change.
+	event->cookie = from == TCP_LISTEN && to == TCP_SYN_RECV ? 0 : bpf_get_socket_cookie(sk);
+	event->inode = 0;
+	struct socket *socket = sk->sk_socket;
+	if (socket)
+		bpf_probe_read_kernel(&event->inode, sizeof(event->inode),
+				      &((struct socket_alloc *)socket)->vfs_inode.i_ino);
+	event->netns = ns;
+	event->uid = sk->sk_uid.val;
+	event->tgid = bpf_get_current_pid_tgid() >> 32;
+	event->ifindex = common->skc_bound_dev_if;
+	event->error = sk->sk_err;
+	bpf_probe_read_kernel(&event->segments, sizeof(event->segments),
+			      &((struct tcp_sock *)sk)->segs_out);
+	event->port = common->skc_num;
+	bpf_probe_read_kernel(&event->last_port, sizeof(event->last_port),
+			      &((struct inet_sock *)sk)->inet_sport);
+	event->remote_port = common->skc_dport;
+	event->kind = kind;
+	event->family = common->skc_family;
+	event->from = from;
+	event->to = to;
+	struct task_struct *task = bpf_get_current_task_btf();
+	event->flags = flags_of(task);
+	__builtin_memset(event->unused, 0, sizeof(event->unused));
+	__builtin_memset(event->local, 0, sizeof(event->local));
+	__builtin_memset(event->remote, 0, sizeof(event->remote));
+	if (common->skc_family == AF_INET6) {
+		bpf_probe_read_kernel(event->local, 16, &common->skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(event->remote, 16, &common->skc_v6_daddr);
+	} else {
+		*(u32 *)event->local = common->skc_rcv_saddr;
+		*(u32 *)event->remote = common->skc_daddr;
+	}
+	// Threads have names of their own; this is the process's.
+	bpf_probe_read_kernel(event->comm, sizeof(event->comm), &task->group_leader->comm);
+	// The reader looks into the ring by itself.
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+// A request or a TIME_WAIT is no full socket: it has the common part alone. A reset for a request
+// is sent in the name of the listener.
+INLINE int is_connection(struct sock *sk)
+{
+	u8 state = sk->__sk_common.skc_state;
+
+	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV && state != TCP_LISTEN &&
+	       sk->sk_protocol == IPPROTO_TCP;
+}
+
+SEC("tp_btf/inet_sock_set_state") int set_state(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+
+	if (sk->sk_protocol == IPPROTO_TCP)
+		write_event(sk, STATE_CHANGE, arguments[1], arguments[2]);
+	return 0;
+}
+
+SEC("tp_btf/tcp_send_reset") int send_reset(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+
+	if (sk && is_connection(sk))
+		write_event(sk, RESET_SENT, sk->__sk_common.skc_state, 0);
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset") int receive_reset(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+
+	if (is_connection(sk))
+		write_event(sk, RESET_RECEIVED, sk->__sk_common.skc_state, 0);
+	return 0;
+}

@@ -1,0 +1,278 @@
+//! State changes out of the kernel's events. Pure.
+//!
+//! An event tells what the kernel knew at that moment, and some of it comes later: the port of a
+//! connect() is chosen after its SYN_SENT was reported, a child gets its addresses and its cookie
+//! after its SYN_RECV, and close() sends its reset after CLOSED. So some changes wait for the next
+//! event of their socket, or for a poll.
+
+use super::record::{RawEvent, What};
+use crate::model::event::Side;
+use crate::model::process::Caller;
+use crate::model::reading::{AbortReason, StateChange};
+use crate::model::socket::{AddressPair, Endpoint};
+use crate::model::socket_row::SocketRow;
+use crate::model::time::Stamp;
+use crate::tcp::state::State;
+use std::collections::{HashMap, VecDeque};
+
+/// An end waits so long (ns) for the reset that may follow it: the two are the work of one function,
+/// but the CPU may be taken away in it.
+pub const PATIENCE: u64 = 10_000_000;
+/// A sign of a reset is forgotten after so long (ns) without an end.
+const SIGN_HOLDS: u64 = 1_000_000_000;
+/// A child is in SYN_RECV for less than this (ns).
+const CHILD_HOLDS: u64 = 300_000_000_000;
+/// A connect() that a poll did not show, so long (ns) after it began, has ended unseen.
+const NAMELESS_HOLDS: u64 = 1_000_000_000;
+
+/// Turns events into state changes.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// In the order of the events.
+    queue: VecDeque<Queued>,
+    /// Sockets without a port yet, by cookie, with the event of their opening.
+    nameless: HashMap<u64, RawEvent>,
+    /// When listeners made children of which no more is known, by their address in the kernel.
+    children: HashMap<u64, u64>,
+    /// Resets of sockets that have not ended, by their address in the kernel.
+    resets: HashMap<u64, Resets>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    change: StateChange,
+    /// The socket's address in the kernel.
+    socket: u64,
+    /// Until then (ns) a reset may follow; 0 for none.
+    waits_until: u64,
+}
+
+/// The resets of one socket.
+#[derive(Debug, Clone, Copy, Default)]
+struct Resets {
+    /// When the last one was noted (ns).
+    time: u64,
+    received: bool,
+    /// In which state one was sent.
+    sent: Option<State>,
+}
+
+impl Changes {
+    /// Takes in the next event. `wall_offset` (µs) is from the boot clock to the wall clock.
+    pub fn take(&mut self, event: &RawEvent, wall_offset: i64) {
+        match event.what {
+            What::Step { from, to } if from == to => {}
+            What::Step { from: State::Listen, to: State::SynRecv } => {
+                self.children.insert(event.socket, event.time);
+            }
+            What::Step { from: State::Closed, .. } if event.port == 0 => {
+                self.nameless.insert(event.cookie, event.clone());
+            }
+            What::Step { from, to } => self.step(event, (from, to), wall_offset),
+            What::ResetReceived => {
+                let resets = self.resets.entry(event.socket).or_default();
+                (resets.received, resets.time) = (true, event.time);
+            }
+            What::ResetSent(State::Closed) => self.reset_after_end(event),
+            What::ResetSent(state) => {
+                let resets = self.resets.entry(event.socket).or_default();
+                (resets.sent, resets.time) = (Some(state), event.time);
+            }
+        }
+    }
+
+    fn step(&mut self, event: &RawEvent, (from, to): (State, State), wall_offset: i64) {
+        let mut local = Endpoint { addr: event.local, port: port_of(event) };
+        if let Some(born) = self.children.remove(&event.socket)
+            && from == State::SynRecv
+        {
+            let birth = RawEvent { time: born, inode: 0, ..event.clone() };
+            let step = (State::Closed, State::SynRecv);
+            let change = change(&birth, local, step, wall_offset);
+            self.push(event.socket, StateChange { passive: true, ..change }, 0);
+        }
+        let is_reborn = from == State::Closed;
+        if let Some(birth) = self.nameless.remove(&event.cookie).filter(|_| !is_reborn) {
+            // The port that it had in an earlier life is none that it got now.
+            if event.port == 0 && event.last_port == birth.last_port {
+                local.port = 0;
+            }
+            self.name(&birth, local, wall_offset);
+        }
+        let mut change = change(event, local, (from, to), wall_offset);
+        let mut waits_until = 0;
+        if to == State::Closed {
+            let resets = self.resets.remove(&event.socket).unwrap_or_default();
+            (change.cut, change.reset_by) = resets.cut(from, event, local.port);
+            let may_follow = match from {
+                State::LastAck | State::Closing => resets.received,
+                State::SynSent | State::Listen => false,
+                _ => change.cut != Some(AbortReason::TimedOut),
+            };
+            if may_follow && change.reset_by != Some(Side::Local) {
+                waits_until = event.time.saturating_add(PATIENCE);
+            }
+        }
+        self.push(event.socket, change, waits_until);
+    }
+
+    fn push(&mut self, socket: u64, change: StateChange, waits_until: u64) {
+        self.queue.push_back(Queued { change, socket, waits_until });
+    }
+
+    /// The socket has sent a reset after its end: it aborted the connection. It was not the other
+    /// side, even if a reset seemed to be received: nobody answers a reset by another one, and the
+    /// kernel reports data that comes too late for its process as a reset.
+    fn reset_after_end(&mut self, event: &RawEvent) {
+        let ends = |queued: &&mut Queued| {
+            queued.socket == event.socket && queued.change.to == State::Closed
+        };
+        let end = self.queue.iter_mut().rev().find(ends);
+        if let Some(end) = end.filter(|end| end.waits_until >= event.time) {
+            end.waits_until = 0;
+            (end.change.cut, end.change.reset_by) = (Some(AbortReason::Reset), Some(Side::Local));
+        }
+    }
+
+    /// A nameless socket got its local address.
+    fn name(&mut self, birth: &RawEvent, local: Endpoint, wall_offset: i64) {
+        let What::Step { from, to } = birth.what else { return };
+        let change = change(birth, local, (from, to), wall_offset);
+        self.push(birth.socket, change, 0);
+    }
+
+    /// Takes in rows that were read after this boot time (ns): they show the ports of sockets whose
+    /// opening had none. `is_whole`: what they do not show is not there.
+    pub fn take_rows(&mut self, rows: &[SocketRow], start: u64, is_whole: bool, wall_offset: i64) {
+        if !self.nameless.is_empty() {
+            for row in rows.iter().filter(|row| row.addrs.local.port != 0) {
+                if let Some(birth) = self.nameless.remove(&row.cookie) {
+                    self.name(&birth, row.addrs.local, wall_offset);
+                }
+            }
+        }
+        if is_whole {
+            let holds = |time: u64, span: u64| time.saturating_add(span) >= start;
+            self.nameless.retain(|_, birth| holds(birth.time, NAMELESS_HOLDS));
+            self.children.retain(|_, born| holds(*born, CHILD_HOLDS));
+            self.resets.retain(|_, resets| holds(resets.time, SIGN_HOLDS));
+        }
+    }
+
+    /// When the first socket was opened (ns) that has no port yet; `None` if all have one.
+    pub fn oldest_nameless(&self) -> Option<u64> {
+        self.nameless.values().map(|birth| birth.time).min()
+    }
+
+    /// Events were lost: an address in the kernel may have been given to another socket.
+    pub fn forget_addresses(&mut self) {
+        self.children.clear();
+        self.resets.clear();
+    }
+
+    /// The cookies of sockets with changes that have not been handed out.
+    pub fn cookies(&self) -> impl Iterator<Item = u64> {
+        let nameless = self.nameless.keys().copied();
+        nameless.chain(self.queue.iter().map(|queued| queued.change.cookie))
+    }
+
+    /// Removes the changes that are complete at this boot time (ns), in order.
+    pub fn complete_at(&mut self, now: u64) -> Vec<StateChange> {
+        let waits = |queued: &Queued| queued.waits_until > now;
+        let ready = self.queue.iter().position(waits).unwrap_or(self.queue.len());
+        self.queue.drain(..ready).map(|queued| queued.change).collect()
+    }
+}
+
+impl Resets {
+    /// Why a socket ended in `from` by this event, and who sent the reset.
+    fn cut(self, from: State, event: &RawEvent, port: u16) -> (Option<AbortReason>, Option<Side>) {
+        const EPIPE: u32 = 32;
+        const ENETUNREACH: u32 = 101;
+        const ECONNRESET: u32 = 104;
+        const ETIMEDOUT: u32 = 110;
+        const ECONNREFUSED: u32 = 111;
+        const EHOSTUNREACH: u32 = 113;
+        let is_opening = from == State::SynSent;
+        // In SYN_SENT one is sent in answer to what is no answer to the SYN, and that goes on.
+        let is_sent = self.sent == Some(from) && !is_opening;
+        let is_recent = event.time.saturating_sub(self.time) <= PATIENCE;
+        if from == State::Listen {
+            return (None, None);
+        }
+        match event.error {
+            // Keepalive gives up with a reset that nobody gets.
+            ETIMEDOUT => (Some(AbortReason::TimedOut), None),
+            _ if is_sent && is_recent => (Some(AbortReason::Reset), Some(Side::Local)),
+            _ if self.received && is_recent => {
+                let reason = if is_opening { AbortReason::Refused } else { AbortReason::Reset };
+                (Some(reason), Some(Side::Remote))
+            }
+            EHOSTUNREACH | ENETUNREACH => (Some(AbortReason::Unreachable), None),
+            // By a message of ICMP.
+            ECONNREFUSED if is_opening => (Some(AbortReason::Refused), None),
+            ECONNRESET | EPIPE if !is_opening => (Some(AbortReason::Reset), None),
+            0 if is_opening && event.segments > 0 => (Some(AbortReason::NoAnswer), None),
+            0 if is_opening && port == 0 => (Some(AbortReason::NoPort), None),
+            _ => (None, None),
+        }
+    }
+}
+
+/// The port of a socket when an event happened. The kernel takes a port that it has chosen itself
+/// away before it reports the end.
+const fn port_of(event: &RawEvent) -> u16 {
+    if event.port == 0 { event.last_port } else { event.port }
+}
+
+fn change(
+    event: &RawEvent,
+    local: Endpoint,
+    (from, to): (State, State),
+    wall_offset: i64,
+) -> StateChange {
+    let boot = event.time / 1000;
+    let wall = i64::try_from(boot).unwrap_or(i64::MAX).saturating_add(wall_offset);
+    let listens = State::Listen == from || State::Listen == to;
+    let remote = if listens {
+        Endpoint { addr: event.family.unspecified(), port: 0 }
+    } else {
+        Endpoint { addr: event.remote, port: event.remote_port }
+    };
+    let is_own_call = is_of_own_call(from, to, event.error) && !event.is_kernel_thread;
+    let RawEvent { pid, ref comm, is_descendant, .. } = *event;
+    StateChange {
+        time: Stamp { wall, boot },
+        netns: Some(event.netns.into()),
+        socket: 0,
+        cookie: event.cookie,
+        addrs: AddressPair { family: event.family, local, remote },
+        ifindex: event.ifindex,
+        inode: Some(event.inode),
+        uid: Some(event.uid),
+        from,
+        to,
+        passive: false,
+        caller: is_own_call.then(|| Caller { pid, comm: Some(comm.clone()), is_descendant }),
+        cut: None,
+        reset_by: None,
+    }
+}
+
+/// Whether a step is made by a system call on the socket, or the end of its last descriptor, and never
+/// by a packet or a timer (`tcp_v4_connect()`, `inet_csk_listen_start()`, `__tcp_close()`,
+/// `tcp_shutdown()`). Packets and timers end a connect() with an error.
+const fn is_of_own_call(from: State, to: State, error: u32) -> bool {
+    use State::{CloseWait, Closed, Established, FinWait1, LastAck, Listen, SynRecv, SynSent};
+    match (from, to) {
+        (Closed, SynSent | Listen)
+        | (Established | SynRecv, FinWait1)
+        | (CloseWait, LastAck)
+        | (Listen, Closed) => true,
+        (SynSent, Closed) => error == 0,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

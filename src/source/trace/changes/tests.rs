@@ -1,0 +1,214 @@
+use super::*;
+use crate::model::socket::Family;
+use crate::model::socket_row::Timer;
+use State::{
+    CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
+};
+use std::net::IpAddr;
+
+const MS: u64 = 1_000_000;
+const EHOSTUNREACH: u32 = 113;
+const ETIMEDOUT: u32 = 110;
+const ECONNREFUSED: u32 = 111;
+const PORT: u16 = 40_000;
+
+fn addr(last: u8) -> IpAddr {
+    [192, 0, 2, last].into()
+}
+
+/// An event of a socket at 192.0.2.7:40000, connected to 192.0.2.8:80.
+fn event(ms: u64, what: What) -> RawEvent {
+    RawEvent {
+        time: ms * MS,
+        socket: 0xabc,
+        cookie: 5,
+        inode: 77,
+        netns: 1,
+        uid: 1000,
+        ifindex: 0,
+        error: 0,
+        segments: 3,
+        family: Family::Ipv4,
+        local: addr(7),
+        port: PORT,
+        last_port: PORT,
+        remote: addr(8),
+        remote_port: 80,
+        what,
+        pid: 12,
+        comm: b"curl".to_vec(),
+        is_kernel_thread: false,
+        is_descendant: false,
+    }
+}
+
+fn step(ms: u64, from: State, to: State) -> RawEvent {
+    event(ms, What::Step { from, to })
+}
+
+/// A connect() whose port the kernel chooses.
+fn connect(ms: u64) -> RawEvent {
+    RawEvent { port: 0, last_port: 0, inode: 77, segments: 0, ..step(ms, Closed, SynSent) }
+}
+
+fn changes(events: &[RawEvent]) -> Vec<StateChange> {
+    let mut changes = Changes::default();
+    for event in events {
+        changes.take(event, 0);
+    }
+    changes.complete_at(u64::MAX)
+}
+
+/// Each as `CLOSED -> SYN_SENT 40000 @1`: states, local port, time in ms.
+fn told(changes: &[StateChange]) -> Vec<String> {
+    let line = |change: &StateChange| {
+        let StateChange { from, to, addrs, time, .. } = change;
+        format!("{from} -> {to} {} @{}", addrs.local.port, time.boot / 1000)
+    };
+    changes.iter().map(line).collect()
+}
+
+/// How the last of these events ended the socket.
+fn end(events: &[RawEvent]) -> (Option<AbortReason>, Option<Side>) {
+    let end = changes(events).into_iter().find(|change| change.to == Closed).expect("it ends");
+    (end.cut, end.reset_by)
+}
+
+const REMOTE: (Option<AbortReason>, Option<Side>) = (Some(AbortReason::Reset), Some(Side::Remote));
+const LOCAL: (Option<AbortReason>, Option<Side>) = (Some(AbortReason::Reset), Some(Side::Local));
+
+#[test]
+fn a_connect_gets_its_port_from_the_next_event() {
+    let found = changes(&[connect(1), step(21, SynSent, Established)]);
+    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 40000 @1", "SYN_SENT -> ESTABLISHED 40000 @21"]);
+    let caller = found[0].caller.as_ref().expect("it is a system call");
+    assert_eq!((caller.pid, caller.comm.as_deref()), (12, Some(&b"curl"[..])));
+    assert_eq!(found[1].caller, None, "a packet may come in any process");
+    assert_eq!((found[1].cookie, found[1].inode, found[1].uid), (5, Some(77), Some(1000)));
+}
+
+#[test]
+fn a_connect_gets_its_port_from_a_row() {
+    let mut changes = Changes::default();
+    changes.take(&connect(1), 0);
+    assert_eq!(changes.complete_at(u64::MAX), []);
+    assert_eq!(changes.oldest_nameless(), Some(MS));
+    assert!(changes.cookies().eq([5]));
+    let local = Endpoint { addr: addr(7), port: PORT };
+    let remote = Endpoint { addr: addr(8), port: 80 };
+    let row = SocketRow {
+        addrs: AddressPair { family: Family::Ipv4, local, remote },
+        state: SynSent,
+        inode: 77,
+        uid: 1000,
+        mini: false,
+        tx_queue: 1,
+        rx_queue: 0,
+        timer: Timer::Retransmit,
+        timer_left: 100,
+        retransmits: 0,
+        cookie: 5,
+        ifindex: 0,
+        backlog_limit: None,
+    };
+    changes.take_rows(&[row], 30 * MS, false, 0);
+    let found = changes.complete_at(30 * MS);
+    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 40000 @1"]);
+    assert_eq!(changes.oldest_nameless(), None);
+}
+
+#[test]
+fn a_connect_that_no_poll_shows_is_forgotten() {
+    let mut changes = Changes::default();
+    changes.take(&connect(1), 0);
+    changes.take_rows(&[], 500 * MS, true, 0);
+    assert!(changes.oldest_nameless().is_some());
+    changes.take_rows(&[], 2000 * MS, true, 0);
+    assert_eq!(changes.oldest_nameless(), None);
+}
+
+#[test]
+fn a_child_gets_its_addresses_from_its_next_event() {
+    let birth = RawEvent { cookie: 0, inode: 0, remote_port: 0, ..step(5, Listen, SynRecv) };
+    let found = changes(&[birth, RawEvent { inode: 0, ..step(6, SynRecv, Established) }]);
+    assert_eq!(told(&found), ["CLOSED -> SYN_RECV 40000 @5", "SYN_RECV -> ESTABLISHED 40000 @6"]);
+    assert!(found[0].passive && !found[1].passive);
+    assert_eq!((found[0].cookie, found[0].addrs.remote.port), (5, 80));
+}
+
+#[test]
+fn a_listener_has_no_other_end() {
+    let found = changes(&[step(1, Closed, Listen), step(2, Listen, Closed)]);
+    assert!(found.iter().all(|change| change.addrs.remote.port == 0), "{found:?}");
+    assert!(found.iter().all(|change| change.addrs.remote.addr.is_unspecified()), "{found:?}");
+    assert!(found.iter().all(|change| change.caller.is_some()), "{found:?}");
+}
+
+#[test]
+fn a_reset_that_was_received_is_the_other_sides() {
+    assert_eq!(end(&[event(1, What::ResetReceived), step(1, Established, Closed)]), REMOTE);
+    let refused = (Some(AbortReason::Refused), Some(Side::Remote));
+    let events = [
+        connect(1),
+        event(2, What::ResetReceived),
+        RawEvent { error: ECONNREFUSED, ..step(2, SynSent, Closed) },
+    ];
+    assert_eq!(end(&events), refused);
+    let of_another = RawEvent { socket: 0xdef, ..event(1, What::ResetReceived) };
+    assert_eq!(end(&[of_another, step(1, Established, Closed)]), (None, None));
+}
+
+#[test]
+fn a_reset_that_was_sent_is_this_sides() {
+    let sent = |ms, state| event(ms, What::ResetSent(state));
+    assert_eq!(end(&[step(1, Established, Closed), sent(1, Closed)]), LOCAL, "unread data");
+    assert_eq!(end(&[sent(1, CloseWait), step(1, CloseWait, Closed)]), LOCAL, "destroyed");
+    let late_data = [event(1, What::ResetReceived), step(1, FinWait1, Closed), sent(1, Closed)];
+    assert_eq!(end(&late_data), LOCAL, "data for nobody");
+    assert_eq!(end(&[sent(1, Established), step(5000, Established, Closed)]), (None, None));
+}
+
+#[test]
+fn an_answer_to_a_stray_segment_does_not_end_a_connect() {
+    let stray = event(1, What::ResetSent(SynSent));
+    let given_up = (Some(AbortReason::NoAnswer), None);
+    assert_eq!(end(&[connect(0), stray, step(2, SynSent, Closed)]), given_up);
+}
+
+#[test]
+fn errors_tell_why_a_socket_ended() {
+    let failed = |error, from| RawEvent { error, ..step(9, from, Closed) };
+    let cut = |event| end(&[event]).0;
+    assert_eq!(cut(failed(ETIMEDOUT, Established)), Some(AbortReason::TimedOut));
+    assert_eq!(cut(failed(ETIMEDOUT, LastAck)), Some(AbortReason::TimedOut));
+    assert_eq!(cut(failed(EHOSTUNREACH, SynSent)), Some(AbortReason::Unreachable));
+    assert_eq!(cut(failed(ECONNREFUSED, SynSent)), Some(AbortReason::Refused));
+    assert_eq!(cut(step(9, SynSent, Closed)), Some(AbortReason::NoAnswer));
+    assert_eq!(cut(step(9, FinWait2, Closed)), None, "TIME_WAIT may follow");
+    assert_eq!(cut(step(9, LastAck, Closed)), None);
+    let keepalive = [event(9, What::ResetSent(Established)), failed(ETIMEDOUT, Established)];
+    assert_eq!(end(&keepalive), (Some(AbortReason::TimedOut), None), "nobody gets that reset");
+}
+
+#[test]
+fn a_connect_without_a_free_port_never_had_one() {
+    let failed = RawEvent { port: 0, last_port: 0, segments: 0, ..step(1, SynSent, Closed) };
+    let found = changes(&[connect(1), failed.clone()]);
+    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
+    assert_eq!(found[1].cut, Some(AbortReason::NoPort));
+    // It has been connected before, and that port is none of this connect().
+    let again = RawEvent { last_port: 999, ..connect(1) };
+    let found = changes(&[again, RawEvent { last_port: 999, ..failed }]);
+    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
+}
+
+#[test]
+fn an_end_waits_for_the_reset_that_may_follow() {
+    let mut changes = Changes::default();
+    changes.take(&step(1, Established, Closed), 0);
+    assert_eq!(changes.complete_at(5 * MS), []);
+    changes.take(&event(1, What::ResetSent(Closed)), 0);
+    assert_eq!(changes.complete_at(5 * MS).len(), 1);
+    changes.take(&step(20, Established, Closed), 0);
+    assert_eq!(changes.complete_at(31 * MS).len(), 1, "none came");
+}

@@ -1,0 +1,213 @@
+//! The BPF programs in the kernel, and the ring buffer that they write into. What the records mean is
+//! in `record`.
+
+use super::record::{RawEvent, SIZE};
+use aya::maps::{Array, MapData, RingBuf};
+use aya::programs::BtfTracePoint;
+use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::error::Error as _;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Built by `bpf/build.sh`.
+const OBJECT: &[u8] = include_bytes_aligned!("bpf/events.bpf.o");
+/// Each program with the kernel's tracepoint that it is for.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("set_state", "inet_sock_set_state"),
+    ("send_reset", "tcp_send_reset"),
+    ("receive_reset", "tcp_receive_reset"),
+];
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// The ring is emptied so often: with the smallest sensible ring, no burst fills it meanwhile.
+const INTERVAL: Duration = Duration::from_millis(5);
+/// So many events may wait for the run, some 60 MB; more stay in the ring.
+const MOST_WAITING: usize = 1 << 19;
+/// The kernel takes rings up to this size.
+const LARGEST_RING: usize = 1 << 30;
+
+/// Which events the kernel writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    /// The inode of the network namespace.
+    pub netns: u64,
+    /// Mark events of the descendants of this process.
+    pub root: Option<i32>,
+    /// Bytes of the ring for every CPU.
+    pub ring: usize,
+}
+
+/// What has come since the last time.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// In the order in which they were written: exact for every socket.
+    pub events: VecDeque<RawEvent>,
+    /// State changes that found no room in the ring.
+    pub lost: u64,
+    /// Resets that found none.
+    pub lost_resets: u64,
+}
+
+/// The programs, attached until this is dropped, and a thread that empties their ring.
+pub struct Programs {
+    shared: Arc<Shared>,
+    lost: Array<MapData, u64>,
+    delivered_lost: [u64; 2],
+    thread: Option<JoinHandle<()>>,
+    _attached: Ebpf,
+}
+
+struct Shared {
+    reader: Mutex<Reader>,
+    is_over: AtomicBool,
+}
+
+struct Reader {
+    ring: RingBuf<MapData>,
+    events: VecDeque<RawEvent>,
+}
+
+impl Programs {
+    /// Loads the programs into the kernel and attaches them.
+    ///
+    /// # Errors
+    /// What the kernel lacks or denies, and what can be done, in a sentence.
+    pub fn attach(scope: Scope) -> Result<Self, String> {
+        if !Path::new(BTF).exists() {
+            return Err(format!(
+                "the kernel has no {BTF} (CONFIG_DEBUG_INFO_BTF), which BPF needs"
+            ));
+        }
+        let btf = Btf::from_sys_fs().map_err(|error| format!("{BTF} cannot be read: {error}"))?;
+        let netns = u32::try_from(scope.netns).unwrap_or_default();
+        let root = scope.root.and_then(|root| u32::try_from(root).ok()).unwrap_or_default();
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .override_global("netns", &netns, true)
+            .override_global("root", &root, true)
+            .map_max_entries("events", ring_size(scope.ring, cpus))
+            .load(OBJECT)
+            .map_err(|error| refusal(&error))?;
+        let events = ebpf.take_map("events").ok_or("the object has no ring")?;
+        let lost = ebpf.take_map("lost").ok_or("the object has no counters")?;
+        let ring = RingBuf::try_from(events).map_err(|error| refusal(&error.into()))?;
+        let lost = Array::try_from(lost).map_err(|error| refusal(&error.into()))?;
+        for (program, tracepoint) in PROGRAMS {
+            let program = ebpf.program_mut(program).ok_or("the object lacks a program")?;
+            let mut attach = || {
+                let program: &mut BtfTracePoint = program.try_into()?;
+                program.load(tracepoint, &btf)?;
+                program.attach()
+            };
+            attach().map_err(|error| refusal(&error.into()))?;
+        }
+        let reader = Mutex::new(Reader { ring, events: VecDeque::new() });
+        let shared = Arc::new(Shared { reader, is_over: AtomicBool::new(false) });
+        let thread = std::thread::Builder::new().name("ring".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.read_until_over()
+        });
+        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+        let thread = Some(thread);
+        Ok(Self { shared, lost, delivered_lost: [0; 2], thread, _attached: ebpf })
+    }
+
+    /// Takes all events that were written before this call.
+    pub fn take(&mut self) -> Delivery {
+        // What found no room before is counted first: what is read then may be later than the loss.
+        let lost = [0, 1].map(|index| self.lost.get(&index, 0).unwrap_or_default());
+        let [changes, resets] = lost;
+        let [changes_before, resets_before] = std::mem::replace(&mut self.delivered_lost, lost);
+        let mut reader = self.shared.reader();
+        reader.read();
+        Delivery {
+            events: std::mem::take(&mut reader.events),
+            lost: changes.saturating_sub(changes_before),
+            lost_resets: resets.saturating_sub(resets_before),
+        }
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It does not panic; if it did, there would be nothing to do here.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn reader(&self) -> MutexGuard<'_, Reader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_until_over(&self) {
+        while !self.is_over.load(Ordering::Relaxed) {
+            self.reader().read();
+            std::thread::park_timeout(INTERVAL);
+        }
+    }
+}
+
+impl Reader {
+    fn read(&mut self) {
+        while self.events.len() < MOST_WAITING {
+            let Some(record) = self.ring.next() else { break };
+            let record: Option<&[u8; SIZE]> = record.as_array();
+            self.events.extend(record.and_then(RawEvent::parse));
+        }
+    }
+}
+
+/// The size of the ring: a power of two, as the kernel wants it, and at least a page.
+fn ring_size(per_cpu: usize, cpus: usize) -> u32 {
+    let size = per_cpu.saturating_mul(cpus).clamp(rustix::param::page_size(), LARGEST_RING);
+    u32::try_from(size.next_power_of_two()).unwrap_or(1 << 30)
+}
+
+/// Why the kernel did not take the programs.
+fn refusal(error: &aya::EbpfError) -> String {
+    let (mut errno, mut next) = (None, error.source());
+    while let Some(cause) = next {
+        errno = errno.or_else(|| Errno::from_io_error(cause.downcast_ref::<io::Error>()?));
+        next = cause.source();
+    }
+    match errno {
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "BPF is not permitted; it needs root, or CAP_BPF and CAP_PERFMON, and no lockdown of \
+             the kernel"
+                .to_owned()
+        }
+        Some(errno) => format!("the kernel does not take the BPF programs ({errno})"),
+        // The text may be as long as the log of the kernel's verifier.
+        None => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            format!("the BPF programs do not fit this kernel, they need Linux 5.12 ({line})")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_a_size_that_the_kernel_takes() {
+        assert_eq!(ring_size(1 << 20, 2), 1 << 21);
+        assert_eq!(ring_size(1 << 20, 3), 1 << 22);
+        assert_eq!(ring_size(1, 1), 4096);
+        assert_eq!(ring_size(usize::MAX, 8), 1 << 30);
+    }
+}
