@@ -1,6 +1,7 @@
 //! What destroy events prove: a socket that no poll saw. Of a known one that is destroyed a
 //! mini-socket may be left, so it is looked up.
 
+use super::sharers::CONSIDERED;
 use super::{Tracker, TrackerSink};
 use crate::model::event::TrackerEvent;
 use crate::model::reading::{DestroyEvents, DestroyedSocket};
@@ -74,18 +75,20 @@ impl Tracker {
 
     /// Whether the destroyed socket is followed; what it left is to be looked up.
     fn note_destroyed(&mut self, addrs: AddressPair, cookie: u64) -> bool {
-        let sockets = self.sockets.of_mut(addrs);
-        let place =
-            sockets.iter().position(|socket| socket.identity.cookie == cookie).or_else(|| {
-                // A mini-socket that no poll saw while it was a full one has a cookie of its own.
-                sockets
-                    .iter()
-                    .position(|socket| socket.row.is_close_remnant() && !socket.seen.is_destroyed)
-            });
-        let Some(socket) = place.map(|place| &mut sockets[place]) else { return false };
+        let place = self.sockets.place(addrs);
+        let Some(sharers) = self.sockets.sharers_mut(place) else { return false };
+        let socket = sharers.with_cookie(cookie).or_else(|| {
+            // A mini-socket that no poll saw while it was a full one has a cookie of its own.
+            let mut sockets = sharers.as_slice().iter().take(CONSIDERED);
+            sockets.find(|socket| socket.row.is_close_remnant() && !socket.seen.is_destroyed)
+        });
+        let position = socket.and_then(|socket| sharers.position(socket.id));
+        let Some(position) = position else { return false };
+        let Some(mut socket) = sharers.get_mut(position) else { return false };
         let is_new = !std::mem::replace(&mut socket.seen.is_destroyed, true);
         if is_new && !socket.row.is_close_remnant() {
             let key = socket.key(addrs);
+            drop(socket);
             self.look_up(key);
         }
         true

@@ -70,7 +70,7 @@ impl Tracker {
             let Some(id) = self.lookups.socket_of(request) else { continue };
             let key = SocketKey { addrs: request.addrs, id };
             let is_alone = self.sockets.of(key.addrs).len() == 1;
-            let Some(socket) = self.sockets.get_mut(key) else { continue };
+            let Some(mut socket) = self.sockets.get_mut(key) else { continue };
             debug!("{}: lookup of {id}: {result}", key.addrs);
             let row = match result {
                 LookupResult::Gone => {
@@ -92,11 +92,11 @@ impl Tracker {
             if socket.may_become(row) {
                 new_inodes.extend(socket.identity.new_inode(row));
                 let index = socket.row.index;
-                socket.apply_row(Sample { row, index, poll, window: &window });
-                socket.seen.known_at = window.start.boot;
                 if socket.reported() != Some(row.state) {
                     changed.push(key);
                 }
+                socket.apply_row(Sample { row, index, poll, window: &window });
+                socket.seen.known_at = window.start.boot;
             } else if socket.identity.was_reconnected(&socket.row, row) {
                 gone.push(key);
             }

@@ -1,6 +1,7 @@
 //! Which socket a row of a poll belongs to: first the rows whose inode proves it, then the rest.
 
 use super::Tracker;
+use super::sharers::CONSIDERED;
 use super::socket::{Sample, SocketKey, TrackedSocket};
 use crate::model::event::Side;
 use crate::model::reading::{PollWindow, Snapshot};
@@ -36,10 +37,7 @@ impl Tracker {
         };
         for index in 0..snapshot.rows.len() {
             let sample = sample(index);
-            let place = self.sockets.place(sample.row.addrs);
-            let is_known = self.is_overtaken(sample, place, &mut matched)
-                || self.goes_on(sample, place, &mut matched);
-            if !is_known {
+            if !self.is_overtaken(sample, &mut matched) && !self.goes_on(sample, &mut matched) {
                 rest.push(index);
             }
         }
@@ -52,37 +50,42 @@ impl Tracker {
     }
 
     /// Whether kernel events or lookups are ahead of a row, which then shows no new state.
-    fn is_overtaken(
-        &mut self,
-        sample: Sample<'_>,
-        place: Option<usize>,
-        matched: &mut Matched,
-    ) -> bool {
+    fn is_overtaken(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
         let (row, start) = (sample.row, sample.window.start);
-        let mut sockets = self.sockets.at_mut(place).iter_mut();
-        let ahead = sockets.find(|socket| {
-            socket.seen.known_at >= start.boot && socket.identity.has_cookie_of(row).unwrap_or(true)
-        });
-        if let Some(socket) = ahead {
-            trace!("{}: {} is known from later than this row", row.addrs, socket.id);
-            matched.note(socket, sample);
-            socket.apply_stale_row(sample);
-            return true;
+        if let Some(sharers) = self.sockets.sharers_mut(self.sockets.place(row.addrs)) {
+            let ahead = |socket: &TrackedSocket| {
+                socket.seen.known_at >= start.boot
+                    && socket.identity.has_cookie_of(row).unwrap_or(true)
+            };
+            let sockets = sharers.as_slice();
+            let found = sharers.candidates(row).into_iter().find(|at| ahead(&sockets[*at]));
+            if let Some(at) = found {
+                if let Some(mut socket) = sharers.get_mut(at) {
+                    trace!("{}: {} is known from later than this row", row.addrs, socket.id);
+                    matched.note(&socket, sample);
+                    socket.apply_stale_row(sample);
+                }
+                return true;
+            }
         }
-        is_stale_request(row, self.sockets.at(place))
+        is_stale_request(row, self.sockets.of(row.addrs))
             || self.kernel_events.has_closed_since(row, start)
     }
 
     /// Gives a row to the socket with the same inode, if one can have come to show it.
-    fn goes_on(&mut self, sample: Sample<'_>, place: Option<usize>, matched: &mut Matched) -> bool {
+    fn goes_on(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
         let row = sample.row;
-        let sharers = self.sockets.at(place);
+        let place = self.sockets.place(row.addrs);
+        let Some(sharers) = self.sockets.sharers(place) else { return false };
+        let candidates = sharers.candidates(row);
+        let sockets = candidates.iter().map(|at| &sharers.as_slice()[*at]);
+        let replaces = replaces_others(sockets.clone(), sample);
         let fits = |(_, socket): &(usize, &TrackedSocket)| {
             socket.row.inode == row.inode
                 && socket.may_become(row)
-                && !was_replaced(socket, sharers, sample)
+                && !(replaces && may_be_replaced(socket, sample))
         };
-        let fitting = sharers.iter().enumerate().filter(fits);
+        let fitting = candidates.iter().copied().zip(sockets).filter(fits);
         let fitting = if row.inode != 0 {
             fitting.max_by_key(|(_, socket)| (socket.seen.last_poll, socket.id))
         } else {
@@ -94,7 +97,7 @@ impl Tracker {
                 (last_poll != sample.poll, distance, last_poll, id)
             })
         };
-        let Some((index, socket)) = fitting else { return false };
+        let Some((at, socket)) = fitting else { return false };
         let is_proven = row.inode != 0 || socket.identity.has_cookie_of(row).is_some();
         let is_shown = socket.seen.last_poll == sample.poll;
         if !is_proven && !is_shown {
@@ -103,15 +106,19 @@ impl Tracker {
                 return false;
             }
         }
-        matched.apply(&mut self.sockets.at_mut(place)[index], sample);
+        if let Some(sharers) = self.sockets.sharers_mut(place)
+            && let Some(mut socket) = sharers.get_mut(at)
+        {
+            matched.apply(&mut socket, sample);
+        }
         true
     }
 
     /// Whether the other end of this connection is on this machine and still waits for our ACK:
     /// then its repeated FIN has restarted our timer, and the connection is the same.
     fn peer_is_in_last_ack(&self, row: &SocketRow) -> bool {
-        let mut peers =
-            row.addrs.mirrored().into_iter().flat_map(|addrs| self.sockets.of(addrs).iter());
+        let of = |addrs| self.sockets.of(addrs).iter().rev().take(CONSIDERED);
+        let mut peers = row.addrs.mirrored().into_iter().flat_map(of);
         peers.any(|peer| {
             peer.reported() == Some(State::LastAck)
                 && peer.row.state == State::LastAck
@@ -122,7 +129,10 @@ impl Tracker {
     /// Gives a row to a socket whose inode came or went, or else to a new socket.
     fn assign(&mut self, sample: Sample<'_>, matched: &mut Matched) {
         let Sample { row, index, poll, window } = sample;
-        let sockets = self.sockets.of(row.addrs).iter();
+        let sharers = self.sockets.sharers(self.sockets.place(row.addrs));
+        let sockets = sharers.into_iter().flat_map(|sharers| {
+            sharers.candidates(row).into_iter().map(|at| &sharers.as_slice()[at])
+        });
         let candidate = sockets
             .filter(|socket| socket.seen.last_poll != poll || socket.row.index < index)
             .filter(|socket| socket.may_become(row))
@@ -154,8 +164,8 @@ impl Tracker {
     }
 
     fn apply(&mut self, key: SocketKey, sample: Sample<'_>, matched: &mut Matched) {
-        if let Some(socket) = self.sockets.get_mut(key) {
-            matched.apply(socket, sample);
+        if let Some(mut socket) = self.sockets.get_mut(key) {
+            matched.apply(&mut socket, sample);
         }
     }
 }
@@ -179,20 +189,23 @@ impl Matched {
 /// Whether a row is that of a request whose child the kernel has reported: a request that a dump shows
 /// after that has a cookie of its own.
 fn is_stale_request(row: &SocketRow, sharers: &[TrackedSocket]) -> bool {
-    row.mini
-        && row.state == State::SynRecv
-        && sharers
-            .iter()
-            .any(|socket| socket.is_traced() && socket.roles.roles.opener == Some(Side::Remote))
+    let is_child = |socket: &TrackedSocket| {
+        socket.is_traced() && socket.roles.roles.opener == Some(Side::Remote)
+    };
+    row.mini && row.state == State::SynRecv && sharers.iter().rev().take(CONSIDERED).any(is_child)
 }
 
-/// Whether the last poll showed another socket in place of this one that may have become what the
-/// row shows: of two that nothing else tells apart, that one is meant.
-fn was_replaced(socket: &TrackedSocket, sharers: &[TrackedSocket], sample: Sample<'_>) -> bool {
-    let row = sample.row;
-    let in_last_poll = |other: &TrackedSocket| other.seen.last_poll + 1 == sample.poll;
+/// Whether the last poll showed a socket that may have become what a row shows, and that nothing but
+/// that poll tells from others: then it is meant, not one that [`may_be_replaced`].
+fn replaces_others<'s>(
+    mut sockets: impl Iterator<Item = &'s TrackedSocket>,
+    Sample { row, poll, .. }: Sample<'_>,
+) -> bool {
     row.inode == 0
-        && socket.identity.has_cookie_of(row).is_none()
-        && socket.seen.last_poll + 1 < sample.poll
-        && sharers.iter().any(|other| in_last_poll(other) && other.may_become(row))
+        && sockets.any(|socket| socket.seen.last_poll + 1 == poll && socket.may_become(row))
+}
+
+/// Whether the last poll may have shown another socket in place of this one.
+fn may_be_replaced(socket: &TrackedSocket, Sample { row, poll, .. }: Sample<'_>) -> bool {
+    socket.identity.has_cookie_of(row).is_none() && socket.seen.last_poll + 1 < poll
 }

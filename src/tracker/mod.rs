@@ -11,6 +11,7 @@ mod matching;
 mod missing;
 mod peer;
 mod polls;
+mod sharers;
 mod snapshot;
 mod socket;
 mod sockets;

@@ -64,7 +64,7 @@ fn learn(sockets: &mut Sockets, poll: u64, (key, own): (SocketKey, End), other: 
         return;
     }
     let read_later = own.last_poll == poll && own.read > other.read;
-    let Some(socket) = sockets.get_mut(key) else { return };
+    let Some(mut socket) = sockets.get_mut(key) else { return };
     if socket.roles.is_peer_rejected || read_later && before_fin(own.state) && has_fin(other.state)
     {
         socket.roles.reject_peer();

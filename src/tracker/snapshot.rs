@@ -112,10 +112,12 @@ impl Tracker {
         if self.sockets.get(key).is_some_and(|socket| socket.reported().is_none()) {
             self.place_new(key, &context.undecided);
         }
-        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let Some(mut socket) = self.sockets.get_mut(key) else { return };
         let transition = socket.advance(key.addrs, context.absent, &context.window);
+        let was_remnant = socket.row.is_close_remnant();
+        drop(socket);
         let Some(transition) = transition else { return };
-        let is_remnant = transition.kind == EventKind::Opened && socket.row.is_close_remnant();
+        let is_remnant = transition.kind == EventKind::Opened && was_remnant;
         self.withheld.push(transition, sink);
         if is_remnant && !self.destroyed.remove(key.addrs) {
             sink.push(TrackerEvent::Missed(Some(key.addrs)));
@@ -128,7 +130,7 @@ impl Tracker {
         let (inode, state) = (socket.row.inode, socket.row.state);
         if inode == 0 && is_unaccepted_state(state) {
             let listener = self.sockets.listener_of(key.addrs);
-            if let Some(socket) = self.sockets.get_mut(key) {
+            if let Some(mut socket) = self.sockets.get_mut(key) {
                 socket.listener = listener;
             }
         }

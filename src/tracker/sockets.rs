@@ -1,6 +1,7 @@
 //! The sockets that are followed, by their address pairs: packed, in the order in which they were
 //! added, which is that of the kernel's tables as long as these stand.
 
+use super::sharers::{Sharers, SocketMut};
 use super::socket::{SocketKey, TrackedSocket};
 use crate::model::event::SocketId;
 use crate::model::socket::{AddressPair, Family};
@@ -18,9 +19,6 @@ const SLACK: usize = 1024;
 /// No more sockets are followed, which take some 700 MB: a program that leaks sockets by the million
 /// must not take its monitor with it. All else that is kept of a socket ends with it.
 const MOST: usize = 1 << 21;
-
-/// Nearly all address pairs are those of one socket.
-type Sharers = SmallVec<[TrackedSocket; 1]>;
 
 /// Every socket that is followed.
 #[derive(Debug)]
@@ -91,9 +89,8 @@ impl Sockets {
     pub(super) fn remove(&mut self, key: SocketKey) -> Option<TrackedSocket> {
         let place = self.place(key.addrs)?;
         let (_, sockets) = self.by_addrs.get_index_mut(place)?;
-        let index = sockets.iter().position(|socket| socket.id == key.id)?;
-        let socket = sockets.swap_remove(index);
-        if sockets.is_empty() {
+        let socket = sockets.remove(key.id)?;
+        if sockets.as_slice().is_empty() {
             self.by_addrs.swap_remove_index(place);
         }
         self.by_family[key.addrs.family as usize] -= 1;
@@ -102,20 +99,19 @@ impl Sockets {
 
     /// The sockets with this address pair.
     pub(super) fn of(&self, addrs: AddressPair) -> &[TrackedSocket] {
-        self.at(self.place(addrs))
-    }
-
-    /// The sockets with this address pair.
-    pub(super) fn of_mut(&mut self, addrs: AddressPair) -> &mut [TrackedSocket] {
-        self.at_mut(self.place(addrs))
+        self.sharers(self.place(addrs)).map(Sharers::as_slice).unwrap_or_default()
     }
 
     pub(super) fn get(&self, key: SocketKey) -> Option<&TrackedSocket> {
-        self.of(key.addrs).iter().find(|socket| socket.id == key.id)
+        let sharers = self.sharers(self.place(key.addrs))?;
+        sharers.as_slice().get(sharers.position(key.id)?)
     }
 
-    pub(super) fn get_mut(&mut self, key: SocketKey) -> Option<&mut TrackedSocket> {
-        self.of_mut(key.addrs).iter_mut().find(|socket| socket.id == key.id)
+    /// A socket, to be changed.
+    pub(super) fn get_mut(&mut self, key: SocketKey) -> Option<SocketMut<'_>> {
+        let sharers = self.sharers_mut(self.place(key.addrs))?;
+        let position = sharers.position(key.id)?;
+        sharers.get_mut(position)
     }
 
     /// The one socket with this address pair; `None` also where there are several, or may be one
@@ -159,13 +155,13 @@ impl Sockets {
     pub(super) fn iter(&self) -> impl Iterator<Item = (AddressPair, &TrackedSocket)> {
         self.by_addrs
             .iter()
-            .flat_map(|(addrs, sockets)| sockets.iter().map(|socket| (*addrs, socket)))
+            .flat_map(|(addrs, sockets)| sockets.as_slice().iter().map(|socket| (*addrs, socket)))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (AddressPair, &mut TrackedSocket)> {
-        self.by_addrs
-            .iter_mut()
-            .flat_map(|(addrs, sockets)| sockets.iter_mut().map(|socket| (*addrs, socket)))
+        self.by_addrs.iter_mut().flat_map(|(addrs, sockets)| {
+            sockets.as_mut_slice().iter_mut().map(|socket| (*addrs, socket))
+        })
     }
 
     /// How many places there are; see [`place`](Self::place).
@@ -191,22 +187,23 @@ impl Sockets {
         Some(place)
     }
 
-    /// The sockets at a place; none at no place.
-    pub(super) fn at(&self, place: Option<usize>) -> &[TrackedSocket] {
-        let there = place.and_then(|place| self.by_addrs.get_index(place));
-        there.map(|(_, sockets)| sockets.as_slice()).unwrap_or_default()
+    /// The sockets at a place, with their index; `None` at no place.
+    pub(super) fn sharers(&self, place: Option<usize>) -> Option<&Sharers> {
+        self.by_addrs.get_index(place?).map(|(_, sockets)| sockets)
     }
 
-    /// The sockets at a place; none at no place.
-    pub(super) fn at_mut(&mut self, place: Option<usize>) -> &mut [TrackedSocket] {
-        let there = place.and_then(|place| self.by_addrs.get_index_mut(place));
-        there.map(|(_, sockets)| sockets.as_mut_slice()).unwrap_or_default()
+    /// The sockets at a place, with their index; `None` at no place.
+    pub(super) fn sharers_mut(&mut self, place: Option<usize>) -> Option<&mut Sharers> {
+        self.by_addrs.get_index_mut(place?).map(|(_, sockets)| sockets)
     }
 
     /// The keys of the sockets at a place.
     pub(super) fn keys_at(&self, place: usize) -> SmallVec<[SocketKey; 1]> {
         let there = self.by_addrs.get_index(place).into_iter();
-        there.flat_map(|(addrs, sockets)| sockets.iter().map(|socket| socket.key(*addrs))).collect()
+        let keys = there.flat_map(|(addrs, sockets)| {
+            sockets.as_slice().iter().map(|socket| socket.key(*addrs))
+        });
+        keys.collect()
     }
 
     /// Makes room for this many more.

@@ -1,6 +1,7 @@
 //! State changes that the kernel reports: exact in time and way. Polls go on beside them and show
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
+use super::sharers::{CONSIDERED, Sharers};
 use super::socket::{SocketKey, TrackedSocket, is_unaccepted_state};
 use super::sockets::Sockets;
 use super::{Tracker, TrackerSink};
@@ -104,7 +105,7 @@ impl Tracker {
             } else {
                 self.socket_of(&change)
             };
-            let socket = key.and_then(|key| self.sockets.get_mut(key));
+            let mut socket = key.and_then(|key| self.sockets.get_mut(key));
             let is_new = change.time >= start
                 && match &socket {
                     Some(socket) => socket.reported() == Some(change.from),
@@ -112,9 +113,10 @@ impl Tracker {
                 };
             if is_new {
                 // The poll ended later, but the socket's row was read before.
-                if let Some(socket) = socket {
+                if let Some(socket) = &mut socket {
                     socket.state.since = socket.state.since.min(change.time);
                 }
+                drop(socket);
                 self.apply_change(&change, sink);
             } else if change.cookie == 0
                 && let Some(key) = key.filter(|_| change.to != State::Closed)
@@ -127,13 +129,14 @@ impl Tracker {
     /// The socket that a change is about: by its cookie, or by its address in the kernel, else by its
     /// address pair.
     fn socket_of(&self, change: &StateChange) -> Option<SocketKey> {
-        let sockets = self.sockets.of(change.addrs);
+        let sharers = self.sockets.sharers(self.sockets.place(change.addrs));
+        let sockets = sharers.map(Sharers::as_slice).unwrap_or_default();
+        let sockets = || sockets.iter().rev().take(CONSIDERED);
         if change.cookie != 0 {
-            let is_itself = |socket: &&TrackedSocket| socket.identity.cookie == change.cookie;
+            let itself = sharers.and_then(|sharers| sharers.with_cookie(change.cookie));
             // A request that was first dumped after its child had been made has a cookie of its own.
             let is_its_request = |socket: &&TrackedSocket| is_request_of(change, socket);
-            let socket = sockets.iter().find(is_itself);
-            let socket = socket.or_else(|| sockets.iter().find(is_its_request))?;
+            let socket = itself.or_else(|| sockets().find(is_its_request))?;
             return Some(socket.key(change.addrs));
         }
         let named = self.kernel_events.by_address.get(&change.socket).copied();
@@ -143,7 +146,7 @@ impl Tracker {
         let is_full =
             |socket: &&TrackedSocket| !socket.row.mini || socket.row.state == State::SynRecv;
         let is_expected = |socket: &&TrackedSocket| socket.reported() == Some(change.from);
-        let mut full = sockets.iter().filter(is_full);
+        let mut full = sockets().filter(is_full);
         let socket = full.clone().find(is_expected).or_else(|| full.next())?;
         Some(socket.key(change.addrs))
     }
@@ -167,19 +170,23 @@ impl Tracker {
         sink: &mut dyn TrackerSink,
     ) {
         let (addrs, window) = (change.addrs, window(change));
-        let known_socket = known.and_then(|key| Some((key, self.sockets.get_mut(key)?)));
-        if let Some((key, socket)) = known_socket {
-            if is_request_of(change, socket) {
+        let request = known.filter(|key| {
+            self.sockets.get(*key).is_some_and(|socket| is_request_of(change, socket))
+        });
+        if let Some(key) = request {
+            if let Some(mut socket) = self.sockets.get_mut(key) {
                 socket.apply_change(&StateChange { from: State::SynRecv, ..change.clone() });
-                self.note_address(change, key);
-                return self.report_step(key, None, &window, sink);
             }
+            self.note_address(change, key);
+            return self.report_step(key, None, &window, sink);
+        }
+        if let Some(mut socket) = known.and_then(|key| self.sockets.get_mut(key)) {
             let is_later = change.to == socket.row.state || reachable(change.to, socket.row.state);
             if change.cookie != 0 && is_later {
                 return socket.note_names(change);
             }
         }
-        let others = self.sockets.of(addrs).iter();
+        let others = self.sockets.of(addrs).iter().rev().take(CONSIDERED);
         // Without cookies: no two sockets share an address pair, so a TIME_WAIT has given way. With
         // them: the kernel may refuse the pair to the new one, so all are looked up.
         let is_gone = |socket: &&TrackedSocket| {
@@ -202,7 +209,7 @@ impl Tracker {
         for before in before {
             self.withhold_until_closed(before, key);
         }
-        if let Some(socket) = self.sockets.get_mut(key) {
+        if let Some(mut socket) = self.sockets.get_mut(key) {
             socket.listener = listener;
             socket.apply_change(change);
         }
@@ -230,7 +237,7 @@ impl Tracker {
         if let Some(before) = before {
             self.withhold_until_closed(before, key);
         }
-        if let Some(socket) = self.sockets.get_mut(key) {
+        if let Some(mut socket) = self.sockets.get_mut(key) {
             socket.note_names(change);
         }
         self.report_step(key, self.polls.previous, &window(change), sink);
@@ -246,9 +253,9 @@ impl Tracker {
     fn step(&mut self, change: &StateChange, key: SocketKey, sink: &mut dyn TrackerSink) {
         let window = window(change);
         self.note_address(change, key);
-        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let Some(mut socket) = self.sockets.get_mut(key) else { return };
         // A poll or lookup has shown more than this.
-        if is_end_of_remnant(change, socket) || socket.state.since.boot > change.time.boot {
+        if is_end_of_remnant(change, &socket) || socket.state.since.boot > change.time.boot {
             return;
         }
         socket.apply_change(change);
@@ -256,15 +263,18 @@ impl Tracker {
             if !is_unaccepted_state(change.to) || change.to == State::CloseWait {
                 socket.listener = 0;
             }
+            drop(socket);
             return self.report_step(key, None, &window, sink);
         }
         self.kernel_events.by_address.remove(&change.socket);
         let may_have_remnant = matches!(change.from, State::FinWait2 | State::Closing);
         if may_have_remnant && change.cut.is_none() {
             socket.may_have_remnant();
+            drop(socket);
             // Not its other end: a lookup would be ahead of the events of that.
             return self.look_up(key);
         }
+        drop(socket);
         self.close(key, &window, sink);
         self.withheld.release_after(key.id, sink);
     }
@@ -276,8 +286,10 @@ impl Tracker {
         window: &PollWindow,
         sink: &mut dyn TrackerSink,
     ) {
-        let Some(socket) = self.sockets.get_mut(key) else { return };
-        if let Some(transition) = socket.advance(key.addrs, absent, window) {
+        let Some(mut socket) = self.sockets.get_mut(key) else { return };
+        let transition = socket.advance(key.addrs, absent, window);
+        drop(socket);
+        if let Some(transition) = transition {
             self.withheld.push(transition, sink);
         }
     }

@@ -188,6 +188,15 @@ impl FakeProcfs {
         self.end_poll();
     }
 
+    /// One poll with this table, of any length.
+    pub(crate) fn poll_table(&self, table: &str) {
+        let mut fifo = self.open("net/tcp");
+        rustix::fs::fcntl_setfl(&fifo, OFlags::WRONLY).expect("it is open");
+        fifo.write_all(table.as_bytes()).expect("the program reads all of it");
+        drop(fifo);
+        self.end_poll();
+    }
+
     /// Ends a poll whose table for IPv4 was given, with an empty one for IPv6.
     fn end_poll(&self) {
         drop(self.open("net/tcp6"));

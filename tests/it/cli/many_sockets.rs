@@ -6,6 +6,23 @@ use std::fmt::Write as _;
 
 const SOCKETS: usize = 3000;
 
+/// So many are found by an index.
+const SHARERS: u64 = 2000;
+
+/// Where `SO_REUSEPORT` sockets listen, all on one address, with these inodes.
+fn listeners(inodes: std::ops::Range<u64>) -> String {
+    let mut table = "  sl  local_address rem_address   st\n".to_owned();
+    for inode in inodes {
+        writeln!(
+            table,
+            "0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 {inode} \
+             1 0000000000000000 100 0 0 10 0"
+        )
+        .expect("a string takes it");
+    }
+    table
+}
+
 /// A run on so many established connections, all held by one process.
 fn run(args: &[&str]) -> Outcome {
     let mut table = "  sl  local_address rem_address   st\n".to_owned();
@@ -59,4 +76,19 @@ fn a_rule_counts_all_sockets_of_a_poll() {
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     assert!(alerts[0].contains(&format!("\"count\":{SOCKETS}")), "{}", alerts[0]);
     assert_eq!(outcome.stdout.matches("\"present\"").count(), SOCKETS);
+}
+
+#[test]
+fn many_listeners_share_an_address() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.process(7, "holder", 50, &[1, SHARERS + 1]);
+        procfs.watch(3, &["holder"]);
+        // All of them are replaced by as many others.
+        for first in [1, 1, SHARERS + 1, SHARERS + 1] {
+            procfs.poll_table(&listeners(first..first + SHARERS));
+        }
+        let told = [procfs.event(), procfs.event(), procfs.event()].map(|event| event.event);
+        assert_eq!(told, ["present", "closed", "opened"]);
+        procfs.end();
+    });
 }

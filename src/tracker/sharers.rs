@@ -1,0 +1,188 @@
+//! Sockets with one address pair. Nearly always it is one; the listeners of an `SO_REUSEPORT` group
+//! may be many thousands, of any user, and must not cost more than others.
+
+use super::socket::TrackedSocket;
+use crate::model::event::SocketId;
+use crate::model::socket_row::SocketRow;
+use smallvec::SmallVec;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::{Deref, DerefMut};
+
+/// More sockets than this are found by an index.
+const INDEXED: usize = 16;
+
+/// Of sockets that nothing but their order tells apart, the latest that are considered. The kernel
+/// has a few at most: one address pair on several interfaces.
+pub(super) const CONSIDERED: usize = 64;
+
+/// The sockets with one address pair.
+#[derive(Debug, Default)]
+pub(super) struct Sharers {
+    sockets: SmallVec<[TrackedSocket; 1]>,
+    /// Only of many sockets.
+    index: Option<Box<Index>>,
+}
+
+/// Positions of sockets among those that share an address pair.
+#[derive(Debug, Default)]
+struct Index {
+    by_id: HashMap<SocketId, usize>,
+    /// By the inode of the last row, 0 for none.
+    by_inode: BTreeSet<(u64, SocketId)>,
+    by_cookie: HashMap<u64, SocketId>,
+}
+
+/// By what a row finds a socket.
+#[derive(PartialEq, Eq, Clone, Copy)]
+struct Names {
+    inode: u64,
+    cookie: u64,
+}
+
+impl Names {
+    const fn of(socket: &TrackedSocket) -> Self {
+        Self { inode: socket.row.inode, cookie: socket.identity.cookie }
+    }
+}
+
+impl Sharers {
+    pub(super) fn as_slice(&self) -> &[TrackedSocket] {
+        &self.sockets
+    }
+
+    /// To change anything but what a row finds a socket by; that is for [`get_mut`](Self::get_mut).
+    pub(super) fn as_mut_slice(&mut self) -> &mut [TrackedSocket] {
+        &mut self.sockets
+    }
+
+    /// The socket at this position, to be changed.
+    pub(super) fn get_mut(&mut self, position: usize) -> Option<SocketMut<'_>> {
+        let before = Names::of(self.sockets.get(position)?);
+        Some(SocketMut { sharers: self, position, before })
+    }
+
+    pub(super) fn position(&self, id: SocketId) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.by_id.get(&id).copied(),
+            None => self.sockets.iter().position(|socket| socket.id == id),
+        }
+    }
+
+    /// Positions of the sockets that a row may be of; of many that nothing tells apart, the latest.
+    pub(super) fn candidates(&self, row: &SocketRow) -> SmallVec<[usize; INDEXED]> {
+        let Some(index) = &self.index else { return (0..self.sockets.len()).collect() };
+        let mut found: SmallVec<[usize; INDEXED]> = SmallVec::new();
+        let by_cookie = index.by_cookie.get(&row.cookie).filter(|_| row.cookie != 0);
+        found.extend(by_cookie.and_then(|id| index.by_id.get(id)).copied());
+        found.extend(index.of_inode(row.inode));
+        if row.inode == 0 {
+            // One that has lost its inode.
+            found.extend((0..self.sockets.len()).rev().take(CONSIDERED));
+        } else {
+            found.extend(index.of_inode(0));
+        }
+        // Each once, in their order.
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The socket with this cookie.
+    pub(super) fn with_cookie(&self, cookie: u64) -> Option<&TrackedSocket> {
+        match &self.index {
+            Some(index) => self.sockets.get(self.position(*index.by_cookie.get(&cookie)?)?),
+            None => self.sockets.iter().find(|socket| socket.identity.cookie == cookie),
+        }
+    }
+
+    pub(super) fn push(&mut self, socket: TrackedSocket) {
+        let (position, id, names) = (self.sockets.len(), socket.id, Names::of(&socket));
+        self.sockets.push(socket);
+        match &mut self.index {
+            Some(index) => index.add(position, id, names),
+            None if position == INDEXED => {
+                let mut index = Box::<Index>::default();
+                for (position, socket) in self.sockets.iter().enumerate() {
+                    index.add(position, socket.id, Names::of(socket));
+                }
+                self.index = Some(index);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: SocketId) -> Option<TrackedSocket> {
+        let position = self.position(id)?;
+        let socket = self.sockets.swap_remove(position);
+        if let Some(index) = &mut self.index {
+            index.by_id.remove(&id);
+            index.remove_names(id, Names::of(&socket));
+            if let Some(moved) = self.sockets.get(position) {
+                index.by_id.insert(moved.id, position);
+            }
+        }
+        if self.sockets.len() <= INDEXED / 2 {
+            self.index = None;
+        }
+        Some(socket)
+    }
+}
+
+/// A socket that is being changed; the index follows when this is dropped.
+pub(super) struct SocketMut<'s> {
+    sharers: &'s mut Sharers,
+    position: usize,
+    before: Names,
+}
+
+impl Deref for SocketMut<'_> {
+    type Target = TrackedSocket;
+
+    fn deref(&self) -> &TrackedSocket {
+        &self.sharers.sockets[self.position]
+    }
+}
+
+impl DerefMut for SocketMut<'_> {
+    fn deref_mut(&mut self) -> &mut TrackedSocket {
+        &mut self.sharers.sockets[self.position]
+    }
+}
+
+impl Drop for SocketMut<'_> {
+    fn drop(&mut self) {
+        let (id, after) = (self.id, Names::of(self));
+        if let Some(index) = self.sharers.index.as_mut().filter(|_| self.before != after) {
+            index.remove_names(id, self.before);
+            index.add(self.position, id, after);
+        }
+    }
+}
+
+impl Index {
+    /// Positions of the latest sockets whose last row had this inode.
+    fn of_inode(&self, inode: u64) -> impl Iterator<Item = usize> {
+        let (first, last) =
+            (SocketId { run: 0, number: 0 }, SocketId { run: u32::MAX, number: u64::MAX });
+        let latest = self.by_inode.range((inode, first)..=(inode, last)).rev().take(CONSIDERED);
+        latest.filter_map(|(_, id)| self.by_id.get(id).copied())
+    }
+
+    fn add(&mut self, position: usize, id: SocketId, names: Names) {
+        self.by_id.insert(id, position);
+        self.by_inode.insert((names.inode, id));
+        if names.cookie != 0 {
+            self.by_cookie.insert(names.cookie, id);
+        }
+    }
+
+    fn remove_names(&mut self, id: SocketId, names: Names) {
+        self.by_inode.remove(&(names.inode, id));
+        if self.by_cookie.get(&names.cookie) == Some(&id) {
+            self.by_cookie.remove(&names.cookie);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
