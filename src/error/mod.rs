@@ -69,10 +69,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// The kernel does not answer on sock_diag.
-    #[error(
-        "cannot query TCP sockets over netlink: {cause}; load the kernel module tcp_diag (modprobe \
-         tcp_diag), or use --source proc"
-    )]
+    #[error("cannot query TCP sockets over netlink: {cause}; {}", netlink_hint(cause))]
     Netlink {
         /// What the kernel said.
         cause: io::Error,
@@ -86,6 +83,23 @@ pub enum Error {
     /// The reader of standard output has closed it: the run ends, and that is not a failure.
     #[error("the reader of the output is gone")]
     ReaderGone,
+}
+
+/// What to do where the kernel refuses sock_diag.
+fn netlink_hint(cause: &io::Error) -> &'static str {
+    use rustix::io::Errno;
+    match Errno::from_io_error(cause) {
+        Some(Errno::NOENT) => {
+            "load the kernel's module tcp_diag (modprobe tcp_diag), or use --source proc"
+        }
+        Some(Errno::MFILE | Errno::NFILE) => "raise the limit of open files (ulimit -n)",
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "a seccomp filter or security module forbids it: allow AF_NETLINK sockets, or use \
+             --source proc"
+        }
+        Some(Errno::NOBUFS | Errno::NOMEM) => "the kernel is short of memory; try again",
+        _ => "use --source proc",
+    }
 }
 
 /// The result of everything that can fail.

@@ -101,6 +101,8 @@ impl<'a> Monitor<'a> {
             let reading = self.source.next(stop)?;
             if stop.take_reopen_request() {
                 recorder.reopen(self.reporter.owners.finder.complete_update());
+            } else if recorder.is_truncated() {
+                recorder.restart(self.reporter.owners.finder.complete_update());
             }
             let Some(reading) = reading else {
                 recorder.finish();

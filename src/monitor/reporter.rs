@@ -85,7 +85,7 @@ impl<'a> Reporter<'a> {
     fn report(&mut self, event: TrackerEvent) -> Option<MonitorEvent> {
         match event {
             TrackerEvent::Lost(lost) => {
-                self.coverage.lost += lost.count.unwrap_or(1);
+                self.coverage.lost = self.coverage.lost.saturating_add(lost.count.unwrap_or(1));
                 Some(MonitorEvent::Lost(lost))
             }
             TrackerEvent::Missed(addrs) => {

@@ -24,7 +24,7 @@ pub struct PollCount {
 impl PollCount {
     pub(super) const fn add(&mut self, snapshot: &Snapshot, left_out: u64) {
         self.taken += 1;
-        self.bad_rows = snapshot.bad_rows + left_out;
+        self.bad_rows = snapshot.bad_rows.saturating_add(left_out);
     }
 }
 

@@ -50,7 +50,7 @@ pub trait OwnerLookup {
 
     /// All that [`Self::update`] has said so far, for a recording that begins in the middle of a
     /// run.
-    fn complete_update(&self) -> OwnerUpdate {
+    fn complete_update(&mut self) -> OwnerUpdate {
         OwnerUpdate::default()
     }
 }

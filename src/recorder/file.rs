@@ -3,14 +3,24 @@
 use crate::error::{Error, RecordingError, Result};
 use crate::recording;
 use rustix::fs::{FlockOperation, OFlags, flock};
+use std::cmp::Ordering;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// This many bytes show whether a file is a recording.
-const HEAD: u64 = 64;
+const HEAD: usize = 64;
+
+/// What somebody else did to the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ForeignChange {
+    /// It was emptied or cut, as logrotate's `copytruncate` does.
+    Truncated,
+    /// Something was appended.
+    Appended,
+}
 
 /// A file open for appending.
 #[derive(Debug)]
@@ -18,6 +28,8 @@ pub(super) struct RecordFile {
     file: File,
     /// The length of its complete lines; `None` for a pipe or a device.
     length: Option<u64>,
+    /// How much of that was written last.
+    last_written: u64,
 }
 
 impl RecordFile {
@@ -33,19 +45,19 @@ impl RecordFile {
         }
         let mut file = options.open(path).map_err(failed)?;
         if !plain {
-            return Ok(Self { file, length: None });
+            return Ok(Self { file, length: None, last_written: 0 });
         }
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(RecordingError::InUse(path.to_owned()).into());
         }
         let mut head = Vec::new();
-        (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
-        if !head.is_empty() && !recording::is_header(&head) {
+        (&file).take(HEAD as u64).read_to_end(&mut head).map_err(failed)?;
+        if !may_be_appended_to(&head) {
             return Err(RecordingError::OtherContent(path.to_owned()).into());
         }
         end_last_line(&mut file).map_err(failed)?;
         let length = Some(file.metadata().map_err(failed)?.len());
-        Ok(Self { file, length })
+        Ok(Self { file, length, last_written: 0 })
     }
 
     /// How long a run has to wait to begin in another second than the last one in the file: the
@@ -67,17 +79,60 @@ impl RecordFile {
         }
     }
 
+    /// Whether somebody else has changed the length of the file since the last line was written,
+    /// and how.
+    ///
+    /// # Errors
+    /// Where its length cannot be read.
+    pub(super) fn foreign_change(&self) -> io::Result<Option<ForeignChange>> {
+        let Some(length) = self.length else { return Ok(None) };
+        Ok(match self.file.metadata()?.len().cmp(&length) {
+            Ordering::Less => Some(ForeignChange::Truncated),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(ForeignChange::Appended),
+        })
+    }
+
+    /// Goes on behind what a truncation has left; what is written next has to be a header. Returns
+    /// whether the line written last is lost.
+    ///
+    /// # Errors
+    /// Where the file cannot be written, or holds something else by now.
+    pub(super) fn restart(&mut self) -> io::Result<bool> {
+        // Without the lines before it, what was written just after the truncation cannot be read.
+        let is_torn = self.last_written > 0 && self.file.metadata()?.len() == self.last_written;
+        if is_torn {
+            self.file.set_len(0)?;
+        }
+        let mut head = [0; HEAD];
+        let found = self.file.read_at(&mut head, 0)?;
+        if !may_be_appended_to(&head[..found]) {
+            return Err(io::Error::other("it holds something else"));
+        }
+        end_last_line(&mut self.file)?;
+        self.length = Some(self.file.metadata()?.len());
+        Ok(is_torn)
+    }
+
     /// Appends lines: all of them or, where there is no room for all, none.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let written = self.file.write_all(lines);
         if let Some(length) = &mut self.length {
             match written {
-                Ok(()) => *length += lines.len() as u64,
+                Ok(()) => {
+                    self.last_written = lines.len() as u64;
+                    *length += self.last_written;
+                }
                 Err(_) => self.file.set_len(*length)?,
             }
         }
         written
     }
+}
+
+/// Whether a file that begins so is a recording, or empty.
+fn may_be_appended_to(head: &[u8]) -> bool {
+    head.is_empty() || recording::is_header(head)
 }
 
 /// Ends a line that its writer, when it was killed, left incomplete.

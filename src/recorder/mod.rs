@@ -11,7 +11,7 @@ use crate::model::escape::escape;
 use crate::model::reading::{Interface, OwnerUpdate, Reading};
 use crate::recording::{Encoded, Encoder, Header, Thinner};
 use crate::source::clock;
-use file::RecordFile;
+use file::{ForeignChange, RecordFile};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,9 +122,47 @@ impl Recorder {
             Ok(file) => self.file = Some(file),
             Err(error) => self.warnings.push(format!("{error}; the recording ends here")),
         }
+        self.write_beginning(owners);
+    }
+
+    /// Writes what makes the lines that follow readable without those before.
+    fn write_beginning(&mut self, owners: OwnerUpdate) {
         self.write_header();
         let lines = self.encoder.encode(&mut Reading::OwnerUpdate(owners)).lines(None);
         self.append(&lines);
+    }
+
+    /// Whether somebody has emptied or cut the file, as logrotate's `copytruncate` does: then
+    /// [`Self::restart`] has to follow. Ends the recording where somebody else writes to it.
+    pub(crate) fn is_truncated(&mut self) -> bool {
+        match self.file.as_ref().map(RecordFile::foreign_change) {
+            Some(Ok(Some(ForeignChange::Truncated))) => true,
+            Some(Ok(Some(ForeignChange::Appended))) => {
+                self.end("something else writes to this file");
+                false
+            }
+            Some(Err(cause)) => {
+                self.end(&cause.to_string());
+                false
+            }
+            None | Some(Ok(None)) => false,
+        }
+    }
+
+    /// Continues in the same file after it was truncated. `owners`: everything known.
+    pub(crate) fn restart(&mut self, owners: OwnerUpdate) {
+        self.held_back = None;
+        match self.file.as_mut().map(RecordFile::restart) {
+            Some(Ok(lost)) => {
+                // If something was lost, a number is left out.
+                self.header.part += if lost { 2 } else { 1 };
+                let path = self.path.display();
+                self.warnings.push(format!("{path} was truncated; the recording goes on in it"));
+                self.write_beginning(owners);
+            }
+            Some(Err(cause)) => self.end(&cause.to_string()),
+            None => {}
+        }
     }
 
     /// What the user should know, each thing once.
@@ -142,9 +180,14 @@ impl Recorder {
         if let Some(file) = &mut self.file
             && let Err(cause) = file.write(lines)
         {
-            let path = self.path.display();
-            self.warnings.push(format!("the recording to {path} ends here: {cause}"));
-            self.file = None;
+            self.end(&cause.to_string());
         }
+    }
+
+    /// The run goes on without its recording.
+    fn end(&mut self, reason: &str) {
+        let path = self.path.display();
+        self.warnings.push(format!("the recording to {path} ends here: {reason}"));
+        self.file = None;
     }
 }

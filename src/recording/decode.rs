@@ -1,7 +1,7 @@
 //! Lines to readings.
 
 use super::delta::{self, Applied, WrittenRow};
-use super::lines::{AnyHeader, HeaderLine, Line, Poll};
+use super::lines::{AnyHeader, HeaderLine, Line, Poll, Rows};
 use super::{DecodeError, Header, VERSION};
 use crate::model::escape::escape;
 use crate::model::reading::{Reading, Snapshot};
@@ -41,7 +41,7 @@ impl Decoder {
             Line::Poll(poll) => self.poll(&poll)?,
             Line::UnchangedPoll(start, end) => {
                 let Self { netns, bad_rows, .. } = *self;
-                self.poll(&Poll { start, end, netns, bad_rows, rows: Vec::new() })?
+                self.poll(&Poll { start, end, netns, bad_rows, rows: Rows::default() })?
             }
             Line::Lookups(line) => {
                 let lookups = line.lookups().ok_or_else(|| misfit("a socket without ends"))?;
@@ -61,19 +61,26 @@ impl Decoder {
         (!continues).then_some(Reading::Begin(start))
     }
 
-    fn poll(&mut self, poll: &Poll) -> Result<Reading, DecodeError> {
+    fn poll(&mut self, poll: &Poll<'_>) -> Result<Reading, DecodeError> {
         let Poll { start, end, netns, bad_rows, ref rows } = *poll;
-        let Applied { written, rows } = delta::apply(&self.rows, rows, end)
-            .ok_or_else(|| misfit("more rows than there were"))?;
+        let steps = match rows {
+            Rows::Json(json) => json.get(),
+            Rows::Steps(_) => "[]",
+        };
+        let Applied { written, rows } = delta::apply(&self.rows, steps, end).map_err(damaged)?;
         (self.rows, self.netns, self.bad_rows) = (written, netns, bad_rows);
         Ok(Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows }))
     }
 }
 
-/// An error of serde may quote the line, which may contain anything.
+/// So many characters of a line are quoted.
+const QUOTED: usize = 200;
+
+/// An error of serde may quote the line, which may contain anything, and be of any length.
 #[allow(clippy::needless_pass_by_value)] // as map_err has it
 fn damaged(error: serde_json::Error) -> DecodeError {
-    misfit(&escape(error.to_string().as_bytes()))
+    let reason: String = error.to_string().chars().take(QUOTED).collect();
+    misfit(&escape(reason.as_bytes()))
 }
 
 fn misfit(what: &str) -> DecodeError {

@@ -9,6 +9,9 @@
 use super::row::{Row, Step};
 use crate::model::socket_row::{SocketRow, Timer};
 use crate::model::time::Stamp;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
+use std::fmt;
 
 /// This far ahead both tables are searched for the next row that they share.
 const WINDOW: usize = 32;
@@ -120,32 +123,75 @@ fn round_to_prediction(row: &mut SocketRow, predicted: &SocketRow, slack: u64) {
     }
 }
 
-/// The rows of a snapshot that ended at `end`, from the rows before it; `None` if the steps need
-/// more rows than there were.
-pub(super) fn apply(before: &[WrittenRow], steps: &[Step], end: Stamp) -> Option<Applied> {
-    let mut applied = Applied::default();
-    let mut rest = before;
-    let mut take = |rows: u64| {
-        let (taken, left) = rest.split_at_checked(usize::try_from(rows).ok()?)?;
-        rest = left;
+/// The rows of a snapshot that ended at `end`, from the rows before it and a list of [`Step`]s as
+/// JSON. Each step is applied as it is read: what this takes is in proportion to the rows.
+///
+/// # Errors
+/// Where this is no list of steps, or the steps need more rows than there were.
+pub(super) fn apply(before: &[WrittenRow], steps: &str, end: Stamp) -> serde_json::Result<Applied> {
+    let mut json = serde_json::Deserializer::from_str(steps);
+    let applied = StepsTo { rest: before, end }.deserialize(&mut json)?;
+    json.end()?;
+    Ok(applied)
+}
+
+/// Applies a list of steps.
+struct StepsTo<'a> {
+    /// The rows before that no step has covered.
+    rest: &'a [WrittenRow],
+    end: Stamp,
+}
+
+impl StepsTo<'_> {
+    fn take(&mut self, rows: u64) -> Option<&[WrittenRow]> {
+        let (taken, left) = self.rest.split_at_checked(usize::try_from(rows).ok()?)?;
+        self.rest = left;
         Some(taken)
-    };
-    for step in steps {
+    }
+
+    /// `None` if the step needs more rows than there are.
+    fn apply(&mut self, step: &Step, applied: &mut Applied) -> Option<()> {
+        let end = self.end;
         match step {
-            Step::Keep(rows) => applied.keep(take(*rows)?, end),
-            Step::Drop(rows) => drop(take(*rows)?),
+            Step::Keep(rows) => applied.keep(self.take(*rows)?, end),
+            Step::Drop(rows) => drop(self.take(*rows)?),
             Step::Row(row) => {
                 let row = match row.complete() {
                     Some(row) => row,
-                    None => row.applied_to(&take(1)?[0].predicted(end)),
+                    None => row.applied_to(&self.take(1)?[0].predicted(end)),
                 };
                 applied.written.push(WrittenRow::new(row, end));
                 applied.rows.push(row);
             }
         }
+        Some(())
     }
-    applied.keep(rest, end);
-    Some(applied)
+}
+
+impl<'de> DeserializeSeed<'de> for StepsTo<'_> {
+    type Value = Applied;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Applied, D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for StepsTo<'_> {
+    type Value = Applied;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut steps: A) -> Result<Applied, A::Error> {
+        let mut applied = Applied::default();
+        while let Some(step) = steps.next_element::<Step>()? {
+            let fits = self.apply(&step, &mut applied);
+            fits.ok_or_else(|| A::Error::custom("more rows than there were"))?;
+        }
+        applied.keep(self.rest, self.end);
+        Ok(applied)
+    }
 }
 
 /// The rows of a snapshot.

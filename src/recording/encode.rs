@@ -2,7 +2,7 @@
 
 use super::Header;
 use super::delta::{self, WrittenRow};
-use super::lines::{HeaderLine, Line, Poll};
+use super::lines::{HeaderLine, Line, Poll, Rows};
 use crate::model::reading::{OwnerUpdate, Reading, Snapshot};
 use std::borrow::Cow;
 
@@ -51,7 +51,7 @@ impl Encoder {
         if steps.is_empty() && is_same {
             return Line::UnchangedPoll(start, end);
         }
-        Line::Poll(Poll { start, end, netns, bad_rows, rows: steps })
+        Line::Poll(Poll { start, end, netns, bad_rows, rows: Rows::Steps(steps) })
     }
 }
 

@@ -8,7 +8,8 @@ use crate::model::reading::{
     DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, OwnerUpdate, StateChange,
 };
 use crate::model::time::Stamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The first bytes of every recording.
@@ -20,8 +21,8 @@ pub(super) const MAGIC: &[u8] = br#"{"tcplapse":"#;
 pub(super) enum Line<'a> {
     #[serde(rename = "tcplapse")]
     Header(HeaderLine<'a>),
-    #[serde(rename = "pass")]
-    Poll(Poll),
+    #[serde(rename = "pass", borrow)]
+    Poll(Poll<'a>),
     /// Start and end of a poll that shows the same rows as the one before.
     #[serde(rename = "quiet")]
     UnchangedPoll(#[serde(with = "json::stamp")] Stamp, #[serde(with = "json::stamp")] Stamp),
@@ -63,7 +64,7 @@ impl<'a> HeaderLine<'a> {
 
 /// A snapshot, by what differs from the one before.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Poll {
+pub(super) struct Poll<'a> {
     #[serde(with = "json::stamp")]
     pub(super) start: Stamp,
     #[serde(with = "json::stamp")]
@@ -71,8 +72,44 @@ pub(super) struct Poll {
     pub(super) netns: Option<u64>,
     #[serde(default, rename = "bad", skip_serializing_if = "is_default")]
     pub(super) bad_rows: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) rows: Vec<Step>,
+    #[serde(default, borrow, skip_serializing_if = "Rows::is_empty")]
+    pub(super) rows: Rows<'a>,
+}
+
+/// What becomes of the rows of the poll before.
+#[derive(Debug)]
+pub(super) enum Rows<'a> {
+    /// As they are to be written.
+    Steps(Vec<Step>),
+    /// As they were read, not parsed yet: as a list they would take many times the room.
+    Json(&'a RawValue),
+}
+
+impl Rows<'_> {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Steps(steps) if steps.is_empty())
+    }
+}
+
+impl Default for Rows<'_> {
+    fn default() -> Self {
+        Self::Steps(Vec::new())
+    }
+}
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Steps(steps) => steps.serialize(serializer),
+            Self::Json(json) => json.serialize(serializer),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Rows<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(deserializer).map(Self::Json)
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

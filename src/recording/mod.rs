@@ -87,5 +87,11 @@ pub(crate) fn is_header(line: &[u8]) -> bool {
     line.starts_with(lines::MAGIC)
 }
 
+/// Whether a recording may begin with these bytes, of which there may be too few to say.
+pub(crate) fn may_begin(head: &[u8]) -> bool {
+    let length = head.len().min(lines::MAGIC.len());
+    head[..length] == lines::MAGIC[..length]
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,21 @@
 
 use crate::error::{Error, Result};
 use crate::file_watch::FileWatch;
+use rustix::fs::OFlags;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Editors write a file in several steps.
 const SETTLED: Duration = Duration::from_millis(100);
+
+/// How often the file is checked where the system does not report changes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// No rules file is longer.
+const LONGEST: u64 = 1 << 20;
 
 /// A rules file with its text.
 #[derive(Debug)]
@@ -43,16 +51,20 @@ impl RulesFile {
         self.text.as_deref().unwrap_or_default()
     }
 
-    /// Says that it cannot be watched for changes, where that is so.
+    /// Says that the system does not report its changes, where that is so.
     pub(super) fn warning(&self) -> Option<String> {
         let failure = self.watch.as_ref().err()?;
-        Some(format!("{} is not read again when it changes: {failure}", self.path.display()))
+        Some(format!("{} is checked for changes once a second: {failure}", self.path.display()))
     }
 
     /// Its text, or why it cannot be read, where that has changed since the last call.
     pub(super) fn take_change(&mut self) -> Option<Result<&str>> {
-        if self.watch.as_mut().is_ok_and(FileWatch::take_change) {
-            self.due.get_or_insert_with(|| Instant::now() + SETTLED);
+        let (may_have_changed, delay) = match &self.watch {
+            Ok(watch) => (watch.take_change(), SETTLED),
+            Err(_) => (true, CHECK_INTERVAL),
+        };
+        if may_have_changed {
+            self.due.get_or_insert_with(|| Instant::now() + delay);
         }
         self.due.take_if(|due| *due <= Instant::now())?;
         match read(&self.path) {
@@ -66,13 +78,26 @@ impl RulesFile {
 
 /// Watches a file, and the one that it is a link to.
 fn watch(path: &Path) -> io::Result<FileWatch> {
-    let mut watch = FileWatch::new(path)?;
+    let watch = FileWatch::new(path)?;
     if let Ok(target) = fs::canonicalize(path) {
         watch.add(&target)?;
     }
     Ok(watch)
 }
 
+/// Nothing but a regular file is read: a pipe may be waited for without end, and a device read.
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|cause| Error::read(path, cause, ""))
+    let failed = |cause| Error::read(path, cause, "");
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::File::options().read(true).custom_flags(nonblocking).open(path);
+    let file = file.map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("rules are read from a regular file only")));
+    }
+    let mut text = String::new();
+    let read = file.take(LONGEST + 1).read_to_string(&mut text).map_err(failed)?;
+    if read as u64 > LONGEST {
+        return Err(failed(io::Error::other("it is longer than 1 MiB, and so no rules file")));
+    }
+    Ok(text)
 }

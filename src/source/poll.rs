@@ -30,6 +30,8 @@ pub(super) struct PollTimer {
     /// Intervals in a row that were stretched to keep to the share of CPU time.
     stretched: u32,
     has_warned: bool,
+    /// The run has ended.
+    has_ended: bool,
 }
 
 /// When a poll began, on the clocks that decide about the next.
@@ -52,7 +54,15 @@ pub(super) struct PollStart {
 impl PollTimer {
     pub(super) const fn new(settings: PollSettings) -> Self {
         let (last, shortest, held_back) = (None, None, None);
-        Self { settings, last, shortest, held_back, stretched: 0, has_warned: false }
+        Self {
+            settings,
+            last,
+            shortest,
+            held_back,
+            stretched: 0,
+            has_warned: false,
+            has_ended: false,
+        }
     }
 
     /// The snapshot that was held back after a gap, see [`Self::finish_poll`].
@@ -74,6 +84,18 @@ impl PollTimer {
     /// The interval of which the CPU time since that poll is the allowed share.
     fn least_interval_after(&self, last: LastPoll) -> Duration {
         clock::cpu().saturating_sub(last.cpu).div_f64(self.settings.max_cpu / 100.0)
+    }
+
+    /// The gap since the last poll, where the run has ended and was stopped for so long before that
+    /// much was missed; once.
+    pub(super) fn gap_at_end(&mut self) -> Option<Reading> {
+        let last = self.last?;
+        let (now, planned) = (clock::stamp(), self.interval_after(last));
+        let took = 2 * self.shortest.unwrap_or_default();
+        let lost = Lost { time: now, reason: LostReason::Gap, count: None };
+        let is_gap = is_gap(now.since(last.start_stamp), planned, took);
+        let is_first = !std::mem::replace(&mut self.has_ended, true);
+        (is_first && is_gap && planned <= LONGEST_INTERVAL).then_some(Reading::Lost(lost))
     }
 
     /// Waits until the next poll is due; false when the run is over.

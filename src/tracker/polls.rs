@@ -33,7 +33,7 @@ impl Polls {
     /// could be read.
     pub(super) fn note_lost_rows(&mut self, bad_rows: u64, left_out: u64) -> (u64, bool) {
         let bad = bad_rows.saturating_sub(self.bad_rows);
-        let lost = bad + left_out.saturating_sub(self.left_out);
+        let lost = bad.saturating_add(left_out.saturating_sub(self.left_out));
         (self.bad_rows, self.left_out) = (bad_rows, left_out);
         (lost, bad == 0)
     }

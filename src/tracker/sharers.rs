@@ -26,10 +26,10 @@ pub(super) struct Sharers {
 /// Positions of sockets among those that share an address pair.
 #[derive(Debug, Default)]
 struct Index {
-    by_id: HashMap<SocketId, usize>,
+    positions: HashMap<SocketId, usize>,
     /// By the inode of the last row, 0 for none.
-    by_inode: BTreeSet<(u64, SocketId)>,
-    by_cookie: HashMap<u64, SocketId>,
+    inodes: BTreeSet<(u64, SocketId)>,
+    cookies: HashMap<u64, SocketId>,
 }
 
 /// By what a row finds a socket.
@@ -63,7 +63,7 @@ impl Sharers {
 
     pub(super) fn position(&self, id: SocketId) -> Option<usize> {
         match &self.index {
-            Some(index) => index.by_id.get(&id).copied(),
+            Some(index) => index.positions.get(&id).copied(),
             None => self.sockets.iter().position(|socket| socket.id == id),
         }
     }
@@ -72,8 +72,8 @@ impl Sharers {
     pub(super) fn candidates(&self, row: &SocketRow) -> SmallVec<[usize; INDEXED]> {
         let Some(index) = &self.index else { return (0..self.sockets.len()).collect() };
         let mut found: SmallVec<[usize; INDEXED]> = SmallVec::new();
-        let by_cookie = index.by_cookie.get(&row.cookie).filter(|_| row.cookie != 0);
-        found.extend(by_cookie.and_then(|id| index.by_id.get(id)).copied());
+        let by_cookie = index.cookies.get(&row.cookie).filter(|_| row.cookie != 0);
+        found.extend(by_cookie.and_then(|id| index.positions.get(id)).copied());
         found.extend(index.of_inode(row.inode));
         if row.inode == 0 {
             // One that has lost its inode.
@@ -90,7 +90,7 @@ impl Sharers {
     /// The socket with this cookie.
     pub(super) fn with_cookie(&self, cookie: u64) -> Option<&TrackedSocket> {
         match &self.index {
-            Some(index) => self.sockets.get(self.position(*index.by_cookie.get(&cookie)?)?),
+            Some(index) => self.sockets.get(self.position(*index.cookies.get(&cookie)?)?),
             None => self.sockets.iter().find(|socket| socket.identity.cookie == cookie),
         }
     }
@@ -115,10 +115,10 @@ impl Sharers {
         let position = self.position(id)?;
         let socket = self.sockets.swap_remove(position);
         if let Some(index) = &mut self.index {
-            index.by_id.remove(&id);
+            index.positions.remove(&id);
             index.remove_names(id, Names::of(&socket));
             if let Some(moved) = self.sockets.get(position) {
-                index.by_id.insert(moved.id, position);
+                index.positions.insert(moved.id, position);
             }
         }
         if self.sockets.len() <= INDEXED / 2 {
@@ -164,22 +164,22 @@ impl Index {
     fn of_inode(&self, inode: u64) -> impl Iterator<Item = usize> {
         let (first, last) =
             (SocketId { run: 0, number: 0 }, SocketId { run: u32::MAX, number: u64::MAX });
-        let latest = self.by_inode.range((inode, first)..=(inode, last)).rev().take(CONSIDERED);
-        latest.filter_map(|(_, id)| self.by_id.get(id).copied())
+        let latest = self.inodes.range((inode, first)..=(inode, last)).rev().take(CONSIDERED);
+        latest.filter_map(|(_, id)| self.positions.get(id).copied())
     }
 
     fn add(&mut self, position: usize, id: SocketId, names: Names) {
-        self.by_id.insert(id, position);
-        self.by_inode.insert((names.inode, id));
+        self.positions.insert(id, position);
+        self.inodes.insert((names.inode, id));
         if names.cookie != 0 {
-            self.by_cookie.insert(names.cookie, id);
+            self.cookies.insert(names.cookie, id);
         }
     }
 
     fn remove_names(&mut self, id: SocketId, names: Names) {
-        self.by_inode.remove(&(names.inode, id));
-        if self.by_cookie.get(&names.cookie) == Some(&id) {
-            self.by_cookie.remove(&names.cookie);
+        self.inodes.remove(&(names.inode, id));
+        if self.cookies.get(&names.cookie) == Some(&id) {
+            self.cookies.remove(&names.cookie);
         }
     }
 }

@@ -88,15 +88,35 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("aya", &["source::trace::program"]),
     ("rustix::mount", &[]),
     ("rustix::net", &["source::netlink"]),
-    ("std::os::unix::net", &["file_watch", "signals"]),
+    ("std::os::unix::net", &["signals"]),
     (
         "rustix",
-        &["command", "file_watch", "output", "owner::scan", "recorder", "signals", "source"],
+        &[
+            "command",
+            "error",
+            "file_watch",
+            "output",
+            "owner::scan",
+            "recorder",
+            "rules::file",
+            "signals",
+            "source",
+        ],
     ),
     // Files. `signals` asks whether there is a controlling terminal.
     ("std::fs", &["output", "owner::scan", "recorder", "rules::file", "source"]),
-    ("rustix::fs", &["output::ready", "owner::scan", "recorder::file", "signals", "source"]),
-    ("notify", &["file_watch"]),
+    (
+        "rustix::fs",
+        &[
+            "file_watch",
+            "output::ready",
+            "owner::scan",
+            "recorder::file",
+            "rules::file",
+            "signals",
+            "source",
+        ],
+    ),
     // Streams. `signals` waits for standard output to take more.
     (
         "std::io",

@@ -5,6 +5,7 @@ mod check;
 mod clocks;
 mod debug_log;
 mod diagram;
+mod ends;
 mod explain;
 mod made_recording;
 mod many_sockets;

@@ -28,6 +28,9 @@ pub(crate) struct SurveyedOwners {
     next_scan: Instant,
     /// There was an update before.
     has_begun: bool,
+    /// The recording has begun anew: the next poll has to show the holders of all sockets, as the
+    /// first one did.
+    is_restarted: bool,
 }
 
 /// What a reading makes necessary.
@@ -52,6 +55,7 @@ impl SurveyedOwners {
             sockets: Inodes::default(),
             next_scan: Instant::now(),
             has_begun: false,
+            is_restarted: false,
         }
     }
 
@@ -60,7 +64,8 @@ impl SurveyedOwners {
         if let Reading::Snapshot(snapshot) = reading {
             let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
             let before = std::mem::replace(&mut self.sockets, inodes.collect());
-            findings.needs_scan = !self.sockets.is_subset(&before);
+            findings.needs_scan =
+                std::mem::take(&mut self.is_restarted) || !self.sockets.is_subset(&before);
         }
         for event in events {
             let TrackerEvent::Transition(transition) = event else { continue };
@@ -175,7 +180,8 @@ impl OwnerLookup for SurveyedOwners {
         })
     }
 
-    fn complete_update(&self) -> OwnerUpdate {
+    fn complete_update(&mut self) -> OwnerUpdate {
+        self.is_restarted = true;
         self.recorded.complete_update()
     }
 }

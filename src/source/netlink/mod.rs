@@ -144,7 +144,7 @@ impl Source for Netlink {
         loop {
             let wake = self.wait(signals)?;
             if !continues(wake)? {
-                return Ok(None);
+                return Ok(self.timer.gap_at_end());
             }
             // Events before a poll come before it, but only once: then it is the poll's turn.
             let is_due = wake == Wake::Due;

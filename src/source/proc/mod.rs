@@ -6,6 +6,7 @@
 
 pub mod row;
 mod sockstat;
+mod table_file;
 
 use super::Source;
 use super::clock::stamp;
@@ -19,17 +20,19 @@ use crate::model::socket_row::SocketRow;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::Signals;
 use memchr::{memchr, memrchr};
-use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use rustix::io::Errno;
 use sockstat::Sockstat;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use table_file::{Patience, TableFile, is_procfs};
 
 /// No row is as long as this. A chunk that leaves this much of a page is the last.
 const LONGEST_ROW: usize = 512;
 const BUFFER: usize = 64 * 1024;
+/// More rows are none of a kernel's: the tracker follows half as many sockets.
+const MOST_ROWS: usize = 1 << 22;
 
 /// The tables of one network namespace, read again and again.
 #[derive(Debug)]
@@ -89,11 +92,17 @@ impl Proc {
         })
     }
 
-    /// Reads all tables once.
+    /// Reads all tables once, without waiting for a pipe.
     ///
     /// # Errors
     /// A table that is there but cannot be read.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
+        let snapshot = self.read_tables(&mut Patience::none())?;
+        snapshot.ok_or_else(|| Error::read(&self.tables[0].0, Errno::AGAIN, ""))
+    }
+
+    /// Reads all tables once; `None` if the run is over before they are read.
+    fn read_tables(&mut self, patience: &mut Patience<'_>) -> Result<Option<Snapshot>> {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.spare_rows), 0);
         for (path, family) in self.tables.clone() {
@@ -102,32 +111,36 @@ impl Proc {
                 continue;
             }
             let before = rows.len();
-            bad_rows += self.read_table(&path, family, &mut rows)?;
+            let Some(bad) = self.read_table(&path, family, &mut rows, patience)? else {
+                return Ok(None);
+            };
+            bad_rows += bad;
             if let Some(sockstat) = self.sockstat.as_mut().filter(|_| is_tcp6) {
                 sockstat.tcp6_had_rows = rows.len() > before;
             }
         }
-        Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
+        Ok(Some(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows }))
     }
 
-    /// Reads one table, and returns how many of its lines are not rows.
+    /// Reads one table, and returns how many of its lines are not rows; `None` if the run is over
+    /// before it is read.
     fn read_table(
         &mut self,
         path: &Path,
         family: Family,
         rows: &mut Vec<SocketRow>,
-    ) -> Result<u64> {
+        patience: &mut Patience<'_>,
+    ) -> Result<Option<u64>> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
-        let mut file = File::open(path).map_err(unreadable)?;
+        let mut file = TableFile::open(path).map_err(unreadable)?;
         let full_chunk =
-            if is_procfs(&file) { rustix::param::page_size() - LONGEST_ROW } else { 1 };
+            if file.is_procfs() { rustix::param::page_size() - LONGEST_ROW } else { 1 };
         let (mut filled, mut bad, mut line_number) = (0, 0, 0);
         loop {
-            let read = match file.read(&mut self.buffer[filled..]) {
-                Ok(read) => read,
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-                Err(cause) => return Err(unreadable(cause)),
+            let Some(read) = file.read(&mut self.buffer[filled..], patience)? else {
+                return Ok(None);
             };
+            let read = read.map_err(unreadable)?;
             filled += read;
             let last = read < full_chunk;
             // A line may continue in the next chunk of a regular file; an endless one is not a row.
@@ -144,7 +157,8 @@ impl Proc {
                 begin = end + 1;
                 line_number += 1;
                 match row::parse(line, family) {
-                    Some(row) => rows.push(row),
+                    Some(row) if rows.len() < MOST_ROWS => rows.push(row),
+                    Some(_) => bad += 1,
                     None if line.is_empty() => line_number -= 1,
                     None if line_number == 1 && is_header(line) => {}
                     None => {
@@ -157,7 +171,7 @@ impl Proc {
             self.buffer.copy_within(whole..filled, 0);
             filled -= whole;
             if last {
-                return Ok(bad);
+                return Ok(Some(bad));
             }
         }
     }
@@ -169,11 +183,11 @@ impl Source for Proc {
             return Ok(Some(reading));
         }
         if !self.timer.wait(signals)? {
-            return Ok(None);
+            return Ok(self.timer.gap_at_end());
         }
         let poll = self.timer.start_poll(&mut self.warnings);
-        let snapshot = self.snapshot()?;
-        Ok(Some(self.timer.finish_poll(&poll, snapshot)))
+        let snapshot = self.read_tables(&mut Patience::until_end_of(signals))?;
+        Ok(snapshot.map(|snapshot| self.timer.finish_poll(&poll, snapshot)))
     }
 
     fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
@@ -207,9 +221,4 @@ fn warn_of_bad_row(has_warned: &mut bool, warnings: &mut Vec<String>, path: &Pat
 
 fn is_header(line: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"sl ")
-}
-
-/// Only procfs promises that a chunk which leaves room for a row is the last.
-fn is_procfs(file: &File) -> bool {
-    fstatfs(file).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC)
 }

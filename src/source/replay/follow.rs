@@ -8,9 +8,10 @@ use crate::error::{Error, RecordingError, Result};
 use crate::file_watch::FileWatch;
 use crate::signals::Signals;
 use rustix::fd::AsFd;
+use rustix::fs::OFlags;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -18,15 +19,22 @@ use std::time::{Duration, Instant};
 /// How often the file is checked where the file system does not report changes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// So much of the beginning of a file shows whether it is still the same recording: the first line
+/// has the time at which the run began, and how often its file was begun anew.
+const HEAD: usize = 512;
+
 /// A file that grows.
 pub(super) struct GrowingFile<'a> {
     path: PathBuf,
     file: File,
     /// How many bytes of it have been read.
     read: u64,
+    /// The first of them.
+    head: Vec<u8>,
     /// The last of them.
     last: u8,
-    changes: FileWatch,
+    /// `None` where the system does not report changes.
+    changes: Option<FileWatch>,
     /// The user has been warned that the next file cannot be opened.
     has_warned: bool,
     signals: &'a Signals,
@@ -35,28 +43,40 @@ pub(super) struct GrowingFile<'a> {
 
 impl<'a> GrowingFile<'a> {
     pub(super) fn open(path: &Path, signals: &'a Signals, state: Rc<InputState>) -> Result<Self> {
-        let failed = |cause| Error::System { what: "wait for a file to grow", cause };
-        let changes = FileWatch::new(path).map_err(failed)?;
+        let changes = FileWatch::new(path);
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
-        let file = File::open(path).map_err(|cause| Error::read(path, cause, ""))?;
-        Ok(Self {
+        let file = open(path).map_err(|cause| Error::read(path, cause, ""))?;
+        let mut growing = Self {
             path: path.to_owned(),
             file,
             read: 0,
+            head: Vec::new(),
             last: b'\n',
-            changes,
+            changes: None,
             has_warned: false,
             signals,
             state,
-        })
+        };
+        match changes {
+            Ok(changes) => growing.changes = Some(changes),
+            Err(cause) => growing.warn(&format!("is read once a second: {cause}")),
+        }
+        Ok(growing)
+    }
+
+    fn warn(&self, what: &str) {
+        self.state.warnings.borrow_mut().push(format!("{} {what}", self.path.display()));
     }
 
     /// Waits until something has changed.
-    fn wait(&mut self) -> io::Result<()> {
-        self.state.wait(self.signals, Instant::now() + CHECK_INTERVAL, self.changes.as_fd())?;
-        self.changes.take_change();
+    fn wait(&self) -> io::Result<()> {
+        let changes = self.changes.as_ref().map(AsFd::as_fd);
+        self.state.wait(self.signals, Instant::now() + CHECK_INTERVAL, changes)?;
+        if let Some(changes) = &self.changes {
+            changes.take_change();
+        }
         Ok(())
     }
 
@@ -68,37 +88,67 @@ impl<'a> GrowingFile<'a> {
         if identity(&there) == identity(&ours) || there.len() == 0 {
             return Ok(None);
         }
-        match File::open(&self.path) {
+        match open(&self.path) {
             Ok(file) => Ok(Some(file)),
             Err(cause) => {
                 if !std::mem::replace(&mut self.has_warned, true) {
-                    let path = self.path.display();
-                    let warning =
-                        format!("the new {path} cannot be read: {cause}; waiting until it can");
-                    self.state.warnings.borrow_mut().push(warning);
+                    self.warn(&format!(
+                        "was replaced, and the new file cannot be read: {cause}; waiting until it \
+                         can"
+                    ));
                 }
                 Ok(None)
             }
         }
     }
 
-    /// Starts over if the file was truncated.
-    fn rewind_if_truncated(&mut self) -> io::Result<()> {
-        if self.file.metadata()?.len() < self.read {
-            self.file.seek(SeekFrom::Start(0))?;
-            self.read = 0;
+    /// Goes on with what was written after the file was emptied or cut, where it was.
+    fn restart_if_truncated(&mut self) -> io::Result<()> {
+        let length = self.file.metadata()?.len();
+        let mut head = vec![0; self.head.len()];
+        let found = self.file.read_at(&mut head, 0)?;
+        let is_same = found == self.head.len() && head == self.head;
+        if length >= self.read && is_same {
+            return Ok(());
         }
+        // Of one that was cut the beginning is known; of another all is new.
+        self.read = if is_same { length } else { 0 };
+        self.file.seek(SeekFrom::Start(self.read))?;
+        if !is_same {
+            self.head.clear();
+        }
+        self.warn("was cut while it was read; what follows is shown");
         Ok(())
     }
 
     fn read_more(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
+        let of_head = read.min(HEAD - self.head.len());
+        if self.read == self.head.len() as u64 {
+            self.head.extend(&buffer[..of_head]);
+        }
         self.read += read as u64;
         if let Some(last) = buffer[..read].last() {
             self.last = *last;
         }
         Ok(read)
     }
+
+    /// Ends the line that the end of a file or a cut has left incomplete, so that it does not run
+    /// into the next one; whether there was one.
+    fn end_line(&mut self, buffer: &mut [u8]) -> bool {
+        let is_incomplete = std::mem::replace(&mut self.last, b'\n') != b'\n';
+        if is_incomplete {
+            buffer[0] = b'\n';
+        }
+        is_incomplete
+    }
+}
+
+/// Opens a file for reading; one that is a pipe by now is not waited for.
+fn open(path: &Path) -> io::Result<File> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(nonblocking).open(path)
 }
 
 impl Read for GrowingFile<'_> {
@@ -107,12 +157,16 @@ impl Read for GrowingFile<'_> {
             return Ok(0);
         }
         loop {
+            let before = self.read;
+            self.restart_if_truncated()?;
+            if self.read < before && self.end_line(buffer) {
+                return Ok(1);
+            }
             let read = self.read_more(buffer)?;
             if read > 0 {
                 return Ok(read);
             }
             let Some(next) = self.next_file()? else {
-                self.rewind_if_truncated()?;
                 self.wait()?;
                 continue;
             };
@@ -122,9 +176,8 @@ impl Read for GrowingFile<'_> {
                 return Ok(read);
             }
             (self.file, self.read, self.has_warned) = (next, 0, false);
-            if std::mem::replace(&mut self.last, b'\n') != b'\n' {
-                // An incomplete line does not run into the first line of the next file.
-                buffer[0] = b'\n';
+            self.head.clear();
+            if self.end_line(buffer) {
                 return Ok(1);
             }
         }

@@ -10,6 +10,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -21,6 +22,11 @@ use std::time::{Duration, Instant};
 const MAGIC: u64 = 4;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// What is read unpacks to at most so many times its size: the times in every line see to that. More
+/// is a file that was made to fill the memory of whoever reads it.
+const MOST_UNPACKED: u64 = 100;
+/// Short files may be anything.
+const SHORT: u64 = 1 << 20;
 /// Nothing happens after this time but another wait.
 const LONG: Duration = Duration::from_hours(1);
 
@@ -28,6 +34,9 @@ const LONG: Duration = Duration::from_hours(1);
 pub(super) struct Input<'a> {
     bytes: Box<dyn Read + 'a>,
     state: Rc<InputState>,
+    /// How many bytes have been read of the file, and how many these were unpacked to.
+    packed: Rc<Cell<u64>>,
+    unpacked: u64,
 }
 
 impl<'a> Input<'a> {
@@ -63,6 +72,8 @@ impl<'a> Input<'a> {
         if follow && is_compressed {
             return Err(RecordingError::Packed(path.to_owned()).into());
         }
+        let packed = Rc::new(Cell::new(0));
+        let raw = Counted { bytes: raw, count: Rc::clone(&packed) };
         let whole = BufReader::new(Cursor::new(head.clone()).chain(raw));
         let bytes: Box<dyn Read + 'a> = if head.starts_with(GZIP) {
             Box::new(MultiGzDecoder::new(whole))
@@ -71,7 +82,7 @@ impl<'a> Input<'a> {
         } else {
             Box::new(whole)
         };
-        Ok(Self { bytes, state })
+        Ok(Self { bytes, state, packed, unpacked: 0 })
     }
 
     /// Whether a read has ended because the run was over.
@@ -87,7 +98,28 @@ impl<'a> Input<'a> {
 
 impl Read for Input<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer)
+        let read = self.bytes.read(buffer)?;
+        self.unpacked = self.unpacked.saturating_add(read as u64);
+        if self.unpacked > self.packed.get().saturating_mul(MOST_UNPACKED).max(SHORT) {
+            return Err(io::Error::other(format!(
+                "it unpacks to more than {MOST_UNPACKED} times its size, as no recording does"
+            )));
+        }
+        Ok(read)
+    }
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    bytes: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        self.count.set(self.count.get().saturating_add(read as u64));
+        Ok(read)
     }
 }
 
@@ -101,7 +133,7 @@ struct InterruptibleFile<'a> {
 impl Read for InterruptibleFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.state.wait(self.signals, Instant::now() + LONG, self.file.as_fd())?;
+            self.state.wait(self.signals, Instant::now() + LONG, Some(self.file.as_fd()))?;
             match self.file.read(buffer) {
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,

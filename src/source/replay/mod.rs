@@ -51,12 +51,24 @@ impl<'a> Replay<'a> {
             is_ahead: false,
             warnings: Vec::new(),
         };
+        replay.expect_header()?;
         if replay.advance()? {
             replay.first = replay.decode()?;
         } else if !replay.input.get_ref().is_stopped() {
             return Err(replay.unfit(DecodeError::NotARecording));
         }
         Ok(replay)
+    }
+
+    /// Refuses what does not begin as a recording before a line of it is read: it may be an endless
+    /// one.
+    fn expect_header(&mut self) -> Result<()> {
+        // Errors come again with the first line.
+        let head = self.input.fill_buf().unwrap_or_default();
+        if head.first().is_none_or(u8::is_ascii_whitespace) || recording::may_begin(head) {
+            return Ok(());
+        }
+        Err(self.unfit(DecodeError::NotARecording))
     }
 
     /// Reads the next line that is not blank; false at the end.

@@ -24,9 +24,9 @@ impl InputState {
         &self,
         signals: &Signals,
         due: Instant,
-        file: BorrowedFd<'_>,
+        file: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
-        match signals.wait_for(due, Some(file)) {
+        match signals.wait_for(due, file) {
             Ok(Wake::Due | Wake::Readable) => Ok(()),
             Ok(Wake::Ended | Wake::ReaderGone) => {
                 self.is_stopped.set(true);

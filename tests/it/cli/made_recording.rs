@@ -2,7 +2,7 @@
 
 use crate::support::program::{self, Outcome};
 
-const HEADER: &str = r#"{"tcplapse":{"recording":1,"start":[1790000000000000,50000000],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}"#;
+pub(super) const HEADER: &str = r#"{"tcplapse":{"recording":1,"start":[1790000000000000,50000000],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}"#;
 
 /// Replays polls: the microseconds of the time of day that have passed and those since boot, and
 /// what a poll shows, as a recording has it, or `lost` and the reason. Returns what is printed.

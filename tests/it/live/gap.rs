@@ -60,3 +60,21 @@ fn stopped_and_continued(source: &str) {
     assert_eq!(of(unseen), [""; 0]);
     assert_eq!(of(came), ["opened"]);
 }
+
+#[test]
+fn a_run_that_ends_while_it_is_stopped_reports_the_gap() {
+    for source in ["proc", "netlink"] {
+        isolated(|| {
+            let watch = Program::watch(&["-i", "20ms", "--source", source]);
+            watch.pause();
+            let stopped = Instant::now();
+            watch.signal(Signal::SIGTERM);
+            until_instant(stopped + PAUSE);
+            watch.signal(Signal::SIGCONT);
+            let outcome = watch.finish();
+            let lost = outcome.recorded().lost;
+            assert_eq!(lost.len(), 1, "{outcome:?}");
+            assert_eq!(lost[0].reason, "gap");
+        });
+    }
+}

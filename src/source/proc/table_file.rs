@@ -1,0 +1,107 @@
+//! The file of a table, as it is read piece by piece: one of a procfs, a copy of one, or a pipe.
+
+use crate::error::Result;
+use crate::signals::{Signals, Wake};
+use crate::source::poll::continues;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
+use rustix::fs::{OFlags, PROC_SUPER_MAGIC, fstatfs};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A run that has to end waits this long for the rest of a table.
+const GRACE: Duration = Duration::from_secs(1);
+/// Nothing happens after this time but another wait.
+const LONG: Duration = Duration::from_hours(1);
+
+/// A table that is open for reading.
+pub(super) struct TableFile {
+    file: File,
+    is_pipe: bool,
+}
+
+/// What ends a wait for a pipe.
+pub(super) struct Patience<'a> {
+    /// `None` where nothing is waited for.
+    signals: Option<&'a Signals>,
+    /// Until when the rest of the tables is waited for, once the run has to end.
+    end: Option<Instant>,
+}
+
+impl<'a> Patience<'a> {
+    pub(super) const fn none() -> Self {
+        Self { signals: None, end: None }
+    }
+
+    pub(super) const fn until_end_of(signals: &'a Signals) -> Self {
+        Self { signals: Some(signals), end: None }
+    }
+}
+
+impl TableFile {
+    /// Opens a table. A pipe is one as well, whoever fills it; a device or a socket is none.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+        let kind = file.metadata()?.file_type();
+        if !kind.is_file() && !kind.is_fifo() {
+            return Err(io::Error::other("a table is a regular file or a pipe"));
+        }
+        Ok(Self { file, is_pipe: kind.is_fifo() })
+    }
+
+    /// Only procfs promises that a chunk which leaves room for a row is the last.
+    pub(super) fn is_procfs(&self) -> bool {
+        is_procfs(&self.file)
+    }
+
+    /// Reads the next piece, 0 bytes at the end; `None` if the run is over before there is one.
+    ///
+    /// # Errors
+    /// What cannot be read, as the inner result, and what ends the run.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        patience: &mut Patience<'_>,
+    ) -> Result<Option<io::Result<usize>>> {
+        loop {
+            if self.is_pipe && !self.wait(patience)? {
+                return Ok(None);
+            }
+            match self.file.read(buffer) {
+                Err(cause) if is_passing(&cause) => {}
+                read => return Ok(Some(read)),
+            }
+        }
+    }
+
+    /// Waits until there is something in the pipe; false if the run is over before.
+    fn wait(&self, patience: &mut Patience<'_>) -> Result<bool> {
+        let (now, Some(signals)) = (Instant::now(), patience.signals) else { return Ok(false) };
+        if patience.end.is_none() {
+            let wake = signals.wait_for(now + LONG, Some(self.file.as_fd()))?;
+            if wake == Wake::Due || continues(wake)? {
+                return Ok(true);
+            }
+        }
+        let end = *patience.end.get_or_insert(now + GRACE);
+        let left = end.saturating_duration_since(now);
+        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
+        let timeout = Timespec::try_from(left).ok();
+        let ready = poll(&mut fds, timeout.as_ref()).unwrap_or_default();
+        Ok(ready > 0 && !left.is_zero())
+    }
+}
+
+/// Whether a read is to be tried again.
+fn is_passing(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
+}
+
+/// Whether a file or folder is one of procfs.
+pub(super) fn is_procfs(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC)
+}
