@@ -245,7 +245,7 @@ fn another_user_can_follow_a_recording_it_may_read() {
         traffic.round(&watch);
         let live = watch.stop();
         until_printed(&follower, &live.stdout);
-        assert!(live.stdout.lines().count() > 8, "{live:?}");
+        assert!(live.stdout.lines().count() >= 8, "all of it may be seen by one poll: {live:?}");
         follower.stop();
     });
 }
