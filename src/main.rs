@@ -1,6 +1,5 @@
 //! The binary: parses the command line, runs the command, and reports what went wrong.
 
-use clap::CommandFactory;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use tcplapse::cli::{self, Cli, Command, Mistake};
@@ -75,9 +74,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "tcplapse", &mut script);
-            std::io::stdout().write_all(&script).map_err(Error::output)?;
+            std::io::stdout().write_all(&cli::completions(shell)).map_err(Error::output)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod complete;
+mod completions;
 mod explain;
 mod list;
 mod mistake;
@@ -23,6 +24,7 @@ use std::sync::LazyLock;
 pub use args::Options;
 pub(crate) use args::{FilterArgs, NetstatCompat, ViewArgs};
 pub use check::CheckOptions;
+pub use completions::completions;
 pub use explain::Explain;
 pub use list::ListOptions;
 pub use mistake::Mistake;

@@ -148,7 +148,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("uzers", &["output::resolver", "values"]),
     ("dns_lookup", &["output::resolver", "settings::names"]),
     ("clap", &["cli", "main"]),
-    ("clap_complete", &["cli", "main"]),
+    ("clap_complete", &["cli"]),
 ];
 
 /// Files of the sources that only understand what others have read.

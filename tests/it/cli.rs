@@ -3,6 +3,7 @@
 
 mod check;
 mod clocks;
+mod completions;
 mod debug_log;
 mod diagram;
 mod ends;

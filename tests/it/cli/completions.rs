@@ -1,0 +1,62 @@
+//! Completions in the shells themselves, as far as they are installed.
+
+use crate::support::program::run;
+use std::fs;
+use std::process::Command;
+
+/// What a shell prints when it runs a script in a folder with the completion script `c`; `None` where
+/// there is no such shell.
+fn in_shell(shell: &str, script: &str) -> Option<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let completions = run(&["completions", shell]).stdout;
+    fs::write(folder.path().join("c"), completions).expect("the folder is ours");
+    let mut command = Command::new(shell);
+    command.arg("-c").arg(script).current_dir(folder.path()).env("HOME", folder.path());
+    let output = command.output().ok()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {errors}");
+    Some(String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+/// Lines, and a word that is offered to complete them.
+const OFFERED: [(&str, &str); 9] = [
+    ("tcplapse --view ", "timeline"),
+    ("tcplapse --source ", "netlink"),
+    ("tcplapse -s ", "CLOSE_WAIT"),
+    ("tcplapse -4 --state ", "TIME_WAIT"),
+    ("tcplapse list -s ", "LISTEN"),
+    ("tcplapse explain ", "FIN_WAIT2"),
+    ("tcplapse check --stuck ", "CLOSE_WAIT:60s"),
+    ("tcplapse wait --until ", "none"),
+    ("tcplapse ", "replay"),
+];
+
+#[test]
+fn bash_completes_states_sources_and_views() {
+    for (line, word) in OFFERED {
+        let script = format!(
+            "source ./c; words=({line}); COMP_WORDS=(\"${{words[@]}}\" ''); \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _tcplapse tcplapse '' \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo \"${{COMPREPLY[@]}}\""
+        );
+        let Some(offered) = in_shell("bash", &script) else { return };
+        assert!(offered.split_whitespace().any(|offer| offer == word), "{line}: {offered}");
+    }
+}
+
+#[test]
+fn fish_completes_states_sources_and_views() {
+    for (line, word) in OFFERED {
+        let Some(offered) = in_shell("fish", &format!("source ./c; complete -C '{line}'")) else {
+            return;
+        };
+        let mut offers = offered.lines().filter_map(|line| line.split('\t').next());
+        assert!(offers.any(|offer| offer == word), "{line}: {offered}");
+        assert!(!offered.lines().any(|line| line == "c"), "no files: {offered}");
+    }
+}
+
+#[test]
+fn zsh_understands_its_script() {
+    let _ = in_shell("zsh", "zsh -n ./c");
+}
