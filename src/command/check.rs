@@ -29,7 +29,7 @@ pub fn run(check: &CheckSettings) -> Result<bool> {
         None => monitor(&check.settings)?,
     };
     let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal());
-    messages::print(time.map(|time| format!("watching for {time:?}; Ctrl-C ends")));
+    messages::print(time.map(|time| format!("watching for {time:?}; Ctrl-C to stop")));
     let violations = violations(&mut monitor, check, &signals, ready)?;
     let max_count = check.settings.max_count;
     let mut formatter = Formatter::of_sockets(&check.settings.output, max_count, true);

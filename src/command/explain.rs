@@ -3,6 +3,7 @@
 use crate::cli::{DrawingName, Explain};
 use crate::error::{Error, Result, UsageError};
 use crate::output::tty;
+use crate::render::ascii::ascii;
 use crate::render::diagram::{self, DiagramFormat};
 use crate::render::explain;
 use crate::tcp::state::State;
@@ -24,6 +25,8 @@ pub fn run(options: &Explain) -> Result<()> {
         [state] => explain::state(state, palette, width),
         [from, to, ..] => explain::paths(from, to, palette, width),
     };
+    let plain = drawing == DiagramFormat::Text && !tty::draws_unicode();
+    let text = if plain { ascii(&text) } else { text };
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Error::output)
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{FormatName, ViewName};
 use crate::error::{Error, Result};
+use crate::model::escape::printable;
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
@@ -12,6 +13,8 @@ use crate::output::screen::Screen;
 use crate::output::timelines::report;
 use crate::output::views::{self, RunState, View};
 use crate::output::{Output, tty};
+use crate::render::Size;
+use crate::render::cell::clip;
 use crate::render::json;
 use crate::rules::alerts::Alerts;
 use crate::settings::Settings;
@@ -198,7 +201,11 @@ impl<'s> Follower<'s> {
         }
         let mut run = RunState { monitor, histories: &mut self.histories };
         let records = self.view.frame(&mut run);
-        screen.draw(&self.output.formatter.frame(&records, Screen::size()))
+        let Size { columns, rows } = Screen::size();
+        let room = Size { columns, rows: rows.saturating_sub(1) };
+        let mut lines = vec![title(self.settings, columns)];
+        lines.extend(self.output.formatter.frame(&records, room));
+        screen.draw(&lines)
     }
 
     /// Writes text to standard error, or to the main screen of the terminal that is drawn on.
@@ -210,14 +217,21 @@ impl<'s> Follower<'s> {
         Ok(())
     }
 
-    /// Writes what is left when the run is over. A terminal that was drawn on is left without a
-    /// picture where the user has ended the run, and with the last one where it ends by itself.
+    /// Writes what is left when the run is over. A terminal that was drawn on keeps the last picture:
+    /// as much as fits where the user has ended the run, all of it where it ends by itself.
     fn end(mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        let left_clean = self.screen.take().is_some() && self.signals.is_interrupted();
+        let is_interrupted = self.screen.take().is_some() && self.signals.is_interrupted();
         let is_read = self.output.finish(self.signals)?;
-        if self.wants_more && is_read && !left_clean {
+        if self.wants_more && is_read {
             let mut run = RunState { monitor, histories: &mut self.histories };
-            self.output.write(self.view.current(&mut run), self.signals)?;
+            if is_interrupted {
+                // With room for the closing line and the prompt.
+                let Size { columns, rows } = Screen::size();
+                let size = Size { columns, rows: rows.saturating_sub(3) };
+                self.output.write_frame(&self.view.frame(&mut run), size)?;
+            } else {
+                self.output.write(self.view.current(&mut run), self.signals)?;
+            }
             self.output.finish(self.signals)?;
         }
         self.messages.write(lines(self.output.formatter.take_messages()));
@@ -225,6 +239,20 @@ impl<'s> Follower<'s> {
         self.messages.print([monitor.coverage().to_string()]);
         Ok(())
     }
+}
+
+/// What a picture on a terminal shows, and how to quit.
+fn title(settings: &Settings, columns: usize) -> String {
+    let (view, hint) = match settings.output.view {
+        ViewName::Diagram => ("TCP state diagram", "; legend: tcplapse explain"),
+        _ => ("TCP sockets", ""),
+    };
+    let owners = match settings.patterns.as_slice() {
+        [] => String::new(),
+        patterns => format!(" of '{}'", printable(&patterns.join("' or '"))),
+    };
+    let title = clip(&format!("tcplapse: {view}{owners} (q quits{hint})"), columns);
+    tty::palette(settings.output.color).heading(&title)
 }
 
 /// The rules of a file; their programs get alerts as `--format json` prints them.
@@ -243,11 +271,9 @@ fn passes(event: &MonitorEvent) -> bool {
 /// The sentence about sockets whose timelines end before their close; `None` where no timelines are
 /// shown, or there are no such sockets.
 fn lost_track_sentence(sockets: usize, settings: &Settings) -> Option<String> {
-    let subject = match sockets {
-        _ if settings.output.view != ViewName::Timeline => return None,
-        0 => return None,
-        1 => "a socket was".to_owned(),
-        many => format!("{many} sockets were"),
-    };
-    Some(format!("{subject} lost sight of: what became of them is in no timeline"))
+    if settings.output.view != ViewName::Timeline || sockets == 0 {
+        return None;
+    }
+    let noun = if sockets == 1 { "socket" } else { "sockets" };
+    Some(format!("lost track of {sockets} {noun}; their timelines are incomplete"))
 }

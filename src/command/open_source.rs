@@ -40,12 +40,12 @@ pub(super) fn open_for_one_poll(settings: &Settings) -> Result<Box<dyn Source>> 
 
 fn best(settings: &Settings) -> Result<Box<dyn Source>> {
     if settings.procfs != Path::new(OWN_PROCFS) {
-        messages::print(["--source auto takes proc: nothing else reads another procfs".to_owned()]);
+        messages::print(["using --source proc: no other source reads another procfs".to_owned()]);
         return proc(settings);
     }
     let why = match trace(settings) {
         Ok(source) => {
-            messages::print(["--source auto takes trace".to_owned()]);
+            messages::print(["using --source trace".to_owned()]);
             return Ok(source);
         }
         Err(Error::Trace(why)) => why,
@@ -53,13 +53,11 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
     };
     match netlink(settings) {
         Ok(source) => {
-            messages::print([format!("--source auto takes netlink, not trace: {why}")]);
+            messages::print([format!("using --source netlink: {why}")]);
             Ok(source)
         }
         Err(error) => {
-            messages::print([format!(
-                "--source auto takes proc, not trace: {why}; nor netlink: {error}"
-            )]);
+            messages::print([format!("using --source proc: {why}; {error}")]);
             proc(settings)
         }
     }

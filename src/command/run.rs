@@ -205,8 +205,7 @@ impl<'s> RunReport<'s> {
         if !has_hinted && command.linger.is_none() && io::stderr().is_terminal() {
             let sockets = if left == 1 { "1 socket".to_owned() } else { format!("{left} sockets") };
             messages::print([format!(
-                "the command has ended, {sockets} of it not; waiting for that, Ctrl-C ends the wait \
-                 (--linger 0s: no wait)"
+                "command exited; waiting for {sockets} to close (Ctrl-C to stop, --linger 0s to skip)"
             )]);
         }
     }
@@ -222,8 +221,7 @@ impl<'s> RunReport<'s> {
         if self.left_out > 0 {
             let many = self.left_out;
             self.sentences.push(format!(
-                "{many} more lives had no room to wait for the end of the command; --output FILE \
-                 takes them as they come"
+                "{many} more timelines dropped while the command was running; use --output FILE"
             ));
         }
         self.sentences.push(monitor.coverage().to_string());

@@ -37,7 +37,7 @@ pub fn run(wait: &WaitSettings) -> Result<bool> {
         };
         readings += 1;
         if readings == 1 && io::stderr().is_terminal() {
-            messages::print([format!("waiting for '{}'; Ctrl-C ends", wait.expression)]);
+            messages::print([format!("waiting for '{}'; Ctrl-C to stop", wait.expression)]);
         }
     }
     messages::print([timed_out(&mut monitor, wait)]);
@@ -89,5 +89,5 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
         0 => String::new(),
         candidates => format!("; {}", HiddenOwners(candidates)),
     };
-    format!("'{}' did not come to hold in time; {there}{hidden}", wait.expression)
+    format!("timed out waiting for '{}'; {there}{hidden}", wait.expression)
 }

@@ -24,9 +24,9 @@ pub fn run(settings: &Settings) -> Result<()> {
 
 /// The sentence for a terminal on which nothing is shown yet.
 fn nothing_yet(settings: &Settings) -> String {
-    let subject = match settings.patterns.as_slice() {
-        [] => "no such socket".to_owned(),
-        patterns => format!("no socket of a process matching '{}'", patterns.join("' or '")),
+    let of = match settings.patterns.as_slice() {
+        [] => String::new(),
+        patterns => format!(" processes matching '{}'", patterns.join("' or '")),
     };
-    format!("{subject} yet; watching, Ctrl-C ends")
+    format!("no matching socket yet; watching{of} (Ctrl-C to stop)")
 }

@@ -77,9 +77,9 @@ pub enum Verdict {
 /// Who opened and who closed a connection, as far as it is proven.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Roles {
-    /// The end that sent its SYN first; `None` where that is not known.
+    /// Which side opened: `local`, `remote`, `both`; null if not proven.
     pub opener: Option<Side>,
-    /// The end that sent its FIN first; `None` where that is not known, or no FIN was sent.
+    /// Which side closed first: `local`, `remote`, `both`; null if not proven.
     pub closer: Option<Side>,
     /// The FINs of both sides are proven.
     #[serde(skip)]
@@ -89,9 +89,10 @@ pub struct Roles {
 /// Which socket: the same in every record of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SocketRef {
-    /// Its id.
+    /// One kernel socket from creation to destruction: the same in all its records, in a run and
+    /// in its recording. A reused 4-tuple is a new socket.
     pub id: SocketId,
-    /// The inode of its network namespace, where it is known.
+    /// Inode of the network namespace; null if unknown.
     pub netns: Option<u64>,
     /// Its addresses and ports.
     #[serde(flatten)]
@@ -101,9 +102,9 @@ pub struct SocketRef {
 /// What the owner of a socket is found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OwnerClues {
-    /// The user id of the socket, where the kernel reports it.
+    /// User id of the socket, as the kernel shows it; null where it does not.
     pub uid: Option<u32>,
-    /// The inode that the kernel shows now, 0 for none.
+    /// Inode of the socket, as the kernel shows it; null where it does not.
     #[serde(serialize_with = "not_zero")]
     pub inode: u64,
     /// The last inode that the kernel showed for this socket, 0 for none.
@@ -126,10 +127,10 @@ pub struct Ages {
     /// When the previous state was first observed; `None` if there is none.
     #[serde(skip)]
     pub since: Option<Stamp>,
-    /// The time in the previous state.
+    /// Seconds in `from`.
     #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
-    /// `held` is a lower bound.
+    /// Whether `held` is a lower bound, because the socket was in `from` at the first poll.
     pub held_at_least: bool,
     /// The time since the socket was first observed.
     #[serde(skip)]
@@ -229,11 +230,11 @@ pub enum MonitorEvent {
 /// A rule is violated, or is not violated any more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
-    /// The end of the reading that showed it.
+    /// RFC 3339, UTC: the end of the poll that showed it.
     pub time: Stamp,
     /// The name of the rule.
     pub rule: String,
-    /// Whether it is violated.
+    /// Whether the violation begins (true) or is over (false).
     pub active: bool,
     /// The sockets that violate the rule now, the worst first.
     #[serde(flatten, serialize_with = "counted")]
@@ -246,7 +247,10 @@ pub struct Alert {
 /// The keys `count` and `sockets`.
 fn counted<S: Serializer>(sockets: &[SocketId], serializer: S) -> Result<S::Ok, S::Error> {
     let mut keys = serializer.serialize_struct("Sockets", 2)?;
+    // How many sockets violate the rule.
     keys.serialize_field("count", &sockets.len())?;
+    // Their `id`s, the worst first. The keys that follow are those of the worst socket; when the
+    // violation is over, of the worst when it began.
     keys.serialize_field("sockets", sockets)?;
     keys.end()
 }
@@ -272,6 +276,7 @@ pub struct AlertSocket {
 fn without_id<S: Serializer>(socket: &SocketRef, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Keys {
+        /// Inode of the network namespace; null if unknown.
         netns: Option<u64>,
         #[serde(flatten)]
         addrs: AddressPair,

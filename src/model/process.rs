@@ -179,10 +179,13 @@ pub struct Attribution {
     /// The main owner: one that the filter matches, if any does.
     #[serde(flatten, serialize_with = "pid_and_name")]
     pub main: Option<Rc<Process>>,
-    /// All holders found, with their processes, in the order of their start.
+    /// All processes found that hold the socket: a list of `pid`, `fd` and `process`, in the order
+    /// of their start.
     #[serde(rename = "owners", serialize_with = "holders")]
     pub holders: Vec<(Holder, Rc<Process>)>,
-    /// How the main owner is known, or why there is none.
+    /// How the owner is known: `proven` (its descriptor was verified for this record), `remembered`
+    /// (held the socket earlier), `listener` (not accepted yet: the owner of the only listener that
+    /// it can have come from), or why it is not: `denied` (no permission), `unknown`.
     #[serde(rename = "owner_source")]
     pub source: OwnerSource,
 }
@@ -191,7 +194,10 @@ pub struct Attribution {
 #[allow(clippy::ref_option)] // serde passes the field by reference
 fn pid_and_name<S: Serializer>(main: &Option<Rc<Process>>, s: S) -> Result<S::Ok, S::Error> {
     let mut keys = s.serialize_struct("Process", 2)?;
+    // Process id of the main owner: of the holders that match the filter the one that started
+    // first; null if unknown.
     keys.serialize_field("pid", &main.as_ref().map(|process| process.pid))?;
+    // The name that the kernel shows for it.
     keys.serialize_field("process", &main.as_ref().and_then(|process| process.name()))?;
     keys.end()
 }

@@ -75,10 +75,15 @@ pub struct AddressPair {
 impl Serialize for AddressPair {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut keys = serializer.serialize_struct("AddressPair", 5)?;
+        // `ipv4` or `ipv6`. A v4-mapped address is written as IPv4, with the family `ipv6`.
         keys.serialize_field("family", &self.family)?;
+        // Local address.
         keys.serialize_field("local_addr", &self.local.addr)?;
+        // Local port.
         keys.serialize_field("local_port", &self.local.port)?;
+        // Remote address; of a listener `0.0.0.0` or `::`.
         keys.serialize_field("remote_addr", &self.remote.addr)?;
+        // Remote port; of a listener 0.
         keys.serialize_field("remote_port", &self.remote.port)?;
         keys.end()
     }

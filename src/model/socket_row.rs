@@ -109,11 +109,18 @@ impl Details {
 impl Serialize for Details {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut keys = serializer.serialize_struct("Details", 6)?;
+        // Bytes not yet read; of a listener, connections that wait for accept().
         keys.serialize_field("recv_queue", &self.rx_queue)?;
+        // Bytes not yet acknowledged.
         keys.serialize_field("send_queue", &self.tx_queue)?;
+        // Of a listener, how many connections may wait for accept(); null with `--source proc`,
+        // which does not show it.
         keys.serialize_field("backlog_limit", &self.backlog_limit)?;
+        // The timer that is running: `none`, `retransmit`, `keepalive`, `time-wait`, `probe`.
         keys.serialize_field("timer", &self.timer)?;
+        // Seconds until it expires; null without a timer.
         keys.serialize_field("timer_left", &self.timer_left().map(|left| left.as_secs_f64()))?;
+        // Retransmissions so far.
         keys.serialize_field("retransmits", &self.retransmits)?;
         keys.end()
     }

@@ -1,5 +1,6 @@
-//! The closing line: how much of what happened was seen.
+//! The closing line: how many sockets were seen, and what was missed.
 
+use crate::model::reading::Interface;
 use std::fmt;
 
 /// Counts of a run.
@@ -7,25 +8,87 @@ use std::fmt;
 pub struct Coverage {
     /// Sockets that matched the filters.
     pub sockets: u64,
-    /// Of these, such as are open still.
+    /// Of these, such as have not reached CLOSED.
     pub open: usize,
     /// Sockets with wanted addresses that no poll saw while they were open: known by the destroy
     /// event of their end, or by the mini-socket they left. Their owners are not known.
     pub missed: u64,
+    /// There is a filter by process, which `missed` knows nothing of.
+    pub of_all: bool,
     /// The kernel had more destroy events than room for them: `missed` is a lower bound.
     pub destroy_events_lost: bool,
     /// Readings lost, as far as they can be counted.
     pub lost: u64,
+    /// Where the readings came from; `None` before the first.
+    pub interface: Option<Interface>,
+}
+
+impl Coverage {
+    /// Whether a socket can have come and gone without being counted as missed.
+    fn is_lower_bound(&self) -> bool {
+        self.destroy_events_lost || self.interface == Some(Interface::Proc)
+    }
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sockets, open, missed, lost, .. } = self;
-        let least = if self.destroy_events_lost { "at least " } else { "" };
-        write!(
-            f,
-            "coverage: lives seen {sockets} (still open {open}), lives missed {least}{missed}, \
-             readings lost {lost}"
-        )
+        let Self { sockets, open, missed, lost, .. } = *self;
+        write!(f, "seen: {} ({} still there)", counted(sockets, "socket"), grouped(open as u64))?;
+        if missed > 0 {
+            let least = if self.is_lower_bound() { "at least " } else { "" };
+            let whose = if self.of_all { " of any process" } else { "" };
+            let number = counted(missed, "socket");
+            write!(f, "; {least}{number}{whose} opened and closed between polls")?;
+            if self.interface != Some(Interface::Trace) {
+                f.write_str(" (--source trace, as root, sees them)")?;
+            }
+        }
+        if lost > 0 {
+            write!(f, "; {} lost", counted(lost, "sample"))?;
+        }
+        Ok(())
+    }
+}
+
+/// `1 socket`, `7,329 sockets`
+fn counted(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// A number with a comma between thousands.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_missed_is_said_with_what_to_do() {
+        let mut coverage = Coverage { sockets: 1, open: 1, ..Coverage::default() };
+        assert_eq!(coverage.to_string(), "seen: 1 socket (1 still there)");
+        (coverage.sockets, coverage.open, coverage.missed) = (10_400, 2, 7329);
+        coverage.interface = Some(Interface::Proc);
+        assert_eq!(
+            coverage.to_string(),
+            "seen: 10,400 sockets (2 still there); at least 7,329 sockets opened and closed between \
+             polls (--source trace, as root, sees them)"
+        );
+        (coverage.missed, coverage.of_all, coverage.lost) = (1, true, 1);
+        coverage.interface = Some(Interface::Trace);
+        assert_eq!(
+            coverage.to_string(),
+            "seen: 10,400 sockets (2 still there); 1 socket of any process opened and closed \
+             between polls; 1 sample lost"
+        );
     }
 }

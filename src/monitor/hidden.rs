@@ -46,15 +46,13 @@ impl HiddenSockets {
         self.reported = true;
         Some(match (self.hidden, self.hidden_denied) {
             (0, _) => format!(
-                "the owners of {} cannot be told, because not all processes may be read",
+                "no permission to inspect the owners of {}; run as root to see them",
                 count(self.denied)
             ),
-            (hidden, 0) => format!("{} without a known owner not shown", count(hidden)),
-            (hidden, denied) => format!(
-                "{} without a known owner not shown; {denied} of them could belong to processes \
-                 that may not be read",
-                count(hidden)
-            ),
+            (hidden, 0) => format!("{} hidden: unknown owner", count(hidden)),
+            (hidden, denied) => {
+                format!("{} hidden: unknown owner ({denied} for lack of permission)", count(hidden))
+            }
         })
     }
 }

@@ -141,7 +141,9 @@ impl<'a> Monitor<'a> {
     pub fn coverage(&self) -> Coverage {
         let destroy_events_lost = self.tracker.destroy_events_lost();
         let open = self.matching().count();
-        Coverage { open, destroy_events_lost, ..self.reporter.coverage }
+        let interface = Some(self.source.interface());
+        let of_all = !self.reporter.filter.process.is_empty();
+        Coverage { open, of_all, destroy_events_lost, interface, ..self.reporter.coverage }
     }
 
     /// Warnings for the user, each once.
@@ -150,8 +152,8 @@ impl<'a> Monitor<'a> {
         warnings.extend(self.reporter.hidden.warning());
         if self.tracker.ambiguous() > 0 && !std::mem::replace(&mut self.ambiguity_reported, true) {
             warnings.push(
-                "the timer of a TIME_WAIT seems to be set anew, by a repeated FIN or because its \
-                 ends were used again; /proc does not tell which, so it is shown as a new socket"
+                "a TIME_WAIT timer was restarted (retransmitted FIN, or the 4-tuple was reused); /proc \
+                 cannot tell which, so it is reported as a new socket"
                     .to_owned(),
             );
         }

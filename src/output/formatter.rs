@@ -8,6 +8,7 @@ use super::tty;
 use super::views::View;
 use crate::cli::FormatName;
 use crate::monitor::sink::ReadingInfo;
+use crate::render::ascii::ascii;
 use crate::render::cell::Names;
 use crate::render::csv::Csv;
 use crate::render::json::Json;
@@ -34,6 +35,8 @@ const PART: usize = 256;
 /// Formats the records of one run.
 pub(crate) struct Formatter {
     renderer: Box<dyn Renderer>,
+    /// Drawings are made of ASCII, because the locale has no other characters.
+    is_ascii: bool,
     resolver: Option<Resolver>,
     part: usize,
     /// How many more records are wanted; `None` for all.
@@ -96,7 +99,8 @@ impl Formatter {
             _ => PART,
         };
         let resolver = resolves.then(|| Resolver::new(name_wait));
-        Self::with(renderer, resolver, part, max_count)
+        let is_ascii = print.format == FormatName::Text && !tty::draws_unicode();
+        Self { is_ascii, ..Self::with(renderer, resolver, part, max_count) }
     }
 
     fn with(
@@ -106,7 +110,8 @@ impl Formatter {
         left: Option<u64>,
     ) -> Self {
         let (known_messages, messages) = (HashSet::new(), Vec::new());
-        Self { renderer, resolver, part, left, written: 0, known_messages, messages }
+        let is_ascii = false;
+        Self { renderer, is_ascii, resolver, part, left, written: 0, known_messages, messages }
     }
 
     /// JSON without a limit or names.
@@ -159,17 +164,25 @@ impl Formatter {
         }
         self.written += records.len() as u64;
         let names = names_for(&mut self.resolver, &records);
-        self.renderer.rows(&records, &names)
+        let bytes = self.renderer.rows(&records, &names);
+        self.in_locale(bytes)
+    }
+
+    /// Bytes of the renderer, in characters that the locale has.
+    fn in_locale(&self, bytes: Vec<u8>) -> Vec<u8> {
+        if self.is_ascii { ascii(&String::from_utf8_lossy(&bytes)).into_bytes() } else { bytes }
     }
 
     /// The bytes after the last record, part by part; `None` when there are no more.
     pub(super) fn rest(&mut self) -> Option<Vec<u8>> {
-        self.renderer.rest()
+        let rest = self.renderer.rest()?;
+        Some(self.in_locale(rest))
     }
 
     /// The lines of a frame that shows these records.
     pub(crate) fn frame(&mut self, records: &[Record], size: Size) -> Vec<String> {
-        self.renderer.frame(records, &names_for(&mut self.resolver, records), size)
+        let lines = self.renderer.frame(records, &names_for(&mut self.resolver, records), size);
+        if self.is_ascii { lines.iter().map(|line| ascii(line)).collect() } else { lines }
     }
 
     /// Removes the records that the format has no place for, and keeps them as messages for

@@ -52,7 +52,9 @@ impl Messages {
         }
         if self.dropped > 0 {
             let dropped = std::mem::take(&mut self.dropped);
-            let mut first = lines([format!("{dropped} messages had no room before this one")]);
+            let mut first = lines([format!(
+                "{dropped} messages dropped before this one: reader of stderr too slow"
+            )]);
             first.append(&mut text);
             text = first;
         }

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
 use crate::monitor::sink::ReadingInfo;
+use crate::render::Size;
 use crate::signals::Signals;
 use crate::view::Record;
 use formatter::Formatter;
@@ -122,6 +123,16 @@ impl Output {
         }
     }
 
+    /// Writes the lines of a frame that shows these records, to stay on the terminal.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn write_frame(&mut self, records: &[Record], size: Size) -> Result<()> {
+        let mut lines = self.formatter.frame(records, size).join("\n");
+        lines.push('\n');
+        self.queue.push(lines.into_bytes())
+    }
+
     /// Writes records if there is room for them, after the number of those that had none.
     fn write_part(&mut self, mut records: Vec<Record>) -> Result<()> {
         if self.queue.has_room() {
@@ -158,7 +169,7 @@ impl Output {
         self.queue.push(Vec::new())?;
         let left = self.queue.queued();
         if left > 0 {
-            let message = format!("the last {left} bytes of the output found no reader");
+            let message = format!("{left} bytes of output discarded on exit: no reader");
             self.formatter.add_message(message);
         }
         Ok(left == 0)

@@ -7,6 +7,7 @@ use super::views::RunState;
 use crate::cli::ColorName;
 use crate::error::{Error, Result};
 use crate::render::Renderer;
+use crate::render::ascii::ascii;
 use crate::render::cell::Names;
 use crate::render::style::Palette;
 use crate::render::timeline::TimelineText;
@@ -23,6 +24,9 @@ pub(crate) fn report(print: &OutputSettings, run: &mut RunState<'_, '_>) -> Vec<
     let lives = paired(run.open_lives());
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
     let mut report = TimelineTarget::Stderr.timeline(print).rows(&records, &Names::default());
+    if !tty::draws_unicode() {
+        report = ascii(&String::from_utf8_lossy(&report)).into_bytes();
+    }
     report.extend(warnings([run.monitor.coverage().to_string()]));
     report
 }

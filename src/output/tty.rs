@@ -25,6 +25,17 @@ pub(crate) fn stderr_is_stdout() -> bool {
     })
 }
 
+/// Whether drawings may be made of other characters than ASCII: unless the locale says that it has
+/// no others. A locale that is not set says nothing.
+pub(crate) fn draws_unicode() -> bool {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+    locale.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
 /// The terminal's width in columns; `None` in a pipe or a file.
 pub(crate) fn width() -> Option<u16> {
     width_of(&io::stdout())

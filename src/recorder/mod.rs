@@ -120,7 +120,7 @@ impl Recorder {
         self.header.part += if self.file.take().is_some() { 1 } else { 2 };
         match RecordFile::open(&self.path) {
             Ok(file) => self.file = Some(file),
-            Err(error) => self.warnings.push(format!("{error}; the recording ends here")),
+            Err(error) => self.warnings.push(format!("{error}; recording stopped")),
         }
         self.write_beginning(owners);
     }
@@ -157,7 +157,7 @@ impl Recorder {
                 // If something was lost, a number is left out.
                 self.header.part += if lost { 2 } else { 1 };
                 let path = self.path.display();
-                self.warnings.push(format!("{path} was truncated; the recording goes on in it"));
+                self.warnings.push(format!("{path} was truncated; recording continues in it"));
                 self.write_beginning(owners);
             }
             Some(Err(cause)) => self.end(&cause.to_string()),
@@ -187,7 +187,7 @@ impl Recorder {
     /// The run goes on without its recording.
     fn end(&mut self, reason: &str) {
         let path = self.path.display();
-        self.warnings.push(format!("the recording to {path} ends here: {reason}"));
+        self.warnings.push(format!("cannot write {path}: {reason}; recording stopped"));
         self.file = None;
     }
 }

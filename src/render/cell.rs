@@ -119,9 +119,18 @@ pub(super) fn main_owner(owner: &Attribution) -> Option<(i32, String)> {
     Some((process.pid, one_word(&process.name()?)))
 }
 
-/// `0.3s`, `4.0s`, `3m12s`, `2h05m`, `3d04h`: about three digits.
+/// `32us`, `1.5ms`, `45ms`, `0.3s`, `4.0s`, `3m12s`, `2h05m`, `3d04h`: about three digits.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
+    match time.as_micros() {
+        0 => return "0s".to_owned(),
+        micros @ 1..1000 => return format!("{micros}us"),
+        micros @ 1000..9950 => {
+            return format!("{}.{}ms", (micros + 50) / 1000, (micros + 50) / 100 % 10);
+        }
+        micros @ 9950..99_500 => return format!("{}ms", (micros + 500) / 1000),
+        _ => {}
+    }
     match seconds {
         0..600 if time.as_millis() < 99_950 => format!("{:.1}s", time.as_secs_f64()),
         0..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
@@ -140,10 +149,11 @@ pub(crate) fn held(held: Option<Duration>, at_least: bool) -> String {
 }
 
 /// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far; `-` where no
-/// timer is running.
+/// timer is running. `on` is the timer of a segment that was not retransmitted, as netstat has it.
 pub(crate) fn timer(details: &Details) -> String {
     let name = match details.timer {
         Timer::None => return "-".to_owned(),
+        Timer::Retransmit if details.retransmits == 0 => "on",
         Timer::Retransmit => "retransmit",
         Timer::Keepalive => "keepalive",
         Timer::TimeWait => "time-wait",
@@ -159,7 +169,7 @@ pub(super) fn width(text: &str) -> usize {
 }
 
 /// The text, or as much of it as fits this many columns with an ellipsis.
-pub(super) fn clip(text: &str, room: usize) -> String {
+pub(crate) fn clip(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
     }
@@ -183,9 +193,15 @@ mod tests {
     #[test]
     fn durations_have_about_three_digits() {
         let shown = |s| duration(Duration::from_secs_f64(s));
-        let all: Vec<_> =
-            [0.04, 4.0, 62.14, 99.96, 192.0, 3599.9, 7500.0, 90_000.0].map(shown).to_vec();
-        assert_eq!(all, ["0.0s", "4.0s", "62.1s", "1m39s", "3m12s", "59m59s", "2h05m", "1d01h"]);
+        let all: Vec<_> = [4.0, 62.14, 99.96, 192.0, 3599.9, 7500.0, 90_000.0].map(shown).to_vec();
+        assert_eq!(all, ["4.0s", "62.1s", "1m39s", "3m12s", "59m59s", "2h05m", "1d01h"]);
+        let short: Vec<_> =
+            [0.0, 0.000_032, 0.000_999, 0.001, 0.001_25, 0.009_949, 0.009_95, 0.04, 0.0994, 0.0995]
+                .map(shown)
+                .to_vec();
+        let expected =
+            ["0s", "32us", "999us", "1.0ms", "1.3ms", "9.9ms", "10ms", "40ms", "99ms", "0.1s"];
+        assert_eq!(short, expected);
     }
 
     #[test]

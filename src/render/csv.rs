@@ -80,7 +80,7 @@ mod tests {
         let (time, reason) = (Stamp::default(), LostReason::Output);
         let lost = [Record::Lost(Lost { time, reason, count: Some(9) })];
         let message = Csv::new(false).message(&lost[0]).expect("it has no columns");
-        assert_eq!(message, "9 records had no room: their reader was too slow");
+        assert_eq!(message, "9 records dropped: output reader too slow");
     }
 
     #[test]

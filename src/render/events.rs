@@ -5,7 +5,7 @@ use super::cell::{Clock, Names, duration, endpoint, held, owner};
 use super::style::{Palette, style_of};
 use super::wording::ending;
 use super::{Renderer, alert_sentence, lost_sentence};
-use crate::model::event::{Alert, EventKind};
+use crate::model::event::{Ages, Alert, EventKind};
 use crate::model::reading::Lost;
 use crate::tcp::state::State;
 use crate::view::Record;
@@ -15,9 +15,13 @@ use unicode_width::UnicodeWidthStr;
 
 /// The columns before STATE; all but the last are aligned to the left.
 const HEADINGS: [&str; 5] = ["TIME", "OWNER", "LOCAL", "REMOTE", "HELD"];
-/// Their widths at the start: room for usual cells, so that columns seldom move.
-const WIDTHS: [usize; 5] = [12, 14, 15, 15, 6];
+/// Their widths at the start: room for usual cells, so that columns seldom move. The first lines widen
+/// them before they are written.
+const WIDTHS: [usize; 5] = [12, 12, 15, 15, 6];
 const GAP: &str = "  ";
+/// On a terminal, the columns that are left for a state, and those that an owner gets at most.
+const ROOM_FOR_STATE: usize = 26;
+const WIDEST_OWNER: usize = 20;
 
 /// Writes events, losses and alerts as lines of text.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub struct EventsText {
     /// The terminal's width; `None` in a pipe, where a line stays a line.
     width: Option<usize>,
     widths: [usize; 5],
+    /// The widths that the header was written with; `None` before the first lines.
+    header_widths: Option<[usize; 5]>,
 }
 
 impl EventsText {
@@ -35,7 +41,7 @@ impl EventsText {
     pub fn new(clock: Clock, palette: Palette, header: bool, width: Option<usize>) -> Self {
         let mut widths = WIDTHS;
         widths[0] = clock.width();
-        Self { clock, palette, header, width, widths }
+        Self { clock, palette, header, width, widths, header_widths: None }
     }
 
     fn cells(&mut self, event: &EventRecord, names: &Names) -> [String; 5] {
@@ -74,24 +80,34 @@ impl EventsText {
     }
 
     fn widen(&mut self, cells: &[String; 5]) {
+        let most = self.widest();
         for (i, (width, cell)) in self.widths.iter_mut().zip(cells).enumerate() {
             // With room for the mark that an owner gets once it is only remembered.
             let mark = usize::from(i == 1 && !cell.ends_with(['~', '^']));
-            *width = (*width).max(cell.width() + mark);
+            let wanted = cell.width() + mark;
+            if wanted <= most[i] {
+                *width = (*width).max(wanted);
+            }
         }
+    }
+
+    /// How wide columns may become: on a terminal one long owner or address is written beyond its
+    /// column, so that the lines of all others still fit.
+    fn widest(&self) -> [usize; 5] {
+        let Some(room) = self.width else { return [usize::MAX; 5] };
+        let [time, owner, local, remote, held] = self.widths;
+        let others = time + owner + held + 5 * GAP.len() + ROOM_FOR_STATE;
+        let addr = room.saturating_sub(others) / 2;
+        [usize::MAX, WIDEST_OWNER, addr.max(local), addr.max(remote), usize::MAX]
     }
 
     /// The aligned columns, then the state: on the same line as far as it fits.
     fn line(&self, cells: &[String; 5], state_cell: &StateCell) -> String {
-        let mut line = String::new();
-        for (i, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
-            let fill = " ".repeat(width.saturating_sub(cell.width()));
-            let right = i + 1 == cells.len();
-            let (before, after) = if right { (fill.as_str(), "") } else { ("", fill.as_str()) };
-            line.extend([before, cell, after, GAP]);
-        }
         let indent = self.widths[0] + GAP.len();
-        let mut text = WrappedLine { at: line.width(), text: line, room: self.width, indent };
+        let mut text = WrappedLine { text: String::new(), at: 0, room: self.width, indent };
+        for (i, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
+            text.push_cell(cell, width, i + 1 == cells.len());
+        }
         text.push(&state_cell.change, "");
         text.push(&state_cell.note, GAP);
         text.text.push('\n');
@@ -104,7 +120,7 @@ impl EventsText {
             note.split(' ').map(|word| StyledWord::dim(palette, word)).collect()
         });
         if event.event == EventKind::Present {
-            let there = StyledWord::dim(palette, "(there already)");
+            let there = StyledWord::dim(palette, "(present)");
             return StateCell { change: vec![StyledWord::state(palette, event.to), there], note };
         }
         let mut change = vec![match event.from {
@@ -116,28 +132,35 @@ impl EventsText {
                 .extend([StyledWord::plain("->"), StyledWord::dim(palette, &format!("[{state}]"))]);
         }
         change.extend([StyledWord::plain("->"), StyledWord::state(palette, event.to)]);
-        let last = event.maybe.len().saturating_sub(1);
-        for (i, state) in event.maybe.iter().enumerate() {
-            let open = if i == 0 { "(" } else { "" };
-            let close = if i == last { ")" } else { "" };
-            change.push(StyledWord::dim(palette, &format!("{open}{state}?{close}")));
-        }
+        // The note of a closed socket says what its possible states mean.
+        let skipped = match event.maybe.as_slice() {
+            [] => None,
+            _ if event.event == EventKind::Closed && event.verdict.is_some() => None,
+            [one] => Some(format!("({one}?)")),
+            more => Some(format!("({} states?)", more.len())),
+        };
+        change.extend(skipped.map(|skipped| StyledWord::dim(palette, &skipped)));
         StateCell { change, note }
     }
 }
 
-impl Renderer for EventsText {
-    fn header(&mut self) -> Vec<u8> {
-        if !self.header {
-            return Vec::new();
+impl EventsText {
+    /// The header where it is due: above the first lines, and aligned with them; on a terminal again
+    /// above lines that have made a column wider.
+    fn header_line(&mut self) -> String {
+        let again = self.width.is_some() && self.header_widths != Some(self.widths);
+        if !self.header || self.header_widths.is_some() && !again {
+            return String::new();
         }
+        self.header_widths = Some(self.widths);
         let cells = HEADINGS.map(str::to_owned);
         let state = StateCell { change: vec![StyledWord::plain("STATE")], note: Vec::new() };
         let line = self.line(&cells, &state);
-        let heading = self.palette.heading(line.trim_end_matches('\n'));
-        (heading + "\n").into_bytes()
+        self.palette.heading(line.trim_end_matches('\n')) + "\n"
     }
+}
 
+impl Renderer for EventsText {
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
         let mut lines = Vec::with_capacity(records.len());
         for record in records {
@@ -153,11 +176,9 @@ impl Renderer for EventsText {
             lines.push((cells, state_cell));
         }
         // All records of a reading are aligned to each other.
-        lines
-            .iter()
-            .map(|(cells, state_cell)| self.line(cells, state_cell))
-            .collect::<String>()
-            .into_bytes()
+        let mut text = if lines.is_empty() { String::new() } else { self.header_line() };
+        text.extend(lines.iter().map(|(cells, state_cell)| self.line(cells, state_cell)));
+        text.into_bytes()
     }
 
     fn message(&self, _: &Record) -> Option<String> {
@@ -234,6 +255,18 @@ impl WrappedLine {
         }
     }
 
+    /// Adds the cell of a column, and a gap; on a line of its own where it does not fit.
+    fn push_cell(&mut self, cell: &str, width: usize, is_right_aligned: bool) {
+        let (taken, blanks) = (cell.width(), width.saturating_sub(cell.width()));
+        if self.at > self.indent && !self.fits(taken.max(width * usize::from(is_right_aligned))) {
+            self.break_line();
+        }
+        let fill = " ".repeat(blanks);
+        let (before, after) = if is_right_aligned { (fill.as_str(), "") } else { ("", &*fill) };
+        self.text.extend([before, cell, after, GAP]);
+        self.at += taken + blanks + GAP.len();
+    }
+
     fn fits(&self, width: usize) -> bool {
         self.room.is_none_or(|room| self.at + width <= room)
     }
@@ -251,17 +284,21 @@ impl WrappedLine {
 fn note(event: &EventRecord) -> Option<String> {
     if event.event != EventKind::Closed {
         return Some(match event.to {
-            State::CloseWait => "the other side closed, this side not yet".to_owned(),
-            State::FinWait2 => "this side closed, the other not yet".to_owned(),
+            State::CloseWait => "the peer has closed, this side has not".to_owned(),
+            State::FinWait2 => "this side has closed, the peer has not".to_owned(),
             State::Closing => "both sides closed at once".to_owned(),
             _ => return None,
         });
     }
-    let verb = if event.ages.lived_at_least { "watched" } else { "lived" };
-    let lived = format!("{verb} {}", duration(event.ages.lived));
     let how = ending((event.verdict, event.reset_by), event.from, event.roles.both_fins);
-    let Some(how) = how else { return Some(lived) };
-    Some(format!("{how}, {lived}"))
+    let Ages { held, lived, lived_at_least, .. } = event.ages;
+    let verb = if lived_at_least { "watched" } else { "lived" };
+    // Of a socket that was observed in one state alone, HELD says it.
+    let lived = (held != Some(lived)).then(|| format!("{verb} {}", duration(lived)));
+    match (how, lived) {
+        (Some(how), Some(lived)) => Some(format!("{how}, {lived}")),
+        (how, lived) => how.map(str::to_owned).or(lived),
+    }
 }
 
 #[cfg(test)]

@@ -24,25 +24,25 @@ struct Page {
 pub(crate) fn state(state: State, palette: Palette, width: usize) -> String {
     let mut page = Page::new(palette, width);
     let Some(doc) = docs::of(state) else {
-        page.paragraph(&format!("{state} is a code that Linux does not name."), "");
+        page.paragraph(&format!("{state} is a state code that Linux has no name for."), "");
         return page.text;
     };
     let StateDoc { brief, meaning, side, duration, many, next, references } = *doc;
     page.paragraph(&format!("{state}: {brief}"), "");
-    page.section("What it means", meaning);
-    page.section("Who is in it", side);
+    page.section("Meaning", meaning);
+    page.section("Which side", side);
     let into: Vec<&Edge> = EDGES.iter().filter(|edge| edge.to == state).collect();
-    page.edges("How one gets there", &into, |edge| format!("from {}", edge.from));
+    page.edges("Entered from", &into, |edge| edge.from.to_string());
     let out: Vec<&Edge> = leaving(state).collect();
-    page.edges("How one leaves", &out, |edge| format!("to {}", edge.to));
-    page.section("How long it lasts", duration);
-    page.section("What many of them tell", many);
-    page.heading("What to look at next");
+    page.edges("Leaves to", &out, |edge| edge.to.to_string());
+    page.section("Duration", duration);
+    page.section("If there are many", many);
+    page.heading("See also");
     for (command, shows) in next {
         page.line(&format!("{INDENT}{command}"));
         page.paragraph(shows, "      ");
     }
-    page.section("Where it is laid down", references);
+    page.section("References", references);
     page.text
 }
 
@@ -52,12 +52,12 @@ pub(crate) fn paths(from: State, to: State, palette: Palette, width: usize) -> S
     let paths = path::paths(from, to);
     let count = match paths.len() {
         0 => return page.no_path(from, to),
-        1 => "one way".to_owned(),
-        more => format!("{more} ways"),
+        1 => "one path".to_owned(),
+        more => format!("{more} paths"),
     };
     page.paragraph(&format!("{from} to {to}: {count}"), "");
     page.notes(from, to);
-    page.heading(if paths.len() == 1 { "The way" } else { "The ways, the shortest first" });
+    page.heading(if paths.len() == 1 { "Path" } else { "Paths, shortest first" });
     let mut steps = Vec::new();
     for path in &paths {
         let stations = [&[from], path.as_slice(), &[to]].concat();
@@ -66,7 +66,7 @@ pub(crate) fn paths(from: State, to: State, palette: Palette, width: usize) -> S
         steps.extend(edges);
     }
     let used: Vec<&Edge> = EDGES.iter().filter(|edge| steps.contains(edge)).collect();
-    page.edges("What makes each step", &used, |edge| format!("{} to {}", edge.from, edge.to));
+    page.edges("Cause of each step", &used, |edge| format!("{} to {}", edge.from, edge.to));
     page.text
 }
 
@@ -152,25 +152,25 @@ impl Page {
         self.line("");
         self.paragraph(&passed(&certain, &possible), INDENT);
         if from == State::Closed {
-            self.paragraph(
-                "CLOSED is where a life begins: a socket that was not there before.",
-                INDENT,
-            );
+            self.paragraph("CLOSED as the old state: the socket did not exist before.", INDENT);
         }
         if to == State::Closed {
-            self.paragraph("CLOSED is where a life ends: the socket is gone.", INDENT);
+            self.paragraph("CLOSED as the new state: the socket is gone.", INDENT);
         }
     }
 
     fn no_path(mut self, from: State, to: State) -> String {
         if from == to {
-            self.paragraph(&format!("{from} is one state: no step leads from it to itself."), "");
+            self.paragraph(
+                &format!("{from} to {from}: no transition leads from a state to itself."),
+                "",
+            );
             self.line("");
-            let text = format!("tcplapse explain {from} tells what it means.");
+            let text = format!("tcplapse explain {from} explains the state.");
             self.paragraph(&text, INDENT);
             return self.text;
         }
-        self.paragraph(&format!("{from} to {to}: no legal way"), "");
+        self.paragraph(&format!("{from} to {to}: no legal path"), "");
         self.line("");
         let reached = |wanted: &dyn Fn(State) -> bool| -> Vec<State> {
             State::NAMED.into_iter().filter(|state| wanted(*state)).collect()
@@ -179,7 +179,7 @@ impl Page {
         let before = reached(&|state| !path::paths(state, to).is_empty());
         self.paragraph(
             &format!(
-                "From {from} a socket can only get to {}; to {to} only from {}.",
+                "From {from} a socket can only get to {}; {to} can only be reached from {}.",
                 list(&after, "and"),
                 list(&before, "and")
             ),
@@ -187,9 +187,8 @@ impl Page {
         );
         self.line("");
         self.paragraph(
-            "Where both are seen with the same ends, one after the other, the first socket is \
-             gone and another one has taken its place: tcplapse tells the end of the one and the \
-             birth of the other.",
+            "If both are observed with the same 4-tuple, one after the other, the 4-tuple was \
+             reused: tcplapse reports that the first socket closed and that a new one opened.",
             INDENT,
         );
         self.text
@@ -212,15 +211,15 @@ fn side(edge: &Edge) -> String {
 
 fn passed(certain: &[State], possible: &[State]) -> String {
     match (certain, possible) {
-        ([], []) => "One step: nothing lies between.".to_owned(),
+        ([], []) => "One step: no state lies between.".to_owned(),
         ([], _) => format!(
-            "No state lies on every way; {} on some. Seen from outside, they are possible, not \
-             certain.",
+            "No state is on every path; {} on some. If they are not observed, they are possible, \
+             not certain.",
             list(possible, "and")
         ),
-        (_, []) => format!("Certainly through {}: there is no other way.", list(certain, "and")),
+        (_, []) => format!("Certainly through {}: there is no other path.", list(certain, "and")),
         _ => format!(
-            "Certainly through {}, which lies on every way; possibly through {}.",
+            "Certainly through {} (on every path); possibly through {}.",
             list(certain, "and"),
             list(possible, "or")
         ),

@@ -4,6 +4,7 @@
 //! A [`Renderer`] knows one format. JSON and CSV take every [`Record`]; of text there is a renderer
 //! for each view (`output::views`), which takes the records of that view, losses and alerts.
 
+pub(crate) mod ascii;
 pub mod cell;
 pub mod csv;
 pub(crate) mod diagram;
@@ -67,8 +68,8 @@ pub(crate) fn alert_sentence(alert: &Alert) -> String {
     let plural = if sockets.len() == 1 { "" } else { "s" };
     match (active, sockets.len()) {
         (true, count) => format!("{rule}: {count} socket{plural}"),
-        (false, 0) => format!("{rule} is over"),
-        (false, count) => format!("{rule} is over: {count} socket{plural} left"),
+        (false, 0) => format!("{rule} cleared"),
+        (false, count) => format!("{rule} cleared: {count} socket{plural} left"),
     }
 }
 
@@ -76,22 +77,24 @@ pub(crate) fn alert_sentence(alert: &Alert) -> String {
 pub(crate) fn lost_sentence(lost: &crate::model::reading::Lost) -> String {
     use crate::model::reading::LostReason;
     match (lost.reason, lost.count) {
-        (LostReason::Gap, _) => "gap: too long since the last look to know what happened; \
-             sockets without an inode start anew"
+        (LostReason::Gap, _) => "gap: too long since the last poll to know what happened; \
+             sockets without an inode are reported as new"
             .to_owned(),
         (LostReason::Table, Some(count)) => {
             format!(
-                "{count} more lines of the tables than before could not be read, or are of more sockets than are followed"
+                "{count} more table rows than before could not be read, or are beyond the limit of followed sockets"
             )
         }
         (LostReason::Ring, Some(count)) => {
-            format!("{count} events of the kernel had no room in the ring (--ring)")
+            format!("{count} kernel events lost: ring buffer full (enlarge --ring)")
         }
-        (LostReason::Ring, None) => "events of the kernel had no room".to_owned(),
-        (LostReason::Table, None) => "a table could not be read as a whole".to_owned(),
+        (LostReason::Ring, None) => {
+            "kernel events lost: ring buffer full (enlarge --ring)".to_owned()
+        }
+        (LostReason::Table, None) => "a table could not be read completely".to_owned(),
         (LostReason::Output, Some(count)) => {
-            format!("{count} records had no room: their reader was too slow")
+            format!("{count} records dropped: output reader too slow")
         }
-        (LostReason::Output, None) => "records had no room".to_owned(),
+        (LostReason::Output, None) => "records dropped: output reader too slow".to_owned(),
     }
 }

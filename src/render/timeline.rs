@@ -115,8 +115,8 @@ impl TimelineText {
                 state,
                 held: held.unwrap_or_default(),
                 cause: match (first, life.matched_late) {
-                    (true, true) => "before it was known whose it is",
-                    (true, false) => "there at the first look",
+                    (true, true) => "before the owner was known",
+                    (true, false) => "there at the first poll",
                     _ => cause(step),
                 }
                 .to_owned(),
@@ -265,8 +265,7 @@ fn remarks(life: &LifeRecord, sides: &SideNames) -> Vec<String> {
     let other_first = life.other_end.as_deref().is_some_and(closed_last);
     let sentence = if other_first { of_other.or(of_this) } else { of_this.or(of_other) };
     let left_out = life.left_out;
-    let many =
-        (left_out > 0).then(|| format!("{left_out} more steps are left out, after the first"));
+    let many = (left_out > 0).then(|| format!("{left_out} steps after the first are omitted"));
     sentence.into_iter().chain(many).collect()
 }
 

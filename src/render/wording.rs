@@ -20,25 +20,23 @@ pub(super) fn ending(
 ) -> Option<&'static str> {
     Some(match (verdict, last) {
         (Some(Verdict::LocalClose), _) => "this side closed first",
-        (Some(Verdict::RemoteClose), _) => "the other side closed first",
+        (Some(Verdict::RemoteClose), _) => "the peer closed first",
         (Some(Verdict::SimultaneousClose), _) => "both sides closed at once",
         (Some(Verdict::Reset), _) => match reset_by {
             Some(Side::Local) => "reset by this side",
-            Some(Side::Remote) => "reset by the other side",
+            Some(Side::Remote) => "reset by the peer",
             _ => "reset",
         },
-        (Some(Verdict::Refused), _) => "refused by the other side",
-        (Some(Verdict::TimedOut), _) => "the other side did not answer",
-        (Some(Verdict::NoAnswer), _) => "given up by this side before an answer came",
-        (Some(Verdict::Unreachable), _) => "the other side is unreachable",
-        (Some(Verdict::NoPort), _) => "this side has no free port for it",
-        (_, Some(State::Established)) if both_fins => {
-            "both sides closed, likely the other side first"
-        }
-        (_, Some(State::Established)) => "likely reset, or closed by the other side first",
-        (_, Some(State::CloseWait)) => "likely closed by this side too, or reset",
-        (_, Some(State::SynSent)) => "likely refused, timed out or given up",
-        (_, Some(State::SynRecv)) => "likely reset, or its handshake never ended",
+        (Some(Verdict::Refused), _) => "refused by the peer",
+        (Some(Verdict::TimedOut), _) => "timed out: the peer did not answer",
+        (Some(Verdict::NoAnswer), _) => "abandoned by this side before an answer came",
+        (Some(Verdict::Unreachable), _) => "the peer is unreachable",
+        (Some(Verdict::NoPort), _) => "no free local port",
+        (_, Some(State::Established)) if both_fins => "peer likely closed first",
+        (_, Some(State::Established)) => "likely reset or peer closed",
+        (_, Some(State::CloseWait)) => "likely closed here too, or reset",
+        (_, Some(State::SynSent)) => "likely refused, timed out or abandoned",
+        (_, Some(State::SynRecv)) => "likely reset, or handshake not completed",
         (_, Some(State::FinWait1 | State::FinWait2)) => "likely timed out or reset",
         _ => return None,
     })
@@ -56,7 +54,7 @@ pub(super) struct SideNames {
 impl SideNames {
     /// For a socket whose peer is not known.
     pub(super) fn unnamed() -> Self {
-        Self { this: "this side".to_owned(), other: "the other side".to_owned() }
+        Self { this: "this side".to_owned(), other: "the peer".to_owned() }
     }
 
     /// The names as the peer would use them.
@@ -109,18 +107,30 @@ pub(super) fn summary(
                 .map(|how| with_names(how, sides)),
         );
     }
-    let verb = match (life.ended, life.opened) {
-        (None, _) => "open for",
-        (_, None) => "watched for",
-        _ => "lived",
-    };
-    let so_far = if life.ended.is_none() { " so far" } else { "" };
-    parts.push(format!("{verb} {}{so_far}", duration(life.lived())));
+    parts.push(match (life.ended, life.opened) {
+        (None, _) => so_far(life),
+        (_, None) => format!("watched for {}", duration(life.followed_for())),
+        _ => format!("lived {}", duration(life.followed_for())),
+    });
     parts.join(", ")
 }
 
+/// How long a socket has been what it is: a TIME_WAIT is no longer open.
+fn so_far(life: &LifeRecord) -> String {
+    let last = life.steps.last();
+    let (what, time) = match last.map(|step| step.state) {
+        Some(State::TimeWait) => ("in TIME_WAIT for", last.and_then(|step| step.held)),
+        Some(State::Listen) => ("listening for", None),
+        Some(State::SynSent | State::SynRecv) => ("opening for", None),
+        _ => ("open for", None),
+    };
+    format!("{what} {} so far", duration(time.unwrap_or_else(|| life.followed_for())))
+}
+
 fn with_names(how: &str, sides: &SideNames) -> String {
-    how.replace("the other side", &sides.other).replace("this side", &sides.this)
+    let peer = if how.contains("the peer") { "the peer" } else { "peer" };
+    // Names are single words, so none contains "this side".
+    how.replace(peer, &sides.other).replace("this side", &sides.this)
 }
 
 /// What is remarkable about a life; `None` if nothing is.
@@ -139,33 +149,33 @@ fn remark_on_open(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     let holder = holder(life);
     Some(match step.state {
         State::CloseWait if accepted => format!(
-            "{} has held this socket in CLOSE_WAIT for {time}: {other} has closed, a descriptor \
-             is still open here",
-            holder.unwrap_or_else(|| "somebody here".to_owned())
+            "{} has held this socket in CLOSE_WAIT for {time}: {other} has closed, but a \
+             descriptor is still open here",
+            holder.unwrap_or_else(|| "a process here".to_owned())
         ),
         State::CloseWait => format!(
             "{other} has closed, and {} has not accepted the connection for {time}",
-            holder.unwrap_or_else(|| "nobody here".to_owned())
+            holder.unwrap_or_else(|| "no process here".to_owned())
         ),
         State::Established if !accepted => {
             let who = holder.map_or_else(String::new, |holder| format!(" by {holder}"));
-            format!("waits to be accepted{who} for {time}")
+            format!("has waited to be accepted{who} for {time}")
         }
-        State::FinWait2 => format!("{this} has closed, {other} has not for {time}"),
+        State::FinWait2 => format!("{this} has closed; {other} has not closed for {time}"),
         _ if held < LONG => return None,
         State::FinWait1 => format!(
-            "{other} has not acknowledged the FIN of {this} for {time}: likely it is gone, or \
+            "{other} has not acknowledged the FIN of {this} for {time}: it is likely gone, or \
              does not read"
         ),
         State::LastAck | State::Closing => {
-            format!("{other} has not acknowledged the FIN of {this} for {time}: likely it is gone")
+            format!("{other} has not acknowledged the FIN of {this} for {time}: it is likely gone")
         }
         State::SynSent => format!(
-            "nobody has answered the SYN for {time}: likely it is filtered, or nobody is there"
+            "the SYN has had no answer for {time}: it is likely filtered, or the host is down"
         ),
         State::SynRecv => format!(
-            "the handshake has not ended for {time}: likely {other} is gone, or the queue for \
-             accept() is full"
+            "the handshake has not been completed for {time}: {other} is likely gone, or the queue \
+             for accept() is full"
         ),
         _ => return None,
     })

@@ -112,11 +112,11 @@ impl Alerts {
         let rules = match rules {
             Ok(rules) => rules,
             Err(error) => {
-                self.warnings.extend([format!("{error}; the rules read before stay in force")]);
+                self.warnings.extend([format!("{error}; the previous rules stay in force")]);
                 return Vec::new();
             }
         };
-        self.warnings.extend([format!("{}: read again, {} rules", path.display(), rules.len())]);
+        self.warnings.extend([format!("{} reloaded, {} rules", path.display(), rules.len())]);
         self.replace(rules, now)
     }
 

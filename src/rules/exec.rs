@@ -59,7 +59,7 @@ impl AlertCommand {
             }
         });
         if let Err(cause) = started {
-            warnings.extend([format!("rule '{rule}': its program cannot be run: {cause}")]);
+            warnings.extend([format!("rule '{rule}': cannot run its program: {cause}")]);
         }
         Self { next, wake, ended }
     }

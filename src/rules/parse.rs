@@ -22,27 +22,49 @@ struct File {
     rule: Vec<Spanned<RuleTable>>,
 }
 
-/// A rule as it is written. Two tables are equal where they say the same, wherever they stand.
+/// A rule as it is written. Two tables are equal where they say the same, wherever they stand. The
+/// comments of the keys are the manual.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RuleTable {
+    /// Names the alerts of the rule: `name = "leak"`.
     name: Option<Spanned<String>>,
+    /// Filter: PATTERN.
     process: Raw,
+    /// Filter: `true` as `--exact`.
     exact: bool,
+    /// Filter: `true` as `--full`.
     full: bool,
+    /// Filter: as `--pid`.
     pid: Raw,
+    /// Filter: as `--user`.
     user: Raw,
+    /// Filter: as `--state`.
     state: Raw,
+    /// Filter: as `--local`, without names.
     local: Raw,
+    /// Filter: as `--remote`, without names.
     remote: Raw,
+    /// Filter: as `--port`, without names.
     port: Raw,
+    /// Filter: `true` as `--listening`.
     listening: bool,
+    /// Filter: `"ipv4"` or `"ipv6"`.
     family: Option<Family>,
+    /// Condition: a socket is in its state for longer, or was when it left it:
+    /// `longer_than = "60s"`.
     longer_than: Raw,
+    /// Condition: at least so many sockets, 1 unless it is given: `at_least = 5`.
     at_least: Raw,
+    /// Condition: there are more sockets than that long ago, and there were never fewer in between:
+    /// `growing_for = "10m"`.
     growing_for: Raw,
+    /// Condition: a socket goes from one state to the other, as in `from` and `to` of an event:
+    /// `transition = "ESTABLISHED -> CLOSED"`. Either may be a SET, the first may be `new`.
     transition: Raw,
+    /// Condition: a socket ends like this, as in `verdict` of an event: `verdict = "reset"`.
     verdict: Option<Verdict>,
+    /// A program that gets every alert of the rule: `exec = ["program", "arg"]`.
     exec: Raw,
 }
 

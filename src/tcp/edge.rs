@@ -14,7 +14,7 @@ use super::state::State::{
 pub enum Actor {
     /// The side that opened, or that closed first.
     Active,
-    /// The side that was called, or that closed second.
+    /// The side that was connected to, or that closed second.
     Passive,
     /// Both, in a simultaneous open or close.
     Both,
@@ -71,21 +71,21 @@ pub const EDGES: [Edge; 26] = [
     linux(SynRecv, CloseWait, Actor::Passive, "received FIN with a Fast Open SYN"),
     rfc(CloseWait, LastAck, Actor::Passive, "close() or shutdown(): sent FIN"),
     rfc(Established, FinWait1, Actor::Active, "close() or shutdown(): sent FIN"),
-    rfc(SynRecv, FinWait1, Actor::Active, "close() before the handshake ended: sent FIN"),
+    rfc(SynRecv, FinWait1, Actor::Active, "close() before the handshake was complete: sent FIN"),
     rfc(FinWait1, FinWait2, Actor::Active, "received ACK of our FIN"),
     rfc(FinWait1, Closing, Actor::Both, "received FIN, sent ACK (simultaneous close)"),
     rfc(FinWait2, TimeWait, Actor::Active, "received FIN, sent ACK"),
     rfc(Closing, TimeWait, Actor::Both, "received ACK of our FIN"),
     rfc(SynSent, Closed, Actor::Kernel, "received RST, no answer, or close()"),
-    rfc(SynRecv, Closed, Actor::Kernel, "received RST, no ACK came, or the listener closed"),
+    rfc(SynRecv, Closed, Actor::Kernel, "RST received, no ACK, or the listener closed"),
     rfc(Established, Closed, Actor::Kernel, "RST received or sent, or no answer"),
     rfc(CloseWait, Closed, Actor::Kernel, "RST received or sent, or no answer"),
     rfc(LastAck, Closed, Actor::Passive, "received ACK of our FIN"),
     // A lost peer, orphan limits and tcp_max_tw_buckets end these without TIME_WAIT.
     linux(FinWait1, Closed, Actor::Kernel, "RST, no answer, or too many orphans"),
-    linux(FinWait2, Closed, Actor::Kernel, "tcp_fin_timeout over, RST, or no room for TIME_WAIT"),
+    linux(FinWait2, Closed, Actor::Kernel, "tcp_fin_timeout, RST, or no room for TIME_WAIT"),
     linux(Closing, Closed, Actor::Kernel, "RST, no answer, or no room for TIME_WAIT"),
-    rfc(TimeWait, Closed, Actor::Kernel, "60 s over (or RST, or the ends used again)"),
+    rfc(TimeWait, Closed, Actor::Kernel, "60 s timer expired (or RST, or 4-tuple reused)"),
 ];
 
 /// The edges that lead out of a state.

@@ -17,9 +17,10 @@ use std::collections::BTreeMap;
 /// How often an edge was passed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct EdgeCounts {
-    /// With both its states observed.
+    /// How often both states were observed, one after the other, with no possible state between.
     pub(crate) observed: u64,
-    /// On every legal path between two observed states, but not observed itself.
+    /// How often the transition was not observed itself, but is on every legal path through the
+    /// states in `via`.
     pub(crate) certain: u64,
 }
 
@@ -109,10 +110,12 @@ fn passed_edge(from: State, to: State, maybe: &[State]) -> Option<usize> {
 
 /// An edge as the schema has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)] // README and man page describe the schema
 pub(crate) struct EdgeRecord {
+    /// The previous state; `CLOSED` for a socket that opens.
     pub(crate) from: State,
+    /// The new state; `CLOSED` for a socket that closes.
     pub(crate) to: State,
+    /// How often.
     #[serde(flatten)]
     pub(crate) counts: EdgeCounts,
 }
@@ -120,7 +123,10 @@ pub(crate) struct EdgeRecord {
 impl Serialize for Diagram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut keys = serializer.serialize_struct("Diagram", 2)?;
+        // How many sockets are in each state now, by state.
         keys.serialize_field("states", &self.states())?;
+        // How often each legal transition was made: a list of these keys, in the order of
+        // `tcplapse explain`:
         keys.serialize_field("edges", &self.records().collect::<Vec<_>>())?;
         keys.end()
     }

@@ -5,34 +5,62 @@ use crate::model::event::{
 };
 use crate::model::process::Attribution;
 use crate::model::reading::Interface;
-use crate::model::time::Stamp;
+use crate::model::time::{Stamp, seconds};
 use crate::tcp::state::State;
 use serde::Serialize;
+use std::time::Duration;
 
-/// One event of one socket. Field names, order and values are the public schema, version 1.
+/// One event of one socket. Field names, order and values are the public schema, version 1; the
+/// comments of the fields are the manual.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)] // README and man page describe the schema
 pub struct EventRecord {
+    /// `present` (it existed at the first poll), `opened` (first observed later), `changed`,
+    /// `closed`.
     pub event: EventKind,
+    /// RFC 3339, UTC: the end of the poll that showed the event, or the kernel's own time; for
+    /// `closed`, the end of the lookup or poll that confirmed it.
     pub time: Stamp,
+    /// The start of the last poll that showed the previous state: the event happened between
+    /// `after` and `time`. Equal to `time` where the kernel gave the time; null for `present`.
     pub after: Option<Stamp>,
+    /// Which socket.
     #[serde(flatten)]
     pub socket: SocketRef,
+    /// The previous state; null when the socket is first observed.
     pub from: Option<State>,
+    /// States that were certainly passed between `from` and `to` without being observed, in order.
     pub via: Vec<State>,
+    /// States that were possibly passed.
     pub maybe: Vec<State>,
+    /// The new state; `CLOSED` once the socket is gone.
     pub to: State,
+    /// How long it was in `from`.
     #[serde(flatten)]
     pub ages: Ages,
+    /// Who owns it.
     #[serde(flatten)]
     pub owner: Attribution,
+    /// What its owner is found by.
     #[serde(flatten)]
     pub clues: OwnerClues,
+    /// Who opened and who closed.
     #[serde(flatten)]
     pub roles: Roles,
+    /// Of `closed` events, how the connection ended, if it is proven: `local-close`,
+    /// `remote-close`, `simultaneous-close`; with `--source trace` also `reset`, `refused`,
+    /// `timed-out` (the kernel gave up), `no-answer` (its process closed it in SYN_SENT, before an
+    /// answer came), `unreachable` (a network error), `no-port` (connect() found no free port); else
+    /// `unknown`. Null for listeners and other events.
     pub verdict: Option<Verdict>,
+    /// Of `closed` events with `--source trace`, which side sent the reset that ended it: `local`,
+    /// `remote`; else null.
     pub reset_by: Option<Side>,
+    /// Where the event was read: `proc`, `netlink`, `trace`.
     pub source: Interface,
+    /// Of `closed` events, seconds since the socket was first observed; null if it existed at the
+    /// first poll.
+    #[serde(serialize_with = "seconds")]
+    pub lived: Option<Duration>,
 }
 
 impl EventRecord {
@@ -55,6 +83,8 @@ impl EventRecord {
             verdict: transition.verdict,
             reset_by: transition.reset_by,
             source,
+            lived: (transition.kind == EventKind::Closed && !transition.ages.lived_at_least)
+                .then_some(transition.ages.lived),
         }
     }
 }

@@ -18,21 +18,34 @@ use std::time::Duration;
 const MAX_STEPS: usize = 24;
 
 /// The life of one socket, ended or not. Field names, order and values are the public schema,
-/// version 1.
+/// version 1; the comments of the fields are the manual.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)] // README and man page describe the schema
 pub struct LifeRecord {
+    /// Which socket.
     #[serde(flatten)]
     pub socket: SocketRef,
+    /// Who owns it.
     #[serde(flatten)]
     pub owner: Attribution,
+    /// When it was first observed; null if it existed at the first poll.
     pub opened: Option<Stamp>,
+    /// When it was closed; null while it is not.
     pub ended: Option<Stamp>,
+    /// Who opened and who closed.
     #[serde(flatten)]
     pub roles: Roles,
+    /// How the connection ended, as in an event; null while it has not.
     pub verdict: Option<Verdict>,
+    /// Which side sent the reset that ended it, as in an event; else null.
     pub reset_by: Option<Side>,
+    /// Its states, a list of `state`, `at` (when it was first observed), `held` (seconds until the
+    /// next observed state), `evidence` (`observed`, `certain`, `possible`) and `cause` (what leads
+    /// to the state by the table of transitions; null where that may be several things). States
+    /// that were not observed have no times.
     pub steps: Vec<LifeStep>,
+    /// Seconds from `opened` to `ended`; null while either is.
+    #[serde(serialize_with = "seconds")]
+    pub lived: Option<Duration>,
     /// Until when the socket was followed; for text alone, as all fields below.
     #[serde(skip)]
     pub followed_until: Stamp,
@@ -53,13 +66,17 @@ pub struct LifeRecord {
 
 /// A state in a life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
 pub struct LifeStep {
+    /// Which state.
     pub state: State,
+    /// When it was first observed; `None` if it was not.
     pub at: Option<Stamp>,
+    /// Until the next observed state.
     #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
+    /// How it is known.
     pub evidence: Evidence,
+    /// What led to it, if that is one thing.
     pub cause: Option<&'static str>,
 }
 
@@ -202,7 +219,8 @@ impl LifeHistories {
         let Transition { socket, time, verdict, reset_by, .. } = event.transition;
         let history = self.closed.get(&socket.id).filter(|history| history.passes)?;
         let record = history.record(socket, &event.owner, time);
-        Some(LifeRecord { ended: Some(time), verdict, reset_by, ..record })
+        let lived = record.opened.map(|opened| time.since(opened));
+        Some(LifeRecord { ended: Some(time), verdict, reset_by, lived, ..record })
     }
 
     /// The record of a socket that is open at this instant; `None` if the filter by state does not
@@ -294,6 +312,7 @@ impl LifeHistory {
             verdict: None,
             reset_by: None,
             steps: self.life_steps(),
+            lived: None,
             followed_until,
             descriptor: false,
             matched_late: self.matched_late,
@@ -353,7 +372,7 @@ impl LifeRecord {
     }
 
     /// For how long the socket was followed.
-    pub(crate) fn lived(&self) -> Duration {
+    pub(crate) fn followed_for(&self) -> Duration {
         let start = self.steps.iter().find_map(|step| step.at);
         start.map_or(Duration::ZERO, |start| self.ended.unwrap_or(self.followed_until).since(start))
     }

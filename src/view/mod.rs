@@ -72,8 +72,13 @@ impl Serialize for Record {
 /// [`Lost`] as a record; the model type serialises as a recording has it.
 #[derive(Serialize)]
 struct LostKeys<'r> {
+    /// When it was noticed.
     time: &'r Stamp,
+    /// `gap`: too long since the last poll to know what happened. `table`: rows that could not be
+    /// read, or are beyond the limit of followed sockets. `ring`: kernel events that did not fit
+    /// into `--ring`. `output`: records that were dropped because their reader was too slow.
     reason: &'r LostReason,
+    /// How many; null if unknown.
     count: &'r Option<u64>,
 }
 

@@ -8,21 +8,29 @@ use crate::tcp::state::State;
 use serde::Serialize;
 use std::time::Duration;
 
-/// One socket at one instant. Field names, order and values are the public schema, version 1.
+/// One socket at one instant. Field names, order and values are the public schema, version 1; the
+/// comments of the fields are the manual.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)] // README and man page describe the schema
 pub struct SocketRecord {
+    /// RFC 3339, UTC: the end of the poll that showed the socket.
     pub time: Stamp,
+    /// Which socket.
     #[serde(flatten)]
     pub socket: SocketRef,
+    /// The current state.
     pub state: State,
+    /// Seconds in `state`; of `list` 0 and a lower bound, since one poll knows no past.
     #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
+    /// Whether `held` is a lower bound.
     pub held_at_least: bool,
+    /// Who owns it.
     #[serde(flatten)]
     pub owner: Attribution,
+    /// What its owner is found by.
     #[serde(flatten)]
     pub clues: OwnerClues,
+    /// What else its row showed.
     #[serde(flatten)]
     pub details: Details,
 }

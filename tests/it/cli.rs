@@ -167,7 +167,7 @@ fn list_without_a_match_is_silent_and_exits_1() {
     let outcome = run("list nosuch");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
     assert_eq!(
-        outcome.stderr, "tcplapse: 5 sockets without a known owner not shown\n",
+        outcome.stderr, "tcplapse: 5 sockets hidden: unknown owner\n",
         "TIME_WAIT, orphans and what is not accepted yet"
     );
 }
@@ -183,8 +183,8 @@ fn watch_prints_the_sockets_there_are_and_ends_with_its_time() {
     assert_eq!(words.len(), 4);
     assert_eq!(
         words[3].join(" "),
-        "812/client 127.0.0.1:53088 127.88.0.1:54389 - FIN_WAIT2 (there already) \
-         this side closed, the other not yet"
+        "812/client 127.0.0.1:53088 127.88.0.1:54389 - FIN_WAIT2 (present) \
+         this side has closed, the peer has not"
     );
 }
 

@@ -100,14 +100,13 @@ fn events_fit_the_terminal_and_a_summary_ends_them() {
         screen.lines().partition(|line| line.starts_with("tcplapse: "));
     assert!(events.iter().all(|line| line.chars().count() <= 80), "{screen}");
     assert_eq!(events.iter().filter(|line| line.contains("812/client")).count(), 4, "{screen}");
-    let summary =
-        "tcplapse: coverage: lives seen 4 (still open 4), lives missed 0, readings lost 0";
+    let summary = "tcplapse: seen: 4 sockets (4 still there)";
     assert_eq!(messages.last(), Some(&summary));
 }
 
 #[test]
 fn an_empty_screen_says_what_it_waits_for() {
     let screen = plain(&on_terminal(80, &["nosuch", "--for", "1ms"], &[]));
-    let hint = "no socket of a process matching 'nosuch' yet; watching";
+    let hint = "no matching socket yet; watching processes matching 'nosuch' (Ctrl-C to stop)";
     assert!(screen.contains(hint), "{screen}");
 }

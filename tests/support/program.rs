@@ -24,7 +24,8 @@ const READY: [&str; 2] = ["--ready-fd", "2"];
 /// The program, to be run by whoever calls this: with another user, environment or stream.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(TCPLAPSE);
-    command.args(args);
+    // Drawings depend on the locale.
+    command.args(args).env("LC_ALL", "C.UTF-8");
     command
 }
 

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
-const EVENT_KEYS: usize = 28;
+const EVENT_KEYS: usize = 29;
 const ALERT_KEYS: usize = 13;
 const SOCKET_KEYS: usize = 24;
-const LIFE_KEYS: usize = 20;
+const LIFE_KEYS: usize = 21;
 
 /// RFC 3339 in the records; here microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -66,6 +66,7 @@ pub(crate) struct Event {
     pub(crate) verdict: Option<String>,
     pub(crate) reset_by: Option<String>,
     pub(crate) source: String,
+    pub(crate) lived: Option<f64>,
 }
 
 /// Readings or output were lost.
@@ -134,6 +135,7 @@ pub(crate) struct Life {
     pub(crate) verdict: Option<String>,
     pub(crate) reset_by: Option<String>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) lived: Option<f64>,
 }
 
 /// One step of a life.

@@ -14,7 +14,8 @@ const PAIR: usize = 25;
 /// The meaning of the lines, and of the numbers where something was counted, then the gaps.
 pub(super) fn key(diagram: &Diagram, palette: Palette, width: usize) -> Vec<String> {
     let lines = ["━━ active side", "┄┄ passive side", "── both sides at once, or the kernel"];
-    let numbers = ["in a box: sockets now", "at an edge: 12 seen, [3] unseen, but certain"];
+    let numbers =
+        ["in a box: sockets now", "at an arrow: times observed, [times certain but not observed]"];
     let mut all = items(&lines, "   ", width);
     if !diagram.is_empty() {
         all.extend(items(&numbers, "   ", width));
@@ -25,11 +26,11 @@ pub(super) fn key(diagram: &Diagram, palette: Palette, width: usize) -> Vec<Stri
 
 /// The counts of transitions whose path is not known, in lines of this width.
 pub(super) fn gaps(diagram: &Diagram, width: usize) -> Vec<String> {
-    let text = |(from, to, count)| format!("{from} … {to} {count},");
+    let text = |(from, to, count)| format!("{from} ... {to} {count},");
     let mut gaps: Vec<String> = diagram.gaps().map(text).collect();
     let Some(last) = gaps.last_mut() else { return gaps };
     last.pop();
-    gaps.insert(0, "seen, but not the way between:".to_owned());
+    gaps.insert(0, "observed without the states between:".to_owned());
     items(&gaps, " ", width)
 }
 

@@ -210,7 +210,8 @@ fn explain(out: &mut String, top: usize, rows: usize, diagram: &Diagram) {
     if !diagram.is_empty() {
         let _ = writeln!(
             out,
-            "<text class=\"cause note\" x=\"{x}\" y=\"{top}\">12 seen, [3] unseen, but certain</text>"
+            "<text class=\"cause note\" x=\"{x}\" y=\"{top}\">times observed, [times certain but not \
+             observed]</text>"
         );
     }
     for (i, (letter, edge, _)) in layout::edges().enumerate() {

@@ -38,6 +38,7 @@ fn event(
         verdict: None,
         reset_by: None,
         source: Interface::Proc,
+        lived: None,
     }
 }
 
@@ -83,14 +84,14 @@ fn rendered(width: Option<usize>, colours: bool) -> String {
 #[test]
 fn in_a_pipe_an_event_is_a_line() {
     assert_snapshot!(rendered(None, false), @r"
-TIME          OWNER           LOCAL            REMOTE             HELD  STATE
-12:00:01.104  700/server      127.0.0.1:9527   *                     -  LISTEN (there already)
-12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
-12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527     4.0s  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
-12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
-12:00:01.104  -               -                -                     -  LOST  gap: too long since the last look to know what happened; sockets without an inode start anew
-12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s  ESTABLISHED -> CLOSED (FIN_WAIT1?)  likely reset, or closed by the other side first, watched 69.1s
-");
+    TIME          OWNER         LOCAL            REMOTE             HELD  STATE
+    12:00:01.104  700/server    127.0.0.1:9527   *                     -  LISTEN (present)
+    12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (2 states?)
+    12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (2 states?)
+    12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
+    12:00:01.104  -             -                -                     -  LOST  gap: too long since the last poll to know what happened; sockets without an inode are reported as new
+    12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s  ESTABLISHED -> CLOSED  likely reset or peer closed, watched 69.1s
+    ");
 }
 
 #[test]
@@ -114,11 +115,11 @@ fn an_alert_is_a_line_about_the_worst_socket() {
     let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let mut events = EventsText::new(clock, Palette { on: false }, false, None);
     let text = String::from_utf8(events.rows(&records, &Names::default())).unwrap();
-    assert_snapshot!(text, @r"
-12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed: 2 sockets
-12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed is over: 1 socket left
-12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed is over
-");
+    assert_snapshot!(text, @"
+    12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed: 2 sockets
+    12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed cleared: 1 socket left
+    12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527   >=61.0s  ALERT  half closed cleared
+    ");
 }
 
 #[test]
@@ -127,39 +128,40 @@ fn at_80_columns_the_state_goes_to_the_next_line() {
     let longest = text.lines().take(12).map(UnicodeWidthStr::width).max();
     assert!(longest <= Some(80), "{longest:?}");
     assert_snapshot!(text, @r"
-TIME          OWNER           LOCAL            REMOTE             HELD  STATE
-12:00:01.104  700/server      127.0.0.1:9527   *                     -
-              LISTEN (there already)
-12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527        -
-              new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
-12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527     4.0s
-              ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
-12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527    62.1s
-              TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
-12:00:01.104  -               -                -                     -  LOST
-              gap: too long since the last look to know what happened; sockets
-              without an inode start anew
-12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
-              ESTABLISHED -> CLOSED (FIN_WAIT1?)
-              likely reset, or closed by the other side first, watched 69.1s
-");
+    TIME          OWNER         LOCAL            REMOTE             HELD  STATE
+    12:00:01.104  700/server    127.0.0.1:9527   *                     -
+                  LISTEN (present)
+    12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -
+                  new -> ESTABLISHED (2 states?)
+    12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s
+                  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (2 states?)
+    12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s
+                  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
+    12:00:01.104  -             -                -                     -  LOST
+                  gap: too long since the last poll to know what happened; sockets
+                  without an inode are reported as new
+    12:00:01.104  813/e\x1b[2Jvil\x20one
+                  [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527
+                  >=4.0s  ESTABLISHED -> CLOSED
+                  likely reset or peer closed, watched 69.1s
+    ");
 }
 
 #[test]
 fn at_120_columns_most_events_fit_on_a_line() {
     assert_snapshot!(rendered(Some(120), false), @r"
-TIME          OWNER           LOCAL            REMOTE             HELD  STATE
-12:00:01.104  700/server      127.0.0.1:9527   *                     -  LISTEN (there already)
-12:00:01.104  812/client      127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (SYN_SENT? SYN_RECV?)
-12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527     4.0s
-              ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (FIN_WAIT2? CLOSING?)
-12:00:01.104  812/client~     127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED
-              this side closed first, lived 69.1s
-12:00:01.104  -               -                -                     -  LOST
-              gap: too long since the last look to know what happened; sockets without an inode start anew
-12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
-              ESTABLISHED -> CLOSED (FIN_WAIT1?)  likely reset, or closed by the other side first, watched 69.1s
-");
+    TIME          OWNER         LOCAL            REMOTE             HELD  STATE
+    12:00:01.104  700/server    127.0.0.1:9527   *                     -  LISTEN (present)
+    12:00:01.104  812/client    127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (2 states?)
+    12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527     4.0s
+                  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (2 states?)
+    12:00:01.104  812/client~   127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED
+                  this side closed first, lived 69.1s
+    12:00:01.104  -             -                -                     -  LOST
+                  gap: too long since the last poll to know what happened; sockets without an inode are reported as new
+    12:00:01.104  813/e\x1b[2Jvil\x20one  [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
+                  ESTABLISHED -> CLOSED  likely reset or peer closed, watched 69.1s
+    ");
 }
 
 #[test]
@@ -179,13 +181,13 @@ fn the_verdict_decides_the_last_sentence() {
     };
     let (established, syn_sent) = (State::Established, State::SynSent);
     assert_eq!(closed(established, Verdict::Reset, false), "reset, lived 69.1s");
-    assert_eq!(closed(syn_sent, Verdict::Refused, false), "refused by the other side, lived 69.1s");
+    assert_eq!(closed(syn_sent, Verdict::Refused, false), "refused by the peer, lived 69.1s");
     assert_eq!(
         closed(syn_sent, Verdict::TimedOut, false),
-        "the other side did not answer, lived 69.1s"
+        "timed out: the peer did not answer, lived 69.1s"
     );
     assert_eq!(
         closed(established, Verdict::Unknown, true),
-        "both sides closed, likely the other side first, lived 69.1s"
+        "peer likely closed first, lived 69.1s"
     );
 }

@@ -31,19 +31,19 @@ fn paths_at_120_columns() {
 #[test]
 fn an_illegal_transition_lists_what_is_reachable() {
     insta::assert_snapshot!(paths(TimeWait, Established, PLAIN, 80), @"
-    TIME_WAIT to ESTABLISHED: no legal way
+    TIME_WAIT to ESTABLISHED: no legal path
 
-      From TIME_WAIT a socket can only get to CLOSED; to ESTABLISHED only from
-      CLOSED, SYN_SENT and SYN_RECV.
+      From TIME_WAIT a socket can only get to CLOSED; ESTABLISHED can only be
+      reached from CLOSED, SYN_SENT and SYN_RECV.
 
-      Where both are seen with the same ends, one after the other, the first socket
-      is gone and another one has taken its place: tcplapse tells the end of the one
-      and the birth of the other.
+      If both are observed with the same 4-tuple, one after the other, the 4-tuple
+      was reused: tcplapse reports that the first socket closed and that a new one
+      opened.
     ");
     insta::assert_snapshot!(paths(Listen, Listen, PLAIN, 80), @"
-    LISTEN is one state: no step leads from it to itself.
+    LISTEN to LISTEN: no transition leads from a state to itself.
 
-      tcplapse explain LISTEN tells what it means.
+      tcplapse explain LISTEN explains the state.
     ");
 }
 
@@ -53,9 +53,9 @@ fn every_edge_is_in_both_its_states_and_is_a_path() {
         let Edge { from, to, cause, .. } = edge;
         let side = side(&edge);
         let leaving = flat(&state(from, PLAIN, 80));
-        assert!(leaving.contains(&format!("to {to} {cause} {side}")), "{from} {to}: {leaving}");
+        assert!(leaving.contains(&format!(" {to} {cause} {side}")), "{from} {to}: {leaving}");
         let entering = flat(&state(to, PLAIN, 80));
-        assert!(entering.contains(&format!("from {from} {cause} {side}")), "{from} {to}");
+        assert!(entering.contains(&format!(" {from} {cause} {side}")), "{from} {to}");
         let change = paths(from, to, PLAIN, 80);
         assert!(change.contains(&format!("\n  {from} -> {to}\n")), "{change}");
         assert!(flat(&change).contains(&format!("{from} to {to} {cause} {side}")), "{change}");
@@ -70,7 +70,7 @@ fn every_pair_lists_all_its_paths() {
             let ways = crate::tcp::path::paths(from, to);
             let shown = text.lines().filter(|line| line.starts_with(&format!("  {from} -> ")));
             assert_eq!(shown.count(), ways.len(), "{text}");
-            let none = text.contains("no legal way") || text.contains("no step leads");
+            let none = text.contains("no legal path") || text.contains("no transition leads");
             assert_eq!(none, ways.is_empty(), "{text}");
         }
     }
@@ -83,7 +83,7 @@ fn every_state_is_documented_and_every_line_fits() {
             let text = state(named, PLAIN, width);
             assert!(text.starts_with(&format!("{named}: ")), "{text}");
             assert!(text.lines().all(|line| line.width() <= width), "{text}");
-            for title in ["How long it lasts", "What many of them tell", "RFC 9293, section"] {
+            for title in ["Duration", "If there are many", "RFC 9293, section"] {
                 assert!(text.contains(title), "{text}");
             }
         }
@@ -93,9 +93,9 @@ fn every_state_is_documented_and_every_line_fits() {
 
 #[test]
 fn paths_from_and_to_closed_say_what_it_is() {
-    assert!(paths(Closed, Established, PLAIN, 80).contains("where a life begins"));
-    assert!(paths(Established, Closed, PLAIN, 80).contains("where a life ends"));
-    assert!(paths(Established, Closed, PLAIN, 80).starts_with("ESTABLISHED to CLOSED: 8 ways\n"));
+    assert!(paths(Closed, Established, PLAIN, 80).contains("did not exist before"));
+    assert!(paths(Established, Closed, PLAIN, 80).contains("the socket is gone"));
+    assert!(paths(Established, Closed, PLAIN, 80).starts_with("ESTABLISHED to CLOSED: 8 paths\n"));
 }
 
 #[test]

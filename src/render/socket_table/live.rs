@@ -15,7 +15,7 @@ use std::time::Duration;
 /// A change stands out for this long.
 const FRESH: Duration = Duration::from_secs(2);
 /// A blank screen should not leave anybody wondering.
-const EMPTY: &str = "no such socket yet; watching, q ends";
+const EMPTY: &str = "no matching socket yet";
 
 /// Lays out the sockets of one instant.
 #[derive(Debug)]
@@ -80,7 +80,6 @@ impl LiveTable {
         for group in states.chunk_by(|a, b| a == b) {
             push(&format!("  {} {}", group.len(), group[0]), Some(style_of(group[0])));
         }
-        push("  q ends", dim);
         text
     }
 }

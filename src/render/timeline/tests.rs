@@ -42,131 +42,131 @@ fn leaking() -> ScriptedSocket {
 
 #[test]
 fn a_life_in_a_pipe_is_plain_lines() {
-    assert_snapshot!(shown(one(), None, false), @r"
-812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
-  opened and closed first by this side, lived 69.2s
-  12:00:01.000  SYN_SENT      0.1s  #                                 connect(): sent SYN
-       perhaps  (SYN_RECV?)                                           received SYN, sent SYN+ACK (simultaneous open)
-  12:00:01.100  ESTABLISHED   4.0s  ##                                handshake complete
-        unseen  [FIN_WAIT1]                                           close() or shutdown(): sent FIN
-  12:00:05.100  FIN_WAIT2     3.0s  ##                                received ACK of our FIN
-  12:00:08.100  TIME_WAIT    62.1s  ################################  received FIN, sent ACK
-  12:01:10.200  CLOSED                                                60 s over (or RST, or the ends used again)
-  the other side kept it open for 3.0s after this side had closed
-");
+    assert_snapshot!(shown(one(), None, false), @"
+    812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
+      opened and closed first by this side, lived 69.2s
+      12:00:01.000  SYN_SENT      0.1s  #                                 connect(): sent SYN
+           perhaps  (SYN_RECV?)                                           received SYN, sent SYN+ACK (simultaneous open)
+      12:00:01.100  ESTABLISHED   4.0s  ##                                handshake complete
+            unseen  [FIN_WAIT1]                                           close() or shutdown(): sent FIN
+      12:00:05.100  FIN_WAIT2     3.0s  ##                                received ACK of our FIN
+      12:00:08.100  TIME_WAIT    62.1s  ################################  received FIN, sent ACK
+      12:01:10.200  CLOSED                                                60 s timer expired (or RST, or 4-tuple reused)
+      the peer kept it open for 3.0s after this side had closed
+    ");
 }
 
 #[test]
 fn a_life_on_80_columns() {
-    assert_snapshot!(shown(one(), Some(80), false), @r"
-812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
-  opened and closed first by this side, lived 69.2s
-  12:00:01.000  SYN_SENT      0.1s  ▏         connect(): sent SYN
-       perhaps  (SYN_RECV?)                   received SYN, sent SYN+ACK
-                                              (simultaneous open)
-  12:00:01.100  ESTABLISHED   4.0s  ▌         handshake complete
-        unseen  [FIN_WAIT1]                   close() or shutdown(): sent FIN
-  12:00:05.100  FIN_WAIT2     3.0s  ▍         received ACK of our FIN
-  12:00:08.100  TIME_WAIT    62.1s  ████████  received FIN, sent ACK
-  12:01:10.200  CLOSED                        60 s over (or RST, or the ends
-                                              used again)
-  the other side kept it open for 3.0s after this side had closed
-");
+    assert_snapshot!(shown(one(), Some(80), false), @"
+    812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
+      opened and closed first by this side, lived 69.2s
+      12:00:01.000  SYN_SENT      0.1s  ▏         connect(): sent SYN
+           perhaps  (SYN_RECV?)                   received SYN, sent SYN+ACK
+                                                  (simultaneous open)
+      12:00:01.100  ESTABLISHED   4.0s  ▌         handshake complete
+            unseen  [FIN_WAIT1]                   close() or shutdown(): sent FIN
+      12:00:05.100  FIN_WAIT2     3.0s  ▍         received ACK of our FIN
+      12:00:08.100  TIME_WAIT    62.1s  ████████  received FIN, sent ACK
+      12:01:10.200  CLOSED                        60 s timer expired (or RST, or
+                                                  4-tuple reused)
+      the peer kept it open for 3.0s after this side had closed
+    ");
 }
 
 #[test]
 fn a_life_on_120_columns() {
-    assert_snapshot!(shown(one(), Some(120), false), @r"
-812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
-  opened and closed first by this side, lived 69.2s
-  12:00:01.000  SYN_SENT      0.1s  ▏                                 connect(): sent SYN
-       perhaps  (SYN_RECV?)                                           received SYN, sent SYN+ACK (simultaneous open)
-  12:00:01.100  ESTABLISHED   4.0s  ██                                handshake complete
-        unseen  [FIN_WAIT1]                                           close() or shutdown(): sent FIN
-  12:00:05.100  FIN_WAIT2     3.0s  █▌                                received ACK of our FIN
-  12:00:08.100  TIME_WAIT    62.1s  ████████████████████████████████  received FIN, sent ACK
-  12:01:10.200  CLOSED                                                60 s over (or RST, or the ends used again)
-  the other side kept it open for 3.0s after this side had closed
-");
+    assert_snapshot!(shown(one(), Some(120), false), @"
+    812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
+      opened and closed first by this side, lived 69.2s
+      12:00:01.000  SYN_SENT      0.1s  ▏                                 connect(): sent SYN
+           perhaps  (SYN_RECV?)                                           received SYN, sent SYN+ACK (simultaneous open)
+      12:00:01.100  ESTABLISHED   4.0s  ██                                handshake complete
+            unseen  [FIN_WAIT1]                                           close() or shutdown(): sent FIN
+      12:00:05.100  FIN_WAIT2     3.0s  █▌                                received ACK of our FIN
+      12:00:08.100  TIME_WAIT    62.1s  ████████████████████████████████  received FIN, sent ACK
+      12:01:10.200  CLOSED                                                60 s timer expired (or RST, or 4-tuple reused)
+      the peer kept it open for 3.0s after this side had closed
+    ");
 }
 
 #[test]
 fn both_ends_in_a_pipe_are_one_block() {
-    assert_snapshot!(shown(both(), None, false), @r"
-812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
-  opened and closed first by 812/client, lived 69.2s
-  12:00:01.000  SYN_SENT          0.1s  #                                 connect(): sent SYN
-       perhaps  (SYN_RECV?)                                               received SYN, sent SYN+ACK (simultaneous open)
-  12:00:01.100  ESTABLISHED       4.0s  ##                                handshake complete
-       perhaps  |   (SYN_RECV?)                                           received SYN, sent SYN+ACK
-  12:00:01.100  |   ESTABLISHED   4.0s  ##                                handshake complete
-        unseen  [FIN_WAIT1]                                               close() or shutdown(): sent FIN
-  12:00:05.100  FIN_WAIT2         3.0s  ##                                received ACK of our FIN
-  12:00:05.100  |   CLOSE_WAIT    3.1s  ##                                received FIN, sent ACK
-  12:00:08.100  TIME_WAIT        62.1s  ################################  received FIN, sent ACK
-       perhaps  |   (LAST_ACK?)                                           close() or shutdown(): sent FIN
-  12:00:08.200  |   CLOSED
-  12:01:10.200  CLOSED                                                    60 s over (or RST, or the ends used again)
-  700/server kept it open for 3.1s after 812/client had closed
-");
+    assert_snapshot!(shown(both(), None, false), @"
+    812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
+      opened and closed first by 812/client, lived 69.2s
+      12:00:01.000  SYN_SENT          0.1s  #                                 connect(): sent SYN
+           perhaps  (SYN_RECV?)                                               received SYN, sent SYN+ACK (simultaneous open)
+      12:00:01.100  ESTABLISHED       4.0s  ##                                handshake complete
+           perhaps  |   (SYN_RECV?)                                           received SYN, sent SYN+ACK
+      12:00:01.100  |   ESTABLISHED   4.0s  ##                                handshake complete
+            unseen  [FIN_WAIT1]                                               close() or shutdown(): sent FIN
+      12:00:05.100  FIN_WAIT2         3.0s  ##                                received ACK of our FIN
+      12:00:05.100  |   CLOSE_WAIT    3.1s  ##                                received FIN, sent ACK
+      12:00:08.100  TIME_WAIT        62.1s  ################################  received FIN, sent ACK
+           perhaps  |   (LAST_ACK?)                                           close() or shutdown(): sent FIN
+      12:00:08.200  |   CLOSED
+      12:01:10.200  CLOSED                                                    60 s timer expired (or RST, or 4-tuple reused)
+      700/server kept it open for 3.1s after 812/client had closed
+    ");
 }
 
 #[test]
 fn both_ends_on_80_columns() {
-    assert_snapshot!(shown(both(), Some(80), false), @r"
-812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
-  opened and closed first by 812/client, lived 69.2s
-  12:00:01.000  SYN_SENT          0.1s  ▏         connect(): sent SYN
-       perhaps  (SYN_RECV?)                       received SYN, sent SYN+ACK
-                                                  (simultaneous open)
-  12:00:01.100  ESTABLISHED       4.0s  ▌         handshake complete
-       perhaps  │   (SYN_RECV?)                   received SYN, sent SYN+ACK
-  12:00:01.100  │   ESTABLISHED   4.0s  ▌         handshake complete
-        unseen  [FIN_WAIT1]                       close() or shutdown(): sent
-                                                  FIN
-  12:00:05.100  FIN_WAIT2         3.0s  ▍         received ACK of our FIN
-  12:00:05.100  │   CLOSE_WAIT    3.1s  ▍         received FIN, sent ACK
-  12:00:08.100  TIME_WAIT        62.1s  ████████  received FIN, sent ACK
-       perhaps  │   (LAST_ACK?)                   close() or shutdown(): sent
-                                                  FIN
-  12:00:08.200  │   CLOSED
-  12:01:10.200  CLOSED                            60 s over (or RST, or the ends
-                                                  used again)
-  700/server kept it open for 3.1s after 812/client had closed
-");
+    assert_snapshot!(shown(both(), Some(80), false), @"
+    812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
+      opened and closed first by 812/client, lived 69.2s
+      12:00:01.000  SYN_SENT          0.1s  ▏         connect(): sent SYN
+           perhaps  (SYN_RECV?)                       received SYN, sent SYN+ACK
+                                                      (simultaneous open)
+      12:00:01.100  ESTABLISHED       4.0s  ▌         handshake complete
+           perhaps  │   (SYN_RECV?)                   received SYN, sent SYN+ACK
+      12:00:01.100  │   ESTABLISHED   4.0s  ▌         handshake complete
+            unseen  [FIN_WAIT1]                       close() or shutdown(): sent
+                                                      FIN
+      12:00:05.100  FIN_WAIT2         3.0s  ▍         received ACK of our FIN
+      12:00:05.100  │   CLOSE_WAIT    3.1s  ▍         received FIN, sent ACK
+      12:00:08.100  TIME_WAIT        62.1s  ████████  received FIN, sent ACK
+           perhaps  │   (LAST_ACK?)                   close() or shutdown(): sent
+                                                      FIN
+      12:00:08.200  │   CLOSED
+      12:01:10.200  CLOSED                            60 s timer expired (or RST, or
+                                                      4-tuple reused)
+      700/server kept it open for 3.1s after 812/client had closed
+    ");
 }
 
 #[test]
 fn both_ends_on_120_columns() {
-    assert_snapshot!(shown(both(), Some(120), false), @r"
-812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
-  opened and closed first by 812/client, lived 69.2s
-  12:00:01.000  SYN_SENT          0.1s  ▏                                 connect(): sent SYN
-       perhaps  (SYN_RECV?)                                               received SYN, sent SYN+ACK (simultaneous open)
-  12:00:01.100  ESTABLISHED       4.0s  ██                                handshake complete
-       perhaps  │   (SYN_RECV?)                                           received SYN, sent SYN+ACK
-  12:00:01.100  │   ESTABLISHED   4.0s  ██                                handshake complete
-        unseen  [FIN_WAIT1]                                               close() or shutdown(): sent FIN
-  12:00:05.100  FIN_WAIT2         3.0s  █▌                                received ACK of our FIN
-  12:00:05.100  │   CLOSE_WAIT    3.1s  █▋                                received FIN, sent ACK
-  12:00:08.100  TIME_WAIT        62.1s  ████████████████████████████████  received FIN, sent ACK
-       perhaps  │   (LAST_ACK?)                                           close() or shutdown(): sent FIN
-  12:00:08.200  │   CLOSED
-  12:01:10.200  CLOSED                                                    60 s over (or RST, or the ends used again)
-  700/server kept it open for 3.1s after 812/client had closed
-");
+    assert_snapshot!(shown(both(), Some(120), false), @"
+    812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
+      opened and closed first by 812/client, lived 69.2s
+      12:00:01.000  SYN_SENT          0.1s  ▏                                 connect(): sent SYN
+           perhaps  (SYN_RECV?)                                               received SYN, sent SYN+ACK (simultaneous open)
+      12:00:01.100  ESTABLISHED       4.0s  ██                                handshake complete
+           perhaps  │   (SYN_RECV?)                                           received SYN, sent SYN+ACK
+      12:00:01.100  │   ESTABLISHED   4.0s  ██                                handshake complete
+            unseen  [FIN_WAIT1]                                               close() or shutdown(): sent FIN
+      12:00:05.100  FIN_WAIT2         3.0s  █▌                                received ACK of our FIN
+      12:00:05.100  │   CLOSE_WAIT    3.1s  █▋                                received FIN, sent ACK
+      12:00:08.100  TIME_WAIT        62.1s  ████████████████████████████████  received FIN, sent ACK
+           perhaps  │   (LAST_ACK?)                                           close() or shutdown(): sent FIN
+      12:00:08.200  │   CLOSED
+      12:01:10.200  CLOSED                                                    60 s timer expired (or RST, or 4-tuple reused)
+      700/server kept it open for 3.1s after 812/client had closed
+    ");
 }
 
 #[test]
 fn the_process_that_does_not_close_is_named() {
     assert_snapshot!(shown(vec![leaking().life(2460.0)], Some(80), false), @r"
-700/web\x20server  10.0.0.1:443 <- 192.0.2.7:50000
-  opened and closed first by the other side, open for 41m00s so far
-  12:00:00.000  ESTABLISHED  >=60.0s  ▍                  there at the first look
-  12:01:00.000  CLOSE_WAIT   40m00s+  █████████████████  received FIN, sent ACK
-  700/web\x20server has held this socket in CLOSE_WAIT for 40m00s: the other
-  side has closed, a descriptor is still open here
-");
+    700/web\x20server  10.0.0.1:443 <- 192.0.2.7:50000
+      opened and closed first by the peer, open for 41m00s so far
+      12:00:00.000  ESTABLISHED  >=60.0s  ▍                  there at the first poll
+      12:01:00.000  CLOSE_WAIT   40m00s+  █████████████████  received FIN, sent ACK
+      700/web\x20server has held this socket in CLOSE_WAIT for 40m00s: the peer has
+      closed, but a descriptor is still open here
+    ");
 }
 
 #[test]
@@ -176,25 +176,25 @@ fn an_unproven_end_is_called_likely() {
         .at(1.0, &[], &[], SynSent);
     let maybe = [SynRecv, Established];
     let life = closed(refused, 1.1, Verdict::Unknown, &maybe);
-    assert_snapshot!(shown(vec![life], None, false), @r"
-7/client  10.0.0.1:5000 -> 10.0.0.2:81
-  opened by this side, likely refused, timed out or given up, lived 0.1s
-  12:00:01.000  SYN_SENT        0.1s  ################################  connect(): sent SYN
-       perhaps  (SYN_RECV?)                                             received SYN, sent SYN+ACK (simultaneous open)
-       perhaps  (ESTABLISHED?)
-  12:00:01.100  CLOSED
-");
+    assert_snapshot!(shown(vec![life], None, false), @"
+    7/client  10.0.0.1:5000 -> 10.0.0.2:81
+      opened by this side, likely refused, timed out or abandoned, lived 0.1s
+      12:00:01.000  SYN_SENT        0.1s  ################################  connect(): sent SYN
+           perhaps  (SYN_RECV?)                                             received SYN, sent SYN+ACK (simultaneous open)
+           perhaps  (ESTABLISHED?)
+      12:00:01.100  CLOSED
+    ");
 }
 
 #[test]
 fn a_listener_has_no_remote_address() {
     let listener = ScriptedSocket::new(1, (700, "server"), "0.0.0.0:80", "0.0.0.0:0");
     let life = listener.at(0.0, &[], &[], Listen).life(600.0);
-    assert_snapshot!(shown(vec![life], None, false), @r"
-700/server  0.0.0.0:80
-  open for 10m00s so far
-  12:00:00.000  LISTEN  >=10m00s  ################################  there at the first look
-");
+    assert_snapshot!(shown(vec![life], None, false), @"
+    700/server  0.0.0.0:80
+      listening for 10m00s so far
+      12:00:00.000  LISTEN  >=10m00s  ################################  there at the first poll
+    ");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl<'a> Replay<'a> {
                 // A compressed file whose writer was killed ends in the middle of a block.
                 Err(error) if is_truncated(&error) => {
                     self.warnings.push(format!(
-                        "{}: the packed file is cut off; what comes before is shown",
+                        "{}: the compressed file is truncated; only what precedes is shown",
                         self.name()
                     ));
                     return Ok(false);
@@ -120,7 +120,7 @@ impl<'a> Replay<'a> {
         }
         let name = self.name();
         self.warnings.push(format!(
-            "{name}, line {number}: cut off in the middle, as if its writer had been killed; left out"
+            "{name}, line {number}: truncated line, omitted (was its writer killed?)"
         ));
         Ok(None)
     }

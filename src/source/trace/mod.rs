@@ -306,15 +306,16 @@ impl Source for Trace {
         let mut warnings = std::mem::take(&mut self.warnings);
         if self.resets_lost && !std::mem::replace(&mut self.has_warned, true) {
             warnings.push(
-                "events of resets found no room, so some ends lack their reason; --ring takes a \
-                 larger size"
+                "kernel events of resets lost, so that the reason of some closes is missing: ring buffer \
+                 full (enlarge --ring)"
                     .to_owned(),
             );
         }
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            warnings
-                .push(format!("{dropped} state changes were read but not reported: the run ended"));
+            warnings.push(format!(
+                "{dropped} transitions were read but not reported when the run ended"
+            ));
         }
         warnings
     }

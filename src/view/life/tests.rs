@@ -176,12 +176,12 @@ fn a_life_has_steps_with_their_causes() {
             "FIN_WAIT1 Certain - close() or shutdown(): sent FIN",
             "FIN_WAIT2 Observed 3 received ACK of our FIN",
             "TIME_WAIT Observed 62.1 received FIN, sent ACK",
-            "CLOSED Observed - 60 s over (or RST, or the ends used again)",
+            "CLOSED Observed - 60 s timer expired (or RST, or 4-tuple reused)",
         ]
     );
     assert_eq!((life.opened, life.ended), (Some(stamp(1.0)), Some(stamp(70.2))));
     assert_eq!(life.verdict, Some(Verdict::LocalClose));
-    assert_eq!(life.lived(), Duration::from_millis(69_200));
+    assert_eq!(life.followed_for(), Duration::from_millis(69_200));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `explain`: its output, and that the commands and settings that it recommends exist.
 
-use crate::support::program::{Outcome, run};
+use crate::support::program::{Outcome, Program, command, run};
 use crate::support::require::{Feature, skip};
 use clap::Parser;
 use tcplapse::cli::{Cli, subcommand_first};
@@ -21,7 +21,7 @@ fn explained(args: &[&str]) -> String {
 #[test]
 fn a_state_is_explained_in_any_spelling() {
     let text = explained(&["CLOSE_WAIT"]);
-    assert!(text.starts_with("CLOSE_WAIT: the other side has closed, this program has not\n"));
+    assert!(text.starts_with("CLOSE_WAIT: the peer has closed, this program has not\n"));
     for spelling in ["close-wait", "CloseWait", "tcp_close_wait"] {
         assert_eq!(explained(&[spelling]), text, "{spelling}");
     }
@@ -31,11 +31,11 @@ fn a_state_is_explained_in_any_spelling() {
 #[test]
 fn transitions_are_explained_and_may_be_impossible() {
     let text = explained(&["estab", "TIME-WAIT"]);
-    assert!(text.starts_with("ESTABLISHED to TIME_WAIT: 2 ways\n"), "{text}");
+    assert!(text.starts_with("ESTABLISHED to TIME_WAIT: 2 paths\n"), "{text}");
     let never = explained(&["TIME_WAIT", "ESTABLISHED"]);
-    assert!(never.starts_with("TIME_WAIT to ESTABLISHED: no legal way\n"), "{never}");
+    assert!(never.starts_with("TIME_WAIT to ESTABLISHED: no legal path\n"), "{never}");
     for pair in [["CLOSED", "LISTEN"], ["LISTEN", "CLOSED"], ["CLOSED", "CLOSED"]] {
-        assert!(explained(&pair).contains("way"), "{pair:?}");
+        assert!(explained(&pair).contains("path"), "{pair:?}");
     }
 }
 
@@ -45,6 +45,17 @@ fn the_diagram_is_drawn_in_every_format() {
     assert!(explained(&["--format", "svg"]).starts_with("<svg "));
     assert!(explained(&["--format", "dot"]).starts_with("digraph "));
     assert!(explained(&["--format", "mermaid"]).starts_with("stateDiagram-v2\n"));
+}
+
+#[test]
+fn drawings_are_ascii_in_a_locale_without_other_characters() {
+    let drawn = |locale: &str| {
+        let mut command = command(&["explain"]);
+        command.envs([("LC_ALL", locale), ("LC_CTYPE", ""), ("LANG", "")]);
+        Program::spawn(command).finish().stdout
+    };
+    assert!(drawn("C").is_ascii() && drawn("de_DE.ISO-8859-1").is_ascii());
+    assert!(!drawn("en_US.utf8").is_ascii() && !drawn("").is_ascii());
 }
 
 #[test]

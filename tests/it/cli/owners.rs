@@ -126,7 +126,7 @@ fn a_socket_passed_to_a_matching_process_is_found() {
         // Nothing happens to the socket, but a report shows that it matches now.
         until("its new owner to be found", || {
             procfs.poll_with_signal(Signal::SIGUSR1, &both);
-            procfs.program().message_with("coverage: ");
+            procfs.program().message_with("seen: ");
             procfs.program().stderr().contains("813/handler").then_some(())
         });
         procfs.poll(&["4000 80 06/0", "4001 80 01/9"]);
@@ -144,8 +144,8 @@ fn sockets_without_an_owner_are_counted_once() {
         assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
         assert_eq!(
             procfs.end(),
-            "tcplapse: 1 socket without a known owner not shown\n\
-             tcplapse: coverage: lives seen 1 (still open 1), lives missed 0, readings lost 0\n"
+            "tcplapse: 1 socket hidden: unknown owner\n\
+             tcplapse: seen: 1 socket (1 still there)\n"
         );
     });
 }

@@ -176,10 +176,10 @@ fn an_edited_rules_file_is_read_again() {
 
     edit(&path, "[[rule]]\nname = 'x\n");
     let message = watch.message_with("rules.toml, line 2, column ");
-    assert!(message.ends_with("; the rules read before stay in force\n"), "{message}");
+    assert!(message.ends_with("; the previous rules stay in force\n"), "{message}");
 
     edit(&path, &format!("{listens}{lingers}"));
-    watch.message_with("rules.toml: read again, 2 rules\n");
+    watch.message_with("rules.toml reloaded, 2 rules\n");
 
     overwrite(&path, &HALF_CLOSED.replace("half closed", "again"));
     until_alert(&mut watch, "again on 2");

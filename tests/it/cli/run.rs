@@ -34,7 +34,7 @@ fn the_command_has_the_streams_of_the_program() {
     assert_eq!(outcome.stdout, "out hello\n");
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!(lines[0], "err hello");
-    assert!(lines.last().is_some_and(|line| line.starts_with("tcplapse: coverage: ")), "{lines:?}");
+    assert!(lines.last().is_some_and(|line| line.starts_with("tcplapse: seen: ")), "{lines:?}");
 }
 
 #[test]

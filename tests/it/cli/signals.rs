@@ -57,9 +57,9 @@ fn sigusr1_prints_the_timelines_so_far_to_stderr() {
             assert_eq!(head, "812/client  127.0.0.1:53088 -- 127.88.0.1:54389\n");
             program.message_with("  closed first by this side, open for ");
             let state = program.message_with("  FIN_WAIT2  >=");
-            assert!(state.contains("first look"), "{state}");
-            program.message_with("the other side has not for at least");
-            program.message_with("coverage: ");
+            assert!(state.contains("first poll"), "{state}");
+            program.message_with("the peer has not closed for at least");
+            program.message_with("seen: ");
         }
         let stdout = program.stop().stdout;
         assert_eq!(stdout.matches("53088").count(), 1, "a report is not a record: {stdout}");

@@ -172,7 +172,7 @@ fn a_signal_ends_a_complete_run_that_nobody_reads() {
     procfs.program().signal(Signal::SIGTERM);
     let outcome = procfs.finish();
     assert_eq!(outcome.code, Some(0));
-    let sentence = " bytes of the output found no reader\n";
+    let sentence = " bytes of output discarded on exit: no reader\n";
     assert!(outcome.stderr.contains(sentence), "{outcome:?}");
 }
 
@@ -193,7 +193,7 @@ fn another_signal_ends_the_wait_for_a_slow_reader() {
     });
     let outcome = procfs.finish();
     assert_eq!(outcome.code, Some(0));
-    let sentence = " bytes of the output found no reader\n";
+    let sentence = " bytes of output discarded on exit: no reader\n";
     assert!(outcome.stderr.contains(sentence), "{received}: {outcome:?}");
 }
 
@@ -215,7 +215,7 @@ fn unread_reports_delay_no_poll_and_are_counted() {
     let mut stderr = Output::of(unread, |_| true);
     let mut lines_of_report = || {
         let mut lines = vec![stderr.next_line().expect("a report")];
-        while !lines.last().is_some_and(|line| line.contains("coverage: ")) {
+        while !lines.last().is_some_and(|line| line.contains("seen: ")) {
             lines.push(stderr.next_line().expect("more of a report"));
         }
         lines
@@ -224,8 +224,9 @@ fn unread_reports_delay_no_poll_and_are_counted() {
     procfs.poll_with_signal(Signal::SIGUSR1, &rows);
     let second = lines_of_report();
     // On a busy machine there is a message about the interval, too.
-    let counts =
-        [1, 2].map(|count| format!("tcplapse: {count} messages had no room before this one\n"));
+    let counts = [1, 2].map(|count| {
+        format!("tcplapse: {count} messages dropped before this one: reader of stderr too slow\n")
+    });
     assert!(counts.contains(&second[0]), "{}", second[0]);
     assert_eq!(reported(&second), 300);
     procfs.poll_with_signal(Signal::SIGTERM, &rows);

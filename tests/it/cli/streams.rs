@@ -105,7 +105,10 @@ fn a_signal_ends_a_run_whose_reader_has_stopped() {
     program.signal(nix::sys::signal::Signal::SIGTERM);
     let outcome = program.finish();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert!(outcome.stderr.contains(" bytes of the output found no reader\n"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains(" bytes of output discarded on exit: no reader\n"),
+        "{outcome:?}"
+    );
 }
 
 #[test]

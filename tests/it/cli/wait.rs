@@ -42,12 +42,12 @@ fn a_time_out_reports_the_matching_sockets() {
     assert_eq!(code, Some(124));
     assert_eq!(
         message,
-        "tcplapse: 'any LISTEN' did not come to hold in time; matching sockets: \
+        "tcplapse: timed out waiting for 'any LISTEN'; matching sockets: \
          SYN_SENT 1, ESTABLISHED 1, FIN_WAIT1 1, FIN_WAIT2 1\n"
     );
     let (code, message) = wait(&["wait", "nosuch", "--timeout", "10ms"]);
     assert_eq!(code, Some(124));
-    assert!(message.ends_with("in time; no matching socket\n"), "{message}");
+    assert!(message.ends_with("'any connected'; no matching socket\n"), "{message}");
 }
 
 #[test]

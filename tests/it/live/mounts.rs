@@ -45,7 +45,7 @@ fn hidepid_hides_owners_but_not_sockets() {
             messages
         };
         let message = refused(&["list", "-x", "server"], 1);
-        let hidden = "1 of them could belong to processes that may not be read";
+        let hidden = "(1 for lack of permission)";
         assert!(message.contains(hidden), "{message}");
         // A listener that cannot be attributed is not known to be gone.
         refused(&["wait", "-x", "server", "--until", "none LISTEN"], 2);

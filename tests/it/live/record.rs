@@ -209,7 +209,7 @@ fn a_follower_goes_on_across_rotations() {
         let more: Vec<String> = followed
             .messages()
             .lines()
-            .filter(|line| !line.contains("coverage: ") && !live.stderr.contains(line))
+            .filter(|line| !line.contains("seen: ") && !live.stderr.contains(line))
             .map(str::to_owned)
             .collect();
         assert_eq!(more, [""; 0], "it has no messages but those of the run");

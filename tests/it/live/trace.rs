@@ -354,6 +354,6 @@ fn without_privilege_auto_takes_netlink_and_says_why() {
     let messages = auto.messages();
     assert_eq!(auto.code, Some(0), "{messages}");
     let first = messages.lines().next().unwrap_or_default();
-    assert!(first.contains("auto takes netlink, not trace: "), "{messages}");
+    assert!(first.contains("using --source netlink: "), "{messages}");
     assert!(first.contains("root"), "{messages}");
 }

@@ -51,38 +51,38 @@ fn in_a_pipe_no_cell_is_cut() {
 #[test]
 fn a_frame_of_80_columns_cuts_the_widest_cells() {
     assert_snapshot!(frame(80, 24), @r"
-12:00:01.104  4 sockets  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2  q ends
-   HELD  STATE        OWNER                  LOCAL                 REMOTE
->=2h05m  CLOSE_WAIT   812/a\x20name          [2001:db8:1111:2…:80  192.0.2.7:443
-  62.1s  ESTABLISHED  812/client             10.0.0.1:50000        192.0.2.7:443
-   3.0s  ESTABLISHED  812/a-very-long-name…  10.0.0.1:50001        192.0.2.7:443
-   0.4s  FIN_WAIT2    812/client             10.0.0.1:50002        192.0.2.7:443
-   0.2s  CLOSED       812/client             10.0.0.1:50003        192.0.2.7:443
-");
+    12:00:01.104  4 sockets  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
+       HELD  STATE        OWNER                  LOCAL                 REMOTE
+    >=2h05m  CLOSE_WAIT   812/a\x20name          [2001:db8:1111:2…:80  192.0.2.7:443
+      62.1s  ESTABLISHED  812/client             10.0.0.1:50000        192.0.2.7:443
+       3.0s  ESTABLISHED  812/a-very-long-name…  10.0.0.1:50001        192.0.2.7:443
+       0.4s  FIN_WAIT2    812/client             10.0.0.1:50002        192.0.2.7:443
+       0.2s  CLOSED       812/client             10.0.0.1:50003        192.0.2.7:443
+    ");
 }
 
 #[test]
 fn a_frame_of_120_columns_has_room_for_all() {
     assert_snapshot!(frame(120, 24), @r"
-12:00:01.104  4 sockets  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2  q ends
-   HELD  STATE        OWNER                        LOCAL                                        REMOTE
->=2h05m  CLOSE_WAIT   812/a\x20name                [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443
-  62.1s  ESTABLISHED  812/client                   10.0.0.1:50000                               192.0.2.7:443
-   3.0s  ESTABLISHED  812/a-very-long-name-indeed  10.0.0.1:50001                               192.0.2.7:443
-   0.4s  FIN_WAIT2    812/client                   10.0.0.1:50002                               192.0.2.7:443
-   0.2s  CLOSED       812/client                   10.0.0.1:50003                               192.0.2.7:443
-");
+    12:00:01.104  4 sockets  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
+       HELD  STATE        OWNER                        LOCAL                                        REMOTE
+    >=2h05m  CLOSE_WAIT   812/a\x20name                [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443
+      62.1s  ESTABLISHED  812/client                   10.0.0.1:50000                               192.0.2.7:443
+       3.0s  ESTABLISHED  812/a-very-long-name-indeed  10.0.0.1:50001                               192.0.2.7:443
+       0.4s  FIN_WAIT2    812/client                   10.0.0.1:50002                               192.0.2.7:443
+       0.2s  CLOSED       812/client                   10.0.0.1:50003                               192.0.2.7:443
+    ");
 }
 
 #[test]
 fn hidden_rows_are_counted_in_the_last_line() {
     assert_snapshot!(frame(120, 5), @r"
-12:00:01.104  4 sockets  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2  q ends
-   HELD  STATE        OWNER          LOCAL                                        REMOTE
->=2h05m  CLOSE_WAIT   812/a\x20name  [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443
-  62.1s  ESTABLISHED  812/client     10.0.0.1:50000                               192.0.2.7:443
-and 3 more
-");
+    12:00:01.104  4 sockets  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
+       HELD  STATE        OWNER          LOCAL                                        REMOTE
+    >=2h05m  CLOSE_WAIT   812/a\x20name  [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443
+      62.1s  ESTABLISHED  812/client     10.0.0.1:50000                               192.0.2.7:443
+    and 3 more
+    ");
 }
 
 #[test]
@@ -112,5 +112,5 @@ fn a_fresh_change_stands_out_for_a_moment() {
 fn an_empty_frame_says_so() {
     let size = Size { columns: 80, rows: 24 };
     let lines = table(false, false).frame(&[], &Names::default(), size);
-    assert_eq!(lines[0], "no such socket yet; watching, q ends");
+    assert_eq!(lines[0], "no matching socket yet");
 }

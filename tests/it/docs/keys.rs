@@ -1,0 +1,100 @@
+//! The keys of records and rules with their meaning, from the comments of the structs that are
+//! serialised: what the code says of a key is what the manual says.
+
+use super::read;
+
+/// A key of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) meaning: String,
+}
+
+/// Where the keys of a record begin: the file, and the line after which they stand.
+type Place = (&'static str, &'static str);
+
+/// The types that records flatten, and the places of their keys.
+const FLATTENED: [(&str, Place); 10] = [
+    ("SocketRef", ("src/model/event.rs", "pub struct SocketRef {")),
+    ("AddressPair", ("src/model/socket.rs", "impl Serialize for AddressPair {")),
+    ("Ages", ("src/model/event.rs", "pub struct Ages {")),
+    ("Attribution", ("src/model/process.rs", "pub struct Attribution {")),
+    ("Option<Rc<Process>>", ("src/model/process.rs", "fn pid_and_name")),
+    ("OwnerClues", ("src/model/event.rs", "pub struct OwnerClues {")),
+    ("Roles", ("src/model/event.rs", "pub struct Roles {")),
+    ("Details", ("src/model/socket_row.rs", "impl Serialize for Details {")),
+    ("Vec<SocketId>", ("src/model/event.rs", "fn counted")),
+    ("EdgeCounts", ("src/view/diagram.rs", "pub(crate) struct EdgeCounts {")),
+];
+
+/// The keys of a record, or of the rules file, in their order.
+pub(super) fn of(record: &str) -> Vec<Key> {
+    let place = match record {
+        "event" => ("src/view/event.rs", "pub struct EventRecord {"),
+        "life" => ("src/view/life.rs", "pub struct LifeRecord {"),
+        "socket" => ("src/view/socket.rs", "pub struct SocketRecord {"),
+        "diagram" => ("src/view/diagram.rs", "impl Serialize for Diagram {"),
+        "edge" => ("src/view/diagram.rs", "pub(crate) struct EdgeRecord {"),
+        "alert" => ("src/model/event.rs", "pub struct Alert {"),
+        "lost" => ("src/view/mod.rs", "struct LostKeys<'r> {"),
+        "rule" => ("src/rules/parse.rs", "pub(crate) struct RuleTable {"),
+        other => panic!("no record {other}"),
+    };
+    let key =
+        |name: &str, meaning: &str| Key { name: name.to_owned(), meaning: meaning.to_owned() };
+    let version = key("v", "1: the version of this schema.");
+    let mut keys = match record {
+        "edge" | "rule" => Vec::new(),
+        "event" | "socket" => vec![version],
+        named => vec![version, key("event", &format!("`{named}`."))],
+    };
+    keys.extend(at(place));
+    keys
+}
+
+fn at((file, start): Place) -> Vec<Key> {
+    let source = read(file);
+    let body = source.split_once(start).unwrap_or_else(|| panic!("{file} has no {start}")).1;
+    let (mut comment, mut attributes) = (Vec::new(), String::new());
+    let mut keys = Vec::new();
+    for line in body.lines().take_while(|line| *line != "}").map(str::trim) {
+        if let Some(text) = line.strip_prefix("///").or_else(|| line.strip_prefix("//")) {
+            comment.push(text.trim());
+        } else if line.starts_with("#[") {
+            attributes.push_str(line);
+        } else {
+            let meaning = std::mem::take(&mut comment).join(" ");
+            keys.extend(keys_of_line(line, &std::mem::take(&mut attributes), &meaning));
+        }
+    }
+    assert!(!keys.is_empty(), "{start} has no keys");
+    keys
+}
+
+/// The keys of a field, or of a call that serialises one; none of other lines.
+fn keys_of_line(line: &str, attributes: &str, meaning: &str) -> Vec<Key> {
+    let one = |name: &str| {
+        assert!(!meaning.is_empty(), "{name} has no comment");
+        vec![Key { name: name.to_owned(), meaning: meaning.to_owned() }]
+    };
+    if let Some((_, call)) = line.split_once("serialize_field(\"") {
+        return one(call.split('"').next().unwrap_or_default());
+    }
+    let field = ["pub(crate) ", "pub "].iter().find_map(|seen| line.strip_prefix(seen));
+    let Some((name, kind)) = field.unwrap_or(line).split_once(": ") else { return Vec::new() };
+    let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let Some(kind) = kind.strip_suffix(',').filter(|_| is_name) else { return Vec::new() };
+    if attributes.contains("skip)") {
+        return Vec::new();
+    }
+    if attributes.contains("flatten") {
+        // An alert shows the keys of a socket but its id, which is the first of `sockets`.
+        if kind == "AlertSocket" {
+            return at(FLATTENED[0].1).into_iter().filter(|key| key.name != "id").collect();
+        }
+        let place = FLATTENED.iter().find(|(known, _)| *known == kind);
+        return at(place.unwrap_or_else(|| panic!("{kind} is flattened")).1);
+    }
+    let renamed = attributes.split_once("rename = \"").and_then(|(_, rest)| rest.split('"').next());
+    one(renamed.unwrap_or(name))
+}
