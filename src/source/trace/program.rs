@@ -2,9 +2,9 @@
 //! in `record`.
 
 use super::record::{RawEvent, SIZE};
-use aya::maps::{Array, MapData, RingBuf};
-use aya::programs::BtfTracePoint;
-use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
+use aya::maps::{Array, MapData, MapError, RingBuf};
+use aya::programs::{BtfTracePoint, ProgramError};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::error::Error as _;
@@ -24,6 +24,8 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("receive_reset", "tcp_receive_reset"),
 ];
 const BTF: &str = "/sys/kernel/btf/vmlinux";
+/// So often the programs are loaded before the kernel's refusal counts.
+const ATTEMPTS: usize = 3;
 
 /// The ring is emptied so often: with the smallest sensible ring, no burst fills it meanwhile.
 const INTERVAL: Duration = Duration::from_millis(5);
@@ -85,30 +87,15 @@ impl Programs {
             ));
         }
         let btf = Btf::from_sys_fs().map_err(|error| format!("{BTF} cannot be read: {error}"))?;
-        let netns = u32::try_from(scope.netns).unwrap_or_default();
-        let root = scope.root.and_then(|root| u32::try_from(root).ok()).unwrap_or_default();
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
-            .verifier_log_level(VerifierLogLevel::DISABLE)
-            .override_global("netns", &netns, true)
-            .override_global("root", &root, true)
-            .map_max_entries("events", ring_size(scope.ring, cpus))
-            .load(OBJECT)
-            .map_err(|error| refusal(&error))?;
-        let events = ebpf.take_map("events").ok_or("the object has no ring")?;
-        let lost = ebpf.take_map("lost").ok_or("the object has no counters")?;
-        let ring = RingBuf::try_from(events).map_err(|error| refusal(&error.into()))?;
-        let lost = Array::try_from(lost).map_err(|error| refusal(&error.into()))?;
-        for (program, tracepoint) in PROGRAMS {
-            let program = ebpf.program_mut(program).ok_or("the object lacks a program")?;
-            let mut attach = || {
-                let program: &mut BtfTracePoint = program.try_into()?;
-                program.load(tracepoint, &btf)?;
-                program.attach()
-            };
-            attach().map_err(|error| refusal(&error.into()))?;
-        }
+        let mut attempt = 1;
+        let (attached, ring, lost) = loop {
+            match load(scope, &btf) {
+                Ok(loaded) => break loaded,
+                // On a machine that is short of something the same call works a moment later.
+                Err(error) if attempt < ATTEMPTS && !is_denied(errno_of(&error)) => attempt += 1,
+                Err(error) => return Err(refusal(&error)),
+            }
+        };
         let reader = Mutex::new(Reader { ring, events: VecDeque::new() });
         let shared = Arc::new(Shared { reader, is_over: AtomicBool::new(false) });
         let thread = std::thread::Builder::new().name("ring".to_owned()).spawn({
@@ -117,7 +104,7 @@ impl Programs {
         });
         let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
         let thread = Some(thread);
-        Ok(Self { shared, lost, delivered_lost: [0; 2], thread, _attached: ebpf })
+        Ok(Self { shared, lost, delivered_lost: [0; 2], thread, _attached: attached })
     }
 
     /// Takes all events that were written before this call.
@@ -176,27 +163,67 @@ fn ring_size(per_cpu: usize, cpus: usize) -> u32 {
     u32::try_from(size.next_power_of_two()).unwrap_or(1 << 30)
 }
 
-/// Why the kernel did not take the programs.
-fn refusal(error: &aya::EbpfError) -> String {
-    let (mut errno, mut next) = (None, error.source());
+/// The programs, attached, with their ring and their counters.
+type Loaded = (Ebpf, RingBuf<MapData>, Array<MapData, u64>);
+
+fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
+    let netns = u32::try_from(scope.netns).unwrap_or_default();
+    let root = scope.root.and_then(|root| u32::try_from(root).ok()).unwrap_or_default();
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(btf))
+        .verifier_log_level(VerifierLogLevel::DISABLE)
+        .override_global("netns", &netns, true)
+        .override_global("root", &root, true)
+        .map_max_entries("events", ring_size(scope.ring, cpus))
+        .load(OBJECT)?;
+    let mut map = |name: &str| {
+        ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() })
+    };
+    let (ring, lost) = (RingBuf::try_from(map("events")?)?, Array::try_from(map("lost")?)?);
+    for (name, tracepoint) in PROGRAMS {
+        let program = ebpf.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?;
+        let program: &mut BtfTracePoint = program.try_into()?;
+        program.load(tracepoint, btf)?;
+        program.attach()?;
+    }
+    Ok((ebpf, ring, lost))
+}
+
+/// The kernel's error behind one of the loader.
+fn errno_of(error: &EbpfError) -> Option<Errno> {
+    let mut next = error.source();
     while let Some(cause) = next {
-        errno = errno.or_else(|| Errno::from_io_error(cause.downcast_ref::<io::Error>()?));
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return Errno::from_io_error(error);
+        }
         next = cause.source();
     }
+    None
+}
+
+fn is_denied(errno: Option<Errno>) -> bool {
+    matches!(errno, Some(Errno::PERM | Errno::ACCESS))
+}
+
+/// Why the kernel did not take the programs.
+fn refusal(error: &EbpfError) -> String {
+    let errno = errno_of(error);
+    let text = first_line(error);
     match errno {
-        Some(Errno::PERM | Errno::ACCESS) => {
+        _ if is_denied(errno) => {
             "BPF is not permitted; it needs root, or CAP_BPF and CAP_PERFMON, and no lockdown of \
              the kernel"
                 .to_owned()
         }
-        Some(errno) => format!("the kernel does not take the BPF programs ({errno})"),
-        // The text may be as long as the log of the kernel's verifier.
-        None => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            format!("the BPF programs do not fit this kernel, they need Linux 5.12 ({line})")
-        }
+        Some(_) => format!("the kernel does not take the BPF programs ({text})"),
+        None => format!("the BPF programs do not fit this kernel, they need Linux 5.12 ({text})"),
     }
+}
+
+/// The text of an error may be as long as the log of the kernel's verifier.
+fn first_line(error: &EbpfError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
