@@ -260,7 +260,11 @@ impl Tracker {
         }
         socket.apply_change(change);
         if change.to != State::Closed {
-            if !is_unaccepted_state(change.to) || change.to == State::CloseWait {
+            // A socket in CLOSE_WAIT without an inode has not been accepted; without knowing the inode
+            // it may have been.
+            let is_accepted =
+                change.inode.map_or(change.to == State::CloseWait, |inode| inode != 0);
+            if is_accepted || !is_unaccepted_state(change.to) {
                 socket.listener = 0;
             }
             drop(socket);
