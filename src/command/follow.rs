@@ -181,8 +181,8 @@ impl<'s> Follower<'s> {
             lost_track_sentence(lost_track, self.settings).into_iter().collect();
         sentences.extend(monitor.warnings());
         sentences.extend(self.alerts.iter_mut().flat_map(Alerts::warnings));
-        let explains = self.screen.is_none() && io::stderr().is_terminal();
-        sentences.extend(self.nothing_yet.take().filter(|_| explains));
+        let explains = |_: &_| self.screen.is_none() && io::stderr().is_terminal();
+        sentences.extend(self.nothing_yet.take().filter(explains));
         let beside = lines(self.output.formatter.take_messages());
         self.print(&[beside, warnings(sentences)].concat())
     }

@@ -12,6 +12,9 @@ use log::debug;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// What was read of a process that makes system calls holds for so long (µs).
+const CALLER_HOLDS: u64 = 50_000;
+
 /// The owners found so far, and the means to find others.
 pub(super) struct Owners<'a> {
     pub(super) finder: Box<dyn OwnerLookup>,
@@ -21,6 +24,8 @@ pub(super) struct Owners<'a> {
     pub(super) callers: HashMap<SocketId, (Rc<Process>, u64)>,
     /// The listener that made a socket, by its inode, for sockets of which kernel events were read.
     pub(super) listeners: HashMap<SocketId, u64>,
+    /// The last caller, with its process and the boot time (µs) of its call when that was read.
+    last_caller: Option<(Caller, Rc<Process>, u64)>,
     filter: &'a Filter,
     /// Inodes that rows have shown since the last search.
     new_inodes: Vec<u64>,
@@ -37,6 +42,7 @@ impl<'a> Owners<'a> {
             table: OwnerTable::default(),
             callers: HashMap::new(),
             listeners: HashMap::new(),
+            last_caller: None,
             filter,
             new_inodes: Vec::new(),
             now: 0,
@@ -49,6 +55,7 @@ impl<'a> Owners<'a> {
     pub(super) fn restart(&mut self) {
         self.table = OwnerTable::default();
         self.callers.clear();
+        self.last_caller = None;
         self.listeners.clear();
         self.new_inodes.clear();
     }
@@ -182,11 +189,27 @@ impl<'a> Owners<'a> {
         if !self.is_owners_call(transition, caller) {
             return;
         }
-        let process = self.finder.describe_caller(caller, &self.filter.process);
+        let process = self.describe_caller(caller, transition.time.boot);
         let before = self.callers.get(&transition.socket.id).map(|(before, _)| before);
         let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
-        let process = same.cloned().unwrap_or_else(|| Rc::new(process));
+        let process = same.cloned().unwrap_or(process);
         self.callers.insert(transition.socket.id, (process, transition.time.boot));
+    }
+
+    /// The process of a call at this boot time (µs). One that calls by the thousand is read once in a
+    /// while: no pid is used again so soon.
+    fn describe_caller(&mut self, caller: &Caller, time: u64) -> Rc<Process> {
+        if let Some((known, process, read)) = &self.last_caller
+            && known == caller
+            && time.abs_diff(*read) < CALLER_HOLDS
+        {
+            return Rc::clone(process);
+        }
+        let process = Rc::new(self.finder.describe_caller(caller, &self.filter.process));
+        if !process.is_unknown() {
+            self.last_caller = Some((caller.clone(), Rc::clone(&process), time));
+        }
+        process
     }
 
     /// The owner of a socket, as far as it was found.
