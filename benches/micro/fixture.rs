@@ -84,7 +84,7 @@ fn write_row(text: &mut String, number: usize, state: u8) {
 }
 
 fn proc(root: &Path) -> Proc {
-    let pace = PollSettings { interval: Duration::ZERO, max_cpu: 100.0 };
+    let pace = PollSettings { interval: Duration::ZERO, max_cpu: 100.0, idle: false };
     Proc::open(root, None, pace).expect("tables")
 }
 

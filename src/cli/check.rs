@@ -24,7 +24,7 @@ pub struct CheckOptions {
     /// Report if more sockets are in STATE at the end than at the start, and never fewer in between
     #[arg(long, value_name = "STATE", value_parser = States(states), hide_possible_values = true)]
     pub(crate) growing: Vec<String>,
-    /// Watch for this long [default: the longest AGE of --stuck]
+    /// Watch for this long [default: the longest AGE of --stuck, or less where the kernel knows]
     #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,
     /// Check the recording in FILE, from its beginning to its end; '-' is standard input

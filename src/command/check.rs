@@ -28,11 +28,9 @@ pub fn run(check: &CheckSettings) -> Result<bool> {
         Some(recording) => super::replay::monitor(recording, false, &check.settings, &signals)?,
         None => monitor(&check.settings)?,
     };
-    let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal());
-    messages::print(time.map(|time| format!("watching for {time:?}; Ctrl-C to stop")));
     let violations = violations(&mut monitor, check, &signals, ready)?;
     let max_count = check.settings.max_count;
-    let mut formatter = Formatter::of_sockets(&check.settings.output, max_count, true);
+    let mut formatter = Formatter::of_sockets(&check.settings.output, max_count, false);
     let record = |Violation { socket, at, owner }: &Violation| {
         Record::Socket(Box::new(SocketRecord::new(socket, *at, owner.clone())))
     };
@@ -53,6 +51,8 @@ fn violations(
 ) -> Result<Vec<Violation>> {
     let mut checker = Checker::new(&check.limits);
     let mut undecided = 0;
+    let mut ends_when_decided = check.ends_when_decided;
+    let mut announcement = announcement(check);
     loop {
         let polls_before = monitor.polls().taken;
         let more = monitor.update(signals)?;
@@ -69,7 +69,9 @@ fn violations(
             checker.apply_poll(now, &sockets, &mut |socket| monitor.current_owner(socket));
         }
         let is_over = check.duration.is_some_and(|time| checker.watched(now) >= Some(time));
-        if more && !is_over {
+        let is_decided = ends_when_decided && checker.is_decided(now, &sockets);
+        if more && !is_over && !is_decided {
+            messages::print(announcement.take());
             continue;
         }
         let violations =
@@ -79,11 +81,23 @@ fn violations(
             return Ok(violations);
         }
         let Some(error) = inconclusive(monitor, &checker, &sockets) else { return Ok(violations) };
+        if more && !is_over {
+            // What hides its owner may be gone before the time is over.
+            ends_when_decided = false;
+            continue;
+        }
         undecided += 1;
         if !more || undecided == MAX_INCONCLUSIVE_POLLS {
             return Err(error);
         }
     }
+}
+
+/// What a terminal shows while `check` watches; `None` for nothing.
+fn announcement(check: &CheckSettings) -> Option<String> {
+    let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal())?;
+    let limit = if check.ends_when_decided { "up to " } else { "" };
+    Some(format!("watching for {limit}{time:?}; Ctrl-C to stop"))
 }
 
 /// Why it is not certain that there are no violations; `None` where it is.

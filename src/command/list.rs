@@ -17,7 +17,7 @@ pub fn run(settings: &Settings) -> Result<bool> {
     exit_128_plus_signal()?;
     let signals = signals(settings, None)?;
     let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
-    let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, false);
+    let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, true);
     monitor.poll_once(&signals)?;
     let at = monitor.read_at();
     let records = monitor

@@ -121,17 +121,30 @@ fn not_zero<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Erro
     Some(*number).filter(|number| *number != 0).serialize(serializer)
 }
 
+/// How the time in a state is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeldFrom {
+    /// It is the time since the state was first observed.
+    Observed,
+    /// The kernel proved that the socket had been in the state before it was first observed.
+    Kernel,
+}
+
 /// For how long a socket was in its previous state, and has existed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ages {
     /// When the previous state was first observed; `None` if there is none.
     #[serde(skip)]
     pub since: Option<Stamp>,
-    /// Seconds in `from`.
+    /// Seconds in `from`; of `present` events seconds in `to`, where the kernel proves some.
     #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
     /// Whether `held` is a lower bound, because the socket was in `from` at the first poll.
     pub held_at_least: bool,
+    /// How `held` is known; `None` where it is not.
+    #[serde(skip)]
+    pub held_from: Option<HeldFrom>,
     /// The time since the socket was first observed.
     #[serde(skip)]
     pub lived: Duration,
@@ -180,8 +193,10 @@ pub struct SocketStatus {
     pub socket: SocketRef,
     /// The state reported last.
     pub state: State,
-    /// When that state was first observed.
+    /// When that state was first observed, or since when the kernel proves it.
     pub since: Stamp,
+    /// Which of these.
+    pub held_from: HeldFrom,
     /// It was found in this state, and may have been in it for longer.
     pub held_at_least: bool,
     /// The last poll did not show it: it may be gone.

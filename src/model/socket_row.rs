@@ -68,6 +68,18 @@ pub struct SocketRow {
     pub ifindex: u32,
     /// Of a listener, how many connections may wait for accept(), where the source reports it.
     pub backlog_limit: Option<u32>,
+    /// What the kernel remembers of the time before this poll.
+    pub times: KernelTimes,
+}
+
+/// Times in milliseconds that the kernel proved of a socket, as of the end of the poll that shows its
+/// row. They are asked for once, and so are in few rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelTimes {
+    /// It has been in its state for so long, or longer.
+    pub in_state: Option<u32>,
+    /// It has neither sent nor received data for so long.
+    pub idle: Option<u32>,
 }
 
 /// What a row shows besides identity and state; it may change at any time.
@@ -85,6 +97,8 @@ pub struct Details {
     pub retransmits: u32,
     /// See [`SocketRow::backlog_limit`].
     pub backlog_limit: Option<u32>,
+    /// See [`SocketRow::times`].
+    pub times: KernelTimes,
 }
 
 impl Details {
@@ -96,6 +110,7 @@ impl Details {
         timer_left: 0,
         retransmits: 0,
         backlog_limit: None,
+        times: KernelTimes { in_state: None, idle: None },
     };
 
     /// The remaining time of the running timer; `None` where none is running.
@@ -103,12 +118,17 @@ impl Details {
         let left = Duration::from_millis(self.timer_left.saturating_mul(10));
         (self.timer != Timer::None).then_some(left)
     }
+
+    /// How long no data has been sent or received; `None` where the kernel was not asked.
+    pub fn idle(&self) -> Option<Duration> {
+        self.times.idle.map(|idle| Duration::from_millis(idle.into()))
+    }
 }
 
 /// As the keys of a record.
 impl Serialize for Details {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut keys = serializer.serialize_struct("Details", 6)?;
+        let mut keys = serializer.serialize_struct("Details", 7)?;
         // Bytes not yet read; of a listener, connections that wait for accept().
         keys.serialize_field("recv_queue", &self.rx_queue)?;
         // Bytes not yet acknowledged.
@@ -122,6 +142,9 @@ impl Serialize for Details {
         keys.serialize_field("timer_left", &self.timer_left().map(|left| left.as_secs_f64()))?;
         // Retransmissions so far.
         keys.serialize_field("retransmits", &self.retransmits)?;
+        // Seconds since data was last sent or received, of ESTABLISHED in the records of `list`; else
+        // null.
+        keys.serialize_field("idle", &self.idle().map(|idle| idle.as_secs_f64()))?;
         keys.end()
     }
 }
@@ -129,8 +152,10 @@ impl Serialize for Details {
 impl SocketRow {
     /// What it shows besides identity and state.
     pub const fn details(&self) -> Details {
-        let Self { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, .. } = *self;
-        Details { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit }
+        let Self {
+            tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, times, ..
+        } = *self;
+        Details { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, times }
     }
 
     /// The uid if the kernel reports it: a mini-socket after a close shows 0 for every user, and so

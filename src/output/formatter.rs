@@ -72,10 +72,10 @@ impl Formatter {
         Self::new(print, max_count, name_wait, TEXT_PART, || Box::new(target.timeline(print)))
     }
 
-    /// For a table of sockets; `held` adds a column for the time in the state.
-    pub(crate) fn of_sockets(print: &OutputSettings, max_count: Option<u64>, held: bool) -> Self {
+    /// For a table of sockets; `idle` adds a column for the time without data beside the timers.
+    pub(crate) fn of_sockets(print: &OutputSettings, max_count: Option<u64>, idle: bool) -> Self {
         Self::new(print, max_count, NAME_WAIT, TEXT_PART, || {
-            Box::new(SocketList::new(table_options(print), held, tty::width()))
+            Box::new(SocketList::new(table_options(print), idle, tty::width()))
         })
     }
 

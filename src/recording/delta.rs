@@ -7,7 +7,7 @@
 //! same to the last digit.
 
 use super::row::{Row, Step};
-use crate::model::socket_row::{SocketRow, Timer};
+use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::model::time::Stamp;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
@@ -35,7 +35,8 @@ impl WrittenRow {
     fn new(row: SocketRow, end: Stamp) -> Self {
         let left = row.timer_left.saturating_mul(TICK_MICROS);
         let timer_end = (row.timer != Timer::None).then(|| end.boot.saturating_add(left));
-        Self { row, timer_end }
+        // These are of one poll alone.
+        Self { row: SocketRow { times: KernelTimes::default(), ..row }, timer_end }
     }
 
     /// The row as it will be at the end of a later poll if only its timer runs.

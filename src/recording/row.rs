@@ -4,7 +4,7 @@
 use crate::model::json;
 use crate::model::json::pair;
 use crate::model::socket::{AddressPair, Family};
-use crate::model::socket_row::{SocketRow, Timer};
+use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -96,6 +96,11 @@ pub(super) struct Row {
     ifindex: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backlog_limit: Option<u32>,
+    /// In milliseconds, of this poll alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_state: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -117,6 +122,7 @@ const fn blank(addrs: AddressPair) -> SocketRow {
         cookie: 0,
         ifindex: 0,
         backlog_limit: None,
+        times: KernelTimes { in_state: None, idle: None },
     }
 }
 
@@ -154,6 +160,8 @@ impl Row {
             cookie: new(before.cookie, now.cookie).map(Cookie),
             ifindex: new(before.ifindex, now.ifindex),
             backlog_limit: now.backlog_limit.filter(|_| before.backlog_limit != now.backlog_limit),
+            in_state: now.times.in_state,
+            idle: now.times.idle,
         }
     }
 
@@ -180,6 +188,7 @@ impl Row {
             cookie: self.cookie.map_or(before.cookie, |Cookie(cookie)| cookie),
             ifindex: self.ifindex.unwrap_or(before.ifindex),
             backlog_limit: self.backlog_limit.or(before.backlog_limit),
+            times: KernelTimes { in_state: self.in_state, idle: self.idle },
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::model::reading::{
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
 use crate::model::socket::{AddressPair, Endpoint, Family, Side};
-use crate::model::socket_row::{SocketRow, Timer};
+use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use proptest::collection::vec;
 use proptest::option;
@@ -64,6 +64,7 @@ fn row(port: u16, state: State, inode: u64) -> SocketRow {
         cookie: 0,
         ifindex: 0,
         backlog_limit: None,
+        times: KernelTimes::default(),
     }
 }
 
@@ -209,7 +210,10 @@ fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
     let timers = [Timer::None, Timer::Retransmit, Timer::Keepalive, Timer::TimeWait, Timer::Probe];
     let left = prop_oneof![0..10_u64, any::<u64>()];
     let timer = (select(timers.to_vec()), left, any::<u32>());
-    let rest = (any::<u32>(), any::<u32>(), any::<bool>(), option::of(any::<u32>()), any::<u32>());
+    let limit = option::of(any::<u32>());
+    let times = (option::of(any::<u32>()), option::of(any::<u32>()));
+    let times = times.prop_map(|(in_state, idle)| KernelTimes { in_state, idle });
+    let rest = (any::<u32>(), any::<u32>(), any::<bool>(), limit, any::<u32>(), times);
     (addrs(), state(), 0..3_u64, 0..3_u32, timer, rest, any::<u64>()).prop_map(
         |(addrs, state, inode, uid, (timer, timer_left, retransmits), rest, cookie)| SocketRow {
             addrs,
@@ -225,6 +229,7 @@ fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
             cookie,
             ifindex: rest.4,
             backlog_limit: rest.3,
+            times: rest.5,
         },
     )
 }

@@ -139,13 +139,27 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
-/// The time in a state: `4.0s`, `>=4.0s` for a lower bound, `-` where it is not known.
+/// The cell of a time that is not known.
+pub(crate) const UNKNOWN: &str = "-";
+
+/// The time in a state: `4.0s`, `>=4.0s` for a lower bound, `-` where nothing is known.
 pub(crate) fn held(held: Option<Duration>, at_least: bool) -> String {
     match held {
-        None => "-".to_owned(),
-        Some(held) if at_least => format!(">={}", duration(held)),
+        None => UNKNOWN.to_owned(),
+        Some(Duration::ZERO) if at_least => UNKNOWN.to_owned(),
+        // Rounded down: it would claim too much otherwise.
+        Some(held) if at_least => format!(">={}", duration(tenths(held))),
         Some(held) => duration(held),
     }
+}
+
+/// A time of 0.1 s or more without what is less than that.
+fn tenths(time: Duration) -> Duration {
+    if time < Duration::from_millis(100) {
+        return time;
+    }
+    let tenths = u64::try_from(time.as_millis() / 100).unwrap_or(u64::MAX);
+    Duration::from_millis(tenths.saturating_mul(100))
 }
 
 /// `retransmit(0.2s,3)`: the timer, its remaining time, the retransmissions so far; `-` where no

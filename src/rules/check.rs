@@ -69,6 +69,11 @@ impl Limits {
         self.0.iter().filter_map(age).max()
     }
 
+    /// Whether every limit is about the time in a state.
+    pub(crate) fn are_ages(&self) -> bool {
+        self.0.iter().all(|limit| limit.condition.age.is_some())
+    }
+
     /// Whether a number has to grow to violate a limit.
     pub(crate) fn ask_for_growth(&self) -> bool {
         self.0.iter().any(|limit| limit.condition.growing.is_some())
@@ -186,6 +191,17 @@ impl<'a> Checker<'a> {
                 state.most = state.most.max(counted.len() as u64);
             }
         }
+    }
+
+    /// Whether watching on cannot change the answer to limits that are all about the time in a state:
+    /// one is violated, or none can be by a socket that was there at the first polls. `sockets` are
+    /// those that match the filters now.
+    pub(crate) fn is_decided(&self, now: Stamp, sockets: &[SocketStatus]) -> bool {
+        let is_open = |socket: &SocketStatus| {
+            let mut limits = self.limits.iter().map(|state| &state.limit.condition);
+            socket.held_at_least && limits.any(|condition| condition.covers(socket, now).is_none())
+        };
+        !self.violations.is_empty() || self.polls >= POLLS_TO_TRUST && !sockets.iter().any(is_open)
     }
 
     /// All violations, the longest in its state first. `sockets` are those that match the filters

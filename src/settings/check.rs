@@ -19,6 +19,8 @@ pub struct CheckSettings {
     pub(crate) from: Option<PathBuf>,
     /// How long to watch, by the time of the readings; `None` for a whole recording.
     pub(crate) duration: Option<Duration>,
+    /// Whether to stop watching as soon as it is known whether sockets violate a limit.
+    pub(crate) ends_when_decided: bool,
 }
 
 impl CheckSettings {
@@ -38,8 +40,10 @@ impl CheckSettings {
         if options.from.is_some() {
             no_sampling(&options.sampling_flags)?;
         }
+        let ends_when_decided =
+            options.from.is_none() && settings.duration.is_none() && limits.are_ages();
         let duration = time_to_watch(&limits, settings.duration, options.from.is_some())?;
-        Ok(Self { settings, limits, from: options.from, duration })
+        Ok(Self { settings, limits, from: options.from, duration, ends_when_decided })
     }
 }
 

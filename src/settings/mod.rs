@@ -67,6 +67,8 @@ pub struct PollSettings {
     pub interval: Duration,
     /// The share of one core, in percent, that polling stays below.
     pub max_cpu: f64,
+    /// Whether the first poll asks how long connections have been idle, too.
+    pub idle: bool,
 }
 
 /// How records are written.
@@ -101,6 +103,7 @@ impl Settings {
             poll: PollSettings {
                 interval: interval(&options.poll.interval)?,
                 max_cpu: max_cpu(&options.poll.max_cpu)?,
+                idle: false,
             },
             duration: end.duration.as_deref().map(|text| time("--for", text)).transpose()?,
             max_count: end.count.max_count.as_deref().map(max_count).transpose()?,
@@ -153,11 +156,13 @@ impl Settings {
     }
 
     /// The settings of `list`; an error where one is useful only to a run that goes on.
-    pub fn of_list(self) -> Result<Self> {
-        match self.source {
-            SourceName::Trace => Err(UsageError::ListTrace),
-            _ => Ok(self),
+    pub fn of_list(mut self) -> Result<Self> {
+        if self.source == SourceName::Trace {
+            return Err(UsageError::ListTrace);
         }
+        // It makes a poll of many connections twice as expensive.
+        self.poll.idle = self.output.format != FormatName::Text || self.output.timers;
+        Ok(self)
     }
 }
 

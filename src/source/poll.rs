@@ -116,7 +116,7 @@ impl PollTimer {
 
     fn stretch_warning(&mut self, planned: Duration) -> Option<String> {
         let warns = self.stretched == STRETCHES && !std::mem::replace(&mut self.has_warned, true);
-        let PollSettings { interval, max_cpu } = self.settings;
+        let PollSettings { interval, max_cpu, .. } = self.settings;
         warns.then(|| {
             format!(
                 "polling every {planned:.1?} instead of {interval:?}, to stay under {max_cpu}% of \

@@ -1,7 +1,7 @@
 //! An event of one socket as a record: a line of `--view events`.
 
 use crate::model::event::{
-    Ages, EventKind, OwnerClues, Roles, Side, SocketEvent, SocketRef, Verdict,
+    Ages, EventKind, HeldFrom, OwnerClues, Roles, Side, SocketEvent, SocketRef, Verdict,
 };
 use crate::model::process::Attribution;
 use crate::model::reading::Interface;
@@ -61,6 +61,9 @@ pub struct EventRecord {
     /// first poll.
     #[serde(serialize_with = "seconds")]
     pub lived: Option<Duration>,
+    /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
+    /// of the time before them, which is never more than the truth.
+    pub held_from: Option<HeldFrom>,
 }
 
 impl EventRecord {
@@ -76,6 +79,7 @@ impl EventRecord {
             via: transition.via,
             maybe: transition.maybe,
             to: transition.to,
+            held_from: transition.ages.held_from,
             ages: transition.ages,
             owner,
             clues: transition.clues,

@@ -133,6 +133,9 @@ struct HistoryStep {
     evidence: Evidence,
     /// When it was observed, or else the step after it.
     at: Stamp,
+    /// How long before that the socket had been in the state, by what the kernel proved, in
+    /// milliseconds.
+    held_before: u32,
 }
 
 impl LifeHistories {
@@ -253,7 +256,8 @@ impl LifeHistories {
 impl LifeHistory {
     /// That of a socket of which only the state is known that it is in.
     fn without_events(now: &SocketStatus, unchanged: bool, wanted: bool) -> Self {
-        let step = HistoryStep { state: now.state, evidence: Evidence::Observed, at: now.since };
+        let (state, at) = (now.state, now.since);
+        let step = HistoryStep { state, evidence: Evidence::Observed, at, held_before: 0 };
         let (matched_late, passes) = (!unchanged, unchanged || wanted);
         Self { steps: vec![step], matched_late, passes, ..Self::default() }
     }
@@ -268,7 +272,7 @@ impl LifeHistory {
         self.roles = transition.roles;
         let at = transition.time;
         let unseen = |states: &[State], evidence| {
-            let step = |state: &State| HistoryStep { state: *state, evidence, at };
+            let step = |state: &State| HistoryStep { state: *state, evidence, at, held_before: 0 };
             states.iter().map(step).collect::<Vec<_>>()
         };
         let mut passed = unseen(&transition.via, Evidence::Certain);
@@ -276,6 +280,9 @@ impl LifeHistory {
         // In the order of the table of edges no legal path goes backwards.
         passed.sort_by_key(|step| step.state);
         passed.extend(unseen(&[transition.to], Evidence::Observed));
+        if let (EventKind::Present, Some(found)) = (transition.kind, passed.last_mut()) {
+            found.held_before = millis(transition.ages.held.unwrap_or_default());
+        }
         for step in passed {
             self.push(step);
         }
@@ -285,7 +292,9 @@ impl LifeHistory {
     fn push_previous_state(&mut self, transition: &Transition) {
         self.steps.reserve_exact(2 + transition.via.len() + transition.maybe.len());
         if let (Some(state), Some(at)) = (transition.from, transition.ages.since) {
-            self.steps.push(HistoryStep { state, evidence: Evidence::Observed, at });
+            let held = transition.ages.held.unwrap_or_default();
+            let held_before = millis(held.saturating_sub(transition.time.since(at)));
+            self.steps.push(HistoryStep { state, evidence: Evidence::Observed, at, held_before });
         }
     }
 
@@ -328,7 +337,9 @@ impl LifeHistory {
             LifeStep {
                 state: step.state,
                 at: observed(step).then_some(step.at),
-                held: next.filter(|_| observed(step)).map(|next| next.at.since(step.at)),
+                held: next.filter(|_| observed(step)).map(|next| {
+                    next.at.since(step.at) + Duration::from_millis(step.held_before.into())
+                }),
                 evidence: step.evidence,
                 cause: self.cause(i),
             }
@@ -349,6 +360,10 @@ impl LifeHistory {
         let only = edges.next()?;
         edges.next().is_none().then_some(only.cause)
     }
+}
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Whether an event says no more of a socket than the state in which it was found.

@@ -1,10 +1,10 @@
 //! Sockets, owners and records for the unit tests of views and renderers.
 
 use super::socket::SocketRecord;
-use crate::model::event::{OwnerClues, SocketId, SocketRef};
+use crate::model::event::{HeldFrom, OwnerClues, SocketId, SocketRef};
 use crate::model::process::{Attribution, Exe, OwnerSource, Process};
 use crate::model::socket::{AddressPair, Endpoint, Family};
-use crate::model::socket_row::{Details, Timer};
+use crate::model::socket_row::{Details, KernelTimes, Timer};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use std::net::SocketAddr;
@@ -50,6 +50,8 @@ pub(crate) fn listed(local: &str, state: State, comm: &str) -> SocketRecord {
             timer_left: 20,
             retransmits: 3,
             backlog_limit: None,
+            times: KernelTimes::default(),
         },
+        held_from: Some(HeldFrom::Observed),
     }
 }

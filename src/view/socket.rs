@@ -1,6 +1,6 @@
 //! A socket as it is now: a row of `list`, `check` and `--view table`.
 
-use crate::model::event::{OwnerClues, SocketEvent, SocketRef, SocketStatus, Transition};
+use crate::model::event::{HeldFrom, OwnerClues, SocketEvent, SocketRef, SocketStatus, Transition};
 use crate::model::process::Attribution;
 use crate::model::socket_row::Details;
 use crate::model::time::{Stamp, seconds};
@@ -19,7 +19,7 @@ pub struct SocketRecord {
     pub socket: SocketRef,
     /// The current state.
     pub state: State,
-    /// Seconds in `state`; of `list` 0 and a lower bound, since one poll knows no past.
+    /// Seconds in `state`; of `list` a lower bound, 0 where the kernel remembers nothing.
     #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
     /// Whether `held` is a lower bound.
@@ -33,14 +33,17 @@ pub struct SocketRecord {
     /// What else its row showed.
     #[serde(flatten)]
     pub details: Details,
+    /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
+    /// of the time before them, which is never more than the truth.
+    pub held_from: Option<HeldFrom>,
 }
 
 impl SocketRecord {
     /// The record of a socket as it was at an instant.
     pub fn new(now: &SocketStatus, time: Stamp, owner: Attribution) -> Self {
         let SocketStatus { socket, state, since, held_at_least, clues, details, .. } = *now;
-        let held = Some(time.since(since));
-        Self { time, socket, state, held, held_at_least, owner, clues, details }
+        let (held, held_from) = (Some(time.since(since)), Some(now.held_from));
+        Self { time, socket, state, held, held_at_least, owner, clues, details, held_from }
     }
 
     /// The record of a socket at the instant at which it closed.
@@ -55,6 +58,7 @@ impl SocketRecord {
             owner: event.owner.clone(),
             clues: OwnerClues { uid: None, inode: 0, ..clues },
             details: Details::NONE,
+            held_from: Some(HeldFrom::Observed),
         }
     }
 }

@@ -153,6 +153,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
 
 /// Files of the sources that only understand what others have read.
 const PARSERS: &[&str] = &[
+    "source::netlink::tcp_info",
     "source::netlink::wire",
     "source::proc::row",
     "source::trace::changes",

@@ -1,6 +1,7 @@
 //! The command line: exact output, exit status, what goes to standard error. Most runs are on a
 //! procfs that never changes, or on one whose polls are given by the test.
 
+mod ages;
 mod check;
 mod clocks;
 mod completions;

@@ -12,7 +12,7 @@ use tcplapse::model::reading::{
     LostReason, Reading, Snapshot, StateChange,
 };
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
-use tcplapse::model::socket_row::{SocketRow, Timer};
+use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::state::State;
 use tcplapse::tracker::{Collected, Tracker};
@@ -360,5 +360,6 @@ fn row(addrs: AddressPair, text: &str) -> SocketRow {
         cookie: cookie.parse().unwrap(),
         ifindex: 0,
         backlog_limit: None,
+        times: KernelTimes::default(),
     }
 }

@@ -296,14 +296,39 @@ impl Case<'_> {
     ) {
         let (Some(held), Some(before)) = (event.held, before) else {
             let none = event.held.is_none() && event.from.is_none();
-            return report.claim(Claim::Held, none, || self.wrong(event, socket));
+            let proven = event.held.is_none_or(|held| {
+                event.held_from.as_deref() == Some("kernel")
+                    && self.is_no_longer_than_true(held, &event.to, event, socket)
+            });
+            let holds = none || event.event == "present" && proven;
+            return report.claim(Claim::Held, holds, || self.wrong(event, socket));
         };
         let span = self.boot(event.time.0) - self.boot(before.time.0);
+        if event.held_from.as_deref() == Some("kernel") {
+            #[allow(clippy::cast_precision_loss)] // a run has few microseconds
+            let more = held * 1e6 + 2.0 >= span as f64;
+            let from = event.from.as_deref().unwrap_or_default();
+            let holds = more && self.is_no_longer_than_true(held, from, event, socket);
+            return report.claim(Claim::Held, holds, || self.wrong(event, socket));
+        }
         #[allow(clippy::cast_precision_loss)] // a run has few microseconds
         let off = (held * 1e6 - span.max(0) as f64).abs();
         // At the first sight an event may be ahead of the pass that showed the socket.
         let exact = event.source != "trace" || before.event != "present";
         report.claim(Claim::Held, off <= 2.0 || !exact, || self.wrong(event, socket));
+    }
+
+    /// Whether a socket has been in a state for so many seconds when this event happened.
+    fn is_no_longer_than_true(
+        &self,
+        held: f64,
+        state: &str,
+        event: &Record<'_>,
+        socket: &Socket,
+    ) -> bool {
+        #[allow(clippy::cast_possible_truncation)] // whole microseconds
+        let since = self.boot(event.time.0) - (held * 1e6) as i64 + self.clocks();
+        socket.entered(state).is_none_or(|when| when.earliest <= since)
     }
 
     fn roles(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {

@@ -11,7 +11,7 @@ use tcplapse::model::process::{Holder, Process};
 use tcplapse::model::reading::OwnerUpdate;
 use tcplapse::model::reading::{Interface, Reading, Snapshot};
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
-use tcplapse::model::socket_row::{SocketRow, Timer};
+use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::recording::{Encoder, Header};
 use tcplapse::tcp::state::State;
@@ -57,6 +57,7 @@ fn readings(poll: u64) -> [Reading; 2] {
         cookie: number,
         ifindex: 0,
         backlog_limit: None,
+        times: KernelTimes::default(),
     });
     // Every owner is a new process, too.
     let pid = i32::try_from(1000 + poll).expect("it is small");

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
-const EVENT_KEYS: usize = 29;
+const EVENT_KEYS: usize = 30;
 const ALERT_KEYS: usize = 13;
-const SOCKET_KEYS: usize = 24;
+const SOCKET_KEYS: usize = 26;
 const LIFE_KEYS: usize = 21;
 
 /// RFC 3339 in the records; here microseconds since 1970.
@@ -67,6 +67,7 @@ pub(crate) struct Event {
     pub(crate) reset_by: Option<String>,
     pub(crate) source: String,
     pub(crate) lived: Option<f64>,
+    pub(crate) held_from: Option<String>,
 }
 
 /// Readings or output were lost.
@@ -108,6 +109,8 @@ pub(crate) struct Listed {
     pub(crate) timer: String,
     pub(crate) timer_left: Option<f64>,
     pub(crate) retransmits: u32,
+    pub(crate) idle: Option<f64>,
+    pub(crate) held_from: Option<String>,
 }
 
 /// One life of `--view timeline`.

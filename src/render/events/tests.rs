@@ -29,6 +29,7 @@ fn event(
             since: None,
             held: from.map(|_| Duration::from_secs(4)),
             held_at_least: false,
+            held_from: None,
             lived: Duration::from_millis(69_100),
             lived_at_least: false,
         },
@@ -39,6 +40,7 @@ fn event(
         reset_by: None,
         source: Interface::Proc,
         lived: None,
+        held_from: None,
     }
 }
 

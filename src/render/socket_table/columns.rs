@@ -1,7 +1,7 @@
 //! The columns that a table of sockets can have, and what stands in them.
 
 use crate::model::socket::Family;
-use crate::render::cell::{Names, clip, endpoint, held, owner, timer, width};
+use crate::render::cell::{Names, UNKNOWN, clip, duration, endpoint, held, owner, timer, width};
 use crate::view::socket::SocketRecord;
 use std::fmt::Write as _;
 
@@ -19,9 +19,12 @@ pub(super) enum Column {
     Inode,
     Timer,
     Held,
+    Idle,
 }
 
-use Column::{Held, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State, Timer, User};
+use Column::{
+    Held, Idle, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State, Timer, User,
+};
 
 impl Column {
     /// netstat's columns.
@@ -49,6 +52,7 @@ impl Column {
             Inode => "INODE",
             Timer => "TIMER",
             Held => "HELD",
+            Idle => "IDLE",
         }
     }
 
@@ -79,12 +83,16 @@ impl Column {
             },
             Timer => text.write_str(&timer(details)),
             Held => text.write_str(&held(socket.held, socket.held_at_least)),
+            Idle => match details.idle() {
+                Some(idle) => text.write_str(&duration(idle)),
+                None => text.write_str(UNKNOWN),
+            },
         };
     }
 
     /// Numbers stand below each other digit by digit.
     pub(super) const fn is_right_aligned(self) -> bool {
-        matches!(self, RecvQueue | SendQueue | Held)
+        matches!(self, RecvQueue | SendQueue | Held | Idle)
     }
 
     /// Whether a frame may cut its cells.

@@ -4,7 +4,7 @@ use super::columns::Column;
 use super::rows::Rows;
 use super::{NARROWEST, SocketTable, TableOptions};
 use crate::render::Renderer;
-use crate::render::cell::Names;
+use crate::render::cell::{Names, UNKNOWN};
 use crate::render::style::style_of;
 use crate::tcp::state::State;
 use crate::view::Record;
@@ -30,14 +30,27 @@ pub struct SocketList {
 }
 
 impl SocketList {
-    /// An empty table. `held` adds a column for the time in the state.
-    pub fn new(options: TableOptions, held: bool, width: Option<u16>) -> Self {
+    /// An empty table. `idle` adds a column for the time without data where timers are shown.
+    pub fn new(options: TableOptions, idle: bool, width: Option<u16>) -> Self {
         let TableOptions { palette, header, extended, timers } = options;
         let mut columns = Column::OF_NETSTAT.to_vec();
         columns.extend(Column::added(extended, timers));
-        columns.extend(held.then_some(Column::Held));
+        columns.push(Column::Held);
+        columns.extend((idle && timers).then_some(Column::Idle));
         let table = SocketTable { columns, palette, header };
         Self { table, width, parts: VecDeque::new(), widths: Vec::new() }
+    }
+
+    /// Leaves out the last columns where the kernel knows nothing to put there, so that the rest fits
+    /// into 80 columns.
+    fn leave_out_unknown(&mut self) {
+        while let Some(Column::Held | Column::Idle) = self.table.columns.last() {
+            let last = self.table.columns.len() - 1;
+            if self.parts.iter().any(|part| part.widths()[last] > UNKNOWN.len()) {
+                break;
+            }
+            self.table.columns.pop();
+        }
     }
 
     /// The whole table drawn for a terminal, if there is one and the table fits it.
@@ -112,6 +125,7 @@ impl Renderer for SocketList {
     fn rest(&mut self) -> Option<Vec<u8>> {
         let first = self.widths.is_empty();
         if first {
+            self.leave_out_unknown();
             self.widths = self.table.widths(&self.parts, self.table.header);
             if let Some(table) = self.drawn() {
                 self.parts.clear();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::{OwnerClues, SocketRef};
+use crate::model::event::{HeldFrom, OwnerClues, SocketRef};
 use crate::model::process::OwnerSource;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::Details;
@@ -15,6 +15,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
         },
         state,
         since: at(since),
+        held_from: HeldFrom::Observed,
         held_at_least: since == 0,
         missed: false,
         row: 0,

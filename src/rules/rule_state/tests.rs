@@ -58,6 +58,7 @@ fn reset(number: u64, second: u64) -> SocketEvent {
             since: None,
             held: Some(Duration::from_secs(number)),
             held_at_least: false,
+            held_from: None,
             lived: Duration::ZERO,
             lived_at_least: false,
         },

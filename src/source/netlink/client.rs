@@ -1,8 +1,9 @@
 //! A client of `NETLINK_SOCK_DIAG`: dumps, lookups, and destroy events. It sees the network namespace
 //! of the thread that opened it, and needs no privilege.
 
+use super::tcp_info::TcpInfo;
 use super::wire::{
-    Message, Messages, Selection, States, write_dump, write_dump_of_both, write_look_up,
+    Body, Message, Messages, Selection, States, write_dump, write_dump_of_both, write_look_up,
 };
 use crate::error::{Error, Result};
 use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
@@ -127,19 +128,48 @@ impl SockDiag {
         self.read_dump(rows).map_err(netlink_error)
     }
 
+    /// Dumps sockets of a family with their `tcp_info`, one after the other. Mini-sockets have none.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`]
+    pub(in crate::source) fn dump_infos(
+        &mut self,
+        family: Family,
+        states: States,
+        apply: &mut dyn FnMut(&SocketRow, TcpInfo<'_>),
+    ) -> Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        write_dump(&mut self.request, self.sequence, family, Selection::WithInfo(states));
+        let mut push = |body: Body<'_>, row| {
+            if let Some(info) = body.info() {
+                apply(&row, info);
+            }
+        };
+        self.read_each(&mut push).map_err(netlink_error)?;
+        Ok(())
+    }
+
     fn read_dump(&mut self, rows: &mut Vec<SocketRow>) -> rustix::io::Result<Dump> {
+        self.read_each(&mut |_, row| rows.push(row))
+    }
+
+    /// Calls `push` for each row of the dump that is requested.
+    fn read_each(&mut self, push: &mut dyn FnMut(Body<'_>, SocketRow)) -> rustix::io::Result<Dump> {
         self.send()?;
         let mut dump = Dump::default();
         loop {
             let length = self.receive()?;
-            let before = rows.len();
+            let mut has_rows = false;
             for (sequence, message) in Messages::new(&self.buffer[..length]) {
                 match message {
                     Message::Broken => dump.bad_rows += 1,
                     _ if sequence != self.sequence => {}
                     Message::Socket(body) => match body.row() {
                         Some(row) if row.state == State::Closed => {}
-                        Some(row) => rows.push(row),
+                        Some(row) => {
+                            has_rows = true;
+                            push(body, row);
+                        }
                         None => dump.bad_rows += 1,
                     },
                     Message::Done(0) => return Ok(dump),
@@ -149,7 +179,7 @@ impl SockDiag {
                     Message::Other => {}
                 }
             }
-            dump.pieces += u32::from(rows.len() > before);
+            dump.pieces += u32::from(has_rows);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Polls sock_diag on an interval, and receives destroy events in between.
 
 pub mod client;
+pub(super) mod kernel_times;
+pub mod tcp_info;
 pub mod wire;
 
 use super::Source;
@@ -14,6 +16,7 @@ use crate::model::socket_row::SocketRow;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use client::{DestroyListener, SockDiag};
+use kernel_times::KernelTimesQuery;
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,6 +34,7 @@ pub(super) struct Dumps {
     netns: Option<u64>,
     /// Memory for the rows of the next snapshot.
     spare_rows: Vec<SocketRow>,
+    times: KernelTimesQuery,
 }
 
 /// The sockets of the caller's network namespace.
@@ -51,10 +55,11 @@ impl Dumps {
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
-    pub(super) fn open(family: Option<Family>) -> Result<Self> {
+    pub(super) fn open(family: Option<Family>, settings: &PollSettings) -> Result<Self> {
         Ok(Self {
             client: SockDiag::open()?,
             family,
+            times: KernelTimesQuery::new(Path::new(OWN_PROCFS), settings),
             netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
             spare_rows: Vec::new(),
         })
@@ -68,6 +73,7 @@ impl Dumps {
         let start = stamp();
         let mut rows = std::mem::take(&mut self.spare_rows);
         let bad_rows = self.client.dump_all(self.family, &mut rows)?.bad_rows;
+        self.times.add(&mut rows, Some(&mut self.client));
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 
@@ -103,7 +109,7 @@ impl Netlink {
         Ok(Self {
             // Before the first poll, so that no event is missed between them.
             listener: DestroyListener::open(family)?,
-            dumps: Dumps::open(family)?,
+            dumps: Dumps::open(family, &settings)?,
             timer: PollTimer::new(settings),
             pause_end: Instant::now(),
             // Before the first poll there is nothing to receive.

@@ -2,12 +2,14 @@
 //!
 //! The kernel writes them in `net/ipv4/inet_diag.c`; the layouts are those of `linux/netlink.h`
 //! and `linux/inet_diag.h`. Numbers are in the byte order of the machine, addresses and ports in
-//! that of the network. No extension is requested: what a row holds is in the fixed part of a
-//! message, and whatever attributes a kernel adds behind it, of whatever length, are skipped.
+//! that of the network. What a row holds is in the fixed part of a message, and whatever attributes a
+//! kernel adds behind it, of whatever length, are skipped; `tcp_info` is requested only where its
+//! times are wanted, since it makes a dump more than twice as expensive.
 
+use super::tcp_info::TcpInfo;
 use crate::model::reading::{DestroyedSocket, LookupRequest};
 use crate::model::socket::{AddressPair, Endpoint, Family};
-use crate::model::socket_row::{SocketRow, Timer};
+use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -38,6 +40,8 @@ const NO_COOKIE: u64 = u64::MAX;
 
 /// Attribute of a request: a program that selects sockets.
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
+/// Attribute with the `tcp_info` of a full socket, where it is requested.
+const INET_DIAG_INFO: u16 = 2;
 /// Attribute of every full socket since Linux 3.7, and of no mini-socket.
 const INET_DIAG_SHUTDOWN: u16 = 8;
 /// The bits of an attribute's type that are flags.
@@ -68,11 +72,21 @@ impl States {
     pub const LISTEN: Self = Self(1 << 10);
 }
 
+impl States {
+    /// These states.
+    pub(crate) fn of(states: &[State]) -> Self {
+        let bit = |state: &State| 1_u32.checked_shl(state.code().into()).unwrap_or_default();
+        Self(states.iter().map(bit).fold(0, |set, bit| set | bit))
+    }
+}
+
 /// Which sockets of a family a dump shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     /// Those in these states.
     In(States),
+    /// Those in these states, with their `tcp_info`.
+    WithInfo(States),
     /// The listeners of one port.
     ListenersOn(u16),
     /// Those bound to a device.
@@ -87,19 +101,24 @@ struct Request {
     ifindex: u32,
     cookie: u64,
     program: &'static [u8],
+    /// The attributes that are requested: bit N - 1 for attribute N.
+    extensions: u8,
 }
 
 /// Writes the request to dump the selected sockets.
 pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection: Selection) {
     let (states, port, program): (_, _, &'static [u8]) = match selection {
-        Selection::In(states) => (states, 0, &[]),
+        Selection::In(states) | Selection::WithInfo(states) => (states, 0, &[]),
         Selection::ListenersOn(port) => (States::LISTEN, port, &[]),
         Selection::BoundToDevice => (States::ALL, 0, &BOUND_TO_DEVICE),
     };
     let endpoint = |port| Endpoint { addr: family.unspecified(), port };
     let addrs = AddressPair { family, local: endpoint(port), remote: endpoint(0) };
     let flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let request = Request { flags, states, addrs, ifindex: 0, cookie: NO_COOKIE, program };
+    let with_info = matches!(selection, Selection::WithInfo(_));
+    let extensions = if with_info { 1 << (INET_DIAG_INFO - 1) } else { 0 };
+    let request =
+        Request { flags, states, addrs, ifindex: 0, cookie: NO_COOKIE, program, extensions };
     request.write(buffer, sequence);
 }
 
@@ -119,7 +138,8 @@ pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, request: &LookupReques
     let cookie = if request.cookie == 0 { NO_COOKIE } else { request.cookie };
     let LookupRequest { addrs, ifindex, .. } = *request;
     let (flags, states) = (NLM_F_REQUEST, States::ALL);
-    Request { flags, states, addrs, ifindex, cookie, program: &[] }.write(buffer, sequence);
+    let (program, extensions) = (&[][..], 0);
+    Request { flags, states, addrs, ifindex, cookie, program, extensions }.write(buffer, sequence);
 }
 
 impl Request {
@@ -130,7 +150,7 @@ impl Request {
             Family::Ipv4 => AF_INET,
             Family::Ipv6 => AF_INET6,
         };
-        buffer.extend([family_code, IPPROTO_TCP, 0, 0]); // no extensions, padding
+        buffer.extend([family_code, IPPROTO_TCP, self.extensions, 0]); // padding
         buffer.extend(self.states.0.to_ne_bytes());
         buffer.extend(local.port.to_be_bytes());
         buffer.extend(remote.port.to_be_bytes());
@@ -244,7 +264,12 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-impl Body<'_> {
+impl<'a> Body<'a> {
+    /// The `tcp_info` of the socket; `None` where it was not requested, and of mini-sockets.
+    pub(crate) fn info(self) -> Option<TcpInfo<'a>> {
+        self.attribute(INET_DIAG_INFO).and_then(TcpInfo::new)
+    }
+
     /// The row that `/proc/net/tcp` would show; `None` if the family is neither IPv4 nor IPv6.
     pub fn row(self) -> Option<SocketRow> {
         let state = State::from_code(self.0[1]);
@@ -256,7 +281,7 @@ impl Body<'_> {
             state,
             inode: u64::from(inode),
             uid,
-            mini: state == State::TimeWait || !self.has_attribute(INET_DIAG_SHUTDOWN),
+            mini: state == State::TimeWait || self.attribute(INET_DIAG_SHUTDOWN).is_none(),
             // A listener's tx_queue is not data: it is the limit of its backlog.
             tx_queue: if listens { 0 } else { tx_queue },
             rx_queue,
@@ -267,6 +292,7 @@ impl Body<'_> {
             cookie: self.cookie(),
             ifindex: self.number_at(40),
             backlog_limit: listens.then_some(tx_queue),
+            times: KernelTimes::default(),
         })
     }
 
@@ -318,16 +344,17 @@ impl Body<'_> {
         u32_at(self.0, at).unwrap_or_default()
     }
 
-    fn has_attribute(self, wanted: u16) -> bool {
+    /// The payload of an attribute; `None` where the message has none of this type.
+    fn attribute(self, wanted: u16) -> Option<&'a [u8]> {
         let mut rest = &self.0[SOCKET..];
         while let (Some(length), Some(kind)) = (u16_at(rest, 0), u16_at(rest, 2)) {
             if kind & !ATTRIBUTE_FLAGS == wanted {
-                return true;
+                return rest.get(ATTRIBUTE..length.into()).or(Some(&[]));
             }
             let step = usize::from(length).max(ATTRIBUTE).next_multiple_of(ALIGN);
             rest = rest.get(step..).unwrap_or_default();
         }
-        false
+        None
     }
 }
 

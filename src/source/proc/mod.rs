@@ -12,6 +12,7 @@ use super::Source;
 use super::clock::stamp;
 use super::namespace::namespace;
 use super::netlink::client::SockDiag;
+use super::netlink::kernel_times::KernelTimesQuery;
 use super::poll::{PollTimer, recycled};
 use crate::error::{Error, Result};
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
@@ -48,6 +49,7 @@ pub struct Proc {
     spare_rows: Vec<SocketRow>,
     /// For lookups, which are possible only where the tables are the caller's own.
     client: Option<SockDiag>,
+    times: KernelTimesQuery,
     /// The user has been warned of a bad row.
     has_warned: bool,
     warnings: Vec<String>,
@@ -83,6 +85,7 @@ impl Proc {
             tables,
             netns: namespace(&process),
             sockstat: is_real.then(|| Sockstat::new(&process)),
+            times: KernelTimesQuery::new(root, &settings),
             timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),
@@ -119,6 +122,7 @@ impl Proc {
                 sockstat.tcp6_had_rows = rows.len() > before;
             }
         }
+        self.times.add(&mut rows, self.client.as_mut());
         Ok(Some(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows }))
     }
 

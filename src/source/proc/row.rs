@@ -4,7 +4,7 @@
 //! (`net/ipv4/tcp_ipv4.c`) and their IPv6 twins.
 
 use crate::model::socket::{AddressPair, Endpoint, Family};
-use crate::model::socket_row::{SocketRow, Timer};
+use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -43,6 +43,7 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
         cookie: 0,
         ifindex: 0,
         backlog_limit: None,
+        times: KernelTimes::default(),
     })
 }
 

@@ -97,7 +97,7 @@ impl Trace {
             programs,
             changes: Changes::default(),
             // Both families, whichever is asked for: the other end may be of the other one.
-            dumps: Dumps::open(None)?,
+            dumps: Dumps::open(None, &poll)?,
             family,
             timer: PollTimer::new(poll),
             poll: None,

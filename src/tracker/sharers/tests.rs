@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::socket::{AddressPair, Endpoint, Family};
-use crate::model::socket_row::Timer;
+use crate::model::socket_row::{KernelTimes, Timer};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 
@@ -22,6 +22,7 @@ fn row(inode: u64, cookie: u64) -> SocketRow {
         cookie,
         ifindex: 0,
         backlog_limit: None,
+        times: KernelTimes::default(),
     }
 }
 

@@ -8,7 +8,9 @@ mod state_record;
 pub(super) use identity::is_unaccepted_state;
 pub(super) use roles::before_fin;
 
-use crate::model::event::{EventKind, OwnerClues, SocketId, SocketRef, SocketStatus, Transition};
+use crate::model::event::{
+    Ages, EventKind, HeldFrom, OwnerClues, SocketId, SocketRef, SocketStatus, Transition,
+};
 use crate::model::reading::{PollWindow, StateChange};
 use crate::model::socket::AddressPair;
 use crate::model::socket_row::{Details, SocketRow};
@@ -202,7 +204,10 @@ impl TrackedSocket {
             None if is_found => (EventKind::Present, None),
             None => (EventKind::Opened, absent),
         };
-        self.state.advance(to, window);
+        self.state.advance(to, window, self.details.times.in_state);
+        if is_found && self.state.held_from() == HeldFrom::Kernel {
+            transition.ages = Ages { since: None, ..self.state.ages(window.end) };
+        }
         Some(transition)
     }
 
@@ -267,7 +272,8 @@ impl TrackedSocket {
         Some(SocketStatus {
             socket: SocketRef { id: self.id, netns, addrs },
             state: self.reported()?,
-            since: self.state.since,
+            since: self.state.known_since(),
+            held_from: self.state.held_from(),
             held_at_least: self.state.as_found,
             missed: self.seen.is_missing(),
             row: self.row.index as usize,

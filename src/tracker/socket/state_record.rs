@@ -1,11 +1,12 @@
 //! The state that was last reported of a socket, and what is known of the way to the next one.
 
-use crate::model::event::Ages;
+use crate::model::event::{Ages, HeldFrom};
 use crate::model::process::Caller;
 use crate::model::reading::PollWindow;
 use crate::model::time::Stamp;
 use crate::tcp::path::{Between, Proof, between_all};
 use crate::tcp::state::State;
+use std::time::Duration;
 
 /// The state last reported, since when, and since when the socket is followed.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub(in crate::tracker) struct StateRecord {
     birth_unseen: bool,
     /// And it still is in the state in which it was found.
     pub(super) as_found: bool,
+    /// How long before `since` the socket had been in it, as far as the kernel proved that, in
+    /// milliseconds.
+    held_before: u32,
     /// Boxed, since most sockets stay in their state.
     hints: Option<Box<PathHints>>,
 }
@@ -48,6 +52,7 @@ impl StateRecord {
             born,
             birth_unseen: found,
             as_found: found,
+            held_before: 0,
             hints: None,
         }
     }
@@ -58,8 +63,10 @@ impl StateRecord {
     }
 
     /// Moves on to the state that is reported next: the only place where a socket's state changes.
-    pub(super) fn advance(&mut self, to: State, window: &PollWindow) {
+    /// `proven` is how long the socket has been in it, or longer, by what the kernel remembers.
+    pub(super) fn advance(&mut self, to: State, window: &PollWindow, proven: Option<u32>) {
         self.as_found &= self.reported.is_none();
+        self.held_before = proven.filter(|_| self.as_found).unwrap_or_default();
         self.reported = Some(to);
         (self.since, self.last_seen) = (window.end, window.start);
         self.hints = None;
@@ -112,13 +119,24 @@ impl StateRecord {
         way
     }
 
+    /// Since when the socket is known to have been in the state last reported.
+    pub(super) fn known_since(&self) -> Stamp {
+        self.since.before(Duration::from_millis(self.held_before.into()))
+    }
+
+    /// How that is known.
+    pub(super) const fn held_from(&self) -> HeldFrom {
+        if self.held_before > 0 { HeldFrom::Kernel } else { HeldFrom::Observed }
+    }
+
     /// How long the socket has been in the state and followed, at this instant.
     pub(super) fn ages(&self, at: Stamp) -> Ages {
         let since = self.reported.map(|_| self.since);
         Ages {
             since,
-            held: since.map(|since| at.since(since)),
+            held: since.map(|_| at.since(self.known_since())),
             held_at_least: since.is_some() && self.as_found,
+            held_from: since.map(|_| self.held_from()),
             lived: at.since(self.born),
             lived_at_least: self.birth_unseen,
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::{Ages, OwnerClues, Side};
+use crate::model::event::{Ages, HeldFrom, OwnerClues, Side};
 use crate::model::reading::{Lost, LostReason};
 use crate::model::socket_row::Details;
 use crate::tcp::state::State::{
@@ -39,6 +39,7 @@ impl ScriptedSocket {
                 since: None,
                 held: None,
                 held_at_least: false,
+                held_from: None,
                 lived: Duration::ZERO,
                 lived_at_least: false,
             },
@@ -114,6 +115,7 @@ impl ScriptedSocket {
             socket,
             state: to,
             since: time,
+            held_from: HeldFrom::Observed,
             held_at_least: false,
             row: 0,
             withheld: false,

@@ -11,7 +11,7 @@ use std::process::Command;
 
 /// Commands that go on after their first poll.
 const COMMANDS: [&[&str]; 3] =
-    [&["watch", "-j"], &["wait", "nosuch"], &["check", "--stuck", "CLOSE_WAIT:1h"]];
+    [&["watch", "-j"], &["wait", "nosuch"], &["check", "--growing", "CLOSE_WAIT", "--for", "1h"]];
 
 /// A command on a procfs, whose descriptors a shell redirects; `$READY` in it is this path.
 fn redirected(procfs: &FakeProcfs, args: &[&str], redirection: &str, path: &Path) -> Command {

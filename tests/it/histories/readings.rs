@@ -13,7 +13,7 @@ use tcplapse::model::reading::{
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
-use tcplapse::model::socket_row::{SocketRow, Timer};
+use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::edge::EDGES;
 use tcplapse::tcp::state::State;
@@ -222,6 +222,7 @@ fn row() -> impl Strategy<Value = SocketRow> {
                 cookie,
                 ifindex: 0,
                 backlog_limit: None,
+                times: KernelTimes::default(),
             }
         },
     )

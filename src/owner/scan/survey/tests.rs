@@ -28,6 +28,7 @@ fn accepted(inode: u64) -> TrackerEvent {
             since: None,
             held: None,
             held_at_least: false,
+            held_from: None,
             lived: Duration::ZERO,
             lived_at_least: false,
         },

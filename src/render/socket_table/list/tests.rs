@@ -3,18 +3,24 @@ use crate::model::socket_row::Timer;
 use crate::render::style::Palette;
 use crate::view::samples::listed;
 use insta::assert_snapshot;
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 fn record(local: &str, state: State, process: &str, timer: Timer) -> Record {
     let mut socket = listed(local, state, process);
     socket.details.timer = timer;
+    if state == State::CloseWait {
+        socket.held = Some(Duration::from_secs(312));
+    } else {
+        socket.details.times.idle = Some(4004);
+    }
     Record::Socket(Box::new(socket))
 }
 
 fn rendered(width: Option<u16>, extra: bool, colours: bool) -> String {
     let palette = Palette { on: colours };
     let options = TableOptions { palette, header: true, extended: extra, timers: extra };
-    let mut table = SocketList::new(options, false, width);
+    let mut table = SocketList::new(options, true, width);
     let records = [
         record("10.0.0.1:50000", State::Established, "client", Timer::Retransmit),
         record("[2001:db8::1]:80", State::CloseWait, "a name", Timer::None),
@@ -27,21 +33,21 @@ fn rendered(width: Option<u16>, extra: bool, colours: bool) -> String {
 
 #[test]
 fn a_table_fits_the_terminal() {
-    let text = rendered(Some(80), false, false);
-    assert!(text.lines().all(|line| line.width() <= 80), "{text}");
+    let text = rendered(Some(90), false, false);
+    assert!(text.lines().all(|line| line.width() <= 90), "{text}");
     assert_snapshot!(text, @r"
-PROTO RECV-Q SEND-Q LOCAL            REMOTE        STATE       OWNER
-tcp        1  20000 10.0.0.1:50000   192.0.2.7:443 ESTABLISHED 812/client
-tcp6       1  20000 [2001:db8::1]:80 192.0.2.7:443 CLOSE_WAIT  812/a\x20name
+PROTO RECV-Q SEND-Q LOCAL            REMOTE        STATE       OWNER         HELD
+tcp        1  20000 10.0.0.1:50000   192.0.2.7:443 ESTABLISHED 812/client    -
+tcp6       1  20000 [2001:db8::1]:80 192.0.2.7:443 CLOSE_WAIT  812/a\x20name >=5m12s
 ");
 }
 
 #[test]
 fn in_a_pipe_columns_are_aligned() {
     assert_snapshot!(rendered(None, true, false), @r"
-PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE         STATE        OWNER          USER  INODE  TIMER
-tcp         1   20000  10.0.0.1:50000    192.0.2.7:443  ESTABLISHED  812/client     1000  4711   retransmit(0.2s,3)
-tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443  CLOSE_WAIT   812/a\x20name  1000  4711   -
+PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE         STATE        OWNER          USER  INODE  TIMER                  HELD  IDLE
+tcp         1   20000  10.0.0.1:50000    192.0.2.7:443  ESTABLISHED  812/client     1000  4711   retransmit(0.2s,3)        -  4.0s
+tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443  CLOSE_WAIT   812/a\x20name  1000  4711   -                   >=5m12s  -
 ");
 }
 

@@ -139,6 +139,7 @@ prop_compose! {
             cookie: 0,
             ifindex: 0,
             backlog_limit: None,
+            times: KernelTimes::default(),
         }
     }
 }

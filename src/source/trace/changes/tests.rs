@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::socket::Family;
-use crate::model::socket_row::Timer;
+use crate::model::socket_row::{KernelTimes, Timer};
 use State::{
     CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
 };
@@ -110,6 +110,7 @@ fn a_connect_gets_its_port_from_a_row() {
         cookie: 5,
         ifindex: 0,
         backlog_limit: None,
+        times: KernelTimes::default(),
     };
     changes.take_rows(&[row], 30 * MS, false, 0);
     let found = changes.complete_at(30 * MS);

@@ -1,0 +1,145 @@
+//! What the kernel remembers of the time before the first poll: how long a socket has been in its
+//! state, and how long a connection has been idle.
+//!
+//! A time here is never larger than the truth. Three things prove one:
+//!
+//! * TIME_WAIT: its timer runs for `TCP_TIMEWAIT_LEN`, and whatever restarts it makes the proven time
+//!   smaller (`tcp_timewait_state_process()`).
+//! * FIN_WAIT2 of a full socket: the segment that acknowledged its FIN has set `tcpi_last_ack_recv`,
+//!   or a later one has (`tcp_ack()`).
+//! * CLOSE_WAIT: so has the segment with the peer's FIN, unless one that was sent after it arrived
+//!   before it. That cannot be told, but it is over before the peer would repeat its FIN.
+//!
+//! Of FIN_WAIT2 as a mini-socket nothing is proven: its timer runs as long as its process chose
+//! (`TCP_LINGER2`). The kernel counts in 32 bits of milliseconds and of jiffies, neither of which pass
+//! while the machine sleeps: that, too, only makes a time smaller.
+
+use super::client::SockDiag;
+use super::tcp_info::TcpInfo;
+use super::wire::States;
+use crate::model::socket::{AddressPair, Family};
+use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::settings::PollSettings;
+use crate::tcp::state::State;
+use foldhash::fast::RandomState;
+use log::debug;
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+/// `TCP_TIMEWAIT_LEN`, in milliseconds.
+const TIME_WAIT: u32 = 60_000;
+/// Times are counted in jiffies, of up to 10 ms, and timers are shown in 1/100 s.
+const ROUNDING: u32 = 20;
+/// `TCP_RTO_MIN`: FINs are not repeated sooner, unless the route says so.
+const SHORTEST_RETRANSMIT_TIMEOUT: u32 = 200;
+
+/// Asks for these times with the first poll of a source.
+#[derive(Debug)]
+pub(in crate::source) struct KernelTimesQuery {
+    /// The first poll is still to come.
+    is_first: bool,
+    /// Ask how long connections have been idle.
+    idle: bool,
+    /// Every TIME_WAIT lasts as long as the kernel has it.
+    has_fixed_time_wait: bool,
+}
+
+/// The times of the sockets that `tcp_info` was dumped of: by what a table shows of them, too.
+type Found = HashMap<(AddressPair, u64, State), KernelTimes, RandomState>;
+
+impl KernelTimesQuery {
+    /// For a source that reads the sockets of the kernel whose procfs this is.
+    pub(in crate::source) fn new(procfs: &Path, settings: &PollSettings) -> Self {
+        let setting = |name| fs::read_to_string(procfs.join("sys/net/ipv4").join(name)).ok();
+        // The first shortens it by round-trip times (until Linux 4.12), the second is of kernels of
+        // some vendors, whose value may have been another one a moment ago.
+        let recycles = setting("tcp_tw_recycle").is_some_and(|value| value.trim() != "0");
+        let has_fixed_time_wait = !recycles && setting("tcp_tw_timeout").is_none();
+        Self { is_first: true, idle: settings.idle, has_fixed_time_wait }
+    }
+
+    /// Adds to the rows of the first poll what is proven; call it before the end of the poll is
+    /// stamped. Without a client, only timers prove anything.
+    pub(in crate::source) fn add(&mut self, rows: &mut [SocketRow], client: Option<&mut SockDiag>) {
+        if !std::mem::replace(&mut self.is_first, false) {
+            return;
+        }
+        if self.has_fixed_time_wait {
+            rows.iter_mut().for_each(add_time_wait);
+        }
+        let Some(client) = client else { return };
+        for family in [Family::Ipv4, Family::Ipv6] {
+            let mut wanted = Vec::new();
+            for row in rows.iter().filter(|row| row.addrs.family == family && !row.mini) {
+                if self.asks_for(row.state) && !wanted.contains(&row.state) {
+                    wanted.push(row.state);
+                }
+            }
+            if wanted.is_empty() {
+                continue;
+            }
+            let found = match times(client, family, States::of(&wanted)) {
+                Ok(found) => found,
+                Err(error) => {
+                    debug!("no times before the first poll: {error}");
+                    continue;
+                }
+            };
+            for row in rows.iter_mut().filter(|row| !row.mini) {
+                if let Some(times) = found.get(&(row.addrs, row.inode, row.state)) {
+                    row.times = *times;
+                }
+            }
+        }
+    }
+
+    fn asks_for(&self, state: State) -> bool {
+        match state {
+            State::CloseWait | State::FinWait2 => true,
+            State::Established => self.idle,
+            _ => false,
+        }
+    }
+}
+
+fn add_time_wait(row: &mut SocketRow) {
+    if row.mini && row.state == State::TimeWait && row.timer == Timer::TimeWait {
+        let left = u32::try_from(row.timer_left.saturating_mul(10)).unwrap_or(u32::MAX);
+        row.times.in_state = proven(TIME_WAIT, left.saturating_add(ROUNDING));
+    }
+}
+
+/// A time less what may be wrong about it; `None` where nothing is left.
+fn proven(time: u32, doubt: u32) -> Option<u32> {
+    Some(time.saturating_sub(doubt)).filter(|time| *time > 0)
+}
+
+/// The times of the sockets in these states.
+fn times(client: &mut SockDiag, family: Family, states: States) -> crate::error::Result<Found> {
+    let mut found = Found::default();
+    client.dump_infos(family, states, &mut |row, info| {
+        // It may have gone on since the fixed part of the message was written.
+        if info.state() == row.state {
+            let new = times_of(info);
+            let times = found.entry((row.addrs, row.inode, row.state)).or_insert(new);
+            // Not accepted yet, two link-local sockets may differ in their interface alone.
+            times.in_state = times.in_state.min(new.in_state);
+            times.idle = times.idle.min(new.idle);
+        }
+    })?;
+    Ok(found)
+}
+
+fn times_of(info: TcpInfo<'_>) -> KernelTimes {
+    let (in_state, idle) = match info.state() {
+        State::FinWait2 => (proven(info.last_ack_received(), ROUNDING), None),
+        State::CloseWait => {
+            let doubt = info.retransmit_timeout().max(SHORTEST_RETRANSMIT_TIMEOUT) + ROUNDING;
+            (proven(info.last_ack_received(), doubt), None)
+        }
+        State::Established => (None, Some(info.last_data_sent().min(info.last_data_received()))),
+        _ => (None, None),
+    };
+    KernelTimes { in_state, idle }
+}
