@@ -17,11 +17,11 @@ use unicode_width::UnicodeWidthStr;
 const HEADINGS: [&str; 5] = ["TIME", "OWNER", "LOCAL", "REMOTE", "HELD"];
 /// Their widths at the start: room for usual cells, so that columns seldom move. The first lines widen
 /// them before they are written.
-const WIDTHS: [usize; 5] = [12, 12, 15, 15, 6];
+const WIDTHS: [usize; 5] = [12, 11, 15, 15, 6];
 const GAP: &str = "  ";
 /// On a terminal, the columns that are left for a state, and those that an owner gets at most.
 const ROOM_FOR_STATE: usize = 26;
-const WIDEST_OWNER: usize = 20;
+const WIDEST_OWNER: usize = 24;
 
 /// Writes events, losses and alerts as lines of text.
 #[derive(Debug)]

@@ -32,6 +32,8 @@ fn durations_do_not_depend_on_the_time_of_day() {
     let steps: Vec<_> = events.iter().map(|event| (event.to.as_str(), event.held)).collect();
     let expected = [("ESTABLISHED", None), ("FIN_WAIT2", Some(0.5)), ("CLOSED", Some(1.1))];
     assert_eq!(steps, expected);
+    let lived: Vec<_> = events.iter().map(|event| event.lived).collect();
+    assert_eq!(lived, [None, None, Some(1.6)]);
     assert!(events.iter().all(|event| event.id == events[0].id), "{events:?}");
     // Times are printed as the clock gave them.
     assert_eq!(events[0].time.0 - events[1].time.0, HOUR - 300_000);
@@ -43,7 +45,7 @@ fn a_timeline_across_a_set_clock_has_its_true_length() {
     let printed = replayed(&SET_BACK, "-j --view timeline");
     let life = Life::parse(printed.trim_end());
     let held: Vec<_> = life.steps.iter().filter_map(|step| step.held).collect();
-    assert_eq!(held, [0.5, 1.1], "{life:?}");
+    assert_eq!((&held[..], life.lived), (&[0.5, 1.1][..], Some(1.6)), "{life:?}");
     let block = replayed(&SET_BACK, "--view timeline");
     assert!(block.contains("1.6s") && !block.contains("h "), "{block}");
 }

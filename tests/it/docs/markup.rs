@@ -10,8 +10,12 @@ const WIDEST: usize = 78;
 
 /// The page of a text, without its title.
 pub(super) fn roff(text: &str) -> String {
+    roff_after(text, false)
+}
+
+/// The page of a text that follows other text, if `needs_break`: a paragraph begins anew.
+pub(super) fn roff_after(text: &str, mut needs_break: bool) -> String {
     let mut page = String::new();
-    let mut needs_break = false;
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if let Some(heading) = line.strip_prefix("# ") {

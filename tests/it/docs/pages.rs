@@ -3,10 +3,11 @@
 //! `explain`.
 
 use super::keys::{self, Key};
-use super::markup::{escaped, roff};
+use super::markup::{escaped, roff, roff_after};
 use super::read;
 use clap::builder::PossibleValue;
 use clap::{Arg, Command, CommandFactory};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use tcplapse::cli::Cli;
 use tcplapse::tcp::docs::{self, StateDoc};
@@ -43,15 +44,17 @@ pub(super) fn page(name: &str, section: u8) -> String {
         name.to_uppercase().replace('-', "\\-")
     );
     let mut plain = String::new();
+    let mut follows_list = false;
     for line in text.lines() {
         let Some(directive) = line.strip_prefix('@') else {
             plain.extend([line, "\n"]);
             continue;
         };
-        page += &roff(&std::mem::take(&mut plain));
+        page += &roff_after(&std::mem::take(&mut plain), follows_list);
         page += &generated(directive);
+        follows_list = true;
     }
-    page + &roff(&plain)
+    page + &roff_after(&plain, follows_list)
 }
 
 fn generated(directive: &str) -> String {
@@ -73,7 +76,7 @@ fn generated(directive: &str) -> String {
 /// Keys that follow each other and mean the same would be one entry; none do.
 fn key_list(keys: &[Key]) -> String {
     let entries = keys.iter().map(|key| {
-        let meaning = key.meaning.trim_end_matches('.');
+        let meaning = key.meaning.trim_end_matches(['.', ':']);
         format!("= {}\n{}.\n\n", key.name, capitalized(meaning))
     });
     roff(&entries.collect::<String>())
@@ -149,17 +152,22 @@ fn options() -> String {
     let cli = definition();
     let watch = cli.find_subcommand("watch").expect("it is the default");
     let mut page = String::new();
-    let mut heading = None;
-    for arg in watch.get_arguments().filter(|arg| is_shown(arg)) {
-        if arg.is_positional() {
-            page += &option(arg);
-            continue;
-        }
-        if arg.get_help_heading() != heading {
-            heading = arg.get_help_heading();
-            writeln!(page, ".SS \"{}\"", heading.unwrap_or("Other options")).unwrap();
-        }
+    let shown: Vec<&Arg> = watch.get_arguments().filter(|arg| is_shown(arg)).collect();
+    let (positional, flags): (Vec<&Arg>, Vec<&Arg>) =
+        shown.into_iter().partition(|arg| arg.is_positional());
+    for arg in positional {
         page += &option(arg);
+    }
+    let mut headings: Vec<_> = flags.iter().map(|arg| arg.get_help_heading()).collect();
+    headings.retain({
+        let mut known = HashSet::new();
+        move |heading| known.insert(*heading)
+    });
+    for heading in headings {
+        writeln!(page, ".SS \"{}\"", heading.unwrap_or("Other options")).unwrap();
+        for arg in flags.iter().filter(|arg| arg.get_help_heading() == heading) {
+            page += &option(arg);
+        }
     }
     page + &roff("= -h, --help\nPrint help; --help prints more than -h.\n")
         + &roff("= -V, --version\nPrint the version.\n")
