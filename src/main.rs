@@ -14,15 +14,16 @@ use tcplapse::settings::wait::WaitSettings;
 const TIMED_OUT: u8 = 124;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os().collect()) {
+    let cli = match cli::parse(std::env::args_os().collect(), std::env::var_os) {
         Ok(cli) => cli,
         Err(mistake) => return answer(&mistake),
     };
+    let defaults = cli.defaults.clone();
     match debug_log::start().and_then(|()| run(cli)) {
         Ok(status) => status,
         // The reader of the output has closed it: the end of the run, and no failure.
         Err(Error::ReaderGone) => ExitCode::SUCCESS,
-        Err(error) => failed(&error.to_string()),
+        Err(error) => failed(&defaults.name_variable(&error.to_string())),
     }
 }
 

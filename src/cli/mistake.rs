@@ -1,7 +1,7 @@
 //! What clap says of a command line that it rejects, as one sentence in the form of all others:
 //! what is wrong; what to do.
 
-use super::Cli;
+use super::{Cli, Defaults};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory};
 use std::ffi::OsString;
@@ -13,6 +13,7 @@ pub struct Mistake {
     error: clap::Error,
     /// The command that was meant.
     command: String,
+    defaults: Defaults,
 }
 
 /// Flags that a command does not take for a reason, and what to do instead: the command, the flags,
@@ -39,7 +40,12 @@ impl Mistake {
         let commands = Cli::command();
         let known = commands.get_subcommands().map(Command::get_name);
         let command = known.into_iter().find(|name| *name == first).unwrap_or("watch").to_owned();
-        Self { error, command }
+        Self { error, command, defaults: Defaults::default() }
+    }
+
+    /// The same, where some of the arguments came from variables of the environment.
+    pub(super) fn with(self, defaults: &Defaults) -> Self {
+        Self { defaults: defaults.clone(), ..self }
     }
 
     /// The help that was asked for; `None` for a real mistake.
@@ -104,6 +110,7 @@ impl Mistake {
             let plain = shown.replace(['<', '>'], "");
             return write!(f, "{arg} needs a value; write {plain}");
         }
+        let arg = self.defaults.variable_of(arg).unwrap_or(arg);
         write!(f, "{arg}: '{value}' is not a valid value; ")?;
         match self.error.get(ContextKind::ValidValue) {
             Some(ContextValue::Strings(values)) if !values.is_empty() => {

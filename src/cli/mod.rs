@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod complete;
 mod completions;
+mod environment;
 mod explain;
 mod list;
 mod mistake;
@@ -25,6 +26,7 @@ pub use args::Options;
 pub(crate) use args::{FilterArgs, NetstatCompat, ViewArgs};
 pub use check::CheckOptions;
 pub use completions::completions;
+pub use environment::Defaults;
 pub use explain::Explain;
 pub use list::ListOptions;
 pub use mistake::Mistake;
@@ -69,6 +71,9 @@ pub struct Cli {
     /// The options of the default command, `watch`.
     #[command(flatten)]
     pub options: WatchOptions,
+    /// The variables of the environment that stand for flags.
+    #[arg(skip)]
+    pub defaults: Defaults,
 }
 
 /// The commands.
@@ -101,15 +106,30 @@ pub enum Command {
     Version,
 }
 
-/// Parses the command line.
+/// Parses the command line; `variable` looks up a variable of the environment.
 ///
 /// # Errors
 /// A command line that clap rejects, or that asks for help.
-pub fn parse(args: Vec<OsString>) -> Result<Cli, Mistake> {
-    let args = subcommand_first(args);
-    let mistake = |error| Mistake::new(error, &args);
-    let matches = Cli::command().try_get_matches_from(&args).map_err(mistake)?;
-    let mut cli = Cli::from_arg_matches(&matches).map_err(mistake)?;
+pub fn parse(
+    args: Vec<OsString>,
+    variable: impl Fn(&'static str) -> Option<OsString>,
+) -> Result<Cli, Mistake> {
+    let mut args = subcommand_first(args);
+    let parsed = Cli::command().try_get_matches_from(&args);
+    let mut matches = parsed.map_err(|error| Mistake::new(error, &args))?;
+    let defaults = match matches.subcommand() {
+        Some((command, given)) => Defaults::new(Some(command), given, variable),
+        None => Defaults::new(None, &matches, variable),
+    };
+    if !defaults.is_empty() {
+        let first = if matches.subcommand().is_some() { 2 } else { 1 };
+        args.splice(first..first, defaults.args());
+        let parsed = Cli::command().try_get_matches_from(&args);
+        matches = parsed.map_err(|error| Mistake::new(error, &args).with(&defaults))?;
+    }
+    let parsed = Cli::from_arg_matches(&matches);
+    let mut cli = parsed.map_err(|error| Mistake::new(error, &args).with(&defaults))?;
+    cli.defaults = defaults;
     if let Some((_, given)) = matches.subcommand()
         && let Some(Command::Check(check)) = &mut cli.command
     {

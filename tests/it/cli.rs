@@ -8,6 +8,7 @@ mod completions;
 mod debug_log;
 mod diagram;
 mod ends;
+mod environment;
 mod explain;
 mod made_recording;
 mod many_sockets;

@@ -26,6 +26,9 @@ pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(TCPLAPSE);
     // Drawings depend on the locale.
     command.args(args).env("LC_ALL", "C.UTF-8");
+    for flag in ["SOURCE", "INTERVAL", "MAX_CPU", "COLOR", "TIME"] {
+        command.env_remove(format!("TCPLAPSE_{flag}"));
+    }
     command
 }
 

@@ -1,0 +1,94 @@
+//! Defaults from the environment, for flags that somebody would otherwise write every time.
+//!
+//! A variable stands for its flag where the command has that flag, it is not given, and the flags that
+//! are given leave room for it: what was exported once must not refuse a command line that is right
+//! without it.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use std::ffi::{OsStr, OsString};
+
+/// The variables, the ids of their arguments, and the flags.
+const VARIABLES: [(&str, &str, &str); 5] = [
+    ("TCPLAPSE_SOURCE", "source", "--source"),
+    ("TCPLAPSE_INTERVAL", "interval", "--interval"),
+    ("TCPLAPSE_MAX_CPU", "max_cpu", "--max-cpu"),
+    ("TCPLAPSE_COLOR", "color", "--color"),
+    ("TCPLAPSE_TIME", "time", "--time"),
+];
+
+/// The variables that stand for flags of a command line.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults(Vec<SetVariable>);
+
+#[derive(Debug, Clone)]
+struct SetVariable {
+    name: &'static str,
+    flag: &'static str,
+    value: OsString,
+}
+
+impl Defaults {
+    /// Those for a command line. `command` is the name of its command, `None` for the default one;
+    /// `given` are the arguments of the command. An empty variable counts as not set.
+    pub(super) fn new(
+        command: Option<&str>,
+        given: &ArgMatches,
+        variable: impl Fn(&'static str) -> Option<OsString>,
+    ) -> Self {
+        let default = |(name, id, flag): (&'static str, &str, &'static str)| {
+            let value = variable(name).filter(|value| !value.is_empty())?;
+            // One poll has no kernel events; what trace reads beside them is sock_diag.
+            let is_one_poll = id == "source" && command == Some("list") && value == "trace";
+            let value = if is_one_poll { "netlink".into() } else { value };
+            leaves_room(given, id, &value).then_some(SetVariable { name, flag, value })
+        };
+        Self(VARIABLES.into_iter().filter_map(default).collect())
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The arguments that the variables stand for.
+    pub(super) fn args(&self) -> impl Iterator<Item = OsString> {
+        self.0.iter().map(|SetVariable { flag, value, .. }| {
+            let mut arg = OsString::from(flag);
+            arg.push("=");
+            arg.push(value);
+            arg
+        })
+    }
+
+    /// The variable that a flag's value came from.
+    pub(super) fn variable_of(&self, flag: &str) -> Option<&'static str> {
+        self.0.iter().find(|set| set.flag == flag).map(|set| set.name)
+    }
+
+    /// A sentence about a wrong value of a flag; about the variable where the value came from one.
+    pub fn name_variable(&self, sentence: &str) -> String {
+        let end = sentence.find([':', ' ']).unwrap_or(sentence.len());
+        let (flag, rest) = sentence.split_at(end);
+        self.variable_of(flag).map_or_else(|| sentence.to_owned(), |name| name.to_owned() + rest)
+    }
+}
+
+/// Whether a command has an argument that is not given, and could be given with this value.
+fn leaves_room(given: &ArgMatches, id: &str, value: &OsStr) -> bool {
+    let typed = |id: &str| {
+        given.try_contains_id(id).is_ok()
+            && given.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let text = |id: &str| given.try_get_raw(id).ok().flatten().and_then(|mut values| values.next());
+    let is_text = || !typed("json") && text("format").is_none_or(|format| format == "text");
+    given.try_contains_id(id).is_ok()
+        && !typed(id)
+        && match id {
+            // A recording has settled how the kernel was sampled.
+            "source" | "interval" | "max_cpu" if typed("from") => false,
+            // Only proc reads another procfs.
+            "source" => !typed("procfs") || value == "proc" || value == "auto",
+            "time" => is_text(),
+            _ => true,
+        }
+}
