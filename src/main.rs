@@ -7,6 +7,7 @@ use tcplapse::command;
 use tcplapse::debug_log;
 use tcplapse::error::{Error, Result};
 use tcplapse::model::escape::printable;
+use tcplapse::settings;
 use tcplapse::settings::check::CheckSettings;
 use tcplapse::settings::wait::WaitSettings;
 
@@ -49,7 +50,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::List(options) => {
-            let matched = command::list::run(&command::checked(options)?.of_list()?)?;
+            let recording = settings::listed(&options)?;
+            let settings = command::checked(options)?.of_list()?;
+            let matched = command::list::run(&settings, recording)?;
             Ok(ExitCode::from(u8::from(!matched)))
         }
         Command::Replay(options) => {

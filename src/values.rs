@@ -4,8 +4,11 @@
 
 use crate::error::ValueError;
 use crate::filter::addr::{AddrFilter, parse_ports};
+use crate::model::time::Moment;
 use crate::tcp::state_set::StateSet;
-use jiff::SignedDuration;
+use jiff::civil::{DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use regex::bytes::Regex;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -83,9 +86,55 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
     }
 }
 
+/// `14:03`, `14:03:22.5`, `2026-11-28T14:03`, RFC 3339, or seconds since 1970.
+pub(crate) fn moment(text: &str, zone: &TimeZone) -> Result<Moment> {
+    let wrong = || ValueError::Moment(text.to_owned());
+    if let Ok(seconds) = text.parse::<f64>() {
+        let since = SignedDuration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+        let moment = Timestamp::from_duration(since).map_err(|_| wrong())?;
+        return Ok(Moment::Wall(moment.as_microsecond()));
+    }
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(Moment::Wall(moment.as_microsecond()));
+    }
+    // A time alone parses as no date.
+    if let Ok(time) = text.parse::<Time>()
+        && !text.contains('-')
+    {
+        return Ok(Moment::TimeOfDay(time, zone.clone()));
+    }
+    let date: DateTime = text.parse().map_err(|_| wrong())?;
+    let moment = zone.to_timestamp(date).map_err(|_| wrong())?;
+    Ok(Moment::Wall(moment.as_microsecond()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Stamp;
+
+    #[test]
+    fn a_moment_is_a_time_of_day_or_a_date_with_one() {
+        let start = Stamp { wall: 1_790_000_000_000_000, boot: 0 };
+        let at = |text: &str| moment(text, &TimeZone::UTC).map(|moment| moment.after(start));
+        // The recording starts on 2026-09-21 at 14:13:20.
+        for (text, second) in [
+            ("14:13:21", 1),
+            ("14:14", 40),
+            ("14:13:20.5", 0),
+            ("14:13:19", 86_399),
+            ("2026-09-21T14:13:30", 10),
+            ("2026-09-21 14:13:30", 10),
+            ("2026-09-21T16:13:30+02:00", 10),
+            ("1790000007", 7),
+        ] {
+            let shown = at(text).map(|micros| (micros - start.wall) / 1_000_000);
+            assert_eq!(shown, Ok(second), "{text}");
+        }
+        for text in ["", "now", "25:00", "1e300", "2026-13-01T00:00"] {
+            assert_eq!(at(text), Err(ValueError::Moment(text.to_owned())));
+        }
+    }
 
     #[test]
     fn durations_have_a_unit_or_are_seconds() {

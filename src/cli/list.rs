@@ -6,11 +6,21 @@ use super::args::{
 };
 use super::values::ViewName;
 use clap::Args;
+use std::path::PathBuf;
 
 /// The arguments of `list`.
 #[derive(Debug, Args)]
 #[allow(missing_docs)] // the groups say what they are
 pub struct ListOptions {
+    /// List the sockets of the recording in FILE as they were at its end; '-' is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// With --from: as they were at TIME, such as 14:03:22, 2026-11-28T14:03 or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// The flags given that choose how the kernel is sampled, which a recording has settled.
+    #[arg(skip)]
+    pub(crate) sampling_flags: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
@@ -31,7 +41,7 @@ pub struct ListOptions {
 
 impl From<ListOptions> for Options {
     fn from(list: ListOptions) -> Self {
-        let ListOptions { filter, source, record, count, format, table, text, common } = list;
+        let ListOptions { filter, source, record, count, format, table, text, common, .. } = list;
         let view = format.of_view(ViewName::Table);
         let end = EndArgs { duration: None, count };
         Self { filter, source, end, record, view, table, text, common, ..Self::default() }

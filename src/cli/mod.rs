@@ -130,10 +130,12 @@ pub fn parse(
     let parsed = Cli::from_arg_matches(&matches);
     let mut cli = parsed.map_err(|error| Mistake::new(error, &args).with(&defaults))?;
     cli.defaults = defaults;
-    if let Some((_, given)) = matches.subcommand()
-        && let Some(Command::Check(check)) = &mut cli.command
-    {
-        check.sampling_flags = sampling_flags(given);
+    if let Some((_, given)) = matches.subcommand() {
+        match &mut cli.command {
+            Some(Command::Check(check)) => check.sampling_flags = sampling_flags(given),
+            Some(Command::List(list)) => list.sampling_flags = sampling_flags(given),
+            _ => {}
+        }
     }
     Ok(cli)
 }

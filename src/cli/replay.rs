@@ -15,6 +15,15 @@ pub struct ReplayOptions {
     /// Continue as the file grows, also when it is rotated
     #[arg(long)]
     pub(crate) follow: bool,
+    /// Print what happened from TIME on: 14:03, 14:03:22.5, 2026-11-28T14:03, RFC 3339
+    ///
+    /// A time of day is the first one in the recording, in the local time zone or with --utc in UTC.
+    /// What happened before is read, so that sockets have their history.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Stop at TIME; the table, the diagram and open timelines are those of that moment
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) shared: ReplayShared,

@@ -34,7 +34,10 @@ pub(super) enum Mode {
         ready: Ready,
     },
     /// A recording, which waits for its reader.
-    Recorded,
+    Recorded {
+        /// What happened before is not shown, in microseconds since 1970.
+        since: Option<i64>,
+    },
 }
 
 /// Shows what the monitor reads until the run is over.
@@ -48,9 +51,12 @@ pub(super) fn follow(
     mode: Mode,
 ) -> Result<()> {
     let mut follower = Follower::open(settings, signals)?;
-    if let Mode::Live { nothing_yet, ready } = mode {
-        follower.output.go_live(settings.poll.interval);
-        (follower.ready, follower.nothing_yet) = (ready, Some(nothing_yet));
+    match mode {
+        Mode::Live { nothing_yet, ready } => {
+            follower.output.go_live(settings.poll.interval);
+            (follower.ready, follower.nothing_yet) = (ready, Some(nothing_yet));
+        }
+        Mode::Recorded { since } => follower.since = since,
     }
     if let Err(error) = follower.read_all(monitor) {
         // The reader still gets what was written before.
@@ -74,6 +80,8 @@ struct Follower<'s> {
     ready: Ready,
     /// The sentence for a terminal where the first reading shows nothing; `None` after it.
     nothing_yet: Option<String>,
+    /// What happened before is not shown, in microseconds since 1970; `None` shows everything.
+    since: Option<i64>,
     /// The current reading.
     reading: Option<ReadingInfo>,
     /// Its events, where the view or rules need all of them at once.
@@ -124,6 +132,7 @@ impl<'s> Follower<'s> {
             alerts: settings.rules.as_deref().map(open_alerts).transpose()?,
             ready: Ready::default(),
             nothing_yet: None,
+            since: None,
             reading: None,
             collected: Vec::new(),
             has_written: false,
@@ -149,7 +158,20 @@ impl<'s> Follower<'s> {
     fn records(&mut self, events: Vec<MonitorEvent>) -> Vec<Record> {
         let Some(reading) = self.reading else { return Vec::new() };
         self.histories.apply(&events);
+        if self.is_hidden() {
+            // A diagram counts what is shown; timelines join the ends of what began before.
+            if !self.view.is_picture() {
+                drop(self.view.apply(events, reading, &self.histories));
+            }
+            return Vec::new();
+        }
         self.view.apply(events, reading, &self.histories)
+    }
+
+    /// Whether the current reading is of before what is shown.
+    fn is_hidden(&self) -> bool {
+        let before = |since: i64| self.reading.is_some_and(|reading| reading.at.wall < since);
+        self.since.is_some_and(before)
     }
 
     fn write(&mut self, records: Vec<Record>) -> Result<()> {
@@ -171,6 +193,9 @@ impl<'s> Follower<'s> {
         let mut run = RunState { monitor, histories: &mut self.histories };
         records.extend(self.view.end_reading(&mut run));
         records.extend(alerts.into_iter().flatten().map(Box::new).map(Record::Alert));
+        if self.is_hidden() {
+            records.clear();
+        }
         // Without records, too: what had no room before is reported once there is some.
         if self.wants_more && !(self.has_written && records.is_empty()) {
             self.write(records)?;

@@ -1,10 +1,10 @@
-//! `list`: the sockets of one poll.
+//! `list`: the sockets of one poll, or of a recording at a moment.
 
-use super::{exit_128_plus_signal, monitor_of, open_source, signals};
+use super::{exit_128_plus_signal, monitor_of, open_source, replay, signals};
 use crate::error::Result;
 use crate::output::formatter::Formatter;
 use crate::output::{messages, write_once};
-use crate::settings::Settings;
+use crate::settings::{ListedRecording, Settings};
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};
@@ -13,12 +13,19 @@ use std::io::{self, IsTerminal};
 ///
 /// # Errors
 /// Wrong usage, tables that cannot be read, or output that cannot be written.
-pub fn run(settings: &Settings) -> Result<bool> {
+pub fn run(settings: &Settings, recording: Option<ListedRecording>) -> Result<bool> {
     exit_128_plus_signal()?;
     let signals = signals(settings, None)?;
-    let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
     let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, true);
-    monitor.poll_once(&signals)?;
+    let mut monitor = if let Some(ListedRecording { file, at }) = recording {
+        let mut monitor = replay::monitor_until(&file, at.as_ref(), settings, &signals)?;
+        while monitor.update(&signals)? {}
+        monitor
+    } else {
+        let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
+        monitor.poll_once(&signals)?;
+        monitor
+    };
     let at = monitor.read_at();
     let records = monitor
         .sockets()

@@ -4,6 +4,7 @@ use super::follow::{Mode, follow};
 use super::{checked, signals};
 use crate::cli::ReplayOptions;
 use crate::error::Result;
+use crate::model::time::Moment;
 use crate::monitor::Monitor;
 use crate::owner::recorded::RecordedOwners;
 use crate::settings::{self, Settings};
@@ -16,12 +17,16 @@ use std::path::Path;
 /// # Errors
 /// The file is not a recording; what ends the run before its time.
 pub fn run(options: ReplayOptions) -> Result<()> {
-    settings::replay(&options)?;
-    let ReplayOptions { file, shared, follow: waits_for_more } = options;
+    let part = settings::replay(&options)?;
+    let ReplayOptions { file, shared, follow: waits_for_more, .. } = options;
     let settings = checked(shared)?;
     let signals = signals(&settings, settings.duration)?;
-    let mut monitor = monitor(&file, waits_for_more, &settings, &signals)?;
-    follow(&mut monitor, &signals, &settings, Mode::Recorded)
+    let recording = Replay::open(&file, waits_for_more, &signals)?;
+    let start = recording.start().unwrap_or_default();
+    let recording = recording.until(part.until.map(|until| until.after(start)));
+    let mut monitor = monitor_of(recording, &settings);
+    let since = part.since.map(|since| since.after(start));
+    follow(&mut monitor, &signals, &settings, Mode::Recorded { since })
 }
 
 /// The monitor of a recording; `waits_for_more` lets it wait at the end of the file for more.
@@ -31,6 +36,22 @@ pub(super) fn monitor<'a>(
     settings: &'a Settings,
     signals: &'a Signals,
 ) -> Result<Monitor<'a>> {
-    let recording = Box::new(Replay::open(file, waits_for_more, signals)?);
-    Ok(Monitor::new(recording, Box::new(RecordedOwners::default()), &settings.filter))
+    Ok(monitor_of(Replay::open(file, waits_for_more, signals)?, settings))
+}
+
+/// The monitor of a recording up to a moment.
+pub(super) fn monitor_until<'a>(
+    file: &Path,
+    until: Option<&Moment>,
+    settings: &'a Settings,
+    signals: &'a Signals,
+) -> Result<Monitor<'a>> {
+    let recording = Replay::open(file, false, signals)?;
+    let start = recording.start().unwrap_or_default();
+    Ok(monitor_of(recording.until(until.map(|until| until.after(start))), settings))
+}
+
+fn monitor_of<'a>(recording: Replay<'a>, settings: &'a Settings) -> Monitor<'a> {
+    let owners = Box::new(RecordedOwners::default());
+    Monitor::new(Box::new(recording), owners, &settings.filter)
 }

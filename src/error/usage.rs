@@ -25,6 +25,10 @@ pub enum UsageError {
         needs: &'static str,
     },
 
+    /// `--until` with an earlier time than `--since`.
+    #[error("--until is earlier than --since; write the earlier time with --since")]
+    UntilBeforeSince,
+
     // Which sockets.
     /// `--local 8080`
     #[error("{flag}: '{text}' has no colon; write :{text} for a port")]

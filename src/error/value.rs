@@ -37,6 +37,9 @@ pub enum ValueError {
     /// Not a length of time.
     #[error("'{0}' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'")]
     Duration(String),
+    /// Not a moment.
+    #[error("'{0}' is not a time; write 14:03, 14:03:22.5, 2026-11-28T14:03 or RFC 3339")]
+    Moment(String),
     /// Longer than any run.
     #[error("'{0}' is longer than a year; write a shorter duration")]
     DurationTooLong(String),

@@ -1,6 +1,8 @@
 //! Instants on the wall clock and the boot clock. Only a source reads the clocks.
 
-use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
@@ -28,6 +30,32 @@ impl Stamp {
     /// The time from `earlier` to this instant on the boot clock; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.boot.saturating_sub(earlier.boot))
+    }
+}
+
+/// A moment of a recording, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// Microseconds since 1970.
+    Wall(i64),
+    /// A time of day in a time zone: the first one in the recording.
+    TimeOfDay(Time, TimeZone),
+}
+
+impl Moment {
+    /// The moment, in microseconds since 1970, in a recording that starts at `start`.
+    pub fn after(&self, start: Stamp) -> i64 {
+        match self {
+            Self::Wall(micros) => *micros,
+            Self::TimeOfDay(time, zone) => {
+                let start = Timestamp::from_microsecond(start.wall).unwrap_or_default();
+                let today = zone.to_datetime(start).date();
+                let on = |date: jiff::civil::Date| zone.to_timestamp(date.to_datetime(*time));
+                let tomorrow = || today.checked_add(1.day()).and_then(on);
+                let first = on(today).ok().filter(|moment| *moment >= start);
+                first.or_else(|| tomorrow().ok()).unwrap_or(start).as_microsecond()
+            }
+        }
     }
 }
 

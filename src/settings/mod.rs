@@ -7,12 +7,15 @@ pub mod run;
 pub mod wait;
 
 use crate::cli::{
-    self, ColorName, FilterArgs, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
+    self, ColorName, FilterArgs, FormatName, ListOptions, Options, ReplayOptions, SourceName,
+    TimeName, ViewName,
 };
 use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
-use crate::values::{duration, pid, regex, states, user};
+use crate::model::time::Moment;
+use crate::values::{duration, moment, pid, regex, states, user};
+use jiff::tz::TimeZone;
 use names::{brackets_hint, endpoints, ports};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -138,15 +141,56 @@ fn no_sampling(flags: &[String]) -> Result<()> {
     }
 }
 
+/// The part of a recording that is shown; `None` for its beginning and its end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RecordedPart {
+    pub(crate) since: Option<Moment>,
+    pub(crate) until: Option<Moment>,
+}
+
+/// A recording that `list` shows.
+#[derive(Debug)]
+pub struct ListedRecording {
+    pub(crate) file: PathBuf,
+    /// `None` for its end.
+    pub(crate) at: Option<Moment>,
+}
+
 /// Checks the options that only `replay` has.
-pub fn replay(options: &ReplayOptions) -> Result<()> {
+pub(crate) fn replay(options: &ReplayOptions) -> Result<RecordedPart> {
     if options.follow && options.file.as_os_str() == "-" {
         return Err(UsageError::FollowStdin);
     }
     if !options.follow && options.shared.end.duration.is_some() {
         return Err(UsageError::ForWithoutFollow);
     }
-    Ok(())
+    let zone = if options.shared.time.utc { TimeZone::UTC } else { TimeZone::system() };
+    let moment = |flag, text: &Option<String>| {
+        let parsed = text.as_deref().map(|text| moment(text, &zone)).transpose();
+        parsed.map_err(|cause| UsageError::value(flag, cause))
+    };
+    let (since, until) = (moment("--since", &options.since)?, moment("--until", &options.until)?);
+    match (&since, &until) {
+        (Some(Moment::Wall(since)), Some(Moment::Wall(until))) if since > until => {
+            Err(UsageError::UntilBeforeSince)
+        }
+        _ => Ok(RecordedPart { since, until }),
+    }
+}
+
+/// The recording that `list` shows, and the moment; `None` for the kernel's sockets.
+pub fn listed(options: &ListOptions) -> Result<Option<ListedRecording>> {
+    let Some(file) = &options.from else {
+        let needs = "--from FILE";
+        return match options.at {
+            Some(_) => Err(UsageError::NoEffect { flag: "--at", needs }),
+            None => Ok(None),
+        };
+    };
+    no_sampling(&options.sampling_flags)?;
+    let moment = options.at.as_deref().map(|text| moment(text, &TimeZone::system())).transpose();
+    let at = moment.map_err(|cause| UsageError::value("--at", cause))?;
+    Ok(Some(ListedRecording { file: file.clone(), at }))
 }
 
 impl Settings {

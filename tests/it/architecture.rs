@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("file_watch", &[]),
     ("signals", &["error"]),
     ("filter", &["tcp", "model", "error"]),
-    ("values", &["tcp", "error", "filter"]),
+    ("values", &["tcp", "model", "error", "filter"]),
     ("tracker", &["tcp", "model"]),
     ("owner", &["model", "filter"]),
     ("owner::scan", &["model", "filter", "owner"]),

@@ -14,6 +14,7 @@ mod made_recording;
 mod many_sockets;
 mod owners;
 mod ready;
+mod recorded_parts;
 mod recordings;
 mod records;
 mod rules;

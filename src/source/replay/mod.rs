@@ -8,6 +8,7 @@ use super::Source;
 use super::poll::continues;
 use crate::error::{Error, RecordingError, Result};
 use crate::model::reading::{Interface, LookupRequest, Reading};
+use crate::model::time::Stamp;
 use crate::recording::{self, DecodeError, Decoder, Header};
 use crate::signals::Signals;
 use input::Input;
@@ -31,6 +32,8 @@ pub(crate) struct Replay<'a> {
     number: u64,
     /// The line is the next one: it has been read ahead.
     is_ahead: bool,
+    /// The readings end before the first one that is later than this, in microseconds since 1970.
+    until: Option<i64>,
     warnings: Vec<String>,
 }
 
@@ -49,6 +52,7 @@ impl<'a> Replay<'a> {
             line: Vec::new(),
             number: 0,
             is_ahead: false,
+            until: None,
             warnings: Vec::new(),
         };
         replay.expect_header()?;
@@ -58,6 +62,17 @@ impl<'a> Replay<'a> {
             return Err(replay.unfit(DecodeError::NotARecording));
         }
         Ok(replay)
+    }
+
+    /// When the recording starts; `None` where the run was over before it was opened.
+    pub(crate) fn start(&self) -> Option<Stamp> {
+        self.decoder.header().map(|header| header.start)
+    }
+
+    /// The recording up to a moment, in microseconds since 1970.
+    #[must_use]
+    pub(crate) fn until(self, moment: Option<i64>) -> Self {
+        Self { until: moment, ..self }
     }
 
     /// Refuses what does not begin as a recording before a line of it is read: it may be an endless
@@ -153,8 +168,11 @@ impl<'a> Replay<'a> {
 
 impl Source for Replay<'_> {
     fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
+        let is_wanted = |reading: &Reading, until: Option<i64>| {
+            until.is_none_or(|until| reading.time().wall <= until)
+        };
         if let Some(first) = self.first.take() {
-            return Ok(Some(first));
+            return Ok(Some(first).filter(|first| is_wanted(first, self.until)));
         }
         loop {
             // There is nothing to wait for, but a signal ends a replay, too.
@@ -165,7 +183,7 @@ impl Source for Replay<'_> {
                 return Ok(None);
             }
             if let Some(reading) = self.decode()? {
-                return Ok(Some(reading));
+                return Ok(Some(reading).filter(|reading| is_wanted(reading, self.until)));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Recordings made by a test, of whatever it needs to have happened.
 
 use crate::support::program::{self, Outcome};
+use tempfile::TempDir;
 
 pub(super) const HEADER: &str = r#"{"tcplapse":{"recording":1,"start":[1790000000000000,50000000],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}"#;
 
@@ -14,6 +15,13 @@ pub(super) fn replayed(polls: &[(i64, u64, &str)], args: &str) -> String {
 
 /// As [`replayed`]; returns all that the run has left.
 pub(super) fn replay(polls: &[(i64, u64, &str)], args: &str) -> Outcome {
+    let (_folder, path) = recorded(polls);
+    let args = ["replay"].into_iter().chain(args.split(' ').filter(|arg| !arg.is_empty()));
+    program::run(&args.chain([&*path]).collect::<Vec<_>>())
+}
+
+/// A recording of polls, as for [`replayed`]: its folder and its path.
+pub(super) fn recorded(polls: &[(i64, u64, &str)]) -> (TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("recording");
     let mut lines = vec![HEADER.to_owned()];
@@ -34,7 +42,5 @@ pub(super) fn replay(polls: &[(i64, u64, &str)], args: &str) -> Outcome {
         });
     }
     std::fs::write(&path, lines.join("\n") + "\n").expect("it is ours");
-    let path = path.to_str().expect("UTF-8");
-    let args: Vec<&str> = ["replay"].into_iter().chain(args.split(' ')).chain([path]).collect();
-    program::run(&args)
+    (folder, path.to_str().expect("UTF-8").to_owned())
 }

@@ -1,0 +1,86 @@
+//! `replay --since` and `--until`: a part of a recording. It starts at 14:13:20 UTC.
+
+use super::made_recording::{recorded, replay, replayed};
+use crate::support::program;
+use crate::support::record::Listed;
+
+const ESTABLISHED: &str =
+    r#"{"local":"10.0.0.1:4000","remote":"10.0.0.2:80","state":"ESTABLISHED","inode":7,"uid":0}"#;
+
+/// ESTABLISHED at the start, CLOSE_WAIT from second 10, LAST_ACK from second 20 on.
+const POLLS: [(i64, u64, &str); 4] = [
+    (0, 50_001_000, ESTABLISHED),
+    (10_000_000, 60_000_000, r#"{"state":"CLOSE_WAIT"}"#),
+    (20_000_000, 70_000_000, r#"{"state":"LAST_ACK"}"#),
+    (30_000_000, 80_000_000, r"1"),
+];
+
+/// The states that events lead to.
+fn states(args: &str) -> Vec<String> {
+    let text = replayed(&POLLS, &format!("-j {args}"));
+    let to = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        event["to"].as_str().expect("a state").to_owned()
+    };
+    text.lines().map(to).collect()
+}
+
+#[test]
+fn a_part_of_a_recording_is_shown() {
+    assert_eq!(states(""), ["ESTABLISHED", "CLOSE_WAIT", "LAST_ACK"]);
+    assert_eq!(states("--since 2026-09-21T14:13:25Z"), ["CLOSE_WAIT", "LAST_ACK"]);
+    assert_eq!(states("--until 1790000010"), ["ESTABLISHED", "CLOSE_WAIT"]);
+    let both = "--since 1790000010 --until 1790000019";
+    assert_eq!(states(both), ["CLOSE_WAIT"]);
+    assert!(states("--since 1790000031").is_empty() && states("--until 5").is_empty());
+}
+
+#[test]
+fn the_table_is_that_of_the_moment() {
+    let table = replayed(&POLLS, "--view table -H --utc --until 14:13:35");
+    let words: Vec<&str> = table.split_whitespace().collect();
+    assert_eq!(words[1], "CLOSE_WAIT", "{table}");
+}
+
+#[test]
+fn list_shows_the_sockets_of_a_moment() {
+    let (_folder, file) = recorded(&POLLS);
+    for (args, state) in [
+        (&["--at", "2026-09-21T14:13:25Z"][..], Some("ESTABLISHED")),
+        (&["--at", "1790000010"], Some("CLOSE_WAIT")),
+        (&[], Some("LAST_ACK")),
+        (&["--at", "5"], None),
+    ] {
+        let outcome = program::run(&[&["list", "-j", "--from", &file], args].concat());
+        let rows: Vec<Listed> = outcome.stdout.lines().map(Listed::parse).collect();
+        let states: Vec<&str> = rows.iter().map(|row| row.state.as_str()).collect();
+        assert_eq!(states, Vec::from_iter(state), "{outcome:?}");
+        assert_eq!(outcome.code, Some(i32::from(state.is_none())), "{outcome:?}");
+    }
+    for (args, message) in [
+        (&["--at", "14:00"][..], "--at has no effect without --from FILE; leave it out"),
+        (&["--from", &file, "--source", "netlink"], "--source"),
+    ] {
+        let outcome = program::run(&[&["list"], args].concat());
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(message), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_timeline_goes_back_before_the_part() {
+    let text = replayed(&POLLS, "--view timeline --utc --since 14:13:45");
+    assert!(text.contains("ESTABLISHED") && text.contains("LAST_ACK"), "{text}");
+}
+
+#[test]
+fn wrong_parts_are_refused() {
+    for (args, message) in [
+        ("--since soon", "--since: 'soon' is not a time; write 14:03, "),
+        ("--since 20 --until 10", "--until is earlier than --since; "),
+    ] {
+        let outcome = replay(&POLLS, args);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
+        assert!(outcome.stderr.starts_with(&format!("tcplapse: {message}")), "{outcome:?}");
+    }
+}
