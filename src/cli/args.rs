@@ -221,7 +221,7 @@ impl FormatArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output options")]
 pub(crate) struct TableArgs {
-    /// Tables: add columns for user and inode
+    /// Tables: add columns for user, inode and file descriptor
     #[arg(short, long)]
     pub(crate) extend: bool,
     /// Tables: add a column for the timer, its time left and the retransmissions

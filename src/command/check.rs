@@ -1,7 +1,7 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
 use super::{exit_128_plus_signal, monitor, print_hints, signals};
-use crate::error::{Error, Inconclusive, Question, Reason, Result};
+use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
@@ -67,6 +67,11 @@ fn violations(
         }
         if polls > polls_before {
             checker.apply_poll(now, &sockets, &mut |socket| monitor.current_owner(socket));
+            let concerns = |state| check.limits.concern(state);
+            let doubtful = monitor.doubtful(concerns);
+            if checker.needs_review(now, &sockets, &doubtful) {
+                checker.review(now, &sockets, &monitor.candidates(concerns).sockets);
+            }
         }
         let is_over = check.duration.is_some_and(|time| checker.watched(now) >= Some(time));
         let is_decided = ends_when_decided && checker.is_decided(now, &sockets);
@@ -80,7 +85,9 @@ fn violations(
             messages::print(checker.sentences(now, &sockets));
             return Ok(violations);
         }
-        let Some(error) = inconclusive(monitor, &checker, &sockets) else { return Ok(violations) };
+        let Some(error) = inconclusive(monitor, &checker, check, &sockets) else {
+            return Ok(violations);
+        };
         if more && !is_over {
             // What hides its owner may be gone before the time is over.
             ends_when_decided = false;
@@ -104,16 +111,26 @@ fn announcement(check: &CheckSettings) -> Option<String> {
 fn inconclusive(
     monitor: &mut Monitor<'_>,
     checker: &Checker<'_>,
+    check: &CheckSettings,
     sockets: &[SocketStatus],
 ) -> Option<Error> {
-    let blind_spots = BlindSpots::of(monitor);
+    let blind_spots = BlindSpots::of(monitor, |state| check.limits.concern(state));
     let question = Question::NoViolations;
     let because = |reason| Some(Inconclusive { question: Question::NoViolations, reason }.into());
-    match checker.undecided(monitor.read_at(), sockets, &blind_spots.candidates) {
+    match checker.undecided(monitor.read_at(), sockets, &blind_spots.candidates.sockets) {
         Some(Undecided::TooFewPolls) => because(Reason::TooFewPolls),
         Some(Undecided::UnknownAge) => because(Reason::UnknownAge),
         Some(Undecided::Candidates) => Some(blind_spots.error(question)),
-        None if !blind_spots.all_rows_read() => Some(blind_spots.error(question)),
-        None => None,
+        Some(Undecided::PastCandidates(sockets)) => {
+            because(Reason::HiddenOwners(HiddenOwners(sockets)))
+        }
+        None if !blind_spots.only_candidates() => Some(blind_spots.error(question)),
+        None => {
+            // If they matched, the answer would be another one.
+            let now = monitor.read_at();
+            let unheld = checker.undecided(now, sockets, &blind_spots.candidates.unheld);
+            messages::print(unheld.map(|_| blind_spots.unheld()));
+            None
+        }
     }
 }

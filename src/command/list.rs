@@ -33,6 +33,12 @@ pub fn run(settings: &Settings, recording: Option<ListedRecording>) -> Result<bo
     write_once(&mut formatter, records)?;
     messages::print(monitor.warnings());
     let found = formatter.written() > 0;
+    if !found
+        && !settings.filter.process.pids.is_empty()
+        && let Some(error) = monitor.elsewhere()
+    {
+        return Err(error.into());
+    }
     if !found && io::stderr().is_terminal() {
         messages::print(["no matching socket".to_owned()]);
     }

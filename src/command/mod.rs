@@ -12,19 +12,17 @@ pub mod wait;
 pub mod watch;
 
 use crate::cli::Options;
-use crate::error::{Error, Result};
+use crate::error::{Error, ProcessError, Result};
 use crate::monitor::Monitor;
 use crate::output::messages;
 use crate::owner::scan::Scan;
 use crate::owner::scan::survey::SurveyedOwners;
+use crate::owner::scan::whereabouts::WrongPid;
 use crate::recorder::Recorder;
-use crate::settings::{OWN_PROCFS, Settings};
+use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::source::Source;
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -55,18 +53,6 @@ fn print_hints(settings: &Settings) {
         messages::be_quiet();
     }
     messages::print(settings.hints.iter().cloned());
-    messages::print(missing_pids(settings).map(|pid| format!("there is no process {pid}")));
-}
-
-/// The processes of `--pid` that do not exist, as far as this can be known.
-fn missing_pids(settings: &Settings) -> impl Iterator<Item = i32> {
-    let pids = settings.filter.process.pids.iter().copied();
-    let is_own = settings.procfs == Path::new(OWN_PROCFS);
-    let is_missing = |pid: &i32| {
-        let process = Pid::from_raw(*pid);
-        process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
-    };
-    pids.filter(move |pid| is_own && is_missing(pid))
 }
 
 /// The monitor that the settings ask for.
@@ -78,6 +64,11 @@ fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
 fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_>> {
     let tree = settings.filter.process.tree.clone();
     let scan = Scan::new(&settings.procfs).following(tree);
+    let missing = scan.check_pids(&settings.filter.process).map_err(|wrong| match wrong {
+        WrongPid::Missing(pid) => ProcessError::Missing(pid),
+        WrongPid::Thread { thread, process } => ProcessError::Thread { thread, process },
+    })?;
+    messages::print(missing.iter().map(|pid| format!("there is no process {pid}")));
     let Some(path) = &settings.record else {
         return Ok(Monitor::new(source, Box::new(scan), &settings.filter));
     };

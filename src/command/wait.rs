@@ -28,7 +28,10 @@ pub fn run(wait: &WaitSettings) -> Result<bool> {
         ready.announce_first_poll(monitor.polls().taken);
         messages::print(monitor.source_warnings());
         undecided = match evaluate(&mut monitor, &wait.condition) {
-            Outcome::Holds => return Ok(true),
+            Outcome::Holds(unheld) => {
+                messages::print(unheld);
+                return Ok(true);
+            }
             Outcome::HoldsNot => 0,
             Outcome::Undecided(blind_spots) if undecided + 1 == MAX_INCONCLUSIVE_POLLS => {
                 return Err(blind_spots.error(Question::Holds(wait.expression.clone())));
@@ -45,7 +48,8 @@ pub fn run(wait: &WaitSettings) -> Result<bool> {
 }
 
 enum Outcome {
-    Holds,
+    /// It does, with what has to be said of sockets that nobody holds.
+    Holds(Option<String>),
     HoldsNot,
     /// It holds for the sockets that were read, but may not with those of the blind spots.
     Undecided(BlindSpots),
@@ -58,15 +62,18 @@ fn evaluate(monitor: &mut Monitor<'_>, condition: &Condition) -> Outcome {
         return Outcome::HoldsNot;
     }
     if !condition.needs_absence() {
-        return Outcome::Holds;
+        return Outcome::Holds(None);
     }
     if monitor.polls().taken < POLLS_TO_TRUST {
         return Outcome::HoldsNot;
     }
-    let blind_spots = BlindSpots::of(monitor);
-    let counts = counts + condition.count(now, &blind_spots.candidates).as_possible();
-    if blind_spots.all_rows_read() && condition.holds(counts) == Some(true) {
-        Outcome::Holds
+    let blind_spots = BlindSpots::of(monitor, |state| condition.concerns(state));
+    let counts = counts + condition.count(now, &blind_spots.candidates.sockets).as_possible();
+    if blind_spots.only_candidates() && condition.holds(counts) == Some(true) {
+        // If they matched, the answer would be another one.
+        let with_unheld = condition.count(now, &blind_spots.candidates.unheld).as_possible();
+        let matters = condition.holds(counts + with_unheld) != Some(true);
+        Outcome::Holds(matters.then(|| blind_spots.unheld()))
     } else {
         Outcome::Undecided(blind_spots)
     }
@@ -85,7 +92,8 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
             states.iter().map(|(state, count)| format!("{state} {count}")).collect();
         format!("matching sockets: {}", states.join(", "))
     };
-    let hidden = match monitor.candidates().len() {
+    let concerns = |state| wait.condition.concerns(state);
+    let hidden = match monitor.candidates(concerns).sockets.len() {
         0 => String::new(),
         candidates => format!("; {}", HiddenOwners(candidates)),
     };

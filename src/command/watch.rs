@@ -14,6 +14,11 @@ pub fn run(settings: &Settings) -> Result<()> {
     let ready = Ready::open(settings.ready_fd)?;
     let signals = signals(settings, settings.duration)?;
     let mut monitor = monitor(settings)?;
+    if !settings.filter.process.pids.is_empty()
+        && let Some(error) = monitor.elsewhere()
+    {
+        return Err(error.into());
+    }
     follow(
         &mut monitor,
         &signals,

@@ -1,5 +1,6 @@
 //! A question of `wait` or `check` that cannot be decided by what could be seen.
 
+use super::ProcessError;
 use std::fmt;
 
 /// Why there is no answer.
@@ -37,6 +38,9 @@ pub enum Reason {
     /// Sockets may belong to matching processes, which this user may not inspect.
     #[error("{0}; run as root, or filter by --local, --remote or --port instead of by process")]
     HiddenOwners(HiddenOwners),
+    /// A process that matches has sockets that cannot be seen.
+    #[error(transparent)]
+    Elsewhere(ProcessError),
     /// So many rows of the kernel's tables could not be parsed.
     #[error("{0} {rows} of the kernel's tables could not be read; try again", rows = if *.0 == 1 { "row" } else { "rows" })]
     BadRows(u64),

@@ -4,6 +4,7 @@
 
 mod condition;
 mod inconclusive;
+mod process;
 mod recording;
 mod rules;
 mod usage;
@@ -11,6 +12,7 @@ mod value;
 
 pub use condition::ConditionError;
 pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason};
+pub use process::ProcessError;
 pub use recording::RecordingError;
 pub use rules::{RuleCause, RuleError, RuleFileError};
 pub use usage::UsageError;
@@ -25,6 +27,9 @@ pub enum Error {
     /// The command line is wrong.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// A process that is asked for cannot be looked at from here.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// The rules file is wrong.
     #[error(transparent)]
     Rules(#[from] Box<RuleFileError>),

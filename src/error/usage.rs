@@ -80,6 +80,13 @@ pub enum UsageError {
         .0.display()
     )]
     SourceIgnoresProcfs(PathBuf),
+    /// `--procfs /proc/PID`
+    #[error(
+        "--procfs {} is the directory of one process; write the mount point of a procfs, or nsenter \
+         -t PID -n tcplapse for the network namespace of the process",
+        .0.display()
+    )]
+    ProcfsOfProcess(PathBuf),
     /// `--record -`
     #[error(
         "--record needs a file, since records are printed to standard output; write --record FILE"
@@ -123,6 +130,17 @@ pub enum UsageError {
     /// `run` without a command; with the words that stand where it was expected.
     #[error("run needs a command after '--'; write tcplapse run -- {0}")]
     RunWithoutCommand(String),
+    /// `run -- ip netns exec NAME COMMAND`
+    #[error(
+        "run cannot follow a command into another network namespace; write '{enter} tcplapse run -- \
+         {command}'"
+    )]
+    RunElsewhere {
+        /// What enters the namespace.
+        enter: String,
+        /// What is run there.
+        command: String,
+    },
     /// `explain STATE --format`
     #[error("--format is for the diagram; leave it out, or leave out the states")]
     ExplainFormat,
@@ -157,6 +175,12 @@ pub enum UsageError {
     /// `check --max`
     #[error("--max: '{0}' is not STATE:COUNT; write TIME_WAIT:1000")]
     Max(String),
+    /// A limit on CLOSED, by its flag.
+    #[error(
+        "{0}: a socket in CLOSED is in none of the kernel's tables, so that none can be counted; name \
+         the state that it should leave, such as CLOSE_WAIT"
+    )]
+    ClosedLimit(&'static str),
     /// `check` without a limit.
     #[error(
         "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 or --growing \

@@ -63,6 +63,17 @@ pub enum Match {
     Unreadable,
 }
 
+impl Match {
+    /// That of two processes of which one suffices.
+    pub(crate) const fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unreadable, _) | (_, Self::Unreadable) => Self::Unreadable,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}
+
 impl ProcessFilter {
     /// Every process passes, and so does a socket without an owner.
     pub const fn is_empty(&self) -> bool {
@@ -111,7 +122,12 @@ impl ProcessFilter {
         }
         let any = |name: &[u8]| self.patterns.iter().any(|pattern| pattern.is_match(name));
         if self.full {
-            return if any(&process.full_command()) { Match::Yes } else { Match::No };
+            let is_nameless = process.is_unknown() && process.exe == Exe::Denied;
+            return match any(&process.full_command()) {
+                true => Match::Yes,
+                false if is_nameless => Match::Unreadable,
+                false => Match::No,
+            };
         }
         let argv0 = process.argv0();
         if any(&process.comm) || !argv0.is_empty() && any(argv0) {

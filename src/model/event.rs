@@ -10,6 +10,7 @@ use crate::tcp::state::State;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Identifies a kernel socket from creation to destruction; a reused 4-tuple is a new one. Ids are in
@@ -100,7 +101,7 @@ pub struct SocketRef {
 }
 
 /// What the owner of a socket is found by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OwnerClues {
     /// User id of the socket, as the kernel shows it; null where it does not.
     pub uid: Option<u32>,
@@ -110,9 +111,41 @@ pub struct OwnerClues {
     /// The last inode that the kernel showed for this socket, 0 for none.
     #[serde(skip)]
     pub last_inode: u64,
-    /// The inode of the one listener that can have made it, while it is not accepted; 0 for none.
+    /// The listeners one of which has made it, while it is not accepted.
     #[serde(skip)]
-    pub listener: u64,
+    pub listeners: Listeners,
+}
+
+/// Inodes of listeners, without order. Connections of one listener, of which there may be thousands,
+/// share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listeners(Option<Rc<[u64]>>);
+
+impl Listeners {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().flat_map(|inodes| inodes.iter().copied())
+    }
+
+    /// Whether none is known.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl FromIterator<u64> for Listeners {
+    fn from_iter<I: IntoIterator<Item = u64>>(inodes: I) -> Self {
+        let inodes: Vec<u64> = inodes.into_iter().collect();
+        Self((!inodes.is_empty()).then(|| inodes.into()))
+    }
+}
+
+impl OwnerClues {
+    /// The sockets whose holders own this one: itself, or the listeners it can have come from.
+    pub fn inodes(&self) -> impl Iterator<Item = u64> {
+        let own = Some(self.last_inode).filter(|inode| *inode != 0);
+        own.into_iter().chain(self.listeners.iter().filter(move |_| own.is_none()))
+    }
 }
 
 /// A number, or null for 0.
@@ -187,7 +220,7 @@ pub struct Transition {
 }
 
 /// A socket between two readings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketStatus {
     /// Which socket.
     pub socket: SocketRef,

@@ -158,6 +158,12 @@ impl SocketRow {
         Details { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, times }
     }
 
+    /// Whether it is a request: a mini-socket that becomes another socket, its child, once the
+    /// connection is established.
+    pub fn is_request(&self) -> bool {
+        self.mini && self.state == State::SynRecv
+    }
+
     /// The uid if the kernel reports it: a mini-socket after a close shows 0 for every user, and so
     /// does a request in sock_diag, which alone reports cookies.
     pub fn known_uid(&self) -> Option<u32> {

@@ -2,49 +2,127 @@
 //! tables could not be read.
 
 use super::Monitor;
-use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason};
-use crate::model::event::SocketStatus;
+use super::owners::Owners;
+use crate::error::{Error, HiddenOwners, Inconclusive, ProcessError, Question, Reason};
+use crate::filter::{Match, ProcessFilter};
+use crate::model::event::{OwnerClues, SocketStatus};
+use crate::model::process::{ByInode, Inodes};
+use crate::owner::SearchScope;
+use crate::owner::table::Found;
+use crate::tcp::state::State;
+use std::collections::HashMap;
+
+/// What a search of all processes says of the owners of sockets, for a filter by process.
+struct Holdings {
+    /// Whether a holder of a socket matches: the best of them.
+    by_inode: ByInode<Match>,
+    /// A process that may match may hold any socket of which no holder was found.
+    may_hide: bool,
+    /// A process that matches may hold any socket, also one that others hold.
+    may_share: bool,
+    /// Every descriptor of every process was read.
+    is_whole: bool,
+}
+
+impl Holdings {
+    fn of(found: &Found, filter: &ProcessFilter) -> Self {
+        let processes = found.processes.iter();
+        let matches: HashMap<_, _> =
+            processes.map(|process| (process.identity(), filter.matches(process))).collect();
+        let mut by_inode: ByInode<Match> = ByInode::default();
+        for (inode, holder) in &found.holders {
+            let Some(matches) = matches.get(&holder.process()) else { continue };
+            let best = by_inode.entry(*inode).or_insert(Match::No);
+            *best = best.or(*matches);
+        }
+        let denied = found.denied.iter().map(|process| filter.matches(process));
+        let denied = denied.fold(Match::No, Match::or);
+        Self {
+            by_inode,
+            may_hide: denied != Match::No || found.hidden,
+            may_share: denied == Match::Yes,
+            // Where processes are named, nothing is known of others.
+            is_whole: found.is_whole() && filter.pids.is_empty(),
+        }
+    }
+
+    /// Whether an owner of a socket matches.
+    fn matches(&self, clues: &OwnerClues) -> Match {
+        let unless =
+            |doubt, matches: Match| if doubt { matches.or(Match::Unreadable) } else { matches };
+        let holder = |inode| match self.by_inode.get(&inode) {
+            Some(matches) => unless(self.may_share, *matches),
+            None => unless(self.may_hide, Match::No),
+        };
+        let found = clues.inodes().map(holder).reduce(Match::or);
+        found.unwrap_or_else(|| unless(self.may_hide, Match::No))
+    }
+
+    /// Whether no process holds a socket that has an inode: it is the kernel's own, as those of NFS
+    /// are, or its descriptor is on the way from one process to another.
+    fn is_unheld(&self, clues: &OwnerClues) -> bool {
+        self.is_whole && clues.inode != 0 && !self.by_inode.contains_key(&clues.inode)
+    }
+}
+
+/// How often (µs) the sockets that are not shown are looked at again before they are reported.
+const REVIEW_INTERVAL: u64 = 1_000_000;
 
 /// How many sockets have no known owner.
 #[derive(Debug, Default)]
 pub(super) struct HiddenSockets {
-    /// Not shown, because a filter by process cannot decide.
+    /// Not shown, and nobody's.
     hidden: u64,
-    /// Of these, such as could belong to a process that permission is denied to inspect.
-    hidden_denied: u64,
+    /// Not shown, as no owner was found among the processes that match, and permission was denied to
+    /// inspect some.
+    doubtful: Vec<OwnerClues>,
     /// Shown, but without the owner, which permission is denied to inspect.
     denied: u64,
+    /// The boot time (µs) from which on the doubtful ones are looked at again.
+    next_review: u64,
     reported: bool,
 }
 
 impl HiddenSockets {
     /// Counts a socket without a known owner. `denied`: permission to inspect its owner may be
     /// denied.
-    pub(super) const fn count(&mut self, shown: bool, denied: bool) {
-        let denied = denied as u64;
-        if shown {
-            self.denied += denied;
-        } else {
-            self.hidden += 1;
-            self.hidden_denied += denied;
+    pub(super) fn count(&mut self, shown: bool, denied: bool, clues: &OwnerClues) {
+        if self.reported {
+            return;
         }
-    }
-
-    /// Counts sockets that are not shown, because permission to inspect their owners is denied.
-    pub(super) const fn count_denied(&mut self, sockets: u64) {
-        self.hidden += sockets;
-        self.hidden_denied += sockets;
+        match (shown, denied) {
+            (true, denied) => self.denied += u64::from(denied),
+            (false, true) => self.doubtful.push(clues.clone()),
+            // Its listener is known, and what holds that does not match.
+            (false, false) if !clues.listeners.is_empty() => {}
+            (false, false) => self.hidden += 1,
+        }
     }
 
     /// How many sockets are not shown, or are shown without an owner; `None` for none, and once it
-    /// has been reported.
-    pub(super) fn warning(&mut self) -> Option<String> {
+    /// has been reported. Inspects all processes, where some of these sockets may be known ones'.
+    pub(super) fn warning(&mut self, owners: &mut Owners<'_>) -> Option<String> {
+        if self.reported || self.next_review > owners.now {
+            return None;
+        }
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let mut hidden_denied = 0;
+        if !doubtful.is_empty() {
+            self.next_review = owners.now + REVIEW_INTERVAL;
+            let filter = owners.filter();
+            let wanted: Inodes = doubtful.iter().flat_map(OwnerClues::inodes).collect();
+            let found = owners.finder.find(SearchScope::All(filter), &wanted);
+            let holdings = Holdings::of(&found, filter);
+            let may_match = |clues: &&OwnerClues| holdings.matches(clues) != Match::No;
+            hidden_denied = doubtful.iter().filter(may_match).count() as u64;
+        }
         let count = |n: u64| format!("{n} socket{}", if n == 1 { "" } else { "s" });
-        if self.reported || self.hidden + self.denied == 0 {
+        let hidden = self.hidden + hidden_denied;
+        if hidden + self.denied == 0 {
             return None;
         }
         self.reported = true;
-        Some(match (self.hidden, self.hidden_denied) {
+        Some(match (hidden, hidden_denied) {
             (0, _) => format!(
                 "no permission to inspect the owners of {}; run as root to see them",
                 count(self.denied)
@@ -57,35 +135,125 @@ impl HiddenSockets {
     }
 }
 
+/// Sockets that pass the other filters and do not match by process, as far as that is known.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    /// Those that may belong to a matching process that cannot be inspected, or are known only now
+    /// to match.
+    pub(crate) sockets: Vec<SocketStatus>,
+    /// Others, which no process holds at all.
+    pub(crate) unheld: Vec<SocketStatus>,
+}
+
+impl Monitor<'_> {
+    /// A process that is asked for and whose sockets cannot be seen, since it is in another network
+    /// namespace.
+    pub(crate) fn elsewhere(&mut self) -> Option<ProcessError> {
+        let filter = &self.reporter.filter.process;
+        if filter.is_empty() {
+            return None;
+        }
+        let process = self.reporter.owners.finder.elsewhere(filter)?;
+        Some(ProcessError::Elsewhere { pid: process.pid, name: process.name() })
+    }
+
+    /// The sockets in states that matter that pass the other filters and may match by process. One with owners that do not
+    /// match is none of them, unless a process matches whose descriptors cannot be read; nor is one
+    /// that has been closed, which nobody holds.
+    ///
+    /// This looks into all processes, so it is for the moment when an absence decides.
+    pub(crate) fn candidates(&mut self, matters: impl Fn(State) -> bool) -> Candidates {
+        let filter = &self.reporter.filter.process;
+        if filter.is_empty() {
+            return Candidates::default();
+        }
+        let may_match = |now: &SocketStatus| matters(now.state) && self.may_match(now);
+        let mut sockets: Vec<SocketStatus> = self.with_wanted_addrs().filter(may_match).collect();
+        if sockets.is_empty() {
+            return Candidates::default();
+        }
+        let wanted: Inodes = sockets.iter().flat_map(|now| now.clues.inodes()).collect();
+        let owners = &mut self.reporter.owners;
+        let found = owners.finder.find_for_certain(SearchScope::All(filter), &wanted);
+        let holdings = Holdings::of(&found, filter);
+        owners.table.insert(&wanted, found);
+        let matched = self.rematch();
+        let unheld = sockets.iter().filter(|now| holdings.is_unheld(&now.clues)).cloned().collect();
+        sockets.retain(|now| {
+            matched.contains(&now.socket.id) || holdings.matches(&now.clues) != Match::No
+        });
+        Candidates { sockets, unheld }
+    }
+
+    /// The sockets in states that matter that pass the other filters, do not match by process, and may
+    /// do so, since not all processes can be inspected that may match.
+    pub(crate) fn doubtful(&self, matters: impl Fn(State) -> bool) -> Vec<SocketStatus> {
+        if self.reporter.filter.process.is_empty() || !self.reporter.owners.table.was_denied() {
+            return Vec::new();
+        }
+        let may_match = |now: &SocketStatus| matters(now.state) && self.may_match(now);
+        self.with_wanted_addrs().filter(may_match).collect()
+    }
+
+    fn may_match(&self, now: &SocketStatus) -> bool {
+        self.reporter.filter.shows(now) && has_owner(now) && !self.is_matched(now)
+    }
+}
+
+/// Whether a process can hold a socket, or the listener that has not handed it on: what is left of
+/// one that was closed nobody holds.
+pub(super) fn has_owner(now: &SocketStatus) -> bool {
+    now.clues.inode != 0 || now.clues.last_inode == 0 && may_be_queued(now.state)
+}
+
+/// Whether a socket without an inode waits in this state for its listener to accept it.
+const fn may_be_queued(state: State) -> bool {
+    matches!(state, State::SynRecv | State::Established | State::CloseWait)
+}
+
 /// This many polls in a row must leave an answer open before the run gives up: a process that ends
 /// during a poll hides its sockets for one or two.
 pub(crate) const MAX_INCONCLUSIVE_POLLS: u32 = 5;
 
 /// Why the last poll may not have shown every matching socket.
 pub(crate) struct BlindSpots {
-    /// Sockets that may belong to matching processes, which permission is denied to inspect.
-    pub(crate) candidates: Vec<SocketStatus>,
+    /// Sockets that may match by process.
+    pub(crate) candidates: Candidates,
+    /// A process that is asked for in another network namespace.
+    elsewhere: Option<ProcessError>,
     /// Rows that could not be read.
     bad_rows: u64,
 }
 
 impl BlindSpots {
-    /// What the monitor's last poll may not have shown. Inspects all processes.
-    pub(crate) fn of(monitor: &mut Monitor<'_>) -> Self {
-        Self { bad_rows: monitor.polls().bad_rows, candidates: monitor.candidates() }
+    /// What the monitor's last poll may not have shown of sockets in states that matter. Inspects all
+    /// processes.
+    pub(crate) fn of(monitor: &mut Monitor<'_>, matters: impl Fn(State) -> bool) -> Self {
+        Self {
+            bad_rows: monitor.polls().bad_rows,
+            elsewhere: monitor.elsewhere(),
+            candidates: monitor.candidates(matters),
+        }
     }
 
-    /// Every row was read: what is missing may only be among the candidates.
-    pub(crate) const fn all_rows_read(&self) -> bool {
-        self.bad_rows == 0
+    /// All was read: what is missing may only be among the candidates.
+    pub(crate) const fn only_candidates(&self) -> bool {
+        self.bad_rows == 0 && self.elsewhere.is_none()
+    }
+
+    /// The sentence for the sockets that no process holds.
+    pub(crate) fn unheld(&self) -> String {
+        let unheld = self.candidates.unheld.len();
+        let are = if unheld == 1 { "socket is" } else { "sockets are" };
+        format!("{unheld} {are} held by no process: the kernel's own, or in transfer")
     }
 
     /// The error that `question` cannot be answered.
     pub(crate) fn error(&self, question: Question) -> Error {
-        let reason = if self.all_rows_read() {
-            Reason::HiddenOwners(HiddenOwners(self.candidates.len()))
-        } else {
-            Reason::BadRows(self.bad_rows)
+        let reason = match &self.elsewhere {
+            _ if self.bad_rows > 0 => Reason::BadRows(self.bad_rows),
+            Some(error) => Reason::Elsewhere(error.clone()),
+            None => Reason::HiddenOwners(HiddenOwners(self.candidates.sockets.len())),
         };
         Inconclusive { question, reason }.into()
     }

@@ -149,7 +149,8 @@ impl<'a> Monitor<'a> {
     /// Warnings for the user, each once.
     pub fn warnings(&mut self) -> Vec<String> {
         let mut warnings = self.source_warnings();
-        warnings.extend(self.reporter.hidden.warning());
+        let Reporter { hidden, owners, .. } = &mut self.reporter;
+        warnings.extend(hidden.warning(owners));
         if self.tracker.ambiguous() > 0 && !std::mem::replace(&mut self.ambiguity_reported, true) {
             warnings.push(
                 "a TIME_WAIT timer was restarted (retransmitted FIN, or the 4-tuple was reused); /proc \
@@ -201,6 +202,7 @@ impl<'a> Monitor<'a> {
         if let Reading::Snapshot(snapshot) = reading {
             self.polls.add(&snapshot, self.tracker.left_out());
             self.source.recycle(snapshot.rows);
+            self.settle_queued();
         }
         if searched_again {
             self.rematch();

@@ -2,7 +2,7 @@
 //! to it.
 
 use crate::filter::{Filter, ProcessFilter};
-use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
+use crate::model::event::{EventKind, Listeners, OwnerClues, SocketId, TrackerEvent, Transition};
 use crate::model::process::{Attribution, Caller, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
 use crate::owner::table::OwnerTable;
@@ -22,15 +22,15 @@ pub(super) struct Owners<'a> {
     /// The process that caused the latest state change of a socket by its own system call, and the
     /// boot time (µs) of that.
     pub(super) callers: HashMap<SocketId, (Rc<Process>, u64)>,
-    /// The listener that made a socket, by its inode, for sockets of which kernel events were read.
-    pub(super) listeners: HashMap<SocketId, u64>,
+    /// The listeners one of which made a socket, for sockets of which kernel events were read.
+    pub(super) listeners: HashMap<SocketId, Listeners>,
     /// The last caller, with its process and the boot time (µs) of its call when that was read.
     last_caller: Option<(Caller, Rc<Process>, u64)>,
     filter: &'a Filter,
     /// Inodes that rows have shown since the last search.
     new_inodes: Vec<u64>,
     /// The boot time (µs) of the reading at hand.
-    now: u64,
+    pub(super) now: u64,
     is_poll: bool,
     is_kernel_event: bool,
 }
@@ -104,14 +104,20 @@ impl<'a> Owners<'a> {
         if filter.needs_owner() { SearchScope::Matching(filter) } else { SearchScope::All(filter) }
     }
 
+    /// The filter by process.
+    pub(super) const fn filter(&self) -> &'a ProcessFilter {
+        &self.filter.process
+    }
+
     fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) {
         if !wanted.is_empty() {
             let found = self.finder.find(among, wanted);
             let (holders, processes) = (found.holders.len(), found.processes.len());
-            let (wanted_count, denied) = (wanted.len(), found.denied);
+            let (wanted_count, denied) = (wanted.len(), found.denied.len());
+            let hidden = if found.hidden { ", and perhaps others that are not listed" } else { "" };
             debug!(
                 "searched for {wanted_count} inodes: {holders} descriptors in {processes} processes, \
-                 {denied} processes that may not be read"
+                 {denied} processes that may not be read{hidden}"
             );
             self.table.insert(wanted, found);
         }
@@ -125,8 +131,8 @@ impl<'a> Owners<'a> {
             if !self.filter.follows(&socket.addrs) {
                 continue;
             }
-            if clues.last_inode == 0 && self.table.is_held(clues.listener) {
-                listeners.insert(clues.listener);
+            if clues.listeners.iter().any(|listener| self.table.is_held(listener)) {
+                listeners.extend(clues.listeners.iter());
             }
             if clues.inode != 0 && !self.prove_again(clues.inode) {
                 doubtful.insert(clues.inode);
@@ -138,8 +144,7 @@ impl<'a> Owners<'a> {
             self.search_openers(events);
         } else {
             self.search(self.among(), &doubtful);
-            // A listener speaks for what it has not accepted only if it has one holder among all
-            // processes, whatever the filter.
+            // All that may accept a connection are named, whatever the filter.
             self.search(SearchScope::All(&self.filter.process), &listeners);
         }
         // A process that held this inode before a socket with it was opened is not its owner.
@@ -182,8 +187,9 @@ impl<'a> Owners<'a> {
     /// Notes the process that caused a transition by its own system call, if there is one. Where it
     /// could not be asked any more it is kept as it was known when it called before.
     pub(super) fn note_caller(&mut self, transition: &Transition) {
-        if self.is_kernel_event && transition.clues.listener != 0 {
-            self.listeners.insert(transition.socket.id, transition.clues.listener);
+        let listeners = &transition.clues.listeners;
+        if self.is_kernel_event && !listeners.is_empty() {
+            self.listeners.insert(transition.socket.id, listeners.clone());
         }
         let Some(caller) = &transition.caller else { return };
         if !self.is_owners_call(transition, caller) {
@@ -213,7 +219,7 @@ impl<'a> Owners<'a> {
     }
 
     /// The owner of a socket, as far as it was found.
-    pub(super) fn of(&self, id: SocketId, clues: OwnerClues) -> Attribution {
+    pub(super) fn of(&self, id: SocketId, clues: &OwnerClues) -> Attribution {
         let found = self.table.attribute(clues, &self.filter.process);
         let Some((process, at)) = self.callers.get(&id) else { return found };
         let seen_later = self.table.proven_at(clues.last_inode) > *at;
@@ -243,7 +249,7 @@ impl<'a> Owners<'a> {
         matches!(transition.to, State::SynSent | State::Listen)
             || holds(clues.last_inode)
             || self.callers.get(&socket.id).is_some_and(|(before, _)| before.pid == caller.pid)
-            || self.listeners.get(&socket.id).is_some_and(|listener| holds(*listener))
+            || self.listeners.get(&socket.id).is_some_and(|listeners| listeners.iter().any(holds))
     }
 }
 

@@ -7,12 +7,13 @@ use super::owners::Owners;
 use super::sink::MonitorSink;
 use crate::filter::Filter;
 use crate::model::event::{
-    EventKind, MonitorEvent, SocketEvent, SocketId, TrackerEvent, Transition,
+    EventKind, MonitorEvent, SocketEvent, SocketId, SocketRef, TrackerEvent, Transition,
 };
-use crate::model::process::{Inodes, OwnerSource};
+use crate::model::process::{Attribution, OwnerSource};
+use crate::model::socket::AddressPair;
 use crate::owner::OwnerLookup;
 use crate::tracker::{Tracker, TrackerSink};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The owners of this many events are proven together: enough to share a scan of all processes,
 /// few enough to take no memory that counts.
@@ -28,9 +29,10 @@ pub(super) struct Reporter<'a> {
     pub(super) filter: &'a Filter,
     pub(super) owners: Owners<'a>,
     /// Sockets that matched the filter by process once: they stay matched, whoever holds them then.
-    pub(super) matched: HashSet<SocketId>,
-    /// Inodes that were found with holders none of which matches.
-    pub(super) of_others: Inodes,
+    matched: HashSet<SocketId>,
+    /// Sockets that match as long as nobody is known to have accepted them: a holder of a listener
+    /// that they can have come from matches.
+    queued: HashMap<SocketId, AddressPair>,
     pub(super) hidden: HiddenSockets,
     pub(super) coverage: Coverage,
 }
@@ -41,7 +43,7 @@ impl<'a> Reporter<'a> {
             filter,
             owners: Owners::new(finder, filter),
             matched: HashSet::new(),
-            of_others: Inodes::default(),
+            queued: HashMap::new(),
             hidden: HiddenSockets::default(),
             coverage: Coverage::default(),
         }
@@ -51,7 +53,7 @@ impl<'a> Reporter<'a> {
     pub(super) fn restart(&mut self) {
         self.owners.restart();
         self.matched.clear();
-        self.of_others.clear();
+        self.queued.clear();
     }
 
     /// Reports events whose owners are proven together.
@@ -99,7 +101,7 @@ impl<'a> Reporter<'a> {
 
     fn report_transition(&mut self, transition: Transition) -> Option<MonitorEvent> {
         self.owners.note_caller(&transition);
-        let Transition { socket, clues, .. } = transition;
+        let Transition { socket, clues, .. } = &transition;
         let owner = self.owners.of(socket.id, clues);
         let wanted = self.filter.follows(&socket.addrs);
         let passes = self.filter.shows(&transition);
@@ -112,29 +114,66 @@ impl<'a> Reporter<'a> {
     /// are asked for, so that it counts.
     fn matches_process(&mut self, event: &SocketEvent, wanted: bool) -> bool {
         let filter = &self.filter.process;
-        let Transition { socket, kind, clues, .. } = event.transition;
+        let Transition { socket, kind, clues, .. } = &event.transition;
+        let (socket, kind) = (*socket, *kind);
+        let is_queued = event.owner.main.is_none() && self.queued.contains_key(&socket.id);
         let matches = filter.is_empty()
             || self.matched.contains(&socket.id)
+            || is_queued
             || event.owner.satisfies(filter, clues.uid);
         let denied = event.owner.source == OwnerSource::Denied;
         let uid_decides = !filter.needs_owner() && clues.uid.is_some() && !denied;
         let ownerless = event.owner.main.is_none() && (denied || clues.last_inode == 0);
         if wanted && event.passes && ownerless && !uid_decides && kind != EventKind::Closed {
-            self.hidden.count(matches, denied);
+            self.hidden.count(matches, denied, clues);
         }
         let is_first = match kind {
             EventKind::Closed => {
                 self.matched.remove(&socket.id);
+                self.queued.remove(&socket.id);
                 self.owners.callers.remove(&socket.id);
                 self.owners.listeners.remove(&socket.id);
-                false
+                return matches;
             }
             // Without a filter each is reported from the first event on.
             kind if filter.is_empty() => kind != EventKind::Changed,
-            _ => matches && self.matched.insert(socket.id),
+            _ if matches => !is_queued && self.add_match(socket, event.owner.source),
+            _ => {
+                self.queued.remove(&socket.id);
+                false
+            }
         };
         self.coverage.sockets += u64::from(is_first && wanted);
         matches
+    }
+
+    /// Whether a socket matches the filter by process, or did once.
+    pub(super) fn is_matched(&self, id: SocketId) -> bool {
+        self.matched.contains(&id) || self.queued.contains_key(&id)
+    }
+
+    /// The sockets that match as long as nobody is known to have accepted them.
+    pub(super) fn queued(&self) -> impl Iterator<Item = (SocketId, AddressPair)> {
+        self.queued.iter().map(|(id, addrs)| (*id, *addrs))
+    }
+
+    /// A socket that matched as long as nobody had accepted it has this owner now. If none was
+    /// found it stays matched.
+    pub(super) fn settle_queued(&mut self, id: SocketId, owner: &Attribution) {
+        self.queued.remove(&id);
+        if owner.main.is_none() || owner.matches(&self.filter.process) {
+            self.matched.insert(id);
+        }
+    }
+
+    /// Notes that a socket matches by an owner that is known like this. Returns whether it had not
+    /// matched before.
+    pub(super) fn add_match(&mut self, socket: SocketRef, source: OwnerSource) -> bool {
+        if source == OwnerSource::Listener && !self.matched.contains(&socket.id) {
+            return self.queued.insert(socket.id, socket.addrs).is_none();
+        }
+        let was_queued = self.queued.remove(&socket.id).is_some();
+        self.matched.insert(socket.id) && !was_queued
     }
 
     /// Drops what belongs to sockets that are closed, or were dropped without an end.
@@ -147,6 +186,7 @@ impl<'a> Reporter<'a> {
             self.matched.retain(|id| open.contains(id));
             callers.retain(|id, _| open.contains(id));
             listeners.retain(|id, _| open.contains(id));
+            self.queued.retain(|id, _| open.contains(id));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Monitor;
 use crate::error::Result;
+use crate::model::event::{Listeners, OwnerClues};
 use crate::model::process::Inodes;
 use crate::model::reading::{Reading, Snapshot};
 use crate::model::socket::AddressPair;
@@ -55,12 +56,16 @@ impl Monitor<'_> {
                 || without_inode.contains(&row.addrs);
             if stays {
                 kept.extend((row.inode != 0).then_some(row.inode));
-            } else if found.denied > 0 && filter.matches(row) {
+            } else if !found.is_whole() && filter.matches(row) {
                 hidden.insert((row.addrs, row.inode));
             }
             stays
         });
-        self.reporter.hidden.count_denied(hidden.len() as u64);
+        for (_, inode) in hidden {
+            let (last_inode, listeners) = (inode, Listeners::default());
+            let clues = OwnerClues { uid: None, inode, last_inode, listeners };
+            self.reporter.hidden.count(false, true, &clues);
+        }
         self.reporter.owners.table.insert(&kept, found);
     }
 }

@@ -1,16 +1,16 @@
 //! The sockets between two readings: which there are, who owns them, and which may be hidden.
 
 use super::Monitor;
-use crate::filter::{Filter, Match, ProcessFilter};
+use super::hidden::has_owner;
+use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::{SocketEvent, SocketId, SocketStatus};
-use crate::model::process::{Attribution, ByInode, Inodes};
+use crate::model::process::{Attribution, Inodes};
 use crate::model::reading::Snapshot;
 use crate::model::time::Stamp;
 use crate::owner::SearchScope;
-use crate::owner::table::Found;
 use crate::rules::alerts::Sockets;
 use crate::tcp::state::State;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// The polls so far: an absence needs two, since a single one may skip a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,7 +43,8 @@ impl Monitor<'_> {
         places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
         places.into_iter().filter_map(|(_, _, addrs, id)| {
             let now = self.tracker.status(addrs, id)?;
-            Some((now, self.current_owner(&now)))
+            let owner = self.current_owner(&now);
+            Some((now, owner))
         })
     }
 
@@ -52,7 +53,11 @@ impl Monitor<'_> {
     pub fn open_sockets(&mut self) -> Vec<(SocketStatus, Attribution)> {
         let mut sockets: Vec<SocketStatus> = self.matching().collect();
         sockets.sort_unstable_by_key(|now| now.socket.id);
-        sockets.into_iter().map(|now| (now, self.current_owner(&now))).collect()
+        let with_owner = |now| {
+            let owner = self.current_owner(&now);
+            (now, owner)
+        };
+        sockets.into_iter().map(with_owner).collect()
     }
 
     /// All sockets that are followed, whether they match or not.
@@ -76,7 +81,7 @@ impl Monitor<'_> {
     }
 
     /// The sockets that the filters by address ask for, whoever owns them.
-    fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
+    pub(super) fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
         self.tracker.statuses().filter(|now| self.reporter.filter.follows(&now.socket.addrs))
     }
 
@@ -85,79 +90,58 @@ impl Monitor<'_> {
         if now.clues.inode != 0 {
             self.reporter.owners.prove_again(now.clues.inode);
         }
-        self.reporter.owners.of(now.socket.id, now.clues)
+        self.reporter.owners.of(now.socket.id, &now.clues)
     }
 
     fn is_owned(&self, filter: &ProcessFilter, now: &SocketStatus) -> bool {
         filter.is_empty() || {
-            let owner = self.reporter.owners.of(now.socket.id, now.clues);
+            let owner = self.reporter.owners.of(now.socket.id, &now.clues);
             owner.satisfies(filter, now.clues.uid)
         }
-    }
-
-    /// The sockets with an inode that pass the other filters and may belong to a matching process
-    /// that permission is denied to inspect, or are known only now to match. One with an owner that
-    /// does not match is none of them; nor is one without an inode, which nobody holds.
-    ///
-    /// This looks into all processes, so it is for the moment when an absence decides.
-    pub fn candidates(&mut self) -> Vec<SocketStatus> {
-        let filter = &self.reporter.filter.process;
-        let mut unknown: Vec<SocketStatus> = Vec::new();
-        if !filter.is_empty() {
-            let unmatched =
-                |now: &SocketStatus| self.reporter.filter.shows(now) && self.is_unmatched(now);
-            unknown.extend(self.with_wanted_addrs().filter(unmatched));
-        }
-        let reporter = &mut self.reporter;
-        let there = inodes(&unknown);
-        reporter.of_others.retain(|inode| there.contains(inode));
-        unknown.retain(|now| !reporter.of_others.contains(&now.clues.inode));
-        if unknown.is_empty() {
-            return unknown;
-        }
-        let wanted = inodes(&unknown);
-        let found = reporter.owners.finder.find(SearchScope::All(filter), &wanted);
-        let of_others = owned_by_others(&found, filter);
-        reporter.of_others.extend(wanted.intersection(&of_others));
-        unknown.retain(|now| !of_others.contains(&now.clues.inode));
-        if unknown.is_empty() {
-            return unknown;
-        }
-        let wanted = inodes(&unknown);
-        let found = reporter.owners.finder.find(SearchScope::Matching(filter), &wanted);
-        let hidden = found.denied > 0;
-        reporter.owners.table.insert(&wanted, found);
-        let matched = self.rematch();
-        // Processes that cannot be inspected and cannot match hide nothing.
-        unknown.retain(|now| hidden || matched.contains(&now.socket.id));
-        unknown
     }
 
     /// Matches the sockets with wanted addresses that have come to a matching process since their last
     /// event: there is none when a descriptor is passed on. Returns them.
     pub(super) fn rematch(&mut self) -> HashSet<SocketId> {
         let filter = &self.reporter.filter.process;
-        let comes_to_match = |now: &SocketStatus| {
-            self.is_unmatched(now)
-                && self.reporter.owners.table.attribute(now.clues, filter).matches(filter)
-        };
-        let new = self.with_wanted_addrs().filter(comes_to_match).map(|now| now.socket.id);
-        let new: HashSet<SocketId> = new.collect();
-        self.reporter.coverage.sockets += new.len() as u64;
-        self.reporter.matched.extend(&new);
-        new
+        let mut new = Vec::new();
+        for now in self.with_wanted_addrs().filter(|now| has_owner(now) && !self.is_matched(now)) {
+            let owner = self.reporter.owners.table.attribute(&now.clues, filter);
+            if owner.matches(filter) {
+                new.push((now.socket, owner.source));
+            }
+        }
+        for (socket, source) in &new {
+            let is_new = self.reporter.add_match(*socket, *source);
+            self.reporter.coverage.sockets += u64::from(is_new);
+        }
+        new.into_iter().map(|(socket, _)| socket.id).collect()
     }
 
-    fn is_unmatched(&self, now: &SocketStatus) -> bool {
-        now.clues.inode != 0 && !self.is_matched(now)
+    /// Lets the holders of sockets decide that matched as long as nobody had accepted them.
+    pub(super) fn settle_queued(&mut self) {
+        let queued = self.reporter.queued();
+        let queued = queued.filter_map(|(id, addrs)| self.tracker.status(addrs, id));
+        let accepted: Vec<SocketStatus> = queued.filter(|now| now.clues.inode != 0).collect();
+        let owners = &mut self.reporter.owners;
+        let inodes = accepted.iter().map(|now| now.clues.inode);
+        let unheld: Inodes = inodes.filter(|inode| !owners.table.is_held(*inode)).collect();
+        if !unheld.is_empty() {
+            let found = owners.finder.find(SearchScope::All(owners.filter()), &unheld);
+            owners.table.insert(&unheld, found);
+        }
+        for now in accepted {
+            let owner = self.reporter.owners.of(now.socket.id, &now.clues);
+            self.reporter.settle_queued(now.socket.id, &owner);
+        }
     }
 
     /// Whether a socket has been reported, and has then once matched the filter by process.
-    fn is_matched(&self, now: &SocketStatus) -> bool {
+    pub(super) fn is_matched(&self, now: &SocketStatus) -> bool {
         if self.reporter.filter.process.is_empty() {
             !now.withheld
         } else {
-            self.reporter.matched.contains(&now.socket.id)
+            self.reporter.is_matched(now.socket.id)
         }
     }
 }
@@ -191,23 +175,4 @@ impl Sockets for Monitor<'_> {
     fn owner_of(&mut self, socket: &SocketStatus) -> Attribution {
         self.current_owner(socket)
     }
-}
-
-fn inodes(sockets: &[SocketStatus]) -> Inodes {
-    sockets.iter().map(|now| now.clues.inode).collect()
-}
-
-/// The inodes whose holders were all read, and do not match.
-fn owned_by_others(found: &Found, filter: &ProcessFilter) -> Inodes {
-    let of_others: HashMap<_, _> = found
-        .processes
-        .iter()
-        .map(|process| (process.identity(), filter.matches(process) == Match::No))
-        .collect();
-    let mut owned: ByInode<bool> = ByInode::default();
-    for (inode, holder) in &found.holders {
-        let other = of_others.get(&holder.process()).is_some_and(|other| *other);
-        *owned.entry(*inode).or_insert(true) &= other;
-    }
-    owned.into_iter().filter_map(|(inode, others)| others.then_some(inode)).collect()
 }

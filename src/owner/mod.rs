@@ -26,6 +26,18 @@ pub trait OwnerLookup {
     /// Finds the holders of the wanted sockets, and perhaps of others.
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found;
 
+    /// The same where the absence of holders decides: a socket for which none is found, and which
+    /// [`Found::is_whole`] does not doubt, was held by no process.
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+        self.find(among, wanted)
+    }
+
+    /// A process that is asked for and whose sockets are not shown, since it is in another network
+    /// namespace: any of those that are named, or else one if all that match are.
+    fn elsewhere(&mut self, _: &ProcessFilter) -> Option<Process> {
+        None
+    }
+
     /// The present name of the holder's process, if its descriptor still leads to the socket.
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>>;
 

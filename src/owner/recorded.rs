@@ -11,17 +11,6 @@ use std::collections::{HashMap, HashSet};
 /// At most this many callers are remembered.
 const CALLERS: usize = 4096;
 
-/// What a scan of all processes found.
-#[derive(Debug, Default)]
-pub(crate) struct FullScan {
-    /// The holders of the sockets to record, and their processes with all that a filter may need.
-    pub(crate) found: Found,
-    /// Processes whose descriptors may not be read.
-    pub(crate) denied: Vec<Process>,
-    /// There are processes of which nothing can be known.
-    pub(crate) hidden: bool,
-}
-
 type Processes = HashMap<(i32, u64), Process>;
 
 /// What is known of owners after the last reading.
@@ -69,16 +58,16 @@ impl RecordedOwners {
         self.callers.get(&process.pid) == Some(process)
     }
 
-    /// The update by which what is known becomes what a scan found.
-    pub(crate) fn update_to(&self, scan: FullScan) -> OwnerUpdate {
-        let FullScan { mut found, denied, hidden } = scan;
+    /// The update by which what is known becomes what a scan of all processes found: the holders of
+    /// the sockets to record, and their processes with all that a filter may need.
+    pub(crate) fn update_to(&self, mut found: Found) -> OwnerUpdate {
         found.sort();
         let processes = by_identity(std::mem::take(&mut found.processes));
-        let denied = by_identity(denied);
+        let denied = by_identity(std::mem::take(&mut found.denied));
         let allowed = self.denied.keys().filter(|identity| !denied.contains_key(identity));
         let mut update = OwnerUpdate {
             all: true,
-            hidden,
+            hidden: found.hidden,
             allowed: allowed.copied().collect(),
             processes: changed(&processes, &self.processes),
             denied: changed(&denied, &self.denied),
@@ -183,8 +172,8 @@ impl OwnerLookup for RecordedOwners {
 
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
         let denied = self.denied.values().filter(|process| among.includes(process) != Match::No);
-        let denied = denied.count() as u64 + u64::from(self.hidden);
-        let mut found = Found { denied, ..Found::default() };
+        let denied = denied.cloned().collect();
+        let mut found = Found { denied, hidden: self.hidden, ..Found::default() };
         let mut matches: HashMap<(i32, u64), Match> = HashMap::new();
         let sockets = wanted.union(&self.last_update.changed);
         for inode in sockets.filter(|inode| self.is_proven(**inode)) {
@@ -194,7 +183,7 @@ impl OwnerLookup for RecordedOwners {
                     let matches = among.includes(process);
                     match matches {
                         Match::Yes => found.processes.push(process.clone()),
-                        Match::Unreadable => found.denied += 1,
+                        Match::Unreadable => found.denied.push(process.clone()),
                         Match::No => {}
                     }
                     matches

@@ -1,7 +1,7 @@
 //! The text of single cells: endpoints, owners, durations, times. Every table writes them alike.
 
 use crate::model::escape::one_word;
-use crate::model::process::{Attribution, OwnerSource};
+use crate::model::process::{Attribution, Holder, OwnerSource};
 use crate::model::socket::Endpoint;
 use crate::model::socket_row::{Details, Timer};
 use crate::model::time::Stamp;
@@ -113,6 +113,22 @@ pub(crate) fn owner(owner: &Attribution) -> String {
     format!("{pid}/{process}{more}{mark}")
 }
 
+/// `3`, `3,7`: the numbers of the descriptors by which the main owner holds a socket, the first of many;
+/// `-` where none is known.
+pub(crate) fn descriptors(owner: &Attribution) -> String {
+    const SHOWN: usize = 4;
+    // Those of listeners lead to another socket.
+    let main = owner.main.as_ref().filter(|_| owner.source != OwnerSource::Listener);
+    let is_main = |holder: &Holder| main.is_some_and(|main| main.pid == holder.pid);
+    let mut all = owner.holders.iter().map(|(holder, _)| holder).filter(|holder| is_main(holder));
+    let shown: Vec<String> = all.by_ref().take(SHOWN).map(|holder| holder.fd.to_string()).collect();
+    match shown.as_slice() {
+        [] => "-".to_owned(),
+        shown if all.next().is_some() => shown.join(",") + ",…",
+        shown => shown.join(","),
+    }
+}
+
 /// The pid of the main owner and its name as one word, where both are known.
 pub(super) fn main_owner(owner: &Attribution) -> Option<(i32, String)> {
     let process = owner.main.as_ref()?;
@@ -201,7 +217,6 @@ pub(crate) fn clip(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::process::Holder;
     use crate::view::samples;
 
     #[test]
@@ -239,6 +254,7 @@ mod tests {
             .map(|pid| (Holder { pid, start: 1, task: None, fd: 3 }, shared.main.clone().unwrap()))
             .to_vec();
         assert_eq!(owner(&shared), r"7/web\x20server+2~");
+        assert_eq!(descriptors(&shared), "3");
         assert_eq!(owner(&web(OwnerSource::Listener)), r"7/web\x20server^");
         let none = |source| Attribution { main: None, holders: Vec::new(), source };
         assert_eq!(owner(&none(OwnerSource::Denied)), "!");

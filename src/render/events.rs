@@ -285,6 +285,7 @@ fn note(event: &EventRecord) -> Option<String> {
     if event.event != EventKind::Closed {
         return Some(match event.to {
             State::CloseWait => "the peer has closed, this side has not".to_owned(),
+            State::FinWait2 if event.roles.both_fins => "both sides have closed".to_owned(),
             State::FinWait2 => "this side has closed, the peer has not".to_owned(),
             State::Closing => "both sides closed at once".to_owned(),
             _ => return None,

@@ -10,7 +10,7 @@ use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 /// Conditions that have to hold at no time.
@@ -88,6 +88,10 @@ pub(crate) struct Checker<'a> {
     /// The end of the poll from which time and growth are measured.
     start: Option<Stamp>,
     violations: BTreeMap<SocketId, Violation>,
+    /// Sockets that may match the filters, would count for a limit, and have been reviewed.
+    reviewed: HashSet<SocketId>,
+    /// How many sockets that may match would have violated a limit at one poll.
+    past_candidates: usize,
 }
 
 /// A limit, and what of the polls so far it depends on.
@@ -119,6 +123,8 @@ pub(crate) enum Undecided {
     TooFewPolls,
     /// Sockets that may match the filters would violate a limit.
     Candidates,
+    /// So many that are gone, or in another state, may have matched and violated one.
+    PastCandidates(usize),
     /// Sockets were in their state at the first poll, and may have been for long enough.
     UnknownAge,
 }
@@ -137,6 +143,8 @@ impl<'a> Checker<'a> {
             polls: 0,
             start: None,
             violations: BTreeMap::new(),
+            reviewed: HashSet::new(),
+            past_candidates: 0,
         }
     }
 
@@ -204,6 +212,48 @@ impl<'a> Checker<'a> {
         !self.violations.is_empty() || self.polls >= POLLS_TO_TRUST && !sockets.iter().any(is_open)
     }
 
+    /// Whether a limit is violated now if `doubtful` sockets match, of which some have not been
+    /// reviewed: at the end nobody can tell whether one that is gone by then did.
+    pub(crate) fn needs_review(
+        &mut self,
+        now: Stamp,
+        sockets: &[SocketStatus],
+        doubtful: &[SocketStatus],
+    ) -> bool {
+        if self.past_candidates > 0 || self.most_possible(now, sockets, doubtful) == 0 {
+            return false;
+        }
+        let limits = || self.limits.iter().filter(|state| state.growth.is_none());
+        let counts = |socket: &&SocketStatus| {
+            limits().any(|state| state.limit.condition.covers(socket, now) == Some(true))
+        };
+        let counted = doubtful.iter().filter(counts).map(|socket| socket.socket.id).collect();
+        let known = std::mem::replace(&mut self.reviewed, counted);
+        !self.reviewed.is_subset(&known)
+    }
+
+    /// Takes in which sockets may match, now that all processes have been searched.
+    pub(crate) fn review(
+        &mut self,
+        now: Stamp,
+        sockets: &[SocketStatus],
+        candidates: &[SocketStatus],
+    ) {
+        self.past_candidates = self.most_possible(now, sockets, candidates);
+    }
+
+    /// How many candidates are in the states of a limit that they would violate at this moment.
+    fn most_possible(
+        &self,
+        now: Stamp,
+        sockets: &[SocketStatus],
+        candidates: &[SocketStatus],
+    ) -> usize {
+        let limits = self.limits.iter().filter(|state| state.growth.is_none());
+        let limits = limits.map(|state| state.limit);
+        limits.map(|limit| limit.count_possible(now, sockets, candidates)).max().unwrap_or(0)
+    }
+
     /// All violations, the longest in its state first. `sockets` are those that match the filters
     /// now; which of them still violate a limit is shown as it is now.
     pub(crate) fn violations(
@@ -249,7 +299,10 @@ impl<'a> Checker<'a> {
             let covers = |state: &LimitState<'_>| state.limit.condition.covers(socket, now);
             !socket.missed && self.limits.iter().any(|state| covers(state).is_none())
         };
-        sockets.iter().any(is_unknown).then_some(Undecided::UnknownAge)
+        if sockets.iter().any(is_unknown) {
+            return Some(Undecided::UnknownAge);
+        }
+        (self.past_candidates > 0).then_some(Undecided::PastCandidates(self.past_candidates))
     }
 }
 
@@ -290,13 +343,29 @@ impl Limit {
         let may_count = |socket: &&SocketStatus| {
             !socket.missed && self.condition.covers(socket, now) != Some(false)
         };
-        let more = candidates.iter().filter(may_count).count() as u64;
-        if more == 0 {
-            return false;
-        }
+        self.holds_with(now, sockets, candidates.iter().filter(may_count).count())
+    }
+
+    /// How many of `candidates`, which may match, violate it now together with `sockets`; 0 where it
+    /// is not violated.
+    fn count_possible(
+        &self,
+        now: Stamp,
+        sockets: &[SocketStatus],
+        candidates: &[SocketStatus],
+    ) -> usize {
+        let counts = |socket: &&SocketStatus| {
+            !socket.missed && self.condition.covers(socket, now) == Some(true)
+        };
+        let more = candidates.iter().filter(counts).count();
+        if self.holds_with(now, sockets, more) { more } else { 0 }
+    }
+
+    /// Whether `sockets` and so many more may violate it; not if there are no more.
+    fn holds_with(&self, now: Stamp, sockets: &[SocketStatus], more: usize) -> bool {
         let mut counts = self.condition.count(now, sockets);
-        counts.counted.possible = more;
-        self.condition.holds(counts) != Some(false)
+        counts.counted.possible = more as u64;
+        more > 0 && self.condition.holds(counts) != Some(false)
     }
 }
 
@@ -306,7 +375,7 @@ impl Violation {
         socket: &SocketStatus,
         owner: &mut impl FnMut(&SocketStatus) -> Attribution,
     ) -> Self {
-        Self { socket: *socket, at, owner: owner(socket) }
+        Self { socket: socket.clone(), at, owner: owner(socket) }
     }
 }
 

@@ -126,6 +126,11 @@ impl Condition {
         self.states.as_ref().is_none_or(|set| set.contains(state))
     }
 
+    /// Whether a socket in this state decides whether it holds.
+    pub(crate) fn concerns(&self, state: State) -> bool {
+        self.quantity == Quantity::All || self.has_state(state)
+    }
+
     /// Counts sockets that match the filters. One that the last poll missed may be gone.
     pub(crate) fn count(
         &self,

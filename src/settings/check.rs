@@ -4,6 +4,7 @@ use super::{Result, Settings, no_sampling, time};
 use crate::cli::CheckOptions;
 use crate::error::{UsageError, ValueError};
 use crate::rules::check::{Limit, Limits};
+use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,6 +76,9 @@ fn growing(text: &str) -> Result<Limit> {
 /// The states of a limit, trimmed and parsed.
 fn state_set<'t>(flag: &'static str, text: &'t str) -> Result<(&'t str, StateSet)> {
     let text = text.trim();
+    if State::from_name(text) == Some(State::Closed) {
+        return Err(UsageError::ClosedLimit(flag));
+    }
     let set = text.parse().map_err(|cause| UsageError::value(flag, ValueError::State(cause)))?;
     Ok((text, set))
 }

@@ -82,7 +82,7 @@ impl Tracker {
             // What has this address pair and no inode may be what a successor left: a row beside this
             // one, or another timer, says so.
             let is_doubtful = row.inode == 0
-                && socket.identity.has_cookie_of(row).is_none()
+                && socket.has_cookie_of(row).is_none()
                 && (!is_alone || socket.timer_restarted(row, &window));
             // Else it is a successor, or on another interface: the next poll decides.
             if row.addrs != key.addrs || is_doubtful {
@@ -108,8 +108,7 @@ impl Tracker {
             self.close(key, &window, sink);
         }
         self.release_decided(sink);
-        let (absent, undecided) = (self.polls.previous, Undecided::default());
-        let context = Context { window, absent, undecided };
+        let context = Context::new(window, self.polls.previous, Undecided::default());
         for key in changed {
             self.report(key, &context, sink);
         }

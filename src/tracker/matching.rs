@@ -54,8 +54,7 @@ impl Tracker {
         let (row, start) = (sample.row, sample.window.start);
         if let Some(sharers) = self.sockets.sharers_mut(self.sockets.place(row.addrs)) {
             let ahead = |socket: &TrackedSocket| {
-                socket.seen.known_at >= start.boot
-                    && socket.identity.has_cookie_of(row).unwrap_or(true)
+                socket.seen.known_at >= start.boot && socket.has_cookie_of(row).unwrap_or(true)
             };
             let sockets = sharers.as_slice();
             let found = sharers.candidates(row).into_iter().find(|at| ahead(&sockets[*at]));
@@ -98,7 +97,7 @@ impl Tracker {
             })
         };
         let Some((at, socket)) = fitting else { return false };
-        let is_proven = row.inode != 0 || socket.identity.has_cookie_of(row).is_some();
+        let is_proven = row.inode != 0 || socket.has_cookie_of(row).is_some();
         let is_shown = socket.seen.last_poll == sample.poll;
         if !is_proven && !is_shown {
             let restarted = socket.timer_restarted(row, sample.window);
@@ -140,7 +139,7 @@ impl Tracker {
         let mut found = poll == 1 || self.sockets.is_incomplete;
         if let Some(socket) = candidate {
             let key = socket.key(row.addrs);
-            let gap = self.polls.gap && socket.identity.has_cookie_of(row).is_none();
+            let gap = self.polls.gap && socket.has_cookie_of(row).is_none();
             let is_doubtful = gap || socket.timer_restarted(row, window);
             if socket.seen.last_poll == poll || !is_doubtful {
                 let (before, now) = (socket.row.inode, row.inode);
@@ -207,5 +206,5 @@ fn replaces_others<'s>(
 
 /// Whether the last poll may have shown another socket in place of this one.
 fn may_be_replaced(socket: &TrackedSocket, Sample { row, poll, .. }: Sample<'_>) -> bool {
-    socket.identity.has_cookie_of(row).is_none() && socket.seen.last_poll + 1 < poll
+    socket.has_cookie_of(row).is_none() && socket.seen.last_poll + 1 < poll
 }

@@ -166,7 +166,9 @@ impl Tracker {
 
     /// Every inode that a followed socket refers to; 0 for none.
     pub fn inodes(&self) -> impl Iterator<Item = u64> {
-        self.sockets.iter().flat_map(|(_, socket)| [socket.identity.last_inode, socket.listener])
+        self.sockets
+            .iter()
+            .flat_map(|(_, socket)| socket.listeners.iter().chain([socket.identity.last_inode]))
     }
 
     /// Asks for a lookup of a socket.

@@ -11,6 +11,8 @@ use crate::tcp::state::State;
 struct End {
     state: State,
     opener: Option<Side>,
+    /// It sent its FIN before it had the other's.
+    closes_first: bool,
     first_poll: u64,
     last_poll: u64,
     /// When it was read, as far as that is known: the start of the poll and the place in it.
@@ -19,8 +21,10 @@ struct End {
 
 impl End {
     fn of(socket: &TrackedSocket) -> Self {
+        let (state, closer) = (socket.row.state, socket.roles.roles.closer);
         Self {
-            state: socket.row.state,
+            state,
+            closes_first: matches!(closer, Some(Side::Local | Side::Both)) || fin_was_first(state),
             opener: socket.roles.roles.opener,
             first_poll: socket.seen.first_poll,
             last_poll: socket.seen.last_poll,
@@ -30,7 +34,9 @@ impl End {
 
     /// Whether it can prove anything of the other end.
     const fn proves_something(self) -> bool {
-        has_fin(self.state) || matches!(self.opener, Some(Side::Remote | Side::Both))
+        has_fin(self.state)
+            || self.closes_first
+            || matches!(self.opener, Some(Side::Remote | Side::Both))
     }
 }
 
@@ -70,7 +76,17 @@ fn learn(sockets: &mut Sockets, poll: u64, (key, own): (SocketKey, End), other: 
         socket.roles.reject_peer();
     } else {
         socket.roles.note_peer(other.state, other.opener);
+        // Neither had the other's FIN when it sent its own.
+        if own.closes_first && other.closes_first {
+            socket.roles.roles.closer = Some(Side::Both);
+        }
     }
+}
+
+/// States that a socket comes to only by a FIN that it sent before it had the other's.
+const fn fin_was_first(state: State) -> bool {
+    use State::{Closing, FinWait1, FinWait2, TimeWait};
+    matches!(state, FinWait1 | FinWait2 | Closing | TimeWait)
 }
 
 /// States of a socket that has received the other's FIN.

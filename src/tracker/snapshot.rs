@@ -4,10 +4,13 @@
 use super::missing::{Missing, Undecided, count_misses};
 use super::socket::{SocketKey, is_unaccepted_state};
 use super::{Tracker, TrackerSink, peer};
-use crate::model::event::{EventKind, TrackerEvent};
+use crate::model::event::{EventKind, Listeners, TrackerEvent};
 use crate::model::reading::{Lost, LostReason, PollWindow, Snapshot};
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use log::debug;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// What the events of one poll or lookup have in common.
 pub(super) struct Context {
@@ -15,6 +18,14 @@ pub(super) struct Context {
     /// The start of the last poll that can have missed a new socket.
     pub(super) absent: Option<Stamp>,
     pub(super) undecided: Undecided,
+    /// The listeners found for an address and interface.
+    listeners: RefCell<HashMap<(AddressPair, Option<u32>), Listeners>>,
+}
+
+impl Context {
+    pub(super) fn new(window: PollWindow, absent: Option<Stamp>, undecided: Undecided) -> Self {
+        Self { window, absent, undecided, listeners: RefCell::default() }
+    }
 }
 
 impl Tracker {
@@ -43,7 +54,7 @@ impl Tracker {
             self.report_missing(whole, &window, sink)
         };
         self.release_decided(sink);
-        let context = Context { window, absent: self.polls.previous, undecided };
+        let context = Context::new(window, self.polls.previous, undecided);
         if is_first {
             self.report_all(&context, sink);
         } else {
@@ -110,7 +121,7 @@ impl Tracker {
     /// Reports a socket that is in another state than the one last reported.
     pub(super) fn report(&mut self, key: SocketKey, context: &Context, sink: &mut dyn TrackerSink) {
         if self.sockets.get(key).is_some_and(|socket| socket.reported().is_none()) {
-            self.place_new(key, &context.undecided);
+            self.place_new(key, context);
         }
         let Some(mut socket) = self.sockets.get_mut(key) else { return };
         let transition = socket.advance(key.addrs, context.absent, &context.window);
@@ -125,16 +136,19 @@ impl Tracker {
     }
 
     /// Finds what a new socket follows: one that may have closed, and its listener.
-    fn place_new(&mut self, key: SocketKey, undecided: &Undecided) {
+    fn place_new(&mut self, key: SocketKey, context: &Context) {
         let Some(socket) = self.sockets.get(key) else { return };
         let (inode, state) = (socket.row.inode, socket.row.state);
         if inode == 0 && is_unaccepted_state(state) {
-            let listener = self.sockets.listener_of(key.addrs);
+            let listener = (key.addrs.listener(key.addrs.local.addr), socket.identity.interface());
+            let find = || self.sockets.listeners_of(key.addrs, listener.1);
+            let mut known = context.listeners.borrow_mut();
+            let listeners = known.entry(listener).or_insert_with(find).clone();
             if let Some(mut socket) = self.sockets.get_mut(key) {
-                socket.listener = listener;
+                socket.listeners = listeners;
             }
         }
-        if let Some(before) = undecided.before(key.addrs, inode) {
+        if let Some(before) = context.undecided.before(key.addrs, inode) {
             self.withheld.add(before, key.id);
         }
     }

@@ -3,7 +3,7 @@
 
 use super::sharers::{Sharers, SocketMut};
 use super::socket::{SocketKey, TrackedSocket};
-use crate::model::event::SocketId;
+use crate::model::event::{Listeners, SocketId};
 use crate::model::socket::{AddressPair, Family};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
 /// Room for this many is kept however few there are.
 const SLACK: usize = 1024;
@@ -123,23 +124,31 @@ impl Sockets {
         }
     }
 
-    /// The inode of the one listener that can have made a socket with this address pair: on the exact
-    /// address, else on a wildcard; 0 where there is none, or a group of them.
-    pub(super) fn listener_of(&self, addrs: AddressPair) -> u64 {
+    /// The listeners that can have made a socket that is not accepted: those on its address and port
+    /// and those on a wildcard address. Which one it was cannot be seen: the one on the address may
+    /// have begun to listen later, or listen on another interface than this one alone.
+    pub(super) fn listeners_of(&self, addrs: AddressPair, interface: Option<u32>) -> Listeners {
         if self.is_incomplete {
-            return 0;
+            return Listeners::default();
         }
         // `::ffff:0.0.0.0` listens to v4 alone, `::` perhaps to v6 alone.
         let mapped = addrs.local.addr.is_ipv4().then_some(Family::Ipv4.unspecified());
         let bound = [Some(addrs.local.addr), mapped, Some(addrs.family.unspecified())];
+        let mut found: SmallVec<[u64; 4]> = SmallVec::new();
+        let mut seen: SmallVec<[IpAddr; 3]> = SmallVec::new();
         for addr in bound.into_iter().flatten() {
-            let sockets = self.of(addrs.listener(addr)).iter();
-            let mut listeners = sockets.filter(|socket| socket.row.state == State::Listen);
-            if let Some(first) = listeners.next() {
-                return if listeners.next().is_none() { first.row.inode } else { 0 };
+            if !seen.contains(&addr) {
+                seen.push(addr);
+                let sockets = self.of(addrs.listener(addr)).iter();
+                let listeners = sockets.filter(|listener| {
+                    listener.row.state == State::Listen
+                        && listener.row.inode != 0
+                        && listener.identity.may_listen_on(interface)
+                });
+                found.extend(listeners.map(|listener| listener.row.inode));
             }
         }
-        0
+        found.into_iter().collect()
     }
 
     /// The address pairs of the sockets with these cookies. Goes through all sockets, so many are

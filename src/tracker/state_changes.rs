@@ -5,7 +5,7 @@ use super::sharers::{CONSIDERED, Sharers};
 use super::socket::{SocketKey, TrackedSocket, is_unaccepted_state};
 use super::sockets::Sockets;
 use super::{Tracker, TrackerSink};
-use crate::model::event::TrackerEvent;
+use crate::model::event::{Listeners, TrackerEvent};
 use crate::model::reading::{PollWindow, StateChange};
 use crate::model::socket::AddressPair;
 use crate::model::socket_row::SocketRow;
@@ -200,7 +200,6 @@ impl Tracker {
         for key in gone {
             self.close(key, &window, sink);
         }
-        let listener = if change.passive { self.sockets.listener_of(addrs) } else { 0 };
         let poll = self.polls.number;
         let Some(key) = self.sockets.open(addrs, change.to, change.time, false, poll) else {
             return sink.push(TrackerEvent::Missed(Some(addrs)));
@@ -209,8 +208,13 @@ impl Tracker {
         for before in before {
             self.withhold_until_closed(before, key);
         }
+        let listeners = if change.passive {
+            self.sockets.listeners_of(addrs, None)
+        } else {
+            Listeners::default()
+        };
         if let Some(mut socket) = self.sockets.get_mut(key) {
-            socket.listener = listener;
+            socket.listeners = listeners;
             socket.apply_change(change);
         }
         self.report_step(key, Some(change.time), &window, sink);
@@ -265,7 +269,7 @@ impl Tracker {
             let is_accepted =
                 change.inode.map_or(change.to == State::CloseWait, |inode| inode != 0);
             if is_accepted || !is_unaccepted_state(change.to) {
-                socket.listener = 0;
+                socket.listeners = Listeners::default();
             }
             drop(socket);
             return self.report_step(key, None, &window, sink);

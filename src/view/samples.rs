@@ -1,7 +1,7 @@
 //! Sockets, owners and records for the unit tests of views and renderers.
 
 use super::socket::SocketRecord;
-use crate::model::event::{HeldFrom, OwnerClues, SocketId, SocketRef};
+use crate::model::event::{HeldFrom, Listeners, OwnerClues, SocketId, SocketRef};
 use crate::model::process::{Attribution, Exe, OwnerSource, Process};
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::{Details, KernelTimes, Timer};
@@ -42,7 +42,12 @@ pub(crate) fn listed(local: &str, state: State, comm: &str) -> SocketRecord {
         held: Some(Duration::ZERO),
         held_at_least: true,
         owner: owner(812, comm, OwnerSource::Proven),
-        clues: OwnerClues { uid: Some(1000), inode: 4711, last_inode: 4711, listener: 0 },
+        clues: OwnerClues {
+            uid: Some(1000),
+            inode: 4711,
+            last_inode: 4711,
+            listeners: Listeners::default(),
+        },
         details: Details {
             rx_queue: 1,
             tx_queue: 20_000,

@@ -41,14 +41,15 @@ pub struct SocketRecord {
 impl SocketRecord {
     /// The record of a socket as it was at an instant.
     pub fn new(now: &SocketStatus, time: Stamp, owner: Attribution) -> Self {
-        let SocketStatus { socket, state, since, held_at_least, clues, details, .. } = *now;
-        let (held, held_from) = (Some(time.since(since)), Some(now.held_from));
+        let SocketStatus { socket, state, since, held_at_least, held_from, details, .. } = *now;
+        let (held, held_from, clues) =
+            (Some(time.since(since)), Some(held_from), now.clues.clone());
         Self { time, socket, state, held, held_at_least, owner, clues, details, held_from }
     }
 
     /// The record of a socket at the instant at which it closed.
     pub fn closed(event: &SocketEvent) -> Self {
-        let Transition { socket, time, to, clues, .. } = event.transition;
+        let Transition { socket, time, to, ref clues, .. } = event.transition;
         Self {
             time,
             socket,
@@ -56,7 +57,7 @@ impl SocketRecord {
             held: Some(Duration::ZERO),
             held_at_least: false,
             owner: event.owner.clone(),
-            clues: OwnerClues { uid: None, inode: 0, ..clues },
+            clues: OwnerClues { uid: None, inode: 0, ..clues.clone() },
             details: Details::NONE,
             held_from: Some(HeldFrom::Observed),
         }

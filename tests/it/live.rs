@@ -5,6 +5,7 @@ mod ages;
 mod check;
 mod close;
 mod gap;
+mod hidden_holders;
 mod link_local;
 mod mounts;
 mod names;

@@ -264,11 +264,10 @@ impl Case {
         if let Some(verdict) = transition.verdict {
             let _ = write!(line, " {verdict:?}");
         }
-        if transition.clues.listener != 0
-            && transition.clues.inode == 0
-            && transition.kind != EventKind::Closed
-        {
-            let _ = write!(line, " listener={}", transition.clues.listener);
+        let listeners: Vec<String> =
+            transition.clues.listeners.iter().map(|inode| inode.to_string()).collect();
+        if !listeners.is_empty() && transition.kind != EventKind::Closed {
+            let _ = write!(line, " listener={}", listeners.join(","));
         }
         line
     }

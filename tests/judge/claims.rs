@@ -340,14 +340,18 @@ impl Case<'_> {
         let closer = match event.closer.as_deref() {
             Some("local") => by_now("FIN_WAIT1"),
             Some("remote") => by_now("CLOSE_WAIT"),
-            Some("both") => by_now("CLOSING"),
+            Some("both") => {
+                by_now("CLOSING") || by_now("FIN_WAIT1") && self.peer_closes(socket, time)
+            }
             _ => true,
         };
         report.claim(Claim::Closer, closer, wrong);
         let verdict = match event.verdict.as_deref() {
             None => event.event != "closed" || socket.has("LISTEN"),
             Some("local-close") => socket.has("FIN_WAIT1") && socket.has("TIME_WAIT"),
-            Some("simultaneous-close") => socket.has("CLOSING"),
+            Some("simultaneous-close") => {
+                socket.has("CLOSING") || socket.has("FIN_WAIT1") && self.peer_closes(socket, time)
+            }
             Some("remote-close") => socket.has("LAST_ACK"),
             Some("refused" | "no-answer") => !socket.has("ESTABLISHED"),
             Some("no-port") => socket.ends.local.port() == 0,
@@ -358,6 +362,13 @@ impl Case<'_> {
         report.claim(Claim::Verdict, verdict, wrong);
         let is_reset = matches!(event.verdict.as_deref(), Some("reset" | "refused"));
         report.claim(Claim::Verdict, is_reset || event.reset_by.is_none(), wrong);
+    }
+
+    /// Whether the other end had sent its FIN by then, before it had this one's.
+    fn peer_closes(&self, socket: &Socket, time: i64) -> bool {
+        let peers = socket.ends.mirrored();
+        let mut peers = peers.iter().flat_map(|ends| self.truth.of_ends(*ends));
+        peers.any(|peer| peer.entered("FIN_WAIT1").is_some_and(|when| when.earliest <= time))
     }
 
     fn owner(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {
@@ -393,7 +404,7 @@ impl Case<'_> {
         }
     }
 
-    /// A socket that nobody has accepted is its listener's, if that has one holder.
+    /// A socket that nobody has accepted is its listener's.
     pub(crate) fn is_listener(&self, event: &Record<'_>, socket: &Socket) -> bool {
         // Whoever had it before the reading began had accepted it. Of one that is gone it is known
         // only whether it had been accepted when it was seen last.
@@ -409,17 +420,18 @@ impl Case<'_> {
     }
 
     /// Whether a listener for these addresses can have had the process that a record names, and no
-    /// other.
+    /// other than all that it names.
     pub(crate) fn may_be_listener(&self, event: &Record<'_>, ends: Ends) -> bool {
         let time = self.boot(event.time.0);
         let (start, until) = (self.readings.start_of(time), event.done_by);
         // A listener may be gone while what it made is still there.
         let mut listeners = self.truth.listeners(ends).filter(|socket| socket.overlaps(0, until));
         event.pid.is_some_and(|pid| {
+            let named: BTreeSet<u32> =
+                event.owners.iter().map(|owner| owner.pid).chain([pid]).collect();
             listeners.any(|listener| {
                 let others = listener.held_throughout(start, until);
-                listener.held_between(0, until).contains(&pid)
-                    && others.iter().all(|other| *other == pid)
+                listener.held_between(0, until).contains(&pid) && others.is_subset(&named)
             })
         })
     }

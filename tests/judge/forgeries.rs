@@ -249,6 +249,7 @@ fn event(event: &str, time: i64, to: &str) -> Event {
         verdict: None,
         reset_by: None,
         source: word("proc"),
+        lived: None,
     }
 }
 

@@ -27,14 +27,6 @@ const KNOWN: &[Known] = &[
         claims: &[Claim::OverBefore, Claim::TooEarly],
         reused: true,
     },
-    // A request gets its cookie from our dump after its child was cloned: two ids.
-    Known {
-        fault: "N1",
-        source: "netlink",
-        plans: &[Kind::Link],
-        claims: &[Claim::NoSuchSocket, Claim::NoSuchState],
-        reused: false,
-    },
 ];
 
 /// The known fault that explains a violation.

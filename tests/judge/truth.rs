@@ -28,7 +28,7 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// Those of the other end of the connection, which may be of either family.
-    fn mirrored(self) -> [Self; 2] {
+    pub(crate) fn mirrored(self) -> [Self; 2] {
         let (local, remote) = (self.remote, self.local);
         [self.ipv6, !self.ipv6].map(|ipv6| Self { ipv6, local, remote })
     }

@@ -19,6 +19,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// The thread of the kernel whose children all others of the kernel are.
+const KTHREADD: i32 = 2;
+
 /// Polls that are further apart than this were kept from being taken in time: the program may
 /// report a gap if it is two seconds.
 const STALL: Duration = Duration::from_millis(1800);
@@ -67,7 +70,18 @@ impl FakeProcfs {
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("net")).expect("the folder is ours");
-        Self { folder, unreadable: Vec::new(), program: None, polled: Cell::default() }
+        let procfs =
+            Self { folder, unreadable: Vec::new(), program: None, polled: Cell::default() };
+        procfs.process(KTHREADD, "kthreadd", 1, &[]);
+        let stat = format!("{KTHREADD} (kthreadd) S 0 0 0 0 -1 2129984{} 1 0 1", " 0".repeat(10));
+        fs::write(procfs.file("2/stat"), stat + &" 0".repeat(30) + "\n").expect("it is ours");
+        procfs
+    }
+
+    /// Makes it a procfs that shows some processes alone, as one of another pid namespace does, or
+    /// one mounted with `hidepid`: only the initial namespace has threads of the kernel.
+    pub(crate) fn hide_processes(&self) {
+        self.remove_process(KTHREADD);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -297,9 +311,10 @@ fn table(line: &str, rows: &[&str]) -> String {
         let tail = if mini { "" } else { " 20 4 30 10 -1" };
         let _ = writeln!(
             table,
-            "   0: 0100000A:{:04X} 0200000A:{:04X} {state} 00000000:00000000 00:00000000 00000000 \
+            "   0: 0100000A:{:04X} {}:{:04X} {state} 00000000:00000000 00:00000000 00000000 \
                  1000 0 {inode} 1 0{tail}",
             port(local),
+            if remote == "0" { "00000000" } else { "0200000A" },
             port(remote),
         );
     }

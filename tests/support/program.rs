@@ -200,7 +200,8 @@ impl Program {
         program
     }
 
-    fn try_spawn(command: Command) -> std::io::Result<Self> {
+    /// Starts any command of a test's own making, if it can be run.
+    pub(crate) fn try_spawn(command: Command) -> std::io::Result<Self> {
         Self::try_spawn_keeping(command, |_| true)
     }
 

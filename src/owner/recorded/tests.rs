@@ -9,15 +9,15 @@ fn process(pid: i32, comm: &str) -> Process {
 }
 
 /// What a scan finds of these processes, each of which has one descriptor per socket.
-fn scan(holders: &[(u64, &Process)], denied: &[&Process]) -> FullScan {
+fn scan(holders: &[(u64, &Process)], denied: &[&Process]) -> Found {
     let holder = |process: &Process| Holder { pid: process.pid, start: 1, fd: 3, task: None };
     let mut found = Found::default();
     for (inode, process) in holders {
         found.holders.push((*inode, holder(process)));
         found.processes.push((*process).clone());
     }
-    let denied = denied.iter().map(|process| (*process).clone()).collect();
-    FullScan { found, denied, hidden: false }
+    found.denied = denied.iter().map(|process| (*process).clone()).collect();
+    found
 }
 
 fn wanted(inodes: &[u64]) -> Inodes {
@@ -30,7 +30,7 @@ fn named(pattern: &str) -> ProcessFilter {
 }
 
 /// Applies what a scan found in a reading that ended at this boot time.
-fn update(owners: &mut RecordedOwners, boot: u64, scan: FullScan) -> OwnerUpdate {
+fn update(owners: &mut RecordedOwners, boot: u64, scan: Found) -> OwnerUpdate {
     let mut update = owners.update_to(scan);
     update.time = Stamp { wall: 0, boot };
     owners.start_reading(boot);
@@ -39,12 +39,12 @@ fn update(owners: &mut RecordedOwners, boot: u64, scan: FullScan) -> OwnerUpdate
 }
 
 /// The pids that a search among processes of this name finds, and how many may not be read.
-fn found(owners: &mut RecordedOwners, pattern: &str, inodes: &[u64]) -> (Vec<i32>, u64) {
+fn found(owners: &mut RecordedOwners, pattern: &str, inodes: &[u64]) -> (Vec<i32>, usize) {
     let filter = named(pattern);
     let found = owners.find(SearchScope::Matching(&filter), &wanted(inodes));
     let mut pids: Vec<i32> = found.holders.iter().map(|(_, holder)| holder.pid).collect();
     pids.sort_unstable();
-    (pids, found.denied)
+    (pids, found.denied.len())
 }
 
 #[test]

@@ -5,15 +5,14 @@ use super::process::Fields;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Holder, Inodes, Process};
 use crate::owner::SearchScope;
-use crate::owner::recorded::FullScan;
+use crate::owner::table::Found;
 use std::collections::HashSet;
 
 impl Scan {
     /// Finds all holders of these sockets, and describes their processes, and those that may not be
     /// read, with all that a filter may need.
-    pub(super) fn scan_all(&mut self, wanted: &Inodes) -> FullScan {
-        let (mut found, denied) = self.search(SearchScope::All(&ProcessFilter::default()), wanted);
-        let hidden = found.denied > denied.len() as u64;
+    pub(super) fn scan_all(&mut self, wanted: &Inodes) -> Found {
+        let mut found = self.search(SearchScope::All(&ProcessFilter::default()), wanted);
         found.holders.retain(|(inode, _)| wanted.contains(inode));
         let holding: HashSet<_> =
             found.holders.iter().map(|(_, holder)| Holder::process(holder)).collect();
@@ -21,7 +20,8 @@ impl Scan {
         for process in &mut found.processes {
             self.complete(process);
         }
-        FullScan { found, denied: self.describe_denied(denied), hidden }
+        found.denied = self.describe_denied(found.denied);
+        found
     }
 
     /// A process with all that a filter may need, as far as it still exists.

@@ -1,9 +1,14 @@
-//! Descriptor tables: where the descriptors of a process or thread lead.
+//! Descriptor tables: where the descriptors of a process or thread lead, and those that an io_uring
+//! keeps in a table of its own.
 
+use super::is_denied_errno;
 use procfs::ProcError;
 use procfs::process::Process as Entry;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{OFlags, RawDir, SeekFrom, readlinkat, readlinkat_raw, seek, statat};
+use rustix::fs::{
+    Mode, OFlags, RawDir, SeekFrom, openat, readlinkat, readlinkat_raw, seek, statat,
+};
+use rustix::io::Errno;
 use rustix::path::DecInt;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,6 +18,20 @@ use std::mem::MaybeUninit;
 /// the same table: one that was split off (`unshare(CLONE_FILES)`) and has a socket of its own
 /// differs there.
 const SAMPLE: usize = 8;
+
+/// How often the table of an io_uring is read: the kernel shows nothing of one that is in use.
+const RING_ATTEMPTS: usize = 20;
+
+/// How much of a table was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Extent {
+    /// All of it, and it can only be changed by its process.
+    Whole,
+    /// All that was there while it was read; it may change without its process.
+    Changing,
+    /// Part of it is hidden: permission is denied, or the kernel did not show it.
+    Partial,
+}
 
 /// By what one table is told from another.
 pub(super) struct FdTable {
@@ -43,43 +62,96 @@ impl FdTable {
 }
 
 /// Reads all descriptors of a table, and calls `socket` with inode and descriptor for those that
-/// lead to sockets. Returns whether all that were listed could be read.
-pub(super) fn read_sockets(dir: &File, mut socket: impl FnMut(u64, i32)) -> bool {
-    read_links(dir, |fd, link| {
-        if let Some(inode) = socket_inode(link) {
-            socket(inode, fd);
-        }
-    })
+/// lead to sockets, directly or as an io_uring that has them in its table.
+pub(super) fn read_sockets(dir: &File, mut socket: impl FnMut(u64, i32)) -> Extent {
+    let mut rings = Extent::Whole;
+    let links =
+        read_links(dir, |fd, link| rings = rings.max(read_link_of(dir, fd, link, &mut socket)));
+    links.max(rings)
 }
 
 /// The same as [`read_sockets`], for a table that others are compared with.
-pub(super) fn read_table(dir: &File, mut socket: impl FnMut(u64, i32)) -> FdTable {
+pub(super) fn read_table(dir: &File, mut socket: impl FnMut(u64, i32)) -> (FdTable, Extent) {
     let mut table = FdTable { size: 0, sample: VecDeque::with_capacity(SAMPLE) };
-    read_links(dir, |fd, link| {
-        if let Some(inode) = socket_inode(link) {
-            socket(inode, fd);
-        }
+    let mut rings = Extent::Whole;
+    let links = read_links(dir, |fd, link| {
+        rings = rings.max(read_link_of(dir, fd, link, &mut socket));
         table.add(fd, link);
     });
     table.size = size_of(dir);
-    table
+    (table, links.max(rings))
 }
 
-fn read_links(dir: &File, mut each: impl FnMut(i32, &[u8])) -> bool {
+/// Calls `socket` for what the link of a descriptor leads to.
+fn read_link_of(dir: &File, fd: i32, link: &[u8], socket: &mut impl FnMut(u64, i32)) -> Extent {
+    if let Some(inode) = socket_inode(link) {
+        socket(inode, fd);
+        return Extent::Whole;
+    }
+    if link != RING {
+        return Extent::Whole;
+    }
+    match ring_sockets(dir, fd) {
+        Some(inodes) => {
+            for inode in inodes {
+                socket(inode, fd);
+            }
+            Extent::Changing
+        }
+        None => Extent::Partial,
+    }
+}
+
+/// The sockets in the table of an io_uring (`io_uring_show_fdinfo()`); `None` if they are not shown.
+/// One that is closed meanwhile has none.
+fn ring_sockets(dir: &File, ring: i32) -> Option<Vec<u64>> {
+    let path = format!("../fdinfo/{ring}");
+    for _ in 0..RING_ATTEMPTS {
+        let text = match read_whole(dir, &path) {
+            Ok(text) => text,
+            Err(errno) => return (!is_denied_errno(errno)).then(Vec::new),
+        };
+        let mut lines = text.split(|byte| *byte == b'\n');
+        if lines.any(|line| line.starts_with(b"UserFiles:")) {
+            let files = lines.map_while(|line| {
+                let (number, file) =
+                    line.split_at_checked(line.iter().position(|b| *b == b':')?)?;
+                let is_number = number.trim_ascii().iter().all(u8::is_ascii_digit);
+                is_number.then(|| file[1..].trim_ascii())
+            });
+            return Some(files.filter_map(socket_inode).collect());
+        }
+    }
+    None
+}
+
+fn read_whole(dir: &File, path: &str) -> rustix::io::Result<Vec<u8>> {
+    let file = openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut bytes = Vec::with_capacity(4096);
+    while rustix::io::read(&file, spare_capacity(&mut bytes))? > 0 {
+        bytes.reserve(4096);
+    }
+    Ok(bytes)
+}
+
+fn read_links(dir: &File, mut each: impl FnMut(i32, &[u8])) -> Extent {
     let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
     let mut entries = RawDir::new(dir, &mut buffer);
     let mut link = Vec::with_capacity(64);
-    let mut whole = true;
+    let mut extent = Extent::Whole;
     let mut run = ConsecutiveFds::default();
     while let Some(entry) = entries.next() {
-        let Ok(entry) = entry else { return false };
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(errno) => return extent.max(extent_after(errno)),
+        };
         let name = entry.file_name();
         let Some(fd) = name.to_str().ok().and_then(|name| name.parse().ok()) else { continue };
         run.add(fd, entry.next_entry_cookie());
         link.clear();
         match readlinkat_raw(dir, name, spare_capacity(&mut link)) {
             Ok(_) => each(fd, &link),
-            Err(_) => whole = false,
+            Err(errno) => extent = extent.max(extent_after(errno)),
         }
         if entries.is_buffer_empty() && run.is_long() {
             while read_link(dir, run.next, &mut link) {
@@ -88,12 +160,17 @@ fn read_links(dir: &File, mut each: impl FnMut(i32, &[u8])) -> bool {
             }
             let listed = run.next_position().map(|position| seek(dir, SeekFrom::Start(position)));
             if !matches!(listed, Some(Ok(_))) {
-                return false;
+                return extent.max(Extent::Changing);
             }
             run = ConsecutiveFds::default();
         }
     }
-    whole
+    extent
+}
+
+/// What is known of a table after an error: a descriptor, or the whole process, may be gone.
+fn extent_after(errno: Errno) -> Extent {
+    if is_denied_errno(errno) { Extent::Partial } else { Extent::Changing }
 }
 
 /// A descriptor's target; false if there is no such descriptor.
@@ -137,9 +214,15 @@ impl ConsecutiveFds {
 
 /// Whether a descriptor of the table leads to this socket.
 pub(super) fn leads_to(dir: &File, fd: i32, inode: u64) -> bool {
-    readlinkat(dir, DecInt::new(fd), Vec::new())
-        .is_ok_and(|link| socket_inode(link.as_bytes()) == Some(inode))
+    readlinkat(dir, DecInt::new(fd), Vec::new()).is_ok_and(|link| {
+        let link = link.as_bytes();
+        socket_inode(link) == Some(inode)
+            || link == RING && ring_sockets(dir, fd).is_some_and(|held| held.contains(&inode))
+    })
 }
+
+/// Where the descriptor of an io_uring leads.
+const RING: &[u8] = b"anon_inode:[io_uring]";
 
 /// `socket:[4026]`.
 fn socket_inode(link: &[u8]) -> Option<u64> {
@@ -168,10 +251,10 @@ mod tests {
     /// More descriptors than one part of a list holds.
     const MANY: usize = 450;
 
-    fn sockets_in(dir: &std::path::Path) -> (bool, Vec<(u64, i32)>) {
+    fn sockets_in(dir: &std::path::Path) -> (Extent, Vec<(u64, i32)>) {
         let mut found = Vec::new();
-        let whole = read_sockets(&File::open(dir).unwrap(), |inode, fd| found.push((inode, fd)));
-        (whole, found)
+        let extent = read_sockets(&File::open(dir).unwrap(), |inode, fd| found.push((inode, fd)));
+        (extent, found)
     }
 
     #[test]
@@ -201,10 +284,30 @@ mod tests {
         for fd in 0..1000 {
             symlink(format!("socket:[{}]", 5000 + fd), dir.path().join(fd.to_string())).unwrap();
         }
-        let (whole, mut found) = sockets_in(dir.path());
+        let (extent, mut found) = sockets_in(dir.path());
         found.sort_unstable();
         let all: Vec<_> = (0..1000).map(|fd| (5000 + u64::try_from(fd).unwrap(), fd)).collect();
-        assert!(whole);
-        assert_eq!(found, all);
+        assert_eq!((extent, found), (Extent::Whole, all));
+    }
+
+    /// A table with a ring whose `fdinfo` is this text.
+    fn ring(fdinfo: &str) -> (Extent, Vec<(u64, i32)>) {
+        let process = tempfile::tempdir().unwrap();
+        let [fds, info] = ["fd", "fdinfo"].map(|name| process.path().join(name));
+        for dir in [&fds, &info] {
+            std::fs::create_dir(dir).unwrap();
+        }
+        symlink("anon_inode:[io_uring]", fds.join("4")).unwrap();
+        std::fs::write(info.join("4"), fdinfo).unwrap();
+        sockets_in(&fds)
+    }
+
+    #[test]
+    fn sockets_of_an_io_uring_are_found() {
+        let text = "pos:\t0\nSqThread:\t-1\nUserFiles:\t3\n    0: socket:[77]\n    1: <none>\n    \
+                    2: socket:[78]\nUserBufs:\t1\n    0: 0x7f/4096\nPollList:\n  op=6: socket:[79]\n";
+        assert_eq!(ring(text), (Extent::Changing, vec![(77, 4), (78, 4)]));
+        assert_eq!(ring("UserFiles:\t0\nUserBufs:\t0\n"), (Extent::Changing, vec![]));
+        assert_eq!(ring("pos:\t0\nflags:\t02\n"), (Extent::Partial, vec![]), "it was in use");
     }
 }

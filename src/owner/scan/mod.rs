@@ -13,6 +13,7 @@ mod process;
 mod search;
 pub(crate) mod survey;
 mod threads;
+pub(crate) mod whereabouts;
 
 use super::table::Found;
 use super::{OwnerLookup, SearchScope};
@@ -22,7 +23,7 @@ use crate::model::process_tree::ProcessTree;
 use fd_table::{leads_to, open_dir};
 use idle::{IdleProcess, IdleProcesses};
 use log::trace;
-use process::{Fields, describe, name_of, status_number};
+use process::{Fields, describe, is_kernel_thread, name_of, start_of, status_number};
 use procfs::ProcError;
 use procfs::process::Process as Entry;
 use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, open, statfs};
@@ -36,6 +37,12 @@ use threads::Threads;
 /// How often (µs) sockets without a known owner are searched for again: their process may have been
 /// started, renamed or handed the descriptor after the first search.
 const RETRY_INTERVAL: u64 = 1_000_000;
+/// How often the list of processes is read again in a search that has to be certain, as long as it
+/// shows new ones.
+const LISTINGS: usize = 8;
+/// Started by the kernel in the initial pid namespace, and nowhere else: the kernel's other threads
+/// are its children.
+const KTHREADD: i32 = 2;
 
 /// Searches the processes of one procfs for the holders of sockets.
 #[derive(Debug)]
@@ -43,8 +50,6 @@ pub struct Scan {
     root: PathBuf,
     /// `root`, open; `None` where it is no real procfs.
     procfs: Option<File>,
-    /// Some processes are hidden from us (`hidepid`): process 1 must exist, but we cannot see it.
-    hidden: bool,
     /// The processes that held sockets in the last scan.
     recent: HashSet<i32>,
     idle: IdleProcesses,
@@ -69,7 +74,6 @@ impl Scan {
         Self {
             root: root.to_owned(),
             procfs: procfs.ok().filter(|_| is_procfs).map(File::from),
-            hidden: is_procfs && !root.join("1").exists(),
             recent: HashSet::new(),
             idle: IdleProcesses::default(),
             threads: Threads::default(),
@@ -87,59 +91,130 @@ impl Scan {
         Self { tree, ..self }
     }
 
-    /// Finds the holders of sockets, and the processes that may not be read. Where some of the
-    /// wanted sockets stay without a holder, threads with tables of their own are searched, too.
-    fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> (Found, Vec<Process>) {
+    /// Finds the holders of sockets. Where some of the wanted sockets stay without a holder, threads
+    /// with tables of their own are searched, too.
+    fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
         self.update_tree();
         self.idle.start_scan();
-        let mut search = Search::new(among, wanted, self.hidden);
+        let mut search = Search::new(among, wanted);
         // A process that held sockets before opens the next ones, and short-lived ones are gone soon.
-        let first = std::mem::take(&mut self.recent);
-        for pid in &first {
+        let mut searched = std::mem::take(&mut self.recent);
+        for pid in &searched {
             self.search_process(*pid, &mut search);
         }
-        match self.pids(among) {
-            Ok(mut pids) => {
-                pids.retain(|pid| !first.contains(pid));
-                for pid in pids {
-                    self.search_process(pid, &mut search);
-                }
-            }
-            Err(error) => search.found.denied += u64::from(is_denied(&error)),
+        self.search_others(among, &mut searched, &mut search);
+        if !search.has_all() {
+            self.search_threads(&mut search);
         }
-        self.idle.finish_scan();
-        let Search { mut found, threaded, denied, unchecked, .. } = search;
-        if !threaded.is_empty() && !found.has_all(wanted) {
-            self.search_threads(threaded, &mut found);
-        }
-        // Some of their holders may be missing.
-        found.holders.retain(|(inode, _)| !unchecked.contains(inode));
-        let pids = found.processes.iter().map(|process| process.pid);
-        self.recent = pids.collect();
-        (found, denied)
+        self.finish(search)
     }
 
-    /// Searches a process, unless what it holds is still known.
-    fn search_process(&mut self, pid: i32, search: &mut Search<'_>) {
+    /// See [`OwnerLookup::find_for_certain`]. While processes are searched, descriptors are passed
+    /// on, and processes come and go. A process that passes its descriptors to a new one and goes is
+    /// caught by the next list of processes; from one that was not searched yet to one that was,
+    /// by another search.
+    fn search_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+        let mut found = self.search_wholly(among, wanted);
+        if !found.has_all(wanted) {
+            let again = self.search_wholly(among, wanted);
+            let known: HashSet<_> = found.processes.iter().map(Process::identity).collect();
+            let is_new = |process: &Process| !known.contains(&process.identity());
+            found.processes.extend(again.processes.into_iter().filter(is_new));
+            found.holders.extend(again.holders);
+            (found.denied, found.hidden) = (again.denied, again.hidden);
+        }
+        found
+    }
+
+    fn search_wholly(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+        self.update_tree();
+        self.idle.start_scan();
+        let (mut search, mut searched) = (Search::new(among, wanted), HashSet::new());
+        let mut all_read = false;
+        for _ in 0..LISTINGS {
+            let is_first = searched.is_empty();
+            let listing = self.search_others(among, &mut searched, &mut search);
+            all_read = listing.gone == 0;
+            if listing.searched == 0 || search.has_all() && !is_first {
+                break;
+            }
+        }
+        self.threads.search_all();
+        self.search_threads(&mut search);
+        search.found.hidden |= !all_read;
+        self.finish(search)
+    }
+
+    /// Searches the processes that are listed now and have not been searched.
+    fn search_others(
+        &mut self,
+        among: SearchScope<'_>,
+        searched: &mut HashSet<i32>,
+        search: &mut Search<'_>,
+    ) -> Listing {
+        let mut listing = Listing::default();
+        match self.pids(among) {
+            Ok(pids) => {
+                for pid in pids {
+                    if searched.insert(pid) {
+                        listing.searched += 1;
+                        listing.gone += usize::from(!self.search_process(pid, search));
+                    }
+                }
+            }
+            Err(_) => search.found.hidden = true,
+        }
+        listing
+    }
+
+    fn finish(&mut self, search: Search<'_>) -> Found {
+        self.idle.finish_scan();
+        let Search { among, mut found, unchecked, .. } = search;
+        // Some of their holders may be missing.
+        found.holders.retain(|(inode, _)| !unchecked.contains(inode));
+        self.recent = found.processes.iter().map(|process| process.pid).collect();
+        found.hidden |= self.may_hide(among);
+        found
+    }
+
+    /// Whether processes that are asked for may exist and not be listed: those of other pid namespaces, and
+    /// those hidden from this user (`hidepid`). Where a thread of the kernel is listed there are
+    /// neither: the initial pid namespace has the processes of all others, and who may see that
+    /// thread may see every process. A filter that names its processes asks for no others.
+    fn may_hide(&self, among: SearchScope<'_>) -> bool {
+        let ProcessFilter { pids, tree, .. } = among.filter();
+        let is_shown = |pid: &i32| {
+            // With `hidepid=2` the directory can be opened.
+            self.open_process(*pid).is_ok_and(|entry| start_of(&entry).is_some())
+        };
+        let are_shown = !pids.is_empty() && pids.iter().all(is_shown);
+        let is_whole = || self.open_process(KTHREADD).is_ok_and(|entry| is_kernel_thread(&entry));
+        !(tree.is_some() || are_shown || is_whole())
+    }
+
+    /// Searches a process, unless what it holds is still known; false if it is gone.
+    fn search_process(&mut self, pid: i32, search: &mut Search<'_>) -> bool {
         // Read before all else, so that whatever it does meanwhile shows the next time.
         let sched_stat = self.idle.sched_stat(self.procfs.as_ref(), pid);
         if let Some(idle) = self.idle.get(pid, sched_stat)
             && search.reuse(idle, self.procfs.as_ref())
         {
-            return;
+            return true;
         }
         match self.open_process(pid).and_then(|entry| search.read_process(&entry)) {
-            Ok(None) => {}
+            Ok(None) => true,
             Ok(Some((process, fds))) => {
                 if let Some(sched_stat) = sched_stat {
                     let fields = search.fields;
                     self.idle.remember(IdleProcess { sched_stat, fields, process, fds });
                 }
+                true
             }
-            // It may not be read, or is gone.
             Err(error) => {
                 trace!("process {pid}: {error}");
-                search.found.denied += u64::from(is_denied(&error));
+                let is_denied = is_denied(&error);
+                search.found.hidden |= is_denied;
+                is_denied
             }
         }
     }
@@ -147,9 +222,10 @@ impl Scan {
     /// A process, as far as it still exists.
     fn describe(&self, pid: i32, fields: Fields) -> Process {
         match self.open_process(pid) {
-            Ok(entry) => describe(&entry, fields).process,
-            Err(_) => Process::unknown(pid),
+            Ok(entry) => describe(&entry, fields).map(|described| described.process),
+            Err(error) => Err(error),
         }
+        .unwrap_or_else(|_| Process::unknown(pid))
     }
 
     /// The processes to search.
@@ -201,7 +277,15 @@ impl OwnerLookup for Scan {
     }
 
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
-        self.search(among, wanted).0
+        self.search(among, wanted)
+    }
+
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+        self.search_for_certain(among, wanted)
+    }
+
+    fn elsewhere(&mut self, filter: &ProcessFilter) -> Option<Process> {
+        self.find_elsewhere(filter)
     }
 
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
@@ -224,12 +308,22 @@ impl OwnerLookup for Scan {
 fn is_denied(error: &ProcError) -> bool {
     match error {
         ProcError::PermissionDenied(_) => true,
-        ProcError::Io(error, _) => {
-            let limits = [Errno::PERM, Errno::ACCESS, Errno::MFILE, Errno::NFILE, Errno::NOMEM];
-            Errno::from_io_error(error).is_some_and(|errno| limits.contains(&errno))
-        }
+        ProcError::Io(error, _) => Errno::from_io_error(error).is_some_and(is_denied_errno),
         _ => false,
     }
+}
+
+fn is_denied_errno(errno: Errno) -> bool {
+    [Errno::PERM, Errno::ACCESS, Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&errno)
+}
+
+/// What one list of processes came to.
+#[derive(Default)]
+struct Listing {
+    /// Processes on it that had not been searched before.
+    searched: usize,
+    /// Of these, such as were gone before they could be read.
+    gone: usize,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::is_denied;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Exe, Process, base_name};
 use procfs::process::Process as Entry;
+use procfs::{ProcError, ProcResult};
 use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;
 
@@ -16,6 +17,8 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    /// Nothing but its name.
+    pub(super) const NONE: Self = Self { exe: false, cmdline: false, uid: false };
     pub(super) const ALL: Self = Self { exe: true, cmdline: true, uid: true };
 
     /// What a filter needs.
@@ -42,42 +45,66 @@ struct Stat<'a> {
     comm: &'a [u8],
     state: u8,
     parent: i32,
+    flags: u64,
     threads: u64,
     start: u64,
 }
 
-/// Reads these fields of a process.
-pub(super) fn describe(entry: &Entry, fields: Fields) -> Described {
-    let line = read_file(entry, "stat").unwrap_or_default();
+/// A kernel thread (`include/linux/sched.h`).
+const PF_KTHREAD: u64 = 0x0020_0000;
+
+/// Reads these fields of a process. One that is not even named, as under `hidepid=1`, may have any
+/// name.
+///
+/// # Errors
+/// It is gone.
+pub(super) fn describe(entry: &Entry, fields: Fields) -> ProcResult<Described> {
+    let line = match read_file(entry, "stat") {
+        Err(error) if is_denied(&error) => {
+            let process = Process { exe: Exe::Denied, ..Process::unknown(entry.pid()) };
+            return Ok(Described { process, has_threads: true, is_running: true });
+        }
+        line => line?,
+    };
     let stat = Stat::parse(&line);
     let process = Process {
         pid: entry.pid(),
         start: stat.as_ref().map_or(0, |stat| stat.start),
         comm: stat.as_ref().map_or_else(Vec::new, |stat| stat.comm.to_vec()),
         exe: if fields.exe { executable(entry) } else { Exe::None },
-        cmdline: fields.cmdline.then(|| read_file(entry, "cmdline")).flatten().unwrap_or_default(),
+        cmdline: if fields.cmdline {
+            read_file(entry, "cmdline").unwrap_or_default()
+        } else {
+            Vec::new()
+        },
         uid: fields.uid.then(|| status_number(entry, b"Uid:")).flatten(),
     };
-    Described {
+    Ok(Described {
         process,
         has_threads: stat.as_ref().is_none_or(|stat| stat.threads > 1 || stat.state == b'Z'),
         is_running: stat.is_none_or(|stat| stat.state == b'R'),
-    }
+    })
 }
 
 /// The start of a process (clock ticks since boot), if it still exists.
 pub(super) fn start_of(entry: &Entry) -> Option<u64> {
-    Some(Stat::parse(&read_file(entry, "stat")?)?.start)
+    Some(Stat::parse(&read_file(entry, "stat").ok()?)?.start)
 }
 
 /// The pid of the process that started this one, or has inherited it.
 pub(super) fn parent_of(entry: &Entry) -> Option<i32> {
-    Some(Stat::parse(&read_file(entry, "stat")?)?.parent)
+    Some(Stat::parse(&read_file(entry, "stat").ok()?)?.parent)
+}
+
+/// Whether it is a thread of the kernel's own.
+pub(super) fn is_kernel_thread(entry: &Entry) -> bool {
+    read_file(entry, "stat")
+        .is_ok_and(|line| Stat::parse(&line).is_some_and(|stat| stat.flags & PF_KTHREAD != 0))
 }
 
 /// The present name of a process, if it is the one with this start.
 pub(super) fn name_of(entry: &Entry, start: u64) -> Option<Vec<u8>> {
-    let line = read_file(entry, "stat")?;
+    let line = read_file(entry, "stat").ok()?;
     let stat = Stat::parse(&line).filter(|stat| stat.start == start)?;
     Some(stat.comm.to_vec())
 }
@@ -94,6 +121,7 @@ impl<'a> Stat<'a> {
             comm: line.get(open + 1..close)?,
             state: *field(3)?.as_bytes().first()?,
             parent: field(4)?.parse().ok()?,
+            flags: field(9)?.parse().ok()?,
             threads: field(20)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
         })
@@ -115,20 +143,21 @@ fn executable(entry: &Entry) -> Exe {
 
 /// The first number of a line of `status`. Another line need not be UTF-8: the name is in one.
 pub(super) fn status_number(entry: &Entry, key: &[u8]) -> Option<u32> {
-    let status = read_file(entry, "status")?;
+    let status = read_file(entry, "status").ok()?;
     let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// The kernel makes each of these files as a whole, and hands out as much as there is room for: a
 /// read that leaves room was the last.
-fn read_file(entry: &Entry, name: &str) -> Option<Vec<u8>> {
-    let file = entry.open_relative(name).ok()?;
+fn read_file(entry: &Entry, name: &str) -> ProcResult<Vec<u8>> {
+    let file = entry.open_relative(name)?;
     let mut bytes = Vec::with_capacity(1024);
+    let error = |errno: rustix::io::Errno| ProcError::Io(errno.into(), None);
     loop {
         let room = bytes.capacity() - bytes.len();
-        if rustix::io::read(&file, spare_capacity(&mut bytes)).ok()? < room {
-            return Some(bytes);
+        if rustix::io::read(&file, spare_capacity(&mut bytes)).map_err(error)? < room {
+            return Ok(bytes);
         }
         bytes.reserve(bytes.len());
     }

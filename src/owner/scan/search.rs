@@ -1,6 +1,6 @@
 //! One search through the processes: which are wanted, and what was found in them so far.
 
-use super::fd_table::{FdTable, leads_to, open_dir, read_sockets, read_table};
+use super::fd_table::{Extent, FdTable, leads_to, open_dir, read_sockets, read_table};
 use super::idle::{CachedFds, IdleProcess};
 use super::is_denied;
 use super::process::{Described, Fields, describe};
@@ -9,20 +9,18 @@ use crate::model::process::{Holder, Inodes, Process};
 use crate::owner::SearchScope;
 use crate::owner::table::Found;
 use log::trace;
-use procfs::ProcError;
 use procfs::process::Process as Entry;
+use procfs::{ProcError, ProcResult};
 use rustix::fs::{Mode, OFlags, openat};
 use std::fs::File;
 
 /// A search under way.
 pub(super) struct Search<'a> {
-    among: SearchScope<'a>,
+    pub(super) among: SearchScope<'a>,
     wanted: &'a Inodes,
     /// What is read of a process for it.
     pub(super) fields: Fields,
     pub(super) found: Found,
-    /// Processes in its scope that may not be read.
-    pub(super) denied: Vec<Process>,
     /// Processes with threads, and their leader's table.
     pub(super) threaded: Vec<(Process, FdTable)>,
     /// Sockets that are not wanted and have a remembered holder, which was not checked.
@@ -30,38 +28,37 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// `hidden`: there are processes that are not listed.
-    pub(super) fn new(among: SearchScope<'a>, wanted: &'a Inodes, hidden: bool) -> Self {
-        let found = Found { denied: u64::from(hidden), ..Found::default() };
+    pub(super) fn new(among: SearchScope<'a>, wanted: &'a Inodes) -> Self {
         let fields = Fields::needed_by(among.filter());
-        let (denied, threaded, unchecked) = (Vec::new(), Vec::new(), Inodes::default());
-        Self { among, wanted, fields, found, denied, threaded, unchecked }
+        let (found, threaded, unchecked) = (Found::default(), Vec::new(), Inodes::default());
+        Self { among, wanted, fields, found, threaded, unchecked }
+    }
+
+    /// Whether a holder of every wanted socket was found.
+    pub(super) fn has_all(&self) -> bool {
+        self.found.has_all(self.wanted)
     }
 
     /// Searches a process if it is in scope. Returns what is worth remembering of it, if it did not
     /// run meanwhile.
+    ///
+    /// # Errors
+    /// It is gone, or there is no room for its files.
     pub(super) fn read_process(
         &mut self,
         entry: &Entry,
-    ) -> Result<Option<(Process, CachedFds)>, ProcError> {
-        let Described { process, has_threads, is_running } = describe(entry, self.fields);
+    ) -> ProcResult<Option<(Process, CachedFds)>> {
+        let Described { process, has_threads, is_running } = describe(entry, self.fields)?;
         let fds = match self.among.includes(&process) {
             Match::No => Some(CachedFds::NotSearched),
-            Match::Unreadable => {
-                self.found.denied += 1;
-                Some(CachedFds::NotSearched)
-            }
-            Match::Yes => match open_dir(entry, "fd") {
+            _ => match open_dir(entry, "fd") {
                 Ok(dir) => self.read_fds(&dir, &process, has_threads),
-                Err(error) => {
+                Err(error) if is_denied(&error) => {
                     trace!("descriptors of process {}: {error}", process.pid);
-                    self.denied.extend(is_denied(&error).then(|| process.clone()));
-                    if !matches!(error, ProcError::PermissionDenied(_)) {
-                        return Err(error);
-                    }
-                    self.found.denied += 1;
-                    Some(CachedFds::Denied)
+                    self.found.denied.push(process.clone());
+                    matches!(error, ProcError::PermissionDenied(_)).then_some(CachedFds::Denied)
                 }
+                Err(error) => return Err(error),
             },
         };
         Ok(fds.filter(|_| !has_threads && !is_running).map(|fds| (process, fds)))
@@ -70,22 +67,48 @@ impl<'a> Search<'a> {
     /// Reads the table of a process. Returns what is in it, if all of it could be read and the
     /// process has no threads.
     fn read_fds(&mut self, dir: &File, process: &Process, has_threads: bool) -> Option<CachedFds> {
-        let before = self.found.holders.len();
-        let Process { pid, start, .. } = *process;
-        let found = &mut self.found.holders;
-        let socket = |inode, fd| found.push((inode, Holder { pid, start, fd, task: None }));
-        let is_whole = if has_threads {
-            self.threaded.push((process.clone(), read_table(dir, socket)));
-            false
+        let mut sockets = Vec::new();
+        let socket = |inode, fd| sockets.push((inode, fd));
+        let extent = if has_threads {
+            let (table, extent) = read_table(dir, socket);
+            self.threaded.push((process.clone(), table));
+            extent
         } else {
             read_sockets(dir, socket)
         };
-        let sockets = &self.found.holders[before..];
-        if !sockets.is_empty() {
-            self.found.processes.push(process.clone());
+        self.add_table(process, None, &sockets, extent);
+        (!has_threads && extent == Extent::Whole).then(|| CachedFds::Sockets(sockets.into()))
+    }
+
+    /// Takes in a table that was read, of a process in scope or of one of its threads.
+    pub(super) fn add_table(
+        &mut self,
+        process: &Process,
+        task: Option<i32>,
+        sockets: &[(u64, i32)],
+        extent: Extent,
+    ) {
+        let is_match = self.among.includes(process) == Match::Yes;
+        let holds_wanted = || sockets.iter().any(|(inode, _)| self.wanted.contains(inode));
+        if extent == Extent::Partial || !is_match && holds_wanted() {
+            self.add_denied(process);
         }
-        let sockets = || sockets.iter().map(|(inode, holder)| (*inode, holder.fd)).collect();
-        is_whole.then(|| CachedFds::Sockets(sockets()))
+        if is_match && !sockets.is_empty() {
+            let Process { pid, start, .. } = *process;
+            let holder = |fd| Holder { pid, start, fd, task };
+            self.found.holders.extend(sockets.iter().map(|(inode, fd)| (*inode, holder(*fd))));
+            // Tables of one process are read one after the other.
+            if self.found.processes.last() != Some(process) {
+                self.found.processes.push(process.clone());
+            }
+        }
+    }
+
+    /// Takes in that not all of a process in scope may be inspected.
+    pub(super) fn add_denied(&mut self, process: &Process) {
+        if self.found.denied.last() != Some(process) {
+            self.found.denied.push(process.clone());
+        }
     }
 
     /// Finds in an idle process what was found before; false if it has to be read.
@@ -96,23 +119,16 @@ impl<'a> Search<'a> {
         }
         match (self.among.includes(process), fds) {
             (Match::No, _) => {}
-            (Match::Unreadable, _) => self.found.denied += 1,
-            (Match::Yes, CachedFds::NotSearched) => return false,
-            (Match::Yes, CachedFds::Denied) => {
-                self.found.denied += 1;
-                self.denied.push(process.clone());
-            }
-            (Match::Yes, CachedFds::Sockets(sockets)) => {
-                let Process { pid, start, .. } = *process;
-                let wanted = || sockets.iter().filter(|(inode, _)| self.wanted.contains(inode));
-                if !still_lead(procfs, pid, wanted()) {
+            (_, CachedFds::NotSearched) => return false,
+            (_, CachedFds::Denied) => self.add_denied(process),
+            (_, CachedFds::Sockets(sockets)) => {
+                let is_wanted = |(inode, _): &&(u64, i32)| self.wanted.contains(inode);
+                let (wanted, others): (Vec<_>, Vec<_>) = sockets.iter().partition(is_wanted);
+                if !still_lead(procfs, process.pid, wanted.iter()) {
                     return false;
                 }
-                let holder = |fd| Holder { pid, start, fd, task: None };
-                self.found.holders.extend(wanted().map(|(inode, fd)| (*inode, holder(*fd))));
-                self.found.processes.extend((!sockets.is_empty()).then(|| process.clone()));
-                let others = sockets.iter().map(|(inode, _)| *inode);
-                self.unchecked.extend(others.filter(|inode| !self.wanted.contains(inode)));
+                self.add_table(process, None, &wanted, Extent::Whole);
+                self.unchecked.extend(others.iter().map(|(inode, _)| *inode));
             }
         }
         true

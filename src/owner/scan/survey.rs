@@ -82,9 +82,8 @@ impl SurveyedOwners {
     /// Checks the holders that a transition needs.
     fn check_holders(&mut self, transition: &Transition, findings: &mut Findings) {
         let clues = &transition.clues;
-        let asks_listener =
-            clues.last_inode == 0 && !self.recorded.holders(clues.listener).is_empty();
-        findings.needs_scan |= asks_listener;
+        let mut listeners = clues.listeners.iter();
+        findings.needs_scan |= listeners.any(|it| !self.recorded.holders(it).is_empty());
         if clues.inode != 0 && !findings.needs_scan && !findings.proven.contains(&clues.inode) {
             findings.needs_scan |=
                 !self.sockets.contains(&clues.inode) || !self.prove(clues.inode, findings);

@@ -1,10 +1,10 @@
 //! Threads with descriptor tables of their own, which their process does not show.
 
-use super::Scan;
 use super::fd_table::{FdTable, open_dir, read_table};
 use super::process::start_of;
-use crate::model::process::{Holder, Process};
-use crate::owner::table::Found;
+use super::search::Search;
+use super::{Scan, is_denied};
+use crate::model::process::Process;
 use std::collections::HashSet;
 
 /// How often (µs) all threads are searched: there may be thousands, and hardly any has a table of
@@ -21,19 +21,19 @@ pub(super) struct Threads {
 }
 
 impl Scan {
-    /// Searches the threads of processes, given with their leader's table, since some sockets were
-    /// not found elsewhere: at times all of them, so that a socket may be found that much later,
-    /// and each time those with tables of their own.
-    pub(super) fn search_threads(&mut self, threaded: Vec<(Process, FdTable)>, found: &mut Found) {
+    /// Searches the threads of the processes that have some, since some sockets were not found
+    /// elsewhere: now and then all of them, so that a socket may be found that much later, and each
+    /// time those with tables of their own.
+    pub(super) fn search_threads(&mut self, search: &mut Search<'_>) {
         let all = self.reading >= self.threads.due;
         if all {
             self.threads.due = self.reading + SEARCH_INTERVAL;
             self.threads.with_tables.clear();
         }
-        for (process, table) in threaded {
+        for (process, table) in std::mem::take(&mut search.threaded) {
             let identity = process.identity();
             if (all || self.threads.with_tables.contains(&identity))
-                && self.search_threads_of(&process, table, found)
+                && self.search_threads_of(&process, table, search)
             {
                 self.threads.with_tables.insert(identity);
             }
@@ -41,26 +41,51 @@ impl Scan {
     }
 
     /// Returns whether there is any table besides the leader's.
-    fn search_threads_of(&self, process: &Process, leader: FdTable, found: &mut Found) -> bool {
+    fn search_threads_of(
+        &self,
+        process: &Process,
+        leader: FdTable,
+        search: &mut Search<'_>,
+    ) -> bool {
         let Ok(entry) = self.open_process(process.pid) else { return false };
         if start_of(&entry) != Some(process.start) {
             return false;
         }
-        let Ok(tasks) = entry.tasks() else { return false };
-        let before = found.holders.len();
+        let tasks = match entry.tasks() {
+            Ok(tasks) => tasks,
+            Err(error) => {
+                if is_denied(&error) {
+                    search.add_denied(process);
+                }
+                return false;
+            }
+        };
         let mut known = vec![leader];
         for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
-            let Ok(dir) = open_dir(&entry, &format!("task/{tid}/fd")) else { continue };
+            let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
+                Ok(dir) => dir,
+                Err(error) => {
+                    if is_denied(&error) {
+                        search.add_denied(process);
+                    }
+                    continue;
+                }
+            };
             if known.iter().any(|table| table.is(&dir)) {
                 continue;
             }
-            let Process { pid, start, .. } = *process;
-            let holder = |fd| Holder { pid, start, fd, task: Some(tid) };
-            known.push(read_table(&dir, |inode, fd| found.holders.push((inode, holder(fd)))));
-        }
-        if found.holders.len() > before && !found.processes.contains(process) {
-            found.processes.push(process.clone());
+            let mut sockets = Vec::new();
+            let (table, extent) = read_table(&dir, |inode, fd| sockets.push((inode, fd)));
+            known.push(table);
+            search.add_table(process, Some(tid), &sockets, extent);
         }
         known.len() > 1
+    }
+}
+
+impl Threads {
+    /// The next search is one of all threads.
+    pub(super) const fn search_all(&mut self) {
+        self.due = 0;
     }
 }

@@ -7,9 +7,10 @@
 mod processes;
 
 use crate::filter::{Match, ProcessFilter};
-use crate::model::event::OwnerClues;
+use crate::model::event::{Listeners, OwnerClues};
 use crate::model::process::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
 use processes::{Descriptor, ProcessTable};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Room for this many more entries than there are sockets before the table is swept: a scan of all
@@ -23,11 +24,20 @@ pub struct Found {
     pub processes: Vec<Process>,
     /// The inodes of these sockets, with a descriptor each.
     pub holders: Vec<(u64, Holder)>,
-    /// Processes whose descriptors may not be read, and which could hold any socket.
-    pub denied: u64,
+    /// Processes that permission is denied to inspect: some of their descriptors, which could lead
+    /// to any socket, or the name that decides whether the holder of a wanted socket matches.
+    pub denied: Vec<Process>,
+    /// There may be processes that are not listed: they are hidden (`hidepid`), belong to another
+    /// pid namespace, or came and went.
+    pub hidden: bool,
 }
 
 impl Found {
+    /// Whether nobody else can hold a wanted socket.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.denied.is_empty() && !self.hidden
+    }
+
     /// Whether a holder of each of these sockets was found.
     pub(crate) fn has_all(&self, wanted: &Inodes) -> bool {
         let found = self.holders.iter().map(|(inode, _)| *inode);
@@ -152,9 +162,9 @@ impl OwnerTable {
     /// socket was searched for before.
     pub(crate) fn insert(&mut self, wanted: &Inodes, mut found: Found) {
         found.sort();
-        let last_search = LastSearch::new(self.reading, found.denied > 0);
+        let last_search = LastSearch::new(self.reading, !found.is_whole());
         self.is_new |= self.is_empty();
-        self.was_denied |= found.denied > 0;
+        self.was_denied |= !found.is_whole();
         let searched = |inode: &&u64| self.was_searched(**inode);
         let known = if self.is_empty() { 0 } else { wanted.iter().filter(searched).count() };
         self.sockets.reserve(wanted.len() - known);
@@ -212,25 +222,26 @@ impl OwnerTable {
     }
 
     /// The owner of a socket. The main one is one that the filter matches, if any does.
-    pub(crate) fn attribute(&self, clues: OwnerClues, filter: &ProcessFilter) -> Attribution {
-        let OwnerClues { inode, last_inode: last, listener, .. } = clues;
+    pub(crate) fn attribute(&self, clues: &OwnerClues, filter: &ProcessFilter) -> Attribution {
+        let OwnerClues { inode, last_inode: last, .. } = *clues;
         if let Some(entry) = self.sockets.get(&last)
             && !entry.holders.is_empty()
         {
             let proven = if inode == last { self.proves(entry) } else { self.is_proven(inode) };
             let source = if proven { OwnerSource::Proven } else { OwnerSource::Remembered };
-            return self.attribution(&entry.holders, filter, source);
+            return self.attribution(entry.holders.iter(), filter, source);
         }
-        // A socket with an inode was accepted, so its listener proves nothing, even if no holder
-        // was found.
-        if last == 0
-            && let Some(main) = self.single_process(listener)
-        {
-            let main = Some(Rc::clone(main));
-            return Attribution { main, holders: Vec::new(), source: OwnerSource::Listener };
+        // A socket with an inode was accepted, so its listeners prove nothing, even if no holder was
+        // found.
+        let candidates = self.listening_processes(&clues.listeners);
+        if last == 0 && !candidates.is_empty() {
+            let owner = self.attribution(candidates.iter().copied(), filter, OwnerSource::Listener);
+            // The descriptor leads to the listener, so it is of interest only as one of several.
+            let holders = if candidates.len() > 1 { owner.holders } else { Vec::new() };
+            return Attribution { holders, ..owner };
         }
-        let searched = if last == 0 { listener } else { last };
-        let denied = self.sockets.get(&searched).is_some_and(|entry| entry.last_search.denied());
+        let is_denied = |entry: &Entry| entry.last_search.denied();
+        let denied = clues.inodes().any(|inode| self.sockets.get(&inode).is_some_and(is_denied));
         let source = if denied { OwnerSource::Denied } else { OwnerSource::Unknown };
         Attribution { main: None, holders: Vec::new(), source }
     }
@@ -254,27 +265,34 @@ impl OwnerTable {
         self.sockets.get(&inode).into_iter().flat_map(|entry| entry.holders.iter())
     }
 
-    /// The process that alone holds a socket, through however many descriptors.
-    fn single_process(&self, inode: u64) -> Option<&Rc<Process>> {
-        let mut processes =
-            self.descriptors(inode).map(|descriptor| self.processes.process(descriptor));
-        let first = processes.next()?;
-        processes.all(|process| process.pid == first.pid).then_some(first)
+    /// The processes that hold one of these listeners, with a descriptor each, in the order of their
+    /// start.
+    fn listening_processes(&self, listeners: &Listeners) -> Vec<Descriptor> {
+        let mut found = HashMap::new();
+        for descriptor in listeners.iter().flat_map(|inode| self.descriptors(inode)) {
+            found.entry(descriptor.process).or_insert(descriptor);
+        }
+        let mut found: Vec<Descriptor> = found.into_values().collect();
+        found.sort_unstable_by_key(|descriptor| {
+            let process = self.processes.process(*descriptor);
+            (process.start, process.pid)
+        });
+        found
     }
 
     fn attribution(
         &self,
-        holders: &Holders,
+        holders: impl Iterator<Item = Descriptor> + Clone,
         filter: &ProcessFilter,
         source: OwnerSource,
     ) -> Attribution {
-        let mut processes = holders.iter().map(|descriptor| self.processes.process(descriptor));
+        let mut processes = holders.clone().map(|descriptor| self.processes.process(descriptor));
         let wanted = |process: &&Rc<Process>| filter.matches(process) == Match::Yes;
         let main = processes.clone().find(wanted).or_else(|| processes.next()).cloned();
         let with_process = |descriptor| {
             (self.processes.holder(descriptor), Rc::clone(self.processes.process(descriptor)))
         };
-        Attribution { main, holders: holders.iter().map(with_process).collect(), source }
+        Attribution { main, holders: holders.map(with_process).collect(), source }
     }
 }
 

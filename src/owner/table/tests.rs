@@ -4,7 +4,8 @@ use crate::model::process::Exe;
 use regex::bytes::Regex;
 
 fn clues(inode: u64, last_inode: u64, listener: u64) -> OwnerClues {
-    OwnerClues { inode, last_inode, listener, uid: None }
+    let listeners = [listener].into_iter().filter(|inode| *inode != 0).collect();
+    OwnerClues { inode, last_inode, listeners, uid: None }
 }
 
 fn process(pid: i32, start: u64, comm: &str) -> Process {
@@ -12,13 +13,13 @@ fn process(pid: i32, start: u64, comm: &str) -> Process {
     Process { pid, start, comm, exe: Exe::None, cmdline: Vec::new(), uid: None }
 }
 
-fn found(holders: &[(u64, &Process, i32)], denied: u64) -> Found {
+fn found(holders: &[(u64, &Process, i32)], hidden: bool) -> Found {
     let holder = |(inode, process, fd): &(u64, &Process, i32)| {
         let Process { pid, start, .. } = **process;
         (*inode, Holder { pid, start, fd: *fd, task: None })
     };
     let processes = holders.iter().map(|(_, process, _)| (*process).clone()).collect();
-    Found { processes, holders: holders.iter().map(holder).collect(), denied }
+    Found { processes, holders: holders.iter().map(holder).collect(), hidden, ..Found::default() }
 }
 
 fn wanted(inodes: &[u64]) -> Inodes {
@@ -32,7 +33,7 @@ fn main_owner(
     last: u64,
     listener: u64,
 ) -> (Option<i32>, OwnerSource) {
-    let owner = table.attribute(clues(inode, last, listener), &ProcessFilter::default());
+    let owner = table.attribute(&clues(inode, last, listener), &ProcessFilter::default());
     (owner.main.map(|process| process.pid), owner.source)
 }
 
@@ -40,7 +41,7 @@ fn main_owner(
 fn an_owner_is_proven_when_seen_and_remembered_after() {
     let mut table = OwnerTable::default();
     table.start_reading(1);
-    table.insert(&wanted(&[7]), found(&[(7, &process(10, 1, "client"), 3)], 0));
+    table.insert(&wanted(&[7]), found(&[(7, &process(10, 1, "client"), 3)], false));
     assert_eq!(main_owner(&table, 7, 7, 0), (Some(10), OwnerSource::Proven));
     assert_eq!(main_owner(&table, 0, 7, 0), (Some(10), OwnerSource::Remembered), "an orphan");
     table.start_reading(2);
@@ -56,10 +57,10 @@ fn the_main_owner_matches_the_filter_and_started_first() {
         (process(30, 1, "server"), process(20, 2, "server"), process(10, 0, "inetd"));
     let mut table = OwnerTable::default();
     let holders = [(7, &new, 5), (7, &old, 4), (7, &other, 3)];
-    table.insert(&wanted(&[7]), found(&holders, 0));
+    table.insert(&wanted(&[7]), found(&holders, false));
     let filter =
         ProcessFilter { patterns: vec![Regex::new("server").unwrap()], ..ProcessFilter::default() };
-    let owner = table.attribute(clues(7, 7, 0), &filter);
+    let owner = table.attribute(&clues(7, 7, 0), &filter);
     assert_eq!(owner.main.map(|process| process.pid), Some(30));
     let pids: Vec<_> = owner.holders.iter().map(|(holder, _)| holder.pid).collect();
     assert_eq!(pids, [10, 30, 20], "all that were found");
@@ -67,20 +68,27 @@ fn the_main_owner_matches_the_filter_and_started_first() {
 }
 
 #[test]
-fn a_listener_held_by_one_process_owns_its_children() {
-    let (master, worker) = (process(10, 1, "server"), process(11, 2, "server"));
+fn every_holder_of_a_listener_may_own_its_children() {
+    let (master, worker) = (process(10, 1, "server"), process(11, 2, "worker"));
     let mut table = OwnerTable::default();
-    table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &master, 4)], 0));
+    table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &master, 4)], false));
     assert_eq!(main_owner(&table, 0, 0, 5), (Some(10), OwnerSource::Listener));
     assert_eq!(main_owner(&table, 9, 9, 5), (None, OwnerSource::Unknown), "it was accepted");
-    table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &worker, 3)], 0));
-    assert_eq!(main_owner(&table, 0, 0, 5), (None, OwnerSource::Unknown));
+    table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &worker, 3)], false));
+    table.insert(&wanted(&[6]), found(&[(6, &worker, 4)], false));
+    let filter =
+        ProcessFilter { patterns: vec![Regex::new("worker").unwrap()], ..ProcessFilter::default() };
+    let group = OwnerClues { listeners: [6, 5].into_iter().collect(), ..clues(0, 0, 0) };
+    let owner = table.attribute(&group, &filter);
+    assert_eq!(owner.main.as_ref().map(|process| process.pid), Some(11));
+    let pids: Vec<_> = owner.holders.iter().map(|(holder, _)| holder.pid).collect();
+    assert_eq!((pids, owner.source), (vec![10, 11], OwnerSource::Listener));
 }
 
 #[test]
 fn without_permission_the_owner_is_denied_else_unknown() {
     let mut table = OwnerTable::default();
-    table.insert(&wanted(&[7]), found(&[], 3));
+    table.insert(&wanted(&[7]), found(&[], true));
     assert_eq!(main_owner(&table, 7, 7, 0), (None, OwnerSource::Denied));
     assert_eq!(main_owner(&table, 0, 0, 0), (None, OwnerSource::Unknown));
 }
@@ -90,7 +98,7 @@ fn sockets_not_in_use_are_dropped() {
     let mut table = OwnerTable::default();
     let client = process(10, 1, "client");
     for inode in 1..=SLACK as u64 + 3 {
-        table.insert(&wanted(&[inode]), found(&[(inode, &client, 3)], 0));
+        table.insert(&wanted(&[inode]), found(&[(inode, &client, 3)], false));
     }
     table.sweep(1, [7].into_iter());
     assert!(table.was_searched(7) && !table.was_searched(8));
@@ -107,7 +115,7 @@ fn the_table_stays_small_through_churn() {
         let client = |inode: u64| process(i32::try_from(inode).unwrap(), 1, "client");
         let clients: Vec<Process> = inodes.clone().map(client).collect();
         let holders: Vec<_> = inodes.clone().zip(&clients).map(|(i, c)| (i, c, 3)).collect();
-        table.insert(&inodes.clone().collect(), found(&holders, 0));
+        table.insert(&inodes.clone().collect(), found(&holders, false));
         let sockets = usize::try_from(sockets).unwrap();
         table.sweep(sockets, inodes);
         let most = 2 * sockets + SLACK;
@@ -127,7 +135,7 @@ fn processes_that_left_a_socket_are_dropped() {
         let worker = process(pid, 2, "server");
         let holders = [(7, &master, 3), (7, &worker, 3), (8, &other, 4), (9, &other, 5)];
         table.start_reading(u64::try_from(pid).unwrap());
-        table.insert(&wanted(&[7]), found(&holders, 0));
+        table.insert(&wanted(&[7]), found(&holders, false));
         table.sweep(1, [7].into_iter());
         assert!(table.processes.len() <= 2 * SLACK, "{}", table.processes.len());
         let pids: Vec<i32> = table.holders(7).map(|holder| holder.pid).collect();
@@ -141,7 +149,7 @@ fn processes_that_left_a_socket_are_dropped() {
 fn a_descriptor_of_a_thread_keeps_its_thread() {
     let mut table = OwnerTable::default();
     let server = process(10, 1, "server");
-    let mut seen = found(&[(7, &server, 3), (8, &server, 4), (8, &server, 5)], 0);
+    let mut seen = found(&[(7, &server, 3), (8, &server, 4), (8, &server, 5)], false);
     seen.holders[0].1.task = Some(12);
     table.insert(&wanted(&[7, 8]), seen);
     let tasks = |inode| table.holders(inode).map(|holder| (holder.task, holder.fd));

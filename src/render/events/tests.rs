@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::{Ages, AlertSocket, OwnerClues, Roles, SocketId, Verdict};
+use crate::model::event::{Ages, AlertSocket, Listeners, OwnerClues, Roles, SocketId, Verdict};
 use crate::model::process::OwnerSource;
 use crate::model::reading::{Interface, LostReason};
 use crate::model::time::Stamp;
@@ -34,7 +34,7 @@ fn event(
             lived_at_least: false,
         },
         owner: owner(812, "client", OwnerSource::Proven),
-        clues: OwnerClues { uid: None, inode: 0, last_inode: 0, listener: 0 },
+        clues: OwnerClues { uid: None, inode: 0, last_inode: 0, listeners: Listeners::default() },
         roles: Roles::default(),
         verdict: None,
         reset_by: None,

@@ -1,7 +1,9 @@
 //! The columns that a table of sockets can have, and what stands in them.
 
 use crate::model::socket::Family;
-use crate::render::cell::{Names, UNKNOWN, clip, duration, endpoint, held, owner, timer, width};
+use crate::render::cell::{
+    Names, UNKNOWN, clip, descriptors, duration, endpoint, held, owner, timer, width,
+};
 use crate::view::socket::SocketRecord;
 use std::fmt::Write as _;
 
@@ -17,13 +19,15 @@ pub(super) enum Column {
     Owner,
     User,
     Inode,
+    Descriptors,
     Timer,
     Held,
     Idle,
 }
 
 use Column::{
-    Held, Idle, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State, Timer, User,
+    Descriptors, Held, Idle, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State,
+    Timer, User,
 };
 
 impl Column {
@@ -35,7 +39,7 @@ impl Column {
 
     /// Those that flags add, in their order.
     pub(super) fn added(extended: bool, timers: bool) -> impl Iterator<Item = Self> {
-        let extended = [User, Inode].into_iter().filter(move |_| extended);
+        let extended = [User, Inode, Descriptors].into_iter().filter(move |_| extended);
         extended.chain(timers.then_some(Timer))
     }
 
@@ -50,6 +54,7 @@ impl Column {
             Owner => "OWNER",
             User => "USER",
             Inode => "INODE",
+            Descriptors => "FD",
             Timer => "TIMER",
             Held => "HELD",
             Idle => "IDLE",
@@ -64,7 +69,10 @@ impl Column {
         let _ = match self {
             Proto if addrs.family == Family::Ipv6 => text.write_str("tcp6"),
             Proto => text.write_str("tcp"),
-            RecvQueue => write!(text, "{}", details.rx_queue),
+            RecvQueue => match details.backlog_limit {
+                Some(limit) => write!(text, "{}/{limit}", details.rx_queue),
+                None => write!(text, "{}", details.rx_queue),
+            },
             SendQueue => write!(text, "{}", details.tx_queue),
             Local => text.write_str(&endpoint(addrs.local, names)),
             Remote => text.write_str(&endpoint(addrs.remote, names)),
@@ -81,6 +89,7 @@ impl Column {
                 0 => text.write_str("-"),
                 inode => write!(text, "{inode}"),
             },
+            Descriptors => text.write_str(&descriptors(&socket.owner)),
             Timer => text.write_str(&timer(details)),
             Held => text.write_str(&held(socket.held, socket.held_at_least)),
             Idle => match details.idle() {

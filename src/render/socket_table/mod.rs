@@ -33,7 +33,7 @@ pub struct TableOptions {
     pub palette: Palette,
     /// Write the line that names the columns.
     pub header: bool,
-    /// Show user and inode.
+    /// Show user, inode and descriptors.
     pub extended: bool,
     /// Show timer and retransmits.
     pub timers: bool,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::{HeldFrom, OwnerClues, SocketRef};
+use crate::model::event::{HeldFrom, Listeners, OwnerClues, SocketRef};
 use crate::model::process::OwnerSource;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::Details;
@@ -20,7 +20,12 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
         missed: false,
         row: 0,
         withheld: false,
-        clues: OwnerClues { inode: number, last_inode: number, listener: 0, uid: None },
+        clues: OwnerClues {
+            inode: number,
+            last_inode: number,
+            listeners: Listeners::default(),
+            uid: None,
+        },
         details: Details::NONE,
     }
 }
@@ -93,7 +98,7 @@ fn a_socket_that_was_stuck_remains_a_violation() {
 #[test]
 fn a_missed_socket_violates_nothing() {
     let missed = SocketStatus { missed: true, ..socket(1, HALF, 0) };
-    let polls = [vec![socket(1, HALF, 0)], vec![missed], vec![missed]];
+    let polls = [vec![socket(1, HALF, 0)], vec![missed.clone()], vec![missed]];
     assert_eq!(checked(&stuck("CLOSE_WAIT", 2), &polls).0, []);
     assert_eq!(checked(&most("CLOSE_WAIT", 0), &polls[1..]).0, []);
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::filter::Filter;
-use crate::model::event::{Ages, EventKind, OwnerClues, Roles, Transition, Verdict};
+use crate::model::event::{Ages, EventKind, Listeners, OwnerClues, Roles, Transition, Verdict};
 use crate::rules::check::tests::{at, no_owner, socket};
 use crate::rules::condition::{
     Age, Comparison, Condition, EventPattern, Quantity, TransitionPattern,
@@ -62,7 +62,7 @@ fn reset(number: u64, second: u64) -> SocketEvent {
             lived: Duration::ZERO,
             lived_at_least: false,
         },
-        clues: OwnerClues { inode: 0, last_inode: 0, listener: 0, uid: None },
+        clues: OwnerClues { inode: 0, last_inode: 0, listeners: Listeners::default(), uid: None },
         roles: Roles::default(),
         verdict: Some(Verdict::Reset),
         reset_by: None,
@@ -100,9 +100,9 @@ fn a_missed_socket_raises_and_clears_nothing() {
     let mut rule = rule(Condition { quantity: at_least(2), ..any() });
     let missed = SocketStatus { missed: true, ..socket(1, HALF, 1) };
     let other = socket(2, HALF, 1);
-    assert_eq!(poll(&mut rule, 1, &[missed, other]), None);
-    assert_eq!(poll(&mut rule, 2, &[socket(1, HALF, 1), other]), Some((true, vec![1, 2])));
-    assert_eq!(poll(&mut rule, 3, &[missed, other]), None);
+    assert_eq!(poll(&mut rule, 1, &[missed.clone(), other.clone()]), None);
+    assert_eq!(poll(&mut rule, 2, &[socket(1, HALF, 1), other.clone()]), Some((true, vec![1, 2])));
+    assert_eq!(poll(&mut rule, 3, &[missed, other.clone()]), None);
     assert_eq!(poll(&mut rule, 4, &[other]), Some((false, vec![2])), "too few are left");
 }
 
@@ -174,8 +174,8 @@ fn a_missed_socket_is_no_growth() {
     let mut rule = rule(Condition { growing: Some(window), ..any() });
     let (first, second) = (socket(1, HALF, 1), socket(2, HALF, 1));
     let missed = SocketStatus { missed: true, ..second };
-    assert_eq!(poll(&mut rule, 1, &[first]), None);
-    assert_eq!(poll(&mut rule, 2, &[first, missed]), None, "it may be gone");
+    assert_eq!(poll(&mut rule, 1, std::slice::from_ref(&first)), None);
+    assert_eq!(poll(&mut rule, 2, &[first.clone(), missed]), None, "it may be gone");
     assert_eq!(poll(&mut rule, 3, &[first]), None);
 }
 

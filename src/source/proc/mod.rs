@@ -14,7 +14,7 @@ use super::namespace::namespace;
 use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
 use super::poll::{PollTimer, recycled};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
@@ -62,6 +62,10 @@ impl Proc {
     /// # Errors
     /// Where there is no table.
     pub fn open(root: &Path, wanted: Option<Family>, settings: PollSettings) -> Result<Self> {
+        // Its `net` is that of the process, but owners would be looked for below it.
+        if root.join("status").is_file() && root.join("fd").is_dir() {
+            return Err(UsageError::ProcfsOfProcess(root.to_owned()).into());
+        }
         let of_process = |process: &str| root.join(process);
         let own = root == Path::new(OWN_PROCFS);
         let process = if own {

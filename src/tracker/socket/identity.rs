@@ -66,6 +66,11 @@ impl LastRow {
         self.mini && is_orphan_state(self.state)
     }
 
+    /// Whether it is a request, see [`SocketRow::is_request`].
+    pub(super) fn is_request(&self) -> bool {
+        self.mini && self.state == State::SynRecv
+    }
+
     /// Whether the inode of a later row can be that of the same socket: it comes with accept() and
     /// goes with close(), and never changes in between.
     pub(super) fn inode_may_become(&self, row: &SocketRow) -> bool {
@@ -133,17 +138,37 @@ impl Identity {
 
     /// Whether a row can show the same socket a moment after `last`.
     pub(super) fn may_become(&self, last: &LastRow, row: &SocketRow) -> bool {
-        let fits =
-            self.has_cookie_of(row).unwrap_or_else(|| !self.has_row || last.inode_may_become(row));
+        let fits = self
+            .has_cookie_of(last, row)
+            .unwrap_or_else(|| !self.has_row || last.inode_may_become(row));
         fits && reachable(last.state, row.state)
     }
 
-    /// Whether the cookies are equal; `None` where one is not known.
-    pub(in crate::tracker) const fn has_cookie_of(&self, row: &SocketRow) -> Option<bool> {
+    /// Whether the cookies are equal; `None` where one is not known, or proves nothing: a request gets
+    /// its cookie when it is first dumped, which may be after its child was made without one
+    /// (`inet_csk_clone_lock()`), so that the child gets another.
+    pub(in crate::tracker) fn has_cookie_of(
+        &self,
+        last: &LastRow,
+        row: &SocketRow,
+    ) -> Option<bool> {
         match (self.cookie, row.cookie) {
             (0, _) | (_, 0) => None,
-            (ours, its) => Some(ours == its),
+            (ours, its) if ours == its => Some(true),
+            _ if last.is_request() != row.is_request() => None,
+            _ => Some(false),
         }
+    }
+
+    /// The interface it is bound to, 0 for none, where the source reports it.
+    pub(in crate::tracker) fn interface(&self) -> Option<u32> {
+        (self.cookie != 0).then_some(self.ifindex)
+    }
+
+    /// Whether a listener can have made a socket that is bound to this interface: what it makes is
+    /// bound to the same one.
+    pub(in crate::tracker) fn may_listen_on(&self, interface: Option<u32>) -> bool {
+        self.ifindex == 0 || interface.is_none_or(|interface| interface == self.ifindex)
     }
 
     /// The inode of a row that is the first to show it.
@@ -155,15 +180,17 @@ impl Identity {
     /// explains: `connect(AF_UNSPEC)` ended the one that was followed.
     pub(in crate::tracker) fn was_reconnected(&self, last: &LastRow, row: &SocketRow) -> bool {
         let same_inode = row.inode != 0 && row.inode == last.inode;
-        self.has_cookie_of(row).unwrap_or(same_inode) && !reachable(last.state, row.state)
+        self.has_cookie_of(last, row).unwrap_or(same_inode) && !reachable(last.state, row.state)
     }
 
-    pub(in crate::tracker) const fn lookup_request(
+    pub(in crate::tracker) fn lookup_request(
         &self,
         addrs: AddressPair,
         last: &LastRow,
     ) -> LookupRequest {
-        LookupRequest { addrs, inode: last.inode, cookie: self.cookie, ifindex: self.ifindex }
+        // A request is looked for under whatever cookie its child has.
+        let cookie = if last.is_request() { 0 } else { self.cookie };
+        LookupRequest { addrs, inode: last.inode, cookie, ifindex: self.ifindex }
     }
 
     /// Whether the timer of a mini-socket in an unchanged state was restarted: by a retransmitted
@@ -179,7 +206,7 @@ impl Identity {
         // A timer that has expired reads 0 until the kernel gets to it, seconds later if need be.
         let running = has_countdown(row) && row.timer_left > 0;
         let same = last.state == row.state && last.mini && running;
-        same && self.has_cookie_of(row).is_none()
+        same && self.has_cookie_of(last, row).is_none()
             && self.countdown.is_some_and(|timer| timer.was_restarted(row, last_seen, window))
     }
 

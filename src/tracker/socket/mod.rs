@@ -9,7 +9,7 @@ pub(super) use identity::is_unaccepted_state;
 pub(super) use roles::before_fin;
 
 use crate::model::event::{
-    Ages, EventKind, HeldFrom, OwnerClues, SocketId, SocketRef, SocketStatus, Transition,
+    Ages, EventKind, HeldFrom, Listeners, OwnerClues, SocketId, SocketRef, SocketStatus, Transition,
 };
 use crate::model::reading::{PollWindow, StateChange};
 use crate::model::socket::AddressPair;
@@ -31,8 +31,8 @@ pub(super) struct TrackedSocket {
     pub(super) identity: Identity,
     pub(super) roles: RoleEvidence,
     pub(super) seen: Sightings,
-    /// The inode of the one listener that can have made it, while it is not accepted; 0 for none.
-    pub(super) listener: u64,
+    /// The listeners one of which has made it, while it is not accepted.
+    pub(super) listeners: Listeners,
     uid: Option<u32>,
     details: Details,
 }
@@ -66,7 +66,7 @@ impl TrackedSocket {
             identity: Identity::default(),
             roles: RoleEvidence::default(),
             seen: Sightings::new(poll, born),
-            listener: 0,
+            listeners: Listeners::default(),
             uid: None,
             details: Details::NONE,
         }
@@ -79,6 +79,11 @@ impl TrackedSocket {
     /// The state last reported; `None` until its first event.
     pub(super) const fn reported(&self) -> Option<State> {
         self.state.reported()
+    }
+
+    /// Whether a row has the cookie of this socket; `None` where that is not known.
+    pub(super) fn has_cookie_of(&self, row: &SocketRow) -> Option<bool> {
+        self.identity.has_cookie_of(&self.row, row)
     }
 
     /// Whether this row can show the same socket a moment later.
@@ -126,7 +131,7 @@ impl TrackedSocket {
         let Sample { row, index, poll, window } = sample;
         // It may be that of an older socket with the same 4-tuple.
         let may_be_older = self.state.born.boot >= window.start.boot;
-        if may_be_older && self.identity.has_cookie_of(row).is_none() {
+        if may_be_older && self.has_cookie_of(row).is_none() {
             return self.seen.note_stale_poll(poll);
         }
         if row.state == self.row.state {
@@ -284,11 +289,12 @@ impl TrackedSocket {
     }
 
     /// What its owner is found by.
-    const fn clues(&self) -> OwnerClues {
+    fn clues(&self) -> OwnerClues {
+        let is_unaccepted = self.identity.last_inode == 0 && is_unaccepted_state(self.row.state);
         OwnerClues {
             inode: self.row.inode,
             last_inode: self.identity.last_inode,
-            listener: if is_unaccepted_state(self.row.state) { self.listener } else { 0 },
+            listeners: if is_unaccepted { self.listeners.clone() } else { Listeners::default() },
             uid: self.uid,
         }
     }

@@ -65,7 +65,9 @@ impl RoleEvidence {
         let both_fins = matches!(state, State::LastAck | State::Closing | State::TimeWait);
         peer.had_fin |= peer.closed_second || both_fins;
         self.roles.both_fins |= both_fins;
-        if (peer.closed_second || peer.crossed) && self.roles.closer.is_none() {
+        if peer.crossed && !matches!(self.roles.closer, Some(Side::Remote)) {
+            self.roles.closer = Some(Side::Both);
+        } else if peer.closed_second && self.roles.closer.is_none() {
             self.roles.closer = Some(Side::Local);
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::{Ages, HeldFrom, OwnerClues, Side};
+use crate::model::event::{Ages, HeldFrom, Listeners, OwnerClues, Side};
 use crate::model::reading::{Lost, LostReason};
 use crate::model::socket_row::Details;
 use crate::tcp::state::State::{
@@ -43,7 +43,12 @@ impl ScriptedSocket {
                 lived: Duration::ZERO,
                 lived_at_least: false,
             },
-            clues: OwnerClues { inode: 7, last_inode: 7, listener: 0, uid: None },
+            clues: OwnerClues {
+                inode: 7,
+                last_inode: 7,
+                listeners: Listeners::default(),
+                uid: None,
+            },
             roles: Roles::default(),
             verdict: None,
             reset_by: None,
@@ -109,7 +114,7 @@ impl ScriptedSocket {
         if last.transition.kind == EventKind::Closed {
             return histories.ended(last);
         }
-        let Transition { socket, to, time, clues, .. } = last.transition;
+        let Transition { socket, to, time, ref clues, .. } = last.transition;
         let now = SocketStatus {
             missed: false,
             socket,
@@ -119,7 +124,7 @@ impl ScriptedSocket {
             held_at_least: false,
             row: 0,
             withheld: false,
-            clues,
+            clues: clues.clone(),
             details: Details::NONE,
         };
         histories.so_far(&now, &self.owner, stamp(second), true)

@@ -33,8 +33,8 @@ fn sockets_that_stay_in_a_state_are_stuck() {
 #[test]
 fn check_is_silent_where_nothing_is_wrong() {
     for line in [
-        "check --stuck CLOSE_WAIT:10ms client",
-        "check --max LISTEN:2 server",
+        "check --stuck SYN_RECV:10ms client",
+        "check --max SYN_RECV:1 server",
         "check --growing all --for 20ms",
     ] {
         let outcome = run(&format!("{line} -i 10ms"));

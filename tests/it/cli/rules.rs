@@ -69,10 +69,10 @@ fn a_rule_applies_to_the_sockets_that_are_watched() {
     };
     assert_eq!(
         summaries("4", &[]),
-        ["by name on 5", "by user on 2", "by pid on 4", "by the whole line on 2"]
+        ["by name on 6", "by user on 3", "by pid on 4", "by the whole line on 3"]
     );
     assert_eq!(summaries("1", &["client"]), ["by pid on 4"]);
-    assert_eq!(summaries("1", &["--port", "8080", "server"])[0], "by name on 3");
+    assert_eq!(summaries("1", &["--port", "8080", "server"])[0], "by name on 4");
 }
 
 #[test]

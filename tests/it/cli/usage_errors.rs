@@ -256,9 +256,46 @@ fn probable_slips_are_pointed_out_and_run() {
 #[test]
 fn a_process_that_does_not_exist_is_named() {
     // Above any pid that Linux gives.
-    let outcome = Program::spawn(command(&["list", "--pid", "2147483647"])).finish();
+    for question in [
+        &["list"][..],
+        &["watch", "--for", "1ms"],
+        &["check", "--max", "LISTEN:0"],
+        &["wait", "--until", "none LISTEN"],
+    ] {
+        let outcome =
+            Program::spawn(command(&[question, &["--pid", "2147483647"]].concat())).finish();
+        assert!(outcome.stderr.contains("there is no process 2147483647"), "{outcome:?}");
+        assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(2), 1), "{outcome:?}");
+    }
+    let outcome = run("list --pid 812,2147483647");
     assert!(outcome.stderr.contains("there is no process 2147483647"), "{outcome:?}");
-    assert_eq!(outcome.code, Some(1));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
+
+#[test]
+fn a_command_in_another_network_namespace_is_refused() {
+    for command in ["ip netns exec blue curl -s host", "sudo -n /sbin/ip netns exec blue curl"] {
+        let args: Vec<&str> = ["run", "--"].into_iter().chain(command.split(' ')).collect();
+        let outcome = Program::spawn(super::command(&args)).finish();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
+        assert!(outcome.stderr.contains("ip netns exec blue tcplapse run -- curl"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_limit_on_closed_is_refused() {
+    for limit in [&["--stuck", "CLOSED:1s"][..], &["--max", "CLOSE:0"], &["--growing", "closed"]] {
+        let outcome = Program::spawn(command(&[&["check"], limit].concat())).finish();
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains("none of the kernel's tables"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn the_directory_of_a_process_is_not_a_procfs() {
+    let outcome = Program::spawn(command(&["list", "--procfs", "/proc/self"])).finish();
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("is the directory of one process"), "{outcome:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::event::{Ages, EventKind, OwnerClues, Roles, SocketId, SocketRef};
+use crate::model::event::{Ages, EventKind, Listeners, OwnerClues, Roles, SocketId, SocketRef};
 use crate::model::reading::Lookups;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::time::Stamp;
@@ -32,7 +32,7 @@ fn accepted(inode: u64) -> TrackerEvent {
             lived: Duration::ZERO,
             lived_at_least: false,
         },
-        clues: OwnerClues { inode, last_inode: inode, listener: 0, uid: None },
+        clues: OwnerClues { inode, last_inode: inode, listeners: Listeners::default(), uid: None },
         roles: Roles::default(),
         verdict: None,
         reset_by: None,

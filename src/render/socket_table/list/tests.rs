@@ -45,10 +45,26 @@ tcp6       1  20000 [2001:db8::1]:80 192.0.2.7:443 CLOSE_WAIT  812/a\x20name >=5
 #[test]
 fn in_a_pipe_columns_are_aligned() {
     assert_snapshot!(rendered(None, true, false), @r"
-PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE         STATE        OWNER          USER  INODE  TIMER                  HELD  IDLE
-tcp         1   20000  10.0.0.1:50000    192.0.2.7:443  ESTABLISHED  812/client     1000  4711   retransmit(0.2s,3)        -  4.0s
-tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443  CLOSE_WAIT   812/a\x20name  1000  4711   -                   >=5m12s  -
+PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE         STATE        OWNER          USER  INODE  FD  TIMER                  HELD  IDLE
+tcp         1   20000  10.0.0.1:50000    192.0.2.7:443  ESTABLISHED  812/client     1000  4711   -   retransmit(0.2s,3)        -  4.0s
+tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443  CLOSE_WAIT   812/a\x20name  1000  4711   -   -                   >=5m12s  -
 ");
+}
+
+#[test]
+fn a_listener_shows_the_limit_of_its_backlog() {
+    let mut socket = listed("10.0.0.1:80", State::Listen, "server");
+    (socket.details.rx_queue, socket.details.backlog_limit) = (3, Some(2));
+    let options = TableOptions {
+        palette: Palette { on: false },
+        header: false,
+        extended: false,
+        timers: false,
+    };
+    let mut table = SocketList::new(options, false, None);
+    assert!(table.rows(&[Record::Socket(Box::new(socket))], &Names::default()).is_empty());
+    let text = String::from_utf8(std::iter::from_fn(|| table.rest()).flatten().collect()).unwrap();
+    assert_eq!(text.split_whitespace().nth(1), Some("3/2"), "{text}");
 }
 
 #[test]

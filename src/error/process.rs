@@ -1,0 +1,32 @@
+//! A process that is asked for and cannot be looked at from here.
+
+/// What is wrong with a process that a filter asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProcessError {
+    /// `--pid` of nothing.
+    #[error(
+        "--pid: there is no process {0}; write another number, or run as root and outside of \
+         containers if it is hidden"
+    )]
+    Missing(i32),
+    /// `--pid` of a thread.
+    #[error("--pid: {thread} is a thread of process {process}; write --pid {process}")]
+    Thread {
+        /// Its id.
+        thread: i32,
+        /// The id of its process.
+        process: i32,
+    },
+    /// A process in another network namespace.
+    #[error(
+        "process {pid}{} is in another network namespace, whose sockets cannot be seen from here; \
+         write nsenter -t {pid} -n tcplapse, followed by the rest",
+        name.as_ref().map(|name| format!("/{name}")).unwrap_or_default()
+    )]
+    Elsewhere {
+        /// Its id.
+        pid: i32,
+        /// Its name, where that is known.
+        name: Option<String>,
+    },
+}
