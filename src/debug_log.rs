@@ -6,6 +6,7 @@
 
 use crate::error::{Result, UsageError};
 use env_filter::Builder;
+use log::LevelFilter;
 use std::ffi::OsString;
 
 /// The environment variable: `debug`, `trace`, or such as `tcplapse::owner=trace,tcplapse::tracker=debug`.
@@ -20,7 +21,13 @@ pub fn start() -> Result<()> {
         return Ok(());
     };
     let filter = parse(value)?;
-    env_logger::Builder::new().parse_filters(&filter).format_timestamp_micros().init();
+    env_logger::Builder::new()
+        // It logs every change of a file: where the log goes to a file beside one that is watched,
+        // each line of it would cause the next.
+        .filter_module("notify", LevelFilter::Off)
+        .parse_filters(&filter)
+        .format_timestamp_micros()
+        .init();
     Ok(())
 }
 

@@ -78,7 +78,7 @@ impl RulesFile {
 
 /// Watches a file, and the one that it is a link to.
 fn watch(path: &Path) -> io::Result<FileWatch> {
-    let watch = FileWatch::new(path)?;
+    let mut watch = FileWatch::new(path)?;
     if let Ok(target) = fs::canonicalize(path) {
         watch.add(&target)?;
     }

@@ -88,7 +88,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("aya", &["source::trace::program"]),
     ("rustix::mount", &[]),
     ("rustix::net", &["source::netlink"]),
-    ("std::os::unix::net", &["signals"]),
+    ("std::os::unix::net", &["file_watch", "signals"]),
     (
         "rustix",
         &[
@@ -107,16 +107,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::fs", &["output", "owner::scan", "recorder", "rules::file", "source"]),
     (
         "rustix::fs",
-        &[
-            "file_watch",
-            "output::ready",
-            "owner::scan",
-            "recorder::file",
-            "rules::file",
-            "signals",
-            "source",
-        ],
+        &["output::ready", "owner::scan", "recorder::file", "rules::file", "signals", "source"],
     ),
+    ("notify", &["file_watch"]),
     // Streams. `signals` waits for standard output to take more.
     (
         "std::io",

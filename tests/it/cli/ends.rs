@@ -3,13 +3,14 @@
 use super::made_recording::HEADER;
 use super::on_fixture;
 use crate::support::fake_procfs::{FakeProcfs, fixture};
-use crate::support::program::{self, Outcome, Program, run_without_threads};
+use crate::support::program::{self, Outcome, Program, run_as_nobody, run_without_threads};
 use crate::support::require::{Feature, skip};
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -265,8 +266,7 @@ fn a_followed_recording_may_be_emptied() {
 #[test]
 fn a_run_that_watches_a_file_without_a_thread_does_not_panic() {
     let (folder, path) = folder();
-    let world = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(folder.path(), world).expect("it is ours");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
     fs::write(path("rules"), NO_RULE).expect("it is ours");
     fs::write(path("recording"), format!("{HEADER}\n")).expect("it is ours");
     let (rules, recording, fixture) = (path("rules"), path("recording"), fixture());
@@ -282,6 +282,52 @@ fn a_run_that_watches_a_file_without_a_thread_does_not_panic() {
         let refused = outcome.stderr.starts_with("tcplapse: cannot start a thread: ");
         assert_eq!(outcome.code, Some(if refused { 2 } else { 0 }), "{outcome:?}");
     }
+}
+
+#[test]
+fn rules_are_checked_once_a_second_where_their_watcher_has_no_thread() {
+    let skipped = || skip(Feature::Prlimit, "other users cannot be limited to two threads here");
+    if run_without_threads(&["--version"]).is_none() {
+        return skipped();
+    }
+    let (folder, path) = folder();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    fs::write(path("rules"), NO_RULE).expect("it is ours");
+    let (rules, fixture) = (path("rules"), fixture());
+    // The second thread is the one that prints. The limit is one of the user, who does nothing else.
+    let user = 50_000 + std::process::id() % 10_000;
+    let mut limited = Command::new("prlimit");
+    limited.arg("--nproc=2").arg(env!("CARGO_BIN_EXE_tcplapse")).uid(user).gid(user);
+    limited.args(["watch", "-i", "10ms", "-s", "CLOSED", "--ready-fd", "2"]);
+    limited.args(["--procfs", text(&fixture), "--rules", text(&rules)]);
+    let mut program = Program::spawn(limited);
+    program.until_ready();
+    program.message_with("rules is checked for changes once a second: no thread can be started");
+    fs::write(&rules, "[[rule]]").expect("it is ours");
+    program.message_with("the previous rules stay in force");
+    let outcome = program.stop();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(outcome.stderr.matches("once a second").count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn a_recording_is_followed_in_a_folder_that_cannot_be_watched() {
+    let (folder, path) = folder();
+    let row = r#"{"local":"10.0.0.1:4000","remote":"10.0.0.2:80","state":"ESTABLISHED","inode":7}"#;
+    let poll = format!(r#"{{"pass":{{"start":[1,1],"end":[2,2],"netns":1,"rows":[{row}]}}}}"#);
+    fs::write(path("recording"), format!("{HEADER}\n{poll}\n")).expect("it is ours");
+    // Its files may be read, but not listed.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("it is ours");
+    let recording = path("recording");
+    let args = ["replay", "--follow", "-j", text(&recording), "--for", "20ms"];
+    let Some(outcome) = run_as_nobody(&args) else {
+        return skip(Feature::OtherUser, "the program cannot be run as nobody here");
+    };
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let message = outcome.messages();
+    assert!(message.contains("recording is read once a second: Permission denied"), "{message}");
+    assert_eq!(message.matches("once a second").count(), 1, "{message}");
+    assert_eq!(outcome.recorded().events.len(), 1);
 }
 
 #[test]
