@@ -184,6 +184,25 @@ fn other_files_newer_versions_and_damage_are_errors() {
     }
 }
 
+#[test]
+fn state_changes_of_older_versions_are_read() {
+    let mut file = Encoder::default().header(&header());
+    file.extend(
+        br#"{"change":{"time":[1790000000000000,78],"netns":1,"socket":"18446612682512402880","#,
+    );
+    file.extend(br#""ends":{"local":"127.0.0.1:4000","remote":"127.0.0.1:80"},"from":"SYN_SENT","#);
+    file.extend(
+        br#""to":"CLOSED","passive":false,"caller":{"pid":7,"comm":"curl"},"cut":"refused"}}"#,
+    );
+    let readings = decoded(&file);
+    let [Reading::Begin(_), Reading::StateChange(change)] = &readings[..] else {
+        panic!("{readings:?}")
+    };
+    assert_eq!((change.socket, change.cookie), (18_446_612_682_512_402_880, 0));
+    assert_eq!((change.inode, change.uid, change.reset_by), (None, None, None));
+    assert_eq!(change.cut, Some(AbortReason::Refused));
+}
+
 fn state() -> impl Strategy<Value = State> {
     any::<u8>().prop_map(State::from_code)
 }
