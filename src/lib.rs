@@ -6,7 +6,8 @@
 //! * [`tcp`]: what TCP allows on Linux: states, the table of edges, what lies between two states.
 //! * [`model`]: plain data: instants, sockets, processes, readings, events. It imports `tcp` alone.
 //! * [`recording`]: readings as lines of a file, and back.
-//! * [`error`]: every failure with its sentence. [`file_watch`]: changes of a file. [`signals`]: what
+//! * [`error`]: every failure with its sentence. [`file_watch`]: changes of a file.
+//!   [`trusted_path`]: files that nobody else can have put in place. [`signals`]: what
 //!   ends a run or wakes it.
 //! * [`debug_log`]: what `TCPLAPSE_LOG` shows. Every layer may write to it.
 //! * [`filter`]: which sockets are wanted. [`values`]: values of flags and rules, parsed.
@@ -41,5 +42,6 @@ pub mod signals;
 pub mod source;
 pub mod tcp;
 pub mod tracker;
+mod trusted_path;
 mod values;
 pub mod view;

@@ -7,8 +7,8 @@ use tcplapse::command;
 use tcplapse::debug_log;
 use tcplapse::error::{Error, Result};
 use tcplapse::model::escape::printable;
-use tcplapse::settings;
 use tcplapse::settings::check::CheckSettings;
+use tcplapse::settings::list::ListSettings;
 use tcplapse::settings::wait::WaitSettings;
 
 /// As timeout(1) reports it.
@@ -50,9 +50,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::List(options) => {
-            let recording = settings::listed(&options)?;
-            let settings = command::checked(options)?.of_list()?;
-            let matched = command::list::run(&settings, recording)?;
+            let matched = command::list::run(&ListSettings::new(options)?)?;
             Ok(ExitCode::from(u8::from(!matched)))
         }
         Command::Replay(options) => {

@@ -156,6 +156,15 @@ pub(crate) struct CountArgs {
     pub(crate) max_count: Option<String>,
 }
 
+/// How many rows of a table are printed.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct TopArgs {
+    /// Print the first N rows only [default of check on a terminal: 20]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) top: Option<String>,
+}
+
 /// Where readings are recorded to.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Sampling options")]

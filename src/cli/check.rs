@@ -2,10 +2,10 @@
 
 use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, ReadyArgs,
-    RecordArgs, SourceArgs, TableArgs, TextArgs,
+    RecordArgs, SourceArgs, TableArgs, TextArgs, TopArgs,
 };
 use super::complete::{States, ages, counts, states};
-use super::values::ViewName;
+use super::values::{GroupName, ViewName};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -27,6 +27,12 @@ pub struct CheckOptions {
     /// Watch for this long [default: the longest AGE of --stuck, or less where the kernel knows]
     #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,
+    /// Count what is found: a line for each group and state
+    #[arg(long, value_name = "KEY", value_enum)]
+    pub(crate) by: Option<GroupName>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) top: TopArgs,
     /// Check the recording in FILE, from its beginning to its end; '-' is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,

@@ -2,9 +2,9 @@
 
 use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, RecordArgs, SourceArgs,
-    TableArgs, TextArgs,
+    TableArgs, TextArgs, TopArgs,
 };
-use super::values::ViewName;
+use super::values::{SortName, ViewName};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -21,6 +21,11 @@ pub struct ListOptions {
     /// The flags given that choose how the kernel is sampled, which a recording has settled.
     #[arg(skip)]
     pub(crate) sampling_flags: Vec<String>,
+    /// Sort by this, instead of the order of the kernel's tables
+    #[arg(long, value_name = "KEY", value_enum, help_heading = "Output options")]
+    pub(crate) sort: Option<SortName>,
+    #[command(flatten)]
+    pub(crate) top: TopArgs,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     #[command(flatten)]

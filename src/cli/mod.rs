@@ -34,7 +34,8 @@ pub use replay::ReplayOptions;
 pub use run::RunOptions;
 pub use subcommand_first::subcommand_first;
 pub use values::{
-    ColorName, DrawingName, FormatName, RecordFormat, SourceName, TimeName, ViewName,
+    ColorName, DrawingName, FormatName, GroupName, RecordFormat, SortName, SourceName, TimeName,
+    ViewName,
 };
 pub use wait::WaitOptions;
 pub use watch::WatchOptions;

@@ -32,6 +32,34 @@ pub enum ViewName {
     Diagram,
 }
 
+/// What violations are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GroupName {
+    /// The remote address
+    Remote,
+    /// The name of the owning process
+    Process,
+    /// The state
+    State,
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortName {
+    /// The local address and port
+    Local,
+    /// The remote address and port
+    Remote,
+    /// The state, in the order of a connection's life
+    State,
+    /// The name of the owning process; sockets without a known owner come last
+    Process,
+    /// Bytes received and not read, the most first
+    RecvQueue,
+    /// Bytes sent and not acknowledged, the most first
+    SendQueue,
+}
+
 /// How records are written, the diagram included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum FormatName {

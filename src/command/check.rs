@@ -1,6 +1,7 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
 use super::{exit_128_plus_signal, monitor, print_hints, signals};
+use crate::cli::{FormatName, GroupName};
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
 use crate::monitor::Monitor;
@@ -12,8 +13,12 @@ use crate::rules::check::{Checker, Undecided, Violation};
 use crate::settings::check::CheckSettings;
 use crate::signals::Signals;
 use crate::view::Record;
+use crate::view::group::{GroupKey, grouped};
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};
+
+/// So many rows are printed on a terminal, unless another number is asked for.
+const SCREENFUL: usize = 20;
 
 /// Prints the violations, the worst first, and returns whether there are any.
 ///
@@ -29,16 +34,44 @@ pub fn run(check: &CheckSettings) -> Result<bool> {
         None => monitor(&check.settings)?,
     };
     let violations = violations(&mut monitor, check, &signals, ready)?;
-    let max_count = check.settings.max_count;
-    let mut formatter = Formatter::of_sockets(&check.settings.output, max_count, false);
-    let record = |Violation { socket, at, owner }: &Violation| {
-        Record::Socket(Box::new(SocketRecord::new(socket, *at, owner.clone())))
-    };
-    match write_once(&mut formatter, violations.iter().map(record)) {
+    match print(check, &violations) {
         // The exit status is an answer even where nobody reads the output.
         Ok(()) | Err(Error::ReaderGone) => Ok(!violations.is_empty()),
         Err(error) => Err(error),
     }
+}
+
+/// Prints the violations, each or counted, as far as they are wanted.
+fn print(check: &CheckSettings, violations: &[Violation]) -> Result<()> {
+    let (output, max_count) = (&check.settings.output, check.settings.max_count);
+    let record =
+        |Violation { socket, at, owner }: &Violation| SocketRecord::new(socket, *at, owner.clone());
+    let is_read = output.format == FormatName::Text && io::stdout().is_terminal();
+    let top = check.top.or(is_read.then_some(SCREENFUL)).unwrap_or(usize::MAX);
+    let all = match check.by {
+        None => {
+            let mut formatter = Formatter::of_sockets(output, max_count, false);
+            let rows = violations.iter().take(top).map(record);
+            write_once(&mut formatter, rows.map(|row| Record::Socket(Box::new(row))))?;
+            violations.len()
+        }
+        Some(key) => {
+            let key = match key {
+                GroupName::Remote => GroupKey::Remote,
+                GroupName::Process => GroupKey::Process,
+                GroupName::State => GroupKey::State,
+            };
+            let groups = grouped(&violations.iter().map(record).collect::<Vec<_>>(), key);
+            let (all, mut formatter) = (groups.len(), Formatter::of_groups(output, max_count));
+            let rows = groups.into_iter().take(top);
+            write_once(&mut formatter, rows.map(|row| Record::Group(Box::new(row))))?;
+            all
+        }
+    };
+    let rest = all.saturating_sub(top);
+    let sentence = || format!("{rest} more are not shown; --top {all} shows all");
+    messages::print((rest > 0).then(sentence));
+    Ok(())
 }
 
 /// Watches until the readings cover the time to watch, and then as long as it is undecided whether

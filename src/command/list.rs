@@ -1,24 +1,28 @@
 //! `list`: the sockets of one poll, or of a recording at a moment.
 
-use super::{exit_128_plus_signal, monitor_of, open_source, replay, signals};
+use super::{exit_128_plus_signal, monitor_of, open_source, print_hints, replay, signals};
+use crate::cli::SortName;
 use crate::error::Result;
 use crate::output::formatter::Formatter;
 use crate::output::{messages, write_once};
-use crate::settings::{ListedRecording, Settings};
+use crate::settings::list::{ListSettings, ListedRecording};
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
+use std::cmp::Reverse;
 use std::io::{self, IsTerminal};
 
 /// Prints the sockets that pass the filters, and returns whether there are any.
 ///
 /// # Errors
 /// Wrong usage, tables that cannot be read, or output that cannot be written.
-pub fn run(settings: &Settings, recording: Option<ListedRecording>) -> Result<bool> {
+pub fn run(list: &ListSettings) -> Result<bool> {
+    let settings = &list.settings;
+    print_hints(settings);
     exit_128_plus_signal()?;
     let signals = signals(settings, None)?;
     let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, true);
-    let mut monitor = if let Some(ListedRecording { file, at }) = recording {
-        let mut monitor = replay::monitor_until(&file, at.as_ref(), settings, &signals)?;
+    let mut monitor = if let Some(ListedRecording { file, at }) = &list.recording {
+        let mut monitor = replay::monitor_until(file, at.as_ref(), settings, &signals)?;
         while monitor.update(&signals)? {}
         monitor
     } else {
@@ -27,10 +31,16 @@ pub fn run(settings: &Settings, recording: Option<ListedRecording>) -> Result<bo
         monitor
     };
     let at = monitor.read_at();
-    let records = monitor
-        .sockets()
-        .map(|(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, owner))));
-    write_once(&mut formatter, records)?;
+    let records = monitor.sockets().map(|(now, owner)| SocketRecord::new(&now, at, owner));
+    let record = |socket| Record::Socket(Box::new(socket));
+    let top = list.top.unwrap_or(usize::MAX);
+    if let Some(key) = list.sort {
+        let mut records: Vec<SocketRecord> = records.collect();
+        sort(&mut records, key);
+        write_once(&mut formatter, records.into_iter().take(top).map(record))?;
+    } else {
+        write_once(&mut formatter, records.take(top).map(record))?;
+    }
     messages::print(monitor.warnings());
     let found = formatter.written() > 0;
     if !found
@@ -43,4 +53,25 @@ pub fn run(settings: &Settings, recording: Option<ListedRecording>) -> Result<bo
         messages::print(["no matching socket".to_owned()]);
     }
     Ok(found)
+}
+
+/// Sorts rows; equal ones keep their order.
+fn sort(rows: &mut [SocketRecord], key: SortName) {
+    match key {
+        SortName::Local => rows.sort_by_key(|row| {
+            let end = row.socket.addrs.local;
+            (end.addr, end.port)
+        }),
+        SortName::Remote => rows.sort_by_key(|row| {
+            let end = row.socket.addrs.remote;
+            (end.addr, end.port)
+        }),
+        SortName::State => rows.sort_by_key(|row| row.state),
+        SortName::Process => rows.sort_by_cached_key(|row| {
+            let name = row.owner.main.as_ref().and_then(|process| process.name());
+            (name.is_none(), name)
+        }),
+        SortName::RecvQueue => rows.sort_by_key(|row| Reverse(row.details.rx_queue)),
+        SortName::SendQueue => rows.sort_by_key(|row| Reverse(row.details.tx_queue)),
+    }
 }

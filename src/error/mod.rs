@@ -7,6 +7,7 @@ mod inconclusive;
 mod process;
 mod recording;
 mod rules;
+mod trust;
 mod usage;
 mod value;
 
@@ -15,6 +16,7 @@ pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason};
 pub use process::ProcessError;
 pub use recording::RecordingError;
 pub use rules::{RuleCause, RuleError, RuleFileError};
+pub use trust::Distrust;
 pub use usage::UsageError;
 pub use value::ValueError;
 
@@ -64,6 +66,30 @@ pub enum Error {
         path: PathBuf,
         /// What the kernel said.
         cause: io::Error,
+    },
+    /// A file that would be written to may have been put there by another user.
+    #[error(
+        "cannot write to {}, which another user may have put there: {distrust}; choose a file in a \
+         folder that only you may write to",
+        path.display()
+    )]
+    Planted {
+        /// Which file.
+        path: PathBuf,
+        /// Why it is not trusted.
+        distrust: Distrust,
+    },
+    /// A file that decides which programs are run can be changed by another user.
+    #[error(
+        "cannot take rules from {}, which another user can change: {distrust}; give it to root or \
+         to yourself, in a folder that nobody else may write to",
+        path.display()
+    )]
+    Changeable {
+        /// Which file.
+        path: PathBuf,
+        /// Why it is not trusted.
+        distrust: Distrust,
     },
     /// A system call without a file failed.
     #[error("cannot {what}: {cause}")]

@@ -65,6 +65,9 @@ pub enum UsageError {
     /// `--max-cpu`
     #[error("--max-cpu: '{0}' is not a percentage from 0.1 to 100; write 25")]
     MaxCpu(String),
+    /// `--top`
+    #[error("--top: '{0}' is not a number of rows; write 20")]
+    Top(String),
     /// `--max-count`
     #[error("--max-count: '{0}' is not a number of records; write 10")]
     MaxCount(String),

@@ -125,7 +125,8 @@ impl ProcessFilter {
             let is_nameless = process.is_unknown() && process.exe == Exe::Denied;
             return match any(&process.full_command()) {
                 true => Match::Yes,
-                false if is_nameless => Match::Unreadable,
+                // It may be in what was left out.
+                false if is_nameless || process.is_cut() => Match::Unreadable,
                 false => Match::No,
             };
         }

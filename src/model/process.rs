@@ -22,12 +22,32 @@ pub struct Process {
     /// The base name of its executable.
     #[serde(flatten)]
     pub exe: Exe,
-    /// Its command line, arguments separated by NUL; empty where it was not read.
+    /// Its command line, arguments separated by NUL; empty where it was not read. The middle of a
+    /// long one is left out.
     #[serde(default, with = "json::name", skip_serializing_if = "Vec::is_empty")]
     pub cmdline: Vec<u8>,
     /// Its real user; `None` where it was not read or cannot be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
+}
+
+/// Of a longer command line only so much is kept, of its beginning and of its end each: any user can
+/// make one of megabytes, and a process of it with every fork.
+pub(crate) const KEPT_OF_COMMAND: usize = 8 << 10;
+
+/// What stands for the rest of it, as an argument.
+const CUT: &[u8] = b"\0...\0";
+
+/// A command line as it is kept.
+pub(crate) fn kept_command(mut line: Vec<u8>) -> Vec<u8> {
+    if line.len() > 2 * KEPT_OF_COMMAND {
+        let end = line.split_off(line.len() - KEPT_OF_COMMAND);
+        line.truncate(KEPT_OF_COMMAND);
+        line.extend(CUT);
+        line.extend(end);
+        line.shrink_to_fit();
+    }
+    line
 }
 
 /// What is known of a process's executable.
@@ -105,6 +125,11 @@ impl Process {
     pub(crate) fn argv0(&self) -> &[u8] {
         let first = self.cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
         base_name(first)
+    }
+
+    /// Whether its command line was too long to be kept.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.cmdline.len() > 2 * KEPT_OF_COMMAND
     }
 
     /// The whole command line as `pgrep -f` sees it: arguments joined by blanks; the kernel's

@@ -45,7 +45,8 @@ pub struct SocketRow {
     pub state: State,
     /// Its inode; 0 while it is not accepted, when it is an orphan, and in mini-sockets.
     pub inode: u64,
-    /// The socket's uid as shown; 0 by construction in the mini-sockets of closed connections.
+    /// The socket's uid as shown; 0 by construction in the mini-sockets of closed connections, and
+    /// [`NO_UID`](Self::NO_UID) where none is shown.
     pub uid: u32,
     /// A mini-socket: a request, or one that waits in FIN_WAIT2 or TIME_WAIT after its close.
     pub mini: bool,
@@ -158,6 +159,9 @@ impl SocketRow {
         Details { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, times }
     }
 
+    /// No user has this uid.
+    pub const NO_UID: u32 = u32::MAX;
+
     /// Whether it is a request: a mini-socket that becomes another socket, its child, once the
     /// connection is established.
     pub fn is_request(&self) -> bool {
@@ -165,9 +169,12 @@ impl SocketRow {
     }
 
     /// The uid if the kernel reports it: a mini-socket after a close shows 0 for every user, and so
-    /// does a request in sock_diag, which alone reports cookies.
+    /// does a request in sock_diag, which alone reports cookies. So does any socket without an
+    /// inode on kernels before 6.16 (`sock_i_uid()`).
     pub fn known_uid(&self) -> Option<u32> {
-        let is_known = !self.mini || self.state == State::SynRecv && self.cookie == 0;
-        is_known.then_some(self.uid)
+        let is_request = self.mini && self.state == State::SynRecv && self.cookie == 0;
+        let is_by_construction = self.uid == 0 && self.inode == 0;
+        let is_known = is_request || !self.mini && !is_by_construction;
+        (is_known && self.uid != Self::NO_UID).then_some(self.uid)
     }
 }

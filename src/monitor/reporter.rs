@@ -104,7 +104,9 @@ impl<'a> Reporter<'a> {
         let Transition { socket, clues, .. } = &transition;
         let owner = self.owners.of(socket.id, clues);
         let wanted = self.filter.follows(&socket.addrs);
-        let passes = self.filter.shows(&transition);
+        // What is in CLOSED, as some systems list it, ends without a change of its state.
+        let is_change = transition.from != Some(transition.to);
+        let passes = is_change && self.filter.shows(&transition);
         let event = SocketEvent { transition, owner, passes };
         let matches = self.matches_process(&event, wanted);
         (matches && wanted).then(|| MonitorEvent::Socket(Box::new(event)))

@@ -11,7 +11,9 @@ use crate::monitor::sink::ReadingInfo;
 use crate::render::ascii::ascii;
 use crate::render::cell::Names;
 use crate::render::csv::Csv;
+use crate::render::groups::GroupTable;
 use crate::render::json::Json;
+use crate::render::socket_table::TableOptions;
 use crate::render::socket_table::list::SocketList;
 use crate::render::{Renderer, Size};
 use crate::settings::OutputSettings;
@@ -76,6 +78,14 @@ impl Formatter {
     pub(crate) fn of_sockets(print: &OutputSettings, max_count: Option<u64>, idle: bool) -> Self {
         Self::new(print, max_count, NAME_WAIT, TEXT_PART, || {
             Box::new(SocketList::new(table_options(print), idle, tty::width()))
+        })
+    }
+
+    /// For a table of groups.
+    pub(crate) fn of_groups(print: &OutputSettings, max_count: Option<u64>) -> Self {
+        Self::new(print, max_count, NAME_WAIT, TEXT_PART, || {
+            let TableOptions { palette, header, .. } = table_options(print);
+            Box::new(GroupTable::new(palette, header))
         })
     }
 

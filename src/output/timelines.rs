@@ -12,11 +12,16 @@ use crate::render::cell::Names;
 use crate::render::style::Palette;
 use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
+use crate::trusted_path::open_for_writing;
 use crate::view::Record;
 use crate::view::pairing::paired;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+
+/// How long a pipe that is full is waited for.
+const PATIENCE_SECONDS: i64 = 1;
 
 /// The timelines of the sockets that are open, and how much of the run was seen, as text for
 /// standard error.
@@ -36,7 +41,9 @@ pub(crate) enum TimelineTarget {
     /// Standard error, which other processes write to as well.
     Stderr,
     /// A file of their own.
-    File(PathBuf, File),
+    ///
+    /// `None` once it could not be written to.
+    File(PathBuf, Option<File>),
 }
 
 impl TimelineTarget {
@@ -46,8 +53,9 @@ impl TimelineTarget {
     /// The file cannot be created.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Stderr) };
-        let file = File::create(path).map_err(|cause| Error::write(path, cause))?;
-        Ok(Self::File(path.to_owned(), file))
+        let file = open_for_writing(path, false).map_err(|cause| Error::write(path, cause))?;
+        let planted = |distrust| Error::Planted { path: path.to_owned(), distrust };
+        Ok(Self::File(path.to_owned(), Some(file.map_err(planted)?)))
     }
 
     /// Whether it is standard error.
@@ -77,9 +85,32 @@ impl TimelineTarget {
         match self {
             Self::Stderr => write(bytes),
             Self::File(path, file) => {
-                file.write_all(bytes).map_err(|cause| Error::write(path, cause))?;
+                let Some(open) = file else { return Ok(()) };
+                if let Err(cause) = write_patiently(open, bytes) {
+                    *file = None;
+                    return Err(Error::write(path, cause));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// Writes all bytes; a pipe that nobody reads is waited for no longer than this.
+fn write_patiently(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                let mut pipe = [PollFd::new(file, PollFlags::OUT)];
+                let limit = Timespec { tv_sec: PATIENCE_SECONDS, tv_nsec: 0 };
+                if poll(&mut pipe, Some(&limit)).unwrap_or_default() == 0 {
+                    return Err(io::Error::other("its reader takes nothing"));
+                }
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(())
 }

@@ -2,11 +2,14 @@
 
 use crate::error::{Error, RecordingError, Result};
 use crate::recording;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use crate::trusted_path::open_for_writing;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use std::cmp::Ordering;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,18 +39,13 @@ impl RecordFile {
     /// Creates the file, readable for its owner alone, or opens one with recordings.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let failed = |cause| Error::Record { path: path.to_owned(), cause };
-        let plain = std::fs::metadata(path).map_or(true, |found| found.is_file());
-        let mut options = OpenOptions::new();
-        options.append(true).read(plain).create(plain).mode(0o600);
-        if !plain {
-            // A pipe without a reader is an error, nothing to wait for.
-            options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
-        }
-        let mut file = options.open(path).map_err(failed)?;
-        if !plain {
+        let planted = |distrust| Error::Planted { path: path.to_owned(), distrust };
+        // A pipe without a reader is an error, nothing to wait for.
+        let mut file = open_for_writing(path, true).map_err(failed)?.map_err(planted)?;
+        if !file.metadata().map_err(failed)?.is_file() {
             return Ok(Self { file, length: None, last_written: 0 });
         }
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !lock(&file) {
             return Err(RecordingError::InUse(path.to_owned()).into());
         }
         let mut head = Vec::new();
@@ -127,6 +125,28 @@ impl RecordFile {
             }
         }
         written
+    }
+}
+
+/// Locks a file against other recorders until it is closed; false if one has locked it. Whoever may
+/// read the file can hold a lock for reading, which is none of a recorder: it is ignored.
+#[allow(clippy::cast_possible_truncation)] // the constants are small
+fn lock(file: &File) -> bool {
+    let whole = |kind: libc::c_int| libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    let mut lock = whole(libc::F_WRLCK);
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&lock)) {
+        Err(Errno::EAGAIN | Errno::EACCES) => {
+            let in_the_way = fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock));
+            in_the_way.is_err() || lock.l_type != whole(libc::F_WRLCK).l_type
+        }
+        // Not every file system has locks.
+        _ => true,
     }
 }
 

@@ -54,11 +54,17 @@ fn write_row(writer: &mut csv::Writer<Vec<u8>>, cells: impl Iterator<Item = Stri
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => no_formula(text),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(";"),
         Value::Object(holder) => joined(holder),
         other => other.to_string(),
     }
+}
+
+/// A text that a spreadsheet does not take for a formula: a process may have any name.
+fn no_formula(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if is_formula { format!("'{text}") } else { text.to_owned() }
 }
 
 /// The values of an object, joined by `/`. In a name, what separates holders and their values is
@@ -90,5 +96,13 @@ mod tests {
         assert_eq!(cell(&owners), r"7/3/a\x3b1\x2f2\x2fb;8/4/c");
         assert_eq!(cell(&json!(["FIN_WAIT1", "CLOSING"])), "FIN_WAIT1;CLOSING");
         assert_eq!(cell(&json!(null)), "");
+    }
+
+    #[test]
+    fn a_name_is_no_formula() {
+        for name in ["=1+1", "+1", "-1", "@sum", "＝1", "-bash"] {
+            assert_eq!(cell(&json!(name)), format!("'{name}"));
+        }
+        assert_eq!((cell(&json!("a=b")), cell(&json!(-1))), ("a=b".to_owned(), "-1".to_owned()));
     }
 }

@@ -10,6 +10,7 @@ pub mod csv;
 pub(crate) mod diagram;
 pub mod events;
 pub(crate) mod explain;
+pub(crate) mod groups;
 pub mod json;
 pub mod socket_table;
 pub mod style;

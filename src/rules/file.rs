@@ -2,10 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::file_watch::FileWatch;
-use rustix::fs::OFlags;
+use crate::trusted_path::open_unchangeable;
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -88,9 +87,7 @@ fn watch(path: &Path) -> io::Result<FileWatch> {
 /// Nothing but a regular file is read: a pipe may be waited for without end, and a device read.
 fn read(path: &Path) -> Result<String> {
     let failed = |cause| Error::read(path, cause, "");
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = fs::File::options().read(true).custom_flags(nonblocking).open(path);
-    let file = file.map_err(failed)?;
+    let file = open_unchangeable(path)?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("rules are read from a regular file only")));
     }

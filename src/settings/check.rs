@@ -1,7 +1,7 @@
 //! The settings of `check`.
 
 use super::{Result, Settings, no_sampling, time};
-use crate::cli::CheckOptions;
+use crate::cli::{CheckOptions, GroupName};
 use crate::error::{UsageError, ValueError};
 use crate::rules::check::{Limit, Limits};
 use crate::tcp::state::State;
@@ -18,6 +18,10 @@ pub struct CheckSettings {
     pub(crate) limits: Limits,
     /// The recording to check; `None` for the kernel's sockets.
     pub(crate) from: Option<PathBuf>,
+    /// What violations are counted by; `None` to print each.
+    pub(crate) by: Option<GroupName>,
+    /// How many rows are printed at most; `None` for all, or a screenful on a terminal.
+    pub(crate) top: Option<usize>,
     /// How long to watch, by the time of the readings; `None` for a whole recording.
     pub(crate) duration: Option<Duration>,
     /// Whether to stop watching as soon as it is known whether sockets violate a limit.
@@ -44,7 +48,9 @@ impl CheckSettings {
         let ends_when_decided =
             options.from.is_none() && settings.duration.is_none() && limits.are_ages();
         let duration = time_to_watch(&limits, settings.duration, options.from.is_some())?;
-        Ok(Self { settings, limits, from: options.from, duration, ends_when_decided })
+        let (by, top) = (options.by, options.top.top.as_deref());
+        let top = top.map(super::top).transpose()?;
+        Ok(Self { settings, limits, from: options.from, by, top, duration, ends_when_decided })
     }
 }
 

@@ -2,13 +2,13 @@
 //! rule is broken.
 
 pub mod check;
+pub mod list;
 mod names;
 pub mod run;
 pub mod wait;
 
 use crate::cli::{
-    self, ColorName, FilterArgs, FormatName, ListOptions, Options, ReplayOptions, SourceName,
-    TimeName, ViewName,
+    self, ColorName, FilterArgs, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
 };
 use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
@@ -148,14 +148,6 @@ pub(crate) struct RecordedPart {
     pub(crate) until: Option<Moment>,
 }
 
-/// A recording that `list` shows.
-#[derive(Debug)]
-pub struct ListedRecording {
-    pub(crate) file: PathBuf,
-    /// `None` for its end.
-    pub(crate) at: Option<Moment>,
-}
-
 /// Checks the options that only `replay` has.
 pub(crate) fn replay(options: &ReplayOptions) -> Result<RecordedPart> {
     if options.follow && options.file.as_os_str() == "-" {
@@ -178,21 +170,6 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<RecordedPart> {
     }
 }
 
-/// The recording that `list` shows, and the moment; `None` for the kernel's sockets.
-pub fn listed(options: &ListOptions) -> Result<Option<ListedRecording>> {
-    let Some(file) = &options.from else {
-        let needs = "--from FILE";
-        return match options.at {
-            Some(_) => Err(UsageError::NoEffect { flag: "--at", needs }),
-            None => Ok(None),
-        };
-    };
-    no_sampling(&options.sampling_flags)?;
-    let moment = options.at.as_deref().map(|text| moment(text, &TimeZone::system())).transpose();
-    let at = moment.map_err(|cause| UsageError::value("--at", cause))?;
-    Ok(Some(ListedRecording { file: file.clone(), at }))
-}
-
 impl Settings {
     /// The family to read; `None` for both. A recording holds all sockets, whatever the filter.
     pub(crate) fn family(&self) -> Option<Family> {
@@ -200,7 +177,7 @@ impl Settings {
     }
 
     /// The settings of `list`; an error where one is useful only to a run that goes on.
-    pub fn of_list(mut self) -> Result<Self> {
+    pub(crate) fn of_list(mut self) -> Result<Self> {
         if self.source == SourceName::Trace {
             return Err(UsageError::ListTrace);
         }
@@ -311,6 +288,11 @@ fn each<T>(
 /// A length of time.
 fn time(flag: &'static str, text: &str) -> Result<Duration> {
     duration(text).map_err(|cause| UsageError::value(flag, cause))
+}
+
+fn top(text: &str) -> Result<usize> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| UsageError::Top(text.to_owned()))
 }
 
 fn max_count(text: &str) -> Result<u64> {

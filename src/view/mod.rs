@@ -6,6 +6,7 @@
 
 pub mod diagram;
 pub mod event;
+pub mod group;
 pub mod life;
 pub mod pairing;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
 use diagram::Diagram;
 use event::EventRecord;
+use group::GroupRecord;
 use life::LifeRecord;
 use serde::{Serialize, Serializer};
 use socket::SocketRecord;
@@ -35,6 +37,8 @@ pub enum Record {
     Socket(Box<SocketRecord>),
     /// The life of a socket.
     Life(Box<LifeRecord>),
+    /// Sockets counted as a group.
+    Group(Box<GroupRecord>),
     /// How often each edge of the state diagram was passed.
     Diagram(Box<Diagram>),
     /// Readings or records were lost.
@@ -49,7 +53,7 @@ impl Record {
             Self::Event(event) => Some(&event.socket),
             Self::Socket(socket) => Some(&socket.socket),
             Self::Life(life) => Some(&life.socket),
-            Self::Diagram(_) | Self::Lost(_) => None,
+            Self::Diagram(_) | Self::Group(_) | Self::Lost(_) => None,
         }
     }
 }
@@ -60,6 +64,7 @@ impl Serialize for Record {
             Self::Event(event) => keys(None, event, serializer),
             Self::Socket(socket) => keys(None, socket, serializer),
             Self::Life(life) => keys(Some("life"), life, serializer),
+            Self::Group(group) => keys(None, group, serializer),
             Self::Diagram(diagram) => keys(Some("diagram"), diagram, serializer),
             Self::Alert(alert) => keys(Some("alert"), alert, serializer),
             Self::Lost(Lost { time, reason, count }) => {

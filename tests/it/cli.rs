@@ -14,6 +14,7 @@ mod hidden_holders;
 mod made_recording;
 mod many_sockets;
 mod owners;
+mod planted;
 mod ready;
 mod recorded_parts;
 mod recordings;

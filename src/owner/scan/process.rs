@@ -2,11 +2,14 @@
 
 use super::is_denied;
 use crate::filter::ProcessFilter;
-use crate::model::process::{Exe, Process, base_name};
+use crate::model::process::{Exe, Process, base_name, kept_command};
 use procfs::process::Process as Entry;
 use procfs::{ProcError, ProcResult};
 use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;
+
+/// No more is read of a file: a command line may be of megabytes, and read again with every scan.
+const LONGEST: usize = 128 << 10;
 
 /// What is read of a process besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +75,7 @@ pub(super) fn describe(entry: &Entry, fields: Fields) -> ProcResult<Described> {
         start: stat.as_ref().map_or(0, |stat| stat.start),
         comm: stat.as_ref().map_or_else(Vec::new, |stat| stat.comm.to_vec()),
         exe: if fields.exe { executable(entry) } else { Exe::None },
-        cmdline: if fields.cmdline {
-            read_file(entry, "cmdline").unwrap_or_default()
-        } else {
-            Vec::new()
-        },
+        cmdline: if fields.cmdline { command_line(entry) } else { Vec::new() },
         uid: fields.uid.then(|| status_number(entry, b"Uid:")).flatten(),
     };
     Ok(Described {
@@ -148,6 +147,10 @@ pub(super) fn status_number(entry: &Entry, key: &[u8]) -> Option<u32> {
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
+fn command_line(entry: &Entry) -> Vec<u8> {
+    read_file(entry, "cmdline").map(kept_command).unwrap_or_default()
+}
+
 /// The kernel makes each of these files as a whole, and hands out as much as there is room for: a
 /// read that leaves room was the last.
 fn read_file(entry: &Entry, name: &str) -> ProcResult<Vec<u8>> {
@@ -156,7 +159,8 @@ fn read_file(entry: &Entry, name: &str) -> ProcResult<Vec<u8>> {
     let error = |errno: rustix::io::Errno| ProcError::Io(errno.into(), None);
     loop {
         let room = bytes.capacity() - bytes.len();
-        if rustix::io::read(&file, spare_capacity(&mut bytes)).map_err(error)? < room {
+        let read = rustix::io::read(&file, spare_capacity(&mut bytes)).map_err(error)?;
+        if read < room || bytes.len() >= LONGEST {
             return Ok(bytes);
         }
         bytes.reserve(bytes.len());

@@ -7,7 +7,7 @@ pub mod wire;
 
 use super::Source;
 use super::clock::stamp;
-use super::namespace::namespace;
+use super::namespace::{namespace, own_process};
 use super::poll::{PollTimer, continues, recycled};
 use crate::error::Result;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
@@ -47,6 +47,8 @@ pub(crate) struct Netlink {
     pause_end: Instant,
     /// Destroy events were received for the poll that is due.
     has_received: bool,
+    /// The user has been warned of messages that cannot be understood.
+    has_warned: bool,
     warnings: Vec<String>,
 }
 
@@ -60,7 +62,7 @@ impl Dumps {
             client: SockDiag::open()?,
             family,
             times: KernelTimesQuery::new(Path::new(OWN_PROCFS), settings),
-            netns: namespace(&Path::new(OWN_PROCFS).join("thread-self")),
+            netns: namespace(&own_process(Path::new(OWN_PROCFS))),
             spare_rows: Vec::new(),
         })
     }
@@ -114,6 +116,7 @@ impl Netlink {
             pause_end: Instant::now(),
             // Before the first poll there is nothing to receive.
             has_received: true,
+            has_warned: false,
             warnings: Vec::new(),
         })
     }
@@ -165,6 +168,13 @@ impl Source for Netlink {
         self.has_received = false;
         let poll = self.timer.start_poll(&mut self.warnings);
         let snapshot = self.snapshot()?;
+        if snapshot.bad_rows > 0 && !std::mem::replace(&mut self.has_warned, true) {
+            let messages = if snapshot.bad_rows == 1 { "message" } else { "messages" };
+            self.warnings.push(format!(
+                "{} {messages} of the kernel cannot be understood: sockets may be missing",
+                snapshot.bad_rows
+            ));
+        }
         Ok(Some(self.timer.finish_poll(&poll, snapshot)))
     }
 

@@ -4,30 +4,34 @@
 //! after the last row may walk the table again and repeat rows. So a chunk that leaves room for a
 //! row is the last one, and no further `read()` follows it.
 
+mod oddities;
 pub mod row;
 mod sockstat;
 mod table_file;
 
 use super::Source;
 use super::clock::stamp;
-use super::namespace::namespace;
+use super::namespace::{namespace, own_process};
 use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
 use super::poll::{PollTimer, recycled};
 use crate::error::{Error, Result, UsageError};
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
-use crate::model::socket_row::SocketRow;
+use crate::model::socket_row::{SocketRow, Timer};
+use crate::model::time::Stamp;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::Signals;
 use memchr::{memchr, memrchr};
+use oddities::Oddities;
 use rustix::io::Errno;
 use sockstat::Sockstat;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use table_file::{Patience, TableFile, is_procfs};
+use table_file::{Patience, TableFile, Version, is_procfs};
 
 /// No row is as long as this. A chunk that leaves this much of a page is the last.
 const LONGEST_ROW: usize = 512;
@@ -50,8 +54,9 @@ pub struct Proc {
     /// For lookups, which are possible only where the tables are the caller's own.
     client: Option<SockDiag>,
     times: KernelTimesQuery,
-    /// The user has been warned of a bad row.
-    has_warned: bool,
+    oddities: Oddities,
+    /// Of each table that is a copy, which version of it was read last, and when that was first.
+    copies: HashMap<PathBuf, (Version, Stamp)>,
     warnings: Vec<String>,
 }
 
@@ -69,7 +74,7 @@ impl Proc {
         let of_process = |process: &str| root.join(process);
         let own = root == Path::new(OWN_PROCFS);
         let process = if own {
-            of_process("thread-self")
+            own_process(root)
         } else if of_process("1/net/tcp").exists() {
             of_process("1")
         } else {
@@ -94,7 +99,8 @@ impl Proc {
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),
             client: own.then(|| SockDiag::open().ok()).flatten(),
-            has_warned: false,
+            oddities: Oddities::default(),
+            copies: HashMap::new(),
             warnings: Vec::new(),
         })
     }
@@ -112,35 +118,52 @@ impl Proc {
     fn read_tables(&mut self, patience: &mut Patience<'_>) -> Result<Option<Snapshot>> {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.spare_rows), 0);
+        let (mut is_read, mut unreadable) = (false, None);
         for (path, family) in self.tables.clone() {
             let is_tcp6 = family == Family::Ipv6;
             if is_tcp6 && self.sockstat.as_ref().is_some_and(Sockstat::tcp6_is_empty) {
                 continue;
             }
             let before = rows.len();
-            let Some(bad) = self.read_table(&path, family, &mut rows, patience)? else {
-                return Ok(None);
-            };
-            bad_rows += bad;
+            match self.read_table(&path, family, &mut rows, patience)? {
+                None => return Ok(None),
+                Some(Ok(bad)) => {
+                    is_read = true;
+                    bad_rows += bad;
+                }
+                // No socket of it is known to be gone.
+                Some(Err(cause)) => {
+                    bad_rows += 1;
+                    self.oddities.note_unreadable(&path, family, &cause);
+                    unreadable.get_or_insert((path, cause));
+                }
+            }
             if let Some(sockstat) = self.sockstat.as_mut().filter(|_| is_tcp6) {
                 sockstat.tcp6_had_rows = rows.len() > before;
             }
         }
+        if let Some((path, cause)) = unreadable.filter(|_| !is_read) {
+            return Err(Error::read(&path, cause, ""));
+        }
+        self.oddities.finish_poll(&mut self.warnings);
         self.times.add(&mut rows, self.client.as_mut());
         Ok(Some(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows }))
     }
 
-    /// Reads one table, and returns how many of its lines are not rows; `None` if the run is over
-    /// before it is read.
+    /// Reads one table, and returns how many of its lines are not rows, or why it cannot be read;
+    /// `None` if the run is over before it is read.
     fn read_table(
         &mut self,
         path: &Path,
         family: Family,
         rows: &mut Vec<SocketRow>,
         patience: &mut Patience<'_>,
-    ) -> Result<Option<u64>> {
-        let unreadable = |cause: io::Error| Error::read(path, cause, "");
-        let mut file = TableFile::open(path).map_err(unreadable)?;
+    ) -> Result<Option<io::Result<u64>>> {
+        let mut file = match TableFile::open(path) {
+            Ok(file) => file,
+            Err(cause) => return Ok(Some(Err(cause))),
+        };
+        let before = rows.len();
         let full_chunk =
             if file.is_procfs() { rustix::param::page_size() - LONGEST_ROW } else { 1 };
         let (mut filled, mut bad, mut line_number) = (0, 0, 0);
@@ -148,7 +171,10 @@ impl Proc {
             let Some(read) = file.read(&mut self.buffer[filled..], patience)? else {
                 return Ok(None);
             };
-            let read = read.map_err(unreadable)?;
+            let read = match read {
+                Ok(read) => read,
+                Err(cause) => return Ok(Some(Err(cause))),
+            };
             filled += read;
             let last = read < full_chunk;
             // A line may continue in the next chunk of a regular file; an endless one is not a row.
@@ -164,23 +190,44 @@ impl Proc {
                 let line = &self.buffer[begin..end];
                 begin = end + 1;
                 line_number += 1;
-                match row::parse(line, family) {
+                let is_cut = newline.is_none() && row::may_be_cut(line);
+                match row::parse(line, family).filter(|_| !is_cut) {
                     Some(row) if rows.len() < MOST_ROWS => rows.push(row),
                     Some(_) => bad += 1,
                     None if line.is_empty() => line_number -= 1,
                     None if line_number == 1 && is_header(line) => {}
                     None => {
                         bad += 1;
-                        let warnings = &mut self.warnings;
-                        warn_of_bad_row(&mut self.has_warned, warnings, path, line_number);
+                        self.oddities.note_bad(path, line_number);
                     }
                 }
             }
             self.buffer.copy_within(whole..filled, 0);
             filled -= whole;
             if last {
-                return Ok(Some(bad));
+                self.oddities.note_table(path, line_number, &rows[before..]);
+                if let Some(version) = file.version() {
+                    self.run_timers(path, version, &mut rows[before..]);
+                }
+                return Ok(Some(Ok(bad)));
             }
+        }
+    }
+}
+
+impl Proc {
+    /// Lets the timers of a copy run that has not changed since an earlier poll: they would seem to
+    /// be restarted with every poll.
+    fn run_timers(&mut self, path: &Path, version: Version, rows: &mut [SocketRow]) {
+        let now = stamp();
+        let known = self.copies.get(path).filter(|(known, _)| *known == version);
+        let Some((_, since)) = known else {
+            self.copies.insert(path.to_owned(), (version, now));
+            return;
+        };
+        let ticks = u64::try_from(now.since(*since).as_millis() / 10).unwrap_or(u64::MAX);
+        for row in rows.iter_mut().filter(|row| row.timer == Timer::TimeWait) {
+            row.timer_left = row.timer_left.saturating_sub(ticks);
         }
     }
 }
@@ -217,13 +264,6 @@ impl Source for Proc {
 
     fn warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
-    }
-}
-
-fn warn_of_bad_row(has_warned: &mut bool, warnings: &mut Vec<String>, path: &Path, line: usize) {
-    if !std::mem::replace(has_warned, true) {
-        let path = path.display();
-        warnings.push(format!("{path}, line {line}: not a row of a TCP table, left out"));
     }
 }
 

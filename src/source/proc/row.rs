@@ -8,10 +8,12 @@ use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Fields of a full socket's row; a mini-socket's row ends after the twelfth.
-const FIELDS_OF_MINI: usize = 12;
+/// What a row has behind its inode: a mini-socket's ends with its address in the kernel, a full
+/// socket's has five columns more. Old kernels and other systems leave out what they like.
+const BEHIND_MINI: usize = 2;
 
-/// Parses a line without its newline; `None` if it is not a row.
+/// Parses a line without its newline; `None` if it is not a row. A number that is negative, as old
+/// kernels and overflows print it, is 0: a timer that has expired, or an empty queue.
 pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
     let mut fields = Fields(line);
     fields.next()?; // sl: counts the rows of one read, identifies nothing
@@ -20,20 +22,19 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
     let state = State::from_code(u8::try_from(hex(fields.next()?)?).ok()?);
     let (tx_queue, rx_queue) = pair(fields.next()?)?;
     let (timer, timer_left) = pair(fields.next()?)?;
+    let (tx_queue, rx_queue) = (not_negative(tx_queue), not_negative(rx_queue));
+    let timer_left = not_negative(timer_left);
     let retransmits = hex(fields.next()?)?;
-    let uid = decimal(fields.next()?)?;
+    let uid = uid(fields.next()?)?;
     fields.next()?; // timeout: unanswered keepalive probes
     let inode = decimal(fields.next()?)?;
-    let rest = fields.count();
-    if rest < 2 {
-        return None;
-    }
+    let is_mini_state = matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
     Some(SocketRow {
         addrs: AddressPair { family, local, remote },
         state,
         inode,
-        uid: u32::try_from(uid).ok()?,
-        mini: rest + 10 == FIELDS_OF_MINI,
+        uid,
+        mini: inode == 0 && is_mini_state && fields.count() == BEHIND_MINI,
         tx_queue: u32::try_from(tx_queue).ok()?,
         rx_queue: u32::try_from(rx_queue).ok()?,
         timer: Timer::from_code(timer),
@@ -45,6 +46,26 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
         backlog_limit: None,
         times: KernelTimes::default(),
     })
+}
+
+/// Whether a line that does not end with a newline may have been cut within its inode, the last
+/// column that is needed.
+pub(super) fn may_be_cut(line: &[u8]) -> bool {
+    Fields(line).count() == 10
+}
+
+/// A uid; [`SocketRow::NO_UID`] for a negative one.
+fn uid(field: &[u8]) -> Option<u32> {
+    let number = |digits| u32::try_from(decimal(digits)?).ok();
+    match field.strip_prefix(b"-") {
+        Some(digits) => number(digits).map(|_| SocketRow::NO_UID),
+        None => number(field),
+    }
+}
+
+/// A number, or 0 for one that is negative in 32 or 64 bits.
+fn not_negative(number: u64) -> u64 {
+    if number > i32::MAX.unsigned_abs().into() { 0 } else { number }
 }
 
 /// What stands between spaces.

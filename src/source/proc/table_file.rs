@@ -8,7 +8,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{OFlags, PROC_SUPER_MAGIC, fstatfs};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,14 @@ const LONG: Duration = Duration::from_hours(1);
 pub(super) struct TableFile {
     file: File,
     is_pipe: bool,
+}
+
+/// A file as it was at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    file: (u64, u64),
+    length: u64,
+    changed: (i64, i64),
 }
 
 /// What ends a wait for a pipe.
@@ -51,6 +59,14 @@ impl TableFile {
             return Err(io::Error::other("a table is a regular file or a pipe"));
         }
         Ok(Self { file, is_pipe: kind.is_fifo() })
+    }
+
+    /// Which version of a copy this is; `None` of a table of a procfs or in a pipe, which is new with
+    /// every poll.
+    pub(super) fn version(&self) -> Option<Version> {
+        let found = self.file.metadata().ok().filter(|_| !self.is_pipe && !self.is_procfs())?;
+        let changed = (found.mtime(), found.mtime_nsec());
+        Some(Version { file: (found.dev(), found.ino()), length: found.len(), changed })
     }
 
     /// Only procfs promises that a chunk which leaves room for a row is the last.

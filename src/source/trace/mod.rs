@@ -9,7 +9,7 @@ pub mod changes;
 pub mod program;
 pub mod record;
 
-use super::namespace::namespace;
+use super::namespace::{namespace, own_process};
 use super::netlink::Dumps;
 use super::poll::PollTimer;
 use super::{Source, clock};
@@ -88,7 +88,7 @@ impl Trace {
     /// [`Error::Trace`] says what is missing; or there are no tables.
     pub fn open(settings: TraceSettings) -> Result<Self> {
         let TraceSettings { family, poll, ring, root } = settings;
-        let netns = namespace(&Path::new(OWN_PROCFS).join("thread-self"));
+        let netns = namespace(&own_process(Path::new(OWN_PROCFS)));
         let netns = netns.ok_or_else(|| {
             Error::Trace("/proc/thread-self/ns/net cannot be read; mount /proc".to_owned())
         })?;

@@ -15,6 +15,63 @@ fn outcome(procfs: FakeProcfs) -> (Option<i32>, Vec<u16>, String) {
     (outcome.code, ports.collect(), outcome.messages())
 }
 
+/// Runs `check` on the fixture; the worst offenders by number are its listeners.
+fn groups(args: &str) -> Vec<serde_json::Value> {
+    let outcome = run(&format!("check --max all:0 -i 1ms -j {args}"));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn violations_are_counted_by_group_and_state() {
+    let all = groups("").len() as u64;
+    for key in ["remote", "process", "state"] {
+        let rows = groups(&format!("--by {key}"));
+        let counts: Vec<u64> = rows.iter().map(|row| row["count"].as_u64().expect("one")).collect();
+        assert_eq!(counts.iter().sum::<u64>(), all, "{rows:?}");
+        assert!(counts.is_sorted_by(|a, b| a >= b), "{rows:?}");
+        let keys: Vec<&String> = rows[0].as_object().expect("an object").keys().collect();
+        assert_eq!(keys, ["v", "group", "state", "count", "oldest"]);
+        assert!(rows.len() as u64 <= all);
+    }
+    let by_process = groups("--by process");
+    assert!(by_process.iter().any(|row| row["group"] == "server"), "{by_process:?}");
+    assert!(by_process.iter().any(|row| row["group"].is_null()), "{by_process:?}");
+}
+
+#[test]
+fn only_the_worst_are_printed_on_request() {
+    assert_eq!(groups("--top 3").len(), 3);
+    assert_eq!(groups("--by state --top 2").len(), 2);
+    let text = run("check --max all:0 -i 1ms --by state --top 2");
+    assert_eq!((text.code, text.stdout.lines().count()), (Some(1), 3), "{text:?}");
+    assert!(text.stdout.starts_with("GROUP"), "{text:?}");
+    assert!(text.stderr.contains("more are not shown; --top "), "{text:?}");
+    let csv = run("check --max all:0 -i 1ms --by state --top 1 --format csv");
+    assert!(csv.stdout.starts_with("v,group,state,count,oldest\n"), "{csv:?}");
+    for wrong in ["--top 0", "--top many", "--top -1"] {
+        let outcome = run(&format!("check --max all:0 {wrong}"));
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_list_is_sorted_and_cut_on_request() {
+    let ports = |args: &str| -> Vec<u16> {
+        let outcome = run(&format!("list -j {args}"));
+        outcome.listed().iter().map(|row| row.local_port).collect()
+    };
+    let all = ports("");
+    assert_eq!(ports("--top 3"), all[..3]);
+    let mut sorted = ports("--sort local -4");
+    sorted.dedup();
+    assert!(sorted.len() > 3, "{sorted:?}");
+    let rows = run("list -j --sort send-queue").listed();
+    assert!(rows.is_sorted_by(|a, b| a.send_queue >= b.send_queue), "{rows:?}");
+    let names = run("list -j --sort process").listed();
+    assert!(names[0].process.is_some() && names[names.len() - 1].process.is_none(), "{names:?}");
+}
+
 #[test]
 fn sockets_that_stay_in_a_state_are_stuck() {
     let outcome = run("check -i 10ms --stuck CLOSE_WAIT:50ms --local 127.88.0.0/16");

@@ -34,6 +34,7 @@ pub(super) fn of(record: &str) -> Vec<Key> {
         "life" => ("src/view/life.rs", "pub struct LifeRecord {"),
         "socket" => ("src/view/socket.rs", "pub struct SocketRecord {"),
         "diagram" => ("src/view/diagram.rs", "impl Serialize for Diagram {"),
+        "group" => ("src/view/group.rs", "pub struct GroupRecord {"),
         "edge" => ("src/view/diagram.rs", "pub(crate) struct EdgeRecord {"),
         "alert" => ("src/model/event.rs", "pub struct Alert {"),
         "lost" => ("src/view/mod.rs", "struct LostKeys<'r> {"),
@@ -45,7 +46,7 @@ pub(super) fn of(record: &str) -> Vec<Key> {
     let version = key("v", "1: the version of this schema.");
     let mut keys = match record {
         "edge" | "rule" => Vec::new(),
-        "event" | "socket" => vec![version],
+        "event" | "group" | "socket" => vec![version],
         named => vec![version, key("event", &format!("`{named}`."))],
     };
     keys.extend(at(place));

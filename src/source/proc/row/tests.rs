@@ -130,10 +130,14 @@ prop_compose! {
 prop_compose! {
     fn rows()(
         addrs in endpoints(), code in 1_u8..=11, inode: u64, uid: u32, mini: bool,
-        queues: (u32, u32), timer in 0_u64..5, timer_left: u64, retransmits: u32,
+        queues in (0..1_u32 << 31, 0..1_u32 << 31), timer in 0_u64..5, timer_left in 0..1_u64 << 31,
+        retransmits: u32,
     ) -> SocketRow {
+        let state = State::from_code(code);
+        let mini = mini && matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
+        let inode = if mini { 0 } else { inode };
         SocketRow {
-            addrs, state: State::from_code(code), inode, uid, mini,
+            addrs, state, inode, uid, mini,
             tx_queue: queues.0, rx_queue: queues.1, timer: Timer::from_code(timer), timer_left,
             retransmits,
             cookie: 0,

@@ -1,0 +1,60 @@
+//! Sockets counted in groups, for `check --by`: one record for each group and state.
+
+use crate::model::time::seconds;
+use crate::tcp::state::State;
+use crate::view::socket::SocketRecord;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// What sockets are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupKey {
+    /// The address of the remote end.
+    Remote,
+    /// The name of the owning process.
+    Process,
+    /// The state alone.
+    State,
+}
+
+/// The sockets of one group in one state. Field names, order and values are the public schema,
+/// version 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupRecord {
+    /// The remote address, the name of the process, or the state; null where no owner is known.
+    pub group: Option<String>,
+    /// The state of the sockets.
+    pub state: State,
+    /// How many they are.
+    pub count: u64,
+    /// How long (seconds) the oldest of them has been in its state, or longer.
+    #[serde(serialize_with = "seconds")]
+    pub oldest: Option<Duration>,
+}
+
+/// The groups of sockets, the largest first, then the oldest.
+pub(crate) fn grouped(sockets: &[SocketRecord], key: GroupKey) -> Vec<GroupRecord> {
+    let mut groups: HashMap<(Option<String>, State), GroupRecord> = HashMap::new();
+    for socket in sockets {
+        let group = match key {
+            GroupKey::Remote => Some(socket.socket.addrs.remote.addr.to_string()),
+            GroupKey::Process => socket.owner.main.as_ref().and_then(|process| process.name()),
+            GroupKey::State => Some(socket.state.to_string()),
+        };
+        let (state, none) = (socket.state, None);
+        let entry = groups.entry((group.clone(), state));
+        let found = entry.or_insert(GroupRecord { group, state, count: 0, oldest: none });
+        found.count += 1;
+        found.oldest = found.oldest.max(socket.held);
+    }
+    let mut groups: Vec<GroupRecord> = groups.into_values().collect();
+    groups.sort_by(|a, b| {
+        let rank = |group: &GroupRecord| (group.count, group.oldest);
+        rank(b)
+            .cmp(&rank(a))
+            .then_with(|| a.group.cmp(&b.group))
+            .then_with(|| a.state.cmp(&b.state))
+    });
+    groups
+}
