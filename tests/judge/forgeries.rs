@@ -250,6 +250,7 @@ fn event(event: &str, time: i64, to: &str) -> Event {
         reset_by: None,
         source: word("proc"),
         lived: None,
+        held_from: None,
     }
 }
 

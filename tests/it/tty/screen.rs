@@ -213,8 +213,7 @@ fn a_key_ends_a_run_in_the_middle_of_a_poll() {
     let _waits_for = procfs.open("net/tcp6");
     screen.press("q");
     until("the end of the run", || (!procfs.program().is_running()).then_some(()));
-    let written = screen.assert_restored(procfs.into_program());
-    assert!(written.contains("net/tcp, line 2: not a row"), "{written}");
+    screen.assert_restored(procfs.into_program());
 }
 
 #[test]
