@@ -115,16 +115,22 @@ pub(super) fn summary(
     parts.join(", ")
 }
 
-/// How long a socket has been what it is: a TIME_WAIT is no longer open.
+/// How long a socket has been what it is: a TIME_WAIT is no longer open. Of one that existed at the
+/// first poll it is a lower bound, which the kernel may know better than we have observed.
 fn so_far(life: &LifeRecord) -> String {
     let last = life.steps.last();
+    let held = last.and_then(|step| step.held).unwrap_or_default();
+    let followed = life.followed_for().max(held);
     let (what, time) = match last.map(|step| step.state) {
-        Some(State::TimeWait) => ("in TIME_WAIT for", last.and_then(|step| step.held)),
-        Some(State::Listen) => ("listening for", None),
-        Some(State::SynSent | State::SynRecv) => ("opening for", None),
-        _ => ("open for", None),
+        Some(State::TimeWait) => ("in TIME_WAIT", held),
+        Some(State::Listen) => ("listening", followed),
+        Some(State::SynSent | State::SynRecv) => ("opening", followed),
+        _ => ("open", followed),
     };
-    format!("{what} {} so far", duration(time.unwrap_or_else(|| life.followed_for())))
+    match life.opened {
+        Some(_) => format!("{what} for {} so far", duration(time)),
+        None => format!("{what} for at least {}", duration(time)),
+    }
 }
 
 fn with_names(how: &str, sides: &SideNames) -> String {

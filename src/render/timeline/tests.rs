@@ -161,7 +161,7 @@ fn both_ends_on_120_columns() {
 fn the_process_that_does_not_close_is_named() {
     assert_snapshot!(shown(vec![leaking().life(2460.0)], Some(80), false), @r"
     700/web\x20server  10.0.0.1:443 <- 192.0.2.7:50000
-      opened and closed first by the peer, open for 41m00s so far
+      opened and closed first by the peer, open for at least 41m00s
       12:00:00.000  ESTABLISHED  >=60.0s  ▍                  there at the first poll
       12:01:00.000  CLOSE_WAIT   40m00s+  █████████████████  received FIN, sent ACK
       700/web\x20server has held this socket in CLOSE_WAIT for 40m00s: the peer has
@@ -192,7 +192,7 @@ fn a_listener_has_no_remote_address() {
     let life = listener.at(0.0, &[], &[], Listen).life(600.0);
     assert_snapshot!(shown(vec![life], None, false), @"
     700/server  0.0.0.0:80
-      listening for 10m00s so far
+      listening for at least 10m00s
       12:00:00.000  LISTEN  >=10m00s  ################################  there at the first poll
     ");
 }
