@@ -44,14 +44,17 @@ impl Run {
 
     /// Asks for reports until one of a poll has a line with all of these words.
     fn until_reported(&self, words: &[&str]) {
+        self.until_line(&format!("{words:?}"), |line| words.iter().all(|word| line.contains(word)));
+    }
+
+    /// Asks for reports until one of a poll has such a line; `wanted` describes it in a failure.
+    fn until_line(&self, wanted: &str, is_wanted: impl Fn(&str) -> bool) {
         until_or(
             || {
                 self.signal(Signal::SIGUSR1);
-                let reports = self.stderr.so_far();
-                let has_all = |line: &str| words.iter().all(|word| line.contains(word));
-                reports.lines().any(has_all).then_some(())
+                self.stderr.so_far().lines().any(&is_wanted).then_some(())
             },
-            || format!("a report with {words:?}; there was: {}", self.stderr.so_far()),
+            || format!("a report with {wanted}; there was: {}", self.stderr.so_far()),
         );
     }
 
@@ -107,9 +110,14 @@ fn run_follows_orphans_and_keeps_the_status() {
         // The program passes it on: the shell exits, and the actor becomes an orphan.
         run.signal(Signal::SIGTERM);
         let port = run.actor.connect("c", SERVER);
-        // Both ends as one connection: with the owner of each.
-        run.until_reported(&[&format!(":{port}"), "-> 127.0.0.1:7000  "]);
         run.actor.accept("l");
+        // Both ends as one connection, with a holder of each: without the mark of a socket that
+        // waits to be accepted.
+        let ends = [SERVER.to_string(), format!("127.0.0.1:{port}")];
+        run.until_line(&format!("both of {ends:?} held by the client"), |line| {
+            let has_both_ends = ends.iter().all(|end| line.contains(&format!("{end} ")));
+            has_both_ends && line.matches("/client ").count() == 1 && line.ends_with("/client")
+        });
         run.actor.order("close l");
         let (status, lives) = run.end();
         assert_eq!(status.code(), Some(3));
