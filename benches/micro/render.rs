@@ -4,7 +4,7 @@ use crate::fixture::records;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use jiff::tz::TimeZone;
 use tcplapse::render::Renderer;
-use tcplapse::render::cell::{Clock, Names, TimeFormat};
+use tcplapse::render::cell::{Names, TimeFormat, TimeFormatter};
 use tcplapse::render::csv::Csv;
 use tcplapse::render::events::EventsText;
 use tcplapse::render::json::Json;
@@ -19,7 +19,7 @@ const TERMINAL: u16 = 120;
 pub(crate) fn benches(criterion: &mut Criterion) {
     let (events, sockets) = records(RECORDS);
     let palette = Palette { on: false };
-    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let text = EventsText::new(clock, palette, false, None);
     bench(criterion, "render/events", "text", Box::new(text), &events);
     bench(criterion, "render/events", "json", Box::new(Json), &events);

@@ -5,7 +5,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use std::fs;
 use std::hint::black_box;
 use tcplapse::model::socket::Family;
-use tcplapse::source::netlink::wire::{Message, Messages};
+use tcplapse::source::netlink::wire::{Message, NetlinkMessages};
 use tcplapse::source::proc::row;
 use tcplapse::source::trace::record::{self, RawEvent};
 
@@ -51,7 +51,7 @@ fn dump(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(DATAGRAM as u64));
     group.bench_function("dump", |bencher| {
         bencher.iter(|| {
-            for (_, message) in Messages::new(black_box(&datagram)) {
+            for (_, message) in NetlinkMessages::new(black_box(&datagram)) {
                 let Message::Socket(body) = message else { panic!("{message:?}") };
                 black_box(body.row());
             }

@@ -3,11 +3,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use tcplapse::model::reading::LookupRequest;
-use tcplapse::source::netlink::wire::{Message, Messages, write_look_up};
+use tcplapse::source::netlink::wire::{Message, NetlinkMessages, write_look_up};
 
 fuzz_target!(|datagram: &[u8]| {
     let mut request = Vec::new();
-    for (sequence, message) in Messages::new(datagram) {
+    for (sequence, message) in NetlinkMessages::new(datagram) {
         let Message::Socket(body) = message else { continue };
         let _ = body.destroyed();
         if let Some(row) = body.row() {

@@ -17,7 +17,7 @@ fuzz_target!(|file: &[u8]| {
         }
         tracker.update(&reading, &mut Collected::default());
         tracker.lookup_requests();
-        assert!(tracker.statuses().count() <= tracker.open());
+        assert!(tracker.statuses().count() <= tracker.socket_count());
         encoder.encode(&mut reading).lines(None);
     }
 });

@@ -1,8 +1,8 @@
 //! The groups of arguments that commands share. Each command takes the groups that it uses and no
 //! others; [`Options`] is what they have in common for the settings.
 
-use super::complete::{States, states};
-use super::values::{ColorName, FormatName, RecordFormat, SourceName, TimeName, ViewName};
+use super::choices::{ColorName, FormatName, RecordFormat, SourceName, TimeName, ViewName};
+use super::complete::{StateWords, states};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -71,7 +71,7 @@ pub(crate) struct FilterArgs {
     /// Any common spelling is accepted, and the groups of ss: connected, synchronized, bucket, big,
     /// all. ^STATE (or '!STATE', in single quotes) excludes a state. A transition matches if its old
     /// or its new state is in SET and neither is excluded.
-    #[arg(short, long, value_name = "SET", value_parser = States(states))]
+    #[arg(short, long, value_name = "SET", value_parser = StateWords(states))]
     #[arg(hide_possible_values = true)]
     pub(crate) state: Vec<String>,
     #[allow(rustdoc::broken_intra_doc_links)] // an address, no link

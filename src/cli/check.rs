@@ -4,8 +4,8 @@ use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, ReadyArgs,
     RecordArgs, SourceArgs, TableArgs, TextArgs, TopArgs,
 };
-use super::complete::{States, ages, counts, states};
-use super::values::{GroupName, ViewName};
+use super::choices::{GroupName, ViewName};
+use super::complete::{StateWords, ages, counts, states};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -15,14 +15,14 @@ pub struct CheckOptions {
     /// Report sockets that stay in STATE for AGE, such as CLOSE_WAIT:60s
     ///
     /// May be repeated. STATE may be any SET as for --state.
-    #[arg(long, value_name = "STATE:AGE", value_parser = States(ages), hide_possible_values = true)]
+    #[arg(long, value_name = "STATE:AGE", value_parser = StateWords(ages), hide_possible_values = true)]
     pub(crate) stuck: Vec<String>,
     /// Report if more than COUNT sockets are in STATE, such as TIME_WAIT:1000
-    #[arg(long, value_name = "STATE:COUNT", value_parser = States(counts))]
+    #[arg(long, value_name = "STATE:COUNT", value_parser = StateWords(counts))]
     #[arg(hide_possible_values = true)]
     pub(crate) max: Vec<String>,
     /// Report if more sockets are in STATE at the end than at the start, and never fewer in between
-    #[arg(long, value_name = "STATE", value_parser = States(states), hide_possible_values = true)]
+    #[arg(long, value_name = "STATE", value_parser = StateWords(states), hide_possible_values = true)]
     pub(crate) growing: Vec<String>,
     /// Watch for this long [default: the longest AGE of --stuck, or less where the kernel knows]
     #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]

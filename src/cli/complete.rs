@@ -8,9 +8,9 @@ use std::ffi::OsStr;
 
 /// Accepts any text, which the settings check, and offers the words of a function.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct States(pub(super) fn() -> Vec<String>);
+pub(super) struct StateWords(pub(super) fn() -> Vec<String>);
 
-impl TypedValueParser for States {
+impl TypedValueParser for StateWords {
     type Value = String;
 
     fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String> {

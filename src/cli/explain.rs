@@ -1,14 +1,14 @@
 //! The arguments of `explain`.
 
-use super::complete::{States, states};
-use super::values::{ColorName, DrawingName};
+use super::choices::{ColorName, DrawingName};
+use super::complete::{StateWords, states};
 use clap::Args;
 
 /// The arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
     /// A state, or the old and the new state of a transition, in any common spelling
-    #[arg(value_name = "STATE", num_args = 0..=2, value_parser = States(states))]
+    #[arg(value_name = "STATE", num_args = 0..=2, value_parser = StateWords(states))]
     #[arg(hide_possible_values = true)]
     pub(crate) states: Vec<String>,
     /// Format of the diagram

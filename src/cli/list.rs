@@ -4,7 +4,7 @@ use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, RecordArgs, SourceArgs,
     TableArgs, TextArgs, TopArgs,
 };
-use super::values::{SortName, ViewName};
+use super::choices::{SortName, ViewName};
 use clap::Args;
 use std::path::PathBuf;
 

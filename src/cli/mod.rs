@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod choices;
 mod complete;
 mod completions;
 mod environment;
@@ -12,7 +13,6 @@ mod mistake;
 mod replay;
 mod run;
 mod subcommand_first;
-mod values;
 mod wait;
 mod watch;
 
@@ -25,6 +25,10 @@ use std::sync::LazyLock;
 pub use args::Options;
 pub(crate) use args::{FilterArgs, NetstatCompat, ViewArgs};
 pub use check::CheckOptions;
+pub use choices::{
+    ColorName, DrawingName, FormatName, GroupName, RecordFormat, SortName, SourceName, TimeName,
+    ViewName,
+};
 pub use completions::completions;
 pub use environment::Defaults;
 pub use explain::Explain;
@@ -33,10 +37,6 @@ pub use mistake::Mistake;
 pub use replay::ReplayOptions;
 pub use run::RunOptions;
 pub use subcommand_first::subcommand_first;
-pub use values::{
-    ColorName, DrawingName, FormatName, GroupName, RecordFormat, SortName, SourceName, TimeName,
-    ViewName,
-};
 pub use wait::WaitOptions;
 pub use watch::WatchOptions;
 

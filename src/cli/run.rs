@@ -4,7 +4,7 @@ use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, RecordArgs,
     SourceArgs, TextArgs, TimeArgs,
 };
-use super::values::{SourceName, ViewName};
+use super::choices::{SourceName, ViewName};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;

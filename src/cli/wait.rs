@@ -1,7 +1,7 @@
 //! The arguments of `wait`.
 
 use super::args::{CommonArgs, FilterArgs, Options, PollArgs, ReadyArgs, RecordArgs, SourceArgs};
-use super::complete::{States, quantities};
+use super::complete::{StateWords, quantities};
 use clap::Args;
 
 /// The arguments of `wait`.
@@ -13,7 +13,7 @@ pub struct WaitOptions {
     /// SET is written as for --state, OP is one of >= > = < <=. 'any SET': at least one matching
     /// socket is in SET. 'none SET': no matching socket is. 'all SET': there is a matching socket,
     /// and all of them are.
-    #[arg(long, value_name = "EXPR", value_parser = States(quantities), hide_possible_values = true)]
+    #[arg(long, value_name = "EXPR", value_parser = StateWords(quantities), hide_possible_values = true)]
     pub(crate) until: Option<String>,
     /// Give up after this long, with exit status 124
     #[arg(long, value_name = "DUR", allow_hyphen_values = true)]

@@ -17,7 +17,7 @@ use std::path::Path;
 /// # Errors
 /// The file is not a recording; what ends the run before its time.
 pub fn run(options: ReplayOptions) -> Result<()> {
-    let part = settings::replay(&options)?;
+    let part = settings::check_replay(&options)?;
     let ReplayOptions { file, shared, follow: waits_for_more, .. } = options;
     let settings = checked(shared)?;
     let signals = signals(&settings, settings.duration)?;

@@ -233,7 +233,7 @@ pub struct SocketStatus {
     /// It was found in this state, and may have been in it for longer.
     pub held_at_least: bool,
     /// The last poll did not show it: it may be gone.
-    pub missed: bool,
+    pub missed_by_last_poll: bool,
     /// The place of its row in the last poll that showed it.
     pub row: usize,
     /// Its events are withheld until it is known whether the socket has closed that it may follow.
@@ -250,7 +250,7 @@ pub enum TrackerEvent {
     /// Something happened to a socket.
     Transition(Box<Transition>),
     /// No poll saw a socket while it was open; its address pair, where that is known.
-    Missed(Option<AddressPair>),
+    NeverSeen(Option<AddressPair>),
     /// Readings were lost.
     Lost(Lost),
 }

@@ -148,7 +148,8 @@ pub struct StateChange {
     /// The process whose own system call caused it.
     pub caller: Option<Caller>,
     /// Why a change to CLOSED aborted the connection, where the kernel reported that.
-    pub cut: Option<AbortReason>,
+    #[serde(rename = "cut")]
+    pub abort: Option<AbortReason>,
     /// Which side sent the reset that aborted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_by: Option<Side>,
@@ -220,10 +221,10 @@ pub struct OwnerUpdate {
     pub time: Stamp,
     /// Forget all earlier updates: this one is complete.
     #[serde(default, rename = "anew", skip_serializing_if = "is_default")]
-    pub is_complete: bool,
+    pub replaces_earlier: bool,
     /// All processes were inspected: what is known and not taken back here still holds.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub all: bool,
+    #[serde(default, rename = "all", skip_serializing_if = "is_default")]
+    pub all_inspected: bool,
     /// There are processes of which nothing is visible.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hidden: bool,
@@ -272,8 +273,8 @@ impl Reading {
     pub const fn time(&self) -> Stamp {
         match self {
             Self::Snapshot(snapshot) => snapshot.end,
-            Self::Lookups(answers) => answers.end,
-            Self::DestroyEvents(deaths) => deaths.time,
+            Self::Lookups(lookups) => lookups.end,
+            Self::DestroyEvents(destroyed) => destroyed.time,
             Self::StateChange(change) => change.time,
             Self::Lost(lost) => lost.time,
             Self::OwnerUpdate(owners) => owners.time,

@@ -164,7 +164,7 @@ impl SocketRow {
 
     /// Whether it is a request: a mini-socket that becomes another socket, its child, once the
     /// connection is established.
-    pub fn is_request(&self) -> bool {
+    pub fn is_request_socket(&self) -> bool {
         self.mini && self.state == State::SynRecv
     }
 
@@ -172,9 +172,9 @@ impl SocketRow {
     /// does a request in sock_diag, which alone reports cookies. So does any socket without an
     /// inode on kernels before 6.16 (`sock_i_uid()`).
     pub fn known_uid(&self) -> Option<u32> {
-        let is_request = self.mini && self.state == State::SynRecv && self.cookie == 0;
+        let is_request_socket = self.mini && self.state == State::SynRecv && self.cookie == 0;
         let is_by_construction = self.uid == 0 && self.inode == 0;
-        let is_known = is_request || !self.mini && !is_by_construction;
+        let is_known = is_request_socket || !self.mini && !is_by_construction;
         (is_known && self.uid != Self::NO_UID).then_some(self.uid)
     }
 }

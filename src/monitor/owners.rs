@@ -256,6 +256,6 @@ impl<'a> Owners<'a> {
 fn transitions(events: &[TrackerEvent]) -> impl Iterator<Item = &Transition> {
     events.iter().filter_map(|event| match event {
         TrackerEvent::Transition(transition) => Some(&**transition),
-        TrackerEvent::Missed(_) | TrackerEvent::Lost(_) => None,
+        TrackerEvent::NeverSeen(_) | TrackerEvent::Lost(_) => None,
     })
 }

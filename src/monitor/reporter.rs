@@ -60,7 +60,7 @@ impl<'a> Reporter<'a> {
     pub(super) fn report_all(&mut self, mut events: Vec<TrackerEvent>, sink: &mut Destination<'_>) {
         self.owners.prove(&events);
         let Some(sink) = sink else {
-            events.retain(|event| !self.is_settled(event));
+            events.retain(|event| !self.can_skip(event));
             for event in events {
                 drop(self.report(event));
             }
@@ -74,7 +74,7 @@ impl<'a> Reporter<'a> {
 
     /// Whether an event that nobody is shown changes nothing here: of a socket that somebody holds
     /// there is nothing to note, nor of one that nobody holds where all processes can be read.
-    fn is_settled(&self, event: &TrackerEvent) -> bool {
+    fn can_skip(&self, event: &TrackerEvent) -> bool {
         let TrackerEvent::Transition(transition) = event else { return false };
         let inode = transition.clues.last_inode;
         self.filter.process.is_empty()
@@ -90,7 +90,7 @@ impl<'a> Reporter<'a> {
                 self.coverage.lost = self.coverage.lost.saturating_add(lost.count.unwrap_or(1));
                 Some(MonitorEvent::Lost(lost))
             }
-            TrackerEvent::Missed(addrs) => {
+            TrackerEvent::NeverSeen(addrs) => {
                 let wanted = addrs.is_none_or(|addrs| self.filter.follows(&addrs));
                 self.coverage.missed += u64::from(wanted);
                 None
@@ -180,7 +180,7 @@ impl<'a> Reporter<'a> {
 
     /// Drops what belongs to sockets that are closed, or were dropped without an end.
     pub(super) fn forget_closed(&mut self, tracker: &Tracker) {
-        let open = tracker.open();
+        let open = tracker.socket_count();
         self.owners.table.sweep(open, tracker.inodes());
         let Owners { callers, listeners, .. } = &mut self.owners;
         if self.matched.len().max(callers.len()).max(listeners.len()) > 2 * open + SLACK {

@@ -8,7 +8,7 @@ use crate::model::process::{Attribution, Inodes};
 use crate::model::reading::Snapshot;
 use crate::model::time::Stamp;
 use crate::owner::SearchScope;
-use crate::rules::alerts::Sockets;
+use crate::rules::alerts::RuleInput;
 use crate::tcp::state::State;
 use std::collections::HashSet;
 
@@ -146,7 +146,7 @@ impl Monitor<'_> {
     }
 }
 
-impl Sockets for Monitor<'_> {
+impl RuleInput for Monitor<'_> {
     fn read_at(&self) -> Stamp {
         self.read_at
     }

@@ -54,62 +54,62 @@ impl Formatter {
     /// never late because of them.
     pub(crate) fn of_view(
         view: &dyn View,
-        print: &OutputSettings,
+        output: &OutputSettings,
         max_count: Option<u64>,
         interval: Duration,
     ) -> Self {
         let part = if view.is_picture() { usize::MAX } else { TEXT_PART };
-        Self::new(print, max_count, interval / 2, part, || view.renderer(print))
+        Self::new(output, max_count, interval / 2, part, || view.renderer(output))
     }
 
     /// For the lives of a command's sockets, as text for `target`. What goes to standard error is
     /// formatted when no poll follows, and may wait longer for names.
     pub(crate) fn of_command(
-        print: &OutputSettings,
+        output: &OutputSettings,
         max_count: Option<u64>,
         interval: Duration,
         target: &TimelineTarget,
     ) -> Self {
         let name_wait = if target.is_stderr() { NAME_WAIT } else { interval / 2 };
-        Self::new(print, max_count, name_wait, TEXT_PART, || Box::new(target.timeline(print)))
+        Self::new(output, max_count, name_wait, TEXT_PART, || Box::new(target.timeline(output)))
     }
 
     /// For a table of sockets; `idle` adds a column for the time without data beside the timers.
-    pub(crate) fn of_sockets(print: &OutputSettings, max_count: Option<u64>, idle: bool) -> Self {
-        Self::new(print, max_count, NAME_WAIT, TEXT_PART, || {
-            Box::new(SocketList::new(table_options(print), idle, tty::width()))
+    pub(crate) fn of_sockets(output: &OutputSettings, max_count: Option<u64>, idle: bool) -> Self {
+        Self::new(output, max_count, NAME_WAIT, TEXT_PART, || {
+            Box::new(SocketList::new(table_options(output), idle, tty::width()))
         })
     }
 
     /// For a table of groups.
-    pub(crate) fn of_groups(print: &OutputSettings, max_count: Option<u64>) -> Self {
-        Self::new(print, max_count, NAME_WAIT, TEXT_PART, || {
-            let TableOptions { palette, header, .. } = table_options(print);
+    pub(crate) fn of_groups(output: &OutputSettings, max_count: Option<u64>) -> Self {
+        Self::new(output, max_count, NAME_WAIT, TEXT_PART, || {
+            let TableOptions { palette, header, .. } = table_options(output);
             Box::new(GroupTable::new(palette, header))
         })
     }
 
     fn new(
-        print: &OutputSettings,
+        output: &OutputSettings,
         max_count: Option<u64>,
         name_wait: Duration,
         text_part: usize,
         text: impl FnOnce() -> Box<dyn Renderer>,
     ) -> Self {
-        let renderer: Box<dyn Renderer> = match print.format {
+        let renderer: Box<dyn Renderer> = match output.format {
             FormatName::Json => Box::new(Json),
-            FormatName::Csv => Box::new(Csv::new(print.header)),
+            FormatName::Csv => Box::new(Csv::new(output.header)),
             _ => text(),
         };
-        let resolves = print.resolve && print.format == FormatName::Text;
-        let part = match print.format {
+        let resolves = output.resolve && output.format == FormatName::Text;
+        let part = match output.format {
             // All records of a reading wait for their names together.
             FormatName::Text if resolves => usize::MAX,
             FormatName::Text => text_part,
             _ => PART,
         };
         let resolver = resolves.then(|| Resolver::new(name_wait));
-        let is_ascii = print.format == FormatName::Text && !tty::draws_unicode();
+        let is_ascii = output.format == FormatName::Text && !tty::draws_unicode();
         Self { is_ascii, ..Self::with(renderer, resolver, part, max_count) }
     }
 

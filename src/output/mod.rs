@@ -61,10 +61,10 @@ impl Output {
     /// # Errors
     /// No thread can be started, or standard output cannot be duplicated.
     pub(crate) fn open(formatter: Formatter, signals: &Signals) -> Result<Self> {
-        Ok(Self::over(Queue::to(&io::stdout(), CAPACITY, signals.waker()?)?, formatter))
+        Ok(Self::with_parts(Queue::to(&io::stdout(), CAPACITY, signals.waker()?)?, formatter))
     }
 
-    fn over(queue: Queue, formatter: Formatter) -> Self {
+    fn with_parts(queue: Queue, formatter: Formatter) -> Self {
         Self { formatter, queue, live: None, lost: None, is_abandoned: false }
     }
 

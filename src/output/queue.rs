@@ -59,14 +59,14 @@ impl Queue {
         capacity: usize,
         failed: impl FnOnce() + Send + 'static,
     ) -> Result<Self> {
-        Self::over(BlockingFile::open(stream)?, capacity, failed)
+        Self::with_parts(BlockingFile::open(stream)?, capacity, failed)
     }
 
     /// As [`to`](Self::to), with the writer that the thread uses.
     ///
     /// # Errors
     /// No thread can be started.
-    pub(super) fn over(
+    pub(super) fn with_parts(
         stream: impl Write + Send + 'static,
         capacity: usize,
         failed: impl FnOnce() + Send + 'static,

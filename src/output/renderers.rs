@@ -2,18 +2,18 @@
 
 use super::tty;
 use crate::cli::{FormatName, TimeName};
-use crate::render::cell::{Clock, TimeFormat};
+use crate::render::cell::{TimeFormat, TimeFormatter};
 use crate::render::diagram::DiagramFormat;
 use crate::render::socket_table::TableOptions;
 use crate::settings::OutputSettings;
 use jiff::tz::TimeZone;
 
-pub(super) fn table_options(print: &OutputSettings) -> TableOptions {
+pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
     TableOptions {
-        palette: tty::palette(print.color),
-        header: print.header,
-        extended: print.extended,
-        timers: print.timers,
+        palette: tty::palette(output.color),
+        header: output.header,
+        extended: output.extended,
+        timers: output.timers,
     }
 }
 
@@ -27,9 +27,9 @@ pub(super) const fn diagram_format(format: FormatName) -> DiagramFormat {
     }
 }
 
-pub(super) fn clock(print: &OutputSettings) -> Clock {
-    let zone = if print.utc { TimeZone::UTC } else { TimeZone::system() };
-    Clock { format: time_format(print.time), zone, start: None }
+pub(super) fn clock(output: &OutputSettings) -> TimeFormatter {
+    let zone = if output.utc { TimeZone::UTC } else { TimeZone::system() };
+    TimeFormatter { format: time_format(output.time), zone, start: None }
 }
 
 const fn time_format(name: TimeName) -> TimeFormat {

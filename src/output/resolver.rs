@@ -49,10 +49,10 @@ impl Resolver {
                 }
             }
         });
-        Self::over(requests, results, max_wait)
+        Self::with_parts(requests, results, max_wait)
     }
 
-    fn over(
+    fn with_parts(
         requests: Sender<Endpoint>,
         results: Receiver<(Endpoint, Option<String>)>,
         max_wait: Duration,
@@ -169,7 +169,7 @@ mod tests {
     fn pending_lookups_are_limited() {
         let (requests, to_look_up) = channel();
         let (result, results) = channel();
-        let mut resolver = Resolver::over(requests, results, Duration::ZERO);
+        let mut resolver = Resolver::with_parts(requests, results, Duration::ZERO);
         let all: Vec<Endpoint> = endpoints().take(3 * PENDING).collect();
         for endpoint in &all {
             resolver.request_name(*endpoint);
@@ -194,7 +194,7 @@ mod tests {
         let (requests, _to_look_up) = channel();
         let (_result, results) = channel();
         let max_wait = Duration::from_hours(1);
-        let mut resolver = Resolver::over(requests, results, max_wait);
+        let mut resolver = Resolver::with_parts(requests, results, max_wait);
         let mut deadline_of = |at, due| {
             resolver.begin_reading(reading(at, due));
             resolver.names_for(&[]);
@@ -211,7 +211,7 @@ mod tests {
     fn the_last_records_wait_once_for_a_dead_name_server() {
         let (requests, _to_look_up) = channel();
         let (_result, results) = channel();
-        let mut resolver = Resolver::over(requests, results, Duration::from_millis(1));
+        let mut resolver = Resolver::with_parts(requests, results, Duration::from_millis(1));
         endpoints().take(10).for_each(|endpoint| resolver.request_name(endpoint));
         resolver.names_for(&[]);
         let deadline = resolver.deadline;
@@ -227,7 +227,7 @@ mod tests {
     fn addresses_without_names_are_forgotten() {
         let (requests, to_look_up) = channel();
         let (result, results) = channel();
-        let mut resolver = Resolver::over(requests, results, Duration::ZERO);
+        let mut resolver = Resolver::with_parts(requests, results, Duration::ZERO);
         for endpoint in endpoints().take(3 * REMEMBERED) {
             resolver.request_name(endpoint);
             result.send((to_look_up.try_recv().unwrap(), None)).unwrap();

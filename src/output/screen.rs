@@ -29,7 +29,7 @@ const FRAME_TIME: Duration = Duration::from_millis(100);
 
 /// A terminal in use for frames. Dropping it gives the terminal back.
 pub(crate) struct Screen {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<TerminalState>>,
     queue: Queue,
     /// The frame that was queued last.
     shown: String,
@@ -37,7 +37,7 @@ pub(crate) struct Screen {
 
 /// What has to be undone.
 #[derive(Default)]
-struct State {
+struct TerminalState {
     entered: bool,
     /// The modes of the keyboard as they were found.
     modes: Option<Termios>,
@@ -53,7 +53,7 @@ impl Screen {
             return Ok(None);
         }
         signals.catch_terminal_signals()?;
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(TerminalState::default()));
         let of_hook = Arc::clone(&state);
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -141,7 +141,7 @@ impl Drop for Screen {
 }
 
 /// Gives the terminal back as it was found, once.
-fn leave(state: &Mutex<State>) {
+fn leave(state: &Mutex<TerminalState>) {
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(modes) = state.modes.take() {
         // A terminal that is gone needs no modes.

@@ -16,7 +16,7 @@ struct Fixture {
 impl Fixture {
     fn new(capacity: usize) -> Self {
         let (queue, permit, taken) = slow_queue(capacity);
-        let mut output = Output::over(queue, Formatter::json());
+        let mut output = Output::with_parts(queue, Formatter::json());
         output.go_live(Duration::ZERO);
         Self { output, signals: Signals::for_command(&[]).unwrap(), permit, taken }
     }

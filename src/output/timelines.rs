@@ -21,14 +21,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// How long a pipe that is full is waited for.
-const PATIENCE_SECONDS: i64 = 1;
+const FULL_PIPE_SECONDS: i64 = 1;
 
 /// The timelines of the sockets that are open, and how much of the run was seen, as text for
 /// standard error.
-pub(crate) fn report(print: &OutputSettings, run: &mut RunState<'_, '_>) -> Vec<u8> {
+pub(crate) fn report(output: &OutputSettings, run: &mut RunState<'_, '_>) -> Vec<u8> {
     let lives = paired(run.open_lives());
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
-    let mut report = TimelineTarget::Stderr.timeline(print).rows(&records, &Names::default());
+    let mut report = TimelineTarget::Stderr.timeline(output).rows(&records, &Names::default());
     if !tty::draws_unicode() {
         report = ascii(&String::from_utf8_lossy(&report)).into_bytes();
     }
@@ -64,17 +64,21 @@ impl TimelineTarget {
     }
 
     /// Formats lives as text, in the width and colours of the target.
-    pub(crate) fn timeline(&self, print: &OutputSettings) -> TimelineText {
+    pub(crate) fn timeline(&self, output: &OutputSettings) -> TimelineText {
         let stderr = io::stderr();
         let (width, terminal) = match self {
             Self::Stderr => (tty::width_of(&stderr), stderr.is_terminal()),
             Self::File(..) => (None, false),
         };
-        let on = match print.color {
-            ColorName::Auto => terminal && tty::palette(print.color).on,
+        let on = match output.color {
+            ColorName::Auto => terminal && tty::palette(output.color).on,
             chosen => tty::palette(chosen).on,
         };
-        TimelineText { clock: clock(print), palette: Palette { on }, width: width.map(usize::from) }
+        TimelineText {
+            clock: clock(output),
+            palette: Palette { on },
+            width: width.map(usize::from),
+        }
     }
 
     /// Writes bytes, and waits until they are written.
@@ -104,7 +108,7 @@ fn write_patiently(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
                 let mut pipe = [PollFd::new(file, PollFlags::OUT)];
-                let limit = Timespec { tv_sec: PATIENCE_SECONDS, tv_nsec: 0 };
+                let limit = Timespec { tv_sec: FULL_PIPE_SECONDS, tv_nsec: 0 };
                 if poll(&mut pipe, Some(&limit)).unwrap_or_default() == 0 {
                     return Err(io::Error::other("its reader takes nothing"));
                 }

@@ -67,7 +67,7 @@ pub(crate) trait View {
     }
 
     /// The renderer of its records as text, or in a format that only this view has.
-    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer>;
+    fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer>;
 
     /// Whether it is a picture, not a stream.
     fn is_picture(&self) -> bool {
@@ -82,10 +82,10 @@ pub(crate) trait View {
 
 /// The view that the settings ask for. A diagram is full with `max_count` events; of other views the
 /// output counts the records.
-pub(crate) fn open(print: &OutputSettings, max_count: Option<u64>) -> Box<dyn View> {
-    match print.view {
+pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Box<dyn View> {
+    match output.view {
         ViewName::Events => Box::new(EventsView),
-        ViewName::Timeline => Box::new(TimelineView::new(print.format == FormatName::Text)),
+        ViewName::Timeline => Box::new(TimelineView::new(output.format == FormatName::Text)),
         ViewName::Table => Box::new(TableView::default()),
         ViewName::Diagram => Box::new(DiagramView { diagram: Diagram::default(), left: max_count }),
     }
@@ -128,9 +128,9 @@ impl View for EventsView {
         Vec::new()
     }
 
-    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
+    fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
         let width = tty::width().map(usize::from);
-        Box::new(EventsText::new(clock(print), tty::palette(print.color), print.header, width))
+        Box::new(EventsText::new(clock(output), tty::palette(output.color), output.header, width))
     }
 }
 
@@ -212,9 +212,9 @@ impl View for TimelineView {
         lives.into_iter().map(life).collect()
     }
 
-    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
+    fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
         let width = tty::width().map(usize::from);
-        Box::new(TimelineText { clock: clock(print), palette: tty::palette(print.color), width })
+        Box::new(TimelineText { clock: clock(output), palette: tty::palette(output.color), width })
     }
 }
 
@@ -260,8 +260,8 @@ impl View for TableView {
         records
     }
 
-    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
-        Box::new(LiveTable::new(table_options(print), clock(print)))
+    fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
+        Box::new(LiveTable::new(table_options(output), clock(output)))
     }
 
     fn is_picture(&self) -> bool {
@@ -297,9 +297,9 @@ impl View for DiagramView {
         vec![Record::Diagram(Box::new(self.diagram.clone()))]
     }
 
-    fn renderer(&self, print: &OutputSettings) -> Box<dyn Renderer> {
-        let (palette, width) = (tty::palette(print.color), tty::width_or_80());
-        Box::new(DiagramRenderer { format: diagram_format(print.format), palette, width })
+    fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
+        let (palette, width) = (tty::palette(output.color), tty::width_or_80());
+        Box::new(DiagramRenderer { format: diagram_format(output.format), palette, width })
     }
 
     fn is_picture(&self) -> bool {

@@ -31,7 +31,7 @@ pub struct RecordedOwners {
 struct LastUpdate {
     /// The end of its reading (boot time, µs).
     reading: u64,
-    all: bool,
+    all_inspected: bool,
     proven: Inodes,
     /// Sockets with other holders than before, or with holders of another name.
     changed: Inodes,
@@ -66,7 +66,7 @@ impl RecordedOwners {
         let denied = by_identity(std::mem::take(&mut found.denied));
         let allowed = self.denied.keys().filter(|identity| !denied.contains_key(identity));
         let mut update = OwnerUpdate {
-            all: true,
+            all_inspected: true,
             hidden: found.hidden,
             allowed: allowed.copied().collect(),
             processes: changed(&processes, &self.processes),
@@ -107,7 +107,7 @@ impl RecordedOwners {
         let nothing = Processes::new();
         let holders = self.holders.iter().map(|(inode, holders)| (*inode, holders.clone()));
         let mut update = OwnerUpdate {
-            is_complete: true,
+            replaces_earlier: true,
             hidden: self.hidden,
             processes: changed(&self.processes, &nothing),
             denied: changed(&self.denied, &nothing),
@@ -122,8 +122,8 @@ impl RecordedOwners {
 
     /// Whether the holders of a socket were seen to hold it in this very reading.
     fn is_proven(&self, inode: u64) -> bool {
-        let LastUpdate { reading, all, proven, .. } = &self.last_update;
-        *reading == self.reading && (*all || proven.contains(&inode))
+        let LastUpdate { reading, all_inspected, proven, .. } = &self.last_update;
+        *reading == self.reading && (*all_inspected || proven.contains(&inode))
     }
 
     /// Sets the holders of sockets, and returns which sockets these are.
@@ -167,7 +167,7 @@ impl OwnerLookup for RecordedOwners {
     }
 
     fn retries_now(&mut self) -> bool {
-        self.last_update.reading == self.reading && self.last_update.all
+        self.last_update.reading == self.reading && self.last_update.all_inspected
     }
 
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
@@ -207,7 +207,7 @@ impl OwnerLookup for RecordedOwners {
     }
 
     fn apply(&mut self, update: OwnerUpdate) {
-        if update.is_complete {
+        if update.replaces_earlier {
             *self = Self { reading: self.reading, ..Self::default() };
         }
         let mut changed = self.set_processes(update.processes);
@@ -221,9 +221,9 @@ impl OwnerLookup for RecordedOwners {
             self.callers.clear();
         }
         self.callers.extend(update.callers.into_iter().map(|process| (process.pid, process)));
-        let (reading, all) = (update.time.boot, update.all);
+        let (reading, all_inspected) = (update.time.boot, update.all_inspected);
         let proven = update.proven.into_iter().collect();
-        self.last_update = LastUpdate { reading, all, proven, changed };
+        self.last_update = LastUpdate { reading, all_inspected, proven, changed };
     }
 
     fn is_recorded(&self) -> bool {

@@ -27,15 +27,15 @@ pub(crate) struct Recorder {
     thinner: Thinner,
     /// A snapshot without a change: it is dropped unless it turns out to be the last one before a
     /// change, or before the end.
-    held_back: Option<Entry>,
+    held_back: Option<EncodedReading>,
     /// Readings that are to be processed, at most two.
-    ready: VecDeque<Entry>,
+    ready: VecDeque<EncodedReading>,
     /// The reading that is being processed. It is written once its owners are known.
     current: Option<Encoded>,
     warnings: Vec<String>,
 }
 
-type Entry = (Reading, Encoded);
+type EncodedReading = (Reading, Encoded);
 
 impl Recorder {
     /// Opens a file for a run that reads this interface once in an interval.

@@ -1,7 +1,7 @@
 //! Lines to readings.
 
 use super::delta::{self, Applied, WrittenRow};
-use super::lines::{AnyHeader, HeaderLine, Line, Poll, Rows};
+use super::lines::{AnyHeader, HeaderLine, Poll, RecordingLine, RowChanges};
 use super::{DecodeError, Header, VERSION};
 use crate::model::escape::escape;
 use crate::model::reading::{Reading, Snapshot};
@@ -37,20 +37,22 @@ impl Decoder {
             return Err(DecodeError::NotARecording);
         }
         Ok(Some(match serde_json::from_slice(line).map_err(damaged)? {
-            Line::Header(HeaderLine { header, .. }) => return Ok(self.begin(header.into_owned())),
-            Line::Poll(poll) => self.poll(&poll)?,
-            Line::UnchangedPoll(start, end) => {
-                let Self { netns, bad_rows, .. } = *self;
-                self.poll(&Poll { start, end, netns, bad_rows, rows: Rows::default() })?
+            RecordingLine::Header(HeaderLine { header, .. }) => {
+                return Ok(self.begin(header.into_owned()));
             }
-            Line::Lookups(line) => {
+            RecordingLine::Poll(poll) => self.poll(&poll)?,
+            RecordingLine::UnchangedPoll(start, end) => {
+                let Self { netns, bad_rows, .. } = *self;
+                self.poll(&Poll { start, end, netns, bad_rows, rows: RowChanges::default() })?
+            }
+            RecordingLine::Lookups(line) => {
                 let lookups = line.lookups().ok_or_else(|| misfit("a socket without ends"))?;
                 Reading::Lookups(lookups)
             }
-            Line::DestroyEvents(events) => Reading::DestroyEvents(events.into_owned()),
-            Line::StateChange(change) => Reading::StateChange(change.into_owned()),
-            Line::Lost(lost) => Reading::Lost(lost),
-            Line::OwnerUpdate(owners) => Reading::OwnerUpdate(owners.into_owned()),
+            RecordingLine::DestroyEvents(events) => Reading::DestroyEvents(events.into_owned()),
+            RecordingLine::StateChange(change) => Reading::StateChange(change.into_owned()),
+            RecordingLine::Lost(lost) => Reading::Lost(lost),
+            RecordingLine::OwnerUpdate(owners) => Reading::OwnerUpdate(owners.into_owned()),
         }))
     }
 
@@ -64,8 +66,8 @@ impl Decoder {
     fn poll(&mut self, poll: &Poll<'_>) -> Result<Reading, DecodeError> {
         let Poll { start, end, netns, bad_rows, ref rows } = *poll;
         let steps = match rows {
-            Rows::Json(json) => json.get(),
-            Rows::Steps(_) => "[]",
+            RowChanges::Json(json) => json.get(),
+            RowChanges::Steps(_) => "[]",
         };
         let Applied { written, rows } = delta::apply(&self.rows, steps, end).map_err(damaged)?;
         (self.rows, self.netns, self.bad_rows) = (written, netns, bad_rows);

@@ -2,7 +2,7 @@
 
 use super::Header;
 use super::delta::{self, WrittenRow};
-use super::lines::{HeaderLine, Line, Poll, Rows};
+use super::lines::{HeaderLine, Poll, RecordingLine, RowChanges};
 use crate::model::reading::{OwnerUpdate, Reading, Snapshot};
 use std::borrow::Cow;
 
@@ -25,33 +25,33 @@ impl Encoder {
     /// The first line of a file. What is encoded after it does not depend on what was before it.
     pub fn header(&mut self, header: &Header) -> Vec<u8> {
         *self = Self::default();
-        line(&Line::Header(HeaderLine::new(header)))
+        line(&RecordingLine::Header(HeaderLine::new(header)))
     }
 
     /// Encodes a reading. Its timers are set to what will be decoded: see `delta`.
     pub fn encode(&mut self, reading: &mut Reading) -> Encoded {
         let encoded = match reading {
             Reading::Snapshot(snapshot) => self.poll(snapshot),
-            Reading::Lookups(lookups) => Line::Lookups((&*lookups).into()),
-            Reading::DestroyEvents(events) => Line::DestroyEvents(Cow::Borrowed(events)),
-            Reading::StateChange(change) => Line::StateChange(Cow::Borrowed(change)),
-            Reading::Lost(lost) => Line::Lost(*lost),
-            Reading::OwnerUpdate(owners) => Line::OwnerUpdate(Cow::Borrowed(owners)),
+            Reading::Lookups(lookups) => RecordingLine::Lookups((&*lookups).into()),
+            Reading::DestroyEvents(events) => RecordingLine::DestroyEvents(Cow::Borrowed(events)),
+            Reading::StateChange(change) => RecordingLine::StateChange(Cow::Borrowed(change)),
+            Reading::Lost(lost) => RecordingLine::Lost(*lost),
+            Reading::OwnerUpdate(owners) => RecordingLine::OwnerUpdate(Cow::Borrowed(owners)),
             // The header stands for it.
             Reading::Begin(_) => return Encoded { line: Vec::new(), is_unchanged: false },
         };
-        let is_unchanged = matches!(encoded, Line::UnchangedPoll(..));
+        let is_unchanged = matches!(encoded, RecordingLine::UnchangedPoll(..));
         Encoded { line: line(&encoded), is_unchanged }
     }
 
-    fn poll(&mut self, snapshot: &mut Snapshot) -> Line<'static> {
+    fn poll(&mut self, snapshot: &mut Snapshot) -> RecordingLine<'static> {
         let Snapshot { start, end, netns, bad_rows, ref mut rows } = *snapshot;
         let steps = delta::steps(&mut self.rows, rows, (start, end));
         let is_same = self.last.replace((netns, bad_rows)) == Some((netns, bad_rows));
         if steps.is_empty() && is_same {
-            return Line::UnchangedPoll(start, end);
+            return RecordingLine::UnchangedPoll(start, end);
         }
-        Line::Poll(Poll { start, end, netns, bad_rows, rows: Rows::Steps(steps) })
+        RecordingLine::Poll(Poll { start, end, netns, bad_rows, rows: RowChanges::Steps(steps) })
     }
 }
 
@@ -64,13 +64,13 @@ impl Encoded {
     /// The line of the reading, after one of the owners that belong to it, if any.
     pub fn lines(self, owners: Option<&OwnerUpdate>) -> Vec<u8> {
         let Some(owners) = owners else { return self.line };
-        let mut lines = line(&Line::OwnerUpdate(Cow::Borrowed(owners)));
+        let mut lines = line(&RecordingLine::OwnerUpdate(Cow::Borrowed(owners)));
         lines.extend(self.line);
         lines
     }
 }
 
-fn line(line: &Line<'_>) -> Vec<u8> {
+fn line(line: &RecordingLine<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A line has string keys and finite numbers only, and writing to a vector cannot fail.
     let written = serde_json::to_writer(&mut bytes, line);

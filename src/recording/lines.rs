@@ -18,7 +18,7 @@ pub(super) const MAGIC: &[u8] = br#"{"tcplapse":"#;
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Line<'a> {
+pub(super) enum RecordingLine<'a> {
     #[serde(rename = "tcplapse")]
     Header(HeaderLine<'a>),
     #[serde(rename = "pass", borrow)]
@@ -72,32 +72,32 @@ pub(super) struct Poll<'a> {
     pub(super) netns: Option<u64>,
     #[serde(default, rename = "bad", skip_serializing_if = "is_default")]
     pub(super) bad_rows: u64,
-    #[serde(default, borrow, skip_serializing_if = "Rows::is_empty")]
-    pub(super) rows: Rows<'a>,
+    #[serde(default, borrow, skip_serializing_if = "RowChanges::is_empty")]
+    pub(super) rows: RowChanges<'a>,
 }
 
 /// What becomes of the rows of the poll before.
 #[derive(Debug)]
-pub(super) enum Rows<'a> {
+pub(super) enum RowChanges<'a> {
     /// As they are to be written.
     Steps(Vec<Step>),
     /// As they were read, not parsed yet: as a list they would take many times the room.
     Json(&'a RawValue),
 }
 
-impl Rows<'_> {
+impl RowChanges<'_> {
     fn is_empty(&self) -> bool {
         matches!(self, Self::Steps(steps) if steps.is_empty())
     }
 }
 
-impl Default for Rows<'_> {
+impl Default for RowChanges<'_> {
     fn default() -> Self {
         Self::Steps(Vec::new())
     }
 }
 
-impl Serialize for Rows<'_> {
+impl Serialize for RowChanges<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Steps(steps) => steps.serialize(serializer),
@@ -106,7 +106,7 @@ impl Serialize for Rows<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Rows<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for RowChanges<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Deserialize::deserialize(deserializer).map(Self::Json)
     }

@@ -82,8 +82,8 @@ fn the_format_is_as_recorded() {
     };
     let owners = OwnerUpdate {
         time: Stamp { wall: 1_790_000_000_000_000, boot: 2000 },
-        is_complete: true,
-        all: true,
+        replaces_earlier: true,
+        all_inspected: true,
         processes: vec![server],
         holders: vec![(7, vec![Holder { pid: 10, start: 5, fd: 3, task: None }])],
         ..OwnerUpdate::default()
@@ -200,7 +200,7 @@ fn state_changes_of_older_versions_are_read() {
     };
     assert_eq!((change.socket, change.cookie), (18_446_612_682_512_402_880, 0));
     assert_eq!((change.inode, change.uid, change.reset_by), (None, None, None));
-    assert_eq!(change.cut, Some(AbortReason::Refused));
+    assert_eq!(change.abort, Some(AbortReason::Refused));
 }
 
 fn state() -> impl Strategy<Value = State> {
@@ -272,7 +272,7 @@ fn owners() -> impl Strategy<Value = OwnerUpdate> {
     (stamp(), flags, processes(), processes(), processes(), holders, rest).prop_map(
         |(
             time,
-            (is_complete, all, hidden),
+            (replaces_earlier, all_inspected, hidden),
             processes,
             denied,
             callers,
@@ -281,8 +281,8 @@ fn owners() -> impl Strategy<Value = OwnerUpdate> {
         )| {
             OwnerUpdate {
                 time,
-                is_complete,
-                all,
+                replaces_earlier,
+                all_inspected,
                 hidden,
                 processes,
                 denied,
@@ -299,12 +299,12 @@ fn change() -> impl Strategy<Value = StateChange> {
     let caller = (any::<i32>(), option::of(any::<Vec<u8>>()));
     let caller =
         option::of(caller.prop_map(|(pid, comm)| Caller { pid, comm, is_descendant: pid > 0 }));
-    let what = (state(), state(), any::<bool>(), caller, cut());
+    let what = (state(), state(), any::<bool>(), caller, abort());
     let names = (any::<u64>(), any::<u64>(), any::<u32>());
     let clues = (option::of(any::<u64>()), option::of(any::<u32>()));
     (stamp(), option::of(any::<u64>()), names, clues, addrs(), what).prop_map(
-        |(time, netns, names, (inode, uid), addrs, (from, to, passive, caller, cut))| {
-            let ((socket, cookie, ifindex), (cut, reset_by)) = (names, cut);
+        |(time, netns, names, (inode, uid), addrs, (from, to, passive, caller, abort))| {
+            let ((socket, cookie, ifindex), (abort, reset_by)) = (names, abort);
             StateChange {
                 time,
                 netns,
@@ -318,14 +318,14 @@ fn change() -> impl Strategy<Value = StateChange> {
                 to,
                 passive,
                 caller,
-                cut,
+                abort,
                 reset_by,
             }
         },
     )
 }
 
-fn cut() -> impl Strategy<Value = (Option<AbortReason>, Option<Side>)> {
+fn abort() -> impl Strategy<Value = (Option<AbortReason>, Option<Side>)> {
     use AbortReason::{NoAnswer, NoPort, Refused, Reset, TimedOut, Unreachable};
     let reasons = vec![Reset, Refused, TimedOut, NoAnswer, Unreachable, NoPort];
     (option::of(select(reasons)), option::of(select(vec![Side::Local, Side::Remote])))

@@ -14,7 +14,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How times are written in text.
 #[derive(Debug, Clone)]
-pub struct Clock {
+pub struct TimeFormatter {
     /// Which notation.
     pub format: TimeFormat,
     /// The time zone of clock times and dates.
@@ -36,7 +36,7 @@ pub enum TimeFormat {
     Elapsed,
 }
 
-impl Clock {
+impl TimeFormatter {
     /// The usual width of a time; elapsed ones may become wider.
     pub(crate) fn width(&self) -> usize {
         match self.format {
@@ -264,7 +264,8 @@ mod tests {
     #[test]
     fn times_in_every_notation() {
         let stamp = |wall, boot| Stamp { wall, boot };
-        let mut clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+        let mut clock =
+            TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
         assert_eq!(clock.write(stamp(1_793_534_401_104_000, 0)), "12:00:01.104");
         clock.format = TimeFormat::Rfc3339;
         assert_eq!(clock.write(stamp(1_793_534_401_104_000, 0)), "2026-11-01T12:00:01.104000Z");

@@ -1,7 +1,7 @@
 //! `--view events` as text: a line per event, in columns that become wider with their cells and
 //! never cut them. On a narrow terminal the last column, STATE, goes to the next line.
 
-use super::cell::{Clock, Names, duration, endpoint, held, owner};
+use super::cell::{Names, TimeFormatter, duration, endpoint, held, owner};
 use super::style::{Palette, style_of};
 use super::wording::ending;
 use super::{Renderer, alert_sentence, lost_sentence};
@@ -26,7 +26,7 @@ const WIDEST_OWNER: usize = 24;
 /// Writes events, losses and alerts as lines of text.
 #[derive(Debug)]
 pub struct EventsText {
-    clock: Clock,
+    clock: TimeFormatter,
     palette: Palette,
     header: bool,
     /// The terminal's width; `None` in a pipe, where a line stays a line.
@@ -38,7 +38,7 @@ pub struct EventsText {
 
 impl EventsText {
     /// `width` is that of a terminal, `None` for a pipe or a file.
-    pub fn new(clock: Clock, palette: Palette, header: bool, width: Option<usize>) -> Self {
+    pub fn new(clock: TimeFormatter, palette: Palette, header: bool, width: Option<usize>) -> Self {
         let mut widths = WIDTHS;
         widths[0] = clock.width();
         Self { clock, palette, header, width, widths, header_widths: None }

@@ -197,7 +197,7 @@ impl Page {
 
 /// `(passive side, Linux)`.
 fn side(edge: &Edge) -> String {
-    let side = match edge.side {
+    let side = match edge.actor {
         Actor::Active => "active side",
         Actor::Passive => "passive side",
         Actor::Both => "both sides",

@@ -1,7 +1,7 @@
 //! `--view timeline` as text: a block per life, with its owner, addresses and end, then a line per
 //! step with a bar for the time in its state. The two sockets of a connection stand in two lanes.
 
-use super::cell::{Clock, Names, duration, endpoint, owner};
+use super::cell::{Names, TimeFormatter, duration, endpoint, owner};
 use super::style::{Palette, style_of};
 use super::wording::{SideNames, process, remark, summary};
 use super::wrap::wrap;
@@ -28,7 +28,7 @@ const NARROWEST: usize = 10;
 #[derive(Debug)]
 pub(crate) struct TimelineText {
     /// How times are written.
-    pub(crate) clock: Clock,
+    pub(crate) clock: TimeFormatter,
     /// The colours.
     pub(crate) palette: Palette,
     /// The terminal's width; `None` in a pipe, where all is ASCII and a step is one line.

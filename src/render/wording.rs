@@ -151,7 +151,7 @@ fn remark_on_open(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     let held = step.held.unwrap_or_default();
     let at_least = if life.opened.is_none() && life.steps.len() == 1 { "at least " } else { "" };
     let time = format!("{at_least}{}", duration(held));
-    let accepted = life.descriptor;
+    let accepted = life.is_held;
     let holder = holder(life);
     Some(match step.state {
         State::CloseWait if accepted => format!(

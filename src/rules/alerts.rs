@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The sockets that rules are checked against, as they are after a reading.
-pub(crate) trait Sockets {
+pub(crate) trait RuleInput {
     /// When the reading ended.
     fn read_at(&self) -> Stamp;
 
@@ -67,7 +67,7 @@ impl Alerts {
     pub(crate) fn update(
         &mut self,
         events: &[MonitorEvent],
-        sockets: &mut impl Sockets,
+        sockets: &mut impl RuleInput,
     ) -> Vec<Alert> {
         let now = sockets.read_at();
         let mut alerts = self.reload(now);
@@ -146,7 +146,7 @@ fn check(
     state: &mut RuleState,
     now: Stamp,
     events: &[MonitorEvent],
-    sockets: &mut impl Sockets,
+    sockets: &mut impl RuleInput,
 ) -> Option<Alert> {
     let Rule { filter, condition, .. } = state.rule();
     if condition.growing.is_some() && sockets.polls() < POLLS_TO_TRUST {

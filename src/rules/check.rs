@@ -297,7 +297,7 @@ impl<'a> Checker<'a> {
         }
         let is_unknown = |socket: &SocketStatus| {
             let covers = |state: &LimitState<'_>| state.limit.condition.covers(socket, now);
-            !socket.missed && self.limits.iter().any(|state| covers(state).is_none())
+            !socket.missed_by_last_poll && self.limits.iter().any(|state| covers(state).is_none())
         };
         if sockets.iter().any(is_unknown) {
             return Some(Undecided::UnknownAge);
@@ -341,7 +341,7 @@ impl Limit {
     /// Whether it can be violated by `sockets` together with `candidates`, which may match.
     fn may_hold(&self, now: Stamp, sockets: &[SocketStatus], candidates: &[SocketStatus]) -> bool {
         let may_count = |socket: &&SocketStatus| {
-            !socket.missed && self.condition.covers(socket, now) != Some(false)
+            !socket.missed_by_last_poll && self.condition.covers(socket, now) != Some(false)
         };
         self.holds_with(now, sockets, candidates.iter().filter(may_count).count())
     }
@@ -355,7 +355,7 @@ impl Limit {
         candidates: &[SocketStatus],
     ) -> usize {
         let counts = |socket: &&SocketStatus| {
-            !socket.missed && self.condition.covers(socket, now) == Some(true)
+            !socket.missed_by_last_poll && self.condition.covers(socket, now) == Some(true)
         };
         let more = candidates.iter().filter(counts).count();
         if self.holds_with(now, sockets, more) { more } else { 0 }

@@ -142,7 +142,7 @@ impl Condition {
             let socket = socket.borrow();
             let is_counted = self.covers(socket, now) == Some(true);
             let count = if is_counted { &mut counts.counted } else { &mut counts.others };
-            if socket.missed {
+            if socket.missed_by_last_poll {
                 count.possible += 1;
             } else {
                 count.certain += 1;
@@ -157,8 +157,9 @@ impl Condition {
         now: Stamp,
         sockets: &'s [SocketStatus],
     ) -> Vec<&'s SocketStatus> {
-        let is_counted =
-            |socket: &&SocketStatus| !socket.missed && self.covers(socket, now) == Some(true);
+        let is_counted = |socket: &&SocketStatus| {
+            !socket.missed_by_last_poll && self.covers(socket, now) == Some(true)
+        };
         sockets.iter().filter(is_counted).collect()
     }
 

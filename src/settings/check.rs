@@ -1,6 +1,6 @@
 //! The settings of `check`.
 
-use super::{Result, Settings, no_sampling, time};
+use super::{Result, Settings, refuse_sampling, time};
 use crate::cli::{CheckOptions, GroupName};
 use crate::error::{UsageError, ValueError};
 use crate::rules::check::{Limit, Limits};
@@ -43,7 +43,7 @@ impl CheckSettings {
             }
         }
         if options.from.is_some() {
-            no_sampling(&options.sampling_flags)?;
+            refuse_sampling(&options.sampling_flags)?;
         }
         let ends_when_decided =
             options.from.is_none() && settings.duration.is_none() && limits.are_ages();

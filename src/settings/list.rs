@@ -1,6 +1,6 @@
 //! The settings of `list`.
 
-use super::{Result, Settings, no_sampling, top};
+use super::{Result, Settings, refuse_sampling, top};
 use crate::cli::{ListOptions, SortName};
 use crate::error::UsageError;
 use crate::model::time::Moment;
@@ -47,7 +47,7 @@ fn listed(options: &ListOptions) -> Result<Option<ListedRecording>> {
             None => Ok(None),
         };
     };
-    no_sampling(&options.sampling_flags)?;
+    refuse_sampling(&options.sampling_flags)?;
     let moment = options.at.as_deref().map(|text| moment(text, &TimeZone::system())).transpose();
     let at = moment.map_err(|cause| UsageError::value("--at", cause))?;
     Ok(Some(ListedRecording { file: file.clone(), at }))

@@ -134,7 +134,7 @@ impl Settings {
 }
 
 /// How the kernel is sampled was settled when a recording was made.
-fn no_sampling(flags: &[String]) -> Result<()> {
+fn refuse_sampling(flags: &[String]) -> Result<()> {
     match flags {
         [] => Ok(()),
         [flag, ..] => Err(UsageError::SamplingOfRecording(flag.clone())),
@@ -148,8 +148,8 @@ pub(crate) struct RecordedPart {
     pub(crate) until: Option<Moment>,
 }
 
-/// Checks the options that only `replay` has.
-pub(crate) fn replay(options: &ReplayOptions) -> Result<RecordedPart> {
+/// Checks the options that only `check_replay` has.
+pub(crate) fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
     if options.follow && options.file.as_os_str() == "-" {
         return Err(UsageError::FollowStdin);
     }

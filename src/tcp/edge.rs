@@ -41,17 +41,17 @@ pub struct Edge {
     /// What causes the step, in the words of the RFC.
     pub cause: &'static str,
     /// Which side passes it.
-    pub side: Actor,
+    pub actor: Actor,
     /// Where it is specified.
     pub authority: Authority,
 }
 
-const fn rfc(from: State, to: State, side: Actor, cause: &'static str) -> Edge {
-    Edge { from, to, cause, side, authority: Authority::Rfc9293 }
+const fn rfc(from: State, to: State, actor: Actor, cause: &'static str) -> Edge {
+    Edge { from, to, cause, actor, authority: Authority::Rfc9293 }
 }
 
-const fn linux(from: State, to: State, side: Actor, cause: &'static str) -> Edge {
-    Edge { from, to, cause, side, authority: Authority::Linux }
+const fn linux(from: State, to: State, actor: Actor, cause: &'static str) -> Edge {
+    Edge { from, to, cause, actor, authority: Authority::Linux }
 }
 
 /// Every legal edge of one socket on Linux.

@@ -67,7 +67,7 @@ impl Tracker {
             let was_connected = addrs.is_none_or(|addrs| addrs.remote.port != 0);
             if !is_known && was_connected {
                 self.destroyed.add(*addrs, destroyed.time);
-                sink.push(TrackerEvent::Missed(*addrs));
+                sink.push(TrackerEvent::NeverSeen(*addrs));
             }
         }
         self.look_up_peers();

@@ -1,7 +1,7 @@
 //! Lookups of sockets that a reading left open, and what they prove: that a socket has closed, or
 //! that a poll only missed it.
 
-use super::missing::Undecided;
+use super::missing::MayHaveClosed;
 use super::snapshot::Context;
 use super::socket::{Sample, SocketKey};
 use super::{Tracker, TrackerSink, peer};
@@ -96,7 +96,7 @@ impl Tracker {
                     changed.push(key);
                 }
                 socket.apply_row(Sample { row, index, poll, window: &window });
-                socket.seen.known_at = window.start.boot;
+                socket.seen.state_known_at = window.start.boot;
             } else if socket.identity.was_reconnected(&socket.row, row) {
                 gone.push(key);
             }
@@ -108,7 +108,7 @@ impl Tracker {
             self.close(key, &window, sink);
         }
         self.release_decided(sink);
-        let context = Context::new(window, self.polls.previous, Undecided::default());
+        let context = Context::new(window, self.polls.previous, MayHaveClosed::default());
         for key in changed {
             self.report(key, &context, sink);
         }

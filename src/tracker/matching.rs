@@ -37,7 +37,9 @@ impl Tracker {
         };
         for index in 0..snapshot.rows.len() {
             let sample = sample(index);
-            if !self.is_overtaken(sample, &mut matched) && !self.goes_on(sample, &mut matched) {
+            if !self.apply_if_stale(sample, &mut matched)
+                && !self.continue_socket(sample, &mut matched)
+            {
                 rest.push(index);
             }
         }
@@ -50,11 +52,12 @@ impl Tracker {
     }
 
     /// Whether kernel events or lookups are ahead of a row, which then shows no new state.
-    fn is_overtaken(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
+    fn apply_if_stale(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
         let (row, start) = (sample.row, sample.window.start);
         if let Some(sharers) = self.sockets.sharers_mut(self.sockets.place(row.addrs)) {
             let ahead = |socket: &TrackedSocket| {
-                socket.seen.known_at >= start.boot && socket.has_cookie_of(row).unwrap_or(true)
+                socket.seen.state_known_at >= start.boot
+                    && socket.has_cookie_of(row).unwrap_or(true)
             };
             let sockets = sharers.as_slice();
             let found = sharers.candidates(row).into_iter().find(|at| ahead(&sockets[*at]));
@@ -67,12 +70,12 @@ impl Tracker {
                 return true;
             }
         }
-        is_stale_request(row, self.sockets.of(row.addrs))
+        is_stale_request_socket(row, self.sockets.of(row.addrs))
             || self.kernel_events.has_closed_since(row, start)
     }
 
     /// Gives a row to the socket with the same inode, if one can have come to show it.
-    fn goes_on(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
+    fn continue_socket(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
         let row = sample.row;
         let place = self.sockets.place(row.addrs);
         let Some(sharers) = self.sockets.sharers(place) else { return false };
@@ -187,7 +190,7 @@ impl Matched {
 
 /// Whether a row is that of a request whose child the kernel has reported: a request that a dump shows
 /// after that has a cookie of its own.
-fn is_stale_request(row: &SocketRow, sharers: &[TrackedSocket]) -> bool {
+fn is_stale_request_socket(row: &SocketRow, sharers: &[TrackedSocket]) -> bool {
     let is_child = |socket: &TrackedSocket| {
         socket.is_traced() && socket.roles.roles.opener == Some(Side::Remote)
     };

@@ -3,7 +3,7 @@
 
 use super::polls::Polls;
 use super::socket::{SocketKey, TrackedSocket};
-use super::sockets::Sockets;
+use super::sockets::TrackedSockets;
 use crate::model::reading::PollWindow;
 use crate::model::socket::AddressPair;
 use std::collections::HashMap;
@@ -22,18 +22,18 @@ pub(super) struct Missing {
 /// Counts the misses of every socket that the last poll did not show, in the order of their ids;
 /// `whole`: every row of the poll could be read.
 pub(super) fn count_misses(
-    sockets: &mut Sockets,
+    sockets: &mut TrackedSockets,
     polls: &Polls,
     whole: bool,
     window: &PollWindow,
 ) -> Vec<Missing> {
     let (poll, bad_rows) = (polls.number, polls.bad_rows > 0);
     let is_missing = |(_, socket): &(AddressPair, &mut TrackedSocket)| {
-        socket.seen.last_poll != poll && socket.seen.known_at < window.start.boot
+        socket.seen.last_poll != poll && socket.seen.state_known_at < window.start.boot
     };
     let note = |(addrs, socket): (AddressPair, &mut TrackedSocket)| {
         let is_gone = socket.seen.note_miss(whole, bad_rows);
-        let can_look_up = !socket.seen.is_unreadable && !socket.is_traced();
+        let can_look_up = !socket.seen.missing_since_bad_rows && !socket.is_traced();
         let key = socket.key(addrs);
         Missing { key, inode: socket.identity.last_inode, is_gone, can_look_up }
     };
@@ -44,12 +44,12 @@ pub(super) fn count_misses(
 
 /// Sockets that may have closed: one more poll or a lookup decides.
 #[derive(Debug, Default)]
-pub(super) struct Undecided {
+pub(super) struct MayHaveClosed {
     by_inode: HashMap<u64, SocketKey>,
     by_addrs: HashMap<AddressPair, SocketKey>,
 }
 
-impl Undecided {
+impl MayHaveClosed {
     /// Those of the missing ones that are not gone.
     pub(super) fn of(missing: &[Missing]) -> Self {
         let mut undecided = Self::default();

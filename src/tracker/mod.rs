@@ -25,7 +25,7 @@ use destroyed::UnseenDestroyed;
 use lookups::PendingLookups;
 use polls::Polls;
 use socket::SocketKey;
-use sockets::Sockets;
+use sockets::TrackedSockets;
 use state_changes::KernelEvents;
 use withheld::Withheld;
 
@@ -62,7 +62,7 @@ impl TrackerSink for Collected {
 /// Follows every socket from its first row or event to its end.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    sockets: Sockets,
+    sockets: TrackedSockets,
     polls: Polls,
     lookups: PendingLookups,
     destroyed: UnseenDestroyed,
@@ -75,7 +75,7 @@ pub struct Tracker {
 impl Tracker {
     /// A tracker that follows at most so many sockets.
     pub fn of_at_most(sockets: usize) -> Self {
-        Self { sockets: Sockets::at_most(sockets), ..Self::default() }
+        Self { sockets: TrackedSockets::at_most(sockets), ..Self::default() }
     }
 
     /// Takes in a reading and pushes what it proves into `sink`.
@@ -108,7 +108,7 @@ impl Tracker {
             // They say nothing of what sockets do.
             Reading::OwnerUpdate(_) | Reading::Begin(_) => {}
         }
-        self.look_up_still(&pending);
+        self.renew_lookups(&pending);
     }
 
     /// The status of a socket; `None` if it is not followed or has not been reported.
@@ -135,7 +135,7 @@ impl Tracker {
     }
 
     /// How many sockets are followed.
-    pub const fn open(&self) -> usize {
+    pub const fn socket_count(&self) -> usize {
         self.sockets.count()
     }
 
@@ -180,7 +180,7 @@ impl Tracker {
 
     /// Asks again for the lookups that there was no time for, unless a poll has decided since: kernel
     /// events and a poll may come at once.
-    fn look_up_still(&mut self, pending: &PendingLookups) {
+    fn renew_lookups(&mut self, pending: &PendingLookups) {
         for key in pending.sockets() {
             let socket = self.sockets.get(key);
             if socket.is_some_and(|socket| socket.seen.last_poll != self.polls.number) {

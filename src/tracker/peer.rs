@@ -1,7 +1,7 @@
 //! The other end of a connection within this machine: each end's row proves something of the other.
 
 use super::socket::{SocketKey, TrackedSocket, before_fin};
-use super::sockets::Sockets;
+use super::sockets::TrackedSockets;
 use crate::model::event::Side;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
@@ -41,7 +41,7 @@ impl End {
 }
 
 /// Lets all sockets, as the first poll found them, learn from their other ends.
-pub(super) fn compare_all(sockets: &mut Sockets, poll: u64) {
+pub(super) fn compare_all(sockets: &mut TrackedSockets, poll: u64) {
     // Both ends are new: comparing those that prove something is enough.
     let proving = sockets.iter().filter(|(_, socket)| End::of(socket).proves_something());
     let proving: Vec<_> = proving.map(|(addrs, socket)| socket.key(addrs)).collect();
@@ -49,7 +49,11 @@ pub(super) fn compare_all(sockets: &mut Sockets, poll: u64) {
 }
 
 /// Lets every socket with news, and its other end, learn from each other. `poll` is the last one.
-pub(super) fn compare(sockets: &mut Sockets, poll: u64, changed: impl Iterator<Item = SocketKey>) {
+pub(super) fn compare(
+    sockets: &mut TrackedSockets,
+    poll: u64,
+    changed: impl Iterator<Item = SocketKey>,
+) {
     for key in changed {
         for mirrored in key.addrs.mirrored() {
             let Some(peer) = sockets.only(mirrored) else { continue };
@@ -61,7 +65,7 @@ pub(super) fn compare(sockets: &mut Sockets, poll: u64, changed: impl Iterator<I
     }
 }
 
-fn learn(sockets: &mut Sockets, poll: u64, (key, own): (SocketKey, End), other: End) {
+fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), other: End) {
     // They are two ends of one connection only if both were there at one time; a socket that is
     // still connecting may meet what an older connection left.
     let together = own.first_poll <= other.last_poll && other.first_poll <= own.last_poll;

@@ -34,12 +34,12 @@ struct Index {
 
 /// By what a row finds a socket.
 #[derive(PartialEq, Eq, Clone, Copy)]
-struct Names {
+struct RowKeys {
     inode: u64,
     cookie: u64,
 }
 
-impl Names {
+impl RowKeys {
     const fn of(socket: &TrackedSocket) -> Self {
         Self { inode: socket.row.inode, cookie: socket.identity.cookie }
     }
@@ -57,7 +57,7 @@ impl Sharers {
 
     /// The socket at this position, to be changed.
     pub(super) fn get_mut(&mut self, position: usize) -> Option<SocketMut<'_>> {
-        let before = Names::of(self.sockets.get(position)?);
+        let before = RowKeys::of(self.sockets.get(position)?);
         Some(SocketMut { sharers: self, position, before })
     }
 
@@ -96,14 +96,14 @@ impl Sharers {
     }
 
     pub(super) fn push(&mut self, socket: TrackedSocket) {
-        let (position, id, names) = (self.sockets.len(), socket.id, Names::of(&socket));
+        let (position, id, names) = (self.sockets.len(), socket.id, RowKeys::of(&socket));
         self.sockets.push(socket);
         match &mut self.index {
             Some(index) => index.add(position, id, names),
             None if position == INDEXED => {
                 let mut index = Box::<Index>::default();
                 for (position, socket) in self.sockets.iter().enumerate() {
-                    index.add(position, socket.id, Names::of(socket));
+                    index.add(position, socket.id, RowKeys::of(socket));
                 }
                 self.index = Some(index);
             }
@@ -116,7 +116,7 @@ impl Sharers {
         let socket = self.sockets.swap_remove(position);
         if let Some(index) = &mut self.index {
             index.positions.remove(&id);
-            index.remove_names(id, Names::of(&socket));
+            index.remove_names(id, RowKeys::of(&socket));
             if let Some(moved) = self.sockets.get(position) {
                 index.positions.insert(moved.id, position);
             }
@@ -132,7 +132,7 @@ impl Sharers {
 pub(super) struct SocketMut<'s> {
     sharers: &'s mut Sharers,
     position: usize,
-    before: Names,
+    before: RowKeys,
 }
 
 impl Deref for SocketMut<'_> {
@@ -151,7 +151,7 @@ impl DerefMut for SocketMut<'_> {
 
 impl Drop for SocketMut<'_> {
     fn drop(&mut self) {
-        let (id, after) = (self.id, Names::of(self));
+        let (id, after) = (self.id, RowKeys::of(self));
         if let Some(index) = self.sharers.index.as_mut().filter(|_| self.before != after) {
             index.remove_names(id, self.before);
             index.add(self.position, id, after);
@@ -168,7 +168,7 @@ impl Index {
         latest.filter_map(|(_, id)| self.positions.get(id).copied())
     }
 
-    fn add(&mut self, position: usize, id: SocketId, names: Names) {
+    fn add(&mut self, position: usize, id: SocketId, names: RowKeys) {
         self.positions.insert(id, position);
         self.inodes.insert((names.inode, id));
         if names.cookie != 0 {
@@ -176,7 +176,7 @@ impl Index {
         }
     }
 
-    fn remove_names(&mut self, id: SocketId, names: Names) {
+    fn remove_names(&mut self, id: SocketId, names: RowKeys) {
         self.inodes.remove(&(names.inode, id));
         if self.cookies.get(&names.cookie) == Some(&id) {
             self.cookies.remove(&names.cookie);

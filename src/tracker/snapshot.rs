@@ -1,7 +1,7 @@
 //! What a poll does: its rows are matched, what it does not show may have closed, what it shows in
 //! another state is reported.
 
-use super::missing::{Missing, Undecided, count_misses};
+use super::missing::{MayHaveClosed, Missing, count_misses};
 use super::socket::{SocketKey, is_unaccepted_state};
 use super::{Tracker, TrackerSink, peer};
 use crate::model::event::{EventKind, Listeners, TrackerEvent};
@@ -16,15 +16,19 @@ use std::collections::HashMap;
 pub(super) struct Context {
     pub(super) window: PollWindow,
     /// The start of the last poll that can have missed a new socket.
-    pub(super) absent: Option<Stamp>,
-    pub(super) undecided: Undecided,
+    pub(super) last_without: Option<Stamp>,
+    pub(super) undecided: MayHaveClosed,
     /// The listeners found for an address and interface.
     listeners: RefCell<HashMap<(AddressPair, Option<u32>), Listeners>>,
 }
 
 impl Context {
-    pub(super) fn new(window: PollWindow, absent: Option<Stamp>, undecided: Undecided) -> Self {
-        Self { window, absent, undecided, listeners: RefCell::default() }
+    pub(super) fn new(
+        window: PollWindow,
+        last_without: Option<Stamp>,
+        undecided: MayHaveClosed,
+    ) -> Self {
+        Self { window, last_without, undecided, listeners: RefCell::default() }
     }
 }
 
@@ -49,7 +53,7 @@ impl Tracker {
         }
         let all_shown = matched.shown == self.sockets.count();
         let undecided = if all_shown {
-            Undecided::default()
+            MayHaveClosed::default()
         } else {
             self.report_missing(whole, &window, sink)
         };
@@ -93,7 +97,7 @@ impl Tracker {
         whole: bool,
         window: &PollWindow,
         sink: &mut dyn TrackerSink,
-    ) -> Undecided {
+    ) -> MayHaveClosed {
         let missing = count_misses(&mut self.sockets, &self.polls, whole, window);
         for Missing { key, is_gone, .. } in &missing {
             debug!("{}: {} was not shown; closed: {is_gone}", key.addrs, key.id);
@@ -105,7 +109,7 @@ impl Tracker {
         for gone in missing.iter().filter(|socket| socket.is_gone) {
             self.close(gone.key, window, sink);
         }
-        Undecided::of(&missing)
+        MayHaveClosed::of(&missing)
     }
 
     /// Reports every socket: at the first poll all are new, and a list of them would take as much
@@ -121,22 +125,22 @@ impl Tracker {
     /// Reports a socket that is in another state than the one last reported.
     pub(super) fn report(&mut self, key: SocketKey, context: &Context, sink: &mut dyn TrackerSink) {
         if self.sockets.get(key).is_some_and(|socket| socket.reported().is_none()) {
-            self.place_new(key, context);
+            self.link_new(key, context);
         }
         let Some(mut socket) = self.sockets.get_mut(key) else { return };
-        let transition = socket.advance(key.addrs, context.absent, &context.window);
+        let transition = socket.advance(key.addrs, context.last_without, &context.window);
         let was_remnant = socket.row.is_close_remnant();
         drop(socket);
         let Some(transition) = transition else { return };
         let is_remnant = transition.kind == EventKind::Opened && was_remnant;
         self.withheld.push(transition, sink);
         if is_remnant && !self.destroyed.remove(key.addrs) {
-            sink.push(TrackerEvent::Missed(Some(key.addrs)));
+            sink.push(TrackerEvent::NeverSeen(Some(key.addrs)));
         }
     }
 
     /// Finds what a new socket follows: one that may have closed, and its listener.
-    fn place_new(&mut self, key: SocketKey, context: &Context) {
+    fn link_new(&mut self, key: SocketKey, context: &Context) {
         let Some(socket) = self.sockets.get(key) else { return };
         let (inode, state) = (socket.row.inode, socket.row.state);
         if inode == 0 && is_unaccepted_state(state) {

@@ -23,7 +23,7 @@ const MOST: usize = 1 << 21;
 
 /// Every socket that is followed.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub(super) struct TrackedSockets {
     most: usize,
     by_addrs: IndexMap<AddressPair, Sharers, RandomState>,
     by_family: [usize; 2],
@@ -38,13 +38,13 @@ pub(super) struct Sockets {
     pub(super) is_incomplete: bool,
 }
 
-impl Default for Sockets {
+impl Default for TrackedSockets {
     fn default() -> Self {
         Self::at_most(MOST)
     }
 }
 
-impl Sockets {
+impl TrackedSockets {
     /// None yet, and never more than this.
     pub(super) fn at_most(most: usize) -> Self {
         Self {

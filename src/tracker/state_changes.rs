@@ -3,7 +3,7 @@
 
 use super::sharers::{CONSIDERED, Sharers};
 use super::socket::{SocketKey, TrackedSocket, is_unaccepted_state};
-use super::sockets::Sockets;
+use super::sockets::TrackedSockets;
 use super::{Tracker, TrackerSink};
 use crate::model::event::{Listeners, TrackerEvent};
 use crate::model::reading::{PollWindow, StateChange};
@@ -60,7 +60,7 @@ impl KernelEvents {
 
     /// A poll that started at `start` is done with: no row or event from before will come. Drops the
     /// addresses of sockets that closed without an event, once there are many.
-    pub(super) fn end_poll(&mut self, start: Stamp, sockets: &Sockets) {
+    pub(super) fn end_poll(&mut self, start: Stamp, sockets: &TrackedSockets) {
         let before = std::mem::replace(&mut self.last_poll, start);
         self.closed.retain(|_, time| *time >= before);
         if self.by_address.len() > 2 * sockets.count() + SLACK {
@@ -135,7 +135,7 @@ impl Tracker {
         if change.cookie != 0 {
             let itself = sharers.and_then(|sharers| sharers.with_cookie(change.cookie));
             // A request that was first dumped after its child had been made has a cookie of its own.
-            let is_its_request = |socket: &&TrackedSocket| is_request_of(change, socket);
+            let is_its_request = |socket: &&TrackedSocket| is_request_socket_of(change, socket);
             let socket = itself.or_else(|| sockets().find(is_its_request))?;
             return Some(socket.key(change.addrs));
         }
@@ -171,7 +171,7 @@ impl Tracker {
     ) {
         let (addrs, window) = (change.addrs, window(change));
         let request = known.filter(|key| {
-            self.sockets.get(*key).is_some_and(|socket| is_request_of(change, socket))
+            self.sockets.get(*key).is_some_and(|socket| is_request_socket_of(change, socket))
         });
         if let Some(key) = request {
             if let Some(mut socket) = self.sockets.get_mut(key) {
@@ -183,7 +183,7 @@ impl Tracker {
         if let Some(mut socket) = known.and_then(|key| self.sockets.get_mut(key)) {
             let is_later = change.to == socket.row.state || reachable(change.to, socket.row.state);
             if change.cookie != 0 && is_later {
-                return socket.note_names(change);
+                return socket.note_change_details(change);
             }
         }
         let others = self.sockets.of(addrs).iter().rev().take(CONSIDERED);
@@ -202,7 +202,7 @@ impl Tracker {
         }
         let poll = self.polls.number;
         let Some(key) = self.sockets.open(addrs, change.to, change.time, false, poll) else {
-            return sink.push(TrackerEvent::Missed(Some(addrs)));
+            return sink.push(TrackerEvent::NeverSeen(Some(addrs)));
         };
         self.note_address(change, key);
         for before in before {
@@ -236,13 +236,13 @@ impl Tracker {
         let (addrs, found) = (change.addrs, self.sockets.is_incomplete);
         let poll = self.polls.number;
         let Some(key) = self.sockets.open(addrs, change.from, change.time, found, poll) else {
-            return sink.push(TrackerEvent::Missed(Some(addrs)));
+            return sink.push(TrackerEvent::NeverSeen(Some(addrs)));
         };
         if let Some(before) = before {
             self.withhold_until_closed(before, key);
         }
         if let Some(mut socket) = self.sockets.get_mut(key) {
-            socket.note_names(change);
+            socket.note_change_details(change);
         }
         self.report_step(key, self.polls.previous, &window(change), sink);
         self.step(change, key, sink);
@@ -276,7 +276,7 @@ impl Tracker {
         }
         self.kernel_events.by_address.remove(&change.socket);
         let may_have_remnant = matches!(change.from, State::FinWait2 | State::Closing);
-        if may_have_remnant && change.cut.is_none() {
+        if may_have_remnant && change.abort.is_none() {
             socket.may_have_remnant();
             drop(socket);
             // Not its other end: a lookup would be ahead of the events of that.
@@ -290,12 +290,12 @@ impl Tracker {
     fn report_step(
         &mut self,
         key: SocketKey,
-        absent: Option<Stamp>,
+        last_without: Option<Stamp>,
         window: &PollWindow,
         sink: &mut dyn TrackerSink,
     ) {
         let Some(mut socket) = self.sockets.get_mut(key) else { return };
-        let transition = socket.advance(key.addrs, absent, window);
+        let transition = socket.advance(key.addrs, last_without, window);
         drop(socket);
         if let Some(transition) = transition {
             self.withheld.push(transition, sink);
@@ -304,7 +304,7 @@ impl Tracker {
 }
 
 /// Whether a change makes a child of this request.
-fn is_request_of(change: &StateChange, socket: &TrackedSocket) -> bool {
+fn is_request_socket_of(change: &StateChange, socket: &TrackedSocket) -> bool {
     change.passive && socket.row.mini && socket.row.state == State::SynRecv
 }
 

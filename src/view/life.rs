@@ -51,7 +51,7 @@ pub struct LifeRecord {
     pub followed_until: Stamp,
     /// A process has a descriptor of it now.
     #[serde(skip)]
-    pub descriptor: bool,
+    pub is_held: bool,
     /// The filters matched it only after it was first observed: the first step is the state it was
     /// in then.
     #[serde(skip)]
@@ -245,7 +245,7 @@ impl LifeHistories {
             return None;
         }
         let mut record = history.record(now.socket, owner, at);
-        record.descriptor = now.clues.inode != 0;
+        record.is_held = now.clues.inode != 0;
         if let Some(last) = record.steps.last_mut() {
             last.held = Some(at.since(now.since));
         }
@@ -323,7 +323,7 @@ impl LifeHistory {
             steps: self.life_steps(),
             lived: None,
             followed_until,
-            descriptor: false,
+            is_held: false,
             matched_late: self.matched_late,
             left_out: self.left_out,
             other_end: None,

@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn a_limit_on_sockets_breaks_no_chain(room in 0..4_usize, moves in moves(Time::Forwards)) {
         let (tracker, ..) = play_in(room, moves, Time::Forwards);
-        prop_assert!(tracker.open() <= room, "{} of {room}", tracker.open());
+        prop_assert!(tracker.socket_count() <= room, "{} of {room}", tracker.socket_count());
     }
 
     #[test]
@@ -79,7 +79,7 @@ proptest! {
         for _ in 0..POLLS_TO_END {
             take(&mut tracker, &mut ledger, &script.empty_poll());
         }
-        prop_assert_eq!(tracker.open(), 0);
+        prop_assert_eq!(tracker.socket_count(), 0);
         prop_assert_eq!(tracker.statuses().count(), 0);
         prop_assert!(ledger.may_lack_ends || ledger.unended().is_empty(), "{:?}", ledger.unended());
     }

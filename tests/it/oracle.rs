@@ -17,7 +17,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, s
 use std::io::BufReader;
 use tcplapse::model::socket::{Endpoint, Family};
 use tcplapse::model::socket_row::{SocketRow, Timer};
-use tcplapse::source::netlink::wire::{Message, Messages, Selection, States, write_dump};
+use tcplapse::source::netlink::wire::{Message, NetlinkMessages, Selection, StateMask, write_dump};
 use tcplapse::source::proc::row;
 
 #[test]
@@ -58,7 +58,7 @@ fn messages_agree_with_the_netlink_packet_crates() {
         let (closed, other) = pair(&server, ANY_PORT);
         drop(closed);
         let mut request = Vec::new();
-        write_dump(&mut request, 1, Family::Ipv4, Selection::In(States::ALL));
+        write_dump(&mut request, 1, Family::Ipv4, Selection::In(StateMask::ALL));
         let parsed = InetRequest::parse(&request[16..]).expect("a request that they can parse");
         assert_eq!((parsed.family, parsed.protocol), (2, 6), "AF_INET, TCP");
         assert_eq!(parsed.states, StateFlags::all() - StateFlags::CLOSE);
@@ -84,7 +84,7 @@ fn ours(datagram: &[u8]) -> Vec<SocketRow> {
         Message::Socket(body) => body.row().expect("a socket"),
         other => panic!("{other:?} is no socket"),
     };
-    Messages::new(datagram).map(row).collect()
+    NetlinkMessages::new(datagram).map(row).collect()
 }
 
 fn theirs(mut datagram: &[u8]) -> Vec<InetResponseHeader> {

@@ -152,7 +152,7 @@ impl Case {
     fn event(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
         let state = |word: &str| State::from_name(word).unwrap();
-        let cut = [
+        let aborts = [
             ("reset", AbortReason::Reset),
             ("refused", AbortReason::Refused),
             ("timed-out", AbortReason::TimedOut),
@@ -177,7 +177,7 @@ impl Case {
             to: state(words[3]),
             passive: words.contains(&"passive"),
             caller: None,
-            cut: cut.iter().find(|(word, _)| words.contains(word)).map(|(_, cut)| *cut),
+            abort: aborts.iter().find(|(word, _)| words.contains(word)).map(|(_, abort)| *abort),
             reset_by: None,
         };
         let since_poll = |step: &&Step| !matches!(step, Step::Poll(..));
@@ -240,8 +240,10 @@ impl Case {
     fn line(&self, conclusion: &TrackerEvent) -> String {
         let transition = match conclusion {
             TrackerEvent::Lost(lost) => return format!("lost {:?}", lost.reason).to_lowercase(),
-            TrackerEvent::Missed(Some(addrs)) => return format!("missed {}", self.letter(*addrs)),
-            TrackerEvent::Missed(None) => return "missed".to_owned(),
+            TrackerEvent::NeverSeen(Some(addrs)) => {
+                return format!("missed {}", self.letter(*addrs));
+            }
+            TrackerEvent::NeverSeen(None) => return "missed".to_owned(),
             TrackerEvent::Transition(transition) => transition,
         };
         let letter = self.letter(transition.socket.addrs);

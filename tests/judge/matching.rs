@@ -155,12 +155,12 @@ fn options(
 fn request_only(group: &[Record<'_>], case: &Case<'_>) -> Option<Report> {
     let ends = ends_of(&group[0]);
     let time = case.boot(group[0].time.0);
-    let is_request = |event: &Record<'_>| match event.event.as_str() {
+    let is_request_socket = |event: &Record<'_>| match event.event.as_str() {
         "opened" | "present" => event.to == "SYN_RECV" && event.via.is_empty(),
         "closed" => event.from.as_deref() == Some("SYN_RECV") && event.via.is_empty(),
         _ => false,
     };
-    if !group.iter().all(is_request) || !case.truth.syn_before(ends, time) {
+    if !group.iter().all(is_request_socket) || !case.truth.syn_before(ends, time) {
         return None;
     }
     let mut report = Report { claims: 1, ..Report::default() };

@@ -8,7 +8,7 @@ use crate::support::wait::until;
 use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::Family;
 use tcplapse::source::netlink::client::{DestroyListener, SockDiag};
-use tcplapse::source::netlink::wire::{Selection, States};
+use tcplapse::source::netlink::wire::{Selection, StateMask};
 
 #[test]
 fn open_sockets_are_always_found() {
@@ -21,7 +21,7 @@ fn open_sockets_are_always_found() {
         let _idle: Vec<_> = (0..PAIRS).map(|_| pair(&server, ANY_PORT)).collect();
         let mut client = SockDiag::open().expect("sock_diag answers anybody");
         let mut rows = Vec::new();
-        client.dump(Family::Ipv4, Selection::In(States::ALL), &mut rows).expect("a dump");
+        client.dump(Family::Ipv4, Selection::In(StateMask::ALL), &mut rows).expect("a dump");
         assert_eq!(rows.len(), 2 * PAIRS + 1);
         beside_churn(|| {
             for row in rows.iter().cycle().take(TIMES * rows.len()) {

@@ -66,7 +66,7 @@ fn readings(poll: u64) -> [Reading; 2] {
     let old = numbers.clone().filter_map(|inode| Some((inode.checked_sub(AT_A_TIME)?, Vec::new())));
     let owners = OwnerUpdate {
         time: at(1000),
-        all: true,
+        all_inspected: true,
         processes: vec![process],
         holders: numbers.clone().map(held).chain(old).collect(),
         ..OwnerUpdate::default()

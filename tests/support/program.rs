@@ -3,7 +3,7 @@
 //! the test is over is killed.
 
 use super::output::Output;
-use super::record::{Event, Line, Listed, Lost};
+use super::record::{Event, Listed, Lost, OutputLine};
 use super::stall;
 use super::wait::until_or;
 use nix::sys::signal::{Signal, kill};
@@ -127,9 +127,9 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     fn push(&mut self, line: &str) {
-        match Line::parse(line) {
-            Line::Event(event) => self.events.push(*event),
-            Line::Lost(lost) => self.lost.push(lost),
+        match OutputLine::parse(line) {
+            OutputLine::Event(event) => self.events.push(*event),
+            OutputLine::Lost(lost) => self.lost.push(lost),
         }
     }
 }
@@ -306,8 +306,8 @@ impl Program {
             let Some(line) = stdout.next_line() else {
                 panic!("waited in vain for {what}; {}", self.printed())
             };
-            match Line::parse(line.trim_end()) {
-                Line::Event(event) if wanted(&event) => return *event,
+            match OutputLine::parse(line.trim_end()) {
+                OutputLine::Event(event) if wanted(&event) => return *event,
                 _ => {}
             }
         }

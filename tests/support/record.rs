@@ -241,12 +241,12 @@ impl Alert {
 
 /// A line of `watch -j`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Line {
+pub(crate) enum OutputLine {
     Event(Box<Event>),
     Lost(Lost),
 }
 
-impl Line {
+impl OutputLine {
     /// # Panics
     /// Where the line breaks the promised schema.
     pub(crate) fn parse(line: &str) -> Self {

@@ -28,7 +28,7 @@ impl Write for SlowStream {
 pub(in crate::output) fn slow_queue(capacity: usize) -> (Queue, Sender<()>, Arc<Mutex<Vec<u8>>>) {
     let ((permit, permits), taken) = (channel(), Arc::default());
     let stream = SlowStream { permits, taken: Arc::clone(&taken) };
-    (Queue::over(stream, capacity, || ()).unwrap(), permit, taken)
+    (Queue::with_parts(stream, capacity, || ()).unwrap(), permit, taken)
 }
 
 pub(in crate::output) fn soon() -> Wait<'static> {
@@ -101,7 +101,7 @@ fn a_failed_write_is_reported_once() {
         }
     }
     let (call, called) = channel();
-    let mut queue = Queue::over(Full, usize::MAX, move || call.send(()).unwrap()).unwrap();
+    let mut queue = Queue::with_parts(Full, usize::MAX, move || call.send(()).unwrap()).unwrap();
     queue.push(b"one\n".to_vec()).unwrap();
     called.recv_timeout(LIMIT).expect("the failure ends the wait of a run");
     assert_eq!(queue.queued(), 0, "nothing is kept for a full disk");

@@ -1,7 +1,7 @@
 //! A scan of all processes, for a recording: a replay may ask for any of them.
 
 use super::Scan;
-use super::process::Fields;
+use super::process::ProcessFields;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Holder, Inodes, Process};
 use crate::owner::SearchScope;
@@ -26,7 +26,7 @@ impl Scan {
 
     /// A process with all that a filter may need, as far as it still exists.
     pub(super) fn describe_fully(&self, pid: i32) -> Process {
-        self.describe(pid, Fields::ALL)
+        self.describe(pid, ProcessFields::ALL)
     }
 
     /// Adds what was not needed to find a process; one that is gone stays as it is.

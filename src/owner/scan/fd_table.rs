@@ -3,7 +3,7 @@
 
 use super::is_denied_errno;
 use procfs::ProcError;
-use procfs::process::Process as Entry;
+use procfs::process::Process as ProcEntry;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
     Mode, OFlags, RawDir, SeekFrom, openat, readlinkat, readlinkat_raw, seek, statat,
@@ -237,7 +237,7 @@ fn size_of(dir: &File) -> u64 {
 }
 
 /// Opens the directory of a table.
-pub(super) fn open_dir(entry: &Entry, path: &str) -> Result<File, ProcError> {
+pub(super) fn open_dir(entry: &ProcEntry, path: &str) -> Result<File, ProcError> {
     entry.open_relative_flags(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)
 }
 

@@ -12,7 +12,7 @@
 //! gone from both: so a holder counts as one only after its descriptor was read again, and as that
 //! is done for the wanted sockets alone, others are left out of what is found.
 
-use super::process::Fields;
+use super::process::ProcessFields;
 use crate::model::process::Process;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, openat};
@@ -42,7 +42,7 @@ pub(super) enum CachedFds {
 pub(super) struct IdleProcess {
     pub(super) sched_stat: SchedStat,
     /// What was read of it.
-    pub(super) fields: Fields,
+    pub(super) fields: ProcessFields,
     pub(super) process: Process,
     pub(super) fds: CachedFds,
 }
@@ -121,7 +121,7 @@ mod tests {
     fn idle(pid: i32, ran: u64) -> IdleProcess {
         let process = Process { start: 1, ..Process::unknown(pid) };
         let (sched_stat, fds) = (SchedStat([ran, 0, 1]), CachedFds::NotSearched);
-        IdleProcess { sched_stat, fields: Fields::ALL, process, fds }
+        IdleProcess { sched_stat, fields: ProcessFields::ALL, process, fds }
     }
 
     #[test]

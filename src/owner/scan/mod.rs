@@ -23,9 +23,9 @@ use crate::model::process_tree::ProcessTree;
 use fd_table::{leads_to, open_dir};
 use idle::{IdleProcess, IdleProcesses};
 use log::trace;
-use process::{Fields, describe, is_kernel_thread, name_of, start_of, status_number};
+use process::{ProcessFields, describe, is_kernel_thread, name_of, start_of, status_number};
 use procfs::ProcError;
-use procfs::process::Process as Entry;
+use procfs::process::Process as ProcEntry;
 use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, open, statfs};
 use rustix::io::Errno;
 use search::Search;
@@ -220,7 +220,7 @@ impl Scan {
     }
 
     /// A process, as far as it still exists.
-    fn describe(&self, pid: i32, fields: Fields) -> Process {
+    fn describe(&self, pid: i32, fields: ProcessFields) -> Process {
         match self.open_process(pid) {
             Ok(entry) => describe(&entry, fields).map(|described| described.process),
             Err(error) => Err(error),
@@ -258,8 +258,8 @@ impl Scan {
         leads_to(&dir, holder.fd, inode).then(|| name_of(&entry, holder.start))?
     }
 
-    fn open_process(&self, pid: i32) -> Result<Entry, ProcError> {
-        Entry::new_with_root(self.root.join(pid.to_string()))
+    fn open_process(&self, pid: i32) -> Result<ProcEntry, ProcError> {
+        ProcEntry::new_with_root(self.root.join(pid.to_string()))
     }
 }
 
@@ -293,7 +293,7 @@ impl OwnerLookup for Scan {
     }
 
     fn describe_caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
-        let process = self.describe(caller.pid, Fields::needed_by(filter));
+        let process = self.describe(caller.pid, ProcessFields::needed_by(filter));
         match &self.tree {
             // It may have ended since, but the kernel knew its parents.
             Some(tree) if caller.is_descendant => tree.add(process.identity()),

@@ -3,7 +3,7 @@
 use super::is_denied;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Exe, Process, base_name, kept_command};
-use procfs::process::Process as Entry;
+use procfs::process::Process as ProcEntry;
 use procfs::{ProcError, ProcResult};
 use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;
@@ -13,13 +13,13 @@ const LONGEST: usize = 128 << 10;
 
 /// What is read of a process besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fields {
+pub(super) struct ProcessFields {
     exe: bool,
     cmdline: bool,
     uid: bool,
 }
 
-impl Fields {
+impl ProcessFields {
     /// Nothing but its name.
     pub(super) const NONE: Self = Self { exe: false, cmdline: false, uid: false };
     pub(super) const ALL: Self = Self { exe: true, cmdline: true, uid: true };
@@ -61,7 +61,7 @@ const PF_KTHREAD: u64 = 0x0020_0000;
 ///
 /// # Errors
 /// It is gone.
-pub(super) fn describe(entry: &Entry, fields: Fields) -> ProcResult<Described> {
+pub(super) fn describe(entry: &ProcEntry, fields: ProcessFields) -> ProcResult<Described> {
     let line = match read_file(entry, "stat") {
         Err(error) if is_denied(&error) => {
             let process = Process { exe: Exe::Denied, ..Process::unknown(entry.pid()) };
@@ -86,23 +86,23 @@ pub(super) fn describe(entry: &Entry, fields: Fields) -> ProcResult<Described> {
 }
 
 /// The start of a process (clock ticks since boot), if it still exists.
-pub(super) fn start_of(entry: &Entry) -> Option<u64> {
+pub(super) fn start_of(entry: &ProcEntry) -> Option<u64> {
     Some(Stat::parse(&read_file(entry, "stat").ok()?)?.start)
 }
 
 /// The pid of the process that started this one, or has inherited it.
-pub(super) fn parent_of(entry: &Entry) -> Option<i32> {
+pub(super) fn parent_of(entry: &ProcEntry) -> Option<i32> {
     Some(Stat::parse(&read_file(entry, "stat").ok()?)?.parent)
 }
 
 /// Whether it is a thread of the kernel's own.
-pub(super) fn is_kernel_thread(entry: &Entry) -> bool {
+pub(super) fn is_kernel_thread(entry: &ProcEntry) -> bool {
     read_file(entry, "stat")
         .is_ok_and(|line| Stat::parse(&line).is_some_and(|stat| stat.flags & PF_KTHREAD != 0))
 }
 
 /// The present name of a process, if it is the one with this start.
-pub(super) fn name_of(entry: &Entry, start: u64) -> Option<Vec<u8>> {
+pub(super) fn name_of(entry: &ProcEntry, start: u64) -> Option<Vec<u8>> {
     let line = read_file(entry, "stat").ok()?;
     let stat = Stat::parse(&line).filter(|stat| stat.start == start)?;
     Some(stat.comm.to_vec())
@@ -127,7 +127,7 @@ impl<'a> Stat<'a> {
     }
 }
 
-fn executable(entry: &Entry) -> Exe {
+fn executable(entry: &ProcEntry) -> Exe {
     match entry.exe() {
         Ok(path) => {
             let path = path.into_os_string().into_vec();
@@ -141,19 +141,19 @@ fn executable(entry: &Entry) -> Exe {
 }
 
 /// The first number of a line of `status`. Another line need not be UTF-8: the name is in one.
-pub(super) fn status_number(entry: &Entry, key: &[u8]) -> Option<u32> {
+pub(super) fn status_number(entry: &ProcEntry, key: &[u8]) -> Option<u32> {
     let status = read_file(entry, "status").ok()?;
     let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-fn command_line(entry: &Entry) -> Vec<u8> {
+fn command_line(entry: &ProcEntry) -> Vec<u8> {
     read_file(entry, "cmdline").map(kept_command).unwrap_or_default()
 }
 
 /// The kernel makes each of these files as a whole, and hands out as much as there is room for: a
 /// read that leaves room was the last.
-fn read_file(entry: &Entry, name: &str) -> ProcResult<Vec<u8>> {
+fn read_file(entry: &ProcEntry, name: &str) -> ProcResult<Vec<u8>> {
     let file = entry.open_relative(name)?;
     let mut bytes = Vec::with_capacity(1024);
     let error = |errno: rustix::io::Errno| ProcError::Io(errno.into(), None);

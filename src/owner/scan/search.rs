@@ -3,13 +3,13 @@
 use super::fd_table::{Extent, FdTable, leads_to, open_dir, read_sockets, read_table};
 use super::idle::{CachedFds, IdleProcess};
 use super::is_denied;
-use super::process::{Described, Fields, describe};
+use super::process::{Described, ProcessFields, describe};
 use crate::filter::Match;
 use crate::model::process::{Holder, Inodes, Process};
 use crate::owner::SearchScope;
 use crate::owner::table::Found;
 use log::trace;
-use procfs::process::Process as Entry;
+use procfs::process::Process as ProcEntry;
 use procfs::{ProcError, ProcResult};
 use rustix::fs::{Mode, OFlags, openat};
 use std::fs::File;
@@ -19,7 +19,7 @@ pub(super) struct Search<'a> {
     pub(super) among: SearchScope<'a>,
     wanted: &'a Inodes,
     /// What is read of a process for it.
-    pub(super) fields: Fields,
+    pub(super) fields: ProcessFields,
     pub(super) found: Found,
     /// Processes with threads, and their leader's table.
     pub(super) threaded: Vec<(Process, FdTable)>,
@@ -29,7 +29,7 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub(super) fn new(among: SearchScope<'a>, wanted: &'a Inodes) -> Self {
-        let fields = Fields::needed_by(among.filter());
+        let fields = ProcessFields::needed_by(among.filter());
         let (found, threaded, unchecked) = (Found::default(), Vec::new(), Inodes::default());
         Self { among, wanted, fields, found, threaded, unchecked }
     }
@@ -46,7 +46,7 @@ impl<'a> Search<'a> {
     /// It is gone, or there is no room for its files.
     pub(super) fn read_process(
         &mut self,
-        entry: &Entry,
+        entry: &ProcEntry,
     ) -> ProcResult<Option<(Process, CachedFds)>> {
         let Described { process, has_threads, is_running } = describe(entry, self.fields)?;
         let fds = match self.among.includes(&process) {

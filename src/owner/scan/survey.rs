@@ -169,7 +169,7 @@ impl OwnerLookup for SurveyedOwners {
         };
         update.callers = callers;
         update.time = reading.time();
-        update.is_complete = !self.has_begun;
+        update.replaces_earlier = !self.has_begun;
         let says_something =
             needs_scan || !update.proven.is_empty() || self.recorded.is_changed_by(&update);
         says_something.then(|| {

@@ -2,7 +2,7 @@
 //! table read here shows, and nothing else says so.
 
 use super::Scan;
-use super::process::{Described, Fields, describe, status_number};
+use super::process::{Described, ProcessFields, describe, status_number};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::Process;
 use crate::owner::SearchScope;
@@ -32,7 +32,8 @@ impl Scan {
         let mut missing = Vec::new();
         for pid in &filter.pids {
             let entry = self.open_process(*pid).ok();
-            let Some(entry) = entry.filter(|entry| describe(entry, Fields::NONE).is_ok()) else {
+            let Some(entry) = entry.filter(|entry| describe(entry, ProcessFields::NONE).is_ok())
+            else {
                 missing.push(*pid);
                 continue;
             };
@@ -58,7 +59,7 @@ impl Scan {
             let Some(theirs) = self.netns_of(&pid.to_string()) else { continue };
             let described = self
                 .open_process(pid)
-                .and_then(|entry| describe(&entry, Fields::needed_by(filter)));
+                .and_then(|entry| describe(&entry, ProcessFields::needed_by(filter)));
             let Ok(Described { process, .. }) = described else { continue };
             let is_this = own_pid.as_deref() == Some(Path::new(&pid.to_string()));
             if is_this || filter.matches(&process) != Match::Yes {

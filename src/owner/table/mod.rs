@@ -63,7 +63,7 @@ impl Found {
 /// their processes, and a constant more: see [`OwnerTable::sweep`].
 #[derive(Debug, Default)]
 pub(crate) struct OwnerTable {
-    sockets: ByInode<Entry>,
+    sockets: ByInode<KnownHolders>,
     processes: ProcessTable,
     /// The end of the reading that is being processed (boot time, µs).
     reading: u64,
@@ -74,7 +74,7 @@ pub(crate) struct OwnerTable {
 }
 
 #[derive(Debug, Default)]
-struct Entry {
+struct KnownHolders {
     holders: Holders,
     last_search: LastSearch,
     /// The last reading in which its holders were seen to hold it.
@@ -136,15 +136,16 @@ impl OwnerTable {
         self.sockets.get(&inode).is_some_and(|entry| self.proves(entry))
     }
 
-    fn proves(&self, entry: &Entry) -> bool {
+    fn proves(&self, entry: &KnownHolders) -> bool {
         entry.proven == self.reading && !entry.holders.is_empty()
     }
 
     /// Whether nothing more can be found now: the holders were seen to hold it in this very
     /// reading, or it was searched for in it.
     pub(crate) fn is_settled(&self, inode: u64) -> bool {
-        let is_settled =
-            |entry: &Entry| self.proves(entry) || entry.last_search.reading() == self.reading;
+        let is_settled = |entry: &KnownHolders| {
+            self.proves(entry) || entry.last_search.reading() == self.reading
+        };
         self.is_new || self.sockets.get(&inode).is_some_and(is_settled)
     }
 
@@ -240,7 +241,7 @@ impl OwnerTable {
             let holders = if candidates.len() > 1 { owner.holders } else { Vec::new() };
             return Attribution { holders, ..owner };
         }
-        let is_denied = |entry: &Entry| entry.last_search.denied();
+        let is_denied = |entry: &KnownHolders| entry.last_search.denied();
         let denied = clues.inodes().any(|inode| self.sockets.get(&inode).is_some_and(is_denied));
         let source = if denied { OwnerSource::Denied } else { OwnerSource::Unknown };
         Attribution { main: None, holders: Vec::new(), source }
@@ -296,7 +297,7 @@ impl OwnerTable {
     }
 }
 
-impl Entry {
+impl KnownHolders {
     /// Sets the holders, in their order, that were seen in this reading; if none was, the old ones
     /// stay.
     fn set_holders(&mut self, mut held: impl Iterator<Item = Descriptor>, reading: u64) {

@@ -159,5 +159,5 @@ fn a_descriptor_of_a_thread_keeps_its_thread() {
 
 #[test]
 fn an_entry_is_small() {
-    assert!(size_of::<(u64, Entry)>() <= 40, "{} bytes", size_of::<(u64, Entry)>());
+    assert!(size_of::<(u64, KnownHolders)>() <= 40, "{} bytes", size_of::<(u64, KnownHolders)>());
 }

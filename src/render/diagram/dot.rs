@@ -20,7 +20,7 @@ pub(super) fn dot(diagram: &Diagram) -> String {
         let _ = writeln!(out, "  \"{state}\" [label=\"{state}{count}\"]");
     }
     for ((_, edge, _), (_, counts)) in layout::edges().zip(diagram.edges()) {
-        let style = match edge.side {
+        let style = match edge.actor {
             Actor::Active => "penwidth=2.5",
             Actor::Passive => "style=dashed",
             Actor::Both | Actor::Kernel => "color=gray50, fontcolor=gray35",

@@ -89,7 +89,7 @@ fn hanging(head: &str, before: usize, text: Vec<String>) -> Vec<String> {
 
 /// `ESTABLISHED ┄► CLOSE_WAIT`, filled up with blanks to [`PAIR`] columns.
 fn pair(edge: &Edge, palette: Palette) -> String {
-    let line = match edge.side {
+    let line = match edge.actor {
         Actor::Active => "━►",
         Actor::Passive => "┄►",
         Actor::Both | Actor::Kernel => "─►",

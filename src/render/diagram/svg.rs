@@ -71,7 +71,7 @@ fn markers() -> String {
 }
 
 const fn class(edge: &Edge) -> &'static str {
-    match edge.side {
+    match edge.actor {
         Actor::Active => "active",
         Actor::Passive => "passive",
         Actor::Both | Actor::Kernel => "kernel",

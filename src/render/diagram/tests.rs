@@ -99,7 +99,7 @@ fn the_kind_of_line_shows_the_side() {
         let (tip, last) = (route.tip().0, route.path[route.path.len() - 2]);
         let (x, y) = layout::direction(tip, last).next(tip);
         let line = drawn[y][x];
-        let expected = match edge.side {
+        let expected = match edge.actor {
             // One arrives where another one crosses it.
             Actor::Active => "━┃╂",
             Actor::Passive => "┄┆",

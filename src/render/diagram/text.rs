@@ -126,7 +126,7 @@ fn state(canvas: &mut Canvas, shape: &Shape, diagram: &Diagram) {
 fn edge_style(edge: &Edge, counts: EdgeCounts, diagram: &Diagram) -> Style {
     if counts != EdgeCounts::default() {
         style_of(edge.to)
-    } else if diagram.is_empty() && matches!(edge.side, Actor::Active | Actor::Passive) {
+    } else if diagram.is_empty() && matches!(edge.actor, Actor::Active | Actor::Passive) {
         Style::new()
     } else {
         Style::new().dimmed()
@@ -135,7 +135,7 @@ fn edge_style(edge: &Edge, counts: EdgeCounts, diagram: &Diagram) -> Style {
 
 fn arrow(canvas: &mut Canvas, edge: &Edge, route: &Route, style: Style) {
     for (from, to) in route.pieces() {
-        canvas.line(from, to, stroke(edge.side), style);
+        canvas.line(from, to, stroke(edge.actor), style);
     }
     let (tip, direction) = route.tip();
     canvas.text(tip, tip_glyph(direction), style);

@@ -73,7 +73,7 @@ fn records() -> Vec<Record> {
 }
 
 fn rendered(width: Option<usize>, colours: bool) -> String {
-    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let mut events = EventsText::new(clock, Palette { on: colours }, true, width);
     let mut bytes = events.header();
     let records = records();
@@ -114,7 +114,7 @@ fn an_alert_is_a_line_about_the_worst_socket() {
         }))
     };
     let records = [alert(true, &[1, 2]), alert(false, &[2]), alert(false, &[])];
-    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let mut events = EventsText::new(clock, Palette { on: false }, false, None);
     let text = String::from_utf8(events.rows(&records, &Names::default())).unwrap();
     assert_snapshot!(text, @"

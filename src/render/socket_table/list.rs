@@ -1,7 +1,7 @@
 //! The table of `list` and `check`: drawn to fit a terminal, or as plain aligned columns.
 
 use super::columns::Column;
-use super::rows::Rows;
+use super::rows::TableRows;
 use super::{NARROWEST, SocketTable, TableOptions};
 use crate::render::Renderer;
 use crate::render::cell::{Names, UNKNOWN};
@@ -24,7 +24,7 @@ pub struct SocketList {
     /// A terminal's width; `None` in a pipe or a file.
     width: Option<u16>,
     /// The rows that are not written yet, in the order of the records.
-    parts: VecDeque<Rows>,
+    parts: VecDeque<TableRows>,
     /// The widths of the columns, once all rows are there.
     widths: Vec<usize>,
 }
@@ -55,7 +55,7 @@ impl SocketList {
 
     /// The whole table drawn for a terminal, if there is one and the table fits it.
     fn drawn(&mut self) -> Option<String> {
-        let rows: usize = self.parts.iter().map(Rows::len).sum();
+        let rows: usize = self.parts.iter().map(TableRows::len).sum();
         let width = self.width.filter(|_| (1..=DRAWN_AT_MOST).contains(&rows))?;
         let columns = self.table.columns.iter().zip(&self.widths);
         let needed = columns.map(|(column, widest)| {
@@ -96,7 +96,7 @@ impl SocketList {
                 |column: &Column| cell(*column, column.heading()).add_attribute(Attribute::Bold);
             table.set_header(columns.iter().map(heading).collect::<Vec<_>>());
         }
-        for (state, cells) in self.parts.iter().flat_map(Rows::iter) {
+        for (state, cells) in self.parts.iter().flat_map(TableRows::iter) {
             let cells = columns.iter().zip(cells).map(|(column, text)| match column {
                 Column::State => cell(*column, text).fg(colour(state)),
                 _ => cell(*column, text),

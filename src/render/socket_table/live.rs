@@ -2,8 +2,8 @@
 //! aligned columns for a pipe, or as a frame that fits a terminal and is drawn again and again.
 
 use super::columns::Column;
-use super::{GAP, Line, NARROWEST, SocketTable, TableOptions, sockets};
-use crate::render::cell::{Clock, Names, clip};
+use super::{ClippedLine, GAP, NARROWEST, SocketTable, TableOptions, sockets};
+use crate::render::cell::{Names, TimeFormatter, clip};
 use crate::render::style::style_of;
 use crate::render::{Renderer, Size};
 use crate::tcp::state::State;
@@ -22,12 +22,12 @@ const EMPTY: &str = "no matching socket yet";
 pub(crate) struct LiveTable {
     table: SocketTable,
     /// How the time of a frame is written.
-    clock: Clock,
+    clock: TimeFormatter,
 }
 
 impl LiveTable {
     /// `clock` writes the time of a frame.
-    pub(crate) fn new(options: TableOptions, clock: Clock) -> Self {
+    pub(crate) fn new(options: TableOptions, clock: TimeFormatter) -> Self {
         let TableOptions { palette, header, extended, timers } = options;
         let mut columns = Column::BY_HELD.to_vec();
         columns.extend(Column::added(extended, timers));
@@ -69,7 +69,7 @@ impl LiveTable {
         states.retain(|state| *state != State::Closed);
         states.sort_unstable();
         let mut text = String::new();
-        let mut line = Line { text: &mut text, room: width };
+        let mut line = ClippedLine { text: &mut text, room: width };
         let mut push = |text: &str, style: Option<Style>| {
             line.push(text, text.len(), style.filter(|_| self.table.palette.on));
         };

@@ -16,7 +16,7 @@ use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use anstyle::Style;
 use columns::Column;
-use rows::Rows;
+use rows::TableRows;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -48,8 +48,12 @@ struct SocketTable {
 }
 
 impl SocketTable {
-    fn rows<'r>(&self, sockets: impl IntoIterator<Item = &'r SocketRecord>, names: &Names) -> Rows {
-        let mut rows = Rows::new(self.columns.len());
+    fn rows<'r>(
+        &self,
+        sockets: impl IntoIterator<Item = &'r SocketRecord>,
+        names: &Names,
+    ) -> TableRows {
+        let mut rows = TableRows::new(self.columns.len());
         for socket in sockets {
             rows.push(&self.columns, socket, names);
         }
@@ -57,7 +61,11 @@ impl SocketTable {
     }
 
     /// The width of each column: that of its widest cell, or of its heading where `headings` count.
-    fn widths<'r>(&self, parts: impl IntoIterator<Item = &'r Rows>, headings: bool) -> Vec<usize> {
+    fn widths<'r>(
+        &self,
+        parts: impl IntoIterator<Item = &'r TableRows>,
+        headings: bool,
+    ) -> Vec<usize> {
         let heading = |column: &Column| if headings { column.heading().len() } else { 0 };
         let mut widths: Vec<usize> = self.columns.iter().map(heading).collect();
         for part in parts {
@@ -72,7 +80,7 @@ impl SocketTable {
     /// `room`. `style` gives the style of a cell by its column, and state and number of its row.
     fn lines(
         &self,
-        (rows, first): (&Rows, bool),
+        (rows, first): (&TableRows, bool),
         widths: &[usize],
         room: usize,
         style: impl Fn(Column, State, usize) -> Option<Style>,
@@ -81,11 +89,11 @@ impl SocketTable {
         let mut text = String::with_capacity(rows.len() * line);
         if first && self.header {
             let headings = self.columns.iter().map(|column| column.heading());
-            let line = Line { text: &mut text, room };
+            let line = ClippedLine { text: &mut text, room };
             self.push_cells(line, headings, widths, |_| Some(Style::new().bold()));
         }
         for (row, (state, cells)) in rows.iter().enumerate() {
-            let line = Line { text: &mut text, room };
+            let line = ClippedLine { text: &mut text, room };
             self.push_cells(line, cells, widths, |column| style(column, state, row));
         }
         text
@@ -95,7 +103,7 @@ impl SocketTable {
     /// one is not filled up.
     fn push_cells<'c>(
         &self,
-        mut line: Line<'_>,
+        mut line: ClippedLine<'_>,
         cells: impl Iterator<Item = &'c str>,
         widths: &[usize],
         style: impl Fn(Column) -> Option<Style>,
@@ -125,13 +133,13 @@ impl SocketTable {
 }
 
 /// A line that ends where there is no more room for it.
-struct Line<'t> {
+struct ClippedLine<'t> {
     text: &'t mut String,
     /// The columns that are left.
     room: usize,
 }
 
-impl Line<'_> {
+impl ClippedLine<'_> {
     /// Adds a text that takes so many columns.
     fn push(&mut self, text: &str, taken: usize, style: Option<Style>) {
         if taken > self.room {

@@ -7,7 +7,7 @@ use crate::view::socket::SocketRecord;
 
 /// Some rows of a table.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct TableRows {
     /// A line for each row, a tab behind each of its cells. No cell has a tab or the end of a line
     /// in it: names are escaped.
     text: String,
@@ -17,7 +17,7 @@ pub(super) struct Rows {
     widths: Vec<usize>,
 }
 
-impl Rows {
+impl TableRows {
     pub(super) fn new(columns: usize) -> Self {
         Self { text: String::new(), states: Vec::new(), widths: vec![0; columns] }
     }

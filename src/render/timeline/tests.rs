@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 
 fn shown(lives: Vec<LifeRecord>, width: Option<usize>, colours: bool) -> String {
-    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let mut timeline = TimelineText { clock, palette: Palette { on: colours }, width };
     let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
     let text = String::from_utf8(timeline.rows(&records, &Names::default())).unwrap();
@@ -217,7 +217,7 @@ fn narrow_lines_break_between_words_only() {
 
 #[test]
 fn a_loss_is_a_block_of_its_own() {
-    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let mut timeline = TimelineText { clock, palette: Palette { on: false }, width: None };
     let lost = Lost { time: stamp(3.0), reason: LostReason::Gap, count: None };
     let text = timeline.rows(&[Record::Lost(lost)], &Names::default());

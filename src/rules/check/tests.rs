@@ -17,7 +17,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
         since: at(since),
         held_from: HeldFrom::Observed,
         held_at_least: since == 0,
-        missed: false,
+        missed_by_last_poll: false,
         row: 0,
         withheld: false,
         clues: OwnerClues {
@@ -97,7 +97,7 @@ fn a_socket_that_was_stuck_remains_a_violation() {
 
 #[test]
 fn a_missed_socket_violates_nothing() {
-    let missed = SocketStatus { missed: true, ..socket(1, HALF, 0) };
+    let missed = SocketStatus { missed_by_last_poll: true, ..socket(1, HALF, 0) };
     let polls = [vec![socket(1, HALF, 0)], vec![missed.clone()], vec![missed]];
     assert_eq!(checked(&stuck("CLOSE_WAIT", 2), &polls).0, []);
     assert_eq!(checked(&most("CLOSE_WAIT", 0), &polls[1..]).0, []);

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 /// Whether a condition holds of sockets in these states, with others that the last poll missed.
 fn holds(condition: &str, certain: &[State], possible: &[State]) -> Option<bool> {
     let certain = certain.iter().map(|state| socket(1, *state, 1));
-    let possible =
-        possible.iter().map(|state| SocketStatus { missed: true, ..socket(2, *state, 1) });
+    let possible = possible
+        .iter()
+        .map(|state| SocketStatus { missed_by_last_poll: true, ..socket(2, *state, 1) });
     let sockets: Vec<SocketStatus> = certain.chain(possible).collect();
     let condition: Condition = condition.parse().expect(condition);
     condition.holds(condition.count(at(1), &sockets))

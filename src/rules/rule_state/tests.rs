@@ -98,7 +98,7 @@ fn an_alert_is_raised_once_and_cleared_once() {
 #[test]
 fn a_missed_socket_raises_and_clears_nothing() {
     let mut rule = rule(Condition { quantity: at_least(2), ..any() });
-    let missed = SocketStatus { missed: true, ..socket(1, HALF, 1) };
+    let missed = SocketStatus { missed_by_last_poll: true, ..socket(1, HALF, 1) };
     let other = socket(2, HALF, 1);
     assert_eq!(poll(&mut rule, 1, &[missed.clone(), other.clone()]), None);
     assert_eq!(poll(&mut rule, 2, &[socket(1, HALF, 1), other.clone()]), Some((true, vec![1, 2])));
@@ -173,7 +173,7 @@ fn a_missed_socket_is_no_growth() {
     let window = Window::Last(Duration::from_secs(1));
     let mut rule = rule(Condition { growing: Some(window), ..any() });
     let (first, second) = (socket(1, HALF, 1), socket(2, HALF, 1));
-    let missed = SocketStatus { missed: true, ..second };
+    let missed = SocketStatus { missed_by_last_poll: true, ..second };
     assert_eq!(poll(&mut rule, 1, std::slice::from_ref(&first)), None);
     assert_eq!(poll(&mut rule, 2, &[first.clone(), missed]), None, "it may be gone");
     assert_eq!(poll(&mut rule, 3, &[first]), None);

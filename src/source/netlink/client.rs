@@ -3,7 +3,8 @@
 
 use super::tcp_info::TcpInfo;
 use super::wire::{
-    Body, Message, Messages, Selection, States, write_dump, write_dump_of_both, write_look_up,
+    Body, Message, NetlinkMessages, Selection, StateMask, write_dump, write_dump_of_both,
+    write_look_up,
 };
 use crate::error::{Error, Result};
 use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
@@ -69,7 +70,7 @@ impl SockDiag {
     /// [`Error::Netlink`] where the kernel has no sock_diag for TCP, or denies it to us.
     pub fn open() -> Result<Self> {
         let mut client = Self::connect().map_err(netlink_error)?;
-        client.dump(Family::Ipv4, Selection::In(States::LISTEN), &mut Vec::new())?;
+        client.dump(Family::Ipv4, Selection::In(StateMask::LISTEN), &mut Vec::new())?;
         Ok(client)
     }
 
@@ -93,7 +94,7 @@ impl SockDiag {
         family: Option<Family>,
         rows: &mut Vec<SocketRow>,
     ) -> Result<Dump> {
-        let everything = Selection::In(States::ALL);
+        let everything = Selection::In(StateMask::ALL);
         if let Some(family) = family {
             return self.dump(family, everything, rows);
         }
@@ -135,7 +136,7 @@ impl SockDiag {
     pub(in crate::source) fn dump_infos(
         &mut self,
         family: Family,
-        states: States,
+        states: StateMask,
         apply: &mut dyn FnMut(&SocketRow, TcpInfo<'_>),
     ) -> Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
@@ -160,7 +161,7 @@ impl SockDiag {
         loop {
             let length = self.receive()?;
             let mut has_rows = false;
-            for (sequence, message) in Messages::new(&self.buffer[..length]) {
+            for (sequence, message) in NetlinkMessages::new(&self.buffer[..length]) {
                 match message {
                     Message::Broken => dump.bad_rows += 1,
                     _ if sequence != self.sequence => {}
@@ -281,7 +282,7 @@ impl SockDiag {
         self.send()?;
         loop {
             let length = self.receive()?;
-            for (sequence, message) in Messages::new(&self.buffer[..length]) {
+            for (sequence, message) in NetlinkMessages::new(&self.buffer[..length]) {
                 match message {
                     _ if sequence != self.sequence => {}
                     Message::Socket(body) => return Ok(body.row()),
@@ -339,7 +340,7 @@ impl DestroyListener {
         while sockets.len() < EVENTS_AT_ONCE {
             match recv(&self.socket, &mut *self.buffer, RecvFlags::empty()) {
                 Ok((_, length)) => {
-                    let messages = Messages::new(&self.buffer[..length]);
+                    let messages = NetlinkMessages::new(&self.buffer[..length]);
                     sockets.extend(messages.filter_map(|(_, message)| match message {
                         Message::Socket(body) => body.destroyed(),
                         _ => None,

@@ -16,7 +16,7 @@
 
 use super::client::SockDiag;
 use super::tcp_info::TcpInfo;
-use super::wire::States;
+use super::wire::StateMask;
 use crate::model::socket::{AddressPair, Family};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::settings::PollSettings;
@@ -79,7 +79,7 @@ impl KernelTimesQuery {
             if wanted.is_empty() {
                 continue;
             }
-            let found = match times(client, family, States::of(&wanted)) {
+            let found = match times(client, family, StateMask::of(&wanted)) {
                 Ok(found) => found,
                 Err(error) => {
                     debug!("no times before the first poll: {error}");
@@ -116,7 +116,7 @@ fn proven(time: u32, doubt: u32) -> Option<u32> {
 }
 
 /// The times of the sockets in these states.
-fn times(client: &mut SockDiag, family: Family, states: States) -> crate::error::Result<Found> {
+fn times(client: &mut SockDiag, family: Family, states: StateMask) -> crate::error::Result<Found> {
     let mut found = Found::default();
     client.dump_infos(family, states, &mut |row, info| {
         // It may have gone on since the fixed part of the message was written.

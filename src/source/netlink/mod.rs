@@ -20,7 +20,7 @@ use kernel_times::KernelTimesQuery;
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use wire::{Selection, States};
+use wire::{Selection, StateMask};
 
 /// Destroy events that follow each other faster are received together: thousands in a second must
 /// not wake us thousands of times.
@@ -86,7 +86,7 @@ impl Dumps {
     pub(super) fn opening(&mut self) -> Result<Vec<SocketRow>> {
         let mut rows = Vec::new();
         for family in [Family::Ipv4, Family::Ipv6] {
-            self.client.dump(family, Selection::In(States::SYN_SENT), &mut rows)?;
+            self.client.dump(family, Selection::In(StateMask::SYN_SENT), &mut rows)?;
         }
         Ok(rows)
     }

@@ -60,9 +60,9 @@ const BOUND_TO_DEVICE: [u8; 12] = {
 
 /// A set of states as the kernel masks them: `1 << code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct States(u32);
+pub struct StateMask(u32);
 
-impl States {
+impl StateMask {
     /// All states that a table shows. CLOSE (7) and `TCP_BOUND_INACTIVE` (13), which it does not,
     /// are sockets that are merely bound.
     pub const ALL: Self = Self(0x1f7e);
@@ -72,7 +72,7 @@ impl States {
     pub const LISTEN: Self = Self(1 << 10);
 }
 
-impl States {
+impl StateMask {
     /// These states.
     pub(crate) fn of(states: &[State]) -> Self {
         let bit = |state: &State| 1_u32.checked_shl(state.code().into()).unwrap_or_default();
@@ -84,9 +84,9 @@ impl States {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     /// Those in these states.
-    In(States),
+    In(StateMask),
     /// Those in these states, with their `tcp_info`.
-    WithInfo(States),
+    WithInfo(StateMask),
     /// The listeners of one port.
     ListenersOn(u16),
     /// Those bound to a device.
@@ -96,7 +96,7 @@ pub enum Selection {
 /// A request of `inet_diag_req_v2`.
 struct Request {
     flags: u16,
-    states: States,
+    states: StateMask,
     addrs: AddressPair,
     ifindex: u32,
     cookie: u64,
@@ -109,8 +109,8 @@ struct Request {
 pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection: Selection) {
     let (states, port, program): (_, _, &'static [u8]) = match selection {
         Selection::In(states) | Selection::WithInfo(states) => (states, 0, &[]),
-        Selection::ListenersOn(port) => (States::LISTEN, port, &[]),
-        Selection::BoundToDevice => (States::ALL, 0, &BOUND_TO_DEVICE),
+        Selection::ListenersOn(port) => (StateMask::LISTEN, port, &[]),
+        Selection::BoundToDevice => (StateMask::ALL, 0, &BOUND_TO_DEVICE),
     };
     let endpoint = |port| Endpoint { addr: family.unspecified(), port };
     let addrs = AddressPair { family, local: endpoint(port), remote: endpoint(0) };
@@ -128,7 +128,7 @@ pub(crate) fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
     write_header(buffer, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     buffer.extend([0; 4]); // family, prefixes, no extensions
     buffer.extend([0; 48]); // any addresses
-    buffer.extend(States::ALL.0.to_ne_bytes());
+    buffer.extend(StateMask::ALL.0.to_ne_bytes());
     buffer.extend([0; 4]); // padding
     set_length(buffer);
 }
@@ -137,7 +137,7 @@ pub(crate) fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
 pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, request: &LookupRequest) {
     let cookie = if request.cookie == 0 { NO_COOKIE } else { request.cookie };
     let LookupRequest { addrs, ifindex, .. } = *request;
-    let (flags, states) = (NLM_F_REQUEST, States::ALL);
+    let (flags, states) = (NLM_F_REQUEST, StateMask::ALL);
     let (program, extensions) = (&[][..], 0);
     Request { flags, states, addrs, ifindex, cookie, program, extensions }.write(buffer, sequence);
 }
@@ -219,9 +219,9 @@ pub struct Body<'a>(&'a [u8]);
 
 /// The messages of one datagram, each with its sequence number.
 #[derive(Debug, Clone)]
-pub struct Messages<'a>(&'a [u8]);
+pub struct NetlinkMessages<'a>(&'a [u8]);
 
-impl<'a> Messages<'a> {
+impl<'a> NetlinkMessages<'a> {
     /// Parses what one `recv()` returned.
     pub const fn new(datagram: &'a [u8]) -> Self {
         Self(datagram)
@@ -249,7 +249,7 @@ impl<'a> Messages<'a> {
     }
 }
 
-impl<'a> Iterator for Messages<'a> {
+impl<'a> Iterator for NetlinkMessages<'a> {
     type Item = (u32, Message<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -31,7 +31,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use table_file::{Patience, TableFile, Version, is_procfs};
+use table_file::{TableFile, TableWait, Version, is_procfs};
 
 /// No row is as long as this. A chunk that leaves this much of a page is the last.
 const LONGEST_ROW: usize = 512;
@@ -110,12 +110,12 @@ impl Proc {
     /// # Errors
     /// A table that is there but cannot be read.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
-        let snapshot = self.read_tables(&mut Patience::none())?;
+        let snapshot = self.read_tables(&mut TableWait::none())?;
         snapshot.ok_or_else(|| Error::read(&self.tables[0].0, Errno::AGAIN, ""))
     }
 
     /// Reads all tables once; `None` if the run is over before they are read.
-    fn read_tables(&mut self, patience: &mut Patience<'_>) -> Result<Option<Snapshot>> {
+    fn read_tables(&mut self, patience: &mut TableWait<'_>) -> Result<Option<Snapshot>> {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.spare_rows), 0);
         let (mut is_read, mut unreadable) = (false, None);
@@ -157,7 +157,7 @@ impl Proc {
         path: &Path,
         family: Family,
         rows: &mut Vec<SocketRow>,
-        patience: &mut Patience<'_>,
+        patience: &mut TableWait<'_>,
     ) -> Result<Option<io::Result<u64>>> {
         let mut file = match TableFile::open(path) {
             Ok(file) => file,
@@ -241,7 +241,7 @@ impl Source for Proc {
             return Ok(self.timer.gap_at_end());
         }
         let poll = self.timer.start_poll(&mut self.warnings);
-        let snapshot = self.read_tables(&mut Patience::until_end_of(signals))?;
+        let snapshot = self.read_tables(&mut TableWait::until_end_of(signals))?;
         Ok(snapshot.map(|snapshot| self.timer.finish_poll(&poll, snapshot)))
     }
 

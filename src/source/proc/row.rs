@@ -15,7 +15,7 @@ const BEHIND_MINI: usize = 2;
 /// Parses a line without its newline; `None` if it is not a row. A number that is negative, as old
 /// kernels and overflows print it, is 0: a timer that has expired, or an empty queue.
 pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
-    let mut fields = Fields(line);
+    let mut fields = RowFields(line);
     fields.next()?; // sl: counts the rows of one read, identifies nothing
     let local = endpoint(fields.next()?, family)?;
     let remote = endpoint(fields.next()?, family)?;
@@ -51,7 +51,7 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
 /// Whether a line that does not end with a newline may have been cut within its inode, the last
 /// column that is needed.
 pub(super) fn may_be_cut(line: &[u8]) -> bool {
-    Fields(line).count() == 10
+    RowFields(line).count() == 10
 }
 
 /// A uid; [`SocketRow::NO_UID`] for a negative one.
@@ -69,9 +69,9 @@ fn not_negative(number: u64) -> u64 {
 }
 
 /// What stands between spaces.
-struct Fields<'a>(&'a [u8]);
+struct RowFields<'a>(&'a [u8]);
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a> Iterator for RowFields<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {

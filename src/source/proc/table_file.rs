@@ -32,14 +32,14 @@ pub(super) struct Version {
 }
 
 /// What ends a wait for a pipe.
-pub(super) struct Patience<'a> {
+pub(super) struct TableWait<'a> {
     /// `None` where nothing is waited for.
     signals: Option<&'a Signals>,
     /// Until when the rest of the tables is waited for, once the run has to end.
     end: Option<Instant>,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> TableWait<'a> {
     pub(super) const fn none() -> Self {
         Self { signals: None, end: None }
     }
@@ -81,7 +81,7 @@ impl TableFile {
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
-        patience: &mut Patience<'_>,
+        patience: &mut TableWait<'_>,
     ) -> Result<Option<io::Result<usize>>> {
         loop {
             if self.is_pipe && !self.wait(patience)? {
@@ -95,7 +95,7 @@ impl TableFile {
     }
 
     /// Waits until there is something in the pipe; false if the run is over before.
-    fn wait(&self, patience: &mut Patience<'_>) -> Result<bool> {
+    fn wait(&self, patience: &mut TableWait<'_>) -> Result<bool> {
         let (now, Some(signals)) = (Instant::now(), patience.signals) else { return Ok(false) };
         if patience.end.is_none() {
             let wake = signals.wait_for(now + LONG, Some(self.file.as_fd()))?;

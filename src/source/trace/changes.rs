@@ -17,7 +17,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// An end waits so long (ns) for the reset that may follow it: the two are the work of one function,
 /// but the CPU may be taken away in it.
-pub const PATIENCE: u64 = 10_000_000;
+pub const RESET_WAIT: u64 = 10_000_000;
 /// A sign of a reset is forgotten after so long (ns) without an end.
 const SIGN_HOLDS: u64 = 1_000_000_000;
 /// A child is in SYN_RECV for less than this (ns).
@@ -103,14 +103,14 @@ impl Changes {
         let mut waits_until = 0;
         if to == State::Closed {
             let resets = self.resets.remove(&event.socket).unwrap_or_default();
-            (change.cut, change.reset_by) = resets.cut(from, event, local.port);
+            (change.abort, change.reset_by) = resets.abort_reason(from, event, local.port);
             let may_follow = match from {
                 State::LastAck | State::Closing => resets.received,
                 State::SynSent | State::Listen => false,
-                _ => change.cut != Some(AbortReason::TimedOut),
+                _ => change.abort != Some(AbortReason::TimedOut),
             };
             if may_follow && change.reset_by != Some(Side::Local) {
-                waits_until = event.time.saturating_add(PATIENCE);
+                waits_until = event.time.saturating_add(RESET_WAIT);
             }
         }
         self.push(event.socket, change, waits_until);
@@ -130,7 +130,7 @@ impl Changes {
         let end = self.queue.iter_mut().rev().find(ends);
         if let Some(end) = end.filter(|end| end.waits_until >= event.time) {
             end.waits_until = 0;
-            (end.change.cut, end.change.reset_by) = (Some(AbortReason::Reset), Some(Side::Local));
+            (end.change.abort, end.change.reset_by) = (Some(AbortReason::Reset), Some(Side::Local));
         }
     }
 
@@ -186,7 +186,12 @@ impl Changes {
 
 impl Resets {
     /// Why a socket ended in `from` by this event, and who sent the reset.
-    fn cut(self, from: State, event: &RawEvent, port: u16) -> (Option<AbortReason>, Option<Side>) {
+    fn abort_reason(
+        self,
+        from: State,
+        event: &RawEvent,
+        port: u16,
+    ) -> (Option<AbortReason>, Option<Side>) {
         const EPIPE: u32 = 32;
         const ENETUNREACH: u32 = 101;
         const ECONNRESET: u32 = 104;
@@ -196,7 +201,7 @@ impl Resets {
         let is_opening = from == State::SynSent;
         // In SYN_SENT one is sent in answer to what is no answer to the SYN, and that goes on.
         let is_sent = self.sent == Some(from) && !is_opening;
-        let is_recent = event.time.saturating_sub(self.time) <= PATIENCE;
+        let is_recent = event.time.saturating_sub(self.time) <= RESET_WAIT;
         if from == State::Listen {
             return (None, None);
         }
@@ -254,7 +259,7 @@ fn change(
         to,
         passive: false,
         caller: is_own_call.then(|| Caller { pid, comm: Some(comm.clone()), is_descendant }),
-        cut: None,
+        abort: None,
         reset_by: None,
     }
 }

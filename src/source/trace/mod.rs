@@ -22,7 +22,7 @@ use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
-use changes::{Changes, PATIENCE};
+use changes::{Changes, RESET_WAIT};
 use program::{Programs, Scope};
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
@@ -67,13 +67,13 @@ pub struct Trace {
     /// One of them is a poll: another one has no hurry.
     poll_ready: bool,
     /// When events are to be taken next.
-    next_turn: Instant,
+    next_service: Instant,
     /// When sockets in SYN_SENT may be dumped again.
     next_port_dump: Instant,
     /// CPU time from which on nothing was done for polls; none while that goes on.
-    idle_since: Option<Duration>,
+    cpu_after_poll: Option<Duration>,
     /// The run is over; what is ready may be handed out until then.
-    over: Option<Instant>,
+    drain_until: Option<Instant>,
     /// Readings for which there was no time at the end.
     dropped: usize,
     resets_lost: bool,
@@ -104,10 +104,10 @@ impl Trace {
             needs_poll: true,
             ready: VecDeque::new(),
             poll_ready: false,
-            next_turn: Instant::now(),
+            next_service: Instant::now(),
             next_port_dump: Instant::now(),
-            idle_since: None,
-            over: None,
+            cpu_after_poll: None,
+            drain_until: None,
             dropped: 0,
             resets_lost: false,
             has_warned: false,
@@ -116,8 +116,8 @@ impl Trace {
     }
 
     /// Takes what the ring has, and a poll if one is due.
-    fn turn(&mut self) -> Result<()> {
-        self.next_turn = Instant::now() + CADENCE;
+    fn service(&mut self) -> Result<()> {
+        self.next_service = Instant::now() + CADENCE;
         if self.ready.len() > MOST_READY {
             return Ok(());
         }
@@ -138,7 +138,7 @@ impl Trace {
         if self.timer.due().is_none() {
             self.take_poll()?;
         }
-        self.over = Some(Instant::now() + LAST_READINGS);
+        self.drain_until = Some(Instant::now() + LAST_READINGS);
         self.take_events();
         self.hand_out(u64::MAX);
         Ok(())
@@ -166,7 +166,7 @@ impl Trace {
     /// Hands out what is complete at this time (ns), in order.
     fn hand_out(&mut self, now: u64) {
         // By then all ends from before the poll are complete.
-        let is_complete = |poll: &mut Snapshot| now.saturating_sub(PATIENCE) > nanos(poll.end);
+        let is_complete = |poll: &mut Snapshot| now.saturating_sub(RESET_WAIT) > nanos(poll.end);
         if let Some(poll) = self.poll.take_if(is_complete) {
             let wall_offset = poll.end.wall.saturating_sub_unsigned(poll.end.boot);
             self.changes.take_rows(&poll.rows, nanos(poll.start), true, wall_offset);
@@ -198,7 +198,7 @@ impl Trace {
         self.timer.record_poll(&start, &snapshot);
         self.needs_poll = false;
         self.poll = Some(snapshot);
-        self.idle_since = Some(clock::cpu());
+        self.cpu_after_poll = Some(clock::cpu());
         Ok(())
     }
 
@@ -227,14 +227,14 @@ impl Trace {
 
     /// What events cost is no reason to poll less.
     fn exclude_idle(&mut self) {
-        if let Some(since) = self.idle_since.take() {
+        if let Some(since) = self.cpu_after_poll.take() {
             self.timer.exclude_cpu(clock::cpu().saturating_sub(since));
         }
     }
 
     /// The next reading that is ready, unless the run is over for too long.
     fn pop(&mut self) -> Option<Reading> {
-        if self.over.is_some_and(|end| end <= Instant::now()) {
+        if self.drain_until.is_some_and(|end| end <= Instant::now()) {
             self.dropped = self.ready.len();
             self.ready.clear();
         }
@@ -260,20 +260,20 @@ impl Trace {
 impl Source for Trace {
     fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
         // If a poll was handed out last, its price ends here.
-        self.idle_since.get_or_insert_with(clock::cpu);
+        self.cpu_after_poll.get_or_insert_with(clock::cpu);
         loop {
             let now = Instant::now();
-            if self.over.is_none() && (self.ready.is_empty() || self.next_turn <= now) {
-                match signals.wait(self.next_turn)? {
+            if self.drain_until.is_none() && (self.ready.is_empty() || self.next_service <= now) {
+                match signals.wait(self.next_service)? {
                     Wake::ReaderGone => return Err(Error::ReaderGone),
-                    Wake::Due | Wake::Readable => self.turn()?,
+                    Wake::Due | Wake::Readable => self.service()?,
                     Wake::Ended => self.finish()?,
                 }
             }
             if let Some(reading) = self.pop() {
                 return Ok(Some(reading));
             }
-            if self.over.is_some() {
+            if self.drain_until.is_some() {
                 return Ok(None);
             }
         }

@@ -34,7 +34,7 @@ pub(in crate::tracker) struct Identity {
     /// The last inode that a row showed; 0 for none.
     pub(in crate::tracker) last_inode: u64,
     /// A row or a kernel event has shown the socket's inode, be it none.
-    has_row: bool,
+    inode_known: bool,
     /// Of a mini-socket that waits.
     countdown: Option<Countdown>,
 }
@@ -66,8 +66,8 @@ impl LastRow {
         self.mini && is_orphan_state(self.state)
     }
 
-    /// Whether it is a request, see [`SocketRow::is_request`].
-    pub(super) fn is_request(&self) -> bool {
+    /// Whether it is a request, see [`SocketRow::is_request_socket`].
+    pub(super) fn is_request_socket(&self) -> bool {
         self.mini && self.state == State::SynRecv
     }
 
@@ -85,9 +85,9 @@ impl LastRow {
     /// Whether a row cannot follow: a mini-socket after a close never becomes a full one again, and
     /// a child never a request.
     fn mini_comes_back(&self, row: &SocketRow) -> bool {
-        let is_request = |state| state == State::SynRecv;
-        let grows_back = self.mini && !row.mini && !is_request(self.state);
-        let shrinks_back = !self.mini && row.mini && is_request(row.state);
+        let is_request_socket = |state| state == State::SynRecv;
+        let grows_back = self.mini && !row.mini && !is_request_socket(self.state);
+        let shrinks_back = !self.mini && row.mini && is_request_socket(row.state);
         grows_back || shrinks_back
     }
 }
@@ -109,12 +109,12 @@ impl Countdown {
 impl Identity {
     /// Takes in what a row shows of it.
     pub(super) const fn note_row(&mut self, row: &SocketRow) {
-        self.has_row = true;
-        self.note_names(row);
+        self.inode_known = true;
+        self.note_ids(row);
     }
 
     /// Takes in inode and cookie of a row whose state is out of date.
-    pub(super) const fn note_names(&mut self, row: &SocketRow) {
+    pub(super) const fn note_ids(&mut self, row: &SocketRow) {
         if row.inode != 0 {
             self.last_inode = row.inode;
         }
@@ -129,7 +129,7 @@ impl Identity {
             (self.cookie, self.ifindex) = (change.cookie, change.ifindex);
         }
         if let Some(inode) = change.inode {
-            self.has_row = true;
+            self.inode_known = true;
             if inode != 0 {
                 self.last_inode = inode;
             }
@@ -140,7 +140,7 @@ impl Identity {
     pub(super) fn may_become(&self, last: &LastRow, row: &SocketRow) -> bool {
         let fits = self
             .has_cookie_of(last, row)
-            .unwrap_or_else(|| !self.has_row || last.inode_may_become(row));
+            .unwrap_or_else(|| !self.inode_known || last.inode_may_become(row));
         fits && reachable(last.state, row.state)
     }
 
@@ -155,7 +155,7 @@ impl Identity {
         match (self.cookie, row.cookie) {
             (0, _) | (_, 0) => None,
             (ours, its) if ours == its => Some(true),
-            _ if last.is_request() != row.is_request() => None,
+            _ if last.is_request_socket() != row.is_request_socket() => None,
             _ => Some(false),
         }
     }
@@ -189,7 +189,7 @@ impl Identity {
         last: &LastRow,
     ) -> LookupRequest {
         // A request is looked for under whatever cookie its child has.
-        let cookie = if last.is_request() { 0 } else { self.cookie };
+        let cookie = if last.is_request_socket() { 0 } else { self.cookie };
         LookupRequest { addrs, inode: last.inode, cookie, ifindex: self.ifindex }
     }
 

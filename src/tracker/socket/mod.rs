@@ -138,7 +138,7 @@ impl TrackedSocket {
             return self.apply_row(sample);
         }
         self.row.index = index;
-        self.identity.note_names(row);
+        self.identity.note_ids(row);
         self.seen.note_stale_poll(poll);
     }
 
@@ -149,7 +149,7 @@ impl TrackedSocket {
             _ => (self.state.last_seen, self.seen.last_start) = (change.time, change.time),
         }
         self.state.note_step(change.caller.clone());
-        self.note_names(change);
+        self.note_change_details(change);
         self.seen.note_change(change);
         // What follows its end, if anything does, only a poll or lookup shows.
         self.row.state = if change.to == State::Closed { change.from } else { change.to };
@@ -158,7 +158,7 @@ impl TrackedSocket {
 
     /// Takes in what a kernel event says besides the step: also of a step that polls or lookups have
     /// shown before.
-    pub(super) fn note_names(&mut self, change: &StateChange) {
+    pub(super) fn note_change_details(&mut self, change: &StateChange) {
         self.roles.note_change(change);
         self.identity.note_change(change);
         self.row.inode = change.inode.unwrap_or(self.row.inode);
@@ -172,11 +172,11 @@ impl TrackedSocket {
     }
 
     /// Moves on to the state of the latest row and returns what that was; `None` where it is the
-    /// state last reported. `absent` is the start of the last poll that can have missed a new socket.
+    /// state last reported. `last_without` is the start of the last poll that can have missed a new socket.
     pub(super) fn advance(
         &mut self,
         addrs: AddressPair,
-        absent: Option<Stamp>,
+        last_without: Option<Stamp>,
         window: &PollWindow,
     ) -> Option<Transition> {
         let (from, to) = (self.reported(), self.row.state);
@@ -207,7 +207,7 @@ impl TrackedSocket {
         (transition.kind, transition.after) = match from {
             Some(_) => (EventKind::Changed, Some(self.state.last_seen)),
             None if is_found => (EventKind::Present, None),
-            None => (EventKind::Opened, absent),
+            None => (EventKind::Opened, last_without),
         };
         self.state.advance(to, window, self.details.times.in_state);
         if is_found && self.state.held_from() == HeldFrom::Kernel {
@@ -243,8 +243,8 @@ impl TrackedSocket {
     }
 
     fn proof(&self) -> Proof {
-        let is_request = self.row.was_request && self.reported() == Some(State::SynRecv);
-        self.roles.proof(is_request)
+        let is_request_socket = self.row.was_request && self.reported() == Some(State::SynRecv);
+        self.roles.proof(is_request_socket)
     }
 
     /// What every event of a socket says, whatever happened.
@@ -280,7 +280,7 @@ impl TrackedSocket {
             since: self.state.known_since(),
             held_from: self.state.held_from(),
             held_at_least: self.state.as_found,
-            missed: self.seen.is_missing(),
+            missed_by_last_poll: self.seen.is_missing(),
             row: self.row.index as usize,
             withheld,
             clues: self.clues(),

@@ -36,12 +36,12 @@ pub(in crate::tracker) const fn before_fin(state: State) -> bool {
 }
 
 impl RoleEvidence {
-    /// What is proven beyond the states; `is_request`: the state before is a request socket.
-    pub(super) fn proof(&self, is_request: bool) -> Proof {
+    /// What is proven beyond the states; `is_request_socket`: the state before is a request socket.
+    pub(super) fn proof(&self, is_request_socket: bool) -> Proof {
         Proof {
             passive: self.roles.opener == Some(Side::Remote),
             active: self.peer.passive,
-            request: is_request,
+            request: is_request_socket,
             sent_fin: self.peer.had_fin,
             closed_first: self.peer.closed_second || self.peer.crossed,
             uncrossed: self.peer.closed_second,

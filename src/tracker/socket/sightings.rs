@@ -20,7 +20,7 @@ pub(in crate::tracker) struct Sightings {
     pub(in crate::tracker) last_start: Stamp,
     /// The boot time at which a kernel event or a lookup last showed its state: polls that started
     /// before are out of date. 0 for none.
-    pub(in crate::tracker) known_at: u64,
+    pub(in crate::tracker) state_known_at: u64,
     /// Kernel events have shown it.
     pub(super) is_traced: bool,
     /// The full socket was destroyed, which may leave a mini-socket.
@@ -32,7 +32,7 @@ pub(in crate::tracker) struct Sightings {
     /// Polls in a row without it.
     misses: u8,
     /// It has been missing since rows could not be read.
-    pub(in crate::tracker) is_unreadable: bool,
+    pub(in crate::tracker) missing_since_bad_rows: bool,
 }
 
 impl Sightings {
@@ -42,19 +42,19 @@ impl Sightings {
             first_poll,
             last_poll: 0,
             last_start: born,
-            known_at: 0,
+            state_known_at: 0,
             is_traced: false,
             is_destroyed: false,
             abort: None,
             reset_by: None,
             misses: 0,
-            is_unreadable: false,
+            missing_since_bad_rows: false,
         }
     }
 
     /// A poll that started at `start` showed it.
     pub(super) const fn note_poll(&mut self, poll: u64, start: Stamp) {
-        (self.last_start, self.is_unreadable) = (start, false);
+        (self.last_start, self.missing_since_bad_rows) = (start, false);
         self.note_stale_poll(poll);
     }
 
@@ -65,16 +65,16 @@ impl Sightings {
 
     /// A kernel event showed it.
     pub(super) const fn note_change(&mut self, change: &StateChange) {
-        (self.is_traced, self.known_at) = (true, change.time.boot);
-        (self.abort, self.reset_by) = (change.cut, change.reset_by);
+        (self.is_traced, self.state_known_at) = (true, change.time.boot);
+        (self.abort, self.reset_by) = (change.abort, change.reset_by);
     }
 
     /// A poll did not show it. `whole`: every row of the poll could be read; `bad_rows`: some rows
     /// cannot be read. Returns whether the socket is gone.
     pub(in crate::tracker) const fn note_miss(&mut self, whole: bool, bad_rows: bool) -> bool {
-        self.is_unreadable |= !whole;
+        self.missing_since_bad_rows |= !whole;
         // It may be in one of the rows that cannot be read.
-        if !(self.is_unreadable && bad_rows) {
+        if !(self.missing_since_bad_rows && bad_rows) {
             self.misses += 1;
         }
         self.misses >= MISSES_TO_CLOSE
@@ -82,6 +82,6 @@ impl Sightings {
 
     /// Whether the last poll did not show it.
     pub(super) const fn is_missing(&self) -> bool {
-        self.misses > 0 || self.is_unreadable
+        self.misses > 0 || self.missing_since_bad_rows
     }
 }

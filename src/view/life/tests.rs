@@ -116,7 +116,7 @@ impl ScriptedSocket {
         }
         let Transition { socket, to, time, ref clues, .. } = last.transition;
         let now = SocketStatus {
-            missed: false,
+            missed_by_last_poll: false,
             socket,
             state: to,
             since: time,

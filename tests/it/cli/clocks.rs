@@ -2,7 +2,7 @@
 //! set the clock of the machine that it runs on.
 
 use super::made_recording::replayed;
-use crate::support::record::{Event, Life, Line};
+use crate::support::record::{Event, Life, OutputLine};
 
 const HOUR: i64 = 3_600_000_000;
 const OPENED: &str =
@@ -24,9 +24,9 @@ fn durations_do_not_depend_on_the_time_of_day() {
     let printed = replayed(&SET_BACK, "-j");
     let events: Vec<Event> = printed
         .lines()
-        .map(|line| match Line::parse(line) {
-            Line::Event(event) => *event,
-            Line::Lost(lost) => panic!("nothing was lost: {lost:?}"),
+        .map(|line| match OutputLine::parse(line) {
+            OutputLine::Event(event) => *event,
+            OutputLine::Lost(lost) => panic!("nothing was lost: {lost:?}"),
         })
         .collect();
     let steps: Vec<_> = events.iter().map(|event| (event.to.as_str(), event.held)).collect();
@@ -61,8 +61,10 @@ fn a_socket_with_the_same_inode_goes_on_after_a_suspend() {
         (8 * HOUR + 100_000, 50_200_000 + night, CLOSING),
     ];
     let printed = replayed(&slept, "-j");
-    let lines: Vec<Line> = printed.lines().map(Line::parse).collect();
-    let [Line::Event(opened), Line::Lost(lost), Line::Event(closing)] = &lines[..] else {
+    let lines: Vec<OutputLine> = printed.lines().map(OutputLine::parse).collect();
+    let [OutputLine::Event(opened), OutputLine::Lost(lost), OutputLine::Event(closing)] =
+        &lines[..]
+    else {
         panic!("{printed}")
     };
     assert_eq!(lost.reason, "gap");

@@ -5,7 +5,7 @@
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::output::{Output, read_some};
 use crate::support::program::{self, Program, run_without_threads};
-use crate::support::record::Line;
+use crate::support::record::OutputLine;
 use crate::support::require::{Feature, skip};
 use crate::support::wait::until;
 use nix::sys::signal::Signal;
@@ -80,7 +80,7 @@ fn lost_output(line: &str) -> Option<u64> {
     if !line.contains(r#""reason":"output""#) {
         return None;
     }
-    let Line::Lost(lost) = Line::parse(line) else { return None };
+    let OutputLine::Lost(lost) = OutputLine::parse(line) else { return None };
     lost.count
 }
 

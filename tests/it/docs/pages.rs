@@ -262,7 +262,7 @@ fn states() -> String {
 fn edges(heading: &str, edges: &[&Edge], name: impl Fn(&Edge) -> State) -> String {
     let mut text = format!("## {heading}\n\n");
     for edge in edges {
-        let side = match edge.side {
+        let side = match edge.actor {
             Actor::Active => "active",
             Actor::Passive => "passive",
             Actor::Both => "both",

@@ -9,13 +9,13 @@ use tcplapse::tcp::state::State;
 /// The records so far.
 pub(super) struct Ledger {
     time: Time,
-    lives: HashMap<SocketId, Entry>,
+    lives: HashMap<SocketId, LedgerEntry>,
     /// Something happened after which sockets may vanish without a record of their end.
     pub(super) may_lack_ends: bool,
 }
 
 /// What was reported of a socket last.
-struct Entry {
+struct LedgerEntry {
     state: State,
     ended: bool,
 }
@@ -37,7 +37,7 @@ impl Ledger {
             assert!(record.after.is_none_or(|after| after <= record.time), "{record:?}");
             assert!(record.ages.held.is_none_or(|held| held <= record.ages.lived), "{record:?}");
         }
-        let entry = Entry { state: record.to, ended: record.kind == EventKind::Closed };
+        let entry = LedgerEntry { state: record.to, ended: record.kind == EventKind::Closed };
         self.lives.insert(record.socket.id, entry);
     }
 

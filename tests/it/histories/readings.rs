@@ -232,13 +232,13 @@ fn row() -> impl Strategy<Value = SocketRow> {
 fn change() -> impl Strategy<Value = What> {
     let caller =
         option::of((1..4_i32).prop_map(|pid| Caller { pid, comm: None, is_descendant: false }));
-    let cut =
+    let abort =
         option::of(select(vec![AbortReason::Reset, AbortReason::Refused, AbortReason::TimedOut]));
     let edge = select(EDGES.to_vec()).prop_map(|edge| (edge.from, edge.to));
-    let step = (edge, any::<bool>(), caller, cut);
+    let step = (edge, any::<bool>(), caller, abort);
     let names = (0..4_u64, any::<bool>(), option::of(0..4_u64));
     (names, addrs(), step)
-        .prop_map(|((socket, by_cookie, inode), addrs, ((from, to), passive, caller, cut))| {
+        .prop_map(|((socket, by_cookie, inode), addrs, ((from, to), passive, caller, abort))| {
             let (time, netns) = (Stamp::default(), Some(1));
             // Only the child of a listener begins like that.
             let passive = passive && to == State::SynRecv;
@@ -258,7 +258,7 @@ fn change() -> impl Strategy<Value = What> {
                 to,
                 passive,
                 caller,
-                cut,
+                abort,
                 reset_by: None,
             }
         })

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::readings::{HOLDER, Move, Script, Time};
-use crate::support::record::{Life, Line, Listed};
+use crate::support::record::{Life, Listed, OutputLine};
 use std::cell::RefCell;
 use tcplapse::error::Result;
 use tcplapse::filter::{Filter, ProcessFilter};
@@ -121,7 +121,7 @@ impl Views {
             }
         }
         let record = EventRecord::new(told.clone(), Interface::Trace);
-        Line::parse(&json(&Record::Event(Box::new(record))));
+        OutputLine::parse(&json(&Record::Event(Box::new(record))));
     }
 }
 

@@ -13,7 +13,7 @@ use std::process::Command;
 use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::Family;
 use tcplapse::source::netlink::client::SockDiag;
-use tcplapse::source::netlink::wire::{Selection, States};
+use tcplapse::source::netlink::wire::{Selection, StateMask};
 
 const ADDR: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const SERVER_PORT: u16 = 9000;
@@ -81,7 +81,7 @@ fn a_lookup_finds_the_socket_on_its_link() {
         let (first, second) = (Connection::open("twin0"), Connection::open("twin1"));
         let mut client = SockDiag::open().expect("sock_diag answers anybody");
         let mut rows = Vec::new();
-        client.dump(Family::Ipv6, Selection::In(States::ALL), &mut rows).expect("a dump");
+        client.dump(Family::Ipv6, Selection::In(StateMask::ALL), &mut rows).expect("a dump");
         let question = |connection: &Connection| {
             let [inode, _] = connection.inodes();
             let row = rows.iter().find(|row| row.inode == inode).expect("it is there");

@@ -3,7 +3,7 @@
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;
 use crate::support::program::run;
-use crate::support::record::{Line, Listed};
+use crate::support::record::{Listed, OutputLine};
 use tcplapse::model::escape::unescape;
 
 /// The kernel keeps no more bytes of a name.
@@ -45,9 +45,9 @@ fn assert_printed_safely(pid: u32, name: &[u8]) {
         assert!(!json.trim_end_matches('\n').contains(char::is_control), "{json:?}");
         assert_name(match command {
             "list" => Listed::parse(json.trim_end_matches('\n')).process,
-            _ => match Line::parse(json.trim_end_matches('\n')) {
-                Line::Event(event) => event.process,
-                Line::Lost(lost) => panic!("{lost:?} before the first poll"),
+            _ => match OutputLine::parse(json.trim_end_matches('\n')) {
+                OutputLine::Event(event) => event.process,
+                OutputLine::Lost(lost) => panic!("{lost:?} before the first poll"),
             },
         });
 

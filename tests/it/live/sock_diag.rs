@@ -11,7 +11,7 @@ use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::SocketRow;
 use tcplapse::source::netlink::client::{DestroyListener, SockDiag};
-use tcplapse::source::netlink::wire::{Selection, States};
+use tcplapse::source::netlink::wire::{Selection, StateMask};
 
 fn client() -> SockDiag {
     SockDiag::open().expect("sock_diag answers anybody")
@@ -19,7 +19,7 @@ fn client() -> SockDiag {
 
 fn dump(client: &mut SockDiag, family: Family) -> Vec<SocketRow> {
     let mut rows = Vec::new();
-    let dump = client.dump(family, Selection::In(States::ALL), &mut rows).expect("a dump");
+    let dump = client.dump(family, Selection::In(StateMask::ALL), &mut rows).expect("a dump");
     assert_eq!(dump.bad_rows, 0);
     rows
 }

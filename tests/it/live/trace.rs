@@ -244,14 +244,14 @@ fn callers_and_reasons<'a>(changes: impl Iterator<Item = &'a StateChange>, pid: 
         if let Some(comm) = caller.and_then(|caller| caller.comm.as_ref()) {
             assert_eq!(comm, b"player", "{change:?}");
         }
-        let cut = match (change.from, change.to) {
+        let abort = match (change.from, change.to) {
             (Established, Closed) => Some(AbortReason::Reset),
             (SynSent, Closed) => Some(AbortReason::Refused),
             _ => None,
         };
-        assert_eq!(change.cut, cut, "{change:?}");
-        assert_eq!(change.reset_by.is_some(), cut.is_some(), "{change:?}");
-        if cut == Some(AbortReason::Reset) {
+        assert_eq!(change.abort, abort, "{change:?}");
+        assert_eq!(change.reset_by.is_some(), abort.is_some(), "{change:?}");
+        if abort == Some(AbortReason::Reset) {
             let AddressPair { local, remote, .. } = change.addrs;
             let client = if local.port == port { remote } else { local };
             resets.entry(client.port).or_default().push(change.reset_by);

@@ -43,7 +43,7 @@ fn actor() {
     if std::env::var_os(ACTOR).is_none() {
         return;
     }
-    let mut sockets = Sockets::default();
+    let mut sockets = OpenSockets::default();
     for line in io::stdin().lock().lines() {
         let Ok(line) = line else { return };
         let words: Vec<&str> = line.split(' ').collect();
@@ -57,7 +57,7 @@ fn actor() {
 }
 
 #[derive(Default)]
-struct Sockets {
+struct OpenSockets {
     by_name: HashMap<String, Socket>,
     /// Descriptors of no socket.
     others: Vec<File>,
@@ -69,7 +69,7 @@ struct Sockets {
     borrowers: Vec<Child>,
 }
 
-impl Sockets {
+impl OpenSockets {
     /// Carries out a command, and returns the answer to it.
     fn execute(&mut self, words: &[&str]) -> io::Result<String> {
         match *words {

@@ -24,7 +24,7 @@ fn records() -> Vec<Record> {
 }
 
 fn table(extra: bool, colours: bool) -> LiveTable {
-    let clock = Clock { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let palette = Palette { on: colours };
     let options = TableOptions { palette, header: true, extended: extra, timers: extra };
     LiveTable::new(options, clock)

@@ -24,7 +24,7 @@ fn message(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
 }
 
 fn read(datagram: &[u8]) -> Vec<(u32, Message<'_>)> {
-    Messages::new(datagram).collect()
+    NetlinkMessages::new(datagram).collect()
 }
 
 fn row(hex: &str) -> SocketRow {
@@ -155,7 +155,7 @@ mod golden {
     #[test]
     fn a_request_for_a_dump() {
         let mut bytes = vec![1, 2, 3];
-        write_dump(&mut bytes, 9, Family::Ipv6, Selection::In(States::ALL));
+        write_dump(&mut bytes, 9, Family::Ipv6, Selection::In(StateMask::ALL));
         let expected = body(
             "48000000 1400 0103 09000000 00000000 // 72 bytes, SOCK_DIAG_BY_FAMILY, REQUEST | DUMP
             0a 06 00 00 7e1f0000                  // AF_INET6, TCP, no extension, the states
@@ -383,7 +383,7 @@ proptest! {
 }
 
 fn parse_all(datagram: &[u8]) {
-    for (_, message) in Messages::new(datagram) {
+    for (_, message) in NetlinkMessages::new(datagram) {
         if let Message::Socket(body) = message {
             let _ = (body.row(), body.destroyed());
         }

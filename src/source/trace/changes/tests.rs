@@ -71,7 +71,7 @@ fn told(changes: &[StateChange]) -> Vec<String> {
 /// How the last of these events ended the socket.
 fn end(events: &[RawEvent]) -> (Option<AbortReason>, Option<Side>) {
     let end = changes(events).into_iter().find(|change| change.to == Closed).expect("it ends");
-    (end.cut, end.reset_by)
+    (end.abort, end.reset_by)
 }
 
 const REMOTE: (Option<AbortReason>, Option<Side>) = (Some(AbortReason::Reset), Some(Side::Remote));
@@ -196,7 +196,7 @@ fn a_connect_without_a_free_port_never_had_one() {
     let failed = RawEvent { port: 0, last_port: 0, segments: 0, ..step(1, SynSent, Closed) };
     let found = changes(&[connect(1), failed.clone()]);
     assert_eq!(told(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
-    assert_eq!(found[1].cut, Some(AbortReason::NoPort));
+    assert_eq!(found[1].abort, Some(AbortReason::NoPort));
     // It has been connected before, and that port is none of this connect().
     let again = RawEvent { last_port: 999, ..connect(1) };
     let found = changes(&[again, RawEvent { last_port: 999, ..failed }]);
