@@ -111,7 +111,7 @@ pub struct OwnerClues {
     /// The last inode that the kernel showed for this socket, 0 for none.
     #[serde(skip)]
     pub last_inode: u64,
-    /// The listeners one of which has made it, while it is not accepted.
+    /// The listeners one of which has made it, as far as they were seen.
     #[serde(skip)]
     pub listeners: Listeners,
 }
@@ -144,7 +144,12 @@ impl OwnerClues {
     /// The sockets whose holders own this one: itself, or the listeners it can have come from.
     pub fn inodes(&self) -> impl Iterator<Item = u64> {
         let own = Some(self.last_inode).filter(|inode| *inode != 0);
-        own.into_iter().chain(self.listeners.iter().filter(move |_| own.is_none()))
+        own.into_iter().chain(self.waits_at())
+    }
+
+    /// The listeners one of which it waits at; none once it is accepted.
+    pub fn waits_at(&self) -> impl Iterator<Item = u64> {
+        self.listeners.iter().filter(|_| self.last_inode == 0)
     }
 }
 

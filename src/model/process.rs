@@ -190,7 +190,8 @@ pub enum OwnerSource {
     Proven,
     /// It held the socket earlier.
     Remembered,
-    /// The socket is not accepted yet: a holder of a listener that it can have come from.
+    /// No process was seen to hold it, as it is not accepted yet, or was not there for long: a holder of
+    /// a listener that it can have come from.
     Listener,
     /// No holder was found, but some processes may not be read.
     Denied,
@@ -205,12 +206,13 @@ pub struct Attribution {
     #[serde(flatten, serialize_with = "pid_and_name")]
     pub main: Option<Rc<Process>>,
     /// All processes found that hold the socket: a list of `pid`, `fd` and `process`, in the order
-    /// of their start. Of a socket that is not accepted: those that may accept it, if several may.
+    /// of their start. Where `owner_source` is `listener`: those that may accept it, if several may.
     #[serde(rename = "owners", serialize_with = "holders")]
     pub holders: Vec<(Holder, Rc<Process>)>,
     /// How the owner is known: `proven` (its descriptor was verified for this record), `remembered`
-    /// (held the socket earlier), `listener` (not accepted yet: a holder of a listener that it can
-    /// have come from), or why it is not: `denied` (no permission), `unknown`.
+    /// (held the socket earlier), `listener` (not accepted yet, or not seen in a process since: a
+    /// holder of a listener that it can have come from), or why it is not: `denied` (no
+    /// permission), `unknown`.
     #[serde(rename = "owner_source")]
     pub source: OwnerSource,
 }

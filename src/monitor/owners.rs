@@ -2,9 +2,10 @@
 //! to it.
 
 use crate::filter::{Filter, ProcessFilter};
-use crate::model::event::{EventKind, Listeners, OwnerClues, SocketId, TrackerEvent, Transition};
-use crate::model::process::{Attribution, Caller, Holder, Inodes, OwnerSource, Process};
+use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
+use crate::model::process::{Attribution, ByInode, Caller, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
+use crate::owner::event_search::EventSearch;
 use crate::owner::table::OwnerTable;
 use crate::owner::{OwnerLookup, SearchScope};
 use crate::tcp::state::State;
@@ -14,6 +15,8 @@ use std::rc::Rc;
 
 /// What was read of a process that makes system calls holds for so long (µs).
 const CALLER_HOLDS: u64 = 50_000;
+/// What was found of the holders of a listener holds for so long (µs).
+const LISTENER_HOLDS: u64 = 1_000_000;
 
 /// The owners found so far, and the means to find others.
 pub(super) struct Owners<'a> {
@@ -22,8 +25,9 @@ pub(super) struct Owners<'a> {
     /// The process that caused the latest state change of a socket by its own system call, and the
     /// boot time (µs) of that.
     pub(super) callers: HashMap<SocketId, (Rc<Process>, u64)>,
-    /// The listeners one of which made a socket, for sockets of which kernel events were read.
-    pub(super) listeners: HashMap<SocketId, Listeners>,
+    /// When (boot time, µs) all processes were searched for the holders of listeners that kernel
+    /// events have named.
+    listeners: ByInode<u64>,
     /// The last caller, with its process and the boot time (µs) of its call when that was read.
     last_caller: Option<(Caller, Rc<Process>, u64)>,
     filter: &'a Filter,
@@ -41,7 +45,7 @@ impl<'a> Owners<'a> {
             finder,
             table: OwnerTable::default(),
             callers: HashMap::new(),
-            listeners: HashMap::new(),
+            listeners: ByInode::default(),
             last_caller: None,
             filter,
             new_inodes: Vec::new(),
@@ -127,24 +131,23 @@ impl<'a> Owners<'a> {
     /// again for those that do not, and for those never found.
     pub(super) fn prove(&mut self, events: &[TrackerEvent]) {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
+        // All that may accept a connection are named, whatever the filter.
         for Transition { socket, clues, .. } in transitions(events) {
             if !self.filter.follows(&socket.addrs) {
                 continue;
             }
-            if clues.listeners.iter().any(|listener| self.table.is_held(listener)) {
-                listeners.extend(clues.listeners.iter());
+            if clues.waits_at().any(|listener| self.table.is_held(listener)) {
+                listeners.extend(clues.waits_at());
             }
             if clues.inode != 0 && !self.prove_again(clues.inode) {
                 doubtful.insert(clues.inode);
             }
         }
-        // Kernel events come by the thousand: they are no reason to look into every process, and
-        // say who acted.
+        // Kernel events come by the thousand: they are no reason to look into every process.
         if self.is_kernel_event {
-            self.search_openers(events);
+            self.search_for_events(events, listeners);
         } else {
             self.search(self.among(), &doubtful);
-            // All that may accept a connection are named, whatever the filter.
             self.search(SearchScope::All(&self.filter.process), &listeners);
         }
         // A process that held this inode before a socket with it was opened is not its owner.
@@ -153,14 +156,30 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// Searches the processes that open listeners for these: a connection may come at once.
-    fn search_openers(&mut self, events: &[TrackerEvent]) {
-        for transition in transitions(events).filter(|event| event.to == State::Listen) {
-            let inode = transition.clues.inode;
-            if let Some(caller) = transition.caller.as_ref().filter(|_| inode != 0) {
-                let filter = ProcessFilter { pids: vec![caller.pid], ..ProcessFilter::default() };
-                let wanted = Inodes::from_iter([inode]);
-                self.search(SearchScope::Matching(&filter), &wanted);
+    /// Searches for what these kernel events tell of, with the holders of these listeners, which may
+    /// start and end processes, where that was not done lately.
+    fn search_for_events(&mut self, events: &[TrackerEvent], mut listeners: Inodes) {
+        let now = self.now;
+        let is_old = |at: &u64| now.saturating_sub(*at) > LISTENER_HOLDS;
+        listeners.retain(|inode| self.listeners.get(inode).is_none_or(is_old));
+        if !listeners.is_empty() {
+            let search = EventSearch::of_listeners(listeners);
+            if let Some(found) = self.finder.find_now(&search, &self.filter.process) {
+                self.listeners.retain(|_, at| !is_old(at));
+                self.listeners.extend(search.listeners.iter().map(|inode| (*inode, now)));
+                self.table.insert(&search.listeners, found);
+            }
+        }
+        for transition in transitions(events) {
+            if !self.filter.follows(&transition.socket.addrs) {
+                continue;
+            }
+            let holders = |inode| self.table.holders(inode).collect();
+            if let Some(search) = EventSearch::after(transition, holders)
+                && let Some(found) = self.finder.find_now(&search, &self.filter.process)
+            {
+                debug!("{search:?}: {:?}", found.holders);
+                self.table.insert_more(found);
             }
         }
     }
@@ -187,10 +206,6 @@ impl<'a> Owners<'a> {
     /// Notes the process that caused a transition by its own system call, if there is one. Where it
     /// could not be asked any more it is kept as it was known when it called before.
     pub(super) fn note_caller(&mut self, transition: &Transition) {
-        let listeners = &transition.clues.listeners;
-        if self.is_kernel_event && !listeners.is_empty() {
-            self.listeners.insert(transition.socket.id, listeners.clone());
-        }
         let Some(caller) = &transition.caller else { return };
         if !self.is_owners_call(transition, caller) {
             return;
@@ -232,6 +247,10 @@ impl<'a> Owners<'a> {
         let source = if is_now { OwnerSource::Proven } else { OwnerSource::Remembered };
         let main = self.table.best_known(clues.last_inode, Rc::clone(process));
         let mut holders = found.holders;
+        if found.source == OwnerSource::Listener {
+            // Those that might have accepted it.
+            holders.clear();
+        }
         if is_now {
             // The others may have let go of it.
             holders.retain(|(holder, _)| holder.pid == process.pid);
@@ -249,7 +268,7 @@ impl<'a> Owners<'a> {
         matches!(transition.to, State::SynSent | State::Listen)
             || holds(clues.last_inode)
             || self.callers.get(&socket.id).is_some_and(|(before, _)| before.pid == caller.pid)
-            || self.listeners.get(&socket.id).is_some_and(|listeners| listeners.iter().any(holds))
+            || clues.listeners.iter().any(holds)
     }
 }
 

@@ -134,7 +134,6 @@ impl<'a> Reporter<'a> {
                 self.matched.remove(&socket.id);
                 self.queued.remove(&socket.id);
                 self.owners.callers.remove(&socket.id);
-                self.owners.listeners.remove(&socket.id);
                 return matches;
             }
             // Without a filter each is reported from the first event on.
@@ -182,12 +181,11 @@ impl<'a> Reporter<'a> {
     pub(super) fn forget_closed(&mut self, tracker: &Tracker) {
         let open = tracker.socket_count();
         self.owners.table.sweep(open, tracker.inodes());
-        let Owners { callers, listeners, .. } = &mut self.owners;
-        if self.matched.len().max(callers.len()).max(listeners.len()) > 2 * open + SLACK {
+        let callers = &mut self.owners.callers;
+        if self.matched.len().max(callers.len()) > 2 * open + SLACK {
             let open: HashSet<SocketId> = tracker.ids().collect();
             self.matched.retain(|id| open.contains(id));
             callers.retain(|id, _| open.contains(id));
-            listeners.retain(|id, _| open.contains(id));
             self.queued.retain(|id, _| open.contains(id));
         }
     }

@@ -4,6 +4,7 @@
 //! scans. `table` remembers what one run has found through either.
 
 mod attribution;
+pub mod event_search;
 pub mod recorded;
 pub mod scan;
 pub mod table;
@@ -12,6 +13,7 @@ use crate::filter::{Match, ProcessFilter};
 use crate::model::event::TrackerEvent;
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::{OwnerUpdate, Reading};
+use event_search::EventSearch;
 use table::Found;
 
 /// Finds the holders of sockets.
@@ -30,6 +32,12 @@ pub trait OwnerLookup {
     /// [`Found::is_whole`] does not doubt, was held by no process.
     fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
         self.find(among, wanted)
+    }
+
+    /// What a kernel event makes worth searching; `None` where such searches have taken too much of the
+    /// time. What is not found may be there.
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+        Some(self.find(SearchScope::All(filter), &search.wanted()))
     }
 
     /// A process that is asked for and whose sockets are not shown, since it is in another network

@@ -1,6 +1,7 @@
 //! Who holds which socket now, among all processes and for whatever filter: what a recording keeps.
 //! A recorded run and its replay look owners up here alike. It reads nothing itself.
 
+use super::event_search::EventSearch;
 use super::table::Found;
 use super::{OwnerLookup, SearchScope};
 use crate::filter::{Match, ProcessFilter};
@@ -46,6 +47,11 @@ impl RecordedOwners {
     /// The process of a holder.
     pub(crate) fn process(&self, holder: &Holder) -> Option<&Process> {
         self.processes.get(&holder.process())
+    }
+
+    /// Whether a process holds no socket as far as is known.
+    pub(crate) fn is_unknown(&self, identity: (i32, u64)) -> bool {
+        !self.processes.contains_key(&identity)
     }
 
     /// Whether there are processes of which nothing can be known.
@@ -126,6 +132,32 @@ impl RecordedOwners {
         *reading == self.reading && (*all_inspected || proven.contains(&inode))
     }
 
+    /// The recorded holders of these sockets, among these processes.
+    fn find_holders(&self, among: SearchScope<'_>, sockets: impl Iterator<Item = u64>) -> Found {
+        let denied = self.denied.values().filter(|process| among.includes(process) != Match::No);
+        let denied = denied.cloned().collect();
+        let mut found = Found { denied, hidden: self.hidden, ..Found::default() };
+        let mut matches: HashMap<(i32, u64), Match> = HashMap::new();
+        for inode in sockets {
+            for holder in self.holders(inode) {
+                let Some(process) = self.process(holder) else { continue };
+                let matches = *matches.entry(holder.process()).or_insert_with(|| {
+                    let matches = among.includes(process);
+                    match matches {
+                        Match::Yes => found.processes.push(process.clone()),
+                        Match::Unreadable => found.denied.push(process.clone()),
+                        Match::No => {}
+                    }
+                    matches
+                });
+                if matches == Match::Yes {
+                    found.holders.push((inode, *holder));
+                }
+            }
+        }
+        found
+    }
+
     /// Sets the holders of sockets, and returns which sockets these are.
     fn set_holders(&mut self, update: Vec<(u64, Vec<Holder>)>) -> Inodes {
         let changed = update.iter().map(|(inode, _)| *inode).collect();
@@ -171,29 +203,15 @@ impl OwnerLookup for RecordedOwners {
     }
 
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
-        let denied = self.denied.values().filter(|process| among.includes(process) != Match::No);
-        let denied = denied.cloned().collect();
-        let mut found = Found { denied, hidden: self.hidden, ..Found::default() };
-        let mut matches: HashMap<(i32, u64), Match> = HashMap::new();
-        let sockets = wanted.union(&self.last_update.changed);
-        for inode in sockets.filter(|inode| self.is_proven(**inode)) {
-            for holder in self.holders(*inode) {
-                let Some(process) = self.process(holder) else { continue };
-                let matches = *matches.entry(holder.process()).or_insert_with(|| {
-                    let matches = among.includes(process);
-                    match matches {
-                        Match::Yes => found.processes.push(process.clone()),
-                        Match::Unreadable => found.denied.push(process.clone()),
-                        Match::No => {}
-                    }
-                    matches
-                });
-                if matches == Match::Yes {
-                    found.holders.push((*inode, *holder));
-                }
-            }
-        }
-        found
+        let sockets = wanted.union(&self.last_update.changed).copied();
+        self.find_holders(among, sockets.filter(|inode| self.is_proven(*inode)))
+    }
+
+    /// Who may accept a connection is of interest even if it was not checked for this reading.
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+        let socket = search.socket.filter(|inode| self.is_proven(*inode));
+        let sockets = search.listeners.iter().copied().chain(socket);
+        Some(self.find_holders(SearchScope::All(filter), sockets))
     }
 
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {

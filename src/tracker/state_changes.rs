@@ -2,7 +2,7 @@
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
 use super::sharers::{CONSIDERED, Sharers};
-use super::socket::{SocketKey, TrackedSocket, is_unaccepted_state};
+use super::socket::{SocketKey, TrackedSocket};
 use super::sockets::TrackedSockets;
 use super::{Tracker, TrackerSink};
 use crate::model::event::{Listeners, TrackerEvent};
@@ -264,13 +264,6 @@ impl Tracker {
         }
         socket.apply_change(change);
         if change.to != State::Closed {
-            // A socket in CLOSE_WAIT without an inode has not been accepted; without knowing the inode
-            // it may have been.
-            let is_accepted =
-                change.inode.map_or(change.to == State::CloseWait, |inode| inode != 0);
-            if is_accepted || !is_unaccepted_state(change.to) {
-                socket.listeners = Listeners::default();
-            }
             drop(socket);
             return self.report_step(key, None, &window, sink);
         }

@@ -121,9 +121,6 @@ struct LifeHistory {
     /// The filter by state asks for one of its transitions.
     passes: bool,
     left_out: u32,
-    /// The owner of its listener, from before it was accepted: the process that accepted it may
-    /// never be found.
-    listener: Option<Box<Attribution>>,
 }
 
 /// One step as it is kept: small, because a busy machine has many.
@@ -203,9 +200,6 @@ impl LifeHistories {
         }
         history.apply(&event.transition);
         history.passes |= event.passes;
-        if event.owner.source == OwnerSource::Listener {
-            history.listener = Some(Box::new(event.owner.clone()));
-        }
         if event.transition.kind == EventKind::Closed
             && let Some(history) = self.open.remove(&id)
         {
@@ -308,10 +302,6 @@ impl LifeHistory {
     }
 
     fn record(&self, socket: SocketRef, owner: &Attribution, followed_until: Stamp) -> LifeRecord {
-        let owner = match &self.listener {
-            Some(listener) if owner.source == OwnerSource::Unknown => listener,
-            _ => owner,
-        };
         LifeRecord {
             socket,
             owner: owner.clone(),

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("filter", &["tcp", "model", "error"]),
     ("values", &["tcp", "model", "error", "filter"]),
     ("tracker", &["tcp", "model"]),
-    ("owner", &["model", "filter"]),
+    ("owner", &["tcp", "model", "filter"]),
     ("owner::scan", &["model", "filter", "owner"]),
     ("rules", &["tcp", "model", "error", "file_watch", "trusted_path", "filter", "values"]),
     ("cli", &["tcp"]),
@@ -89,6 +89,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         &[
             "command::run",
             "output",
+            "owner::scan::some",
             "owner::scan::survey",
             "rules::alerts",
             "rules::exec",

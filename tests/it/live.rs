@@ -19,4 +19,5 @@ mod sock_diag;
 mod sources;
 mod states;
 mod trace;
+mod trace_owners;
 mod wait;

@@ -267,7 +267,7 @@ impl Case {
             let _ = write!(line, " {verdict:?}");
         }
         let listeners: Vec<String> =
-            transition.clues.listeners.iter().map(|inode| inode.to_string()).collect();
+            transition.clues.waits_at().map(|inode| inode.to_string()).collect();
         if !listeners.is_empty() && transition.kind != EventKind::Closed {
             let _ = write!(line, " listener={}", listeners.join(","));
         }

@@ -386,7 +386,8 @@ impl Case<'_> {
         let named: BTreeSet<u32> =
             named.into_iter().filter(|pid| !self.truth.watchers.contains(pid)).collect();
         if source == "listener" {
-            return report.claim(Claim::NotTheListener, self.is_listener(event, socket), wrong);
+            report.claim(Claim::NotTheListener, self.is_listener(event, socket), wrong);
+            return self.owner_is_found(event, socket, report);
         }
         let ever = socket.held_between(0, until);
         report.claim(Claim::NotAnOwner, named.is_subset(&ever), wrong);
@@ -397,26 +398,29 @@ impl Case<'_> {
             let shown = event.inode.is_some() || event.source == "trace";
             report.claim(Claim::NotProven, shown, wrong);
         }
+        self.owner_is_found(event, socket, report);
+    }
+
+    /// Whoever had a socket all the time while a pass looked for it is reported.
+    fn owner_is_found(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {
         if event.inode.is_some() && self.source != "trace" {
-            let all_the_time = socket.held_throughout(self.readings.start_of(time), until);
-            let reported = all_the_time.is_empty() || source == "proven";
-            report.claim(Claim::OwnerNotReported, reported, wrong);
+            let (start, until) = (self.readings.start_of(self.boot(event.time.0)), event.done_by);
+            let all_the_time = socket.held_throughout(start, until);
+            let reported = all_the_time.is_empty() || event.owner_source == "proven";
+            report.claim(Claim::OwnerNotReported, reported, || self.wrong(event, socket));
         }
     }
 
-    /// A socket that nobody has accepted is its listener's.
+    /// A socket that nobody has accepted is its listener's, and so is one of which no holder was found
+    /// since.
     pub(crate) fn is_listener(&self, event: &Record<'_>, socket: &Socket) -> bool {
-        // Whoever had it before the reading began had accepted it. Of one that is gone it is known
-        // only whether it had been accepted when it was seen last.
-        let seen = event.after.filter(|_| event.event == "closed");
         let time = self.boot(event.time.0);
-        let mut start = seen.map_or_else(|| self.readings.start_of(time), |at| self.boot(at.0));
-        if self.source == "trace" {
-            // Events do not tell of an accept(); the next pass does.
-            start = start.min(self.readings.last_pass_before(time));
-        }
-        let accepted = socket.holders.iter().any(|holder| holder.from.latest < start);
-        !accepted && self.may_be_listener(event, socket.ends)
+        // A row without an inode: nobody had accepted it.
+        let is_row = event.inode.is_none() && event.event != "closed" && self.source != "trace";
+        let start = self.readings.start_of(time);
+        let accepted = || socket.holders.iter().any(|holder| holder.from.latest < start);
+        let may_wait = matches!(event.to.as_str(), "SYN_RECV" | "ESTABLISHED" | "CLOSE_WAIT");
+        !(is_row && may_wait && accepted()) && self.may_be_listener(event, socket.ends)
     }
 
     /// Whether a listener for these addresses can have had the process that a record names, and no

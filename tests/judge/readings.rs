@@ -86,12 +86,6 @@ impl Readings {
         self.starts.range(time + 1..).next().map_or(i64::MAX, |(end, _)| *end)
     }
 
-    /// The start of the last pass that was over by then.
-    pub(crate) fn last_pass_before(&self, time: i64) -> i64 {
-        let over = self.passes.partition_point(|(_, end)| *end <= time);
-        over.checked_sub(1).map_or(0, |last| self.passes[last].0)
-    }
-
     /// How long the two passes around an instant took together.
     pub(crate) fn longest_passes_at(&self, time: i64) -> i64 {
         let place = self.passes.partition_point(|(start, _)| *start < time);

@@ -11,10 +11,12 @@ mod fd_table;
 mod idle;
 mod process;
 mod search;
+mod some;
 pub(crate) mod survey;
 mod threads;
 pub(crate) mod whereabouts;
 
+use super::event_search::EventSearch;
 use super::table::Found;
 use super::{OwnerLookup, SearchScope};
 use crate::filter::ProcessFilter;
@@ -29,6 +31,7 @@ use procfs::process::Process as ProcEntry;
 use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC, open, statfs};
 use rustix::io::Errno;
 use search::Search;
+use some::Budget;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -58,6 +61,8 @@ pub struct Scan {
     denied: HashMap<(i32, u64), Process>,
     /// The end of the reading that is being processed (boot time, µs).
     reading: u64,
+    /// For searches of a few processes, and of all.
+    budgets: [Budget; 2],
     /// From which reading on sockets without a known owner are searched for again.
     next_retry: u64,
     /// The processes of a command, which grow more while it runs.
@@ -79,6 +84,7 @@ impl Scan {
             threads: Threads::default(),
             denied: HashMap::new(),
             reading: 0,
+            budgets: Default::default(),
             next_retry: 0,
             tree: None,
             running: Vec::new(),
@@ -282,6 +288,10 @@ impl OwnerLookup for Scan {
 
     fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
         self.search_for_certain(among, wanted)
+    }
+
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+        self.search_some(search, filter)
     }
 
     fn elsewhere(&mut self, filter: &ProcessFilter) -> Option<Process> {

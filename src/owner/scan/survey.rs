@@ -6,6 +6,7 @@ use crate::filter::ProcessFilter;
 use crate::model::event::{TrackerEvent, Transition};
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::{OwnerUpdate, Reading};
+use crate::owner::event_search::EventSearch;
 use crate::owner::recorded::RecordedOwners;
 use crate::owner::table::Found;
 use crate::owner::{OwnerLookup, SearchScope};
@@ -44,6 +45,10 @@ struct Findings {
     renamed: Vec<Process>,
     /// Processes in whose system call a socket changed its state.
     callers: Vec<Process>,
+    /// What searches of some processes found: sockets with all their holders, and the processes of
+    /// new ones.
+    holders: Vec<(u64, Vec<Holder>)>,
+    holding: Vec<Process>,
 }
 
 impl SurveyedOwners {
@@ -82,7 +87,7 @@ impl SurveyedOwners {
     /// Checks the holders that a transition needs.
     fn check_holders(&mut self, transition: &Transition, findings: &mut Findings) {
         let clues = &transition.clues;
-        let mut listeners = clues.listeners.iter();
+        let mut listeners = clues.waits_at();
         findings.needs_scan |= listeners.any(|it| !self.recorded.holders(it).is_empty());
         if clues.inode != 0 && !findings.needs_scan && !findings.proven.contains(&clues.inode) {
             findings.needs_scan |=
@@ -95,7 +100,7 @@ impl SurveyedOwners {
     }
 
     /// Describes the process that caused a transition, and checks the holders known.
-    fn check_caller(&self, transition: &Transition, findings: &mut Findings) {
+    fn check_caller(&mut self, transition: &Transition, findings: &mut Findings) {
         if let Some(caller) = &transition.caller {
             let process = self.scan.describe_fully(caller.pid);
             if !self.recorded.knows_caller(&process) {
@@ -106,6 +111,32 @@ impl SurveyedOwners {
         if inode != 0 && !findings.proven.contains(&inode) {
             self.prove(inode, findings);
         }
+        let holders = |inode| self.recorded.holders(inode).to_vec();
+        if let Some(search) = EventSearch::after(transition, holders)
+            && let Some(found) = self.scan.find_now(&search, &ProcessFilter::default())
+        {
+            self.add_found(found, findings);
+        }
+    }
+
+    /// Adds the holders that were found to those that are known and still hold the socket.
+    fn add_found(&self, mut found: Found, findings: &mut Findings) {
+        found.sort();
+        for socket in found.by_socket() {
+            let inode = socket[0].0;
+            let known = self.recorded.holders(inode).iter();
+            let known = known.filter(|holder| self.scan.present_name(holder, inode).is_some());
+            let mut holders: Vec<Holder> = known.copied().collect();
+            let new = socket.iter().map(|(_, holder)| *holder);
+            let new: Vec<Holder> = new.filter(|holder| !holders.contains(holder)).collect();
+            holders.extend(new);
+            holders.sort_unstable_by_key(|holder| (holder.start, holder.pid, holder.fd));
+            findings.holders.push((inode, holders));
+            findings.proven.push(inode);
+        }
+        let is_new = |process: &Process| self.recorded.is_unknown(process.identity());
+        let new = found.processes.iter().filter(|process| is_new(process));
+        findings.holding.extend(new.map(|process| self.scan.describe_fully(process.pid)));
     }
 
     /// Whether a socket has holders, and all of them still hold it.
@@ -146,6 +177,10 @@ impl OwnerLookup for SurveyedOwners {
         self.recorded.find(among, wanted)
     }
 
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+        self.recorded.find_now(search, filter)
+    }
+
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
         self.recorded.still_holds(holder, inode)
     }
@@ -159,13 +194,15 @@ impl OwnerLookup for SurveyedOwners {
     }
 
     fn update(&mut self, reading: &Reading, events: &[TrackerEvent]) -> Option<OwnerUpdate> {
-        let Findings { needs_scan, proven, renamed, callers } = self.check(reading, events);
+        let Findings { needs_scan, proven, renamed, callers, holders, holding } =
+            self.check(reading, events);
         let is_poll = matches!(reading, Reading::Snapshot(_));
         let mut update = if needs_scan || is_poll && Instant::now() >= self.next_scan {
             self.scan_all()
         } else {
-            let hidden = self.recorded.is_hidden();
-            OwnerUpdate { hidden, processes: renamed, proven, ..OwnerUpdate::default() }
+            let (hidden, mut processes) = (self.recorded.is_hidden(), renamed);
+            processes.extend(holding);
+            OwnerUpdate { hidden, processes, holders, proven, ..OwnerUpdate::default() }
         };
         update.callers = callers;
         update.time = reading.time();

@@ -10,6 +10,7 @@ use crate::filter::{Match, ProcessFilter};
 use crate::model::event::{Listeners, OwnerClues};
 use crate::model::process::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
 use processes::{Descriptor, ProcessTable};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -117,9 +118,9 @@ impl OwnerTable {
         Inodes::with_capacity_and_hasher(capacity, self.sockets.hasher().clone())
     }
 
-    /// Whether the holders of this socket were searched for before.
+    /// Whether the holders of this socket were searched for before, among all processes in scope.
     pub(crate) fn was_searched(&self, inode: u64) -> bool {
-        self.sockets.contains_key(&inode)
+        self.sockets.get(&inode).is_some_and(|entry| entry.last_search.reading() > 0)
     }
 
     fn is_empty(&self) -> bool {
@@ -166,7 +167,7 @@ impl OwnerTable {
         let last_search = LastSearch::new(self.reading, !found.is_whole());
         self.is_new |= self.is_empty();
         self.was_denied |= !found.is_whole();
-        let searched = |inode: &&u64| self.was_searched(**inode);
+        let searched = |inode: &&u64| self.sockets.contains_key(*inode);
         let known = if self.is_empty() { 0 } else { wanted.iter().filter(searched).count() };
         self.sockets.reserve(wanted.len() - known);
         for inode in wanted {
@@ -179,6 +180,24 @@ impl OwnerTable {
             let Some(entry) = self.sockets.get_mut(&socket[0].0) else { continue };
             let held = socket.iter().filter_map(|(_, holder)| processes.descriptor(holder));
             entry.set_holders(held, self.reading);
+        }
+    }
+
+    /// Stores holders that a search of some processes found, beside those that are known.
+    pub(crate) fn insert_more(&mut self, mut found: Found) {
+        found.sort();
+        let mut processes = self.processes.with_found(std::mem::take(&mut found.processes));
+        for socket in found.by_socket() {
+            let entry = self.sockets.entry(socket[0].0).or_default();
+            let is_first = entry.holders.is_empty();
+            let found = socket.iter().filter_map(|(_, holder)| processes.descriptor(holder));
+            let mut held: SmallVec<[Descriptor; 8]> = entry.holders.iter().collect();
+            let found: SmallVec<[Descriptor; 8]> =
+                found.filter(|descriptor| !held.contains(descriptor)).collect();
+            held.extend(found);
+            // Those that were known may have let go of it.
+            let proven = if is_first { self.reading } else { entry.proven };
+            entry.set_holders(held.into_iter(), proven);
         }
     }
 
@@ -232,10 +251,8 @@ impl OwnerTable {
             let source = if proven { OwnerSource::Proven } else { OwnerSource::Remembered };
             return self.attribution(entry.holders.iter(), filter, source);
         }
-        // A socket with an inode was accepted, so its listeners prove nothing, even if no holder was
-        // found.
         let candidates = self.listening_processes(&clues.listeners);
-        if last == 0 && !candidates.is_empty() {
+        if !candidates.is_empty() {
             let owner = self.attribution(candidates.iter().copied(), filter, OwnerSource::Listener);
             // The descriptor leads to the listener, so it is of interest only as one of several.
             let holders = if candidates.len() > 1 { owner.holders } else { Vec::new() };

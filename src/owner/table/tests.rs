@@ -73,7 +73,8 @@ fn every_holder_of_a_listener_may_own_its_children() {
     let mut table = OwnerTable::default();
     table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &master, 4)], false));
     assert_eq!(main_owner(&table, 0, 0, 5), (Some(10), OwnerSource::Listener));
-    assert_eq!(main_owner(&table, 9, 9, 5), (None, OwnerSource::Unknown), "it was accepted");
+    assert_eq!(main_owner(&table, 9, 9, 5), (Some(10), OwnerSource::Listener), "by nobody seen");
+    assert_eq!(main_owner(&table, 9, 9, 0), (None, OwnerSource::Unknown));
     table.insert(&wanted(&[5]), found(&[(5, &master, 3), (5, &worker, 3)], false));
     table.insert(&wanted(&[6]), found(&[(6, &worker, 4)], false));
     let filter =
@@ -83,6 +84,21 @@ fn every_holder_of_a_listener_may_own_its_children() {
     assert_eq!(owner.main.as_ref().map(|process| process.pid), Some(11));
     let pids: Vec<_> = owner.holders.iter().map(|(holder, _)| holder.pid).collect();
     assert_eq!((pids, owner.source), (vec![10, 11], OwnerSource::Listener));
+}
+
+#[test]
+fn a_holder_that_is_found_later_joins_those_known() {
+    let (master, worker) = (process(10, 1, "server"), process(11, 2, "worker"));
+    let mut table = OwnerTable::default();
+    table.start_reading(1);
+    table.insert(&wanted(&[5]), found(&[(5, &master, 3)], false));
+    table.start_reading(2);
+    table.insert_more(found(&[(5, &worker, 4), (9, &worker, 7)], false));
+    let pids: Vec<_> = table.holders(5).map(|holder| holder.pid).collect();
+    assert_eq!(pids, [10, 11]);
+    assert_eq!(main_owner(&table, 5, 5, 0), (Some(10), OwnerSource::Remembered), "not seen again");
+    assert_eq!(main_owner(&table, 9, 9, 5), (Some(11), OwnerSource::Proven));
+    assert!(table.was_searched(5) && !table.was_searched(9), "others may hold it, too");
 }
 
 #[test]
@@ -96,6 +112,7 @@ fn without_permission_the_owner_is_denied_else_unknown() {
 #[test]
 fn sockets_not_in_use_are_dropped() {
     let mut table = OwnerTable::default();
+    table.start_reading(1);
     let client = process(10, 1, "client");
     for inode in 1..=SLACK as u64 + 3 {
         table.insert(&wanted(&[inode]), found(&[(inode, &client, 3)], false));

@@ -104,6 +104,10 @@ impl Changes {
         if to == State::Closed {
             let resets = self.resets.remove(&event.socket).unwrap_or_default();
             (change.abort, change.reset_by) = resets.abort_reason(from, event, local.port);
+            if change.reset_by == Some(Side::Remote) {
+                // Whoever has asked for the socket's error since has taken it away.
+                change.caller = None;
+            }
             let may_follow = match from {
                 State::LastAck | State::Closing => resets.received,
                 State::SynSent | State::Listen => false,
@@ -244,7 +248,9 @@ fn change(
     } else {
         Endpoint { addr: event.remote, port: event.remote_port }
     };
-    let is_own_call = is_of_own_call(from, to, event.error) && !event.is_kernel_thread;
+    // The end of a listener is not a call on the connections that nobody has accepted from it.
+    let is_held = event.inode != 0 && !event.is_kernel_thread;
+    let is_own_call = is_held && is_of_own_call(from, to, event.error);
     let RawEvent { pid, ref comm, is_descendant, .. } = *event;
     StateChange {
         time: Stamp { wall, boot },
@@ -266,7 +272,8 @@ fn change(
 
 /// Whether a step is made by a system call on the socket, or the end of its last descriptor, and never
 /// by a packet or a timer (`tcp_v4_connect()`, `inet_csk_listen_start()`, `__tcp_close()`,
-/// `tcp_shutdown()`). Packets and timers end a connect() with an error.
+/// `tcp_shutdown()`). Packets and timers end a connection or a connect() with an error; without one a
+/// close() does that resets it, with unread data or by SO_LINGER, or a connect() to no address.
 const fn is_of_own_call(from: State, to: State, error: u32) -> bool {
     use State::{CloseWait, Closed, Established, FinWait1, LastAck, Listen, SynRecv, SynSent};
     match (from, to) {
@@ -274,7 +281,7 @@ const fn is_of_own_call(from: State, to: State, error: u32) -> bool {
         | (Established | SynRecv, FinWait1)
         | (CloseWait, LastAck)
         | (Listen, Closed) => true,
-        (SynSent, Closed) => error == 0,
+        (SynSent | Established | CloseWait, Closed) => error == 0,
         _ => false,
     }
 }

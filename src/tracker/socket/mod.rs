@@ -31,7 +31,7 @@ pub(super) struct TrackedSocket {
     pub(super) identity: Identity,
     pub(super) roles: RoleEvidence,
     pub(super) seen: Sightings,
-    /// The listeners one of which has made it, while it is not accepted.
+    /// The listeners one of which has made it, as far as they were seen.
     pub(super) listeners: Listeners,
     uid: Option<u32>,
     details: Details,
@@ -290,11 +290,10 @@ impl TrackedSocket {
 
     /// What its owner is found by.
     fn clues(&self) -> OwnerClues {
-        let is_unaccepted = self.identity.last_inode == 0 && is_unaccepted_state(self.row.state);
         OwnerClues {
             inode: self.row.inode,
             last_inode: self.identity.last_inode,
-            listeners: if is_unaccepted { self.listeners.clone() } else { Listeners::default() },
+            listeners: self.listeners.clone(),
             uid: self.uid,
         }
     }

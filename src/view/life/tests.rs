@@ -302,23 +302,6 @@ fn track_of_an_unchanged_socket_can_be_lost() {
 }
 
 #[test]
-fn the_owner_of_the_listener_replaces_an_unknown_one() {
-    let mut child = server();
-    for (event, source) in
-        child.events.iter_mut().zip([OwnerSource::Listener, OwnerSource::Unknown])
-    {
-        let MonitorEvent::Socket(event) = event else { continue };
-        event.owner.source = source;
-        if source == OwnerSource::Unknown {
-            event.owner.main = None;
-        }
-    }
-    (child.owner.main, child.owner.source) = (None, OwnerSource::Unknown);
-    let life = child.life(6.0);
-    assert_eq!(life.owner, samples::owner(700, "server", OwnerSource::Listener));
-}
-
-#[test]
 fn a_socket_without_events_has_its_current_state() {
     let mut silent = server();
     silent.without_events = true;

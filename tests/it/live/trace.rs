@@ -49,6 +49,11 @@ const fn here(port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
 }
 
+/// Whether kernel events may be followed here; else the test is skipped.
+pub(super) fn is_permitted() -> bool {
+    open(RING).is_some()
+}
+
 /// Opens the source; `None` without the right to follow events.
 fn open(ring: usize) -> Option<Trace> {
     let settings = TraceSettings { family: None, poll: PACE, ring, root: None };
@@ -238,7 +243,9 @@ fn callers_and_reasons<'a>(changes: impl Iterator<Item = &'a StateChange>, pid: 
         let own = matches!(
             (change.from, change.to),
             (Closed, Listen | SynSent) | (Established, FinWait1) | (CloseWait, LastAck)
-        ) || change.from == Listen;
+        ) || change.from == Listen
+            || (change.from, change.to) == (Established, Closed)
+                && change.reset_by == Some(Side::Local);
         let caller = change.caller.as_ref();
         assert_eq!(caller.map(|caller| caller.pid), own.then_some(pid), "{change:?}");
         if let Some(comm) = caller.and_then(|caller| caller.comm.as_ref()) {

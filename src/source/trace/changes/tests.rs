@@ -170,6 +170,24 @@ fn a_reset_that_was_sent_is_this_sides() {
 }
 
 #[test]
+fn a_close_that_resets_is_a_call_of_its_process() {
+    let caller = |events: &[RawEvent]| {
+        let end = changes(events).into_iter().find(|change| change.to == Closed);
+        end.expect("it ends").caller.map(|caller| caller.pid)
+    };
+    for from in [Established, CloseWait] {
+        let end = step(1, from, Closed);
+        assert_eq!(caller(&[end.clone(), event(1, What::ResetSent(Closed))]), Some(12), "{from}");
+        assert_eq!(caller(&[event(1, What::ResetReceived), end.clone()]), None, "{from}");
+        assert_eq!(caller(&[RawEvent { error: ETIMEDOUT, ..end.clone() }]), None, "{from}");
+        assert_eq!(caller(&[RawEvent { is_kernel_thread: true, ..end }]), None, "{from}");
+    }
+    assert_eq!(caller(&[step(1, FinWait1, Closed)]), None, "late data may have come");
+    let unaccepted = RawEvent { inode: 0, ..step(1, Established, Closed) };
+    assert_eq!(caller(&[unaccepted]), None, "its listener was closed");
+}
+
+#[test]
 fn an_answer_to_a_stray_segment_does_not_end_a_connect() {
     let stray = event(1, What::ResetSent(SynSent));
     let given_up = (Some(AbortReason::NoAnswer), None);

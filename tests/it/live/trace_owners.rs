@@ -1,0 +1,173 @@
+//! Whose connections are, by kernel events: servers of several processes that share a listener. Polls
+//! are rare here, so that events alone show what is reported.
+
+use super::trace::is_permitted;
+use crate::support::actor::Actor;
+use crate::support::netns::isolated;
+use crate::support::program::Program;
+use crate::support::record::Event;
+
+const SERVER: &str = "127.0.0.1:7000";
+const BY_EVENTS: [&str; 6] = ["--source", "trace", "-i", "1m", "--local", SERVER];
+
+/// A server of several processes.
+struct Prefork {
+    master: Actor,
+    workers: Vec<Actor>,
+    client: Actor,
+    folder: tempfile::TempDir,
+}
+
+impl Prefork {
+    fn start() -> Self {
+        let mut master = Actor::start("master");
+        master.order(&format!("listen l {SERVER} 8"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (workers, client) = (Vec::new(), Actor::start("client"));
+        let mut server = Self { master, workers, client, folder };
+        server.add_worker();
+        server.add_worker();
+        server
+    }
+
+    /// Starts a process that gets the listener.
+    fn add_worker(&mut self) {
+        let mut worker = Actor::start("worker");
+        let path = self.path(&self.workers.len().to_string());
+        hand_over(&mut self.master, "l", &mut worker, "l", &path);
+        self.workers.push(worker);
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        let mut pids: Vec<u32> = self.workers.iter().map(Actor::pid).collect();
+        pids.push(self.master.pid());
+        pids.sort_unstable();
+        pids
+    }
+}
+
+/// Gives a process a descriptor of another's.
+fn hand_over(from: &mut Actor, socket: &str, to: &mut Actor, name: &str, path: &str) {
+    to.order(&format!("open {path}"));
+    from.order(&format!("give {socket} {path}"));
+    to.order(&format!("take {name} {path}"));
+}
+
+fn owners(event: &Event) -> Vec<u32> {
+    let mut pids: Vec<u32> = event.owners.iter().map(|owner| owner.pid).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Follows what these flags ask for while a worker serves a connection.
+fn serve(flags: &[&str]) {
+    let mut server = Prefork::start();
+    let mut watch = Program::watch(&[&BY_EVENTS[..], flags].concat());
+    server.client.connect("c", SERVER);
+    let queued = watch.until("the connection", |event| event.to == "ESTABLISHED");
+    assert_eq!(queued.owner_source, "listener", "{queued:?}");
+    assert_eq!(owners(&queued), server.pids(), "all that may accept it");
+
+    let accepted = server.workers[1].accept("l");
+    server.client.order("shutdown c");
+    let served = watch.until("the client's FIN", |event| event.to == "CLOSE_WAIT");
+    let worker = server.workers[1].pid();
+    assert_eq!((served.pid, served.owner_source.as_str()), (Some(worker), "proven"), "{served:?}");
+    assert_eq!(owners(&served), [worker]);
+    server.workers[1].order(&format!("close {accepted}"));
+    let closed = watch.until("its end", |event| event.event == "closed");
+    assert_eq!((closed.pid, &closed.id), (Some(worker), &queued.id));
+    watch.stop();
+}
+
+#[test]
+fn a_prefork_servers_connection_has_its_worker() {
+    isolated(|| {
+        if is_permitted() {
+            serve(&[]);
+            serve(&["-x", "worker"]);
+        }
+    });
+}
+
+#[test]
+fn a_recorded_run_finds_the_worker_too() {
+    isolated(|| {
+        if is_permitted() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("run.rec");
+            serve(&["--record", file.to_str().expect("UTF-8")]);
+        }
+    });
+}
+
+#[test]
+fn a_close_that_resets_has_an_owner() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let mut server = Prefork::start();
+        let mut watch = Program::watch(&BY_EVENTS);
+        server.client.connect("c", SERVER);
+        let accepted = server.workers[0].accept("l");
+        server.workers[0].order(&format!("reset {accepted}"));
+        let closed = watch.until("the reset", |event| event.event == "closed");
+        let by = (closed.verdict.as_deref(), closed.reset_by.as_deref());
+        assert_eq!(by, (Some("reset"), Some("local")));
+        let owner = (closed.pid, closed.owner_source.as_str());
+        assert_eq!(owner, (Some(server.workers[0].pid()), "proven"), "{closed:?}");
+        watch.stop();
+    });
+}
+
+#[test]
+fn a_worker_that_was_started_later_is_known_by_its_close() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let mut server = Prefork::start();
+        let mut watch = Program::watch(&BY_EVENTS);
+        server.add_worker();
+        server.client.connect("c", SERVER);
+        let accepted = server.workers[2].accept("l");
+        server.workers[2].order(&format!("close {accepted}"));
+        let closing = watch.until("its FIN", |event| event.to == "FIN_WAIT1");
+        let owner = (closing.pid, closing.owner_source.as_str());
+        assert_eq!(owner, (Some(server.workers[2].pid()), "proven"), "{closing:?}");
+        watch.stop();
+    });
+}
+
+#[test]
+fn who_listens_is_named_until_a_holder_is_found() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let mut server = Prefork::start();
+        let mut watch = Program::watch(&BY_EVENTS);
+        server.client.connect("c", SERVER);
+        // It leaves the server: nobody knows where to look.
+        let (accepted, path) = (server.workers[0].accept("l"), server.path("stranger"));
+        let mut stranger = Actor::start("stranger");
+        hand_over(&mut server.workers[0], &accepted, &mut stranger, "s", &path);
+        server.workers[0].order(&format!("close {accepted}"));
+        server.client.order("shutdown c");
+        stranger.order("close s");
+        for _ in 0..5 {
+            let event = watch.until("an event", |event| event.to != "LISTEN");
+            assert_eq!(event.owner_source, "listener", "{event:?}");
+            assert_eq!(owners(&event), server.pids(), "{event:?}");
+            if event.event == "closed" {
+                return drop(watch.stop());
+            }
+        }
+        panic!("it was not closed");
+    });
+}
