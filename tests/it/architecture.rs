@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// is not listed belongs to the one above it that is: `owner::table` to `owner`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("tcp", &[]),
+    ("bpf", &[]),
     ("model", &["tcp"]),
     ("recording", &["tcp", "model"]),
     ("error", &["tcp", "recording"]),
@@ -21,11 +22,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("values", &["tcp", "model", "error", "filter"]),
     ("tracker", &["tcp", "model"]),
     ("owner", &["tcp", "model", "filter"]),
-    ("owner::scan", &["model", "filter", "owner"]),
+    ("owner::scan", &["bpf", "model", "filter", "owner"]),
     ("rules", &["tcp", "model", "error", "file_watch", "trusted_path", "filter", "values"]),
     ("cli", &["tcp"]),
     ("settings", &["tcp", "model", "error", "filter", "values", "rules", "cli"]),
-    ("source", &["tcp", "model", "error", "file_watch", "signals", "recording", "settings"]),
+    ("source", &["tcp", "bpf", "model", "error", "file_watch", "signals", "recording", "settings"]),
     ("recorder", &["model", "error", "trusted_path", "recording", "source"]),
     (
         "monitor",
@@ -100,13 +101,14 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     // The kernel. `signals` asks which signals this process ignores.
     ("procfs", &["owner::scan", "signals"]),
-    ("aya", &["source::trace::program"]),
+    ("aya", &["bpf", "owner::scan::iterator", "source::trace::program"]),
     ("rustix::mount", &[]),
     ("rustix::net", &["source::netlink"]),
     ("std::os::unix::net", &["file_watch", "signals"]),
     (
         "rustix",
         &[
+            "bpf",
             "command",
             "error",
             "file_watch",
@@ -119,7 +121,10 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         ],
     ),
     // Files. `signals` asks whether there is a controlling terminal.
-    ("std::fs", &["output", "owner::scan", "recorder", "rules::file", "source", "trusted_path"]),
+    (
+        "std::fs",
+        &["bpf", "output", "owner::scan", "recorder", "rules::file", "source", "trusted_path"],
+    ),
     (
         "rustix::fs",
         &[
@@ -137,11 +142,13 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     (
         "std::io",
         &[
+            "bpf",
             "command",
             "error",
             "file_watch",
             "main",
             "output",
+            "owner::scan::iterator",
             "recorder",
             "rules::exec",
             "rules::file",
@@ -157,9 +164,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::process", &["command::run", "main", "rules::exec"]),
     ("std::process::abort", &[]),
     ("std::process::exit", &["main"]),
-    ("std::thread", &["output", "recorder", "rules::exec", "source::trace::program"]),
+    ("std::thread", &["bpf", "output", "recorder", "rules::exec", "source::trace::program"]),
     ("nix", &["recorder::file"]),
-    ("rustix::process", &["command", "trusted_path"]),
+    ("rustix::process", &["command", "owner::scan", "trusted_path"]),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
     ("std::env", &["debug_log", "main", "output::tty"]),

@@ -2,30 +2,23 @@
 //! in `record`.
 
 use super::record::{RawEvent, SIZE};
+use crate::bpf;
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
-use rustix::io::Errno;
 use std::collections::VecDeque;
-use std::error::Error as _;
-use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Built by `bpf/build.sh`.
-const OBJECT: &[u8] = include_bytes_aligned!("bpf/events.bpf.o");
+const OBJECT: &[u8] = include_bytes_aligned!("../../bpf/events.bpf.o");
 /// Each program with the kernel's tracepoint that it is for.
 const PROGRAMS: [(&str, &str); 3] = [
     ("set_state", "inet_sock_set_state"),
     ("send_reset", "tcp_send_reset"),
     ("receive_reset", "tcp_receive_reset"),
 ];
-const BTF: &str = "/sys/kernel/btf/vmlinux";
-/// So often the programs are loaded before the kernel's refusal counts.
-const ATTEMPTS: usize = 3;
 
 /// The ring is emptied so often: with the smallest sensible ring, no burst fills it meanwhile.
 const INTERVAL: Duration = Duration::from_millis(5);
@@ -81,21 +74,7 @@ impl Programs {
     /// # Errors
     /// What the kernel lacks or denies, and what can be done, in a sentence.
     pub fn attach(scope: Scope) -> Result<Self, String> {
-        if !Path::new(BTF).exists() {
-            return Err(format!(
-                "the kernel has no {BTF} (CONFIG_DEBUG_INFO_BTF), which BPF needs"
-            ));
-        }
-        let btf = Btf::from_sys_fs().map_err(|error| format!("{BTF} cannot be read: {error}"))?;
-        let mut attempt = 1;
-        let (attached, ring, lost) = loop {
-            match load(scope, &btf) {
-                Ok(loaded) => break loaded,
-                // On a machine that is short of something the same call works a moment later.
-                Err(error) if attempt < ATTEMPTS && !is_denied(errno_of(&error)) => attempt += 1,
-                Err(error) => return Err(refusal(&error)),
-            }
-        };
+        let (attached, ring, lost) = bpf::load(|types| load(scope, types))?;
         let reader = Mutex::new(Reader { ring, events: VecDeque::new() });
         let shared = Arc::new(Shared { reader, is_over: AtomicBool::new(false) });
         let thread = std::thread::Builder::new().name("ring".to_owned()).spawn({
@@ -188,42 +167,6 @@ fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
         program.attach()?;
     }
     Ok((ebpf, ring, lost))
-}
-
-/// The kernel's error behind one of the loader.
-fn errno_of(error: &EbpfError) -> Option<Errno> {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return Errno::from_io_error(error);
-        }
-        next = cause.source();
-    }
-    None
-}
-
-fn is_denied(errno: Option<Errno>) -> bool {
-    matches!(errno, Some(Errno::PERM | Errno::ACCESS))
-}
-
-/// Why the kernel did not take the programs.
-fn refusal(error: &EbpfError) -> String {
-    let errno = errno_of(error);
-    let text = first_line(error);
-    match errno {
-        _ if is_denied(errno) => {
-            "BPF is not permitted; it needs root, or CAP_BPF and CAP_PERFMON, and no lockdown of \
-             the kernel"
-                .to_owned()
-        }
-        Some(_) => format!("the kernel does not take the BPF programs ({text})"),
-        None => format!("the BPF programs do not fit this kernel, they need Linux 5.12 ({text})"),
-    }
-}
-
-/// The text of an error may be as long as the log of the kernel's verifier.
-fn first_line(error: &EbpfError) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The records that `bpf/events.bpf.c` writes, as events. Pure.
+//! The records that `src/bpf/events.bpf.c` writes, as events. Pure.
 
 use crate::model::socket::Family;
 use crate::tcp::state::State;

@@ -1,0 +1,256 @@
+//! Why the kernel does not take a program.
+
+use super::BTF;
+use aya::programs::ProgramError;
+use aya::{BtfError, EbpfError};
+use rustix::io::Errno;
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// The first kernel with all that the programs use.
+const LEAST: (u32, u32) = (5, 12);
+
+/// Capabilities by number (`linux/capability.h`), in the order in which they are named.
+const SYS_ADMIN: u32 = 21;
+const NEEDED: [(u32, &str); 2] = [(39, "CAP_BPF"), (38, "CAP_PERFMON")];
+
+/// The reason, whose text is a sentence without an end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The kernel does not describe its types.
+    NoTypes,
+    /// It is older than this.
+    Old {
+        /// Its release.
+        release: String,
+    },
+    /// This process lacks these capabilities.
+    Capabilities(Vec<&'static str>),
+    /// It has them in a user namespace alone.
+    UserNamespace,
+    /// The kernel is locked down.
+    Lockdown,
+    /// Something else forbids it.
+    Forbidden,
+    /// There is no memory for a map, or it may not be locked.
+    Memory,
+    /// The kernel lacks a type or tracepoint.
+    Lacks(String),
+    /// Anything else, in the words of the loader and of the kernel.
+    Other(String),
+}
+
+impl Refusal {
+    pub(super) fn of(error: &EbpfError) -> Self {
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        match errno_of(error) {
+            _ if is_denied(error) => Self::of_denial(
+                &read("/proc/self/status"),
+                &read("/proc/self/uid_map"),
+                &read("/sys/kernel/security/lockdown"),
+            ),
+            _ if is_old(&release) => Self::Old { release },
+            Some(Errno::NOMEM) => Self::Memory,
+            _ => missing_type(error).map_or_else(|| Self::Other(chain(error)), Self::Lacks),
+        }
+    }
+
+    /// Why it is not permitted, by these files' text; one that cannot be read says nothing.
+    fn of_denial(status: &str, uid_map: &str, lockdown: &str) -> Self {
+        let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(u64::MAX);
+        let has = |capability: u32| set >> capability & 1 == 1;
+        let missing = NEEDED.iter().filter(|(capability, _)| !has(*capability) && !has(SYS_ADMIN));
+        let missing: Vec<_> = missing.map(|(_, name)| *name).collect();
+        let is_mapped = uid_map.split_whitespace().ne(["0", "0", "4294967295"]);
+        match () {
+            () if !missing.is_empty() => Self::Capabilities(missing),
+            () if is_mapped && !uid_map.is_empty() => Self::UserNamespace,
+            () if lockdown.contains("[confidentiality]") => Self::Lockdown,
+            () => Self::Forbidden,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTypes => write!(
+                f,
+                "the kernel has no {BTF}, which BPF needs: it was built without \
+                 CONFIG_DEBUG_INFO_BTF, or /sys is not mounted"
+            ),
+            Self::Old { release } => {
+                let (major, minor) = LEAST;
+                write!(f, "BPF needs Linux {major}.{minor}, and this is {release}")
+            }
+            Self::Capabilities(missing) => write!(
+                f,
+                "BPF is not permitted: it needs root, or CAP_BPF and CAP_PERFMON, and {} missing",
+                match missing.as_slice() {
+                    [one] => format!("{one} is"),
+                    _ => "both are".to_owned(),
+                }
+            ),
+            Self::UserNamespace => f.write_str(
+                "BPF is not permitted: it needs root outside of any user namespace, such as that of \
+                 a rootless container",
+            ),
+            Self::Lockdown => f.write_str(
+                "BPF is not permitted: the kernel is locked down (lockdown=confidentiality)",
+            ),
+            Self::Forbidden => f.write_str(
+                "BPF is not permitted, not even to root: by seccomp, as in a container, or a \
+                 security module",
+            ),
+            Self::Memory => f.write_str(
+                "the kernel has no memory for the BPF programs, or this process may lock no more of it \
+                 (ulimit -l)",
+            ),
+            Self::Lacks(name) => write!(f, "this kernel has no {name}, which the BPF programs need"),
+            Self::Other(text) => write!(f, "the kernel does not take the BPF programs: {text}"),
+        }
+    }
+}
+
+/// Whether the kernel has refused for lack of permission. `EACCES` is also its verifier's word for a
+/// program that does what none may.
+pub(super) fn is_denied(error: &EbpfError) -> bool {
+    let is_verifiers = matches!(error, EbpfError::ProgramError(ProgramError::LoadError { .. }));
+    match errno_of(error) {
+        Some(Errno::PERM) => true,
+        Some(Errno::ACCESS) => !is_verifiers,
+        _ => false,
+    }
+}
+
+/// The texts of an error and its causes. The last ones may be as long as the log of the kernel's
+/// verifier: of each the first line counts.
+pub(super) fn chain(error: &EbpfError) -> String {
+    let texts = causes(error).into_iter().map(|cause| first_line(&cause.to_string()));
+    texts.collect::<Vec<_>>().join(": ")
+}
+
+/// The text of the innermost cause.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map(|cause| first_line(&cause.to_string())).unwrap_or_default()
+}
+
+/// An error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    let mut causes = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        causes.push(cause);
+        next = cause.source();
+    }
+    causes
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The kernel's error behind one of the loader.
+fn errno_of(error: &EbpfError) -> Option<Errno> {
+    causes(error).iter().find_map(|cause| Errno::from_io_error(cause.downcast_ref::<io::Error>()?))
+}
+
+/// The type that the kernel does not have; of a tracepoint its name.
+fn missing_type(error: &EbpfError) -> Option<String> {
+    let (EbpfError::BtfError(cause) | EbpfError::ProgramError(ProgramError::Btf(cause))) = error
+    else {
+        return None;
+    };
+    let BtfError::UnknownBtfTypeName { type_name } = cause else { return None };
+    Some(match (type_name.strip_prefix("btf_trace_"), type_name.strip_prefix("bpf_iter_")) {
+        (Some(tracepoint), _) => format!("tracepoint {tracepoint}"),
+        (_, Some(iterator)) => format!("iterator {iterator}"),
+        _ => format!("type {type_name}"),
+    })
+}
+
+/// Whether a release, such as `5.10.0-32-amd64`, is of a kernel that is too old.
+fn is_old(release: &str) -> bool {
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
+    let version = numbers.next().flatten().zip(numbers.next().flatten());
+    version.is_some_and(|version| version < LEAST)
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INITIAL: &str = "         0          0 4294967295\n";
+
+    fn denial(capabilities: &str, uid_map: &str, lockdown: &str) -> Refusal {
+        let status = format!("Name:\tx\nCapEff:\t{capabilities}\nSeccomp:\t0\n");
+        Refusal::of_denial(&status, uid_map, lockdown)
+    }
+
+    #[test]
+    fn a_denial_names_what_is_missing() {
+        let both = Refusal::Capabilities(vec!["CAP_BPF", "CAP_PERFMON"]);
+        assert_eq!(denial("0000000000000000", INITIAL, ""), both);
+        assert_eq!(
+            denial("0000008000000000", INITIAL, ""),
+            Refusal::Capabilities(vec!["CAP_PERFMON"])
+        );
+        assert_eq!(denial("0000004000000000", INITIAL, ""), Refusal::Capabilities(vec!["CAP_BPF"]));
+        assert_eq!(denial("0000000000200000", INITIAL, ""), Refusal::Forbidden, "CAP_SYS_ADMIN");
+        assert_eq!(denial("000000c000000000", INITIAL, ""), Refusal::Forbidden);
+        let all = "000001ffffffffff";
+        assert_eq!(denial(all, "0 1000 1\n", ""), Refusal::UserNamespace);
+        let locked = |mode: &str| denial(all, INITIAL, &format!("none integrity {mode}\n"));
+        assert_eq!(locked("[confidentiality]"), Refusal::Lockdown);
+        assert_eq!(Refusal::of_denial("", "", ""), Refusal::Forbidden);
+    }
+
+    #[test]
+    fn old_kernels_are_known_by_their_release() {
+        for old in ["5.10.0-32-amd64", "4.18.0-553.el8_10.x86_64", "5.11", "3.10.0"] {
+            assert!(is_old(old), "{old}");
+        }
+        for new in ["5.12.0", "5.14.0-503.el9", "6.1.0-37-cloud-amd64", "10.0", "", "unknown"] {
+            assert!(!is_old(new), "{new}");
+        }
+    }
+
+    #[test]
+    fn a_missing_tracepoint_is_named() {
+        let lacks = |name: &str| {
+            let type_name = name.to_owned();
+            let error = ProgramError::Btf(BtfError::UnknownBtfTypeName { type_name });
+            missing_type(&EbpfError::ProgramError(error))
+        };
+        assert_eq!(lacks("btf_trace_tcp_send_reset").as_deref(), Some("tracepoint tcp_send_reset"));
+        assert_eq!(lacks("bpf_iter_task_file").as_deref(), Some("iterator task_file"));
+        assert_eq!(lacks("sock").as_deref(), Some("type sock"));
+    }
+
+    #[test]
+    fn every_reason_is_one_line() {
+        let reasons = [
+            Refusal::NoTypes,
+            Refusal::Old { release: "5.10.0".to_owned() },
+            Refusal::Capabilities(vec!["CAP_BPF"]),
+            Refusal::UserNamespace,
+            Refusal::Lockdown,
+            Refusal::Forbidden,
+            Refusal::Memory,
+            Refusal::Lacks("tracepoint x".to_owned()),
+            Refusal::Other("x".to_owned()),
+        ];
+        for reason in reasons {
+            let text = reason.to_string();
+            assert!(text.contains("BPF") && !text.contains(['\n', ';']), "{text}");
+            assert!(!text.ends_with('.'), "{text}");
+        }
+    }
+}
