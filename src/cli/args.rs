@@ -1,7 +1,9 @@
 //! The groups of arguments that commands share. Each command takes the groups that it uses and no
 //! others; [`Options`] is what they have in common for the settings.
 
-use super::choices::{ColorName, FormatName, RecordFormat, SourceName, TimeName, ViewName};
+use super::choices::{
+    ColorName, FormatName, OwnersName, RecordFormat, SourceName, TimeName, ViewName,
+};
 use super::complete::{StateWords, states};
 use clap::Args;
 use std::path::PathBuf;
@@ -105,6 +107,18 @@ pub(crate) struct SourceArgs {
     /// Another mount of procfs, such as /host/proc in a container [default: /proc]
     #[arg(long, value_name = "PATH")]
     pub(crate) procfs: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) owners: OwnersArgs,
+}
+
+/// How owners are found.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Sampling options")]
+pub(crate) struct OwnersArgs {
+    /// How the processes that hold sockets are found
+    #[arg(long, value_enum, default_value = "proc")]
+    pub(crate) owners: OwnersName,
 }
 
 /// How the kernel is polled.

@@ -18,6 +18,18 @@ pub enum SourceName {
     Auto,
 }
 
+/// How the processes that hold sockets are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OwnersName {
+    /// By the descriptors that procfs shows, of processes that may be read
+    #[default]
+    Proc,
+    /// By a BPF program that walks through all descriptors; needs root, or CAP_BPF and CAP_PERFMON
+    Bpf,
+    /// By BPF where it is permitted and more than 20,000 files are open, else by procfs
+    Auto,
+}
+
 /// What is printed of a run that goes on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ViewName {

@@ -30,8 +30,17 @@ const REASONS: [(&str, &[&str], &str); 9] = [
     ("replay", &SAMPLING, "reads samples that were taken before; leave it out"),
 ];
 const ONE_SNAPSHOT: &str = "takes one snapshot; leave it out, or use tcplapse watch";
-const SAMPLING: [&str; 8] =
-    ["--source", "--procfs", "--interval", "-i", "--max-cpu", "--ring", "--ready-fd", "--record"];
+const SAMPLING: [&str; 9] = [
+    "--source",
+    "--owners",
+    "--procfs",
+    "--interval",
+    "-i",
+    "--max-cpu",
+    "--ring",
+    "--ready-fd",
+    "--record",
+];
 
 impl Mistake {
     /// `args` are the arguments that clap was given.

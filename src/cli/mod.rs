@@ -26,8 +26,8 @@ pub use args::Options;
 pub(crate) use args::{FilterArgs, NetstatCompat, ViewArgs};
 pub use check::CheckOptions;
 pub use choices::{
-    ColorName, DrawingName, FormatName, GroupName, RecordFormat, SortName, SourceName, TimeName,
-    ViewName,
+    ColorName, DrawingName, FormatName, GroupName, OwnersName, RecordFormat, SortName, SourceName,
+    TimeName, ViewName,
 };
 pub use completions::completions;
 pub use environment::Defaults;

@@ -1,8 +1,8 @@
 //! The arguments of `run`.
 
 use super::args::{
-    CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, RecordArgs,
-    SourceArgs, TextArgs, TimeArgs,
+    CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, OwnersArgs, PollArgs,
+    RecordArgs, SourceArgs, TextArgs, TimeArgs,
 };
 use super::choices::{SourceName, ViewName};
 use clap::Args;
@@ -37,6 +37,8 @@ pub(crate) struct RunShared {
     #[arg(long, value_enum, default_value = "auto", help_heading = "Sampling options")]
     pub(crate) source: SourceName,
     #[command(flatten)]
+    pub(crate) owners: OwnersArgs,
+    #[command(flatten)]
     pub(crate) poll: PollArgs,
     #[command(flatten)]
     pub(crate) record: RecordArgs,
@@ -54,8 +56,9 @@ pub(crate) struct RunShared {
 
 impl From<RunShared> for Options {
     fn from(run: RunShared) -> Self {
-        let RunShared { filter, source, poll, record, count, format, text, time, common } = run;
-        let source = SourceArgs { source, procfs: None };
+        let RunShared { filter, source, owners, poll, record, count, format, text, time, common } =
+            run;
+        let source = SourceArgs { source, procfs: None, owners };
         let end = EndArgs { duration: None, count };
         let view = format.of_view(ViewName::Timeline);
         let with_defaults = Self::default();

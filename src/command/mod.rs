@@ -11,10 +11,11 @@ pub mod run;
 pub mod wait;
 pub mod watch;
 
-use crate::cli::Options;
+use crate::cli::{Options, OwnersName};
 use crate::error::{Error, ProcessError, Result};
 use crate::monitor::Monitor;
 use crate::output::messages;
+use crate::owner::OwnersBy;
 use crate::owner::scan::Scan;
 use crate::owner::scan::survey::SurveyedOwners;
 use crate::owner::scan::whereabouts::WrongPid;
@@ -63,7 +64,12 @@ fn monitor(settings: &Settings) -> Result<Monitor<'_>> {
 /// The monitor of this source, recorded if the settings ask for it.
 fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_>> {
     let tree = settings.filter.process.tree.clone();
-    let scan = Scan::new(&settings.procfs).following(tree);
+    let by = match settings.owners {
+        OwnersName::Proc => OwnersBy::Proc,
+        OwnersName::Bpf => OwnersBy::Bpf,
+        OwnersName::Auto => OwnersBy::Auto,
+    };
+    let scan = Scan::new(&settings.procfs).following(tree).by(by).map_err(Error::Owners)?;
     let missing = scan.check_pids(&settings.filter.process).map_err(|wrong| match wrong {
         WrongPid::Missing(pid) => ProcessError::Missing(pid),
         WrongPid::Thread { thread, process } => ProcessError::Thread { thread, process },

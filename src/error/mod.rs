@@ -108,6 +108,9 @@ pub enum Error {
     /// BPF programs cannot be attached, for the reason given.
     #[error("cannot trace kernel events: {0}; or use --source netlink")]
     Trace(String),
+    /// The BPF program that finds owners cannot be loaded, for the reason given.
+    #[error("cannot find owners by BPF: {0}; or use --owners proc")]
+    Owners(String),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),

@@ -83,6 +83,12 @@ pub enum UsageError {
         .0.display()
     )]
     SourceIgnoresProcfs(PathBuf),
+    /// `--owners bpf` with another procfs.
+    #[error(
+        "--owners bpf reads this machine, not --procfs {}; leave out one of them",
+        .0.display()
+    )]
+    OwnersIgnoreProcfs(PathBuf),
     /// `--procfs /proc/PID`
     #[error(
         "--procfs {} is the directory of one process; write the mount point of a procfs, or nsenter \

@@ -150,6 +150,7 @@ impl<'a> Monitor<'a> {
     pub fn warnings(&mut self) -> Vec<String> {
         let mut warnings = self.source_warnings();
         let Reporter { hidden, owners, .. } = &mut self.reporter;
+        warnings.extend(owners.finder.warning());
         warnings.extend(hidden.warning(owners));
         if self.tracker.ambiguous() > 0 && !std::mem::replace(&mut self.ambiguity_reported, true) {
             warnings.push(

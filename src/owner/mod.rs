@@ -16,6 +16,18 @@ use crate::model::reading::{OwnerUpdate, Reading};
 use event_search::EventSearch;
 use table::Found;
 
+/// How descriptors are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OwnersBy {
+    /// In procfs.
+    #[default]
+    Proc,
+    /// By a BPF program that walks through them.
+    Bpf,
+    /// By BPF where it is permitted and there are many, else in procfs.
+    Auto,
+}
+
 /// Finds the holders of sockets.
 pub trait OwnerLookup {
     /// From now on a reading is processed that ended at this boot time (µs).
@@ -38,6 +50,11 @@ pub trait OwnerLookup {
     /// time. What is not found may be there.
     fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
         Some(self.find(SearchScope::All(filter), &search.wanted()))
+    }
+
+    /// A warning for the user; once.
+    fn warning(&mut self) -> Option<String> {
+        None
     }
 
     /// A process that is asked for and whose sockets are not shown, since it is in another network

@@ -8,7 +8,8 @@ pub mod run;
 pub mod wait;
 
 use crate::cli::{
-    self, ColorName, FilterArgs, FormatName, Options, ReplayOptions, SourceName, TimeName, ViewName,
+    self, ColorName, FilterArgs, FormatName, Options, OwnersName, ReplayOptions, SourceName,
+    TimeName, ViewName,
 };
 use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub(crate) filter: Filter,
     /// The source of the readings.
     pub(crate) source: SourceName,
+    /// How owners are found.
+    pub(crate) owners: OwnersName,
     /// Bytes per CPU for kernel events; a power of two.
     pub(crate) ring: usize,
     /// The procfs to read.
@@ -126,6 +129,7 @@ impl Settings {
             hints,
             rules: options.view.rules,
             source: source(options.source.source, &procfs)?,
+            owners: owners(options.source.owners.owners, &procfs)?,
             procfs,
             patterns: options.filter.patterns,
             quiet: options.common.quiet,
@@ -236,6 +240,17 @@ fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
         return Err(UsageError::SourceIgnoresProcfs(procfs.to_owned()));
     }
     Ok(name)
+}
+
+/// Refuses `--procfs` for BPF, which walks through the processes of this machine; with `auto` that is
+/// no reason for it.
+fn owners(name: OwnersName, procfs: &Path) -> Result<OwnersName> {
+    let is_own = procfs == Path::new(OWN_PROCFS);
+    match name {
+        OwnersName::Bpf if !is_own => Err(UsageError::OwnersIgnoreProcfs(procfs.to_owned())),
+        OwnersName::Auto if !is_own => Ok(OwnersName::Proc),
+        name => Ok(name),
+    }
 }
 
 /// Refuses the formats that only the diagram has for other views.
@@ -425,6 +440,7 @@ mod tests {
         );
         assert_refused!("t --max-cpu 0", UsageError::MaxCpu(_));
         assert_refused!("t --source netlink --procfs /x", UsageError::SourceIgnoresProcfs(_));
+        assert_refused!("t --owners bpf --procfs /x", UsageError::OwnersIgnoreProcfs(_));
         assert_refused!("t --record -", UsageError::RecordToStdout);
         assert_refused!("t --ready-fd 1", UsageError::ReadyFd(text) if text == "1");
     }

@@ -11,6 +11,7 @@ mod mounts;
 mod names;
 mod netns;
 mod owners;
+mod owners_bpf;
 mod record;
 mod reuse;
 mod rules;

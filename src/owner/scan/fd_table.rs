@@ -104,7 +104,7 @@ fn read_link_of(dir: &File, fd: i32, link: &[u8], socket: &mut impl FnMut(u64, i
 
 /// The sockets in the table of an io_uring (`io_uring_show_fdinfo()`); `None` if they are not shown.
 /// One that is closed meanwhile has none.
-fn ring_sockets(dir: &File, ring: i32) -> Option<Vec<u64>> {
+pub(super) fn ring_sockets(dir: &File, ring: i32) -> Option<Vec<u64>> {
     let path = format!("../fdinfo/{ring}");
     for _ in 0..RING_ATTEMPTS {
         let text = match read_whole(dir, &path) {

@@ -9,11 +9,14 @@ mod all;
 mod children;
 mod fd_table;
 mod idle;
+mod iterator;
 mod process;
+mod record;
 mod search;
 mod some;
 pub(crate) mod survey;
 mod threads;
+mod walk;
 pub(crate) mod whereabouts;
 
 use super::event_search::EventSearch;
@@ -36,6 +39,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use threads::Threads;
+use walk::Walker;
 
 /// How often (µs) sockets without a known owner are searched for again: their process may have been
 /// started, renamed or handed the descriptor after the first search.
@@ -63,6 +67,7 @@ pub struct Scan {
     reading: u64,
     /// For searches of a few processes, and of all.
     budgets: [Budget; 2],
+    walker: Walker,
     /// From which reading on sockets without a known owner are searched for again.
     next_retry: u64,
     /// The processes of a command, which grow more while it runs.
@@ -85,6 +90,7 @@ impl Scan {
             denied: HashMap::new(),
             reading: 0,
             budgets: Default::default(),
+            walker: Walker::default(),
             next_retry: 0,
             tree: None,
             running: Vec::new(),
@@ -101,6 +107,9 @@ impl Scan {
     /// with tables of their own are searched, too.
     fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
         self.update_tree();
+        if let Some(found) = self.search_by_walk(among, wanted) {
+            return found;
+        }
         self.idle.start_scan();
         let mut search = Search::new(among, wanted);
         // A process that held sockets before opens the next ones, and short-lived ones are gone soon.
@@ -134,6 +143,9 @@ impl Scan {
 
     fn search_wholly(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
         self.update_tree();
+        if let Some(found) = self.search_by_walk(among, wanted) {
+            return found;
+        }
         self.idle.start_scan();
         let (mut search, mut searched) = (Search::new(among, wanted), HashSet::new());
         let mut all_read = false;
@@ -179,7 +191,8 @@ impl Scan {
         // Some of their holders may be missing.
         found.holders.retain(|(inode, _)| !unchecked.contains(inode));
         self.recent = found.processes.iter().map(|process| process.pid).collect();
-        found.hidden |= self.may_hide(among);
+        let shows_kernel = || self.open_process(KTHREADD).is_ok_and(|it| is_kernel_thread(&it));
+        found.hidden |= self.may_hide(among, shows_kernel);
         found
     }
 
@@ -187,14 +200,13 @@ impl Scan {
     /// those hidden from this user (`hidepid`). Where a thread of the kernel is listed there are
     /// neither: the initial pid namespace has the processes of all others, and who may see that
     /// thread may see every process. A filter that names its processes asks for no others.
-    fn may_hide(&self, among: SearchScope<'_>) -> bool {
+    fn may_hide(&self, among: SearchScope<'_>, is_whole: impl FnOnce() -> bool) -> bool {
         let ProcessFilter { pids, tree, .. } = among.filter();
         let is_shown = |pid: &i32| {
             // With `hidepid=2` the directory can be opened.
             self.open_process(*pid).is_ok_and(|entry| start_of(&entry).is_some())
         };
         let are_shown = !pids.is_empty() && pids.iter().all(is_shown);
-        let is_whole = || self.open_process(KTHREADD).is_ok_and(|entry| is_kernel_thread(&entry));
         !(tree.is_some() || are_shown || is_whole())
     }
 
@@ -292,6 +304,10 @@ impl OwnerLookup for Scan {
 
     fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
         self.search_some(search, filter)
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        self.take_refusal()
     }
 
     fn elsewhere(&mut self, filter: &ProcessFilter) -> Option<Process> {

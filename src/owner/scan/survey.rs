@@ -181,6 +181,10 @@ impl OwnerLookup for SurveyedOwners {
         self.recorded.find_now(search, filter)
     }
 
+    fn warning(&mut self) -> Option<String> {
+        self.scan.take_refusal()
+    }
+
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {
         self.recorded.still_holds(holder, inode)
     }
