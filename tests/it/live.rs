@@ -20,5 +20,6 @@ mod sock_diag;
 mod sources;
 mod states;
 mod trace;
+mod trace_ends;
 mod trace_owners;
 mod wait;
