@@ -2,6 +2,7 @@
 
 use crate::cli::{FormatName, ViewName};
 use crate::error::{Error, Result};
+use crate::model::counted::counted;
 use crate::model::escape::printable;
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
@@ -10,8 +11,7 @@ use crate::output::formatter::Formatter;
 use crate::output::messages::{Messages, lines, warnings};
 use crate::output::ready::Ready;
 use crate::output::screen::Screen;
-use crate::output::timelines::report;
-use crate::output::views::{self, RunState, View};
+use crate::output::shown::{EndOfReading, ShownRun};
 use crate::output::{Output, tty};
 use crate::render::Size;
 use crate::render::cell::clip;
@@ -20,7 +20,6 @@ use crate::rules::alerts::Alerts;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::view::Record;
-use crate::view::life::LifeHistories;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
@@ -53,14 +52,14 @@ pub(super) fn follow(
     let mut follower = Follower::open(settings, signals)?;
     match mode {
         Mode::Live { nothing_yet, ready } => {
-            follower.output.go_live(settings.poll.interval);
+            follower.writer.output.go_live(settings.poll.interval);
             (follower.ready, follower.nothing_yet) = (ready, Some(nothing_yet));
         }
-        Mode::Recorded { since } => follower.since = since,
+        Mode::Recorded { since } => follower.shown.hide_before(since),
     }
     if let Err(error) = follower.read_all(monitor) {
         // The reader still gets what was written before.
-        follower.output.finish(signals)?;
+        follower.writer.finish()?;
         return Err(error);
     }
     follower.end(monitor)
@@ -70,9 +69,8 @@ pub(super) fn follow(
 struct Follower<'s> {
     settings: &'s Settings,
     signals: &'s Signals,
-    view: Box<dyn View>,
-    histories: LifeHistories,
-    output: Output,
+    shown: ShownRun,
+    writer: Writer<'s>,
     /// The terminal on which a picture is drawn.
     screen: Option<Screen>,
     messages: Messages,
@@ -80,24 +78,26 @@ struct Follower<'s> {
     ready: Ready,
     /// The sentence for a terminal where the first reading shows nothing; `None` after it.
     nothing_yet: Option<String>,
-    /// What happened before is not shown, in microseconds since 1970; `None` shows everything.
-    since: Option<i64>,
-    /// The current reading.
-    reading: Option<ReadingInfo>,
-    /// Its events, where the view or rules need all of them at once.
+    /// The events of the current reading, where the view or rules need all of them at once.
     collected: Vec<MonitorEvent>,
-    /// Whether some of its records were written.
-    has_written: bool,
+}
+
+/// Writes the records of a run as long as they are wanted.
+struct Writer<'s> {
+    output: Output,
+    signals: &'s Signals,
     /// Whether more records are wanted.
     wants_more: bool,
-    /// Why records of it could not be written.
+    /// Whether records of the current reading were written.
+    has_written: bool,
+    /// Why records of the current reading could not be written.
     failure: Option<Error>,
 }
 
 impl MonitorSink for Follower<'_> {
     fn begin(&mut self, reading: ReadingInfo) {
-        (self.reading, self.has_written) = (Some(reading), false);
-        self.output.begin_reading(reading);
+        self.shown.begin_reading(reading);
+        self.writer.begin_reading(reading);
     }
 
     /// Events are written as they come, but for a picture and for rules, which need all events of a
@@ -108,70 +108,37 @@ impl MonitorSink for Follower<'_> {
         }
         if self.needs_whole_readings() {
             self.collected.append(&mut events);
-        } else if self.wants_more && self.failure.is_none() {
-            let records = self.records(events);
-            self.failure = self.write(records).err();
+        } else if self.writer.can_write() {
+            self.writer.push(self.shown.apply(events));
         }
     }
 }
 
-impl<'s> Follower<'s> {
-    fn open(settings: &'s Settings, signals: &'s Signals) -> Result<Self> {
-        let Settings { output, max_count, poll, .. } = settings;
-        let view = views::open(output, *max_count);
-        let drawn = view.is_picture() && output.format == FormatName::Text;
-        let formatter = Formatter::of_view(&*view, output, *max_count, poll.interval);
-        Ok(Self {
-            settings,
-            signals,
-            histories: LifeHistories::default(),
-            output: Output::open(formatter, signals)?,
-            view,
-            screen: if drawn { Screen::open(signals)? } else { None },
-            messages: Messages::default(),
-            alerts: settings.rules.as_deref().map(open_alerts).transpose()?,
-            ready: Ready::default(),
-            nothing_yet: None,
-            since: None,
-            reading: None,
-            collected: Vec::new(),
-            has_written: false,
-            wants_more: true,
-            failure: None,
-        })
+impl Writer<'_> {
+    fn begin_reading(&mut self, reading: ReadingInfo) {
+        self.has_written = false;
+        self.output.begin_reading(reading);
     }
 
-    /// Shows one reading after the other until the run is over or no more records are wanted.
-    fn read_all(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        self.output.write_header()?;
-        while self.wants_more && !self.view.is_full() && monitor.read(self.signals, self)? {
-            self.end_reading(monitor)?;
+    fn can_write(&self) -> bool {
+        self.wants_more && self.failure.is_none()
+    }
+
+    /// Writes some records of the current reading. [`end_reading`](Self::end_reading) returns an error.
+    fn push(&mut self, records: Vec<Record>) {
+        self.failure = self.write(records).err();
+    }
+
+    /// Writes the last records of the current reading.
+    fn end_reading(&mut self, records: Vec<Record>) -> Result<()> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
         }
-        self.print(&lines(monitor.warnings()))
-    }
-
-    fn needs_whole_readings(&self) -> bool {
-        self.view.is_picture() || self.alerts.is_some()
-    }
-
-    /// The records that the view makes of events of the current reading.
-    fn records(&mut self, events: Vec<MonitorEvent>) -> Vec<Record> {
-        let Some(reading) = self.reading else { return Vec::new() };
-        self.histories.apply(&events);
-        if self.is_hidden() {
-            // A diagram counts what is shown; timelines join the ends of what began before.
-            if !self.view.is_picture() {
-                drop(self.view.apply(events, reading, &self.histories));
-            }
-            return Vec::new();
+        // Without records, too: what had no room before is reported once there is some.
+        if self.wants_more && !(self.has_written && records.is_empty()) {
+            self.write(records)?;
         }
-        self.view.apply(events, reading, &self.histories)
-    }
-
-    /// Whether the current reading is of before what is shown.
-    fn is_hidden(&self) -> bool {
-        let before = |since: i64| self.reading.is_some_and(|reading| reading.at.wall < since);
-        self.since.is_some_and(before)
+        Ok(())
     }
 
     fn write(&mut self, records: Vec<Record>) -> Result<()> {
@@ -180,26 +147,61 @@ impl<'s> Follower<'s> {
         Ok(())
     }
 
+    /// Waits until everything is written; whether somebody reads it.
+    fn finish(&mut self) -> Result<bool> {
+        self.output.finish(self.signals)
+    }
+}
+
+impl<'s> Follower<'s> {
+    fn open(settings: &'s Settings, signals: &'s Signals) -> Result<Self> {
+        let Settings { output, max_count, poll, .. } = settings;
+        let shown = ShownRun::open(output, *max_count);
+        let drawn = shown.view().is_picture() && output.format == FormatName::Text;
+        let formatter = Formatter::of_view(shown.view(), output, *max_count, poll.interval);
+        let output = Output::open(formatter, signals)?;
+        Ok(Self {
+            settings,
+            signals,
+            shown,
+            writer: Writer { output, signals, wants_more: true, has_written: false, failure: None },
+            screen: if drawn { Screen::open(signals)? } else { None },
+            messages: Messages::default(),
+            alerts: settings.rules.as_deref().map(open_alerts).transpose()?,
+            ready: Ready::default(),
+            nothing_yet: None,
+            collected: Vec::new(),
+        })
+    }
+
+    /// Shows one reading after the other until the run is over or no more records are wanted.
+    fn read_all(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
+        self.writer.output.write_header()?;
+        while self.writer.wants_more
+            && !self.shown.view().is_full()
+            && monitor.read(self.signals, self)?
+        {
+            self.end_reading(monitor)?;
+        }
+        self.print(&lines(monitor.warnings()))
+    }
+
+    fn needs_whole_readings(&self) -> bool {
+        self.shown.view().is_picture() || self.alerts.is_some()
+    }
+
     /// Prints what follows from a reading as a whole, and does what signals have asked for.
     fn end_reading(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
         let events = std::mem::take(&mut self.collected);
         let alerts = self.alerts.as_mut().map(|alerts| alerts.update(&events, monitor));
         let mut records =
-            if self.needs_whole_readings() { self.records(events) } else { Vec::new() };
-        let lost_track = self.histories.end_reading(|| monitor.open_ids());
-        let mut run = RunState { monitor, histories: &mut self.histories };
-        records.extend(self.view.end_reading(&mut run));
-        records.extend(alerts.into_iter().flatten().map(Box::new).map(Record::Alert));
-        if self.is_hidden() {
-            records.clear();
+            if self.needs_whole_readings() { self.shown.apply(events) } else { Vec::new() };
+        let EndOfReading { records: last, lost_track } = self.shown.end_reading(monitor);
+        records.extend(last);
+        if !self.shown.is_hidden() {
+            records.extend(alerts.into_iter().flatten().map(Box::new).map(Record::Alert));
         }
-        // Without records, too: what had no room before is reported once there is some.
-        if self.wants_more && !(self.has_written && records.is_empty()) {
-            self.write(records)?;
-        }
+        self.writer.end_reading(records)?;
         self.answer_requests(monitor)?;
         self.ready.announce_first_poll(monitor.polls().taken);
         let mut sentences: Vec<String> =
@@ -208,28 +210,26 @@ impl<'s> Follower<'s> {
         sentences.extend(self.alerts.iter_mut().flat_map(Alerts::warnings));
         let explains = |_: &_| self.screen.is_none() && io::stderr().is_terminal();
         sentences.extend(self.nothing_yet.take().filter(explains));
-        let beside = lines(self.output.formatter.take_messages());
+        let beside = lines(self.writer.output.formatter.take_messages());
         self.print(&[beside, warnings(sentences)].concat())
     }
 
     /// Writes the report that a signal has asked for, and draws the picture on a terminal.
     fn answer_requests(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
         let requests = self.signals.take_requests();
-        let mut run = RunState { monitor, histories: &mut self.histories };
         if requests.report {
-            let report = report(&self.settings.output, &mut run);
+            let report = self.shown.report(&self.settings.output, monitor);
             self.print(&report)?;
         }
         let Some(screen) = &mut self.screen else { return Ok(()) };
         if requests.suspend {
             screen.suspend();
         }
-        let mut run = RunState { monitor, histories: &mut self.histories };
-        let records = self.view.frame(&mut run);
+        let records = self.shown.frame(monitor);
         let Size { columns, rows } = Screen::size();
         let room = Size { columns, rows: rows.saturating_sub(1) };
         let mut lines = vec![title(self.settings, columns)];
-        lines.extend(self.output.formatter.frame(&records, room));
+        lines.extend(self.writer.output.formatter.frame(&records, room));
         screen.draw(&lines)
     }
 
@@ -246,20 +246,19 @@ impl<'s> Follower<'s> {
     /// as much as fits where the user has ended the run, all of it where it ends by itself.
     fn end(mut self, monitor: &mut Monitor<'_>) -> Result<()> {
         let is_interrupted = self.screen.take().is_some() && self.signals.is_interrupted();
-        let is_read = self.output.finish(self.signals)?;
-        if self.wants_more && is_read {
-            let mut run = RunState { monitor, histories: &mut self.histories };
+        let is_read = self.writer.finish()?;
+        if self.writer.wants_more && is_read {
             if is_interrupted {
                 // With room for the closing line and the prompt.
                 let Size { columns, rows } = Screen::size();
                 let size = Size { columns, rows: rows.saturating_sub(3) };
-                self.output.write_frame(&self.view.frame(&mut run), size)?;
+                self.writer.output.write_frame(&self.shown.frame(monitor), size)?;
             } else {
-                self.output.write(self.view.current(&mut run), self.signals)?;
+                self.writer.write(self.shown.current(monitor))?;
             }
-            self.output.finish(self.signals)?;
+            self.writer.finish()?;
         }
-        self.messages.write(lines(self.output.formatter.take_messages()));
+        self.messages.write(lines(self.writer.output.formatter.take_messages()));
         self.messages.print(self.alerts.into_iter().flat_map(Alerts::finish));
         self.messages.print([monitor.coverage().to_string()]);
         Ok(())
@@ -299,6 +298,6 @@ fn lost_track_sentence(sockets: usize, settings: &Settings) -> Option<String> {
     if settings.output.view != ViewName::Timeline || sockets == 0 {
         return None;
     }
-    let noun = if sockets == 1 { "socket" } else { "sockets" };
-    Some(format!("lost track of {sockets} {noun}; their timelines are incomplete"))
+    let sockets = counted(sockets, "socket");
+    Some(format!("lost track of {sockets}; their timelines are incomplete"))
 }

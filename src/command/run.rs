@@ -3,19 +3,19 @@
 use super::{monitor, print_hints};
 use crate::cli::RunOptions;
 use crate::error::{Error, Result};
+use crate::model::counted::counted;
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::formatter::Formatter;
 use crate::output::messages::{self, Messages};
-use crate::output::timelines::{TimelineTarget, report};
-use crate::output::views::{self, RunState, View};
+use crate::output::shown::ShownRun;
+use crate::output::timelines::TimelineTarget;
 use crate::settings::run::{RunSettings, checked};
 use crate::settings::{OutputSettings, Settings};
 use crate::signals::{Signals, is_ignored};
 use crate::tcp::state::State;
 use crate::view::Record;
-use crate::view::life::LifeHistories;
 use child::{Child, SIGNALS};
 use rustix::process::{getpid, set_child_subreaper};
 use std::io::{self, IsTerminal};
@@ -111,9 +111,8 @@ fn open_sockets(monitor: &mut Monitor<'_>, command: &RunSettings) -> usize {
 
 /// The timelines of a command's sockets.
 struct RunReport<'s> {
-    print: &'s OutputSettings,
-    view: Box<dyn View>,
-    histories: LifeHistories,
+    output: &'s OutputSettings,
+    shown: ShownRun,
     formatter: Formatter,
     target: TimelineTarget,
     /// Timelines for the end of the command, and how many more there were no room for.
@@ -125,33 +124,28 @@ struct RunReport<'s> {
     has_hinted: bool,
     /// Standard error, for reports while the command runs.
     messages: Messages,
-    /// The current reading.
-    reading: Option<ReadingInfo>,
 }
 
 impl MonitorSink for RunReport<'_> {
     fn begin(&mut self, reading: ReadingInfo) {
-        self.reading = Some(reading);
+        self.shown.begin_reading(reading);
         self.formatter.begin_reading(reading);
     }
 
     fn push(&mut self, events: Vec<MonitorEvent>) {
-        let Some(reading) = self.reading else { return };
-        self.histories.apply(&events);
-        let records = self.view.apply(events, reading, &self.histories);
+        let records = self.shown.apply(events);
         self.write_or_hold_back(records);
     }
 }
 
 impl<'s> RunReport<'s> {
     fn open(settings: &'s Settings, command: &RunSettings) -> Result<Self> {
-        let Settings { output: print, max_count, poll, .. } = settings;
+        let Settings { output, max_count, poll, .. } = settings;
         let target = TimelineTarget::open(command.output.as_deref())?;
         Ok(Self {
-            print,
-            view: views::open(print, *max_count),
-            histories: LifeHistories::default(),
-            formatter: Formatter::of_command(print, *max_count, poll.interval, &target),
+            output,
+            shown: ShownRun::open(output, *max_count),
+            formatter: Formatter::of_command(output, *max_count, poll.interval, &target),
             target,
             held_back: Vec::new(),
             left_out: 0,
@@ -159,15 +153,12 @@ impl<'s> RunReport<'s> {
             errors: Vec::new(),
             has_hinted: false,
             messages: Messages::default(),
-            reading: None,
         })
     }
 
     /// Takes in what follows from a reading as a whole.
     fn end_reading(&mut self, monitor: &mut Monitor<'_>) {
-        self.histories.end_reading(|| monitor.open_ids());
-        let mut run = RunState { monitor, histories: &mut self.histories };
-        let records = self.view.end_reading(&mut run);
+        let records = self.shown.end_reading(monitor).records;
         self.sentences.extend(monitor.warnings());
         self.write_or_hold_back(records);
     }
@@ -194,8 +185,7 @@ impl<'s> RunReport<'s> {
     /// Prints the timelines so far where a signal has asked for them.
     fn answer_requests(&mut self, signals: &Signals, monitor: &mut Monitor<'_>) {
         if signals.take_requests().report {
-            let mut run = RunState { monitor, histories: &mut self.histories };
-            self.messages.write(report(self.print, &mut run));
+            self.messages.write(self.shown.report(self.output, monitor));
         }
     }
 
@@ -203,7 +193,7 @@ impl<'s> RunReport<'s> {
     fn print_wait_hint(&mut self, left: usize, command: &RunSettings) {
         let has_hinted = std::mem::replace(&mut self.has_hinted, true);
         if !has_hinted && command.linger.is_none() && io::stderr().is_terminal() {
-            let sockets = if left == 1 { "1 socket".to_owned() } else { format!("{left} sockets") };
+            let sockets = counted(left, "socket");
             messages::print([format!(
                 "command exited; waiting for {sockets} to close (Ctrl-C to stop, --linger 0s to skip)"
             )]);
@@ -213,8 +203,7 @@ impl<'s> RunReport<'s> {
     /// Writes the timelines that are left, and the messages.
     fn end(mut self, monitor: &mut Monitor<'_>) {
         let mut records = std::mem::take(&mut self.held_back);
-        let mut run = RunState { monitor, histories: &mut self.histories };
-        records.extend(self.view.current(&mut run));
+        records.extend(self.shown.current(monitor));
         self.formatter.end_readings();
         self.write(records);
         self.sentences.extend(self.formatter.take_messages());

@@ -1,6 +1,7 @@
 //! A question of `wait` or `check` that cannot be decided by what could be seen.
 
 use super::ProcessError;
+use crate::model::counted::counted;
 use std::fmt;
 
 /// Why there is no answer.
@@ -42,7 +43,7 @@ pub enum Reason {
     #[error(transparent)]
     Elsewhere(ProcessError),
     /// So many rows of the kernel's tables could not be parsed.
-    #[error("{0} {rows} of the kernel's tables could not be read; try again", rows = if *.0 == 1 { "row" } else { "rows" })]
+    #[error("{} of the kernel's tables could not be read; try again", counted(*.0, "row"))]
     BadRows(u64),
 }
 
@@ -52,7 +53,7 @@ pub struct HiddenOwners(pub usize);
 
 impl fmt::Display for HiddenOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sockets = if self.0 == 1 { "socket" } else { "sockets" };
-        write!(f, "{} {sockets} may belong to processes that cannot be inspected", self.0)
+        let sockets = counted(self.0, "socket");
+        write!(f, "{sockets} may belong to processes that cannot be inspected")
     }
 }

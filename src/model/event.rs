@@ -290,7 +290,7 @@ pub struct Alert {
     /// Whether the violation begins (true) or is over (false).
     pub active: bool,
     /// The sockets that violate the rule now, the worst first.
-    #[serde(flatten, serialize_with = "counted")]
+    #[serde(flatten, serialize_with = "count_and_list")]
     pub sockets: Vec<SocketId>,
     /// The worst of them; where it is no longer violated, the worst when the alert was raised.
     #[serde(flatten)]
@@ -298,7 +298,7 @@ pub struct Alert {
 }
 
 /// The keys `count` and `sockets`.
-fn counted<S: Serializer>(sockets: &[SocketId], serializer: S) -> Result<S::Ok, S::Error> {
+fn count_and_list<S: Serializer>(sockets: &[SocketId], serializer: S) -> Result<S::Ok, S::Error> {
     let mut keys = serializer.serialize_struct("Sockets", 2)?;
     // How many sockets violate the rule.
     keys.serialize_field("count", &sockets.len())?;

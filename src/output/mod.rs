@@ -8,6 +8,7 @@ pub(crate) mod ready;
 mod renderers;
 mod resolver;
 pub(crate) mod screen;
+pub(crate) mod shown;
 pub(crate) mod timelines;
 pub(crate) mod tty;
 pub(crate) mod views;

@@ -3,7 +3,6 @@
 use super::messages::{warnings, write};
 use super::renderers::clock;
 use super::tty;
-use super::views::RunState;
 use crate::cli::ColorName;
 use crate::error::{Error, Result};
 use crate::render::Renderer;
@@ -14,6 +13,7 @@ use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
 use crate::trusted_path::open_for_writing;
 use crate::view::Record;
+use crate::view::life::LifeRecord;
 use crate::view::pairing::paired;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
@@ -23,17 +23,16 @@ use std::path::{Path, PathBuf};
 /// How long a pipe that is full is waited for.
 const FULL_PIPE_SECONDS: i64 = 1;
 
-/// The timelines of the sockets that are open, and how much of the run was seen, as text for
-/// standard error.
-pub(crate) fn report(output: &OutputSettings, run: &mut RunState<'_, '_>) -> Vec<u8> {
-    let lives = paired(run.open_lives());
-    let records: Vec<_> = lives.into_iter().map(|life| Record::Life(Box::new(life))).collect();
-    let mut report = TimelineTarget::Stderr.timeline(output).rows(&records, &Names::default());
+/// Timelines, and a sentence below them, as text for standard error.
+pub(super) fn as_text(output: &OutputSettings, lives: Vec<LifeRecord>, sentence: &str) -> Vec<u8> {
+    let lives = paired(lives).into_iter().map(Box::new);
+    let records: Vec<_> = lives.map(Record::Life).collect();
+    let mut text = TimelineTarget::Stderr.timeline(output).rows(&records, &Names::default());
     if !tty::draws_unicode() {
-        report = ascii(&String::from_utf8_lossy(&report)).into_bytes();
+        text = ascii(&String::from_utf8_lossy(&text)).into_bytes();
     }
-    report.extend(warnings([run.monitor.coverage().to_string()]));
-    report
+    text.extend(warnings([sentence.to_owned()]));
+    text
 }
 
 /// Where timelines that are not records of standard output go.

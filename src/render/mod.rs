@@ -18,6 +18,7 @@ pub(crate) mod timeline;
 mod wording;
 pub(crate) mod wrap;
 
+use crate::model::counted::counted;
 use crate::model::event::Alert;
 use crate::view::Record;
 use cell::Names;
@@ -66,11 +67,11 @@ pub trait Renderer {
 /// What an alert says, for people.
 pub(crate) fn alert_sentence(alert: &Alert) -> String {
     let Alert { rule, active, sockets, .. } = alert;
-    let plural = if sockets.len() == 1 { "" } else { "s" };
-    match (active, sockets.len()) {
-        (true, count) => format!("{rule}: {count} socket{plural}"),
-        (false, 0) => format!("{rule} cleared"),
-        (false, count) => format!("{rule} cleared: {count} socket{plural} left"),
+    let sockets_there = counted(sockets.len(), "socket");
+    match active {
+        true => format!("{rule}: {sockets_there}"),
+        false if sockets.is_empty() => format!("{rule} cleared"),
+        false => format!("{rule} cleared: {sockets_there} left"),
     }
 }
 

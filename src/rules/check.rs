@@ -4,6 +4,7 @@
 use super::condition::{Age, Comparison, Condition, POLLS_TO_TRUST, Quantity};
 use super::count::both;
 use super::growth::{Growth, Window};
+use crate::model::counted::counted;
 use crate::model::event::{SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::model::time::Stamp;
@@ -326,11 +327,14 @@ impl LimitState<'_> {
         match (condition.age, condition.quantity) {
             (Some(Age::AtLeast(age) | Age::MoreThan(age)), _) => {
                 (!self.stuck.is_empty()).then(|| {
-                    format!("{} in {states} for {age:?} or longer", number(self.stuck.len() as u64))
+                    format!(
+                        "{} in {states} for {age:?} or longer",
+                        counted(self.stuck.len(), "socket")
+                    )
                 })
             }
             (None, Quantity::Count(_, allowed)) if self.most > 0 => {
-                Some(format!("{} in {states}, more than {allowed}", number(self.most)))
+                Some(format!("{} in {states}, more than {allowed}", counted(self.most, "socket")))
             }
             _ => None,
         }
@@ -377,10 +381,6 @@ impl Violation {
     ) -> Self {
         Self { socket: socket.clone(), at, owner: owner(socket) }
     }
-}
-
-fn number(n: u64) -> String {
-    format!("{n} socket{}", if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -13,6 +13,11 @@ use crate::error::Result;
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::signals::Signals;
+use rustix::fs::OFlags;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Instant;
 
 /// Yields what the kernel, or a recording, says about sockets.
@@ -51,4 +56,10 @@ pub trait Source {
 
     /// What the user should know about the readings, each thing once.
     fn warnings(&mut self) -> Vec<String>;
+}
+
+/// Opens a file for reading without waiting for a pipe's other end, which may never come.
+pub(in crate::source) fn open_nonblocking(path: &Path) -> io::Result<File> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(nonblocking).open(path)
 }

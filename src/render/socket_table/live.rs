@@ -3,6 +3,7 @@
 
 use super::columns::Column;
 use super::{ClippedLine, GAP, NARROWEST, SocketTable, TableOptions, sockets};
+use crate::model::counted::counted;
 use crate::render::cell::{Names, TimeFormatter, clip};
 use crate::render::style::style_of;
 use crate::render::{Renderer, Size};
@@ -74,9 +75,8 @@ impl LiveTable {
             line.push(text, text.len(), style.filter(|_| self.table.palette.on));
         };
         let dim = Some(Style::new().dimmed());
-        let plural = if states.len() == 1 { "" } else { "s" };
         push(&time, dim);
-        push(&format!("  {} socket{plural}", states.len()), None);
+        push(&format!("  {}", counted(states.len(), "socket")), None);
         for group in states.chunk_by(|a, b| a == b) {
             push(&format!("  {} {}", group.len(), group[0]), Some(style_of(group[0])));
         }

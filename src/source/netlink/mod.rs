@@ -10,6 +10,7 @@ use super::clock::stamp;
 use super::namespace::{namespace, own_process};
 use super::poll::{PollTimer, continues, recycled};
 use crate::error::Result;
+use crate::model::counted::counted;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
@@ -169,10 +170,9 @@ impl Source for Netlink {
         let poll = self.timer.start_poll(&mut self.warnings);
         let snapshot = self.snapshot()?;
         if snapshot.bad_rows > 0 && !std::mem::replace(&mut self.has_warned, true) {
-            let messages = if snapshot.bad_rows == 1 { "message" } else { "messages" };
+            let messages = counted(snapshot.bad_rows, "message");
             self.warnings.push(format!(
-                "{} {messages} of the kernel cannot be understood: sockets may be missing",
-                snapshot.bad_rows
+                "{messages} of the kernel cannot be understood: sockets may be missing"
             ));
         }
         Ok(Some(self.timer.finish_poll(&poll, snapshot)))

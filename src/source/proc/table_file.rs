@@ -2,13 +2,14 @@
 
 use crate::error::Result;
 use crate::signals::{Signals, Wake};
+use crate::source::open_nonblocking;
 use crate::source::poll::continues;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
-use rustix::fs::{OFlags, PROC_SUPER_MAGIC, fstatfs};
+use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -52,8 +53,7 @@ impl<'a> TableWait<'a> {
 impl TableFile {
     /// Opens a table. A pipe is one as well, whoever fills it; a device or a socket is none.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-        let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+        let file = open_nonblocking(path)?;
         let kind = file.metadata()?.file_type();
         if !kind.is_file() && !kind.is_fifo() {
             return Err(io::Error::other("a table is a regular file or a pipe"));

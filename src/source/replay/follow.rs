@@ -7,11 +7,11 @@ use super::state::InputState;
 use crate::error::{Error, RecordingError, Result};
 use crate::file_watch::FileWatch;
 use crate::signals::Signals;
+use crate::source::open_nonblocking;
 use rustix::fd::AsFd;
-use rustix::fs::OFlags;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ impl<'a> GrowingFile<'a> {
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
-        let file = open(path).map_err(|cause| Error::read(path, cause, ""))?;
+        let file = open_nonblocking(path).map_err(|cause| Error::read(path, cause, ""))?;
         let mut growing = Self {
             path: path.to_owned(),
             file,
@@ -88,7 +88,7 @@ impl<'a> GrowingFile<'a> {
         if identity(&there) == identity(&ours) || there.len() == 0 {
             return Ok(None);
         }
-        match open(&self.path) {
+        match open_nonblocking(&self.path) {
             Ok(file) => Ok(Some(file)),
             Err(cause) => {
                 if !std::mem::replace(&mut self.has_warned, true) {
@@ -143,12 +143,6 @@ impl<'a> GrowingFile<'a> {
         }
         is_incomplete
     }
-}
-
-/// Opens a file for reading; one that is a pipe by now is not waited for.
-fn open(path: &Path) -> io::Result<File> {
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    File::options().read(true).custom_flags(nonblocking).open(path)
 }
 
 impl Read for GrowingFile<'_> {

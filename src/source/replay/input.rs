@@ -5,15 +5,14 @@ use super::follow::GrowingFile;
 use super::state::InputState;
 use crate::error::{Error, RecordingError, Result};
 use crate::signals::Signals;
+use crate::source::open_nonblocking;
 use flate2::bufread::MultiGzDecoder;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::OFlags;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -56,9 +55,7 @@ impl<'a> Input<'a> {
                 File::from(stdin)
             } else {
                 // The writer of a pipe may come later: that is waited for where signals are, too.
-                let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-                let mut options = File::options();
-                options.read(true).custom_flags(nonblocking).open(path).map_err(unreadable)?
+                open_nonblocking(path).map_err(unreadable)?
             };
             Box::new(InterruptibleFile { file, signals, state: Rc::clone(&state) })
         };

@@ -1,0 +1,98 @@
+//! A run as it is shown: a view, fed with one reading after the other.
+
+use super::timelines::as_text;
+use super::views::{self, RunState, View};
+use crate::model::event::MonitorEvent;
+use crate::monitor::Monitor;
+use crate::monitor::sink::ReadingInfo;
+use crate::settings::OutputSettings;
+use crate::view::Record;
+use crate::view::life::LifeHistories;
+
+/// A view, and the histories of the sockets it shows.
+pub(crate) struct ShownRun {
+    view: Box<dyn View>,
+    histories: LifeHistories,
+    reading: Option<ReadingInfo>,
+    /// What happened before is not shown, in microseconds since 1970; `None` shows everything.
+    since: Option<i64>,
+}
+
+/// What follows from a reading as a whole.
+pub(crate) struct EndOfReading {
+    /// The records of the view.
+    pub(crate) records: Vec<Record>,
+    /// How many sockets there is no history of any more.
+    pub(crate) lost_track: usize,
+}
+
+impl ShownRun {
+    /// The view that the settings ask for; parameters as for [`views::open`].
+    pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Self {
+        let (view, histories) = (views::open(output, max_count), LifeHistories::default());
+        Self { view, histories, reading: None, since: None }
+    }
+
+    /// Shows nothing that happened before this time, in microseconds since 1970.
+    pub(crate) const fn hide_before(&mut self, since: Option<i64>) {
+        self.since = since;
+    }
+
+    /// The view.
+    pub(crate) fn view(&self) -> &dyn View {
+        &*self.view
+    }
+
+    /// The events that follow are of this reading.
+    pub(crate) const fn begin_reading(&mut self, reading: ReadingInfo) {
+        self.reading = Some(reading);
+    }
+
+    /// Whether the current reading is from before what is shown.
+    pub(crate) fn is_hidden(&self) -> bool {
+        let before = |since: i64| self.reading.is_some_and(|reading| reading.at.wall < since);
+        self.since.is_some_and(before)
+    }
+
+    /// Takes in events of the current reading, and returns the records to print of them.
+    pub(crate) fn apply(&mut self, events: Vec<MonitorEvent>) -> Vec<Record> {
+        let Some(reading) = self.reading else { return Vec::new() };
+        self.histories.apply(&events);
+        if !self.is_hidden() {
+            return self.view.apply(events, reading, &self.histories);
+        }
+        // A diagram counts what is shown; timelines join the ends of what began before.
+        if !self.view.is_picture() {
+            drop(self.view.apply(events, reading, &self.histories));
+        }
+        Vec::new()
+    }
+
+    /// Ends the current reading, after all of its events.
+    pub(crate) fn end_reading(&mut self, monitor: &mut Monitor<'_>) -> EndOfReading {
+        let lost_track = self.histories.end_reading(|| monitor.open_ids());
+        let mut run = RunState { monitor, histories: &mut self.histories };
+        let mut records = self.view.end_reading(&mut run);
+        if self.is_hidden() {
+            records.clear();
+        }
+        EndOfReading { records, lost_track }
+    }
+
+    /// The records that a picture shows on a terminal now.
+    pub(crate) fn frame(&mut self, monitor: &mut Monitor<'_>) -> Vec<Record> {
+        self.view.frame(&mut RunState { monitor, histories: &mut self.histories })
+    }
+
+    /// The records for the end of the run.
+    pub(crate) fn current(&mut self, monitor: &mut Monitor<'_>) -> Vec<Record> {
+        self.view.current(&mut RunState { monitor, histories: &mut self.histories })
+    }
+
+    /// The timelines of the sockets that are open, and how much of the run was seen, as text for
+    /// standard error.
+    pub(crate) fn report(&mut self, output: &OutputSettings, monitor: &mut Monitor<'_>) -> Vec<u8> {
+        let mut run = RunState { monitor, histories: &mut self.histories };
+        as_text(output, run.open_lives(), &run.monitor.coverage().to_string())
+    }
+}
