@@ -1,6 +1,6 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
-use super::{exit_128_plus_signal, monitor, print_hints, signals};
+use super::{begin_question, monitor};
 use crate::cli::{FormatName, GroupName};
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
@@ -26,9 +26,7 @@ const SCREENFUL: usize = 20;
 /// What ends the run, or [`Error::Inconclusive`].
 pub fn run(check: &CheckSettings) -> Result<bool> {
     let ready = Ready::open(check.settings.ready_fd)?;
-    exit_128_plus_signal()?;
-    print_hints(&check.settings);
-    let signals = signals(&check.settings, None)?.ignore_closed_stdout();
+    let signals = begin_question(&check.settings, None)?.ignore_closed_stdout();
     let mut monitor = match &check.from {
         Some(recording) => super::replay::monitor(recording, false, &check.settings, &signals)?,
         None => monitor(&check.settings)?,

@@ -1,6 +1,6 @@
 //! `list`: the sockets of one poll, or of a recording at a moment.
 
-use super::{exit_128_plus_signal, monitor_of, open_source, print_hints, replay, signals};
+use super::{begin_question, monitor_of, open_source, replay};
 use crate::cli::SortName;
 use crate::error::Result;
 use crate::output::formatter::Formatter;
@@ -17,9 +17,7 @@ use std::io::{self, IsTerminal};
 /// Wrong usage, tables that cannot be read, or output that cannot be written.
 pub fn run(list: &ListSettings) -> Result<bool> {
     let settings = &list.settings;
-    print_hints(settings);
-    exit_128_plus_signal()?;
-    let signals = signals(settings, None)?;
+    let signals = begin_question(settings, None)?;
     let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, true);
     let mut monitor = if let Some(ListedRecording { file, at }) = &list.recording {
         let mut monitor = replay::monitor_until(file, at.as_ref(), settings, &signals)?;

@@ -47,6 +47,14 @@ fn signals(settings: &Settings, duration: Option<Duration>) -> Result<Signals> {
     Ok(signals)
 }
 
+/// Begins a command that answers a question: until it does, SIGINT and SIGTERM end the process, and
+/// without an answer.
+fn begin_question(settings: &Settings, timeout: Option<Duration>) -> Result<Signals> {
+    exit_128_plus_signal()?;
+    print_hints(settings);
+    signals(settings, timeout)
+}
+
 /// Prints the hints about options that were probably meant otherwise. With `--quiet` neither these
 /// nor any later warnings are printed.
 fn print_hints(settings: &Settings) {

@@ -1,6 +1,6 @@
 //! `wait`: waits until a condition on matching sockets holds.
 
-use super::{exit_128_plus_signal, monitor, print_hints, signals};
+use super::{begin_question, monitor};
 use crate::error::{HiddenOwners, Question, Result};
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
@@ -19,9 +19,7 @@ use std::io::{self, IsTerminal};
 /// What ends the run, or [`crate::error::Error::Inconclusive`].
 pub fn run(wait: &WaitSettings) -> Result<bool> {
     let mut ready = Ready::open(wait.settings.ready_fd)?;
-    exit_128_plus_signal()?;
-    print_hints(&wait.settings);
-    let signals = signals(&wait.settings, wait.timeout)?.ignore_closed_stdout();
+    let signals = begin_question(&wait.settings, wait.timeout)?.ignore_closed_stdout();
     let mut monitor = monitor(&wait.settings)?;
     let (mut readings, mut undecided) = (0, 0);
     while monitor.update(&signals)? {

@@ -114,6 +114,21 @@ impl State {
         })
     }
 
+    /// Whether a socket in this state has sent its FIN, or is about to.
+    pub const fn has_sent_fin(self) -> bool {
+        matches!(self, FinWait1 | FinWait2 | Closing | LastAck | TimeWait)
+    }
+
+    /// Whether a socket in this state has received the peer's FIN.
+    pub const fn has_received_fin(self) -> bool {
+        matches!(self, CloseWait | LastAck | Closing | TimeWait)
+    }
+
+    /// Whether FINs have gone both ways.
+    pub const fn has_both_fins(self) -> bool {
+        self.has_sent_fin() && self.has_received_fin()
+    }
+
     /// How far the connection of a socket in this state has come.
     pub const fn phase(self) -> Phase {
         match self {

@@ -1,7 +1,7 @@
 //! What destroy events prove: a socket that no poll saw. Of a known one that is destroyed a
 //! mini-socket may be left, so it is looked up.
 
-use super::sharers::CONSIDERED;
+use super::sharers::latest;
 use super::{Tracker, TrackerSink};
 use crate::model::event::TrackerEvent;
 use crate::model::reading::{DestroyEvents, DestroyedSocket};
@@ -79,7 +79,7 @@ impl Tracker {
         let Some(sharers) = self.sockets.sharers_mut(place) else { return false };
         let socket = sharers.with_cookie(cookie).or_else(|| {
             // A mini-socket that no poll saw while it was a full one has a cookie of its own.
-            let mut sockets = sharers.as_slice().iter().take(CONSIDERED);
+            let mut sockets = latest(sharers.as_slice());
             sockets.find(|socket| socket.row.is_close_remnant() && !socket.seen.is_destroyed)
         });
         let position = socket.and_then(|socket| sharers.position(socket.id));

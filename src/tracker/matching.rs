@@ -1,7 +1,7 @@
 //! Which socket a row of a poll belongs to: first the rows whose inode proves it, then the rest.
 
 use super::Tracker;
-use super::sharers::CONSIDERED;
+use super::sharers::latest;
 use super::socket::{Sample, SocketKey, TrackedSocket};
 use crate::model::event::Side;
 use crate::model::reading::{PollWindow, Snapshot};
@@ -119,7 +119,7 @@ impl Tracker {
     /// Whether the other end of this connection is on this machine and still waits for our ACK:
     /// then its repeated FIN has restarted our timer, and the connection is the same.
     fn peer_is_in_last_ack(&self, row: &SocketRow) -> bool {
-        let of = |addrs| self.sockets.of(addrs).iter().rev().take(CONSIDERED);
+        let of = |addrs| latest(self.sockets.of(addrs));
         let mut peers = row.addrs.mirrored().into_iter().flat_map(of);
         peers.any(|peer| {
             peer.reported() == Some(State::LastAck)
@@ -194,7 +194,7 @@ fn is_stale_request_socket(row: &SocketRow, sharers: &[TrackedSocket]) -> bool {
     let is_child = |socket: &TrackedSocket| {
         socket.is_traced() && socket.roles.roles.opener == Some(Side::Remote)
     };
-    row.mini && row.state == State::SynRecv && sharers.iter().rev().take(CONSIDERED).any(is_child)
+    row.mini && row.state == State::SynRecv && latest(sharers).any(is_child)
 }
 
 /// Whether the last poll showed a socket that may have become what a row shows, and that nothing but

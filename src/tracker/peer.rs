@@ -24,7 +24,7 @@ impl End {
         let (state, closer) = (socket.row.state, socket.roles.roles.closer);
         Self {
             state,
-            closes_first: matches!(closer, Some(Side::Local | Side::Both)) || fin_was_first(state),
+            closes_first: matches!(closer, Some(Side::Local | Side::Both)) || sent_first_fin(state),
             opener: socket.roles.roles.opener,
             first_poll: socket.seen.first_poll,
             last_poll: socket.seen.last_poll,
@@ -34,7 +34,7 @@ impl End {
 
     /// Whether it can prove anything of the other end.
     const fn proves_something(self) -> bool {
-        has_fin(self.state)
+        self.state.has_received_fin()
             || self.closes_first
             || matches!(self.opener, Some(Side::Remote | Side::Both))
     }
@@ -75,7 +75,8 @@ fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), 
     }
     let read_later = own.last_poll == poll && own.read > other.read;
     let Some(mut socket) = sockets.get_mut(key) else { return };
-    if socket.roles.is_peer_rejected || read_later && before_fin(own.state) && has_fin(other.state)
+    if socket.roles.is_peer_rejected
+        || read_later && before_fin(own.state) && other.state.has_received_fin()
     {
         socket.roles.reject_peer();
     } else {
@@ -87,13 +88,7 @@ fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), 
     }
 }
 
-/// States that a socket comes to only by a FIN that it sent before it had the other's.
-const fn fin_was_first(state: State) -> bool {
-    use State::{Closing, FinWait1, FinWait2, TimeWait};
-    matches!(state, FinWait1 | FinWait2 | Closing | TimeWait)
-}
-
-/// States of a socket that has received the other's FIN.
-const fn has_fin(state: State) -> bool {
-    matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait)
+/// Whether a socket comes to this state only by a FIN that it sent before it had the other's.
+fn sent_first_fin(state: State) -> bool {
+    state.has_sent_fin() && state != State::LastAck
 }

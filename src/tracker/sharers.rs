@@ -13,7 +13,12 @@ const INDEXED: usize = 16;
 
 /// Of sockets that nothing but their order tells apart, the latest that are considered. The kernel
 /// has a few at most: one address pair on several interfaces.
-pub(super) const CONSIDERED: usize = 64;
+const CONSIDERED: usize = 64;
+
+/// The latest of sockets with one address pair, as many as are [`CONSIDERED`], the latest first.
+pub(super) fn latest(sockets: &[TrackedSocket]) -> impl Iterator<Item = &TrackedSocket> + Clone {
+    sockets.iter().rev().take(CONSIDERED)
+}
 
 /// The sockets with one address pair.
 #[derive(Debug, Default)]

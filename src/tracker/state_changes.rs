@@ -1,7 +1,7 @@
 //! State changes that the kernel reports: exact in time and way. Polls go on beside them and show
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
-use super::sharers::{CONSIDERED, Sharers};
+use super::sharers::{Sharers, latest};
 use super::socket::{SocketKey, TrackedSocket};
 use super::sockets::TrackedSockets;
 use super::{Tracker, TrackerSink};
@@ -131,7 +131,7 @@ impl Tracker {
     fn socket_of(&self, change: &StateChange) -> Option<SocketKey> {
         let sharers = self.sockets.sharers(self.sockets.place(change.addrs));
         let sockets = sharers.map(Sharers::as_slice).unwrap_or_default();
-        let sockets = || sockets.iter().rev().take(CONSIDERED);
+        let sockets = || latest(sockets);
         if change.cookie != 0 {
             let itself = sharers.and_then(|sharers| sharers.with_cookie(change.cookie));
             // A request that was first dumped after its child had been made has a cookie of its own.
@@ -186,7 +186,7 @@ impl Tracker {
                 return socket.note_change_details(change);
             }
         }
-        let others = self.sockets.of(addrs).iter().rev().take(CONSIDERED);
+        let others = latest(self.sockets.of(addrs));
         // Without cookies: no two sockets share an address pair, so a TIME_WAIT has given way. With
         // them: the kernel may refuse the pair to the new one, so all are looked up.
         let is_gone = |socket: &&TrackedSocket| {

@@ -63,7 +63,7 @@ impl LastRow {
 
     /// Whether it is what a closed socket leaves: a mini-socket that waits.
     pub(in crate::tracker) fn is_close_remnant(&self) -> bool {
-        self.mini && is_orphan_state(self.state)
+        self.mini && self.state.has_sent_fin()
     }
 
     /// Whether it is a request, see [`SocketRow::is_request_socket`].
@@ -77,7 +77,8 @@ impl LastRow {
         match (self.inode, row.inode) {
             (0, 0) => !self.mini_comes_back(row),
             (0, _) => is_unaccepted_state(self.state) || is_unknown(self.state),
-            (_, 0) => is_orphan_state(row.state) || is_unknown(row.state),
+            // Its owner has closed it, which sent the FIN.
+            (_, 0) => row.state.has_sent_fin() || is_unknown(row.state),
             (before, after) => before == after,
         }
     }
@@ -250,12 +251,6 @@ fn expiry(row: &SocketRow, read: Stamp) -> u64 {
 /// States in which a socket without an inode has not been accepted yet: a close leaves them.
 pub(in crate::tracker) const fn is_unaccepted_state(state: State) -> bool {
     matches!(state, State::SynRecv | State::Established | State::CloseWait)
-}
-
-/// States in which a socket without an inode has been closed by its owner.
-const fn is_orphan_state(state: State) -> bool {
-    use State::{Closing, FinWait1, FinWait2, LastAck, TimeWait};
-    matches!(state, FinWait1 | FinWait2 | Closing | LastAck | TimeWait)
 }
 
 const fn is_unknown(state: State) -> bool {

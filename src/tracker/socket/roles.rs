@@ -62,7 +62,7 @@ impl RoleEvidence {
         }
         peer.closed_second |= matches!(state, State::CloseWait | State::LastAck);
         peer.crossed |= state == State::Closing;
-        let both_fins = matches!(state, State::LastAck | State::Closing | State::TimeWait);
+        let both_fins = state.has_both_fins();
         peer.had_fin |= peer.closed_second || both_fins;
         self.roles.both_fins |= both_fins;
         if peer.crossed && !matches!(self.roles.closer, Some(Side::Remote)) {
@@ -100,7 +100,7 @@ impl RoleEvidence {
             State::Closing => roles.closer = Some(Side::Both),
             _ => {}
         }
-        roles.both_fins |= matches!(state, State::TimeWait | State::Closing | State::LastAck);
+        roles.both_fins |= state.has_both_fins();
     }
 
     /// Concludes who opened from a row after one in state `before`.
