@@ -1,0 +1,108 @@
+//! The polls beside the kernel's events: of what was there before, of requests, of TIME_WAIT.
+
+use super::nanos;
+use crate::error::Result;
+use crate::model::reading::Snapshot;
+use crate::model::socket::Family;
+use crate::settings::PollSettings;
+use crate::source::clock;
+use crate::source::netlink::Dumps;
+use crate::source::poll::PollTimer;
+use std::time::{Duration, Instant};
+
+/// Dumps of the tables on an interval.
+#[derive(Debug)]
+pub(super) struct Polls {
+    pub(super) dumps: Dumps,
+    /// The family to hand out; `None` for both.
+    family: Option<Family>,
+    timer: PollTimer,
+    /// A poll that waits for the events up to its end.
+    waiting: Option<Snapshot>,
+    /// Events were lost: the tables show what they would have.
+    is_needed: bool,
+    /// CPU time from which on nothing was done for polls; `None` while that goes on.
+    cpu_after_poll: Option<Duration>,
+}
+
+impl Polls {
+    /// # Errors
+    /// The kernel does not answer.
+    pub(super) fn open(family: Option<Family>, settings: PollSettings) -> Result<Self> {
+        Ok(Self {
+            // Both families, whichever is asked for: the other end may be of the other one.
+            dumps: Dumps::open(None, &settings)?,
+            family,
+            timer: PollTimer::new(settings),
+            waiting: None,
+            is_needed: true,
+            cpu_after_poll: None,
+        })
+    }
+
+    /// Whether there has been none yet.
+    pub(super) fn is_first(&self) -> bool {
+        self.timer.due().is_none()
+    }
+
+    /// Whether the time has come for another poll.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_needed || self.timer.due().is_none_or(|due| due <= Instant::now())
+    }
+
+    /// Whether a poll waits for the events up to its end.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Events were lost: the next poll is due at once.
+    pub(super) const fn hurry(&mut self) {
+        self.is_needed = true;
+    }
+
+    /// Dumps the tables.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub(super) fn take(&mut self, warnings: &mut Vec<String>) -> Result<()> {
+        self.exclude_events();
+        let start = self.timer.start_poll(warnings);
+        let snapshot = self.dumps.snapshot()?;
+        // No gap: the events go on where polls pause.
+        self.timer.record_poll(&start, &snapshot);
+        self.is_needed = false;
+        self.waiting = Some(snapshot);
+        self.cpu_after_poll = Some(clock::cpu());
+        Ok(())
+    }
+
+    /// The poll that waits, if it ended before this time (ns).
+    pub(super) fn take_ended_before(&mut self, time: u64) -> Option<Snapshot> {
+        self.waiting.take_if(|poll| nanos(poll.end) < time)
+    }
+
+    /// Leaves out the rows that are not asked for.
+    pub(super) fn of_family(&self, mut poll: Snapshot) -> Snapshot {
+        if let Some(family) = self.family {
+            poll.rows.retain(|row| row.addrs.family == family);
+        }
+        poll
+    }
+
+    /// Whether sockets of this family are asked for.
+    pub(super) fn wants(&self, family: Family) -> bool {
+        self.family.is_none_or(|wanted| wanted == family)
+    }
+
+    /// From now on nothing is done for polls: what events cost is no reason to poll less.
+    pub(super) fn start_events(&mut self) {
+        self.cpu_after_poll.get_or_insert_with(clock::cpu);
+    }
+
+    /// What follows is done for a poll.
+    pub(super) fn exclude_events(&mut self) {
+        if let Some(since) = self.cpu_after_poll.take() {
+            self.timer.exclude_cpu(clock::cpu().saturating_sub(since));
+        }
+    }
+}
