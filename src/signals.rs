@@ -252,7 +252,7 @@ impl Signals {
         if !signals.is_empty() {
             self.empty_pipe();
         }
-        if !keys.is_empty() && self.watches_keys.get() && self.reads_quit_key() {
+        if !keys.is_empty() && self.watches_keys.get() && self.read_quit_key() {
             self.is_interrupted.set(true);
         }
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
@@ -285,7 +285,7 @@ impl Signals {
                 SIGTSTP => self.requests.set(Requests { suspend: true, ..requests }),
                 SIGCHLD | SIGWINCH => {}
                 _ if self.forwarded.contains(&signal) => self.to_forward.borrow_mut().push(signal),
-                SIGHUP if self.hangup.as_ref().is_some_and(Hangup::reopens) => {}
+                SIGHUP if self.hangup.as_ref().is_some_and(Hangup::note_hangup) => {}
                 _ => {
                     self.is_interrupted.set(true);
                     self.end_signal.set(true);
@@ -294,8 +294,8 @@ impl Signals {
         }
     }
 
-    /// Whether one of the keys that were pressed ends the run.
-    fn reads_quit_key(&self) -> bool {
+    /// Reads the keys that were pressed; whether one of them ends the run.
+    fn read_quit_key(&self) -> bool {
         let mut keys = [0; 64];
         match rustix::io::read(io::stdin(), &mut keys) {
             Ok(0) | Err(_) => {
@@ -309,7 +309,7 @@ impl Signals {
 
 impl Hangup {
     /// Notes a SIGHUP; false if it ends the run.
-    fn reopens(&self) -> bool {
+    fn note_hangup(&self) -> bool {
         self.reopen.set(true);
         !self.ends_with_terminal || has_terminal()
     }

@@ -100,7 +100,7 @@ fn violations(
             checker.apply_poll(now, &sockets, &mut |socket| monitor.current_owner(socket));
             let concerns = |state| check.limits.concern(state);
             let doubtful = monitor.doubtful(concerns);
-            if checker.needs_review(now, &sockets, &doubtful) {
+            if checker.note_doubtful(now, &sockets, &doubtful) {
                 checker.review(now, &sockets, &monitor.candidates(concerns).sockets);
             }
         }

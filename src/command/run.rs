@@ -29,7 +29,7 @@ mod child;
 const MAX_HELD_BACK: usize = 10_000;
 
 /// How long a process that the command has left behind gets to open a socket.
-const GRACE: Duration = Duration::from_secs(1);
+const CHILD_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the command and returns its status, as a shell would. Polling begins before it does.
 ///
@@ -93,7 +93,7 @@ fn follow(
         // Only a poll that began after its end shows what the command has left behind.
         if monitor.polls().taken > polls {
             match open_sockets(monitor, command) {
-                0 if !child.left_others() || at.elapsed() > GRACE => break,
+                0 if !child.left_others() || at.elapsed() > CHILD_GRACE => break,
                 0 => {}
                 left => report.print_wait_hint(left, command),
             }

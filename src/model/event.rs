@@ -328,11 +328,11 @@ pub struct AlertSocket {
 /// The keys of a socket but its id, which an alert lists first among `sockets`.
 fn without_id<S: Serializer>(socket: &SocketRef, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Keys {
+    struct AlertSocketKeys {
         /// Inode of the network namespace; null if unknown.
         netns: Option<u64>,
         #[serde(flatten)]
         addrs: AddressPair,
     }
-    Keys { netns: socket.netns, addrs: socket.addrs }.serialize(serializer)
+    AlertSocketKeys { netns: socket.netns, addrs: socket.addrs }.serialize(serializer)
 }

@@ -27,7 +27,7 @@ pub(crate) mod pair {
 
     /// The keys of an address pair.
     #[derive(Serialize, Deserialize)]
-    pub(crate) struct Keys {
+    pub(crate) struct AddressKeys {
         /// Only where the local address does not show it: the address is v4-mapped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub(crate) family: Option<Family>,
@@ -35,15 +35,15 @@ pub(crate) mod pair {
         pub(crate) remote: SocketAddr,
     }
 
-    impl From<AddressPair> for Keys {
+    impl From<AddressPair> for AddressKeys {
         fn from(AddressPair { family, local, remote }: AddressPair) -> Self {
             let family = (family != Family::of(local.addr)).then_some(family);
             Self { family, local: local.into(), remote: remote.into() }
         }
     }
 
-    impl From<Keys> for AddressPair {
-        fn from(Keys { family, local, remote }: Keys) -> Self {
+    impl From<AddressKeys> for AddressPair {
+        fn from(AddressKeys { family, local, remote }: AddressKeys) -> Self {
             let family = family.unwrap_or_else(|| Family::of(local.ip()));
             Self { family, local: local.into(), remote: remote.into() }
         }
@@ -53,17 +53,17 @@ pub(crate) mod pair {
         addrs: &AddressPair,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        Keys::from(*addrs).serialize(serializer)
+        AddressKeys::from(*addrs).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AddressPair, D::Error> {
-        Keys::deserialize(from).map(AddressPair::from)
+        AddressKeys::deserialize(from).map(AddressPair::from)
     }
 }
 
 /// A [`pair`] that may be missing.
 pub(crate) mod optional_pair {
-    use super::pair::Keys;
+    use super::pair::AddressKeys;
     use crate::model::socket::AddressPair;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -72,13 +72,13 @@ pub(crate) mod optional_pair {
         addrs: &Option<AddressPair>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        addrs.map(Keys::from).serialize(serializer)
+        addrs.map(AddressKeys::from).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<AddressPair>, D::Error> {
-        Ok(Option::<Keys>::deserialize(from)?.map(AddressPair::from))
+        Ok(Option::<AddressKeys>::deserialize(from)?.map(AddressPair::from))
     }
 }
 

@@ -232,12 +232,12 @@ fn pid_and_name<S: Serializer>(main: &Option<Rc<Process>>, s: S) -> Result<S::Ok
 /// A list of objects with the keys `pid`, `fd` and `process`.
 fn holders<S: Serializer>(holders: &[(Holder, Rc<Process>)], s: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Keys {
+    struct HolderKeys {
         pid: i32,
         fd: i32,
         process: String,
     }
-    s.collect_seq(holders.iter().map(|(holder, process)| Keys {
+    s.collect_seq(holders.iter().map(|(holder, process)| HolderKeys {
         pid: holder.pid,
         fd: holder.fd,
         process: escape(&process.comm),

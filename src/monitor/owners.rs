@@ -88,7 +88,7 @@ impl<'a> Owners<'a> {
         shown: &mut dyn Iterator<Item = u64>,
     ) -> bool {
         self.new_inodes.append(&mut new);
-        let again = !self.filter.process.is_empty() && self.finder.retries_now();
+        let again = !self.filter.process.is_empty() && self.finder.take_due_retry();
         if self.is_poll || again {
             let new = std::mem::take(&mut self.new_inodes);
             let mut wanted = self.table.inode_set(new.len());

@@ -40,7 +40,7 @@ impl Monitor<'_> {
         let owners = &mut self.reporter.owners;
         owners.begin_round(snapshot.end.boot);
         // This is the search for sockets without an owner, too.
-        owners.finder.retries_now();
+        owners.finder.take_due_retry();
         let rows = &mut snapshot.rows;
         let mut inodes = Inodes::default();
         inodes.reserve(rows.len());

@@ -19,7 +19,7 @@ const PIECE: usize = 4096;
 /// Small blocks are joined up to this size before they are written.
 const BLOCK: usize = 64 * 1024;
 /// How long a reader that takes nothing is waited for when the run has to end.
-const GRACE: Duration = Duration::from_secs(1);
+const READER_GRACE: Duration = Duration::from_secs(1);
 /// How often a wait looks for signals.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -138,9 +138,9 @@ impl Queue {
                         has_to_end = signals.has_to_end();
                         last_progress = Instant::now();
                     }
-                    GRACE.saturating_sub(last_progress.elapsed())
+                    READER_GRACE.saturating_sub(last_progress.elapsed())
                 }
-                Wait::WhileRead => GRACE.saturating_sub(last_progress.elapsed()),
+                Wait::WhileRead => READER_GRACE.saturating_sub(last_progress.elapsed()),
             };
             if left.is_zero() {
                 return false;

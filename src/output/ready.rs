@@ -12,9 +12,9 @@ const READY: &[u8] = b"ready\n";
 /// Where the end of the first poll is announced. It has to be opened before the program opens other
 /// descriptors, one of which could get the number in question.
 #[derive(Default)]
-pub(crate) struct Ready(Option<Target>);
+pub(crate) struct Ready(Option<ReadyTarget>);
 
-enum Target {
+enum ReadyTarget {
     /// Descriptor 2, whatever it is: a socket cannot be opened by name.
     Stderr,
     /// A descriptor opened again through procfs, which needs no raw descriptor.
@@ -30,7 +30,7 @@ impl Ready {
     pub(crate) fn open(fd: Option<u32>) -> Result<Self> {
         let target = match fd {
             None => None,
-            Some(2) => Some(Target::Stderr),
+            Some(2) => Some(ReadyTarget::Stderr),
             Some(fd) => {
                 let mut options = OpenOptions::new();
                 let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
@@ -38,7 +38,7 @@ impl Ready {
                 let file = options
                     .open(format!("/proc/self/fd/{fd}"))
                     .map_err(|cause| UsageError::ReadyFdClosed { fd, cause })?;
-                Some(Target::File(file))
+                Some(ReadyTarget::File(file))
             }
         };
         Ok(Self(target))
@@ -50,8 +50,8 @@ impl Ready {
         let target = if polls > 0 { self.0.take() } else { None };
         let _ = match target {
             None => Ok(()),
-            Some(Target::Stderr) => io::stderr().write_all(READY),
-            Some(Target::File(mut file)) => file.write_all(READY),
+            Some(ReadyTarget::Stderr) => io::stderr().write_all(READY),
+            Some(ReadyTarget::File(mut file)) => file.write_all(READY),
         };
     }
 }

@@ -35,7 +35,7 @@ pub trait OwnerLookup {
 
     /// Whether the holders of sockets without a known one are to be searched for again. The next
     /// time is some time after this call.
-    fn retries_now(&mut self) -> bool;
+    fn take_due_retry(&mut self) -> bool;
 
     /// Finds the holders of the wanted sockets, and perhaps of others.
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found;

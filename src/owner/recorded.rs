@@ -198,7 +198,7 @@ impl OwnerLookup for RecordedOwners {
         self.reading = end;
     }
 
-    fn retries_now(&mut self) -> bool {
+    fn take_due_retry(&mut self) -> bool {
         self.last_update.reading == self.reading && self.last_update.all_inspected
     }
 

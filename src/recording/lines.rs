@@ -40,11 +40,11 @@ pub(super) enum RecordingLine<'a> {
 /// The part of a header that every version of the format has.
 #[derive(Debug, Deserialize)]
 pub(super) struct AnyHeader {
-    pub(super) tcplapse: Version,
+    pub(super) tcplapse: RecordingVersion,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Version {
+pub(super) struct RecordingVersion {
     pub(super) recording: u64,
 }
 

@@ -129,7 +129,7 @@ const fn blank(addrs: AddressPair) -> SocketRow {
 impl Row {
     /// A row that was not there before.
     pub(super) fn new(row: &SocketRow) -> Self {
-        let pair::Keys { family, local, remote } = row.addrs.into();
+        let pair::AddressKeys { family, local, remote } = row.addrs.into();
         let (local, remote) = (Some(local), Some(remote));
         Self { family, local, remote, ..Self::difference(&blank(row.addrs), row) }
     }
@@ -168,7 +168,7 @@ impl Row {
     /// The new row that this is; `None` if it is a change.
     pub(super) fn complete(&self) -> Option<SocketRow> {
         let (local, remote) = (self.local?, self.remote?);
-        let addrs = pair::Keys { family: self.family, local, remote };
+        let addrs = pair::AddressKeys { family: self.family, local, remote };
         Some(self.applied_to(&blank(addrs.into())))
     }
 

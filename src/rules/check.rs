@@ -215,7 +215,7 @@ impl<'a> Checker<'a> {
 
     /// Whether a limit is violated now if `doubtful` sockets match, of which some have not been
     /// reviewed: at the end nobody can tell whether one that is gone by then did.
-    pub(crate) fn needs_review(
+    pub(crate) fn note_doubtful(
         &mut self,
         now: Stamp,
         sockets: &[SocketStatus],

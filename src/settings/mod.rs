@@ -152,7 +152,7 @@ pub(crate) struct RecordedPart {
     pub(crate) until: Option<Moment>,
 }
 
-/// Checks the options that only `check_replay` has.
+/// Checks the options that only `replay` has, and parses the part of the recording to show.
 pub(crate) fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
     if options.follow && options.file.as_os_str() == "-" {
         return Err(UsageError::FollowStdin);

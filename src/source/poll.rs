@@ -11,7 +11,7 @@ use log::trace;
 use std::time::{Duration, Instant};
 
 /// A poll that is later than planned by more than this leaves a gap.
-const GRACE: Duration = Duration::from_secs(2);
+const GAP_TOLERANCE: Duration = Duration::from_secs(2);
 /// In more time than this a whole TIME_WAIT fits between two polls.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
 /// The user is warned after this many stretched intervals in a row: a single one may come of an
@@ -181,7 +181,7 @@ pub(super) const fn continues(wake: Wake) -> Result<bool> {
 /// Whether too much can have happened in the time that has `elapsed` since the last poll to go on
 /// from it. A poll takes `took`.
 fn is_gap(elapsed: Duration, planned: Duration, took: Duration) -> bool {
-    planned > LONGEST_INTERVAL || elapsed > planned + took + GRACE
+    planned > LONGEST_INTERVAL || elapsed > planned + took + GAP_TOLERANCE
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::missing::MayHaveClosed;
 use super::snapshot::Context;
-use super::socket::{Sample, SocketKey};
+use super::socket::{PolledRow, SocketKey};
 use super::{Tracker, TrackerSink, peer};
 use crate::model::event::SocketId;
 use crate::model::reading::{LookupRequest, LookupResult, Lookups};
@@ -95,7 +95,7 @@ impl Tracker {
                 if socket.reported() != Some(row.state) {
                     changed.push(key);
                 }
-                socket.apply_row(Sample { row, index, poll, window: &window });
+                socket.apply_row(PolledRow { row, index, poll, window: &window });
                 socket.seen.state_known_at = window.start.boot;
             } else if socket.identity.was_reconnected(&socket.row, row) {
                 gone.push(key);

@@ -2,7 +2,7 @@
 
 use super::Tracker;
 use super::sharers::latest;
-use super::socket::{Sample, SocketKey, TrackedSocket};
+use super::socket::{PolledRow, SocketKey, TrackedSocket};
 use crate::model::event::Side;
 use crate::model::reading::{PollWindow, Snapshot};
 use crate::model::socket_row::SocketRow;
@@ -33,7 +33,7 @@ impl Tracker {
         let poll = self.polls.number;
         let sample = |index| {
             let row = &snapshot.rows[index];
-            Sample { row, index: u32::try_from(index).unwrap_or(u32::MAX), poll, window }
+            PolledRow { row, index: u32::try_from(index).unwrap_or(u32::MAX), poll, window }
         };
         for index in 0..snapshot.rows.len() {
             let sample = sample(index);
@@ -52,7 +52,7 @@ impl Tracker {
     }
 
     /// Whether kernel events or lookups are ahead of a row, which then shows no new state.
-    fn apply_if_stale(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
+    fn apply_if_stale(&mut self, sample: PolledRow<'_>, matched: &mut Matched) -> bool {
         let (row, start) = (sample.row, sample.window.start);
         if let Some(sharers) = self.sockets.sharers_mut(self.sockets.place(row.addrs)) {
             let ahead = |socket: &TrackedSocket| {
@@ -75,7 +75,7 @@ impl Tracker {
     }
 
     /// Gives a row to the socket with the same inode, if one can have come to show it.
-    fn continue_socket(&mut self, sample: Sample<'_>, matched: &mut Matched) -> bool {
+    fn continue_socket(&mut self, sample: PolledRow<'_>, matched: &mut Matched) -> bool {
         let row = sample.row;
         let place = self.sockets.place(row.addrs);
         let Some(sharers) = self.sockets.sharers(place) else { return false };
@@ -129,8 +129,8 @@ impl Tracker {
     }
 
     /// Gives a row to a socket whose inode came or went, or else to a new socket.
-    fn assign(&mut self, sample: Sample<'_>, matched: &mut Matched) {
-        let Sample { row, index, poll, window } = sample;
+    fn assign(&mut self, sample: PolledRow<'_>, matched: &mut Matched) {
+        let PolledRow { row, index, poll, window } = sample;
         let sharers = self.sockets.sharers(self.sockets.place(row.addrs));
         let sockets = sharers.into_iter().flat_map(|sharers| {
             sharers.candidates(row).into_iter().map(|at| &sharers.as_slice()[at])
@@ -165,7 +165,7 @@ impl Tracker {
         }
     }
 
-    fn apply(&mut self, key: SocketKey, sample: Sample<'_>, matched: &mut Matched) {
+    fn apply(&mut self, key: SocketKey, sample: PolledRow<'_>, matched: &mut Matched) {
         if let Some(mut socket) = self.sockets.get_mut(key) {
             matched.apply(&mut socket, sample);
         }
@@ -173,12 +173,12 @@ impl Tracker {
 }
 
 impl Matched {
-    fn note(&mut self, socket: &TrackedSocket, sample: Sample<'_>) {
+    fn note(&mut self, socket: &TrackedSocket, sample: PolledRow<'_>) {
         self.shown += usize::from(socket.seen.last_poll != sample.poll);
         self.new_inodes.extend(socket.identity.new_inode(sample.row));
     }
 
-    fn apply(&mut self, socket: &mut TrackedSocket, sample: Sample<'_>) {
+    fn apply(&mut self, socket: &mut TrackedSocket, sample: PolledRow<'_>) {
         self.note(socket, sample);
         socket.apply_row(sample);
         if sample.poll > 1 && socket.reported() != Some(sample.row.state) {
@@ -201,13 +201,13 @@ fn is_stale_request_socket(row: &SocketRow, sharers: &[TrackedSocket]) -> bool {
 /// that poll tells from others: then it is meant, not one that [`may_be_replaced`].
 fn replaces_others<'s>(
     mut sockets: impl Iterator<Item = &'s TrackedSocket>,
-    Sample { row, poll, .. }: Sample<'_>,
+    PolledRow { row, poll, .. }: PolledRow<'_>,
 ) -> bool {
     row.inode == 0
         && sockets.any(|socket| socket.seen.last_poll + 1 == poll && socket.may_become(row))
 }
 
 /// Whether the last poll may have shown another socket in place of this one.
-fn may_be_replaced(socket: &TrackedSocket, Sample { row, poll, .. }: Sample<'_>) -> bool {
+fn may_be_replaced(socket: &TrackedSocket, PolledRow { row, poll, .. }: PolledRow<'_>) -> bool {
     socket.has_cookie_of(row).is_none() && socket.seen.last_poll + 1 < poll
 }

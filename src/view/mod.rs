@@ -95,14 +95,14 @@ fn keys<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Keys<'r, R> {
+    struct RecordKeys<'r, R> {
         v: u8,
         #[serde(skip_serializing_if = "Option::is_none")]
         event: Option<&'static str>,
         #[serde(flatten)]
         record: &'r R,
     }
-    Keys { v: SCHEMA, event, record }.serialize(serializer)
+    RecordKeys { v: SCHEMA, event, record }.serialize(serializer)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn a_renamed_process_is_found_with_all_its_sockets() {
     update(&mut owners, 1, scan(&[(7, &process(10, "sh"))], &[]));
     let changes = update(&mut owners, 2, scan(&[(7, &process(10, "client"))], &[]));
     assert_eq!((changes.processes.len(), changes.holders.len()), (1, 0), "nothing else changed");
-    assert!(owners.retries_now());
+    assert!(owners.take_due_retry());
     assert_eq!(found(&mut owners, "client", &[]).0, [10]);
 }
 

@@ -286,7 +286,7 @@ impl OwnerLookup for Scan {
         self.reading = end;
     }
 
-    fn retries_now(&mut self) -> bool {
+    fn take_due_retry(&mut self) -> bool {
         let is_due = self.reading >= self.next_retry;
         if is_due {
             self.next_retry = self.reading.saturating_add(RETRY_INTERVAL);

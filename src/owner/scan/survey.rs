@@ -169,8 +169,8 @@ impl OwnerLookup for SurveyedOwners {
         self.recorded.start_reading(end);
     }
 
-    fn retries_now(&mut self) -> bool {
-        self.recorded.retries_now()
+    fn take_due_retry(&mut self) -> bool {
+        self.recorded.take_due_retry()
     }
 
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {

@@ -31,7 +31,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use table_file::{TableFile, TableWait, Version, is_procfs};
+use table_file::{FileState, TableFile, TableWait, is_procfs};
 
 /// No row is as long as this. A chunk that leaves this much of a page is the last.
 const LONGEST_ROW: usize = 512;
@@ -56,7 +56,7 @@ pub struct Proc {
     times: KernelTimesQuery,
     oddities: Oddities,
     /// Of each table that is a copy, which version of it was read last, and when that was first.
-    copies: HashMap<PathBuf, (Version, Stamp)>,
+    copies: HashMap<PathBuf, (FileState, Stamp)>,
     warnings: Vec<String>,
 }
 
@@ -115,7 +115,7 @@ impl Proc {
     }
 
     /// Reads all tables once; `None` if the run is over before they are read.
-    fn read_tables(&mut self, patience: &mut TableWait<'_>) -> Result<Option<Snapshot>> {
+    fn read_tables(&mut self, table_wait: &mut TableWait<'_>) -> Result<Option<Snapshot>> {
         let start = stamp();
         let (mut rows, mut bad_rows) = (std::mem::take(&mut self.spare_rows), 0);
         let (mut is_read, mut unreadable) = (false, None);
@@ -125,7 +125,7 @@ impl Proc {
                 continue;
             }
             let before = rows.len();
-            match self.read_table(&path, family, &mut rows, patience)? {
+            match self.read_table(&path, family, &mut rows, table_wait)? {
                 None => return Ok(None),
                 Some(Ok(bad)) => {
                     is_read = true;
@@ -157,7 +157,7 @@ impl Proc {
         path: &Path,
         family: Family,
         rows: &mut Vec<SocketRow>,
-        patience: &mut TableWait<'_>,
+        table_wait: &mut TableWait<'_>,
     ) -> Result<Option<io::Result<u64>>> {
         let mut file = match TableFile::open(path) {
             Ok(file) => file,
@@ -168,7 +168,7 @@ impl Proc {
             if file.is_procfs() { rustix::param::page_size() - LONGEST_ROW } else { 1 };
         let (mut filled, mut bad, mut line_number) = (0, 0, 0);
         loop {
-            let Some(read) = file.read(&mut self.buffer[filled..], patience)? else {
+            let Some(read) = file.read(&mut self.buffer[filled..], table_wait)? else {
                 return Ok(None);
             };
             let read = match read {
@@ -206,8 +206,8 @@ impl Proc {
             filled -= whole;
             if last {
                 self.oddities.note_table(path, line_number, &rows[before..]);
-                if let Some(version) = file.version() {
-                    self.run_timers(path, version, &mut rows[before..]);
+                if let Some(file_state) = file.file_state() {
+                    self.run_timers(path, file_state, &mut rows[before..]);
                 }
                 return Ok(Some(Ok(bad)));
             }
@@ -218,11 +218,11 @@ impl Proc {
 impl Proc {
     /// Lets the timers of a copy run that has not changed since an earlier poll: they would seem to
     /// be restarted with every poll.
-    fn run_timers(&mut self, path: &Path, version: Version, rows: &mut [SocketRow]) {
+    fn run_timers(&mut self, path: &Path, file_state: FileState, rows: &mut [SocketRow]) {
         let now = stamp();
-        let known = self.copies.get(path).filter(|(known, _)| *known == version);
+        let known = self.copies.get(path).filter(|(known, _)| *known == file_state);
         let Some((_, since)) = known else {
-            self.copies.insert(path.to_owned(), (version, now));
+            self.copies.insert(path.to_owned(), (file_state, now));
             return;
         };
         let ticks = u64::try_from(now.since(*since).as_millis() / 10).unwrap_or(u64::MAX);

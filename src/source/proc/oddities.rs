@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 /// What was odd about the tables of one poll, and which kinds have been said.
 #[derive(Debug, Default)]
 pub(super) struct Oddities {
-    found: Found,
+    found: PollOddities,
     has_said: Said,
 }
 
 #[derive(Debug, Default)]
-struct Found {
+struct PollOddities {
     /// Lines that are not rows, with the first of them.
     bad: u64,
     first_bad: Option<(PathBuf, usize)>,

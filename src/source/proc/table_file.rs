@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A run that has to end waits this long for the rest of a table.
-const GRACE: Duration = Duration::from_secs(1);
+const PIPE_GRACE: Duration = Duration::from_secs(1);
 /// Nothing happens after this time but another wait.
 const LONG: Duration = Duration::from_hours(1);
 
@@ -26,7 +26,7 @@ pub(super) struct TableFile {
 
 /// A file as it was at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct FileState {
     file: (u64, u64),
     length: u64,
     changed: (i64, i64),
@@ -63,10 +63,10 @@ impl TableFile {
 
     /// Which version of a copy this is; `None` of a table of a procfs or in a pipe, which is new with
     /// every poll.
-    pub(super) fn version(&self) -> Option<Version> {
+    pub(super) fn file_state(&self) -> Option<FileState> {
         let found = self.file.metadata().ok().filter(|_| !self.is_pipe && !self.is_procfs())?;
         let changed = (found.mtime(), found.mtime_nsec());
-        Some(Version { file: (found.dev(), found.ino()), length: found.len(), changed })
+        Some(FileState { file: (found.dev(), found.ino()), length: found.len(), changed })
     }
 
     /// Only procfs promises that a chunk which leaves room for a row is the last.
@@ -81,10 +81,10 @@ impl TableFile {
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
-        patience: &mut TableWait<'_>,
+        table_wait: &mut TableWait<'_>,
     ) -> Result<Option<io::Result<usize>>> {
         loop {
-            if self.is_pipe && !self.wait(patience)? {
+            if self.is_pipe && !self.wait(table_wait)? {
                 return Ok(None);
             }
             match self.file.read(buffer) {
@@ -95,15 +95,15 @@ impl TableFile {
     }
 
     /// Waits until there is something in the pipe; false if the run is over before.
-    fn wait(&self, patience: &mut TableWait<'_>) -> Result<bool> {
-        let (now, Some(signals)) = (Instant::now(), patience.signals) else { return Ok(false) };
-        if patience.end.is_none() {
+    fn wait(&self, table_wait: &mut TableWait<'_>) -> Result<bool> {
+        let (now, Some(signals)) = (Instant::now(), table_wait.signals) else { return Ok(false) };
+        if table_wait.end.is_none() {
             let wake = signals.wait_for(now + LONG, Some(self.file.as_fd()))?;
             if wake == Wake::Due || continues(wake)? {
                 return Ok(true);
             }
         }
-        let end = *patience.end.get_or_insert(now + GRACE);
+        let end = *table_wait.end.get_or_insert(now + PIPE_GRACE);
         let left = end.saturating_duration_since(now);
         let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
         let timeout = Timespec::try_from(left).ok();

@@ -46,7 +46,7 @@ pub(super) struct SocketKey {
 
 /// A row, and where it stands in the poll or lookup that showed it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sample<'r> {
+pub(super) struct PolledRow<'r> {
     pub(super) row: &'r SocketRow,
     /// Its place in the poll.
     pub(super) index: u32,
@@ -104,8 +104,8 @@ impl TrackedSocket {
     }
 
     /// Takes in a row that shows this socket.
-    pub(super) fn apply_row(&mut self, sample: Sample<'_>) {
-        let Sample { row, index, poll, window } = sample;
+    pub(super) fn apply_row(&mut self, sample: PolledRow<'_>) {
+        let PolledRow { row, index, poll, window } = sample;
         let (before, reported) = (self.row.state, self.reported());
         // The row before is of the same poll.
         if self.seen.last_poll == poll && before != row.state && Some(before) != reported {
@@ -127,8 +127,8 @@ impl TrackedSocket {
 
     /// Takes in a row that may have been read before the kernel's last event: it shows which socket
     /// it is, not its state.
-    pub(super) fn apply_stale_row(&mut self, sample: Sample<'_>) {
-        let Sample { row, index, poll, window } = sample;
+    pub(super) fn apply_stale_row(&mut self, sample: PolledRow<'_>) {
+        let PolledRow { row, index, poll, window } = sample;
         // It may be that of an older socket with the same 4-tuple.
         let may_be_older = self.state.born.boot >= window.start.boot;
         if may_be_older && self.has_cookie_of(row).is_none() {
@@ -186,11 +186,11 @@ impl TrackedSocket {
         }
         let is_found = self.state.as_found && from.is_none();
         let mut transition = self.transition(addrs, window);
-        let way = match from {
+        let between = match from {
             None if is_found || to == State::Closed => Between::default(),
             _ => self.between(from.unwrap_or(State::Closed), to),
         };
-        Between { certain: transition.via, possible: transition.maybe } = way;
+        Between { certain: transition.via, possible: transition.maybe } = between;
         match from {
             Some(_) => transition.via.iter().for_each(|state| self.roles.note_state(*state)),
             // Nobody has closed on the way there.
@@ -219,7 +219,7 @@ impl TrackedSocket {
     /// The end of the socket.
     pub(super) fn closed(&self, addrs: AddressPair, window: &PollWindow) -> Transition {
         let state = self.reported();
-        let way = match state.unwrap_or(self.row.state) {
+        let between = match state.unwrap_or(self.row.state) {
             State::Closed => Between::default(),
             from => self.between(from, State::Closed),
         };
@@ -228,8 +228,8 @@ impl TrackedSocket {
             kind: EventKind::Closed,
             // A lookup gets ahead of events: what it saw later than this end was a successor's.
             after: Some(self.seen.last_start.min(window.end)),
-            via: way.certain,
-            maybe: way.possible,
+            via: between.certain,
+            maybe: between.possible,
             to: State::Closed,
             clues: OwnerClues { inode: 0, uid: None, ..self.clues() },
             verdict: was_connection.then(|| self.roles.verdict(self.seen.abort)),
