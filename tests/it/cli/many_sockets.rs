@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 const SOCKETS: usize = 3000;
 
 /// So many are found by an index.
-const SHARERS: u64 = 2000;
+const SHARERS: u64 = 500;
 
 /// Where `SO_REUSEPORT` sockets listen, all on one address, with these inodes.
 fn listeners(inodes: std::ops::Range<u64>) -> String {

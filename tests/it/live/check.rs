@@ -16,7 +16,12 @@ fn a_leak_is_found_with_its_owner() {
             server.accept("l");
             client.order(&format!("close {name}"));
         }
-        until("both FINs to arrive", || (list(&["-s", "CLOSE_WAIT"]).len() == 2).then_some(()));
+        // `check` answers as soon as one of them has been in its state for long enough.
+        until("both to be in CLOSE_WAIT for long enough", || {
+            let sockets = list(&["-s", "CLOSE_WAIT"]);
+            let is_stuck = |socket: &Listed| socket.held.is_some_and(|held| held >= 0.2);
+            (sockets.len() == 2 && sockets.iter().all(is_stuck)).then_some(())
+        });
         let stuck = ["--stuck", "CLOSE_WAIT:200ms", "server"];
         let outcome =
             run(&[&["check", "-j", "-i", "20ms", "--max-cpu", "100"][..], &stuck].concat());
