@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("bpf", &[]),
     ("model", &["tcp"]),
     ("recording", &["tcp", "model"]),
-    ("error", &["tcp", "recording"]),
+    ("error", &["tcp", "model", "recording"]),
     ("debug_log", &["error"]),
     ("file_watch", &[]),
     ("trusted_path", &["error"]),

@@ -23,7 +23,7 @@ const FLATTENED: [(&str, Place); 10] = [
     ("OwnerClues", ("src/model/event.rs", "pub struct OwnerClues {")),
     ("Roles", ("src/model/event.rs", "pub struct Roles {")),
     ("Details", ("src/model/socket_row.rs", "impl Serialize for Details {")),
-    ("Vec<SocketId>", ("src/model/event.rs", "fn counted")),
+    ("Vec<SocketId>", ("src/model/event.rs", "fn count_and_list")),
     ("EdgeCounts", ("src/view/diagram.rs", "pub(crate) struct EdgeCounts {")),
 ];
 

@@ -26,7 +26,9 @@ fn a_namespace_that_goes_away_is_an_error() {
         // A process that exits by itself may close its sockets long before its namespace is gone.
         inmate.kill();
         let rest = watch.rest();
-        assert_eq!(rest, [""; 0], "its sockets are not known to be closed");
+        // Of its two tables one may have been read before it was gone, and not the other.
+        let is_lost = |line: &String| line.contains(r#""event":"lost""#);
+        assert!(rest.iter().all(is_lost), "its sockets are not known to be closed: {rest:?}");
         let outcome = watch.finish();
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
         let messages = outcome.messages();
