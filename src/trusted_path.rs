@@ -9,11 +9,11 @@
 use crate::error::{Distrust, Error, Result};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fstat, fstatfs, openat,
-    readlinkat, statat,
+    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, PROC_SUPER_MAGIC, RenameFlags, Stat,
+    accessat, fstat, fstatfs, openat, readlinkat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -85,7 +85,8 @@ pub(crate) fn open_unchangeable(path: &Path) -> Result<File> {
 }
 
 /// Where a path leads: a name in an open folder.
-struct Place {
+#[derive(Debug)]
+pub(crate) struct Place {
     folder: OwnedFd,
     name: OsString,
     /// Others may write to the folder.
@@ -97,6 +98,91 @@ struct Place {
 }
 
 impl Place {
+    /// The place of a file that is written to, for others beside it.
+    ///
+    /// # Errors
+    /// A folder that cannot be entered or, as the inner result, one on whose way others have put a
+    /// link.
+    pub(crate) fn of(path: &Path) -> io::Result<std::result::Result<Self, Distrust>> {
+        Walk::to(path)
+    }
+
+    /// The name of the file.
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// The names of all files in the folder.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(&self.folder, ".", flags, Mode::empty())?;
+        let mut names = Vec::new();
+        for entry in Dir::new(folder)? {
+            names.push(OsString::from_vec(entry?.file_name().to_owned().into_bytes()));
+        }
+        Ok(names)
+    }
+
+    /// Whether files in the folder can be made, renamed and removed.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn check_writable(&self) -> io::Result<()> {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        // Of a path-only descriptor, as this is, the folder itself is asked.
+        Ok(accessat(&self.folder, ".", access, AtFlags::EACCESS)?)
+    }
+
+    /// Opens a regular file of this name for reading; `None` if there is none, or one that others
+    /// may have put there.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub(crate) fn open_beside(&self, name: &OsStr) -> io::Result<Option<File>> {
+        let is_ours =
+            |found: &Stat| is_regular(found) && self.distrust_of(Path::new(name), found).is_none();
+        match statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if is_ours(&found) => {}
+            Ok(_) | Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = openat(&self.folder, name, flags, Mode::empty())?;
+        Ok(is_ours(&fstat(&file)?).then(|| File::from(file)))
+    }
+
+    /// Renames the file, if it is still this one; false if it is another by now, or none.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to, or has a file of this name.
+    pub(crate) fn rename(&self, file: &File, to: &OsStr) -> io::Result<bool> {
+        let (ours, there) = (fstat(file)?, self.stat()?);
+        if there.is_none_or(|there| identity(&there) != identity(&ours)) {
+            return Ok(false);
+        }
+        let (folder, from) = (&self.folder, &self.name);
+        match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+            // Not every file system can.
+            Err(Errno::INVAL | Errno::NOSYS) => renameat(folder, from, folder, to)?,
+            renamed => renamed?,
+        }
+        Ok(true)
+    }
+
+    /// Removes a file that [`Self::open_beside`] would open.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to.
+    pub(crate) fn remove_beside(&self, name: &OsStr) -> io::Result<()> {
+        if self.open_beside(name)?.is_some() {
+            unlinkat(&self.folder, name, AtFlags::empty())?;
+        }
+        Ok(())
+    }
+
     /// What is there; `None` if nothing is.
     fn stat(&self) -> io::Result<Option<Stat>> {
         let follow = if self.is_magic { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
@@ -246,13 +332,17 @@ fn push_names(left: &mut Vec<OsString>, path: &Path) {
     left.extend(names.into_iter().rev());
 }
 
-fn open_folder(at: BorrowedFd<'_>, name: &std::ffi::OsStr, flags: OFlags) -> io::Result<OwnedFd> {
+fn open_folder(at: BorrowedFd<'_>, name: &OsStr, flags: OFlags) -> io::Result<OwnedFd> {
     let flags = flags | OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(openat(at, name, flags, Mode::empty())?)
 }
 
 fn is_regular(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+}
+
+const fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
 }
 
 /// Root and the caller.

@@ -86,6 +86,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
     }
 }
 
+/// Bytes of `1MiB`, `16KiB` or a plain number; `None` if it is no such size.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    let number: u64 = digits.trim().parse().ok()?;
+    Some(number.saturating_mul(unit))
+}
+
 /// `14:03`, `14:03:22.5`, `2026-11-28T14:03`, RFC 3339, or seconds since 1970.
 pub(crate) fn moment(text: &str, zone: &TimeZone) -> Result<Moment> {
     let wrong = || ValueError::Moment(text.to_owned());

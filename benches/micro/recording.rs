@@ -41,6 +41,7 @@ fn header() -> Header {
         start: Stamp::default(),
         boot_id: String::new(),
         part: 0,
+        since: None,
         source: Interface::Proc,
         interval: Duration::from_millis(100),
         host: String::new(),

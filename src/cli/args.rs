@@ -186,6 +186,12 @@ pub(crate) struct RecordArgs {
     /// Record all samples to FILE for tcplapse replay; SIGHUP reopens FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+    /// With --record: keep what happened last: 1h, 100MiB, or within both limits 1h,100MiB
+    ///
+    /// FILE is renamed to FILE.000001 and so on as it grows, a new one is begun, and the oldest are
+    /// removed, also those of earlier runs. `replay FILE` reads all of them.
+    #[arg(long, value_name = "DUR|SIZE", allow_hyphen_values = true)]
+    pub(crate) keep: Option<String>,
 }
 
 /// Who is told that polling has begun.

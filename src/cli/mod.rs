@@ -23,7 +23,7 @@ use std::ffi::OsString;
 use std::sync::LazyLock;
 
 pub use args::Options;
-pub(crate) use args::{FilterArgs, NetstatCompat, ViewArgs};
+pub(crate) use args::{FilterArgs, NetstatCompat, RecordArgs, ViewArgs};
 pub use check::CheckOptions;
 pub use choices::{
     ColorName, DrawingName, FormatName, GroupName, OwnersName, RecordFormat, SortName, SourceName,

@@ -20,9 +20,7 @@ pub fn run(list: &ListSettings) -> Result<bool> {
     let signals = begin_question(settings, None)?;
     let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, true);
     let mut monitor = if let Some(ListedRecording { file, at }) = &list.recording {
-        let mut monitor = replay::monitor_until(file, at.as_ref(), settings, &signals)?;
-        while monitor.update(&signals)? {}
-        monitor
+        replay::monitor_at(file, at.as_ref(), settings, &signals)?
     } else {
         let mut monitor = monitor_of(open_source::open_for_one_poll(settings)?, settings)?;
         monitor.poll_once(&signals)?;

@@ -83,10 +83,10 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
         WrongPid::Thread { thread, process } => ProcessError::Thread { thread, process },
     })?;
     messages::print(missing.iter().map(|pid| format!("there is no process {pid}")));
-    let Some(path) = &settings.record else {
+    let Some(record) = &settings.record else {
         return Ok(Monitor::new(source, Box::new(scan), &settings.filter));
     };
-    let recorder = Recorder::open(path, source.interface(), settings.poll.interval)?;
+    let recorder = Recorder::open(record, source.interface(), settings.poll.interval)?;
     let owners = Box::new(SurveyedOwners::new(scan));
     Ok(Monitor::new(source, owners, &settings.filter).recorded_by(recorder))
 }

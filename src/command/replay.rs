@@ -3,13 +3,13 @@
 use super::follow::{Mode, follow};
 use super::{checked, signals};
 use crate::cli::ReplayOptions;
-use crate::error::Result;
+use crate::error::{NoSamples, RecordingError, Result};
 use crate::model::time::Moment;
 use crate::monitor::Monitor;
 use crate::owner::recorded::RecordedOwners;
 use crate::settings::{self, Settings};
 use crate::signals::Signals;
-use crate::source::replay::Replay;
+use crate::source::replay::{RecordingEnd, Replay};
 use std::path::Path;
 
 /// Shows the recording to its end; one that is followed, until the run has to end.
@@ -39,16 +39,34 @@ pub(super) fn monitor<'a>(
     Ok(monitor_of(Replay::open(file, waits_for_more, signals)?, settings))
 }
 
-/// The monitor of a recording up to a moment.
-pub(super) fn monitor_until<'a>(
+/// The monitor of a recording, read up to a moment or to its end.
+///
+/// # Errors
+/// What the recording lacks, also where it does not show the sockets of that moment.
+pub(super) fn monitor_at<'a>(
     file: &Path,
-    until: Option<&Moment>,
+    at: Option<&Moment>,
     settings: &'a Settings,
     signals: &'a Signals,
 ) -> Result<Monitor<'a>> {
     let recording = Replay::open(file, false, signals)?;
     let start = recording.start().unwrap_or_default();
-    Ok(monitor_of(recording.until(until.map(|until| until.after(start))), settings))
+    let until = at.map(|at| at.after(start));
+    let (end, name) = (recording.end(), recording.name());
+    let mut monitor = monitor_of(recording.until(until), settings);
+    while monitor.update(signals)? {}
+    let (read_at, is_polled) = (monitor.read_at(), monitor.polls().taken > 0);
+    let missing = until.zip(end.get()).and_then(|(until, end)| match end {
+        RecordingEnd::Later { next, .. } if !is_polled => Some(NoSamples::Before(next)),
+        RecordingEnd::Later { next, continues: false } => Some(NoSamples::Between(read_at, next)),
+        RecordingEnd::Complete if !is_polled => Some(NoSamples::AtAll),
+        RecordingEnd::Complete if read_at.wall < until => Some(NoSamples::After(read_at)),
+        RecordingEnd::Complete | RecordingEnd::Later { .. } => None,
+    });
+    match missing {
+        Some(missing) => Err(RecordingError::NoSamples { name, missing }.into()),
+        None => Ok(monitor),
+    }
 }
 
 fn monitor_of<'a>(recording: Replay<'a>, settings: &'a Settings) -> Monitor<'a> {

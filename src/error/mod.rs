@@ -14,7 +14,7 @@ mod value;
 pub use condition::ConditionError;
 pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason};
 pub use process::ProcessError;
-pub use recording::RecordingError;
+pub use recording::{NoSamples, RecordingError};
 pub use rules::{RuleCause, RuleError, RuleFileError};
 pub use trust::Distrust;
 pub use usage::UsageError;

@@ -1,5 +1,6 @@
 //! A recording that cannot be read or appended to.
 
+use crate::model::time::Stamp;
 use crate::recording::DecodeError;
 use std::path::PathBuf;
 
@@ -30,10 +31,35 @@ pub enum RecordingError {
         /// What is wrong with it.
         reason: String,
     },
+    /// `list --at` of a moment that the recording does not show.
+    #[error("{name} {missing}; write another time with --at")]
+    NoSamples {
+        /// The path, or "standard input".
+        name: String,
+        /// What it has instead.
+        missing: NoSamples,
+    },
     /// Another process records to the same file.
     #[error("{} is in use by another recording; choose another file", .0.display())]
     InUse(PathBuf),
     /// `--record` to a file that holds something else.
     #[error("{} is not a tcplapse recording; choose another file", .0.display())]
     OtherContent(PathBuf),
+}
+
+/// Where samples of a moment are missing in a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoSamples {
+    /// Its first sample is later.
+    #[error("has no samples before {0}")]
+    Before(Stamp),
+    /// Its last sample is earlier.
+    #[error("has no samples after {0}")]
+    After(Stamp),
+    /// Two samples have too much time between them, or are of two runs.
+    #[error("has no samples between {0} and {1}")]
+    Between(Stamp, Stamp),
+    /// There are none.
+    #[error("has no samples")]
+    AtAll,
 }

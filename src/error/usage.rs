@@ -101,6 +101,12 @@ pub enum UsageError {
         "--record needs a file, since records are printed to standard output; write --record FILE"
     )]
     RecordToStdout,
+    /// `--keep` of something that is neither a time nor a size, or two of the same.
+    #[error("--keep: '{0}' is not how much to keep; write 1h, 100MiB or 1h,100MiB")]
+    Keep(String),
+    /// `--keep` of next to nothing.
+    #[error("--keep: '{0}' is too little; write 1s or 64KiB or more")]
+    KeepTooLittle(String),
     /// `--ready-fd` of standard input or output, or of something that is not a descriptor.
     #[error(
         "--ready-fd: '{0}' is not a usable file descriptor; write 2 (standard error) or higher"

@@ -19,6 +19,27 @@ pub(crate) mod stamp {
     }
 }
 
+/// A [`stamp`] that may be missing.
+pub(crate) mod optional_stamp {
+    use crate::model::time::Stamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::ref_option)] // the signature that serde calls
+    pub(crate) fn serialize<S: Serializer>(
+        stamp: &Option<Stamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        stamp.map(|stamp| (stamp.wall, stamp.boot)).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Stamp>, D::Error> {
+        let stamp: Option<(i64, u64)> = Deserialize::deserialize(from)?;
+        Ok(stamp.map(|(wall, boot)| Stamp { wall, boot }))
+    }
+}
+
 /// An address pair with `ADDRESS:PORT` for each end.
 pub(crate) mod pair {
     use crate::model::socket::{AddressPair, Family};

@@ -99,10 +99,8 @@ impl<'a> Monitor<'a> {
         let Some(recorder) = &mut self.recorder else { return self.source.next(stop) };
         while !recorder.is_ready() {
             let reading = self.source.next(stop)?;
-            if stop.take_reopen_request() {
-                recorder.reopen(self.reporter.owners.finder.complete_update());
-            } else if recorder.is_truncated() {
-                recorder.restart(self.reporter.owners.finder.complete_update());
+            if let Some(renewal) = recorder.renewal(stop.take_reopen_request(), reading.as_ref()) {
+                recorder.renew(renewal, self.reporter.owners.finder.complete_update());
             }
             let Some(reading) = reading else {
                 recorder.finish();

@@ -1,20 +1,22 @@
 //! The file that a recording is written to. It is only appended to, and only if it is a recording.
 
 use crate::error::{Error, RecordingError, Result};
-use crate::recording;
+use crate::recording::{self, Decoder};
 use crate::trusted_path::open_for_writing;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use std::cmp::Ordering;
-use std::fs::File;
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// This many bytes show whether a file is a recording.
-const HEAD: usize = 64;
+/// No header is longer.
+const LONGEST_HEADER: u64 = 4096;
+/// So often a file that another recorder has renamed meanwhile is opened again.
+const ATTEMPTS: usize = 5;
 
 /// What somebody else did to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +42,24 @@ impl RecordFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let failed = |cause| Error::Record { path: path.to_owned(), cause };
         let planted = |distrust| Error::Planted { path: path.to_owned(), distrust };
-        // A pipe without a reader is an error, nothing to wait for.
-        let mut file = open_for_writing(path, true).map_err(failed)?.map_err(planted)?;
-        if !file.metadata().map_err(failed)?.is_file() {
-            return Ok(Self { file, length: None, last_written: 0 });
-        }
-        if !lock(&file) {
-            return Err(RecordingError::InUse(path.to_owned()).into());
-        }
+        let mut attempts = 0;
+        let mut file = loop {
+            // A pipe without a reader is an error, nothing to wait for.
+            let file = open_for_writing(path, true).map_err(failed)?.map_err(planted)?;
+            if !file.metadata().map_err(failed)?.is_file() {
+                return Ok(Self { file, length: None, last_written: 0 });
+            }
+            if !lock(&file) {
+                return Err(RecordingError::InUse(path.to_owned()).into());
+            }
+            attempts += 1;
+            // The recorder that has begun another file has unlocked this one.
+            if attempts == ATTEMPTS || is_at(path, &file).map_err(failed)? {
+                break file;
+            }
+        };
         let mut head = Vec::new();
-        (&file).take(HEAD as u64).read_to_end(&mut head).map_err(failed)?;
+        (&file).take(recording::HEAD as u64).read_to_end(&mut head).map_err(failed)?;
         if !may_be_appended_to(&head) {
             return Err(RecordingError::OtherContent(path.to_owned()).into());
         }
@@ -102,7 +112,7 @@ impl RecordFile {
         if is_torn {
             self.file.set_len(0)?;
         }
-        let mut head = [0; HEAD];
+        let mut head = [0; recording::HEAD];
         let found = self.file.read_at(&mut head, 0)?;
         if !may_be_appended_to(&head[..found]) {
             return Err(io::Error::other("it holds something else"));
@@ -110,6 +120,48 @@ impl RecordFile {
         end_last_line(&mut self.file)?;
         self.length = Some(self.file.metadata()?.len());
         Ok(is_torn)
+    }
+
+    /// The length of its complete lines.
+    pub(super) fn length(&self) -> u64 {
+        self.length.unwrap_or_default()
+    }
+
+    /// The file, unless it is a pipe or a device.
+    pub(super) fn regular(&self) -> Option<&File> {
+        self.length.is_some().then_some(&self.file)
+    }
+
+    /// When it begins, and when it was written to last (wall clock, µs); `None` if it is empty, or
+    /// no regular file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(super) fn period(&self) -> io::Result<Option<(i64, i64)>> {
+        if self.length() == 0 {
+            return Ok(None);
+        }
+        let written = self.file.metadata()?;
+        let written = written.mtime() * 1_000_000 + written.mtime_nsec() / 1000;
+        let mut head = vec![0; usize::try_from(self.length().min(LONGEST_HEADER)).unwrap_or(0)];
+        self.file.read_exact_at(&mut head, 0)?;
+        let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut decoder = Decoder::default();
+        // A header that cannot be read is of another version: its file is not continued for long.
+        let is_read = decoder.decode(line).is_ok();
+        let begun = decoder.header().filter(|_| is_read).map_or(0, |header| header.begins().wall);
+        Ok(Some((begun, written)))
+    }
+
+    /// Gives the file the mode and the group of another one, so that whoever could read that can
+    /// read this.
+    pub(super) fn share_like(&self, other: &Self) {
+        let (Ok(ours), Ok(theirs)) = (self.file.metadata(), other.file.metadata()) else { return };
+        // Without the group, its rights would be another group's.
+        let is_given = ours.gid() == theirs.gid()
+            || std::os::unix::fs::fchown(&self.file, None, Some(theirs.gid())).is_ok();
+        let mode = if is_given { theirs.mode() } else { theirs.mode() & !0o070 };
+        let _ = self.file.set_permissions(Permissions::from_mode(mode & 0o777));
     }
 
     /// Appends lines: all of them or, where there is no room for all, none.
@@ -126,6 +178,13 @@ impl RecordFile {
         }
         written
     }
+}
+
+/// Whether a path still leads to a file.
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    let is_ours = |there: Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+    Ok(std::fs::metadata(path).is_ok_and(is_ours))
 }
 
 /// Locks a file against other recorders until it is closed; false if one has locked it. Whoever may

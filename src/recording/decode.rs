@@ -58,9 +58,9 @@ impl Decoder {
 
     fn begin(&mut self, header: Header) -> Option<Reading> {
         let continues = self.header.as_ref().is_some_and(|before| header.continues(before));
-        let start = header.start;
+        let begins = header.begins();
         *self = Self { header: Some(header), ..Self::default() };
-        (!continues).then_some(Reading::Begin(start))
+        (!continues).then_some(Reading::Begin(begins))
     }
 
     fn poll(&mut self, poll: &Poll<'_>) -> Result<Reading, DecodeError> {

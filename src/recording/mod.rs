@@ -9,6 +9,7 @@ mod delta;
 mod encode;
 mod lines;
 mod row;
+pub(crate) mod segment;
 mod thin;
 
 pub use decode::Decoder;
@@ -34,6 +35,9 @@ pub struct Header {
     pub boot_id: String,
     /// How many files of the same run came before: one more with each rotation.
     pub part: u64,
+    /// When this file begins, where it is not the first one of its run.
+    #[serde(default, with = "json::optional_stamp", skip_serializing_if = "Option::is_none")]
+    pub since: Option<Stamp>,
     /// Where the readings come from.
     pub source: Interface,
     /// Time between the starts of two polls.
@@ -48,8 +52,17 @@ pub struct Header {
 impl Header {
     /// Whether this file continues the run of another one where that ends.
     pub(crate) fn continues(&self, before: &Self) -> bool {
-        let run = |header: &Self| (header.start, header.boot_id.clone());
-        self.part == before.part.saturating_add(1) && run(self) == run(before)
+        self.part == before.part.saturating_add(1) && self.is_same_run(before)
+    }
+
+    /// Whether both are of the same run.
+    pub(crate) fn is_same_run(&self, other: &Self) -> bool {
+        self.start == other.start && self.boot_id == other.boot_id
+    }
+
+    /// When what follows the header begins.
+    pub(crate) fn begins(&self) -> Stamp {
+        self.since.unwrap_or(self.start)
     }
 }
 
@@ -81,6 +94,9 @@ pub enum DecodeError {
     #[error("{0}")]
     Damaged(String),
 }
+
+/// This many bytes show whether a file is a recording.
+pub(crate) const HEAD: usize = 64;
 
 /// Whether a line is the header of a recording, of whatever version.
 pub(crate) fn is_header(line: &[u8]) -> bool {

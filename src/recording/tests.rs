@@ -18,6 +18,7 @@ fn header() -> Header {
         start: Stamp { wall: 1_790_000_000_000_000, boot: 77 },
         boot_id: "0b1c".to_owned(),
         part: 0,
+        since: None,
         source: Interface::Proc,
         interval: Duration::from_millis(100),
         host: "host".to_owned(),

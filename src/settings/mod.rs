@@ -4,6 +4,7 @@
 pub mod check;
 pub mod list;
 mod names;
+pub(crate) mod record;
 pub mod run;
 pub mod wait;
 
@@ -15,9 +16,10 @@ use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
 use crate::model::time::Moment;
-use crate::values::{duration, moment, pid, regex, states, user};
+use crate::values::{bytes, duration, moment, pid, regex, states, user};
 use jiff::tz::TimeZone;
 use names::{brackets_hint, endpoints, ports};
+use record::RecordSettings;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,8 +56,8 @@ pub struct Settings {
     pub(crate) output: OutputSettings,
     /// The file descriptor that gets a line once the first poll is over.
     pub(crate) ready_fd: Option<u32>,
-    /// The file to which readings are recorded.
-    pub(crate) record: Option<PathBuf>,
+    /// Where readings are recorded; `None` for nowhere.
+    pub(crate) record: Option<RecordSettings>,
     /// The rules file that gives alerts.
     pub(crate) rules: Option<PathBuf>,
     /// Print no warnings and no closing line.
@@ -125,7 +127,7 @@ impl Settings {
                 utc: options.time.utc,
             },
             ready_fd: options.ready.ready_fd.as_deref().map(ready_fd).transpose()?,
-            record: options.record.record.map(record).transpose()?,
+            record: record::record(options.record)?,
             hints,
             rules: options.view.rules,
             source: source(options.source.source, &procfs)?,
@@ -330,14 +332,6 @@ fn ready_fd(text: &str) -> Result<u32> {
     }
 }
 
-/// Standard output carries records alone.
-fn record(path: PathBuf) -> Result<PathBuf> {
-    if path.as_os_str() == "-" {
-        return Err(UsageError::RecordToStdout);
-    }
-    Ok(path)
-}
-
 /// A number of percent, with or without the sign.
 fn max_cpu(text: &str) -> Result<f64> {
     match text.strip_suffix('%').unwrap_or(text).parse() {
@@ -349,16 +343,7 @@ fn max_cpu(text: &str) -> Result<f64> {
 /// Bytes of `1MiB`, `16KiB` or a plain number, and a hint where they were rounded up: the kernel's
 /// rings are powers of two.
 fn ring(text: &str) -> Result<(usize, Option<String>)> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "k" | "kb" | "kib" => Some(1 << 10),
-        "m" | "mb" | "mib" => Some(1 << 20),
-        "g" | "gb" | "gib" => Some(1 << 30),
-        _ => None,
-    };
-    let bytes = digits.trim().parse().ok().zip(unit);
-    match bytes.map(|(number, unit): (usize, usize)| number.saturating_mul(unit)) {
+    match bytes(text).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)) {
         Some(bytes) if RING_SIZES.contains(&bytes) => {
             let ring = bytes.next_power_of_two();
             let hint = format!("--ring {text} becomes {}KiB, a power of two", ring >> 10);
@@ -442,6 +427,8 @@ mod tests {
         assert_refused!("t --source netlink --procfs /x", UsageError::SourceIgnoresProcfs(_));
         assert_refused!("t --owners bpf --procfs /x", UsageError::OwnersIgnoreProcfs(_));
         assert_refused!("t --record -", UsageError::RecordToStdout);
+        assert_refused!("t --keep 1h", UsageError::NoEffect { flag: "--keep", .. });
+        assert_refused!("t --record f --keep long", UsageError::Keep(text) if text == "long");
         assert_refused!("t --ready-fd 1", UsageError::ReadyFd(text) if text == "1");
     }
 

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["tcp"]),
     ("settings", &["tcp", "model", "error", "filter", "values", "rules", "cli"]),
     ("source", &["tcp", "bpf", "model", "error", "file_watch", "signals", "recording", "settings"]),
-    ("recorder", &["model", "error", "trusted_path", "recording", "source"]),
+    ("recorder", &["model", "error", "trusted_path", "recording", "settings", "source"]),
     (
         "monitor",
         &[

@@ -19,6 +19,7 @@ mod ready;
 mod recorded_parts;
 mod recordings;
 mod records;
+mod rings;
 mod rules;
 mod run;
 mod signals;

@@ -96,6 +96,7 @@ impl Replay {
             start: Stamp { wall: 1_790_000_000_000_000, boot: 50_000_000 },
             boot_id: "0b1c".to_owned(),
             part: 0,
+            since: None,
             source: Interface::Netlink,
             interval: Duration::from_millis(100),
             host: "host".to_owned(),

@@ -3,6 +3,7 @@
 //! A recorder that rotates its file finishes the one that was moved away, and continues in a new one
 //! of the same name. So they are read: the old file to its end, then the new one.
 
+use super::ring::{self, Ring, open_newest};
 use super::state::InputState;
 use crate::error::{Error, RecordingError, Result};
 use crate::file_watch::FileWatch;
@@ -33,6 +34,10 @@ pub(super) struct GrowingFile<'a> {
     head: Vec<u8>,
     /// The last of them.
     last: u8,
+    /// The other files, where the recording is a ring.
+    ring: Option<Ring>,
+    /// The number of the last one that was there when this file was opened.
+    newest_before: u64,
     /// `None` where the system does not report changes.
     changes: Option<FileWatch>,
     /// The user has been warned that the next file cannot be opened.
@@ -47,10 +52,14 @@ impl<'a> GrowingFile<'a> {
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
-        let file = open_nonblocking(path).map_err(|cause| Error::read(path, cause, ""))?;
+        let ring = Ring::of(path);
+        let file = open_newest(path, ring.as_ref());
+        let file = file.map_err(|cause| Error::read(path, cause, ""))?;
         let mut growing = Self {
             path: path.to_owned(),
             file,
+            newest_before: newest(ring.as_ref()),
+            ring,
             read: 0,
             head: Vec::new(),
             last: b'\n',
@@ -80,16 +89,28 @@ impl<'a> GrowingFile<'a> {
         Ok(())
     }
 
-    /// The next file, which has this one's name now, once there is something in it.
+    /// The file that is read.
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The next file, once there is something in it: of a ring the one that was begun after this
+    /// one, else the one that has this one's name now.
     fn next_file(&mut self) -> io::Result<Option<File>> {
-        let identity = |found: &Metadata| (found.dev(), found.ino());
         let ours = self.file.metadata()?;
         let Ok(there) = std::fs::metadata(&self.path) else { return Ok(None) };
-        if identity(&there) == identity(&ours) || there.len() == 0 {
+        if ring::identity(&there) == ring::identity(&ours) || there.len() == 0 {
             return Ok(None);
         }
+        if let Some((number, next)) = self.next_segment(&ours) {
+            self.newest_before = number;
+            return Ok(Some(next));
+        }
         match open_nonblocking(&self.path) {
-            Ok(file) => Ok(Some(file)),
+            Ok(file) => {
+                self.newest_before = newest(self.ring.as_ref());
+                Ok(Some(file))
+            }
             Err(cause) => {
                 if !std::mem::replace(&mut self.has_warned, true) {
                     self.warn(&format!(
@@ -100,6 +121,22 @@ impl<'a> GrowingFile<'a> {
                 Ok(None)
             }
         }
+    }
+
+    /// The file of a ring that was begun after this one and has been renamed, too, with its number:
+    /// whoever reads slowly finds several.
+    fn next_segment(&self, ours: &Metadata) -> Option<(u64, File)> {
+        let (mut newer, mut after) = (Vec::new(), self.newest_before);
+        for segment in self.ring.as_ref()?.segments() {
+            let Some((found, file)) = segment.open(ours.uid()) else { continue };
+            if ring::identity(&found) == ring::identity(ours) {
+                newer.clear();
+                after = segment.number;
+            } else if segment.number > after {
+                newer.push((segment.number, file));
+            }
+        }
+        newer.into_iter().next()
     }
 
     /// Goes on with what was written after the file was emptied or cut, where it was.
@@ -143,6 +180,11 @@ impl<'a> GrowingFile<'a> {
         }
         is_incomplete
     }
+}
+
+/// The number of the newest file of a ring that has been renamed; 0 if there is none.
+fn newest(ring: Option<&Ring>) -> u64 {
+    ring.and_then(|ring| ring.segments().pop()).map_or(0, |newest| newest.number)
 }
 
 impl Read for GrowingFile<'_> {

@@ -2,10 +2,10 @@
 //! zstd or not, as the first bytes show.
 
 use super::follow::GrowingFile;
+use super::ring::{Joined, Ring, open_newest};
 use super::state::InputState;
 use crate::error::{Error, RecordingError, Result};
 use crate::signals::Signals;
-use crate::source::open_nonblocking;
 use flate2::bufread::MultiGzDecoder;
 use rustix::fd::{AsFd, OwnedFd};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
@@ -46,18 +46,23 @@ impl<'a> Input<'a> {
     pub(super) fn open(path: &Path, follow: bool, signals: &'a Signals) -> Result<Self> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
         let state = Rc::new(InputState::default());
+        let ring = Ring::of(path);
+        let files_before = |file: &File| ring.as_ref().map(|ring| ring.before(file));
         let mut raw: Box<dyn Read + 'a> = if follow {
-            Box::new(GrowingFile::open(path, signals, Rc::clone(&state))?)
+            let growing = GrowingFile::open(path, signals, Rc::clone(&state))?;
+            let before = files_before(growing.file()).unwrap_or_default();
+            Box::new(Joined::new(before, growing))
         } else {
             let file = if path.as_os_str() == "-" {
                 let stdin: OwnedFd =
                     io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?;
                 File::from(stdin)
             } else {
-                // The writer of a pipe may come later: that is waited for where signals are, too.
-                open_nonblocking(path).map_err(unreadable)?
+                open_newest(path, ring.as_ref()).map_err(unreadable)?
             };
-            Box::new(InterruptibleFile { file, signals, state: Rc::clone(&state) })
+            let before = files_before(&file).unwrap_or_default();
+            let last = InterruptibleFile { file, signals, state: Rc::clone(&state) };
+            Box::new(Joined::new(before, last))
         };
         let mut head = Vec::new();
         match (&mut raw).take(MAGIC).read_to_end(&mut head) {

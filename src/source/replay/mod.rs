@@ -2,18 +2,21 @@
 
 mod follow;
 mod input;
+mod ring;
 mod state;
 
 use super::Source;
 use super::poll::continues;
 use crate::error::{Error, RecordingError, Result};
-use crate::model::reading::{Interface, LookupRequest, Reading};
+use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading};
 use crate::model::time::Stamp;
 use crate::recording::{self, DecodeError, Decoder, Header};
 use crate::signals::Signals;
 use input::Input;
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 /// A longer line is not from a recorder: the first poll of a million sockets takes half of this.
@@ -34,7 +37,22 @@ pub(crate) struct Replay<'a> {
     is_ahead: bool,
     /// The readings end before the first one that is later than this, in microseconds since 1970.
     until: Option<i64>,
+    end: Rc<Cell<Option<RecordingEnd>>>,
     warnings: Vec<String>,
+}
+
+/// Why the readings of a recording end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordingEnd {
+    /// There are no more.
+    Complete,
+    /// The next one, at this time, is later than what is wanted.
+    Later {
+        /// When it was complete.
+        next: Stamp,
+        /// It continues what was before.
+        continues: bool,
+    },
 }
 
 impl<'a> Replay<'a> {
@@ -53,20 +71,38 @@ impl<'a> Replay<'a> {
             number: 0,
             is_ahead: false,
             until: None,
+            end: Rc::default(),
             warnings: Vec::new(),
         };
         replay.expect_header()?;
         if replay.advance()? {
             replay.first = replay.decode()?;
+            replay.report_beginning();
         } else if !replay.input.get_ref().is_stopped() {
             return Err(replay.unfit(DecodeError::NotARecording));
         }
         Ok(replay)
     }
 
-    /// When the recording starts; `None` where the run was over before it was opened.
+    /// When the recording begins; `None` where the run was over before it was opened.
     pub(crate) fn start(&self) -> Option<Stamp> {
-        self.decoder.header().map(|header| header.start)
+        self.decoder.header().map(Header::begins)
+    }
+
+    /// Why its readings have ended; `None` before.
+    pub(crate) fn end(&self) -> Rc<Cell<Option<RecordingEnd>>> {
+        Rc::clone(&self.end)
+    }
+
+    /// Reports where the beginning of the run is missing, as it is of a ring.
+    fn report_beginning(&mut self) {
+        let header = self.decoder.header().filter(|header| header.part > 0);
+        if let Some(begins) = header.map(Header::begins) {
+            let name = self.name();
+            self.warnings.push(format!(
+                "{name} begins at {begins}: what its run recorded before is not there any more"
+            ));
+        }
     }
 
     /// The recording up to a moment, in microseconds since 1970.
@@ -122,8 +158,12 @@ impl<'a> Replay<'a> {
 
     /// The reading of the current line; `None` if it has none, or is incomplete.
     fn decode(&mut self) -> Result<Option<Reading>> {
+        let before = recording::is_header(&self.line).then(|| self.decoder.header().cloned());
         let error = match self.decoder.decode(self.line.trim_ascii_end()) {
-            Ok(reading) => return Ok(reading),
+            Ok(reading) => {
+                self.report_gap(before.flatten());
+                return Ok(reading);
+            }
             Err(error) => error,
         };
         let number = self.number;
@@ -140,13 +180,23 @@ impl<'a> Replay<'a> {
         Ok(None)
     }
 
+    /// Reports where files between two of the same run are missing, or were never written.
+    fn report_gap(&mut self, before: Option<Header>) {
+        let Some((before, now)) = before.zip(self.decoder.header()) else { return };
+        if now.is_same_run(&before) && !now.continues(&before) {
+            let (name, since) = (self.name(), now.begins());
+            self.warnings.push(format!("{name}: samples are missing before {since}"));
+        }
+    }
+
     /// Whether the next line is a header; reads it ahead.
     fn header_follows(&mut self) -> Result<bool> {
         self.is_ahead = self.advance()?;
         Ok(self.is_ahead && recording::is_header(&self.line))
     }
 
-    fn name(&self) -> String {
+    /// What the recording is called in messages.
+    pub(crate) fn name(&self) -> String {
         if self.path.as_os_str() == "-" {
             "standard input".to_owned()
         } else {
@@ -166,13 +216,28 @@ impl<'a> Replay<'a> {
     }
 }
 
+impl Replay<'_> {
+    /// The reading, if it is not later than what is wanted.
+    fn if_wanted(&self, reading: Reading) -> Option<Reading> {
+        let next = reading.time();
+        if self.until.is_none_or(|until| next.wall <= until) {
+            return Some(reading);
+        }
+        let is_gap = |lost: &Lost| lost.reason == LostReason::Gap;
+        let continues = match &reading {
+            Reading::Begin(_) => false,
+            Reading::Lost(lost) => !is_gap(lost),
+            _ => true,
+        };
+        self.end.set(Some(RecordingEnd::Later { next, continues }));
+        None
+    }
+}
+
 impl Source for Replay<'_> {
     fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
-        let is_wanted = |reading: &Reading, until: Option<i64>| {
-            until.is_none_or(|until| reading.time().wall <= until)
-        };
         if let Some(first) = self.first.take() {
-            return Ok(Some(first).filter(|first| is_wanted(first, self.until)));
+            return Ok(self.if_wanted(first));
         }
         loop {
             // There is nothing to wait for, but a signal ends a replay, too.
@@ -180,10 +245,11 @@ impl Source for Replay<'_> {
                 return Ok(None);
             }
             if !self.advance()? {
+                self.end.set(Some(RecordingEnd::Complete));
                 return Ok(None);
             }
             if let Some(reading) = self.decode()? {
-                return Ok(Some(reading).filter(|reading| is_wanted(reading, self.until)));
+                return Ok(self.if_wanted(reading));
             }
         }
     }

@@ -16,7 +16,7 @@ const OTHER: u32 = 65534;
 const RULE: &str = "[[rule]]\nname = 'leak'\nstate = 'CLOSE_WAIT'\nat_least = 1000\n";
 
 /// A folder in which anybody may make files, as /tmp; `None` where files cannot be given away.
-fn sticky() -> Option<(TempDir, PathBuf)> {
+pub(super) fn sticky() -> Option<(TempDir, PathBuf)> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tmp");
     fs::create_dir(&path).expect("it is ours");
@@ -33,7 +33,7 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
-fn give(path: &Path) {
+pub(super) fn give(path: &Path) {
     lchown(path, Some(OTHER), Some(OTHER)).expect("it was possible before");
 }
 

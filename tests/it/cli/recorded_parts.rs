@@ -46,16 +46,15 @@ fn the_table_is_that_of_the_moment() {
 fn list_shows_the_sockets_of_a_moment() {
     let (_folder, file) = recorded(&POLLS);
     for (args, state) in [
-        (&["--at", "2026-09-21T14:13:25Z"][..], Some("ESTABLISHED")),
-        (&["--at", "1790000010"], Some("CLOSE_WAIT")),
-        (&[], Some("LAST_ACK")),
-        (&["--at", "5"], None),
+        (&["--at", "2026-09-21T14:13:25Z"][..], "ESTABLISHED"),
+        (&["--at", "1790000010"], "CLOSE_WAIT"),
+        (&["--at", "1790000030"], "LAST_ACK"),
+        (&[], "LAST_ACK"),
     ] {
         let outcome = program::run(&[&["list", "-j", "--from", &file], args].concat());
         let rows: Vec<Listed> = outcome.stdout.lines().map(Listed::parse).collect();
         let states: Vec<&str> = rows.iter().map(|row| row.state.as_str()).collect();
-        assert_eq!(states, Vec::from_iter(state), "{outcome:?}");
-        assert_eq!(outcome.code, Some(i32::from(state.is_none())), "{outcome:?}");
+        assert_eq!((outcome.code, states), (Some(0), vec![state]), "{outcome:?}");
     }
     for (args, message) in [
         (&["--at", "14:00"][..], "--at has no effect without --from FILE; leave it out"),
@@ -65,6 +64,23 @@ fn list_shows_the_sockets_of_a_moment() {
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
         assert!(outcome.stderr.contains(message), "{outcome:?}");
     }
+}
+
+#[test]
+fn what_was_not_recorded_is_not_shown() {
+    let refused = |polls: &[(i64, u64, &str)], at: &str, words: &str| {
+        let (_folder, file) = recorded(polls);
+        let outcome = program::run(&["list", "--from", &file, "--at", at]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
+        let sentence = format!("tcplapse: {file} has no samples {words}; write another time");
+        assert!(outcome.stderr.starts_with(&sentence), "{outcome:?}");
+    };
+    refused(&POLLS, "5", "before 2026-09-21T14:13:20.000000Z");
+    refused(&POLLS, "1790000031", "after 2026-09-21T14:13:50.000000Z");
+    let mut suspended = POLLS.to_vec();
+    suspended.insert(2, (19_000_000, 69_000_000, "lost gap"));
+    let words = "between 2026-09-21T14:13:30.000000Z and 2026-09-21T14:13:39.000000Z";
+    refused(&suspended, "1790000015", words);
 }
 
 #[test]
