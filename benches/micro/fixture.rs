@@ -7,6 +7,7 @@ use std::time::Duration;
 use tcplapse::filter::Filter;
 use tcplapse::model::event::MonitorEvent;
 use tcplapse::model::reading::{Interface, Reading};
+use tcplapse::model::wanted::WantedRows;
 use tcplapse::monitor::Monitor;
 use tcplapse::owner::scan::Scan;
 use tcplapse::settings::PollSettings;
@@ -85,7 +86,7 @@ fn write_row(text: &mut String, number: usize, state: u8) {
 
 fn proc(root: &Path) -> Proc {
     let pace = PollSettings { interval: Duration::ZERO, max_cpu: 100.0, idle: false };
-    Proc::open(root, None, pace).expect("tables")
+    Proc::open(root, &WantedRows::default(), pace).expect("tables")
 }
 
 /// So many events and so many sockets: those of the fixture, with their owners, again and again.

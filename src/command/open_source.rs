@@ -65,15 +65,16 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
 
 fn proc(settings: &Settings) -> Result<Box<dyn Source>> {
     let Settings { procfs, poll, .. } = settings;
-    Ok(Box::new(Proc::open(procfs, settings.family(), *poll)?))
+    Ok(Box::new(Proc::open(procfs, &settings.wanted_rows(), *poll)?))
 }
 
 fn netlink(settings: &Settings) -> Result<Box<dyn Source>> {
-    Ok(Box::new(Netlink::open(settings.family(), settings.poll)?))
+    Ok(Box::new(Netlink::open(&settings.wanted_rows(), settings.poll)?))
 }
 
 fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
     let root = settings.filter.process.tree.as_ref().map(ProcessTree::root);
     let Settings { poll, ring, .. } = *settings;
-    Ok(Box::new(Trace::open(TraceSettings { family: settings.family(), poll, ring, root })?))
+    let family = settings.wanted_rows().family;
+    Ok(Box::new(Trace::open(TraceSettings { family, poll, ring, root })?))
 }

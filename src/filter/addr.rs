@@ -1,34 +1,14 @@
 //! Filters by address and port, and how they are written.
 
 use crate::error::ValueError;
-use crate::model::socket::{Endpoint, Family};
+use crate::model::wanted::End;
 use ipnet::{IpNet, Ipv4Net};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 /// One endpoint: `10.0.0.0/8`, `192.0.2.7:443`, `:443`, `[2001:db8::/32]:8000-8999`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddrFilter {
-    net: Option<IpNet>,
-    ports: Option<RangeInclusive<u16>>,
-}
-
-impl AddrFilter {
-    pub(super) fn matches(&self, endpoint: &Endpoint, family: Family) -> bool {
-        self.net.is_none_or(|net| contains(&net, endpoint.addr, family))
-            && self.ports.as_ref().is_none_or(|ports| ports.contains(&endpoint.port))
-    }
-}
-
-/// A v4 network contains v4-mapped addresses too; a v6 one sees them in their mapped form.
-fn contains(net: &IpNet, addr: IpAddr, family: Family) -> bool {
-    match (net, addr) {
-        (IpNet::V6(net), IpAddr::V4(addr)) if family == Family::Ipv6 => {
-            net.contains(&addr.to_ipv6_mapped())
-        }
-        (net, addr) => net.contains(&addr),
-    }
-}
+pub struct AddrFilter(pub(super) End);
 
 impl std::str::FromStr for AddrFilter {
     type Err = ValueError;
@@ -49,7 +29,7 @@ fn parse(text: &str) -> Option<AddrFilter> {
         Some(ports) => Some(parse_ports(ports)?),
     };
     let restricts = net.is_some() || ports.is_some() || text == "*" || text == "*:*";
-    restricts.then_some(AddrFilter { net, ports })
+    restricts.then_some(AddrFilter(End { net, ports }))
 }
 
 /// Splits address and port: after `]`, or at the only colon; more colons are an IPv6 address.

@@ -9,6 +9,7 @@ use crate::model::process::{Exe, Process};
 use crate::model::process_tree::ProcessTree;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::SocketRow;
+use crate::model::wanted::{End, Ends};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use addr::AddrFilter;
@@ -182,7 +183,7 @@ impl Filter {
     /// that cannot change during the life of a socket.
     pub fn follows(&self, addrs: &AddressPair) -> bool {
         let passes = |filters: &[AddrFilter], endpoint: &Endpoint| {
-            filters.is_empty() || filters.iter().any(|f| f.matches(endpoint, addrs.family))
+            filters.is_empty() || filters.iter().any(|f| f.0.matches(endpoint, addrs.family))
         };
         let has_port =
             |endpoint: &Endpoint| self.ports.iter().any(|range| range.contains(&endpoint.port));
@@ -190,6 +191,23 @@ impl Filter {
             && passes(&self.local, &addrs.local)
             && passes(&self.remote, &addrs.remote)
             && (self.ports.is_empty() || has_port(&addrs.local) || has_port(&addrs.remote))
+    }
+
+    /// The condition on its ends that every socket that is followed fulfils, and no other one of
+    /// the family.
+    pub fn ends(&self) -> Ends {
+        let one_of = |filters: &[AddrFilter], of: fn(End) -> Ends| {
+            let ends = filters.iter().map(|filter| of(filter.0.clone())).collect();
+            (!filters.is_empty()).then_some(Ends::OneOf(ends))
+        };
+        let ports = self.ports.iter().flat_map(|ports| {
+            let end = End { net: None, ports: Some(ports.clone()) };
+            [Ends::Local(end.clone()), Ends::Remote(end)]
+        });
+        let ports = (!self.ports.is_empty()).then(|| Ends::OneOf(ports.collect()));
+        let local = one_of(&self.local, Ends::Local);
+        let conditions = local.into_iter().chain(one_of(&self.remote, Ends::Remote)).chain(ports);
+        Ends::All(conditions.collect())
     }
 
     /// Whether a socket that is followed is printed as it is now: the part of the filter that acts

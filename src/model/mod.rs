@@ -10,3 +10,4 @@ pub mod reading;
 pub mod socket;
 pub mod socket_row;
 pub mod time;
+pub mod wanted;

@@ -31,7 +31,7 @@ pub struct CheckSettings {
 impl CheckSettings {
     /// Checks the options of `check`.
     pub fn new(options: CheckOptions) -> Result<Self> {
-        let settings = Settings::new(options.shared.options(options.duration))?;
+        let settings = Settings::new(options.shared.options(options.duration))?.of_question();
         let mut limits = Limits::default();
         for (texts, parse) in [
             (&options.stuck, stuck as fn(&str) -> Result<Limit>),

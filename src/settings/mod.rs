@@ -7,6 +7,7 @@ mod names;
 pub(crate) mod record;
 pub mod run;
 pub mod wait;
+mod wanted;
 
 use crate::cli::{
     self, ColorName, FilterArgs, FormatName, Options, OwnersName, ReplayOptions, SourceName,
@@ -23,6 +24,7 @@ use record::RecordSettings;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use wanted::NeededRows;
 
 type Result<T> = std::result::Result<T, UsageError>;
 
@@ -48,6 +50,8 @@ pub struct Settings {
     pub(crate) procfs: PathBuf,
     /// How often the source polls.
     pub(crate) poll: PollSettings,
+    /// The rows that a poll has to show.
+    pub(crate) needs: NeededRows,
     /// When the run ends; `None` for no limit.
     pub(crate) duration: Option<Duration>,
     /// The number of records after which the run ends; `None` for no limit.
@@ -113,6 +117,7 @@ impl Settings {
                 max_cpu: max_cpu(&options.poll.max_cpu)?,
                 idle: false,
             },
+            needs: NeededRows::default(),
             duration: end.duration.as_deref().map(|text| time("--for", text)).transpose()?,
             max_count: end.count.max_count.as_deref().map(max_count).transpose()?,
             output: OutputSettings {
@@ -177,17 +182,13 @@ pub(crate) fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
 }
 
 impl Settings {
-    /// The family to read; `None` for both. A recording holds all sockets, whatever the filter.
-    pub(crate) fn family(&self) -> Option<Family> {
-        self.filter.family.filter(|_| self.record.is_none())
-    }
-
     /// The settings of `list`; an error where one is useful only to a run that goes on.
     pub(crate) fn of_list(mut self) -> Result<Self> {
         if self.source == SourceName::Trace {
             return Err(UsageError::ListTrace);
         }
         // It makes a poll of many connections twice as expensive.
+        self.needs = NeededRows::Shown;
         self.poll.idle = self.output.format != FormatName::Text || self.output.timers;
         Ok(self)
     }

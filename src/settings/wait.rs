@@ -24,7 +24,7 @@ pub struct WaitSettings {
 impl WaitSettings {
     /// Checks the options of `wait`.
     pub fn new(options: WaitOptions) -> Result<Self> {
-        let settings = Settings::new(options.shared)?;
+        let settings = Settings::new(options.shared)?.of_question();
         let timeout = options.timeout.as_deref().map(|text| time("--timeout", text)).transpose()?;
         let expression = match &options.until {
             Some(text) => text.trim(),

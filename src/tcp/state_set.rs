@@ -23,6 +23,11 @@ pub struct StateSet {
 pub struct UnknownState(pub String);
 
 impl StateSet {
+    /// One state.
+    pub fn of(state: State) -> Self {
+        Self { include: vec![state], exclude: Vec::new(), everything: false }
+    }
+
     /// Whether the set contains a state.
     pub fn contains(&self, state: State) -> bool {
         self.includes(state) && !self.exclude.contains(&state)

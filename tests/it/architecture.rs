@@ -178,6 +178,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
 
 /// Files of the sources that only understand what others have read.
 const PARSERS: &[&str] = &[
+    "source::netlink::bytecode",
     "source::netlink::tcp_info",
     "source::netlink::wire",
     "source::proc::row",

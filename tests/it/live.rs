@@ -3,6 +3,7 @@
 
 mod ages;
 mod check;
+mod chosen_rows;
 mod close;
 mod gap;
 mod hidden_holders;

@@ -1,6 +1,7 @@
 //! A client of `NETLINK_SOCK_DIAG`: dumps, lookups, and destroy events. It sees the network namespace
 //! of the thread that opened it, and needs no privilege.
 
+use super::chosen::Chosen;
 use super::tcp_info::TcpInfo;
 use super::wire::{
     Body, Message, NetlinkMessages, Selection, StateMask, write_dump, write_dump_of_both,
@@ -84,33 +85,43 @@ impl SockDiag {
         Ok(Self { socket, sequence: 0, request, buffer, found, by_family: false })
     }
 
-    /// Appends the sockets of one family, or of both: in one walk through the kernel's table where
-    /// the kernel supports that.
+    /// Appends the chosen sockets of both families, in one walk through the kernel's table where the
+    /// kernel supports that, else family by family. The order of the rows is the same as that of
+    /// all sockets. Returns how many messages could not be understood.
     ///
     /// # Errors
     /// [`Error::Netlink`]
-    pub(crate) fn dump_all(
+    pub(crate) fn dump_chosen(
         &mut self,
-        family: Option<Family>,
+        chosen: &Chosen,
         rows: &mut Vec<SocketRow>,
-    ) -> Result<Dump> {
-        let everything = Selection::In(StateMask::ALL);
-        if let Some(family) = family {
-            return self.dump(family, everything, rows);
-        }
+    ) -> Result<u64> {
         let before = rows.len();
-        if !self.by_family {
-            self.sequence = self.sequence.wrapping_add(1);
-            write_dump_of_both(&mut self.request, self.sequence);
-            match self.read_dump(rows) {
-                Ok(dump) => return Ok(dump),
+        if chosen.family.is_none() && !self.by_family {
+            match self.dump_both(chosen, rows) {
+                Ok(bad_rows) => return Ok(bad_rows),
                 Err(_) => self.by_family = true,
             }
+            rows.truncate(before);
         }
-        rows.truncate(before);
-        let v4 = self.dump(Family::Ipv4, everything, rows)?;
-        let v6 = self.dump(Family::Ipv6, everything, rows)?;
-        Ok(Dump { bad_rows: v4.bad_rows + v6.bad_rows, pieces: v4.pieces + v6.pieces })
+        let mut bad_rows = 0;
+        let families = [Family::Ipv4, Family::Ipv6];
+        for family in families.into_iter().filter(|it| chosen.family.is_none_or(|f| f == *it)) {
+            for (states, program) in chosen.parts() {
+                bad_rows += self.dump(family, Selection::Accepted(states, program), rows)?.bad_rows;
+            }
+        }
+        Ok(bad_rows)
+    }
+
+    fn dump_both(&mut self, chosen: &Chosen, rows: &mut Vec<SocketRow>) -> rustix::io::Result<u64> {
+        let mut bad_rows = 0;
+        for (states, program) in chosen.parts() {
+            self.sequence = self.sequence.wrapping_add(1);
+            write_dump_of_both(&mut self.request, self.sequence, states, program);
+            bad_rows += self.read_dump(rows)?.bad_rows;
+        }
+        Ok(bad_rows)
     }
 
     /// Appends the selected sockets of a family. Those that went to CLOSE during the dump are left
@@ -121,7 +132,7 @@ impl SockDiag {
     pub fn dump(
         &mut self,
         family: Family,
-        selection: Selection,
+        selection: Selection<'_>,
         rows: &mut Vec<SocketRow>,
     ) -> Result<Dump> {
         self.sequence = self.sequence.wrapping_add(1);
@@ -136,11 +147,11 @@ impl SockDiag {
     pub(in crate::source) fn dump_infos(
         &mut self,
         family: Family,
-        states: StateMask,
+        (states, program): (StateMask, &[u8]),
         apply: &mut dyn FnMut(&SocketRow, TcpInfo<'_>),
     ) -> Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        write_dump(&mut self.request, self.sequence, family, Selection::WithInfo(states));
+        write_dump(&mut self.request, self.sequence, family, Selection::WithInfo(states, program));
         let mut push = |body: Body<'_>, row| {
             if let Some(info) = body.info() {
                 apply(&row, info);
@@ -268,7 +279,7 @@ impl SockDiag {
     }
 
     /// The rows of a dump; `None` unless it is certain that it misses none.
-    fn dump_whole(&mut self, family: Family, selection: Selection) -> Option<&[SocketRow]> {
+    fn dump_whole(&mut self, family: Family, selection: Selection<'_>) -> Option<&[SocketRow]> {
         let mut rows = std::mem::take(&mut self.found);
         rows.clear();
         let dump = self.dump(family, selection, &mut rows);

@@ -41,6 +41,8 @@ pub(in crate::source) struct KernelTimesQuery {
     is_first: bool,
     /// Ask how long connections have been idle.
     idle: bool,
+    /// The program that chooses the sockets; an empty one chooses all.
+    program: Vec<u8>,
     /// Every TIME_WAIT lasts as long as the kernel has it.
     has_fixed_time_wait: bool,
 }
@@ -49,14 +51,16 @@ pub(in crate::source) struct KernelTimesQuery {
 type Found = HashMap<(AddressPair, u64, State), KernelTimes, RandomState>;
 
 impl KernelTimesQuery {
-    /// For a source that reads the sockets of the kernel whose procfs this is.
-    pub(in crate::source) fn new(procfs: &Path, settings: &PollSettings) -> Self {
+    /// For a source that reads the sockets of the kernel whose procfs this is; the rows that matter
+    /// are those that a program accepts, see `bytecode`.
+    pub(in crate::source) fn new(procfs: &Path, settings: &PollSettings, program: &[u8]) -> Self {
         let setting = |name| fs::read_to_string(procfs.join("sys/net/ipv4").join(name)).ok();
         // The first shortens it by round-trip times (until Linux 4.12), the second is of kernels of
         // some vendors, whose value may have been another one a moment ago.
         let recycles = setting("tcp_tw_recycle").is_some_and(|value| value.trim() != "0");
         let has_fixed_time_wait = !recycles && setting("tcp_tw_timeout").is_none();
-        Self { is_first: true, idle: settings.idle, has_fixed_time_wait }
+        let (idle, program) = (settings.idle, program.to_vec());
+        Self { is_first: true, idle, program, has_fixed_time_wait }
     }
 
     /// Adds to the rows of the first poll what is proven; call it before the end of the poll is
@@ -79,7 +83,7 @@ impl KernelTimesQuery {
             if wanted.is_empty() {
                 continue;
             }
-            let found = match times(client, family, StateMask::of(&wanted)) {
+            let found = match times(client, family, (StateMask::of(wanted), &self.program)) {
                 Ok(found) => found,
                 Err(error) => {
                     debug!("no times before the first poll: {error}");
@@ -116,9 +120,13 @@ fn proven(time: u32, doubt: u32) -> Option<u32> {
 }
 
 /// The times of the sockets in these states.
-fn times(client: &mut SockDiag, family: Family, states: StateMask) -> crate::error::Result<Found> {
+fn times(
+    client: &mut SockDiag,
+    family: Family,
+    chosen: (StateMask, &[u8]),
+) -> crate::error::Result<Found> {
     let mut found = Found::default();
-    client.dump_infos(family, states, &mut |row, info| {
+    client.dump_infos(family, chosen, &mut |row, info| {
         // It may have gone on since the fixed part of the message was written.
         if info.state() == row.state {
             let new = times_of(info);

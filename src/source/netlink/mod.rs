@@ -1,5 +1,7 @@
 //! Polls sock_diag on an interval, and receives destroy events in between.
 
+pub mod bytecode;
+mod chosen;
 pub mod client;
 pub(super) mod kernel_times;
 pub mod tcp_info;
@@ -14,8 +16,10 @@ use crate::model::counted::counted;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
+use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
+use chosen::Chosen;
 use client::{DestroyListener, SockDiag};
 use kernel_times::KernelTimesQuery;
 use rustix::fd::AsFd;
@@ -31,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Dumps {
     client: SockDiag,
-    family: Option<Family>,
+    chosen: Chosen,
     netns: Option<u64>,
     /// Memory for the rows of the next snapshot.
     spare_rows: Vec<SocketRow>,
@@ -54,28 +58,29 @@ pub(crate) struct Netlink {
 }
 
 impl Dumps {
-    /// Opens a client for the sockets of one family, or of both.
+    /// Opens a client for the wanted sockets.
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
-    pub(super) fn open(family: Option<Family>, settings: &PollSettings) -> Result<Self> {
+    pub(super) fn open(wanted: &WantedRows, settings: &PollSettings) -> Result<Self> {
+        let chosen = Chosen::new(wanted);
         Ok(Self {
             client: SockDiag::open()?,
-            family,
-            times: KernelTimesQuery::new(Path::new(OWN_PROCFS), settings),
+            times: KernelTimesQuery::new(Path::new(OWN_PROCFS), settings, chosen.program()),
+            chosen,
             netns: namespace(&own_process(Path::new(OWN_PROCFS))),
             spare_rows: Vec::new(),
         })
     }
 
-    /// Dumps all sockets once.
+    /// Dumps the sockets once.
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`]
     pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
         let mut rows = std::mem::take(&mut self.spare_rows);
-        let bad_rows = self.client.dump_all(self.family, &mut rows)?.bad_rows;
+        let bad_rows = self.client.dump_chosen(&self.chosen, &mut rows)?;
         self.times.add(&mut rows, Some(&mut self.client));
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
@@ -104,15 +109,15 @@ impl Dumps {
 }
 
 impl Netlink {
-    /// Opens a source for the sockets of one family, or of both.
+    /// Opens a source for the wanted sockets.
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
-    pub(crate) fn open(family: Option<Family>, settings: PollSettings) -> Result<Self> {
+    pub(crate) fn open(wanted: &WantedRows, settings: PollSettings) -> Result<Self> {
         Ok(Self {
             // Before the first poll, so that no event is missed between them.
-            listener: DestroyListener::open(family)?,
-            dumps: Dumps::open(family, &settings)?,
+            listener: DestroyListener::open(wanted.family)?,
+            dumps: Dumps::open(wanted, &settings)?,
             timer: PollTimer::new(settings),
             pause_end: Instant::now(),
             // Before the first poll there is nothing to receive.

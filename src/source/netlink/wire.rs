@@ -6,6 +6,10 @@
 //! kernel adds behind it, of whatever length, are skipped; `tcp_info` is requested only where its
 //! times are wanted, since it makes a dump more than twice as expensive.
 
+mod state_mask;
+
+pub use state_mask::StateMask;
+
 use super::tcp_info::TcpInfo;
 use crate::model::reading::{DestroyedSocket, LookupRequest};
 use crate::model::socket::{AddressPair, Endpoint, Family};
@@ -58,35 +62,15 @@ const BOUND_TO_DEVICE: [u8; 12] = {
     [INET_DIAG_BC_DEV_COND, 8, a, b, 0, 0, 0, 0, INET_DIAG_BC_JMP, 4, c, d]
 };
 
-/// A set of states as the kernel masks them: `1 << code`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StateMask(u32);
-
-impl StateMask {
-    /// All states that a table shows. CLOSE (7) and `TCP_BOUND_INACTIVE` (13), which it does not,
-    /// are sockets that are merely bound.
-    pub const ALL: Self = Self(0x1f7e);
-    /// Sockets that wait for an answer to their SYN.
-    pub(crate) const SYN_SENT: Self = Self(1 << 2);
-    /// Listeners: the kernel then skips its large table of connections.
-    pub const LISTEN: Self = Self(1 << 10);
-}
-
-impl StateMask {
-    /// These states.
-    pub(crate) fn of(states: &[State]) -> Self {
-        let bit = |state: &State| 1_u32.checked_shl(state.code().into()).unwrap_or_default();
-        Self(states.iter().map(bit).fold(0, |set, bit| set | bit))
-    }
-}
-
 /// Which sockets of a family a dump shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Selection {
+pub enum Selection<'a> {
     /// Those in these states.
     In(StateMask),
-    /// Those in these states, with their `tcp_info`.
-    WithInfo(StateMask),
+    /// Those in these states that a program accepts, see `bytecode`.
+    Accepted(StateMask, &'a [u8]),
+    /// The same, with their `tcp_info`.
+    WithInfo(StateMask, &'a [u8]),
     /// The listeners of one port.
     ListenersOn(u16),
     /// Those bound to a device.
@@ -94,42 +78,52 @@ pub enum Selection {
 }
 
 /// A request of `inet_diag_req_v2`.
-struct Request {
+struct Request<'a> {
     flags: u16,
     states: StateMask,
     addrs: AddressPair,
     ifindex: u32,
     cookie: u64,
-    program: &'static [u8],
+    program: &'a [u8],
     /// The attributes that are requested: bit N - 1 for attribute N.
     extensions: u8,
 }
 
 /// Writes the request to dump the selected sockets.
-pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection: Selection) {
-    let (states, port, program): (_, _, &'static [u8]) = match selection {
-        Selection::In(states) | Selection::WithInfo(states) => (states, 0, &[]),
+pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection: Selection<'_>) {
+    let (states, port, program): (_, _, &[u8]) = match selection {
+        Selection::In(states) => (states, 0, &[]),
+        Selection::Accepted(states, program) | Selection::WithInfo(states, program) => {
+            (states, 0, program)
+        }
         Selection::ListenersOn(port) => (StateMask::LISTEN, port, &[]),
         Selection::BoundToDevice => (StateMask::ALL, 0, &BOUND_TO_DEVICE),
     };
     let endpoint = |port| Endpoint { addr: family.unspecified(), port };
     let addrs = AddressPair { family, local: endpoint(port), remote: endpoint(0) };
     let flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let with_info = matches!(selection, Selection::WithInfo(_));
+    let with_info = matches!(selection, Selection::WithInfo(..));
     let extensions = if with_info { 1 << (INET_DIAG_INFO - 1) } else { 0 };
     let request =
         Request { flags, states, addrs, ifindex: 0, cookie: NO_COOKIE, program, extensions };
     request.write(buffer, sequence);
 }
 
-/// Writes the request to dump the sockets of both families in one walk through the kernel's table:
+/// Writes the request to dump the sockets of both families that are in some states, and that a
+/// program accepts, in one walk through the kernel's table:
 /// an `inet_diag_req`, which is older than the choice of a family (`inet_diag_dump_compat()`).
-pub(crate) fn write_dump_of_both(buffer: &mut Vec<u8>, sequence: u32) {
+pub(crate) fn write_dump_of_both(
+    buffer: &mut Vec<u8>,
+    sequence: u32,
+    states: StateMask,
+    program: &[u8],
+) {
     write_header(buffer, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, sequence);
     buffer.extend([0; 4]); // family, prefixes, no extensions
     buffer.extend([0; 48]); // any addresses
-    buffer.extend(StateMask::ALL.0.to_ne_bytes());
+    buffer.extend(states.0.to_ne_bytes());
     buffer.extend([0; 4]); // padding
+    write_program(buffer, program);
     set_length(buffer);
 }
 
@@ -142,7 +136,7 @@ pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, request: &LookupReques
     Request { flags, states, addrs, ifindex, cookie, program, extensions }.write(buffer, sequence);
 }
 
-impl Request {
+impl Request<'_> {
     fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
         let AddressPair { family, local, remote } = self.addrs;
         write_header(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
@@ -160,12 +154,17 @@ impl Request {
         for half in [self.cookie & u64::from(u32::MAX), self.cookie >> 32] {
             buffer.extend(u32::try_from(half).unwrap_or_default().to_ne_bytes());
         }
-        if let Ok(length @ 1..) = u16::try_from(self.program.len()) {
-            buffer.extend((length + 4).to_ne_bytes());
-            buffer.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
-            buffer.extend(self.program);
-        }
+        write_program(buffer, self.program);
         set_length(buffer);
+    }
+}
+
+/// Writes a program as an attribute, if there is one: an empty one is refused.
+fn write_program(buffer: &mut Vec<u8>, program: &[u8]) {
+    if let Some(length @ 5..) = u16::try_from(program.len()).ok().and_then(|l| l.checked_add(4)) {
+        buffer.extend(length.to_ne_bytes());
+        buffer.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
+        buffer.extend(program);
     }
 }
 

@@ -12,6 +12,7 @@ mod table_file;
 use super::Source;
 use super::clock::stamp;
 use super::namespace::{namespace, own_process};
+use super::netlink::bytecode::program;
 use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
 use super::poll::{PollTimer, recycled};
@@ -20,6 +21,7 @@ use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::{SocketRow, Timer};
 use crate::model::time::Stamp;
+use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::Signals;
 use memchr::{memchr, memrchr};
@@ -62,11 +64,12 @@ pub struct Proc {
 
 impl Proc {
     /// Finds the tables below `root`: those of its process 1, else its own (a fixture); of
-    /// `/proc` itself, those of the caller. `wanted` is the family to read; `None` for both.
+    /// `/proc` itself, those of the caller. Of `wanted` it is the family that
+    /// saves reading a table.
     ///
     /// # Errors
     /// Where there is no table.
-    pub fn open(root: &Path, wanted: Option<Family>, settings: PollSettings) -> Result<Self> {
+    pub fn open(root: &Path, wanted: &WantedRows, settings: PollSettings) -> Result<Self> {
         // Its `net` is that of the process, but owners would be looked for below it.
         if root.join("status").is_file() && root.join("fd").is_dir() {
             return Err(UsageError::ProcfsOfProcess(root.to_owned()).into());
@@ -87,14 +90,14 @@ impl Proc {
             return Err(Error::read(&tables[0].0, Errno::NOENT, hint));
         }
         // A kernel without IPv6 has no `tcp6`, and so no such sockets.
-        let is_wanted = |family| wanted.is_none_or(|wanted| wanted == family);
+        let is_wanted = |family| wanted.family.is_none_or(|wanted| wanted == family);
         tables.retain(|(path, family)| is_wanted(*family) && path.exists());
         let is_real = File::open(&process).is_ok_and(|dir| is_procfs(&dir));
         Ok(Self {
             tables,
             netns: namespace(&process),
             sockstat: is_real.then(|| Sockstat::new(&process)),
-            times: KernelTimesQuery::new(root, &settings),
+            times: KernelTimesQuery::new(root, &settings, &program(&wanted.ends)),
             timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),

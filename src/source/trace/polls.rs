@@ -4,6 +4,7 @@ use super::nanos;
 use crate::error::Result;
 use crate::model::reading::Snapshot;
 use crate::model::socket::Family;
+use crate::model::wanted::WantedRows;
 use crate::settings::PollSettings;
 use crate::source::clock;
 use crate::source::netlink::Dumps;
@@ -31,7 +32,7 @@ impl Polls {
     pub(super) fn open(family: Option<Family>, settings: PollSettings) -> Result<Self> {
         Ok(Self {
             // Both families, whichever is asked for: the other end may be of the other one.
-            dumps: Dumps::open(None, &settings)?,
+            dumps: Dumps::open(&WantedRows::default(), &settings)?,
             family,
             timer: PollTimer::new(settings),
             waiting: None,

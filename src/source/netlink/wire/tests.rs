@@ -169,7 +169,7 @@ mod golden {
     #[test]
     fn a_request_for_both_families() {
         let mut bytes = vec![1];
-        write_dump_of_both(&mut bytes, 9);
+        write_dump_of_both(&mut bytes, 9, StateMask::ALL, &[]);
         let mut expected = body("4c000000 1200 0103 09000000 00000000 00000000");
         expected.extend([0; 48]);
         expected.extend(body("7e1f0000 00000000"));

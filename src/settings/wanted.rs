@@ -1,0 +1,48 @@
+//! Which rows a source has to yield, by the command and its filters.
+
+use super::Settings;
+use crate::filter::Filter;
+use crate::model::wanted::{Ends, WantedRows};
+use crate::tcp::state::State;
+use crate::tcp::state_set::StateSet;
+
+/// Which rows a command needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum NeededRows {
+    /// All, since one socket says something about another.
+    #[default]
+    All,
+    /// Those of the sockets that are followed, whatever state they are in, and of their peers.
+    Followed,
+    /// Those that are shown.
+    Shown,
+}
+
+impl Settings {
+    /// The rows to read. A recording holds all sockets, whatever the filter.
+    pub(crate) fn wanted_rows(&self) -> WantedRows {
+        if self.record.is_some() {
+            return WantedRows::default();
+        }
+        let Filter { family, states, listening, .. } = &self.filter;
+        let all = WantedRows::of_family(*family);
+        match self.needs {
+            NeededRows::All => all,
+            NeededRows::Followed => {
+                let ends = self.filter.ends();
+                WantedRows { ends: Ends::OneOf(vec![ends.of_peer(), ends]), ..all }
+            }
+            NeededRows::Shown if *listening => {
+                WantedRows { states: Some(StateSet::of(State::Listen)), ..all }
+            }
+            NeededRows::Shown => {
+                WantedRows { states: states.clone(), ends: self.filter.ends(), ..all }
+            }
+        }
+    }
+
+    /// The settings of a command that asks about the sockets that match.
+    pub(crate) fn of_question(self) -> Self {
+        Self { needs: NeededRows::Followed, ..self }
+    }
+}

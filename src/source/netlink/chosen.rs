@@ -1,0 +1,46 @@
+//! The sockets that a run wants, as the kernel is asked for them. It reads nothing itself.
+
+use super::bytecode::program;
+use super::wire::StateMask;
+use crate::model::socket::Family;
+use crate::model::wanted::WantedRows;
+use crate::tcp::state::State;
+
+/// Which sockets are dumped, as the kernel is asked for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    /// `None` for both.
+    pub(super) family: Option<Family>,
+    states: StateMask,
+    program: Vec<u8>,
+}
+
+impl Chosen {
+    /// The wanted rows, and all listeners.
+    pub(crate) fn new(wanted: &WantedRows) -> Self {
+        let states = match &wanted.states {
+            None => StateMask::ALL,
+            Some(states) => {
+                StateMask::of(State::NAMED.into_iter().filter(|state| states.contains(*state)))
+            }
+        };
+        Self { family: wanted.family, states, program: program(&wanted.ends) }
+    }
+
+    /// The program, without which more sockets would come.
+    pub(crate) fn program(&self) -> &[u8] {
+        &self.program
+    }
+
+    /// The dumps to make, in the order of the kernel's tables, which has listeners first: they are
+    /// not chosen by the program. One dump where it chooses nothing.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (StateMask, &[u8])> {
+        let others = self.states.without(StateMask::LISTEN);
+        let parts = if self.program.is_empty() && self.states == StateMask::ALL {
+            [(self.states, &[][..]), (StateMask::NONE, &[])]
+        } else {
+            [(StateMask::LISTEN, &[][..]), (others, &self.program)]
+        };
+        parts.into_iter().filter(|(states, _)| !states.is_empty())
+    }
+}
