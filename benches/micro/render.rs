@@ -25,7 +25,13 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     bench(criterion, "render/events", "json", Box::new(Json), &events);
     bench(criterion, "render/events", "csv", Box::new(Csv::new(false)), &events);
     for (name, width) in [("streamed", None), ("drawn", Some(TERMINAL))] {
-        let options = TableOptions { palette, header: false, extended: false, timers: false };
+        let options = TableOptions {
+            palette,
+            header: false,
+            extended: false,
+            timers: false,
+            tcp_info: false,
+        };
         let list = SocketList::new(options, false, width);
         bench(criterion, "render/list", name, Box::new(list), &sockets);
     }

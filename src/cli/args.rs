@@ -22,6 +22,7 @@ pub struct Options {
     pub(crate) filter: FilterArgs,
     pub(crate) source: SourceArgs,
     pub(crate) poll: PollArgs,
+    pub(crate) info: InfoArgs,
     pub(crate) end: EndArgs,
     pub(crate) record: RecordArgs,
     pub(crate) ready: ReadyArgs,
@@ -119,6 +120,18 @@ pub(crate) struct OwnersArgs {
     /// How the processes that hold sockets are found
     #[arg(long, value_enum, default_value = "proc")]
     pub(crate) owners: OwnersName,
+}
+
+/// What else the kernel is asked for.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Sampling options")]
+pub(crate) struct InfoArgs {
+    /// Show round-trip times, retransmissions, bytes and rates of connections, as ss -i does
+    ///
+    /// In text in a last column, in JSON and CSV as keys. sock_diag is asked for them with each
+    /// poll, which costs about as much as another poll.
+    #[arg(long)]
+    pub(crate) tcp_info: bool,
 }
 
 /// How the kernel is polled.

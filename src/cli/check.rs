@@ -85,6 +85,7 @@ impl CheckShared {
             table,
             text,
             time: super::args::TimeArgs::default(),
+            info: super::args::InfoArgs::default(),
             common,
         }
     }

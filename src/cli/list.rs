@@ -1,8 +1,8 @@
 //! The arguments of `list`.
 
 use super::args::{
-    CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, RecordArgs, SourceArgs,
-    TableArgs, TextArgs, TopArgs,
+    CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, InfoArgs, Options, RecordArgs,
+    SourceArgs, TableArgs, TextArgs, TopArgs,
 };
 use super::choices::{SortName, ViewName};
 use clap::Args;
@@ -31,6 +31,8 @@ pub struct ListOptions {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     #[command(flatten)]
+    pub(crate) info: InfoArgs,
+    #[command(flatten)]
     pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) count: CountArgs,
@@ -46,9 +48,11 @@ pub struct ListOptions {
 
 impl From<ListOptions> for Options {
     fn from(list: ListOptions) -> Self {
-        let ListOptions { filter, source, record, count, format, table, text, common, .. } = list;
+        let ListOptions {
+            filter, source, info, record, count, format, table, text, common, ..
+        } = list;
         let view = format.of_view(ViewName::Table);
         let end = EndArgs { duration: None, count };
-        Self { filter, source, end, record, view, table, text, common, ..Self::default() }
+        Self { filter, source, info, end, record, view, table, text, common, ..Self::default() }
     }
 }

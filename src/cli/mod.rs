@@ -156,7 +156,7 @@ fn sampling_flags(given: &ArgMatches) -> Vec<String> {
 static SAMPLING: LazyLock<Vec<Id>> = LazyLock::new(|| {
     let groups = args::SourceArgs::augment_args(clap::Command::new("sampling"));
     let groups = args::RecordArgs::augment_args(args::PollArgs::augment_args(groups));
-    let groups = args::ReadyArgs::augment_args(groups);
+    let groups = args::ReadyArgs::augment_args(args::InfoArgs::augment_args(groups));
     groups.get_arguments().map(|arg| arg.get_id().clone()).collect()
 });
 

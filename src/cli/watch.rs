@@ -1,8 +1,8 @@
 //! The arguments of `watch`.
 
 use super::args::{
-    CommonArgs, EndArgs, FilterArgs, Options, PollArgs, ReadyArgs, RecordArgs, SourceArgs,
-    TableArgs, TextArgs, TimeArgs, ViewArgs,
+    CommonArgs, EndArgs, FilterArgs, InfoArgs, Options, PollArgs, ReadyArgs, RecordArgs,
+    SourceArgs, TableArgs, TextArgs, TimeArgs, ViewArgs,
 };
 use clap::Args;
 
@@ -16,6 +16,8 @@ pub struct WatchOptions {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) poll: PollArgs,
+    #[command(flatten)]
+    pub(crate) info: InfoArgs,
     #[command(flatten)]
     pub(crate) end: EndArgs,
     #[command(flatten)]
@@ -40,6 +42,7 @@ impl From<WatchOptions> for Options {
             filter,
             source,
             poll,
+            info,
             end,
             record,
             ready,
@@ -49,6 +52,6 @@ impl From<WatchOptions> for Options {
             time,
             common,
         } = watch;
-        Self { filter, source, poll, end, record, ready, view, table, text, time, common }
+        Self { filter, source, poll, info, end, record, ready, view, table, text, time, common }
     }
 }

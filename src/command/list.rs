@@ -27,7 +27,10 @@ pub fn run(list: &ListSettings) -> Result<bool> {
         monitor
     };
     let at = monitor.read_at();
-    let records = monitor.sockets().map(|(now, owner)| SocketRecord::new(&now, at, owner));
+    let infos = monitor.tcp_infos();
+    let records = monitor
+        .sockets()
+        .map(|(now, owner)| SocketRecord::new(&now, at, owner).with_tcp_info(infos.as_deref()));
     let record = |socket| Record::Socket(Box::new(socket));
     let top = list.top.unwrap_or(usize::MAX);
     if let Some(key) = list.sort {

@@ -107,6 +107,15 @@ pub enum UsageError {
     /// `--keep` of next to nothing.
     #[error("--keep: '{0}' is too little; write 1s or 64KiB or more")]
     KeepTooLittle(String),
+    /// `--tcp-info` with `--procfs`
+    #[error(
+        "--tcp-info is about this machine's own sockets, and --procfs shows others; leave out one of \
+         them"
+    )]
+    TcpInfoOfProcfs,
+    /// `--tcp-info` with `--record`
+    #[error("--tcp-info is not recorded, and cannot be replayed; leave out --tcp-info or --record")]
+    TcpInfoRecorded,
     /// `--ready-fd` of standard input or output, or of something that is not a descriptor.
     #[error(
         "--ready-fd: '{0}' is not a usable file descriptor; write 2 (standard error) or higher"

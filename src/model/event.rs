@@ -5,6 +5,7 @@ use super::reading::Lost;
 use super::socket::AddressPair;
 pub use super::socket::Side;
 use super::socket_row::Details;
+use super::tcp_info::TcpInfo;
 use super::time::{Stamp, seconds};
 use crate::tcp::state::State;
 use serde::ser::SerializeStruct;
@@ -269,6 +270,8 @@ pub struct SocketEvent {
     pub owner: Attribution,
     /// The filter by state asks for it, too: timelines need all transitions.
     pub passes: bool,
+    /// What the kernel measured of it with the last poll, where that is asked for.
+    pub tcp_info: Option<Box<TcpInfo>>,
 }
 
 /// What a reading showed of the sockets that the filters ask for.

@@ -9,5 +9,6 @@ pub mod process_tree;
 pub mod reading;
 pub mod socket;
 pub mod socket_row;
+pub mod tcp_info;
 pub mod time;
 pub mod wanted;

@@ -12,6 +12,7 @@ mod status;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::model::reading::{Lost, Reading};
+use crate::model::tcp_info::TcpInfos;
 use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
 use crate::recorder::Recorder;
@@ -23,6 +24,7 @@ use log::debug;
 use reporter::{Batches, Destination, Reporter};
 use sink::{MonitorSink, ReadingInfo};
 use status::PollCount;
+use std::rc::Rc;
 
 /// With this many sockets to look up, kernel events that came together are interrupted for it.
 const MANY_LOOKUPS: usize = 256;
@@ -135,6 +137,12 @@ impl<'a> Monitor<'a> {
         self.read_at
     }
 
+    /// What the kernel measured of connections with the last poll; `None` where that is not asked
+    /// for.
+    pub fn tcp_infos(&self) -> Option<Rc<TcpInfos>> {
+        self.reporter.tcp_infos.clone()
+    }
+
     /// How much of what happened was seen.
     pub fn coverage(&self) -> Coverage {
         let destroy_events_lost = self.tracker.destroy_events_lost();
@@ -184,6 +192,9 @@ impl<'a> Monitor<'a> {
             debug!("lost: {reason:?}, {count:?}");
         }
         self.read_at = reading.time();
+        if let Some(infos) = self.source.take_tcp_infos() {
+            self.reporter.tcp_infos = Some(Rc::new(infos));
+        }
         self.reporter.owners.begin(&reading);
         if let Some(sink) = sink {
             let (due, interface) = (self.source.due(), self.source.interface());

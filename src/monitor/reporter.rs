@@ -11,9 +11,12 @@ use crate::model::event::{
 };
 use crate::model::process::{Attribution, OwnerSource};
 use crate::model::socket::AddressPair;
+use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::owner::OwnerLookup;
+use crate::tcp::state::State;
 use crate::tracker::{Tracker, TrackerSink};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// The owners of this many events are proven together: enough to share a scan of all processes,
 /// few enough to take no memory that counts.
@@ -35,6 +38,8 @@ pub(super) struct Reporter<'a> {
     queued: HashMap<SocketId, AddressPair>,
     pub(super) hidden: HiddenSockets,
     pub(super) coverage: Coverage,
+    /// What the kernel measured with the last poll, where that is asked for.
+    pub(super) tcp_infos: Option<Rc<TcpInfos>>,
 }
 
 impl<'a> Reporter<'a> {
@@ -46,6 +51,7 @@ impl<'a> Reporter<'a> {
             queued: HashMap::new(),
             hidden: HiddenSockets::default(),
             coverage: Coverage::default(),
+            tcp_infos: None,
         }
     }
 
@@ -107,9 +113,15 @@ impl<'a> Reporter<'a> {
         // What is in CLOSED, as some systems list it, ends without a change of its state.
         let is_change = transition.from != Some(transition.to);
         let passes = is_change && self.filter.shows(&transition);
-        let event = SocketEvent { transition, owner, passes };
+        let tcp_info = self.tcp_info(socket.addrs, clues.inode, transition.to);
+        let event = SocketEvent { transition, owner, passes, tcp_info };
         let matches = self.matches_process(&event, wanted);
         (matches && wanted).then(|| MonitorEvent::Socket(Box::new(event)))
+    }
+
+    /// What the kernel measured of a socket; `None` where that is not asked for.
+    fn tcp_info(&self, addrs: AddressPair, inode: u64, state: State) -> Option<Box<TcpInfo>> {
+        self.tcp_infos.as_ref().map(|infos| Box::new(infos.of(addrs, inode, state)))
     }
 
     /// Whether the filter by process holds, now or earlier for this socket. `wanted`: its addresses

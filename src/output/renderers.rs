@@ -14,6 +14,7 @@ pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
         header: output.header,
         extended: output.extended,
         timers: output.timers,
+        tcp_info: output.tcp_info,
     }
 }
 

@@ -243,8 +243,10 @@ impl View for TableView {
     }
 
     fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
-        let at = run.monitor.read_at();
-        let record = |(now, owner): (SocketStatus, Attribution)| SocketRecord::new(&now, at, owner);
+        let (at, infos) = (run.monitor.read_at(), run.monitor.tcp_infos());
+        let record = |(now, owner): (SocketStatus, Attribution)| {
+            SocketRecord::new(&now, at, owner).with_tcp_info(infos.as_deref())
+        };
         let mut sockets: Vec<_> = run.monitor.sockets().map(record).collect();
         sockets.sort_by_key(|socket| Reverse(socket.held));
         sockets.into_iter().map(Box::new).map(Record::Socket).collect()

@@ -116,9 +116,12 @@ impl EventsText {
 
     fn state_cell(&self, event: &EventRecord) -> StateCell {
         let palette = self.palette;
-        let note = note(event).map_or_else(Vec::new, |note| {
+        let info = event.tcp_info.as_ref().map(ToString::to_string);
+        let notes = note(event).into_iter().chain(info.filter(|info| !info.is_empty()));
+        let words = |note: String| -> Vec<StyledWord> {
             note.split(' ').map(|word| StyledWord::dim(palette, word)).collect()
-        });
+        };
+        let note = notes.flat_map(words).collect();
         if event.event == EventKind::Present {
             let there = StyledWord::dim(palette, "(present)");
             return StateCell { change: vec![StyledWord::state(palette, event.to), there], note };

@@ -81,12 +81,15 @@ pub struct PollSettings {
     pub max_cpu: f64,
     /// Whether the first poll asks how long connections have been idle, too.
     pub idle: bool,
+    /// Whether each poll asks what the kernel measures of connections, too.
+    pub tcp_info: bool,
 }
 
 /// How records are written.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs, clippy::struct_excessive_bools)] // named as the flags are
 pub struct OutputSettings {
+    pub(crate) tcp_info: bool,
     pub(crate) view: ViewName,
     pub(crate) format: FormatName,
     pub(crate) extended: bool,
@@ -116,11 +119,13 @@ impl Settings {
                 interval: interval(&options.poll.interval)?,
                 max_cpu: max_cpu(&options.poll.max_cpu)?,
                 idle: false,
+                tcp_info: options.info.tcp_info,
             },
             needs: NeededRows::default(),
             duration: end.duration.as_deref().map(|text| time("--for", text)).transpose()?,
             max_count: end.count.max_count.as_deref().map(max_count).transpose()?,
             output: OutputSettings {
+                tcp_info: options.info.tcp_info,
                 view: options.view.view,
                 format: format(&options.view),
                 extended: options.table.extend,
@@ -200,14 +205,22 @@ const fn format(view: &cli::ViewArgs) -> FormatName {
 
 /// Refuses flags that would have no effect together with others.
 fn useless_flags(options: &Options) -> Result<()> {
-    let Options { filter, source, poll, view, table, text, time, .. } = options;
+    let Options { filter, source, poll, info, view, table, text, time, .. } = options;
     drawings(view)?;
+    if info.tcp_info && source.procfs.is_some() {
+        return Err(UsageError::TcpInfoOfProcfs);
+    }
+    if info.tcp_info && options.record.record.is_some() {
+        return Err(UsageError::TcpInfoRecorded);
+    }
     let traces = matches!(source.source, SourceName::Trace | SourceName::Auto);
     let is_text = format(view) == FormatName::Text;
     let is_csv = format(view) == FormatName::Csv;
     let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
     let has_header = in_table || view.view == ViewName::Events;
+    let has_sockets = in_table || view.view == ViewName::Events;
     for (given, has_effect, flag, needs) in [
+        (info.tcp_info, has_sockets, "--tcp-info", "--view events or table"),
         (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
         (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
         (poll.ring.is_some(), traces, "--ring", "--source trace"),
@@ -428,6 +441,8 @@ mod tests {
         assert_refused!("t --source netlink --procfs /x", UsageError::SourceIgnoresProcfs(_));
         assert_refused!("t --owners bpf --procfs /x", UsageError::OwnersIgnoreProcfs(_));
         assert_refused!("t --record -", UsageError::RecordToStdout);
+        assert_refused!("t --tcp-info --procfs /x", UsageError::TcpInfoOfProcfs);
+        assert_refused!("t --tcp-info --record f", UsageError::TcpInfoRecorded);
         assert_refused!("t --keep 1h", UsageError::NoEffect { flag: "--keep", .. });
         assert_refused!("t --record f --keep long", UsageError::Keep(text) if text == "long");
         assert_refused!("t --ready-fd 1", UsageError::ReadyFd(text) if text == "1");
@@ -450,6 +465,7 @@ mod tests {
             ("t -rj", "--resolve"),
             ("t -H --view timeline", "--no-header"),
             ("t --utc -j", "--utc"),
+            ("t --tcp-info --view timeline", "--tcp-info"),
         ] {
             assert_refused!(line, UsageError::NoEffect { flag, .. } if *flag == refused);
         }

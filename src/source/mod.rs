@@ -12,6 +12,7 @@ pub mod trace;
 use crate::error::Result;
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
+use crate::model::tcp_info::TcpInfos;
 use crate::signals::Signals;
 use rustix::fs::OFlags;
 use std::fs::File;
@@ -38,6 +39,12 @@ pub trait Source {
 
     /// Takes back the rows of a snapshot that is processed, to use their memory again.
     fn recycle(&mut self, _: Vec<SocketRow>) {}
+
+    /// What the kernel measured of connections, where it is asked for that: as of the snapshot
+    /// yielded last, once.
+    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        None
+    }
 
     /// Whether kernel events follow that came together with the last one: then a lookup can wait
     /// until the last of them.

@@ -5,6 +5,7 @@ use crate::model::event::{
 };
 use crate::model::process::Attribution;
 use crate::model::reading::Interface;
+use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, seconds};
 use crate::tcp::state::State;
 use serde::Serialize;
@@ -64,12 +65,15 @@ pub struct EventRecord {
     /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
     /// of the time before them, which is never more than the truth.
     pub held_from: Option<HeldFrom>,
+    /// What the kernel measured of it, where that is asked for.
+    #[serde(flatten)]
+    pub tcp_info: Option<Box<TcpInfo>>,
 }
 
 impl EventRecord {
     /// The record of an event that was read from `source`.
     pub fn new(event: SocketEvent, source: Interface) -> Self {
-        let SocketEvent { transition, owner, .. } = event;
+        let SocketEvent { transition, owner, tcp_info, .. } = event;
         Self {
             event: transition.kind,
             time: transition.time,
@@ -89,6 +93,7 @@ impl EventRecord {
             source,
             lived: (transition.kind == EventKind::Closed && !transition.ages.lived_at_least)
                 .then_some(transition.ages.lived),
+            tcp_info,
         }
     }
 }

@@ -58,5 +58,6 @@ pub(crate) fn listed(local: &str, state: State, comm: &str) -> SocketRecord {
             times: KernelTimes::default(),
         },
         held_from: Some(HeldFrom::Observed),
+        tcp_info: None,
     }
 }

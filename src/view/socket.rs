@@ -3,6 +3,7 @@
 use crate::model::event::{HeldFrom, OwnerClues, SocketEvent, SocketRef, SocketStatus, Transition};
 use crate::model::process::Attribution;
 use crate::model::socket_row::Details;
+use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::model::time::{Stamp, seconds};
 use crate::tcp::state::State;
 use serde::Serialize;
@@ -36,6 +37,9 @@ pub struct SocketRecord {
     /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
     /// of the time before them, which is never more than the truth.
     pub held_from: Option<HeldFrom>,
+    /// What the kernel measured of it, where that is asked for.
+    #[serde(flatten)]
+    pub tcp_info: Option<Box<TcpInfo>>,
 }
 
 impl SocketRecord {
@@ -44,7 +48,26 @@ impl SocketRecord {
         let SocketStatus { socket, state, since, held_at_least, held_from, details, .. } = *now;
         let (held, held_from, clues) =
             (Some(time.since(since)), Some(held_from), now.clues.clone());
-        Self { time, socket, state, held, held_at_least, owner, clues, details, held_from }
+        Self {
+            time,
+            socket,
+            state,
+            held,
+            held_at_least,
+            owner,
+            clues,
+            details,
+            held_from,
+            tcp_info: None,
+        }
+    }
+
+    /// The same with what the kernel measured of it; `None` where that is not asked for.
+    #[must_use]
+    pub fn with_tcp_info(self, infos: Option<&TcpInfos>) -> Self {
+        let (addrs, inode) = (self.socket.addrs, self.clues.inode);
+        let tcp_info = infos.map(|infos| Box::new(infos.of(addrs, inode, self.state)));
+        Self { tcp_info, ..self }
     }
 
     /// The record of a socket at the instant at which it closed.
@@ -60,6 +83,7 @@ impl SocketRecord {
             clues: OwnerClues { uid: None, inode: 0, ..clues.clone() },
             details: Details::NONE,
             held_from: Some(HeldFrom::Observed),
+            tcp_info: event.tcp_info.clone(),
         }
     }
 }

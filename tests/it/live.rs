@@ -20,6 +20,7 @@ mod run;
 mod sock_diag;
 mod sources;
 mod states;
+mod tcp_info;
 mod trace;
 mod trace_ends;
 mod trace_owners;

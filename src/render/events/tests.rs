@@ -41,6 +41,7 @@ fn event(
         source: Interface::Proc,
         lived: None,
         held_from: None,
+        tcp_info: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The columns that a table of sockets can have, and what stands in them.
 
 use crate::model::socket::Family;
+use crate::model::tcp_info;
 use crate::render::cell::{
     Names, UNKNOWN, clip, descriptors, duration, endpoint, held, owner, timer, width,
 };
@@ -23,11 +24,12 @@ pub(super) enum Column {
     Timer,
     Held,
     Idle,
+    TcpInfo,
 }
 
 use Column::{
     Descriptors, Held, Idle, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State,
-    Timer, User,
+    TcpInfo, Timer, User,
 };
 
 impl Column {
@@ -58,6 +60,7 @@ impl Column {
             Timer => "TIMER",
             Held => "HELD",
             Idle => "IDLE",
+            TcpInfo => "TCP-INFO",
         }
     }
 
@@ -96,6 +99,10 @@ impl Column {
                 Some(idle) => text.write_str(&duration(idle)),
                 None => text.write_str(UNKNOWN),
             },
+            TcpInfo => match &socket.tcp_info {
+                Some(info) if **info != tcp_info::TcpInfo::default() => write!(text, "{info}"),
+                _ => text.write_str(UNKNOWN),
+            },
         };
     }
 
@@ -106,7 +113,7 @@ impl Column {
 
     /// Whether a frame may cut its cells.
     pub(super) const fn may_be_cut(self) -> bool {
-        matches!(self, Owner | Local | Remote)
+        matches!(self, Owner | Local | Remote | TcpInfo)
     }
 
     /// The cell cut to a width.

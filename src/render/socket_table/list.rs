@@ -32,11 +32,12 @@ pub struct SocketList {
 impl SocketList {
     /// An empty table. `idle` adds a column for the time without data where timers are shown.
     pub fn new(options: TableOptions, idle: bool, width: Option<u16>) -> Self {
-        let TableOptions { palette, header, extended, timers } = options;
+        let TableOptions { palette, header, extended, timers, tcp_info } = options;
         let mut columns = Column::OF_NETSTAT.to_vec();
         columns.extend(Column::added(extended, timers));
         columns.push(Column::Held);
         columns.extend((idle && timers).then_some(Column::Idle));
+        columns.extend(tcp_info.then_some(Column::TcpInfo));
         let table = SocketTable { columns, palette, header };
         Self { table, width, parts: VecDeque::new(), widths: Vec::new() }
     }

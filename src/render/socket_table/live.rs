@@ -29,9 +29,10 @@ pub(crate) struct LiveTable {
 impl LiveTable {
     /// `clock` writes the time of a frame.
     pub(crate) fn new(options: TableOptions, clock: TimeFormatter) -> Self {
-        let TableOptions { palette, header, extended, timers } = options;
+        let TableOptions { palette, header, extended, timers, tcp_info } = options;
         let mut columns = Column::BY_HELD.to_vec();
         columns.extend(Column::added(extended, timers));
+        columns.extend(tcp_info.then_some(Column::TcpInfo));
         Self { table: SocketTable { columns, palette, header }, clock }
     }
 

@@ -28,6 +28,7 @@ const NARROWEST: u16 = 12;
 
 /// The options of every table of sockets.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // they are flags
 pub struct TableOptions {
     /// The colours.
     pub palette: Palette,
@@ -37,6 +38,8 @@ pub struct TableOptions {
     pub extended: bool,
     /// Show timer and retransmits.
     pub timers: bool,
+    /// Show what the kernel measured of connections.
+    pub tcp_info: bool,
 }
 
 /// The columns of a table, and how its lines are laid out.

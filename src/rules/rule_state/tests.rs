@@ -68,7 +68,7 @@ fn reset(number: u64, second: u64) -> SocketEvent {
         reset_by: None,
         caller: None,
     };
-    SocketEvent { transition, owner: no_owner(), passes: true }
+    SocketEvent { transition, owner: no_owner(), passes: true, tcp_info: None }
 }
 
 /// The alert at a second when these connections were reset just now.

@@ -5,6 +5,7 @@ mod chosen;
 pub mod client;
 pub(super) mod kernel_times;
 pub mod tcp_info;
+pub(super) mod tcp_infos;
 pub mod wire;
 
 use super::Source;
@@ -16,6 +17,7 @@ use crate::model::counted::counted;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
+use crate::model::tcp_info::TcpInfos;
 use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
@@ -25,6 +27,7 @@ use kernel_times::KernelTimesQuery;
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tcp_infos::TcpInfoQuery;
 use wire::{Selection, StateMask};
 
 /// Destroy events that follow each other faster are received together: thousands in a second must
@@ -40,6 +43,7 @@ pub(super) struct Dumps {
     /// Memory for the rows of the next snapshot.
     spare_rows: Vec<SocketRow>,
     times: KernelTimesQuery,
+    infos: TcpInfoQuery,
 }
 
 /// The sockets of the caller's network namespace.
@@ -67,6 +71,7 @@ impl Dumps {
         Ok(Self {
             client: SockDiag::open()?,
             times: KernelTimesQuery::new(Path::new(OWN_PROCFS), settings, chosen.program()),
+            infos: TcpInfoQuery::new(settings, chosen.program()),
             chosen,
             netns: namespace(&own_process(Path::new(OWN_PROCFS))),
             spare_rows: Vec::new(),
@@ -82,6 +87,7 @@ impl Dumps {
         let mut rows = std::mem::take(&mut self.spare_rows);
         let bad_rows = self.client.dump_chosen(&self.chosen, &mut rows)?;
         self.times.add(&mut rows, Some(&mut self.client));
+        self.infos.read(Some(&mut self.client));
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
     }
 
@@ -95,6 +101,11 @@ impl Dumps {
             self.client.dump(family, Selection::In(StateMask::SYN_SENT), &mut rows)?;
         }
         Ok(rows)
+    }
+
+    /// What the last dump found out about connections; once.
+    pub(super) fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        self.infos.take()
     }
 
     /// Takes back rows that are done with.
@@ -189,6 +200,10 @@ impl Source for Netlink {
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
         self.dumps.recycle(rows);
+    }
+
+    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        self.dumps.take_tcp_infos()
     }
 
     fn due(&self) -> Option<Instant> {

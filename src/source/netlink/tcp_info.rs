@@ -1,9 +1,11 @@
 //! `struct tcp_info` (`linux/tcp.h`) as sock_diag shows it. It reads nothing itself.
 
+use crate::model::tcp_info;
 use crate::tcp::state::State;
+use std::time::Duration;
 
-/// The kernel's `tcp_info` of a full socket. It grows with every few versions of the kernel; the
-/// fields here are as old as Linux 2.6.
+/// The kernel's `tcp_info` of a full socket. It grows with every few versions of the kernel: its
+/// length says which fields it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpInfo<'a>(&'a [u8]);
 
@@ -39,8 +41,96 @@ impl<'a> TcpInfo<'a> {
         self.number_at(56)
     }
 
+    /// What is shown of it. Fields that an older kernel does not have are not known.
+    pub(crate) fn values(self) -> tcp_info::TcpInfo {
+        /// No threshold yet (`TCP_INFINITE_SSTHRESH`).
+        const NO_THRESHOLD: u32 = 0x7fff_ffff;
+        let number = |at| self.field_at(at).map(u32::from_ne_bytes);
+        let large = |at| self.field_at(at).map(u64::from_ne_bytes);
+        let micros = |at| large(at).map(Duration::from_micros);
+        let millis = |at| number(at).map(|millis| Duration::from_millis(millis.into()));
+        let bits = |bytes: u64| bytes.checked_mul(8);
+        // 0 before the first measurement.
+        let rtt = number(68).filter(|rtt| *rtt > 0);
+        let short = |micros: u32| Duration::from_micros(micros.into());
+        tcp_info::TcpInfo {
+            rtt: rtt.map(short),
+            rttvar: rtt.and(number(72)).map(short),
+            retrans: number(36),
+            retrans_total: number(100),
+            mss: number(16),
+            cwnd: number(80),
+            ssthresh: number(76).filter(|threshold| *threshold < NO_THRESHOLD),
+            bytes_sent: large(200),
+            bytes_acked: large(120),
+            bytes_received: large(128),
+            lastsnd: millis(44),
+            lastrcv: millis(52),
+            // Without a limit all bits are set, on some kernels the lower 32 of them.
+            pacing_rate: large(104)
+                .filter(|r| ![u64::MAX, u32::MAX.into()].contains(r))
+                .and_then(bits),
+            delivery_rate: large(160).filter(|rate| *rate > 0).and_then(bits),
+            busy: micros(168),
+            rwnd_limited: micros(176),
+            sndbuf_limited: micros(184),
+        }
+    }
+
+    fn field_at<const N: usize>(self, at: usize) -> Option<[u8; N]> {
+        self.0.get(at..at + N).and_then(|bytes| bytes.try_into().ok())
+    }
+
     fn number_at(self, at: usize) -> u32 {
-        let bytes = self.0.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        bytes.map_or(0, u32::from_ne_bytes)
+        self.field_at(at).map_or(0, u32::from_ne_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes in which every field is its place.
+    fn payload(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        for (at, field) in bytes.chunks_exact_mut(4).enumerate() {
+            field.copy_from_slice(&u32::try_from(4 * at).unwrap_or_default().to_ne_bytes());
+        }
+        // The upper halves of the numbers of 64 bits.
+        for at in [104, 120, 128, 160, 168, 176, 184, 200] {
+            if let Some(upper) = bytes.get_mut(at + 4..at + 8) {
+                upper.fill(0);
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn fields_that_an_older_kernel_lacks_are_unknown() {
+        assert_eq!(TcpInfo::new(&payload(103)), None);
+        let of = |length| TcpInfo::new(&payload(length)).map(TcpInfo::values);
+        let oldest = of(104).unwrap();
+        assert_eq!(oldest.rtt, Some(Duration::from_micros(68)));
+        assert_eq!((oldest.retrans, oldest.retrans_total), (Some(36), Some(100)));
+        assert_eq!((oldest.bytes_acked, oldest.pacing_rate), (None, None));
+        // Linux 4.1, 4.9 and 4.19.
+        let [bytes, rates, sent] = [136, 192, 208].map(|length| of(length).unwrap());
+        assert_eq!((bytes.bytes_acked, bytes.bytes_received), (Some(120), Some(128)));
+        assert_eq!((bytes.pacing_rate, bytes.delivery_rate), (Some(8 * 104), None));
+        assert_eq!((rates.delivery_rate, rates.bytes_sent), (Some(8 * 160), None));
+        assert_eq!(rates.sndbuf_limited, Some(Duration::from_micros(184)));
+        assert_eq!(sent.bytes_sent, Some(200));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_unknown() {
+        let mut bytes = payload(232);
+        bytes[68..72].fill(0);
+        bytes[76..80].copy_from_slice(&0x7fff_ffff_u32.to_ne_bytes());
+        bytes[104..112].fill(0xff);
+        bytes[160..168].fill(0);
+        let info = TcpInfo::new(&bytes).unwrap().values();
+        assert_eq!((info.rtt, info.rttvar, info.ssthresh), (None, None, None));
+        assert_eq!((info.pacing_rate, info.delivery_rate), (None, None));
     }
 }

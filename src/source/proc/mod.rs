@@ -15,11 +15,13 @@ use super::namespace::{namespace, own_process};
 use super::netlink::bytecode::program;
 use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
+use super::netlink::tcp_infos::TcpInfoQuery;
 use super::poll::{PollTimer, recycled};
 use crate::error::{Error, Result, UsageError};
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::{SocketRow, Timer};
+use crate::model::tcp_info::TcpInfos;
 use crate::model::time::Stamp;
 use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
@@ -56,6 +58,7 @@ pub struct Proc {
     /// For lookups, which are possible only where the tables are the caller's own.
     client: Option<SockDiag>,
     times: KernelTimesQuery,
+    infos: TcpInfoQuery,
     oddities: Oddities,
     /// Of each table that is a copy, which version of it was read last, and when that was first.
     copies: HashMap<PathBuf, (FileState, Stamp)>,
@@ -98,6 +101,7 @@ impl Proc {
             netns: namespace(&process),
             sockstat: is_real.then(|| Sockstat::new(&process)),
             times: KernelTimesQuery::new(root, &settings, &program(&wanted.ends)),
+            infos: TcpInfoQuery::new(&settings, &program(&wanted.ends)),
             timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),
@@ -150,6 +154,7 @@ impl Proc {
         }
         self.oddities.finish_poll(&mut self.warnings);
         self.times.add(&mut rows, self.client.as_mut());
+        self.infos.read(self.client.as_mut());
         Ok(Some(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows }))
     }
 
@@ -255,6 +260,10 @@ impl Source for Proc {
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
         self.spare_rows = recycled(rows);
+    }
+
+    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        self.infos.take()
     }
 
     fn due(&self) -> Option<Instant> {

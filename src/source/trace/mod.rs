@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading, StateChange};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
+use crate::model::tcp_info::TcpInfos;
 use crate::model::time::Stamp;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
@@ -235,6 +236,10 @@ impl Source for Trace {
 
     fn has_more(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        self.polls.dumps.take_tcp_infos()
     }
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {

@@ -93,7 +93,7 @@ impl ScriptedSocket {
             ..before.clone()
         };
         let passes = self.wanted.is_empty() || self.wanted.contains(&to);
-        let event = SocketEvent { transition, owner: self.owner.clone(), passes };
+        let event = SocketEvent { transition, owner: self.owner.clone(), passes, tcp_info: None };
         self.events.push(MonitorEvent::Socket(Box::new(event)));
         (self.transition.from, self.transition.ages.since) = (Some(to), Some(stamp(second)));
         self

@@ -38,6 +38,7 @@ pub(super) fn of(record: &str) -> Vec<Key> {
         "edge" => ("src/view/diagram.rs", "pub(crate) struct EdgeRecord {"),
         "alert" => ("src/model/event.rs", "pub struct Alert {"),
         "lost" => ("src/view/mod.rs", "struct LostKeys<'r> {"),
+        "tcp-info" => ("src/model/tcp_info.rs", "pub struct TcpInfo {"),
         "rule" => ("src/rules/parse.rs", "pub(crate) struct RuleTable {"),
         other => panic!("no record {other}"),
     };
@@ -45,7 +46,7 @@ pub(super) fn of(record: &str) -> Vec<Key> {
         |name: &str, meaning: &str| Key { name: name.to_owned(), meaning: meaning.to_owned() };
     let version = key("v", "1: the version of this schema.");
     let mut keys = match record {
-        "edge" | "rule" => Vec::new(),
+        "edge" | "rule" | "tcp-info" => Vec::new(),
         "event" | "group" | "socket" => vec![version],
         named => vec![version, key("event", &format!("`{named}`."))],
     };
@@ -89,6 +90,10 @@ fn keys_of_line(line: &str, attributes: &str, meaning: &str) -> Vec<Key> {
         return Vec::new();
     }
     if attributes.contains("flatten") {
+        // They are a section of their own.
+        if kind == "Option<Box<TcpInfo>>" {
+            return Vec::new();
+        }
         // An alert shows the keys of a socket but its id, which is the first of `sockets`.
         if kind == "AlertSocket" {
             return at(FLATTENED[0].1).into_iter().filter(|key| key.name != "id").collect();

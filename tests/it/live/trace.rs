@@ -28,8 +28,12 @@ use tcplapse::tcp::state::State;
 const RING: usize = 1 << 20;
 /// A page: as small as a ring can be.
 const SMALL_RING: usize = 4096;
-const PACE: PollSettings =
-    PollSettings { interval: Duration::from_millis(20), max_cpu: 100.0, idle: false };
+const PACE: PollSettings = PollSettings {
+    interval: Duration::from_millis(20),
+    max_cpu: 100.0,
+    idle: false,
+    tcp_info: false,
+};
 /// Longer than any of these tests may take.
 const LIMIT: Duration = Duration::from_mins(1);
 

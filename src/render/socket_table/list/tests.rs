@@ -19,7 +19,8 @@ fn record(local: &str, state: State, process: &str, timer: Timer) -> Record {
 
 fn rendered(width: Option<u16>, extra: bool, colours: bool) -> String {
     let palette = Palette { on: colours };
-    let options = TableOptions { palette, header: true, extended: extra, timers: extra };
+    let options =
+        TableOptions { palette, header: true, extended: extra, timers: extra, tcp_info: false };
     let mut table = SocketList::new(options, true, width);
     let records = [
         record("10.0.0.1:50000", State::Established, "client", Timer::Retransmit),
@@ -60,6 +61,7 @@ fn a_listener_shows_the_limit_of_its_backlog() {
         header: false,
         extended: false,
         timers: false,
+        tcp_info: false,
     };
     let mut table = SocketList::new(options, false, None);
     assert!(table.rows(&[Record::Socket(Box::new(socket))], &Names::default()).is_empty());
@@ -91,7 +93,8 @@ fn colours_can_be_forced_in_a_pipe() {
 #[test]
 fn an_empty_table_prints_nothing() {
     let palette = Palette { on: false };
-    let options = TableOptions { palette, header: true, extended: false, timers: false };
+    let options =
+        TableOptions { palette, header: true, extended: false, timers: false, tcp_info: false };
     let mut table = SocketList::new(options, true, Some(80));
     assert!(table.rows(&[], &Names::default()).is_empty() && table.rest().is_none());
 }

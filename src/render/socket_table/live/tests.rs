@@ -26,7 +26,8 @@ fn records() -> Vec<Record> {
 fn table(extra: bool, colours: bool) -> LiveTable {
     let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let palette = Palette { on: colours };
-    let options = TableOptions { palette, header: true, extended: extra, timers: extra };
+    let options =
+        TableOptions { palette, header: true, extended: extra, timers: extra, tcp_info: false };
     LiveTable::new(options, clock)
 }
 
