@@ -20,6 +20,19 @@ const PEERS: [(&[&str], f64, Option<f64>); 4] = [
     (&["lsof", "-nP", "-iTCP"], 1.0 / 4.0, None),
     (&["somo", "--json"], 1.0 / 2.0, Some(1.0 / 3.0)),
 ];
+/// A question about some sockets, and the same one to ss: the accepted ones of one of ten holders,
+/// and of the one that holds few.
+const QUESTIONS: [(&[&str], &[&str]); 2] = [
+    (
+        &[TCPLAPSE, "list", "--source", "netlink", "--local", "127.2.0.1:7000"],
+        &["ss", "-tanp", "src", "127.2.0.1:7000"],
+    ),
+    (
+        &[TCPLAPSE, "list", "--source", "netlink", "--local", "127.1.0.1:7000"],
+        &["ss", "-tanp", "src", "127.1.0.1:7000"],
+    ),
+];
+const MOST_OF_SS: f64 = 1.0;
 const MOST_OF_TABLES_NAMED: f64 = 1.3;
 /// The sources that poll, and the most that a poll should cost of reading the tables.
 const POLLERS: [(&str, f64); 2] = [("proc", 1.25), ("netlink", 0.35)];
@@ -90,8 +103,26 @@ pub(crate) fn compare(choice: &Choice, before: &Costs, report: &mut Report) {
     let named = "list NAME / reading the tables";
     report.ratio(named, few, tables, Some(MOST_OF_TABLES_NAMED));
     report.ratio("list NAME / list", few, list, None);
+    questions(choice, netlink, report);
     watching(&now, report);
     growth(before, &now, report);
+}
+
+/// Compares lists of some sockets with ss and with a list of all.
+fn questions(choice: &Choice, all: &Cost, report: &mut Report) {
+    report.section("list --source netlink of some sockets: CPU time");
+    let commands = QUESTIONS.map(|(ours, of_ss)| [ours, of_ss]).concat();
+    let costs = cost::least(choice.rounds, &commands);
+    for ((ours, of_ss), costs) in QUESTIONS.iter().zip(costs.chunks_exact(2)) {
+        let filter = ours[4..].join(" ");
+        report.ratio(
+            &format!("{filter} / {}", of_ss.join(" ")),
+            &costs[0],
+            &costs[1],
+            Some(MOST_OF_SS),
+        );
+        report.ratio(&format!("{filter} / all"), &costs[0], all, None);
+    }
 }
 
 fn watching(now: &Costs, report: &mut Report) {
