@@ -190,6 +190,10 @@ pub struct Ages {
     /// `lived` is a lower bound: the socket was there before the first poll.
     #[serde(skip)]
     pub lived_at_least: bool,
+    /// Of a socket that was there at the first poll, how long it had neither sent nor received data;
+    /// `None` where the kernel was not asked.
+    #[serde(skip)]
+    pub idle: Option<Duration>,
 }
 
 /// A state change of one socket.

@@ -118,7 +118,10 @@ impl Settings {
             poll: PollSettings {
                 interval: interval(&options.poll.interval)?,
                 max_cpu: max_cpu(&options.poll.max_cpu)?,
-                idle: false,
+                // Text does not show it, and it makes the first poll of many connections twice as
+                // expensive.
+                idle: options.view.view == ViewName::Events
+                    && format(&options.view) != FormatName::Text,
                 tcp_info: options.info.tcp_info,
             },
             needs: NeededRows::default(),

@@ -65,6 +65,10 @@ pub struct EventRecord {
     /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
     /// of the time before them, which is never more than the truth.
     pub held_from: Option<HeldFrom>,
+    /// Of `present` events in ESTABLISHED, seconds since data was last sent or received; null where the
+    /// kernel does not tell.
+    #[serde(serialize_with = "seconds")]
+    pub idle: Option<Duration>,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,
@@ -84,6 +88,7 @@ impl EventRecord {
             maybe: transition.maybe,
             to: transition.to,
             held_from: transition.ages.held_from,
+            idle: transition.ages.idle,
             ages: transition.ages,
             owner,
             clues: transition.clues,

@@ -251,6 +251,7 @@ fn event(event: &str, time: i64, to: &str) -> Event {
         source: word("proc"),
         lived: None,
         held_from: None,
+        idle: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
-const EVENT_KEYS: usize = 30;
+const EVENT_KEYS: usize = 31;
 const ALERT_KEYS: usize = 13;
 const SOCKET_KEYS: usize = 26;
 const LIFE_KEYS: usize = 21;
@@ -68,6 +68,7 @@ pub(crate) struct Event {
     pub(crate) source: String,
     pub(crate) lived: Option<f64>,
     pub(crate) held_from: Option<String>,
+    pub(crate) idle: Option<f64>,
 }
 
 /// Readings or output were lost.

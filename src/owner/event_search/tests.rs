@@ -29,6 +29,7 @@ fn transition(to: State, inode: u64, caller: Option<i32>, listeners: &[u64]) -> 
             held_from: None,
             lived: Duration::ZERO,
             lived_at_least: false,
+            idle: None,
         },
         clues: OwnerClues { uid: None, inode, last_inode: inode, listeners },
         roles: Roles::default(),

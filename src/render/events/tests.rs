@@ -32,6 +32,7 @@ fn event(
             held_from: None,
             lived: Duration::from_millis(69_100),
             lived_at_least: false,
+            idle: None,
         },
         owner: owner(812, "client", OwnerSource::Proven),
         clues: OwnerClues { uid: None, inode: 0, last_inode: 0, listeners: Listeners::default() },
@@ -41,6 +42,7 @@ fn event(
         source: Interface::Proc,
         lived: None,
         held_from: None,
+        idle: None,
         tcp_info: None,
     }
 }

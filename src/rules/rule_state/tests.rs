@@ -61,6 +61,7 @@ fn reset(number: u64, second: u64) -> SocketEvent {
             held_from: None,
             lived: Duration::ZERO,
             lived_at_least: false,
+            idle: None,
         },
         clues: OwnerClues { inode: 0, last_inode: 0, listeners: Listeners::default(), uid: None },
         roles: Roles::default(),

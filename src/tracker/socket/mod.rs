@@ -213,6 +213,9 @@ impl TrackedSocket {
         if is_found && self.state.held_from() == HeldFrom::Kernel {
             transition.ages = Ages { since: None, ..self.state.ages(window.end) };
         }
+        if is_found {
+            transition.ages.idle = self.details.idle();
+        }
         Some(transition)
     }
 

@@ -139,6 +139,7 @@ impl StateRecord {
             held_from: since.map(|_| self.held_from()),
             lived: at.since(self.born),
             lived_at_least: self.birth_unseen,
+            idle: None,
         }
     }
 }

@@ -42,6 +42,7 @@ impl ScriptedSocket {
                 held_from: None,
                 lived: Duration::ZERO,
                 lived_at_least: false,
+                idle: None,
             },
             clues: OwnerClues {
                 inode: 7,

@@ -2,7 +2,7 @@
 
 use crate::support::netns::isolated;
 use crate::support::program::{list, run, run_as_nobody};
-use crate::support::record::Listed;
+use crate::support::record::{Event, Listed};
 use crate::support::require::{Feature, skip};
 use crate::support::sockets::{ANY_PORT, end, listener, pair};
 use crate::support::wait::until;
@@ -81,6 +81,9 @@ fn an_idle_connection_is_no_older_than_its_last_data() {
         // The kernel counts in ticks.
         let most = start.elapsed().as_secs_f64() + 0.02;
         assert!(rows.iter().all(|row| row.idle.is_some_and(|idle| idle <= most)), "{rows:?}");
+        let present = run(&["watch", "-j", "-m", "2", "-s", "ESTABLISHED"]).recorded().events;
+        let is_known = |event: &Event| event.idle.is_some_and(|idle| idle < 60.0);
+        assert!(present.len() == 2 && present.iter().all(is_known), "{present:?}");
         let text = run(&["list", "-s", "ESTABLISHED"]).stdout;
         assert!(!text.contains("IDLE"), "{text}");
         let text = run(&["list", "-o", "-s", "ESTABLISHED"]).stdout;

@@ -31,6 +31,7 @@ fn accepted(inode: u64) -> TrackerEvent {
             held_from: None,
             lived: Duration::ZERO,
             lived_at_least: false,
+            idle: None,
         },
         clues: OwnerClues { inode, last_inode: inode, listeners: Listeners::default(), uid: None },
         roles: Roles::default(),
