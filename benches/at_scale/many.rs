@@ -10,6 +10,7 @@ use std::process::Stdio;
 
 const LIST: &[&str] = &[TCPLAPSE, "list"];
 const LIST_NETLINK: &[&str] = &[TCPLAPSE, "list", "--source", "netlink"];
+const LIST_BPF: &[&str] = &[TCPLAPSE, "list", "--source", "netlink", "--owners", "bpf"];
 const LIST_FEW: &[&str] = &[TCPLAPSE, "list", "-x", FEW];
 const TABLES: &[&str] = &["cat", "/proc/net/tcp", "/proc/net/tcp6"];
 
@@ -88,9 +89,9 @@ fn polls_of(source: &str, rounds: usize) -> Polls {
 pub(crate) fn compare(choice: &Choice, before: &Costs, report: &mut Report) {
     eprintln!("measuring beside the peers ...");
     let peers = PEERS.map(|(words, ..)| words);
-    let commands = [&[LIST, LIST_NETLINK, LIST_FEW, TABLES], &peers[..]].concat();
+    let commands = [&[LIST, LIST_NETLINK, LIST_BPF, LIST_FEW, TABLES], &peers[..]].concat();
     let all = cost::least(choice.rounds, &commands);
-    let ([list, netlink, few, tables], peers) =
+    let ([list, netlink, bpf, few, tables], peers) =
         all.split_first_chunk().expect("a cost of each command");
     let now = Costs { lists: vec![list.clone(), netlink.clone()], polls: polls(choice.rounds) };
     report.section("list: CPU time beside that of others");
@@ -98,6 +99,7 @@ pub(crate) fn compare(choice: &Choice, before: &Costs, report: &mut Report) {
         let peer_name = words.join(" ");
         report.ratio(&format!("list / {peer_name}"), list, peer, Some(*by_proc));
         report.ratio(&format!("list --source netlink / {peer_name}"), netlink, peer, *by_netlink);
+        report.ratio(&format!("list --source netlink --owners bpf / {peer_name}"), bpf, peer, None);
     }
     report.section("list NAME, which holds few of them: CPU time");
     let named = "list NAME / reading the tables";
