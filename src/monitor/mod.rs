@@ -198,7 +198,8 @@ impl<'a> Monitor<'a> {
         self.reporter.owners.begin(&reading);
         if let Some(sink) = sink {
             let (due, interface) = (self.source.due(), self.source.interface());
-            sink.begin(ReadingInfo { at: self.read_at, due, interface });
+            let (at, has_more) = (self.read_at, self.source.has_more());
+            sink.begin(ReadingInfo { at, due, interface, has_more });
         }
         let searched_again = if self.reporter.owners.finder.is_recorded() {
             self.report_whole(&reading, sink)

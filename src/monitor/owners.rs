@@ -132,14 +132,16 @@ impl<'a> Owners<'a> {
     pub(super) fn prove(&mut self, events: &[TrackerEvent]) {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
         // All that may accept a connection are named, whatever the filter.
-        for Transition { socket, clues, .. } in transitions(events) {
+        for Transition { socket, clues, caller, .. } in transitions(events) {
             if !self.filter.follows(&socket.addrs) {
                 continue;
             }
             if clues.waits_at().any(|listener| self.table.is_held(listener)) {
                 listeners.extend(clues.waits_at());
             }
-            if clues.inode != 0 && !self.prove_again(clues.inode) {
+            // Whoever acts on it has it, and may be about to let go of it.
+            let is_callers = caller.as_ref().is_some_and(|caller| self.holds(caller, clues.inode));
+            if clues.inode != 0 && !is_callers && !self.prove_again(clues.inode) {
                 doubtful.insert(clues.inode);
             }
         }
@@ -264,11 +266,16 @@ impl<'a> Owners<'a> {
     /// holder, as the caller before, or as a holder of the listener, who accepts.
     fn is_owners_call(&self, transition: &Transition, caller: &Caller) -> bool {
         let Transition { socket, clues, .. } = transition;
-        let holds = |inode| self.table.holders(inode).any(|holder| holder.pid == caller.pid);
+        let holds = |inode| self.holds(caller, inode);
         matches!(transition.to, State::SynSent | State::Listen)
             || holds(clues.last_inode)
             || self.callers.get(&socket.id).is_some_and(|(before, _)| before.pid == caller.pid)
             || clues.listeners.iter().any(holds)
+    }
+
+    /// Whether the process of a system call is known to hold a socket.
+    fn holds(&self, caller: &Caller, inode: u64) -> bool {
+        self.table.holders(inode).any(|holder| holder.pid == caller.pid)
     }
 }
 

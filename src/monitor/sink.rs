@@ -14,6 +14,8 @@ pub struct ReadingInfo {
     pub due: Option<Instant>,
     /// The kernel interface it was read from.
     pub interface: Interface,
+    /// Another one is ready: it follows at once.
+    pub has_more: bool,
 }
 
 /// Receives the events of readings while they are found out: those of the first poll of a busy

@@ -31,6 +31,8 @@ const CAPACITY: usize = 16 << 20;
 /// With this many bytes queued, the rest of a large poll is not formatted faster than it is read, as
 /// long as no poll is late because of that.
 const BACKLOG: usize = 1 << 20;
+/// So many bytes are queued at once.
+const MOST_HELD: usize = 1 << 16;
 
 /// Standard output of a run.
 pub(crate) struct Output {
@@ -40,6 +42,10 @@ pub(crate) struct Output {
     live: Option<Live>,
     /// The records that had no room since the last that had.
     lost: Option<Lost>,
+    /// Another reading follows at once.
+    has_more: bool,
+    /// Bytes of readings that came together: to wake the thread that writes costs more than a record.
+    held: Vec<u8>,
     /// The reader was waited for in vain: nothing more is written.
     is_abandoned: bool,
 }
@@ -66,7 +72,8 @@ impl Output {
     }
 
     fn with_parts(queue: Queue, formatter: Formatter) -> Self {
-        Self { formatter, queue, live: None, lost: None, is_abandoned: false }
+        let (live, lost, held) = (None, None, Vec::new());
+        Self { formatter, queue, live, lost, has_more: false, held, is_abandoned: false }
     }
 
     /// From now on no poll waits for the reader, until [`finish`](Self::finish): records that have
@@ -79,6 +86,7 @@ impl Output {
     /// they wait for names and for room.
     pub(crate) fn begin_reading(&mut self, reading: ReadingInfo) {
         self.formatter.begin_reading(reading);
+        self.has_more = reading.has_more;
         if let Some(live) = &mut self.live {
             (live.at, live.due, live.deadline) = (reading.at, reading.due, None);
         }
@@ -131,7 +139,7 @@ impl Output {
     pub(crate) fn write_frame(&mut self, records: &[Record], size: Size) -> Result<()> {
         let mut lines = self.formatter.frame(records, size).join("\n");
         lines.push('\n');
-        self.queue.push(lines.into_bytes())
+        self.push(lines.into_bytes())
     }
 
     /// Writes records if there is room for them, after the number of those that had none.
@@ -141,7 +149,7 @@ impl Output {
                 records.insert(0, Record::Lost(lost));
             }
             let bytes = self.formatter.bytes(records);
-            return self.queue.push(bytes);
+            return self.push(bytes);
         }
         if !records.is_empty() {
             let time = self.live.as_ref().map(|live| live.at).unwrap_or_default();
@@ -152,6 +160,19 @@ impl Output {
         Ok(())
     }
 
+    /// Queues bytes, unless there is little and more follows at once.
+    fn push(&mut self, mut bytes: Vec<u8>) -> Result<()> {
+        if self.held.is_empty() {
+            self.held = bytes;
+        } else {
+            self.held.append(&mut bytes);
+        }
+        if self.has_more && self.held.len() < MOST_HELD {
+            return Ok(());
+        }
+        self.queue.push(std::mem::take(&mut self.held))
+    }
+
     /// Waits until the reader has taken what is queued, however late it begins. A run that has to
     /// end waits only as long as the reader takes something every second, and no other signal
     /// comes. Returns whether everything was taken. A live run waits for its reader from now on.
@@ -160,7 +181,8 @@ impl Output {
     /// Standard output cannot be written.
     pub(crate) fn finish(&mut self, signals: &Signals) -> Result<bool> {
         self.formatter.end_readings();
-        self.live = None;
+        (self.live, self.has_more) = (None, false);
+        self.push(Vec::new())?;
         if let Some(lost) = self.lost.take() {
             let bytes = self.formatter.bytes(vec![Record::Lost(lost)]);
             self.queue.push(bytes)?;

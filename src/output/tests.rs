@@ -74,6 +74,30 @@ fn records_that_have_room_are_not_lost() {
 }
 
 #[test]
+fn records_of_readings_that_come_together_are_queued_together() {
+    let mut fixture = Fixture::new(1 << 20);
+    let begin = |fixture: &mut Fixture, has_more| {
+        let (at, interface) = (Stamp::default(), Interface::Trace);
+        fixture.output.begin_reading(ReadingInfo { at, due: None, interface, has_more });
+    };
+    begin(&mut fixture, true);
+    fixture.write(0..3);
+    assert_eq!(fixture.output.queue.queued(), 0, "another reading follows at once");
+    fixture.write(3..5000);
+    let queued = fixture.output.queue.queued();
+    assert!(queued > MOST_HELD, "{queued}: not more than that is held");
+    begin(&mut fixture, false);
+    fixture.write([]);
+    assert!(fixture.output.held.is_empty(), "none follows");
+    fixture.read_on();
+    assert_eq!(fixture.received(), (5000, vec![]));
+    begin(&mut fixture, true);
+    fixture.write(5000..5001);
+    assert!(fixture.output.finish(&fixture.signals).unwrap());
+    assert_eq!(fixture.received(), (5001, vec![]), "the run ends in between");
+}
+
+#[test]
 fn records_without_room_are_counted_in_their_place() {
     let mut fixture = Fixture::new(10_000);
     (0..1000).for_each(|number| fixture.write([number]));
@@ -151,7 +175,8 @@ fn parts_of_a_reading_wait_until_one_instant() {
     let due = Instant::now() + hour;
     let mut deadline_of = |due, is_new| {
         if is_new {
-            let reading = ReadingInfo { at: Stamp::default(), due, interface: Interface::Proc };
+            let (at, interface) = (Stamp::default(), Interface::Proc);
+            let reading = ReadingInfo { at, due, interface, has_more: false };
             fixture.output.begin_reading(reading);
         }
         fixture.write([]);
