@@ -324,7 +324,7 @@ fn a_recording_is_followed_in_a_folder_that_cannot_be_watched() {
     // Its files may be read, but not listed.
     fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("it is ours");
     let recording = path("recording");
-    let args = ["replay", "--follow", "-j", text(&recording), "--for", "20ms"];
+    let args = ["replay", "--follow", "-j", text(&recording), "-m", "1"];
     let Some(outcome) = run_as_nobody(&args) else {
         return skip(Feature::OtherUser, "the program cannot be run as nobody here");
     };
