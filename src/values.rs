@@ -69,7 +69,7 @@ pub(crate) fn address(text: &str) -> Result<AddrFilter> {
 
 /// `443` or `8000-8999`.
 pub(crate) fn ports(text: &str) -> Result<RangeInclusive<u16>> {
-    parse_ports(text).ok_or_else(|| ValueError::Ports(text.to_owned()))
+    parse_ports(text)
 }
 
 /// `250ms`, `1h 2m`, or plain seconds as sleep(1) takes them.

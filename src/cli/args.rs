@@ -178,7 +178,7 @@ pub(crate) struct EndArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output options")]
 pub(crate) struct CountArgs {
-    /// Stop after N records
+    /// Stop after N records; with 0, none is printed
     #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) max_count: Option<String>,
 }

@@ -107,6 +107,11 @@ pub enum Command {
     Version,
 }
 
+/// The names of all commands.
+pub(crate) fn command_names() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
 /// Parses the command line; `variable` looks up a variable of the environment.
 ///
 /// # Errors

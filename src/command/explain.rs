@@ -51,13 +51,7 @@ fn state(name: &str) -> Result<State> {
 
 /// The error for a name of no state, with the states that have similar names.
 fn unknown_state(name: &str) -> UsageError {
-    let typed = name.to_ascii_uppercase().replace('-', "_");
-    let all: Vec<String> = State::NAMED.iter().map(State::to_string).collect();
-    let slip = |state: &&String| {
-        let distance = strsim::damerau_levenshtein(state, &typed);
-        distance <= 3 && distance < typed.len()
-    };
-    let part = |state: &&String| typed.len() > 2 && state.contains(&typed);
-    let near = all.iter().filter(|state| part(state) || slip(state)).cloned().collect();
+    let names = |states: &[State]| states.iter().map(State::to_string).collect();
+    let (near, all) = (names(&State::similar_to(name)), names(&State::NAMED));
     UsageError::ExplainState { name: name.to_owned(), near, all }
 }

@@ -48,7 +48,9 @@ pub fn run(list: &ListSettings) -> Result<bool> {
     {
         return Err(error.into());
     }
-    if !found && io::stderr().is_terminal() {
+    // With 0 rows asked for, none says nothing.
+    let is_answer = settings.max_count != Some(0);
+    if !found && is_answer && io::stderr().is_terminal() {
         messages::print(["no matching socket".to_owned()]);
     }
     Ok(found)

@@ -42,7 +42,7 @@ pub enum Error {
     #[error(transparent)]
     Inconclusive(#[from] Inconclusive),
     /// A file of the kernel, or of a fixture, cannot be read.
-    #[error("cannot read {}: {cause}{hint}", path.display())]
+    #[error("cannot read {}: {}{hint}", path.display(), reason(cause))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A recording cannot be written.
-    #[error("cannot record to {}: {cause}", path.display())]
+    #[error("cannot record to {}: {}{}", path.display(), reason(cause), file_hint(cause))]
     Record {
         /// Which file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// A file for the output cannot be written.
-    #[error("cannot write {}: {cause}", path.display())]
+    #[error("cannot write {}: {}{}", path.display(), reason(cause), file_hint(cause))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum Error {
         distrust: Distrust,
     },
     /// A system call without a file failed.
-    #[error("cannot {what}: {cause}")]
+    #[error("cannot {what}: {}", reason(cause))]
     System {
         /// What was attempted, as a verb and its object.
         what: &'static str,
@@ -100,7 +100,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// The kernel does not answer on sock_diag.
-    #[error("cannot query TCP sockets over netlink: {cause}; {}", netlink_hint(cause))]
+    #[error("cannot query TCP sockets over netlink: {}; {}", reason(cause), netlink_hint(cause))]
     Netlink {
         /// What the kernel said.
         cause: io::Error,
@@ -112,11 +112,28 @@ pub enum Error {
     #[error("cannot find owners by BPF: {0}; or use --owners proc")]
     Owners(String),
     /// Standard output cannot be written.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the output: {reason}", reason = reason(.0))]
     Output(#[source] io::Error),
     /// The reader of standard output has closed it: the run ends, and that is not a failure.
     #[error("the reader of the output is gone")]
     ReaderGone,
+}
+
+/// What a system call failed for, without the number that the library adds to the sentence.
+pub(crate) fn reason(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    let number = cause.raw_os_error().map(|number| format!(" (os error {number})"));
+    number.and_then(|number| text.strip_suffix(&number)).unwrap_or(&text).to_owned()
+}
+
+/// What to do where a file cannot be opened, led by a separator; may be empty.
+fn file_hint(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "; check the path",
+        io::ErrorKind::PermissionDenied => "; choose a file that you have access to",
+        io::ErrorKind::IsADirectory => "; write the path of a file",
+        _ => "",
+    }
 }
 
 /// What to do where the kernel refuses sock_diag.
@@ -140,9 +157,12 @@ fn netlink_hint(cause: &io::Error) -> &'static str {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A file that could not be read, with a hint that may be empty.
+    /// A file that could not be read. `hint`, led by a separator: what to do about it; if it is
+    /// empty, what follows from the cause.
     pub fn read(path: &Path, cause: impl Into<io::Error>, hint: &'static str) -> Self {
-        Self::Read { path: path.to_owned(), cause: cause.into(), hint }
+        let cause = cause.into();
+        let hint = if hint.is_empty() { file_hint(&cause) } else { hint };
+        Self::Read { path: path.to_owned(), cause, hint }
     }
 
     /// A file for the output that could not be written.

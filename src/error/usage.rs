@@ -124,7 +124,8 @@ pub enum UsageError {
     /// `--ready-fd` of a descriptor that cannot be written to.
     #[error(
         "--ready-fd {fd}: file descriptor {fd} is not open for writing to a pipe or file \
-         ({cause}); open it, as in {fd}>FILE, or write --ready-fd 2"
+         ({}); open it, as in {fd}>FILE, or write --ready-fd 2",
+        super::reason(cause)
     )]
     ReadyFdClosed {
         /// The descriptor.
@@ -199,6 +200,16 @@ pub enum UsageError {
     /// `check --max`
     #[error("--max: '{0}' is not STATE:COUNT; write TIME_WAIT:1000")]
     Max(String),
+    /// `check --stuck 60s:CLOSE_WAIT`
+    #[error("{flag}: '{text}' has the states last; write {meant}")]
+    SwappedLimit {
+        /// With its dashes.
+        flag: &'static str,
+        /// The limit.
+        text: String,
+        /// The limit with its parts in the right order.
+        meant: String,
+    },
     /// A limit on CLOSED, by its flag.
     #[error(
         "{0}: a socket in CLOSED is in none of the kernel's tables, so that none can be counted; name \

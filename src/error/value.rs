@@ -28,6 +28,22 @@ pub enum ValueError {
     /// Not a port or a range of ports.
     #[error("'{0}' is not a port or a known service; write 443, 8000-8999 or https")]
     Ports(String),
+    /// Both ends of a range of ports, the higher first.
+    #[error("'{0}' begins with the higher port; write {meant}", meant = reversed(.0))]
+    ReversedPorts(String),
+    /// A number above the highest port.
+    #[error("'{0}' has a port above 65535; write one from 0 to 65535")]
+    PortTooHigh(String),
+    /// An address, and a prefix that is longer than it.
+    #[error("'{text}' has a prefix of more than {longest} bits; write {address}/{longest} or less")]
+    PrefixTooLong {
+        /// As it was written.
+        text: String,
+        /// The address before the prefix.
+        address: String,
+        /// The number of bits that such an address has.
+        longest: u8,
+    },
     /// Not an address, a network or a port.
     #[error(
         "'{0}' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 \
@@ -43,4 +59,10 @@ pub enum ValueError {
     /// Longer than any run.
     #[error("'{0}' is longer than a year; write a shorter duration")]
     DurationTooLong(String),
+}
+
+/// `9000-8000` as `8000-9000`.
+fn reversed(range: &str) -> String {
+    let (high, low) = range.split_once('-').unwrap_or((range, range));
+    format!("{}-{}", low.trim(), high.trim())
 }

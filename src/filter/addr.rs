@@ -14,22 +14,22 @@ impl std::str::FromStr for AddrFilter {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        parse(text).ok_or_else(|| ValueError::Address(text.to_owned()))
+        let wrong = || ValueError::Address(text.to_owned());
+        let (net, ports) = split_endpoint(text).ok_or_else(wrong)?;
+        let ports = match ports {
+            None | Some("*") => None,
+            Some(ports) => Some(parse_ports(ports).map_err(|cause| match cause {
+                ValueError::Ports(_) => wrong(),
+                cause => cause,
+            })?),
+        };
+        let net = match net {
+            "" | "*" => None,
+            net => Some(parse_net(net).ok_or_else(|| too_long_prefix(net).unwrap_or_else(wrong))?),
+        };
+        let restricts = net.is_some() || ports.is_some() || text == "*" || text == "*:*";
+        restricts.then_some(Self(End { net, ports })).ok_or_else(wrong)
     }
-}
-
-fn parse(text: &str) -> Option<AddrFilter> {
-    let (net, ports) = split_endpoint(text)?;
-    let net = match net {
-        "" | "*" => None,
-        net => Some(parse_net(net)?),
-    };
-    let ports = match ports {
-        None | Some("*") => None,
-        Some(ports) => Some(parse_ports(ports)?),
-    };
-    let restricts = net.is_some() || ports.is_some() || text == "*" || text == "*:*";
-    restricts.then_some(AddrFilter(End { net, ports }))
 }
 
 /// Splits address and port: after `]`, or at the only colon; more colons are an IPv6 address.
@@ -60,9 +60,26 @@ fn parse_net(text: &str) -> Option<IpNet> {
     }
 }
 
-/// `443` or `8000-8999`; `None` for anything else.
-pub fn parse_ports(text: &str) -> Option<RangeInclusive<u16>> {
+/// The error for an address with a longer prefix than it has bits; `None` for other text.
+fn too_long_prefix(text: &str) -> Option<ValueError> {
+    let (address, prefix) = text.split_once('/')?;
+    let longest = if address.parse::<IpAddr>().ok()?.is_ipv4() { 32 } else { 128 };
+    let is_longer = prefix.parse::<u64>().is_ok_and(|prefix| prefix > longest.into());
+    let (text, address) = (text.to_owned(), address.to_owned());
+    is_longer.then_some(ValueError::PrefixTooLong { text, address, longest })
+}
+
+/// The ports of `443` or `8000-8999`.
+///
+/// # Errors
+/// [`ValueError::ReversedPorts`], [`ValueError::PortTooHigh`], or [`ValueError::Ports`] for anything
+/// else.
+pub fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, ValueError> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
-    let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
-    (low <= high).then_some(low..=high)
+    let port = |digits: &str| {
+        let port: u64 = digits.trim().parse().map_err(|_| ValueError::Ports(text.to_owned()))?;
+        u16::try_from(port).map_err(|_| ValueError::PortTooHigh(text.to_owned()))
+    };
+    let (low, high) = (port(low)?, port(high)?);
+    if low > high { Err(ValueError::ReversedPorts(text.to_owned())) } else { Ok(low..=high) }
 }

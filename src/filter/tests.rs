@@ -44,9 +44,18 @@ fn addresses_networks_and_ports() {
 
 #[test]
 fn wrong_addresses_are_refused() {
-    for text in ["", "localhost", "10.0.0.0/33", ":", ":70000", ":9-1", "[::1", "[::1]80", "1.2.3"]
-    {
+    for text in ["", "localhost", "10.0.0.0/x", ":", ":http", ":9-", "[::1", "[::1]80", "1.2.3"] {
         assert_eq!(text.parse::<AddrFilter>(), Err(ValueError::Address(text.to_owned())));
+    }
+    let cause = |text: &str| text.parse::<AddrFilter>().unwrap_err();
+    assert_eq!(cause(":70000"), ValueError::PortTooHigh("70000".to_owned()));
+    assert_eq!(cause("10.0.0.1:9-1"), ValueError::ReversedPorts("9-1".to_owned()));
+    for (text, longest) in [("10.0.0.0/33", 32), ("[2001:db8::/200]:80", 128)] {
+        let found = cause(text);
+        assert!(
+            matches!(&found, ValueError::PrefixTooLong { longest: bits, .. } if *bits == longest),
+            "{found:?}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@
 mod file;
 mod ring;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, reason};
 use crate::model::escape::escape;
 use crate::model::reading::{Interface, OwnerUpdate, Reading};
 use crate::recording::{Encoded, Encoder, Header, Thinner};
@@ -192,7 +192,7 @@ impl Recorder {
                 return None;
             }
             Err(cause) => {
-                self.end(&cause.to_string());
+                self.end(&reason(&cause));
                 return None;
             }
             Ok(None) => {}
@@ -200,7 +200,7 @@ impl Recorder {
         let (ring, next) = (self.ring.as_mut()?, next?);
         let (now, is_poll) = (next.time().wall, matches!(next, Reading::Snapshot(_)));
         if let Err(cause) = ring.expire(now) {
-            self.end(&format!("cannot remove what is too old: {cause}"));
+            self.end(&format!("cannot remove what is too old: {}", reason(&cause)));
             return None;
         }
         if let Some(paused_at) = self.paused_at {
@@ -237,7 +237,7 @@ impl Recorder {
         let Some((ring, file)) = self.ring.as_mut().zip(self.file.take()) else { return false };
         match ring.rotate(&file, self.read_at) {
             Ok(()) => self.open_next(Some(&file)),
-            Err(cause) => self.end(&format!("cannot rename it: {cause}")),
+            Err(cause) => self.end(&format!("cannot rename it: {}", reason(&cause))),
         }
         true
     }
@@ -267,7 +267,7 @@ impl Recorder {
                 !is_torn
             }
             Some(Err(cause)) => {
-                self.end(&cause.to_string());
+                self.end(&reason(&cause));
                 false
             }
             None => false,
@@ -297,8 +297,8 @@ impl Recorder {
         };
         match written {
             Ok(()) => {}
-            Err(NotWritten::Failed(cause)) => self.end(&cause.to_string()),
-            Err(NotWritten::NoRoom(reason)) => self.pause(&reason),
+            Err(NotWritten::Failed(cause)) => self.end(&reason(&cause)),
+            Err(NotWritten::NoRoom(why)) => self.pause(&why),
         }
     }
 

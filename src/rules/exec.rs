@@ -1,6 +1,7 @@
 //! Programs that get alerts: run without a shell, one at a time per rule, on a thread of their own,
 //! so that they delay no poll.
 
+use crate::error::reason;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -59,7 +60,7 @@ impl AlertCommand {
             }
         });
         if let Err(cause) = started {
-            warnings.extend([format!("rule '{rule}': cannot run its program: {cause}")]);
+            warnings.extend([format!("rule '{rule}': cannot run its program: {}", reason(&cause))]);
         }
         Self { next, wake, ended }
     }
@@ -91,7 +92,8 @@ fn run(job: &Job) -> Result<(), String> {
     let Some((program, args)) = job.exec.split_first() else { return Ok(()) };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(io::stderr());
-    let mut child = command.spawn().map_err(|error| format!("cannot run '{program}': {error}"))?;
+    let mut child =
+        command.spawn().map_err(|error| format!("cannot run '{program}': {}", reason(&error)))?;
     if let Some(mut stdin) = child.stdin.take() {
         // It need not read what it is given.
         let _ = stdin.write_all(&job.record);
@@ -99,6 +101,6 @@ fn run(job: &Job) -> Result<(), String> {
     match child.wait() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("'{program}' failed: {status}")),
-        Err(error) => Err(format!("cannot wait for '{program}': {error}")),
+        Err(error) => Err(format!("cannot wait for '{program}': {}", reason(&error))),
     }
 }

@@ -59,6 +59,7 @@ fn stuck(text: &str) -> Result<Limit> {
     let Some((states, age)) = text.split_once(':') else {
         return Err(UsageError::Stuck(text.to_owned()));
     };
+    refuse_swapped("--stuck", text, |age| time("--stuck", age).is_ok())?;
     let age = time("--stuck", age.trim())?;
     let (states, set) = state_set("--stuck", states)?;
     Ok(Limit::stuck(states, set, age))
@@ -66,11 +67,23 @@ fn stuck(text: &str) -> Result<Limit> {
 
 /// `TIME_WAIT:1000`
 fn max(text: &str) -> Result<Limit> {
+    refuse_swapped("--max", text, |count| count.parse::<u64>().is_ok())?;
     let parts = text.split_once(':');
     let parsed = parts.and_then(|(states, count)| Some((states, count.trim().parse().ok()?)));
     let Some((states, count)) = parsed else { return Err(UsageError::Max(text.to_owned())) };
     let (states, set) = state_set("--max", states)?;
     Ok(Limit::max(states, set, count))
+}
+
+/// Refuses `60s:CLOSE_WAIT`: a number where the states belong, and the states after it.
+fn refuse_swapped(flag: &'static str, text: &str, is_number: impl Fn(&str) -> bool) -> Result<()> {
+    match text.split_once(':').map(|(first, second)| (first.trim(), second.trim())) {
+        Some((number, states)) if is_number(number) && states.parse::<StateSet>().is_ok() => {
+            let meant = format!("{states}:{number}");
+            Err(UsageError::SwappedLimit { flag, text: text.to_owned(), meant })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `CLOSE_WAIT`

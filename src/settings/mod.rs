@@ -300,7 +300,7 @@ fn filter(filter: &FilterArgs, for_rules: bool) -> Result<Filter> {
             .map_err(|cause| UsageError::value("--state", cause))?,
         local: all("--local", &filter.local)?,
         remote: all("--remote", &filter.remote)?,
-        ports: filter.port.iter().map(|text| ports(text)).collect::<Result<_>>()?,
+        ports: filter.port.iter().map(|text| ports("--port", text)).collect::<Result<_>>()?,
         family: match (filter.ipv4, filter.ipv6) {
             (true, false) => Some(Family::Ipv4),
             (false, true) => Some(Family::Ipv6),
@@ -381,7 +381,6 @@ fn hints(filter: &FilterArgs) -> Vec<String> {
 }
 
 fn pattern_hint(pattern: &str) -> Option<String> {
-    let commands = ["watch", "list", "run", "replay", "explain", "wait", "check", "completions"];
     let taken = format!("'{pattern}' is matched against process names");
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits(pattern) {
@@ -390,8 +389,9 @@ fn pattern_hint(pattern: &str) -> Option<String> {
     if let Some(port) = pattern.strip_prefix(':').filter(|port| digits(port)) {
         return Some(format!("{taken}; did you mean --port {port}?"));
     }
-    let near = |command: &&&str| strsim::damerau_levenshtein(command, pattern) <= 1;
-    let command = commands.iter().find(near).filter(|_| pattern.len() > 2)?;
+    let is_near = |command: &&String| strsim::damerau_levenshtein(command, pattern) <= 1;
+    let commands = (pattern.len() > 2).then(cli::command_names)?;
+    let command = commands.iter().find(is_near)?;
     Some(format!("{taken}; for the command write tcplapse {command}"))
 }
 
@@ -425,10 +425,10 @@ mod tests {
         );
         assert_refused!("t -s BLAH", UsageError::Value { flag: "--state", cause: ValueError::State(cause) } if cause.0 == "BLAH");
         assert_refused!("t (", UsageError::Value { flag: "PATTERN", cause: ValueError::Pattern { pattern, .. } } if pattern == "(");
-        assert_refused!("t --port 9-1", UsageError::Value { flag: "--port", cause: ValueError::Ports(text) } if text == "9-1");
+        assert_refused!("t --port 9-1", UsageError::Value { flag: "--port", cause: ValueError::ReversedPorts(text) } if text == "9-1");
         assert_refused!(
             "t --local 10.0.0.0/40",
-            UsageError::Value { flag: "--local", cause: ValueError::Address(_) }
+            UsageError::Value { flag: "--local", cause: ValueError::PrefixTooLong { .. } }
         );
         assert_refused!("t -u", UsageError::NotTcp);
     }

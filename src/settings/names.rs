@@ -9,11 +9,11 @@ use std::ops::RangeInclusive;
 
 type Result<T> = std::result::Result<T, UsageError>;
 
-/// The ports of `443`, `8000-8999` or `https`.
-pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>> {
+/// The ports of `443`, `8000-8999` or `https`, the value of a flag.
+pub(super) fn ports(flag: &'static str, text: &str) -> Result<RangeInclusive<u16>> {
     values::ports(text).or_else(|cause| match service(text) {
         Some(port) => Ok(port..=port),
-        None => Err(UsageError::value("--port", cause)),
+        None => Err(UsageError::value(flag, cause)),
     })
 }
 
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn services_and_the_own_host_have_names() {
-        assert_eq!(ports("8000-8999").unwrap(), 8000..=8999);
-        assert_eq!(ports("https").unwrap(), 443..=443);
-        assert!(ports("no-such-service").is_err());
+        assert_eq!(ports("--port", "8000-8999").unwrap(), 8000..=8999);
+        assert_eq!(ports("--port", "https").unwrap(), 443..=443);
+        assert!(ports("--port", "no-such-service").is_err());
         let by_address = endpoints("--local", ":80").unwrap();
         assert_eq!(endpoints("--local", ":http").unwrap(), by_address);
         let own = endpoints("--local", "localhost:http").unwrap();

@@ -27,6 +27,29 @@ use State::{
     TimeWait, Unknown,
 };
 
+/// The names of the states in capitals, without what separates their words.
+const SPELLINGS: [(&str, State); 19] = [
+    ("ESTABLISHED", Established),
+    ("ESTAB", Established),
+    ("SYNSENT", SynSent),
+    ("SYNRECV", SynRecv),
+    ("SYNRCVD", SynRecv),
+    ("SYNRECEIVED", SynRecv),
+    ("NEWSYNRECV", SynRecv),
+    ("FINWAIT1", FinWait1),
+    ("FINWAIT2", FinWait2),
+    ("TIMEWAIT", TimeWait),
+    ("CLOSE", Closed),
+    ("CLOSED", Closed),
+    ("UNCONN", Closed),
+    ("BOUNDINACTIVE", Closed),
+    ("CLOSEWAIT", CloseWait),
+    ("LASTACK", LastAck),
+    ("LISTEN", Listen),
+    ("LISTENING", Listen),
+    ("CLOSING", Closing),
+];
+
 /// How far a connection has come; decides the colour of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -98,20 +121,33 @@ impl State {
     pub fn from_name(text: &str) -> Option<Self> {
         let letters = text.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
         let plain: String = letters.map(|c| c.to_ascii_uppercase()).collect();
-        Some(match plain.strip_prefix("TCP").unwrap_or(&plain) {
-            "ESTABLISHED" | "ESTAB" => Established,
-            "SYNSENT" => SynSent,
-            "SYNRECV" | "SYNRCVD" | "SYNRECEIVED" | "NEWSYNRECV" => SynRecv,
-            "FINWAIT1" => FinWait1,
-            "FINWAIT2" => FinWait2,
-            "TIMEWAIT" => TimeWait,
-            "CLOSE" | "CLOSED" | "UNCONN" | "BOUNDINACTIVE" => Closed,
-            "CLOSEWAIT" => CloseWait,
-            "LASTACK" => LastAck,
-            "LISTEN" | "LISTENING" => Listen,
-            "CLOSING" => Closing,
-            other => return unknown_code(other),
-        })
+        let plain = plain.strip_prefix("TCP").unwrap_or(&plain);
+        let known = SPELLINGS.iter().find(|(spelling, _)| *spelling == plain);
+        known.map(|(_, state)| *state).or_else(|| unknown_code(plain))
+    }
+
+    /// The states that a misspelt name can have been meant for: those that contain it, or else those
+    /// with the most similar spelling. Empty if none is similar.
+    pub fn similar_to(text: &str) -> Vec<Self> {
+        let letters = text.chars().filter(char::is_ascii_alphanumeric);
+        let plain: String = letters.map(|c| c.to_ascii_uppercase()).collect();
+        let states = |is_near: &dyn Fn(&str) -> bool| {
+            let near = SPELLINGS.iter().filter(|(spelling, _)| is_near(spelling));
+            let near: Vec<Self> = near.map(|(_, state)| *state).collect();
+            Self::NAMED.into_iter().filter(|state| near.contains(state)).collect::<Vec<_>>()
+        };
+        let containing = states(&|spelling| plain.len() > 2 && spelling.contains(&plain));
+        if !containing.is_empty() {
+            return containing;
+        }
+        let distance = |spelling: &str| strsim::damerau_levenshtein(spelling, &plain);
+        let least = SPELLINGS.iter().map(|(spelling, _)| distance(spelling)).min();
+        match least {
+            Some(least) if least <= 3 && least < plain.len() / 2 + 1 => {
+                states(&|spelling| distance(spelling) == least)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Whether a socket in this state has sent its FIN, or is about to.
@@ -228,5 +264,25 @@ mod tests {
         }
         assert_eq!(State::from_name("ESTABLISHD"), None);
         assert_eq!(State::from_name(""), None);
+    }
+
+    #[test]
+    fn misspelt_names_have_similar_states() {
+        for (text, states) in [
+            ("CLOS_WAIT", &[CloseWait][..]),
+            ("ESTABLISHT", &[Established]),
+            ("estb", &[Established]),
+            ("LISTEN^", &[Listen]),
+            ("fin", &[FinWait1, FinWait2]),
+            ("SYNSEND", &[SynSent]),
+            ("time_wiat", &[TimeWait]),
+            ("FIN_WAIT3", &[FinWait1, FinWait2]),
+            ("FOO", &[]),
+            ("OPEN", &[]),
+            ("60s", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(State::similar_to(text), states, "{text}");
+        }
     }
 }

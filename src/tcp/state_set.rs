@@ -13,14 +13,33 @@ pub struct StateSet {
     everything: bool,
 }
 
+/// ss's groups of states (ss(8), STATE-FILTER).
+const GROUPS: [&str; 5] = ["connected", "synchronized", "bucket", "big", "all"];
+
 /// A part of a set that names neither a state nor a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{0}' is not a TCP state; write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, \
-     FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, \
-     synchronized, bucket, big, all); ^STATE excludes one"
-)]
+#[error("'{0}' is not a TCP state; {meant}", meant = meant(.0))]
 pub struct UnknownState(pub String);
+
+/// What can have been meant by a part of a set, or else everything that can be written.
+fn meant(part: &str) -> String {
+    let excludes = part.contains(['!', '^']);
+    let word: String = part.chars().filter(|c| !matches!(c, '!' | '^' | ' ')).collect();
+    let word = word.to_ascii_lowercase();
+    let is_slip = |group: &&&str| word.len() > 3 && strsim::damerau_levenshtein(group, &word) <= 2;
+    let groups = GROUPS.iter().filter(is_slip).map(|group| (*group).to_owned());
+    let similar = State::similar_to(&word).into_iter().map(|state: State| state.to_string());
+    let sign = if excludes { "^" } else { "" };
+    let near: Vec<String> = groups.chain(similar).map(|name| format!("{sign}{name}")).collect();
+    if near.is_empty() {
+        "write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, \
+         LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, synchronized, bucket, big, all); \
+         ^STATE excludes one"
+            .to_owned()
+    } else {
+        format!("did you mean {}?", near.join(" or "))
+    }
+}
 
 impl StateSet {
     /// One state.
@@ -157,5 +176,18 @@ mod tests {
         assert!(error.to_string().starts_with("'BLAH' is not a TCP state"));
         assert!("".parse::<StateSet>().is_err());
         assert!("LISTEN,".parse::<StateSet>().is_err());
+    }
+
+    #[test]
+    fn what_can_have_been_meant_is_offered() {
+        for (text, near) in [
+            ("LISTEN,CLOS_WAIT", "'CLOS_WAIT' is not a TCP state; did you mean CLOSE_WAIT?"),
+            ("LISTEN^", "'LISTEN^' is not a TCP state; did you mean ^LISTEN?"),
+            ("!TIME-WIAT", "'!TIME-WIAT' is not a TCP state; did you mean ^TIME_WAIT?"),
+            ("conected", "'conected' is not a TCP state; did you mean connected?"),
+            ("wait1", "'wait1' is not a TCP state; did you mean FIN_WAIT1?"),
+        ] {
+            assert_eq!(text.parse::<StateSet>().unwrap_err().to_string(), near);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The command as a child process, and the processes that it leaves behind.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, reason};
 use crate::signals::Signals;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, wait};
@@ -45,9 +45,9 @@ impl Child {
             }
             Err(error) => {
                 let missing = error.kind() == ErrorKind::NotFound;
-                let program = program.display();
+                let hint = if missing { "; check its name and PATH" } else { "" };
                 Err(Failed {
-                    sentence: format!("cannot run {program}: {error}"),
+                    sentence: format!("cannot run {}: {}{hint}", program.display(), reason(&error)),
                     status: if missing { NOT_FOUND } else { NOT_EXECUTABLE },
                 })
             }

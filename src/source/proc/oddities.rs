@@ -1,6 +1,7 @@
 //! What is odd about tables, which may be copies from anywhere: each kind is said once, in one sentence
 //! with its count.
 
+use crate::error::reason;
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use std::io;
@@ -51,7 +52,7 @@ impl Oddities {
         };
         let path = table.display();
         self.found.unreadable.get_or_insert_with(|| {
-            format!("cannot read {path}: {cause}; sockets of {family} are not shown")
+            format!("cannot read {path}: {}; sockets of {family} are not shown", reason(cause))
         });
     }
 

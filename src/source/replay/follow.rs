@@ -5,7 +5,7 @@
 
 use super::ring::{self, Ring, open_newest};
 use super::state::InputState;
-use crate::error::{Error, RecordingError, Result};
+use crate::error::{Error, RecordingError, Result, reason};
 use crate::file_watch::FileWatch;
 use crate::signals::Signals;
 use crate::source::open_nonblocking;
@@ -70,7 +70,7 @@ impl<'a> GrowingFile<'a> {
         };
         match changes {
             Ok(changes) => growing.changes = Some(changes),
-            Err(cause) => growing.warn(&format!("is read once a second: {cause}")),
+            Err(cause) => growing.warn(&format!("is read once a second: {}", reason(&cause))),
         }
         Ok(growing)
     }
@@ -114,8 +114,8 @@ impl<'a> GrowingFile<'a> {
             Err(cause) => {
                 if !std::mem::replace(&mut self.has_warned, true) {
                     self.warn(&format!(
-                        "was replaced, and the new file cannot be read: {cause}; waiting until it \
-                         can"
+                        "was replaced, and the new file cannot be read: {}; waiting until it can",
+                        reason(&cause)
                     ));
                 }
                 Ok(None)

@@ -3,6 +3,7 @@
 
 use super::record::{RawEvent, SIZE};
 use crate::bpf;
+use crate::error::reason;
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
@@ -81,7 +82,8 @@ impl Programs {
             let shared = Arc::clone(&shared);
             move || shared.read_until_over()
         });
-        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+        let thread =
+            thread.map_err(|error| format!("cannot start a thread: {}", reason(&error)))?;
         let thread = Some(thread);
         Ok(Self { shared, lost, delivered_lost: [0; 2], thread, _attached: attached })
     }

@@ -41,8 +41,35 @@ const MISTAKES: &[(&str, &str)] = &[
     ("list --pid 0", "--pid: '0' is not a process id; write a number such as 812"),
     ("list --user no-such-user", "--user: there is no user 'no-such-user'; write a name or a uid"),
     (
-        "list -s ESTABLISHT",
-        "--state: 'ESTABLISHT' is not a TCP state; write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, synchronized, bucket, big, all); ^STATE excludes one",
+        "list -s OPEN",
+        "--state: 'OPEN' is not a TCP state; write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, synchronized, bucket, big, all); ^STATE excludes one",
+    ),
+    ("list -s ESTABLISHT", "--state: 'ESTABLISHT' is not a TCP state; did you mean ESTABLISHED?"),
+    ("list -s LISTEN^", "--state: 'LISTEN^' is not a TCP state; did you mean ^LISTEN?"),
+    (
+        "check --stuck CLOS_WAIT:60s",
+        "--stuck: 'CLOS_WAIT' is not a TCP state; did you mean CLOSE_WAIT?",
+    ),
+    (
+        "check --stuck 60s:CLOSE_WAIT",
+        "--stuck: '60s:CLOSE_WAIT' has the states last; write CLOSE_WAIT:60s",
+    ),
+    (
+        "check --max 1000:TIME_WAIT",
+        "--max: '1000:TIME_WAIT' has the states last; write TIME_WAIT:1000",
+    ),
+    ("list --port 99999", "--port: '99999' has a port above 65535; write one from 0 to 65535"),
+    (
+        "list --local localhost:99999",
+        "--local: '99999' has a port above 65535; write one from 0 to 65535",
+    ),
+    (
+        "list --remote :9000-8000",
+        "--remote: '9000-8000' begins with the higher port; write 8000-9000",
+    ),
+    (
+        "list --remote 2001:db8::/129",
+        "--remote: '2001:db8::/129' has a prefix of more than 128 bits; write 2001:db8::/128 or less",
     ),
     (
         "list (",
@@ -50,7 +77,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "list --local 10.0.0.0/40",
-        "--local: '10.0.0.0/40' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 or [2001:db8::/32]:443",
+        "--local: '10.0.0.0/40' has a prefix of more than 32 bits; write 10.0.0.0/32 or less",
     ),
     ("list --local 8080", "--local: '8080' has no colon; write :8080 for a port"),
     (
@@ -61,10 +88,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "list --port nosuch",
         "--port: 'nosuch' is not a port or a known service; write 443, 8000-8999 or https",
     ),
-    (
-        "list --port 9-1",
-        "--port: '9-1' is not a port or a known service; write 443, 8000-8999 or https",
-    ),
+    ("list --port 9-1", "--port: '9-1' begins with the higher port; write 1-9"),
     ("list -x", "--exact has no effect without a PATTERN; leave it out"),
     ("list -u", "only TCP sockets can be shown; leave out -u, -w, -S and --unix, or use ss"),
     ("list -c", "there is no -c; tcplapse watch is continuous without it"),
@@ -106,7 +130,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("--view foo", "--view: 'foo' is not a valid value; write events, timeline, table or diagram"),
     ("--color red", "--color: 'red' is not a valid value; write auto, always or never"),
-    ("--rules /no/such/file", "cannot read /no/such/file: No such file or directory (os error 2)"),
+    (
+        "--rules /no/such/file",
+        "cannot read /no/such/file: No such file or directory; check the path",
+    ),
     ("-i 1s -i 2s", "--interval is given twice; leave one out"),
     ("--exact=foo a", "--exact takes no value 'foo'; leave it out"),
     ("replay", "replay needs FILE; see tcplapse help replay"),
