@@ -6,6 +6,7 @@
 //! * [`tcp`]: what TCP allows on Linux: states, the table of edges, what lies between two states.
 //! * [`model`]: plain data: instants, sockets, processes, readings, events. It imports `tcp` alone.
 //! * [`recording`]: readings as lines of a file, and back.
+//! * [`privileges`]: what this process lacks to see everything.
 //! * [`error`]: every failure with its sentence. [`file_watch`]: changes of a file.
 //!   [`trusted_path`]: files that nobody else can have put in place. [`signals`]: what
 //!   ends a run or wakes it.
@@ -34,6 +35,7 @@ pub mod model;
 pub mod monitor;
 mod output;
 pub mod owner;
+mod privileges;
 mod recorder;
 pub mod recording;
 pub mod render;

@@ -11,8 +11,8 @@ pub enum SourceName {
     /// Polls of sock_diag, as ss does, with the kernel's destroy events of sockets that close
     /// between two polls; no privilege needed
     Netlink,
-    /// Every state change as the kernel makes it, by BPF, beside polls of sock_diag; needs root, or
-    /// CAP_BPF and CAP_PERFMON
+    /// Every state change as the kernel makes it, by BPF, beside polls of sock_diag; needs CAP_BPF
+    /// and CAP_PERFMON, as root has them
     Trace,
     /// The best that is permitted: trace, else netlink, else proc
     Auto,

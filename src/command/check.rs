@@ -153,7 +153,8 @@ fn inconclusive(
         Some(Undecided::UnknownAge) => because(Reason::UnknownAge),
         Some(Undecided::Candidates) => Some(blind_spots.error(question)),
         Some(Undecided::PastCandidates(sockets)) => {
-            because(Reason::HiddenOwners(HiddenOwners(sockets)))
+            let remedy = monitor.remedy();
+            because(Reason::HiddenOwners(HiddenOwners { sockets, remedy }))
         }
         None if !blind_spots.only_candidates() => Some(blind_spots.error(question)),
         None => {

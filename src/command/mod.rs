@@ -15,7 +15,7 @@ use crate::cli::{Options, OwnersName};
 use crate::error::{Error, ProcessError, Result};
 use crate::monitor::Monitor;
 use crate::output::messages;
-use crate::owner::OwnersBy;
+use crate::owner::{OwnerLookup, OwnersBy};
 use crate::owner::scan::Scan;
 use crate::owner::scan::survey::SurveyedOwners;
 use crate::owner::scan::whereabouts::WrongPid;
@@ -79,7 +79,10 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
     };
     let scan = Scan::new(&settings.procfs).following(tree).by(by).map_err(Error::Owners)?;
     let missing = scan.check_pids(&settings.filter.process).map_err(|wrong| match wrong {
-        WrongPid::Missing(pid) => ProcessError::Missing(pid),
+        WrongPid::Missing(pid) => {
+            let remedy = (!scan.lists_all()).then(|| scan.remedy());
+            ProcessError::Missing { pid, remedy }
+        }
         WrongPid::Thread { thread, process } => ProcessError::Thread { thread, process },
     })?;
     messages::print(missing.iter().map(|pid| format!("there is no process {pid}")));

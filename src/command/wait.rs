@@ -93,7 +93,7 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
     let concerns = |state| wait.condition.concerns(state);
     let hidden = match monitor.candidates(concerns).sockets.len() {
         0 => String::new(),
-        candidates => format!("; {}", HiddenOwners(candidates)),
+        sockets => format!("; {}", HiddenOwners { sockets, remedy: monitor.remedy() }),
     };
     format!("timed out waiting for '{}'; {there}{hidden}", wait.expression)
 }

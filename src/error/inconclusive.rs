@@ -2,6 +2,7 @@
 
 use super::ProcessError;
 use crate::model::counted::counted;
+use crate::privileges::Remedy;
 use std::fmt;
 
 /// Why there is no answer.
@@ -37,7 +38,7 @@ pub enum Reason {
     )]
     UnknownAge,
     /// Sockets may belong to matching processes, which this user may not inspect.
-    #[error("{0}; run as root, or filter by --local, --remote or --port instead of by process")]
+    #[error("{0}, or filter by --local, --remote or --port instead of by process")]
     HiddenOwners(HiddenOwners),
     /// A process that matches has sockets that cannot be seen.
     #[error(transparent)]
@@ -47,13 +48,19 @@ pub enum Reason {
     BadRows(u64),
 }
 
-/// So many sockets whose owners this user may not inspect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HiddenOwners(pub usize);
+/// Sockets whose owners this process may not inspect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiddenOwners {
+    /// How many.
+    pub sockets: usize,
+    /// What to do about it.
+    pub remedy: Remedy,
+}
 
 impl fmt::Display for HiddenOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sockets = counted(self.0, "socket");
-        write!(f, "{sockets} may belong to processes that cannot be inspected")
+        let Self { sockets, remedy } = self;
+        let sockets = counted(*sockets, "socket");
+        write!(f, "{sockets} may belong to processes that cannot be inspected; {remedy}")
     }
 }

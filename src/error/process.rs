@@ -1,14 +1,18 @@
 //! A process that is asked for and cannot be looked at from here.
 
+use crate::privileges::Remedy;
+
 /// What is wrong with a process that a filter asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProcessError {
     /// `--pid` of nothing.
-    #[error(
-        "--pid: there is no process {0}; write another number, or run as root and outside of \
-         containers if it is hidden"
-    )]
-    Missing(i32),
+    #[error("--pid: there is no process {pid}; write another number{}", if_hidden(.remedy.as_ref()))]
+    Missing {
+        /// The number.
+        pid: i32,
+        /// What to do where processes may be hidden; `None` where all are listed.
+        remedy: Option<Remedy>,
+    },
     /// `--pid` of a thread.
     #[error("--pid: {thread} is a thread of process {process}; write --pid {process}")]
     Thread {
@@ -29,4 +33,8 @@ pub enum ProcessError {
         /// Its name, where that is known.
         name: Option<String>,
     },
+}
+
+fn if_hidden(remedy: Option<&Remedy>) -> String {
+    remedy.map_or_else(String::new, |remedy| format!(", or {remedy} if it is hidden"))
 }

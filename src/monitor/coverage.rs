@@ -40,7 +40,7 @@ impl fmt::Display for Coverage {
             let number = counted(missed, "socket");
             write!(f, "; {least}{number}{whose} opened and closed between polls")?;
             if self.interface != Some(Interface::Trace) {
-                f.write_str(" (--source trace, as root, sees them)")?;
+                f.write_str(" (--source trace, where permitted, sees them)")?;
             }
         }
         if lost > 0 {
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(
             coverage.to_string(),
             "seen: 10,400 sockets (2 still there); at least 7,329 sockets opened and closed between \
-             polls (--source trace, as root, sees them)"
+             polls (--source trace, where permitted, sees them)"
         );
         (coverage.missed, coverage.of_all, coverage.lost) = (1, true, 1);
         coverage.interface = Some(Interface::Trace);

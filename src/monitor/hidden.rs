@@ -9,6 +9,7 @@ use crate::model::event::{OwnerClues, SocketStatus};
 use crate::model::process::{ByInode, Inodes};
 use crate::owner::SearchScope;
 use crate::owner::table::Found;
+use crate::privileges::Remedy;
 use crate::tcp::state::State;
 use std::collections::HashMap;
 
@@ -123,14 +124,16 @@ impl HiddenSockets {
         }
         self.reported = true;
         Some(match (hidden, hidden_denied) {
-            (0, _) => format!(
-                "no permission to inspect the owners of {}; run as root to see them",
-                count(self.denied)
-            ),
-            (hidden, 0) => format!("{} hidden: unknown owner", count(hidden)),
-            (hidden, denied) => {
-                format!("{} hidden: unknown owner ({denied} for lack of permission)", count(hidden))
+            (0, _) => {
+                let remedy = owners.finder.remedy();
+                format!("cannot inspect the owners of {}; {remedy}", count(self.denied))
             }
+            (hidden, 0) => format!("{} hidden: unknown owner", count(hidden)),
+            (hidden, denied) => format!(
+                "{} hidden: unknown owner ({denied} may match, but cannot be inspected; {})",
+                count(hidden),
+                owners.finder.remedy()
+            ),
         })
     }
 }
@@ -146,6 +149,11 @@ pub(crate) struct Candidates {
 }
 
 impl Monitor<'_> {
+    /// What to do where processes cannot be inspected.
+    pub(crate) fn remedy(&self) -> Remedy {
+        self.reporter.owners.finder.remedy()
+    }
+
     /// A process that is asked for and whose sockets cannot be seen, since it is in another network
     /// namespace.
     pub(crate) fn elsewhere(&mut self) -> Option<ProcessError> {
@@ -217,6 +225,8 @@ pub(crate) const MAX_INCONCLUSIVE_POLLS: u32 = 5;
 
 /// Why the last poll may not have shown every matching socket.
 pub(crate) struct BlindSpots {
+    /// What to do where processes cannot be inspected.
+    remedy: Remedy,
     /// Sockets that may match by process.
     pub(crate) candidates: Candidates,
     /// A process that is asked for in another network namespace.
@@ -230,6 +240,7 @@ impl BlindSpots {
     /// processes.
     pub(crate) fn of(monitor: &mut Monitor<'_>, matters: impl Fn(State) -> bool) -> Self {
         Self {
+            remedy: monitor.remedy(),
             bad_rows: monitor.polls().bad_rows,
             elsewhere: monitor.elsewhere(),
             candidates: monitor.candidates(matters),
@@ -253,7 +264,10 @@ impl BlindSpots {
         let reason = match &self.elsewhere {
             _ if self.bad_rows > 0 => Reason::BadRows(self.bad_rows),
             Some(error) => Reason::Elsewhere(error.clone()),
-            None => Reason::HiddenOwners(HiddenOwners(self.candidates.sockets.len())),
+            None => Reason::HiddenOwners(HiddenOwners {
+                sockets: self.candidates.sockets.len(),
+                remedy: self.remedy.clone(),
+            }),
         };
         Inconclusive { question, reason }.into()
     }

@@ -13,6 +13,7 @@ use crate::filter::{Match, ProcessFilter};
 use crate::model::event::TrackerEvent;
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::{OwnerUpdate, Reading};
+use crate::privileges::Remedy;
 use event_search::EventSearch;
 use table::Found;
 
@@ -62,6 +63,9 @@ pub trait OwnerLookup {
     fn elsewhere(&mut self, _: &ProcessFilter) -> Option<Process> {
         None
     }
+
+    /// What to do where processes cannot be inspected.
+    fn remedy(&self) -> Remedy;
 
     /// The present name of the holder's process, if its descriptor still leads to the socket.
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>>;

@@ -7,6 +7,7 @@ use super::{OwnerLookup, SearchScope};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{ByInode, Caller, Holder, Inodes, Process};
 use crate::model::reading::OwnerUpdate;
+use crate::privileges::Remedy;
 use std::collections::{HashMap, HashSet};
 
 /// At most this many callers are remembered.
@@ -212,6 +213,10 @@ impl OwnerLookup for RecordedOwners {
         let socket = search.socket.filter(|inode| self.is_proven(*inode));
         let sockets = search.listeners.iter().copied().chain(socket);
         Some(self.find_holders(SearchScope::All(filter), sockets))
+    }
+
+    fn remedy(&self) -> Remedy {
+        Remedy::Recording
     }
 
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {

@@ -25,6 +25,7 @@ use super::{OwnerLookup, SearchScope};
 use crate::filter::ProcessFilter;
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::process_tree::ProcessTree;
+use crate::privileges::{Remedy, to_inspect_processes};
 use fd_table::{leads_to, open_dir};
 use idle::{IdleProcess, IdleProcesses};
 use log::trace;
@@ -191,15 +192,19 @@ impl Scan {
         // Some of their holders may be missing.
         found.holders.retain(|(inode, _)| !unchecked.contains(inode));
         self.recent = found.processes.iter().map(|process| process.pid).collect();
-        let shows_kernel = || self.open_process(KTHREADD).is_ok_and(|it| is_kernel_thread(&it));
-        found.hidden |= self.may_hide(among, shows_kernel);
+        found.hidden |= self.may_hide(among, || self.lists_all());
         found
     }
 
-    /// Whether processes that are asked for may exist and not be listed: those of other pid namespaces, and
-    /// those hidden from this user (`hidepid`). Where a thread of the kernel is listed there are
-    /// neither: the initial pid namespace has the processes of all others, and who may see that
-    /// thread may see every process. A filter that names its processes asks for no others.
+    /// Whether all processes are listed: those of other pid namespaces, and those hidden from this
+    /// user (`hidepid`). Where a thread of the kernel is listed they are: the initial pid namespace
+    /// has the processes of all others, and who may see that thread may see every process.
+    pub(crate) fn lists_all(&self) -> bool {
+        self.open_process(KTHREADD).is_ok_and(|entry| is_kernel_thread(&entry))
+    }
+
+    /// Whether processes that are asked for may exist and not be listed, unless all are. A filter that
+    /// names its processes asks for no others.
     fn may_hide(&self, among: SearchScope<'_>, is_whole: impl FnOnce() -> bool) -> bool {
         let ProcessFilter { pids, tree, .. } = among.filter();
         let is_shown = |pid: &i32| {
@@ -312,6 +317,10 @@ impl OwnerLookup for Scan {
 
     fn elsewhere(&mut self, filter: &ProcessFilter) -> Option<Process> {
         self.find_elsewhere(filter)
+    }
+
+    fn remedy(&self) -> Remedy {
+        to_inspect_processes(self.lists_all())
     }
 
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {

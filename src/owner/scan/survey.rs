@@ -10,6 +10,7 @@ use crate::owner::event_search::EventSearch;
 use crate::owner::recorded::RecordedOwners;
 use crate::owner::table::Found;
 use crate::owner::{OwnerLookup, SearchScope};
+use crate::privileges::Remedy;
 use std::time::{Duration, Instant};
 
 /// How often all processes are scanned although no socket is new: descriptors are handed on, and
@@ -183,6 +184,10 @@ impl OwnerLookup for SurveyedOwners {
 
     fn warning(&mut self) -> Option<String> {
         self.scan.take_refusal()
+    }
+
+    fn remedy(&self) -> Remedy {
+        self.scan.remedy()
     }
 
     fn still_holds(&mut self, holder: &Holder, inode: u64) -> Option<Vec<u8>> {

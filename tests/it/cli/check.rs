@@ -158,12 +158,12 @@ fn sockets_of_unreadable_processes_make_check_inconclusive() {
         }
         let (code, ports, message) = outcome(procfs);
         assert_eq!((code, ports), (Some(2), vec![]));
-        assert_eq!(
-            message,
-            "tcplapse: check is inconclusive: 1 socket may belong to processes that cannot be \
-             inspected; run as root, or filter by --local, --remote or --port instead of by \
-             process\n"
-        );
+        // What to do depends on who runs the test.
+        let parts = [
+            "tcplapse: check is inconclusive: 1 socket may belong to processes that cannot be inspected; ",
+            ", or filter by --local, --remote or --port instead of by process\n",
+        ];
+        assert!(message.starts_with(parts[0]) && message.ends_with(parts[1]), "{message}");
     });
     for harmless in ["ESTABLISHED:0", "CLOSE_WAIT:1"] {
         FakeProcfs::session(|mut procfs| {

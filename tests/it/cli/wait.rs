@@ -125,12 +125,12 @@ fn sockets_of_unreadable_processes_make_absence_inconclusive() {
         }
         let (code, message) = answer(&procfs.finish());
         assert_eq!(code, Some(2), "{message}");
-        assert_eq!(
-            message,
-            "tcplapse: 'none ESTABLISHED' is inconclusive: 1 socket may belong to processes that \
-             cannot be inspected; run as root, or filter by --local, --remote or --port instead of \
-             by process\n"
-        );
+        // What to do depends on who runs the test.
+        let parts = [
+            "tcplapse: 'none ESTABLISHED' is inconclusive: 1 socket may belong to processes that cannot be inspected; ",
+            ", or filter by --local, --remote or --port instead of by process\n",
+        ];
+        assert!(message.starts_with(parts[0]) && message.ends_with(parts[1]), "{message}");
     });
 }
 

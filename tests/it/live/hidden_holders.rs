@@ -25,6 +25,16 @@ fn server_with_a_leak() -> (Actor, Actor) {
     (server, client)
 }
 
+/// Lists the leak.
+const LEAKED: [&str; 3] = ["list", "-s", "CLOSE_WAIT"];
+
+/// Asserts that the only message says what to do in order to see the owner of one socket.
+fn assert_advises(outcome: &Outcome, remedy: &str) {
+    let advice = format!("tcplapse: cannot inspect the owners of 1 socket; {remedy}");
+    let messages = outcome.messages();
+    assert!(messages.starts_with(&advice) && messages.lines().count() == 1, "{outcome:?}");
+}
+
 /// Asks for a leak in every way; no answer may be that there is none.
 fn assert_never_all_clear(pid: u32, ask: impl Fn(&[&str]) -> Option<Outcome>) -> bool {
     let pid = pid.to_string();
@@ -65,6 +75,7 @@ fn root_without_ptrace_gives_no_all_clear() {
         }
         assert_eq!(listed[0].owner_source, "denied", "{listed:?}");
         assert_never_all_clear(server.pid(), |args| Some(run_without_ptrace(args)));
+        assert_advises(&run_without_ptrace(&LEAKED), "add CAP_SYS_PTRACE to this container");
     });
 }
 
@@ -73,7 +84,23 @@ fn another_user_gets_no_all_clear() {
     isolated(|| {
         let (server, _client) = server_with_a_leak();
         if !assert_never_all_clear(server.pid(), run_as_nobody) {
-            skip(Feature::OtherUser, "this user may not become another");
+            return skip(Feature::OtherUser, "this user may not become another");
+        }
+        assert_advises(&run_as_nobody(&LEAKED).expect("it could be run before"), "run as root\n");
+    });
+}
+
+#[test]
+fn root_in_a_user_namespace_is_not_told_to_become_root() {
+    isolated(|| {
+        let (_server, _client) = server_with_a_leak();
+        let mut inside = Command::new("unshare");
+        inside.args(["--user", "--map-root-user"]).arg(command(&[]).get_program()).args(LEAKED);
+        match Program::try_spawn(inside).map(Program::finish) {
+            Ok(outcome) if outcome.code == Some(0) => {
+                assert_advises(&outcome, "run as root outside of this user namespace");
+            }
+            other => skip(Feature::Netns, &format!("no user namespace: {other:?}")),
         }
     });
 }
@@ -168,6 +195,7 @@ fn a_pid_namespace_gives_no_all_clear() {
         match inside(&["list", "-j", "-s", "CLOSE_WAIT"]) {
             Some(outcome) if outcome.code == Some(0) => {
                 assert_eq!(outcome.listed()[0].owner_source, "denied", "{outcome:?}");
+                assert_advises(&outcome, "run as root outside of this container");
             }
             other => return skip(Feature::Mount, &format!("no pid namespace: {other:?}")),
         }

@@ -45,7 +45,7 @@ fn hidepid_hides_owners_but_not_sockets() {
             messages
         };
         let message = refused(&["list", "-x", "server"], 1);
-        let hidden = "(1 for lack of permission)";
+        let hidden = "(1 may match, but cannot be inspected; run as root)";
         assert!(message.contains(hidden), "{message}");
         // A listener that cannot be attributed is not known to be gone.
         refused(&["wait", "-x", "server", "--until", "none LISTEN"], 2);

@@ -1,0 +1,156 @@
+//! What keeps this process from seeing everything, and what to do about it: "run as root" is of no
+//! use to root in a container.
+
+use rustix::fs::stat;
+use rustix::process::geteuid;
+use rustix::thread::{CapabilitySet, capabilities, capability_is_in_bounding_set};
+use std::fmt;
+
+/// The numbers of the namespaces that the machine has booted in (`include/linux/proc_ns.h`).
+const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+
+/// What to do in order to see more, as a phrase: "run as root".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// An ordinary user may become root.
+    Root,
+    /// Root lacks capabilities, and may have them.
+    Capabilities(Vec<&'static str>),
+    /// No process here can have these capabilities.
+    Bounds {
+        /// Their names.
+        missing: Vec<&'static str>,
+        /// The caller is root.
+        is_root: bool,
+    },
+    /// The capabilities of a user namespace are not those of the machine.
+    UserNamespace,
+    /// Processes outside of a pid namespace cannot be seen from within.
+    PidNamespace,
+    /// The capabilities are there: something else denies it.
+    Policy,
+    /// A recording has what could be seen when it was made.
+    Recording,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("run as root"),
+            Self::Capabilities(missing) => write!(f, "run with {}", missing.join(" and ")),
+            Self::Bounds { missing, is_root } => {
+                let root = if *is_root { "" } else { ", and run as root" };
+                write!(f, "add {} to this container or service{root}", missing.join(" and "))
+            }
+            Self::UserNamespace => f.write_str("run as root outside of this user namespace"),
+            Self::PidNamespace => {
+                f.write_str("run as root outside of this container (pid namespace)")
+            }
+            Self::Policy => {
+                f.write_str("permit it in the sandbox, security module or lockdown here")
+            }
+            Self::Recording => f.write_str("record where all processes can be inspected"),
+        }
+    }
+}
+
+/// What to do in order to inspect every process. `all_listed`: procfs lists all processes of the
+/// machine.
+pub(crate) fn to_inspect_processes(all_listed: bool) -> Remedy {
+    let to_list = CapabilitySet::DAC_READ_SEARCH.union(CapabilitySet::DAC_OVERRIDE);
+    let mut here = Here::new(&[
+        // To see where descriptors of other users lead, and to list them.
+        (CapabilitySet::SYS_PTRACE, "CAP_SYS_PTRACE"),
+        (to_list, "CAP_DAC_READ_SEARCH"),
+    ]);
+    here.sees_all_processes = all_listed || is_in("pid", INITIAL_PID_NAMESPACE);
+    here.remedy()
+}
+
+/// Capabilities any of which will do, and the name of the best of them.
+type Needed = (CapabilitySet, &'static str);
+
+/// What the process has, of what it needs.
+#[derive(Debug, Clone)]
+struct Here {
+    is_root: bool,
+    /// Capabilities that it does not have.
+    missing: Vec<&'static str>,
+    /// Of these, such as it cannot have.
+    out_of_bounds: Vec<&'static str>,
+    in_initial_user_namespace: bool,
+    sees_all_processes: bool,
+}
+
+impl Here {
+    fn new(needed: &[Needed]) -> Self {
+        // What cannot be asked is taken for the usual: a mistake is a worse advice, no false claim.
+        let has = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+        let is_possible = |any: CapabilitySet| {
+            any.iter().any(|one| capability_is_in_bounding_set(one).unwrap_or(true))
+        };
+        let missing: Vec<&Needed> =
+            needed.iter().filter(|(any, _)| !has.intersects(*any)).collect();
+        let out_of_bounds = missing.iter().filter(|(any, _)| !is_possible(*any));
+        Self {
+            is_root: geteuid().is_root(),
+            out_of_bounds: out_of_bounds.map(|(_, name)| *name).collect(),
+            missing: missing.into_iter().map(|(_, name)| *name).collect(),
+            in_initial_user_namespace: is_in("user", INITIAL_USER_NAMESPACE),
+            sees_all_processes: true,
+        }
+    }
+
+    fn remedy(self) -> Remedy {
+        if !self.sees_all_processes {
+            Remedy::PidNamespace
+        } else if !self.in_initial_user_namespace {
+            Remedy::UserNamespace
+        } else if !self.out_of_bounds.is_empty() {
+            Remedy::Bounds { missing: self.out_of_bounds, is_root: self.is_root }
+        } else if self.missing.is_empty() {
+            Remedy::Policy
+        } else if self.is_root {
+            Remedy::Capabilities(self.missing)
+        } else {
+            Remedy::Root
+        }
+    }
+}
+
+/// Whether this process is in the namespace with this number; true if that cannot be asked.
+fn is_in(kind: &str, number: u64) -> bool {
+    stat(format!("/proc/self/ns/{kind}")).map_or(true, |namespace| namespace.st_ino == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_advised_only_where_it_helps() {
+        let user = Here {
+            is_root: false,
+            missing: vec!["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"],
+            out_of_bounds: Vec::new(),
+            in_initial_user_namespace: true,
+            sees_all_processes: true,
+        };
+        let says = |here: Here, phrase: &str| assert_eq!(here.remedy().to_string(), phrase);
+        says(user.clone(), "run as root");
+        let bounds = vec!["CAP_SYS_PTRACE"];
+        let in_service = Here { out_of_bounds: bounds.clone(), ..user.clone() };
+        says(in_service, "add CAP_SYS_PTRACE to this container or service, and run as root");
+        let root = Here { is_root: true, missing: bounds.clone(), ..user };
+        says(root.clone(), "run with CAP_SYS_PTRACE");
+        let bounded = Here { out_of_bounds: bounds, ..root.clone() };
+        says(bounded.clone(), "add CAP_SYS_PTRACE to this container or service");
+        let inside = Here { in_initial_user_namespace: false, ..bounded.clone() };
+        says(inside, "run as root outside of this user namespace");
+        let contained = Here { sees_all_processes: false, ..bounded };
+        says(contained, "run as root outside of this container (pid namespace)");
+        let full = Here { missing: Vec::new(), ..root };
+        says(full, "permit it in the sandbox, security module or lockdown here");
+    }
+}
