@@ -15,7 +15,7 @@ pub const VARIABLE: &str = "TCPLAPSE_LOG";
 /// Starts the log if the environment asks for it.
 ///
 /// # Errors
-/// A value that is no filter.
+/// A value that is not a filter.
 pub fn start() -> Result<()> {
     let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
         return Ok(());

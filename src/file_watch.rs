@@ -73,8 +73,8 @@ impl AsFd for FileWatch {
     }
 }
 
-/// Whether an event may come of our own reading. The end of writing is told apart, as what was
-/// written through a mapping is not told otherwise.
+/// Whether an event may come of our own reading. The end of writing is not one:
+/// nothing else reports what was written through a mapping.
 fn is_of_reading(event: EventKind) -> bool {
     matches!(event, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
@@ -103,8 +103,8 @@ mod tests {
     use std::fs;
     use std::time::{Duration, Instant};
 
-    /// Whether a change is told within a generous time.
-    fn is_told(watch: &FileWatch) -> bool {
+    /// Whether a change is reported within a generous time.
+    fn is_reported(watch: &FileWatch) -> bool {
         let patience = Instant::now() + Duration::from_secs(30);
         while Instant::now() < patience {
             if watch.take_change() {
@@ -116,12 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_right_after_the_watch_is_set_is_told() {
+    fn a_change_right_after_the_watch_is_set_is_reported() {
         let folder = tempfile::tempdir().expect("a folder");
         for round in 0..100 {
             let watch = FileWatch::new(&folder.path().join("file")).expect("a watch");
             fs::write(folder.path().join("file"), round.to_string()).expect("it is ours");
-            assert!(is_told(&watch), "round {round}");
+            assert!(is_reported(&watch), "round {round}");
         }
     }
 
@@ -141,7 +141,7 @@ mod tests {
         ];
         for (number, change) in changes.iter().enumerate() {
             change().expect("it is ours");
-            assert!(is_told(&watch), "change {number}");
+            assert!(is_reported(&watch), "change {number}");
             // A change has several events.
             std::thread::sleep(Duration::from_millis(50));
             watch.take_change();

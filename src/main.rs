@@ -38,7 +38,7 @@ fn answer(mistake: &Mistake) -> ExitCode {
 }
 
 fn failed(sentence: &str) -> ExitCode {
-    // Where standard error is closed too, the status alone has to tell.
+    // Where standard error is closed too, only the exit status shows it.
     let _ = writeln!(std::io::stderr(), "tcplapse: {}", printable(sentence));
     ExitCode::from(2)
 }

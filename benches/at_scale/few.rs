@@ -17,7 +17,7 @@ const STARTS: usize = 41;
 const CONNECTIONS: u32 = 10_000;
 /// How long an idle trace is watched for what it costs.
 const IDLE: Duration = Duration::from_secs(4);
-/// Nothing new for so long: all was told.
+/// Nothing new for so long: all was reported.
 const QUIET: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -61,13 +61,13 @@ fn median(times: Vec<Cost>) -> Cost {
     times.get(times.len() / 2).copied().ok_or_else(|| "no runs".to_owned())
 }
 
-/// CPU time of `watch --source trace` for each transition that it tells.
+/// CPU time of `watch --source trace` for each transition that it reports.
 pub(crate) fn trace(report: &mut Report) {
     eprintln!("measuring the trace source ...");
     let (each, from) = match trace_events() {
-        Ok((cost, told)) => {
-            let from = format!("{CONNECTIONS} connections, {told} records: {}", seconds(cost));
-            (Ok(cost / told.max(1)), from)
+        Ok((cost, reported)) => {
+            let from = format!("{CONNECTIONS} connections, {reported} records: {}", seconds(cost));
+            (Ok(cost / reported.max(1)), from)
         }
         Err(why) => (Err(why), String::new()),
     };
@@ -79,39 +79,39 @@ fn seconds(cost: Duration) -> String {
     format!("{:.3} s", cost.as_secs_f64())
 }
 
-/// What the connections cost it beyond what it costs without any, and how many records it told.
+/// What the connections cost it beyond what it costs without any, and how many records it wrote.
 fn trace_events() -> Result<(Duration, u32), String> {
     let mut watched = Watched::start("trace", &["-j"], Stdio::piped())?;
-    let told = Arc::new(AtomicU32::new(0));
+    let reported = Arc::new(AtomicU32::new(0));
     let records = watched.records().ok_or("it has no output")?;
-    let counter = Arc::clone(&told);
+    let counter = Arc::clone(&reported);
     spawn(move || count_lines(records, &counter));
-    let told = || told.load(Ordering::Relaxed);
-    settle(&mut watched, told)?;
+    let reported = || reported.load(Ordering::Relaxed);
+    settle(&mut watched, reported)?;
     let (begin, cpu) = (Instant::now(), watched.cpu()?);
     park_timeout(IDLE);
     let idle = watched.cpu()?.saturating_sub(cpu).div_duration_f64(begin.elapsed());
-    let (begin, cpu, before) = (Instant::now(), watched.cpu()?, told());
+    let (begin, cpu, before) = (Instant::now(), watched.cpu()?, reported());
     let churned = churn::start(CONNECTIONS).and_then(|mut churn| churn.wait());
     if !churned.map_err(|error| error.to_string())?.success() {
         return Err("the connections could not be made".to_owned());
     }
-    settle(&mut watched, told)?;
+    settle(&mut watched, reported)?;
     let cost = watched.cpu()?.saturating_sub(cpu + begin.elapsed().mul_f64(idle));
-    Ok((cost, told() - before))
+    Ok((cost, reported() - before))
 }
 
 /// Waits until records have come, and no more come.
-fn settle(watched: &mut Watched, told: impl Fn() -> u32) -> Result<(), String> {
+fn settle(watched: &mut Watched, reported: impl Fn() -> u32) -> Result<(), String> {
     let deadline = Instant::now() + LIMIT;
     let mut before = 0;
     while Instant::now() < deadline {
         watched.cpu()?; // it still runs
         park_timeout(QUIET);
-        if told() == before && before > 0 {
+        if reported() == before && before > 0 {
             return Ok(());
         }
-        before = told();
+        before = reported();
     }
     Err(format!("its records did not end within {LIMIT:?}"))
 }

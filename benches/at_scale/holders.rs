@@ -1,5 +1,5 @@
 //! The processes that hold the sockets: this binary again. Each ends with its standard input, and
-//! so with whoever started it.
+//! so with the process that started it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::CString;

@@ -1,5 +1,5 @@
 //! A world of its own: network, processes and their `/proc`. Nothing else that goes on in the
-//! machine is listed, walked or looked into, by nobody; and all ends with its first process.
+//! machine is listed, walked or inspected; and all ends with its first process.
 
 use crate::loopback;
 use nix::errno::Errno;
@@ -56,7 +56,7 @@ fn mount_proc() -> nix::Result<()> {
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), nothing)
 }
 
-/// All namespaces share the kernel's table of connections, so that whoever reads it walks over
+/// All namespaces share the kernel's table of connections, so that every reader walks over
 /// those of others too. Since Linux 6.1 a namespace can give its children a table of their own:
 /// here one as large as that of the machine. On older kernels it stays shared.
 fn take_a_table() -> Result<(), String> {

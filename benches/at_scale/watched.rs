@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const INTERVAL: &str = "2s";
 /// What does nothing for so long rests.
 const REST: Duration = Duration::from_millis(25);
-/// A first look and its owners take far less.
+/// A first poll and its owners take far less.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A running `tcplapse watch`; killed when dropped.

@@ -8,7 +8,7 @@ use tcplapse::filter::Filter;
 use tcplapse::model::event::MonitorEvent;
 use tcplapse::model::reading::{Interface, Reading};
 use tcplapse::model::wanted::WantedRows;
-use tcplapse::monitor::Monitor;
+use tcplapse::monitor::{Monitor, SocketOrder};
 use tcplapse::owner::scan::Scan;
 use tcplapse::settings::PollSettings;
 use tcplapse::signals::Signals;
@@ -66,7 +66,7 @@ impl Tables {
         proc(self.0.path())
     }
 
-    /// What a look at them says.
+    /// What a poll says of them.
     pub(crate) fn reading(&self) -> Reading {
         Reading::Snapshot(self.source().snapshot().expect("a table"))
     }
@@ -99,15 +99,15 @@ pub(crate) fn records(count: usize) -> (Vec<Record>, Vec<Record>) {
     monitor.read(&stop, &mut news).expect("a table");
     let interface = Interface::Proc;
     let event = |news| match news {
-        MonitorEvent::Socket(told) => {
-            Some(Record::Event(Box::new(EventRecord::new(*told, interface))))
+        MonitorEvent::Socket(event) => {
+            Some(Record::Event(Box::new(EventRecord::new(*event, interface))))
         }
         MonitorEvent::Lost(_) => None,
     };
     let events: Vec<Record> = news.into_iter().filter_map(event).collect();
     let at = monitor.read_at();
     let socket = |(now, owner)| Record::Socket(Box::new(SocketRecord::new(&now, at, owner)));
-    let sockets: Vec<Record> = monitor.sockets().map(socket).collect();
+    let sockets: Vec<Record> = monitor.sockets(SocketOrder::Kernel).map(socket).collect();
     let repeat = |records: Vec<Record>| records.into_iter().cycle().take(count).collect();
     (repeat(events), repeat(sockets))
 }

@@ -33,7 +33,7 @@ fn rows(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A whole look, the files read and closed again.
+/// A whole poll, the files opened, read and closed again.
 fn table(criterion: &mut Criterion) {
     let tables = Tables::steady();
     let mut source = tables.source();

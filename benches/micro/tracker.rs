@@ -15,7 +15,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let mut steady = after(Some(&all));
     group.bench_function("steady", |bencher| bencher.iter(|| events(&mut steady, &all)));
     for (name, before, reading) in [
-        ("first look", None, &all),
+        ("first poll", None, &all),
         ("births", Some(&none), &all),
         ("one percent changed", Some(&all), &changed),
     ] {

@@ -207,7 +207,7 @@ pub(crate) struct RecordArgs {
     pub(crate) keep: Option<String>,
 }
 
-/// Who is told that polling has begun.
+/// Where the end of the first poll is announced.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Sampling options")]
 pub(crate) struct ReadyArgs {

@@ -7,7 +7,7 @@ use clap::{Arg, Command, CommandFactory};
 use clap_complete::{Shell, generate};
 use std::fmt::Write as _;
 
-/// The flags that fish is told to complete while the last of them still lacks its value.
+/// Where fish parses the flags to complete, while the last of them still lacks its value.
 const FISH_PARSES: &str = "    argparse -s (__fish_tcplapse_global_optspecs) -- $cmd 2>/dev/null\n";
 
 /// The completion script for a shell.

@@ -21,7 +21,7 @@ pub struct ListOptions {
     /// The flags given that choose how the kernel is sampled, which a recording has settled.
     #[arg(skip)]
     pub(crate) sampling_flags: Vec<String>,
-    /// Sort by this, instead of the order of the kernel's tables
+    /// Sort by this [default: listeners first, then by local port; JSON and CSV: the kernel's order]
     #[arg(long, value_name = "KEY", value_enum, help_heading = "Output options")]
     pub(crate) sort: Option<SortName>,
     #[command(flatten)]

@@ -99,7 +99,7 @@ pub enum Command {
     Check(CheckOptions),
     /// Print a completion script for a shell
     Completions {
-        /// The shell to write it for
+        /// The shell: bash, zsh, fish, elvish or powershell
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },

@@ -4,11 +4,12 @@ use super::{begin_question, monitor};
 use crate::cli::{FormatName, GroupName};
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
+use crate::model::time::Stamp;
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::formatter::Formatter;
 use crate::output::ready::Ready;
-use crate::output::{messages, write_once};
+use crate::output::{date_and_time, messages, write_once};
 use crate::rules::check::{Checker, Undecided, Violation};
 use crate::settings::check::CheckSettings;
 use crate::signals::Signals;
@@ -83,7 +84,7 @@ fn violations(
     let mut checker = Checker::new(&check.limits);
     let mut undecided = 0;
     let mut ends_when_decided = check.ends_when_decided;
-    let mut announcement = announcement(check);
+    let mut announces = check.from.is_none() && io::stderr().is_terminal();
     loop {
         let polls_before = monitor.polls().taken;
         let more = monitor.update(signals)?;
@@ -107,7 +108,9 @@ fn violations(
         let is_over = check.duration.is_some_and(|time| checker.watched(now) >= Some(time));
         let is_decided = ends_when_decided && checker.is_decided(now, &sockets);
         if more && !is_over && !is_decided {
-            messages::print(announcement.take());
+            if std::mem::take(&mut announces) {
+                messages::print(announcement(check, now));
+            }
             continue;
         }
         let violations =
@@ -131,11 +134,12 @@ fn violations(
     }
 }
 
-/// What a terminal shows while `check` watches; `None` for nothing.
-fn announcement(check: &CheckSettings) -> Option<String> {
-    let time = check.duration.filter(|time| !time.is_zero() && io::stderr().is_terminal())?;
-    let limit = if check.ends_when_decided { "up to " } else { "" };
-    Some(format!("watching for {limit}{time:?}; Ctrl-C to stop"))
+/// What a terminal shows while `check` watches from this instant on; `None` for nothing.
+fn announcement(check: &CheckSettings, now: Stamp) -> Option<String> {
+    let time = check.duration.filter(|time| !time.is_zero())?;
+    let end = date_and_time(now.after(time), &check.settings.output);
+    let most = if check.ends_when_decided { " at the latest" } else { "" };
+    Some(format!("watching for {} until {end}{most}; Ctrl-C to stop", check.limits))
 }
 
 /// Why it is not certain that there are no violations; `None` where it is.

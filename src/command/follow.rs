@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::counted::counted;
 use crate::model::escape::printable;
 use crate::model::event::MonitorEvent;
+use crate::model::time::Stamp;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::formatter::Formatter;
@@ -12,12 +13,12 @@ use crate::output::messages::{Messages, lines, warnings};
 use crate::output::ready::Ready;
 use crate::output::screen::Screen;
 use crate::output::shown::{EndOfReading, ShownRun};
-use crate::output::{Output, tty};
+use crate::output::{Output, date_and_time, tty};
 use crate::render::Size;
 use crate::render::cell::clip;
 use crate::render::json;
 use crate::rules::alerts::Alerts;
-use crate::settings::Settings;
+use crate::settings::{OutputSettings, Settings};
 use crate::signals::Signals;
 use crate::view::Record;
 use std::io::{self, IsTerminal};
@@ -55,7 +56,10 @@ pub(super) fn follow(
             follower.writer.output.go_live(settings.poll.interval);
             (follower.ready, follower.nothing_yet) = (ready, Some(nothing_yet));
         }
-        Mode::Recorded { since } => follower.shown.hide_before(since),
+        Mode::Recorded { since } => {
+            follower.shown.hide_before(since);
+            follower.replayed = Some(Replayed::default());
+        }
     }
     if let Err(error) = follower.read_all(monitor) {
         // The reader still gets what was written before.
@@ -78,6 +82,8 @@ struct Follower<'s> {
     ready: Ready,
     /// The sentence for a terminal where the first reading shows nothing; `None` after it.
     nothing_yet: Option<String>,
+    /// What was read of a recording; `None` for a run that is live.
+    replayed: Option<Replayed>,
     /// The events of the current reading, where the view or rules need all of them at once.
     collected: Vec<MonitorEvent>,
 }
@@ -98,6 +104,11 @@ impl MonitorSink for Follower<'_> {
     fn begin(&mut self, reading: ReadingInfo) {
         self.shown.begin_reading(reading);
         self.writer.begin_reading(reading);
+        if !self.shown.is_hidden()
+            && let Some(replayed) = &mut self.replayed
+        {
+            replayed.add(reading);
+        }
     }
 
     /// Events are written as they come, but for a picture and for rules, which need all events of a
@@ -170,6 +181,7 @@ impl<'s> Follower<'s> {
             alerts: settings.rules.as_deref().map(open_alerts).transpose()?,
             ready: Ready::default(),
             nothing_yet: None,
+            replayed: None,
             collected: Vec::new(),
         })
     }
@@ -260,8 +272,42 @@ impl<'s> Follower<'s> {
         }
         self.messages.write(lines(self.writer.output.formatter.take_messages()));
         self.messages.print(self.alerts.into_iter().flat_map(Alerts::finish));
-        self.messages.print([monitor.coverage().to_string()]);
+        let coverage = monitor.coverage();
+        let is_nothing = |_: &Replayed| coverage.sockets == 0;
+        let replayed = self.replayed.filter(is_nothing);
+        self.messages.print(replayed.map(|replayed| replayed.sentence(&self.settings.output)));
+        self.messages.print([coverage.to_string()]);
         Ok(())
+    }
+}
+
+/// The part of a recording that was shown.
+#[derive(Debug, Clone, Copy, Default)]
+struct Replayed {
+    readings: u64,
+    /// When the first and the last reading were complete.
+    span: Option<(Stamp, Stamp)>,
+}
+
+impl Replayed {
+    fn add(&mut self, reading: ReadingInfo) {
+        self.readings += 1;
+        let first = self.span.map_or(reading.at, |(first, _)| first);
+        self.span = Some((first, reading.at));
+    }
+
+    /// What was read where no socket was shown: nobody should take that for an all-clear.
+    fn sentence(self, output: &OutputSettings) -> String {
+        let Some((first, last)) = self.span else {
+            return "no reading of the recording is in the part that was to be shown".to_owned();
+        };
+        let readings = if self.readings == 1 { "reading" } else { "readings" };
+        format!(
+            "replayed {} {readings} from {} to {}; no socket in them matches",
+            self.readings,
+            date_and_time(first, output),
+            date_and_time(last, output)
+        )
     }
 }
 

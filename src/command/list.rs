@@ -1,8 +1,9 @@
 //! `list`: the sockets of one poll, or of a recording at a moment.
 
 use super::{begin_question, monitor_of, open_source, replay};
-use crate::cli::SortName;
+use crate::cli::{FormatName, SortName};
 use crate::error::Result;
+use crate::monitor::SocketOrder;
 use crate::output::formatter::Formatter;
 use crate::output::{messages, write_once};
 use crate::settings::list::{ListSettings, ListedRecording};
@@ -27,9 +28,14 @@ pub fn run(list: &ListSettings) -> Result<bool> {
         monitor
     };
     let at = monitor.read_at();
+    // Scripts get the order of the kernel's tables, unless they ask for another.
+    let order = match settings.output.format {
+        FormatName::Text => SocketOrder::Ports,
+        _ => SocketOrder::Kernel,
+    };
     let infos = monitor.tcp_infos();
     let records = monitor
-        .sockets()
+        .sockets(order)
         .map(|(now, owner)| SocketRecord::new(&now, at, owner).with_tcp_info(infos.as_deref()));
     let record = |socket| Record::Socket(Box::new(socket));
     let top = list.top.unwrap_or(usize::MAX);

@@ -3,7 +3,6 @@
 use super::{monitor, print_hints};
 use crate::cli::RunOptions;
 use crate::error::{Error, Result};
-use crate::model::counted::counted;
 use crate::model::event::MonitorEvent;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
@@ -18,7 +17,6 @@ use crate::tcp::state::State;
 use crate::view::Record;
 use child::{Child, SIGNALS};
 use rustix::process::{getpid, set_child_subreaper};
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -28,7 +26,8 @@ mod child;
 /// prints: a few megabytes. Only a file takes more.
 const MAX_HELD_BACK: usize = 10_000;
 
-/// How long a process that the command has left behind gets to open a socket.
+/// How long a process that the command has left behind gets to open a socket, and how long a wait is
+/// that needs no explanation.
 const CHILD_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the command and returns its status, as a shell would. Polling begins before it does.
@@ -92,21 +91,53 @@ fn follow(
         };
         // Only a poll that began after its end shows what the command has left behind.
         if monitor.polls().taken > polls {
-            match open_sockets(monitor, command) {
-                0 if !child.left_others() || at.elapsed() > CHILD_GRACE => break,
-                0 => {}
-                left => report.print_wait_hint(left, command),
+            let left = open_sockets(monitor, command);
+            if !left.is_empty() && at.elapsed() > CHILD_GRACE {
+                report.say_what_it_waits_for(|| {
+                    wait_sentence(&left, child.left_others(), command.linger)
+                });
+            } else if left.is_empty() && (!child.left_others() || at.elapsed() > CHILD_GRACE) {
+                break;
             }
         }
     }
     Ok(())
 }
 
-/// How many sockets are waited for: those in TIME_WAIT only where a time was given.
-fn open_sockets(monitor: &mut Monitor<'_>, command: &RunSettings) -> usize {
+/// The states of the sockets that are waited for: TIME_WAIT only where a time was given.
+fn open_sockets(monitor: &mut Monitor<'_>, command: &RunSettings) -> Vec<State> {
     let sockets = monitor.open_sockets();
-    let counts = |state| command.linger.is_some() || state != State::TimeWait;
-    sockets.iter().filter(|(now, _)| counts(now.state)).count()
+    let counts = |state: &State| command.linger.is_some() || *state != State::TimeWait;
+    sockets.iter().map(|(now, _)| now.state).filter(counts).collect()
+}
+
+/// Why the run does not end with its command, for how long at most, and how to end it. `are_held`:
+/// processes that the command has started still run.
+fn wait_sentence(left: &[State], are_held: bool, linger: Option<Duration>) -> String {
+    let mut states = left.to_vec();
+    states.sort_unstable();
+    let sockets = match states.as_slice() {
+        [state] => format!("1 socket in {state}"),
+        states => {
+            let groups = states.chunk_by(|a, b| a == b);
+            let counts: Vec<_> =
+                groups.map(|group| format!("{} {}", group.len(), group[0])).collect();
+            format!("{} sockets ({})", states.len(), counts.join(", "))
+        }
+    };
+    let limit = match linger {
+        Some(linger) => format!("for {linger:?} at most"),
+        None if are_held => "as long as processes that it has started hold them".to_owned(),
+        // tcp_fin_timeout, of a socket that no process holds.
+        None if left.iter().all(|state| *state == State::FinWait2) => {
+            "60s at most unless the kernel is configured otherwise".to_owned()
+        }
+        None => "until the kernel gives up".to_owned(),
+    };
+    format!(
+        "the command has exited; waiting for {sockets} to close, {limit}; Ctrl-C ends the wait and \
+         prints the timelines, --linger 0s does not wait"
+    )
 }
 
 /// The timelines of a command's sockets.
@@ -189,14 +220,11 @@ impl<'s> RunReport<'s> {
         }
     }
 
-    /// Says once, on a terminal, why the run does not end with the command.
-    fn print_wait_hint(&mut self, left: usize, command: &RunSettings) {
-        let has_hinted = std::mem::replace(&mut self.has_hinted, true);
-        if !has_hinted && command.linger.is_none() && io::stderr().is_terminal() {
-            let sockets = counted(left, "socket");
-            messages::print([format!(
-                "command exited; waiting for {sockets} to close (Ctrl-C to stop, --linger 0s to skip)"
-            )]);
+    /// Prints a sentence the first time: a script that runs a command has to know as well why
+    /// nothing goes on.
+    fn say_what_it_waits_for(&mut self, sentence: impl FnOnce() -> String) {
+        if !std::mem::replace(&mut self.has_hinted, true) {
+            messages::print([sentence()]);
         }
     }
 
@@ -216,5 +244,29 @@ impl<'s> RunReport<'s> {
         self.sentences.push(monitor.coverage().to_string());
         messages::print_errors(self.errors);
         messages::print(self.sentences);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use State::{Established, FinWait2, LastAck};
+
+    #[test]
+    fn a_wait_is_explained_with_its_limit() {
+        let says = |left: &[State], are_held, linger, words: &str| {
+            let sentence = wait_sentence(left, are_held, linger);
+            assert!(sentence.contains(words), "{sentence}");
+        };
+        let linger = Some(Duration::from_secs(5));
+        says(&[FinWait2], false, None, "1 socket in FIN_WAIT2 to close, 60s at most unless");
+        says(&[FinWait2], true, linger, "1 socket in FIN_WAIT2 to close, for 5s at most;");
+        says(&[Established], true, None, "as long as processes that it has started hold them;");
+        says(
+            &[FinWait2, LastAck, FinWait2],
+            false,
+            None,
+            "3 sockets (1 LAST_ACK, 2 FIN_WAIT2) to close, until the kernel gives up;",
+        );
     }
 }

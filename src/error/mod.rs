@@ -29,7 +29,7 @@ pub enum Error {
     /// The command line is wrong.
     #[error(transparent)]
     Usage(#[from] UsageError),
-    /// A process that is asked for cannot be looked at from here.
+    /// A process that is asked for cannot be inspected from here.
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// The rules file is wrong.

@@ -1,4 +1,4 @@
-//! A process that is asked for and cannot be looked at from here.
+//! A process that is asked for and cannot be inspected from here.
 
 use crate::privileges::Remedy;
 

@@ -173,7 +173,7 @@ impl<'a> From<&'a Transition> for Candidate<'a> {
 }
 
 impl Filter {
-    /// Whether a socket is asked for, whoever owns it: it is followed, and shown as it is now.
+    /// Whether a socket is asked for, whichever process owns it: it is followed, and shown as it is now.
     pub fn matches<'a>(&self, candidate: impl Into<Candidate<'a>>) -> bool {
         let candidate = candidate.into();
         self.follows(candidate.addrs) && self.shows(candidate)

@@ -176,7 +176,8 @@ pub struct Ages {
     /// When the previous state was first observed; `None` if there is none.
     #[serde(skip)]
     pub since: Option<Stamp>,
-    /// Seconds in `from`; of `present` events seconds in `to`, where the kernel proves some.
+    /// Seconds in `from`; of `present` events seconds in `to`, as far as the kernel remembers
+    /// them.
     #[serde(serialize_with = "seconds")]
     pub held: Option<Duration>,
     /// Whether `held` is a lower bound, because the socket was in `from` at the first poll.

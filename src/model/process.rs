@@ -193,7 +193,7 @@ pub enum OwnerSource {
     /// No process was seen to hold it, as it is not accepted yet, or was not there for long: a holder of
     /// a listener that it can have come from.
     Listener,
-    /// No holder was found, but some processes may not be read.
+    /// No holder was found, but some processes cannot be inspected.
     Denied,
     /// No holder was found.
     Unknown,
@@ -211,8 +211,8 @@ pub struct Attribution {
     pub holders: Vec<(Holder, Rc<Process>)>,
     /// How the owner is known: `proven` (its descriptor was verified for this record), `remembered`
     /// (held the socket earlier), `listener` (not accepted yet, or not seen in a process since: a
-    /// holder of a listener that it can have come from), or why it is not: `denied` (no
-    /// permission), `unknown`.
+    /// holder of a listener that it can have come from), or why it is not: `denied` (some processes
+    /// cannot be inspected), `unknown`.
     #[serde(rename = "owner_source")]
     pub source: OwnerSource,
 }

@@ -27,6 +27,16 @@ impl Stamp {
         }
     }
 
+    /// The instant this much later on both clocks.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            wall: self.wall.saturating_add_unsigned(micros),
+            boot: self.boot.saturating_add(micros),
+        }
+    }
+
     /// The time from `earlier` to this instant on the boot clock; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.boot.saturating_sub(earlier.boot))

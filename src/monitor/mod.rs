@@ -24,6 +24,7 @@ use log::debug;
 use reporter::{Batches, Destination, Reporter};
 use sink::{MonitorSink, ReadingInfo};
 use status::PollCount;
+pub use status::SocketOrder;
 use std::rc::Rc;
 
 /// With this many sockets to look up, kernel events that came together are interrupted for it.
@@ -161,7 +162,7 @@ impl<'a> Monitor<'a> {
         if self.tracker.ambiguous() > 0 && !std::mem::replace(&mut self.ambiguity_reported, true) {
             warnings.push(
                 "a TIME_WAIT timer was restarted (retransmitted FIN, or the 4-tuple was reused); /proc \
-                 cannot tell which, so it is reported as a new socket"
+                 does not show which, so it is reported as a new socket"
                     .to_owned(),
             );
         }

@@ -121,7 +121,7 @@ impl<'a> Owners<'a> {
             let hidden = if found.hidden { ", and perhaps others that are not listed" } else { "" };
             debug!(
                 "searched for {wanted_count} inodes: {holders} descriptors in {processes} processes, \
-                 {denied} processes that may not be read{hidden}"
+                 {denied} processes cannot be inspected{hidden}"
             );
             self.table.insert(wanted, found);
         }
@@ -261,8 +261,8 @@ impl<'a> Owners<'a> {
     }
 
     /// Whether a system call is one of an owner. Who connects or listens has the descriptor. But the
-    /// end of the last descriptor may come in a process that only looks at it: a link in
-    /// `/proc/PID/fd` holds the socket while it is read. So whoever closes has to be known: as a
+    /// end of the last descriptor may come in a process that only reads a link to it:
+    /// one in `/proc/PID/fd` holds the socket while it is read. So the caller has to be known: as a
     /// holder, as the caller before, or as a holder of the listener, who accepts.
     fn is_owners_call(&self, transition: &Transition, caller: &Caller) -> bool {
         let Transition { socket, clues, .. } = transition;

@@ -31,7 +31,7 @@ pub(super) type Destination<'s> = Option<&'s mut dyn MonitorSink>;
 pub(super) struct Reporter<'a> {
     pub(super) filter: &'a Filter,
     pub(super) owners: Owners<'a>,
-    /// Sockets that matched the filter by process once: they stay matched, whoever holds them then.
+    /// Sockets that matched the filter by process once: they stay matched, whichever process holds them then.
     matched: HashSet<SocketId>,
     /// Sockets that match as long as nobody is known to have accepted them: a holder of a listener
     /// that they can have come from matches.
@@ -138,7 +138,10 @@ impl<'a> Reporter<'a> {
         let denied = event.owner.source == OwnerSource::Denied;
         let uid_decides = !filter.needs_owner() && clues.uid.is_some() && !denied;
         let ownerless = event.owner.main.is_none() && (denied || clues.last_inode == 0);
-        if wanted && event.passes && ownerless && !uid_decides && kind != EventKind::Closed {
+        // What was there before a command was run is not the command's.
+        let may_match = filter.tree.is_none() || kind != EventKind::Present;
+        let counts = wanted && event.passes && may_match && kind != EventKind::Closed;
+        if counts && ownerless && !uid_decides {
             self.hidden.count(matches, denied, clues);
         }
         let is_first = match kind {

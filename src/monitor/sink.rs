@@ -1,4 +1,4 @@
-//! What the monitor tells its caller while it works on a reading.
+//! What the monitor reports to its caller while it works on a reading.
 
 use crate::model::event::MonitorEvent;
 use crate::model::reading::Interface;

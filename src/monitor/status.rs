@@ -6,11 +6,22 @@ use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::{SocketEvent, SocketId, SocketStatus};
 use crate::model::process::{Attribution, Inodes};
 use crate::model::reading::Snapshot;
+use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use crate::owner::SearchScope;
 use crate::rules::alerts::RuleInput;
 use crate::tcp::state::State;
 use std::collections::HashSet;
+
+/// The order of sockets in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketOrder {
+    /// By family, in the order of the kernel's tables: that of their hashes.
+    Kernel,
+    /// Listeners before connections, by local port and address, then by remote address and port:
+    /// the same for every poll that finds the same sockets.
+    Ports,
+}
 
 /// The polls so far: an absence needs two, since a single one may skip a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,14 +45,27 @@ impl Monitor<'_> {
         self.polls
     }
 
-    /// The sockets that the filters ask for, by family, in the order of the kernel's tables. There
-    /// may be many: the owner of each is looked up when its turn comes.
-    pub fn sockets(&mut self) -> impl Iterator<Item = (SocketStatus, Attribution)> {
-        let place =
-            |now: SocketStatus| (now.socket.addrs.family, now.row, now.socket.addrs, now.socket.id);
+    /// The sockets that the filters ask for. There may be many: the owner of each is looked up when
+    /// its turn comes.
+    pub fn sockets(
+        &mut self,
+        order: SocketOrder,
+    ) -> impl Iterator<Item = (SocketStatus, Attribution)> {
+        let place = |now: SocketStatus| {
+            let listens = now.state == State::Listen;
+            (now.socket.addrs, now.row, listens, now.socket.id)
+        };
         let mut places: Vec<_> = self.statuses().map(place).collect();
-        places.sort_unstable_by_key(|(family, row, ..)| (*family, *row));
-        places.into_iter().filter_map(|(_, _, addrs, id)| {
+        match order {
+            SocketOrder::Kernel => {
+                places.sort_unstable_by_key(|(addrs, row, ..)| (addrs.family, *row));
+            }
+            SocketOrder::Ports => places.sort_unstable_by_key(|(addrs, row, listens, _)| {
+                let AddressPair { local, remote, family, .. } = *addrs;
+                (!listens, local.port, local.addr, remote.addr, remote.port, family, *row)
+            }),
+        }
+        places.into_iter().filter_map(|(addrs, _, _, id)| {
             let now = self.tracker.status(addrs, id)?;
             let owner = self.current_owner(&now);
             Some((now, owner))
@@ -58,6 +82,26 @@ impl Monitor<'_> {
             (now, owner)
         };
         sockets.into_iter().map(with_owner).collect()
+    }
+
+    /// The owners of the other ends of connections that this side has closed, as far as these are on
+    /// this machine and have not sent their FIN. The filters need not ask for them.
+    pub(crate) fn peer_owners(
+        &mut self,
+        connections: impl Iterator<Item = AddressPair>,
+    ) -> Vec<Option<Attribution>> {
+        let peer = |addrs: AddressPair| self.tracker.peer_status(addrs);
+        let waits = |now: &SocketStatus| now.state == State::CloseWait;
+        let peers: Vec<Option<SocketStatus>> =
+            connections.map(|addrs| peer(addrs).filter(waits)).collect();
+        let owners = &mut self.reporter.owners;
+        let inodes = peers.iter().flatten().flat_map(|now| now.clues.inodes());
+        let unheld: Inodes = inodes.filter(|inode| !owners.table.is_held(*inode)).collect();
+        if !unheld.is_empty() {
+            let found = owners.finder.find(SearchScope::All(owners.filter()), &unheld);
+            owners.table.insert(&unheld, found);
+        }
+        peers.into_iter().map(|now| now.map(|now| self.current_owner(&now))).collect()
     }
 
     /// All sockets that are followed, whether they match or not.
@@ -80,7 +124,7 @@ impl Monitor<'_> {
         self.with_wanted_addrs().filter(|now| self.is_matched(now))
     }
 
-    /// The sockets that the filters by address ask for, whoever owns them.
+    /// The sockets that the filters by address ask for, whichever process owns them.
     pub(super) fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
         self.tracker.statuses().filter(|now| self.reporter.filter.follows(&now.socket.addrs))
     }

@@ -22,6 +22,7 @@ use crate::signals::Signals;
 use crate::view::Record;
 use formatter::Formatter;
 use queue::{BlockingFile, Queue, Wait, pieces};
+pub(crate) use renderers::date_and_time;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 

@@ -123,7 +123,7 @@ impl Queue {
         let mut has_to_end = false;
         if let Wait::WhileRunning(signals) = wait {
             has_to_end = signals.has_to_end();
-            // The signal that ended the run is no other one.
+            // The signal that ended the run does not count again.
             signals.take_signal();
         }
         let mut last_progress = Instant::now();

@@ -93,6 +93,8 @@ impl ShownRun {
     /// standard error.
     pub(crate) fn report(&mut self, output: &OutputSettings, monitor: &mut Monitor<'_>) -> Vec<u8> {
         let mut run = RunState { monitor, histories: &mut self.histories };
-        as_text(output, run.open_lives(), &run.monitor.coverage().to_string())
+        let mut lives = run.open_lives();
+        run.name_peers(&mut lives);
+        as_text(output, lives, &run.monitor.coverage().to_string())
     }
 }

@@ -83,7 +83,7 @@ impl TimelineTarget {
     /// Writes bytes, and waits until they are written.
     ///
     /// # Errors
-    /// The file cannot be written; a standard error that is closed is no error.
+    /// The file cannot be written; a closed standard error is not an error.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Stderr => write(bytes),

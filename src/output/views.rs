@@ -14,6 +14,7 @@ use crate::cli::{FormatName, ViewName};
 use crate::model::event::{EventKind, MonitorEvent, SocketEvent, SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::monitor::Monitor;
+use crate::monitor::SocketOrder;
 use crate::monitor::sink::ReadingInfo;
 use crate::render::Renderer;
 use crate::render::diagram::DiagramRenderer;
@@ -102,6 +103,16 @@ impl RunState<'_, '_> {
         };
         sockets.filter_map(record).collect()
     }
+
+    /// Sets who owns the other ends that are on this machine and that the filters do not ask for, of
+    /// lives that have waited for their FIN.
+    pub(crate) fn name_peers(&mut self, lives: &mut [LifeRecord]) {
+        let without: Vec<&mut LifeRecord> = lives.iter_mut().filter(|l| l.lacks_peer()).collect();
+        let owners = self.monitor.peer_owners(without.iter().map(|life| life.socket.addrs));
+        for (life, owner) in without.into_iter().zip(owners) {
+            life.peer_owner = owner;
+        }
+    }
 }
 
 /// `--view events`: a record per transition.
@@ -139,11 +150,13 @@ impl View for EventsView {
 struct TimelineView {
     /// Joins the two sockets of a connection; `None` for scripts, which get every life by itself.
     pairing: Option<Pairing>,
+    /// Lives that the reading has ended, and whose peers are to be named.
+    without_peer: Vec<LifeRecord>,
 }
 
 impl TimelineView {
     fn new(for_people: bool) -> Self {
-        Self { pairing: for_people.then(Pairing::default) }
+        Self { pairing: for_people.then(Pairing::default), without_peer: Vec::new() }
     }
 
     /// The lives that an event ended, and that need not wait for the other socket of their connection.
@@ -173,7 +186,13 @@ impl View for TimelineView {
             match event {
                 MonitorEvent::Lost(lost) => records.push(Record::Lost(lost)),
                 MonitorEvent::Socket(event) => {
-                    records.extend(self.ended(&event, histories).into_iter().map(life));
+                    for ended in self.ended(&event, histories) {
+                        if self.pairing.is_some() && ended.lacks_peer() {
+                            self.without_peer.push(ended);
+                        } else {
+                            records.push(life(ended));
+                        }
+                    }
                 }
             }
         }
@@ -181,13 +200,12 @@ impl View for TimelineView {
     }
 
     fn end_reading(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
-        let mut records = Vec::new();
-        let Some(pairing) = &mut self.pairing else { return records };
+        let Some(pairing) = &mut self.pairing else { return Vec::new() };
+        let mut lives = std::mem::take(&mut self.without_peer);
         if run.histories.lost_track() > 0 {
             let sockets = run.monitor.open_sockets().into_iter().map(|(status, _)| status.socket);
             let open = sockets.filter(|socket| run.histories.is_open(socket.id));
-            let alone = pairing.set_open(open.map(|socket| socket.addrs));
-            records.extend(alone.into_iter().map(life));
+            lives.extend(pairing.set_open(open.map(|socket| socket.addrs)));
         }
         let mut expired = pairing.expired(run.monitor.read_at());
         if !expired.is_empty() {
@@ -197,9 +215,10 @@ impl View for TimelineView {
                 let other = life.other_end.iter().map(|other| other.socket.id);
                 other.chain([life.socket.id]).any(|id| waited.contains(&id))
             };
-            records.extend(paired(expired).into_iter().filter(has_waited).map(life));
+            lives.extend(paired(expired).into_iter().filter(has_waited));
         }
-        records
+        run.name_peers(&mut lives);
+        lives.into_iter().map(life).collect()
     }
 
     fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
@@ -208,6 +227,7 @@ impl View for TimelineView {
             lives.extend(pairing.take_all());
             lives.sort_unstable_by_key(|life| life.socket.id);
             lives = paired(lives);
+            run.name_peers(&mut lives);
         }
         lives.into_iter().map(life).collect()
     }
@@ -247,7 +267,7 @@ impl View for TableView {
         let record = |(now, owner): (SocketStatus, Attribution)| {
             SocketRecord::new(&now, at, owner).with_tcp_info(infos.as_deref())
         };
-        let mut sockets: Vec<_> = run.monitor.sockets().map(record).collect();
+        let mut sockets: Vec<_> = run.monitor.sockets(SocketOrder::Kernel).map(record).collect();
         sockets.sort_by_key(|socket| Reverse(socket.held));
         sockets.into_iter().map(Box::new).map(Record::Socket).collect()
     }

@@ -187,8 +187,8 @@ fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     Ok(std::fs::metadata(path).is_ok_and(is_ours))
 }
 
-/// Locks a file against other recorders until it is closed; false if one has locked it. Whoever may
-/// read the file can hold a lock for reading, which is none of a recorder: it is ignored.
+/// Locks a file against other recorders until it is closed; false if one has locked it. Any process
+/// that may read the file can hold a lock for reading, which is not that of a recorder: it is ignored.
 #[allow(clippy::cast_possible_truncation)] // the constants are small
 fn lock(file: &File) -> bool {
     let whole = |kind: libc::c_int| libc::flock {

@@ -83,7 +83,9 @@ impl TimelineText {
         };
         let listens = life.steps.iter().any(|step| step.state == State::Listen);
         let addrs = if listens { local } else { format!("{local} {arrow} {remote}") };
-        let other = life.other_end.as_ref().map(|other| format!("{GAP}{}", owner(&other.owner)));
+        let shown = life.other_end.as_ref().map(|other| &other.owner);
+        let other = shown.or(life.peer_owner.as_ref().filter(|peer| process(peer).is_some()));
+        let other = other.map(|other| format!("{GAP}{}", owner(other)));
         let title = format!("{}{GAP}{addrs}{}", owner(&life.owner), other.unwrap_or_default());
         let mut head = String::new();
         for line in wrapped(&title, 0, self.width).lines() {
@@ -95,7 +97,12 @@ impl TimelineText {
     fn steps<'a>(&mut self, life: &'a LifeRecord, lane: usize) -> Vec<StepLine<'a>> {
         let mut lines: Vec<StepLine<'_>> = Vec::with_capacity(life.steps.len());
         let mut order = life.followed_until;
-        for (i, step) in life.steps.iter().enumerate().rev() {
+        let is_impossible = |step: &LifeStep| {
+            let is_possible = step.evidence == Evidence::Possible;
+            is_possible && step.state == State::TimeWait && life.peer_has_not_closed()
+        };
+        let steps = life.steps.iter().enumerate().rev();
+        for (i, step) in steps.filter(|(_, step)| !is_impossible(step)) {
             order = step.at.unwrap_or(order);
             let first = i == 0 && life.opened.is_none();
             let there_already = first && !life.matched_late;
@@ -244,9 +251,16 @@ fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
 }
 
 /// The names of both sides: their owners where these are known and differ, or else their addresses;
-/// "this side" and "the other side" where the other socket is not on this host.
+/// "this side" and "the peer" where nothing is known of the other socket.
 fn sides(life: &LifeRecord, names: &Names) -> SideNames {
-    let Some(other) = &life.other_end else { return SideNames::unnamed() };
+    let Some(other) = &life.other_end else {
+        let mut sides = SideNames::unnamed();
+        let peer = life.peer_owner.as_ref().and_then(process);
+        if let Some(peer) = peer.filter(|peer| process(&life.owner).as_ref() != Some(peer)) {
+            sides.other = peer;
+        }
+        return sides;
+    };
     let end = |life: &LifeRecord| endpoint(life.socket.addrs.local, names);
     match (process(&life.owner), process(&other.owner)) {
         (Some(this), Some(other)) if this != other => SideNames { this, other },

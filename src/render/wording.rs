@@ -102,10 +102,16 @@ pub(super) fn summary(
         Some(Verdict::LocalClose | Verdict::RemoteClose | Verdict::SimultaneousClose)
     );
     if life.ended.is_some() && !says_who_closed {
-        parts.extend(
-            ending((life.verdict, life.reset_by), last, life.roles.both_fins)
-                .map(|how| with_names(how, sides)),
-        );
+        let how = match last {
+            // A FIN is ruled out, and a reset would have closed the peer's socket as well, unless
+            // something between them has sent it.
+            Some(State::FinWait2) if life.verdict == Some(Verdict::Unknown) => {
+                life.peer_has_not_closed().then_some("likely timed out")
+            }
+            _ => None,
+        };
+        let how = how.or_else(|| ending((life.verdict, life.reset_by), last, life.roles.both_fins));
+        parts.extend(how.map(|how| with_names(how, sides)));
     }
     parts.push(match (life.ended, life.opened) {
         (None, _) => so_far(life),

@@ -1,85 +1,17 @@
 //! What `check` finds: sockets that violate limits, over the polls of a run. Pure: its time is that
 //! of the readings.
 
-use super::condition::{Age, Comparison, Condition, POLLS_TO_TRUST, Quantity};
+use super::condition::{Age, POLLS_TO_TRUST, Quantity};
 use super::count::both;
-use super::growth::{Growth, Window};
+use super::growth::Growth;
+use super::limits::{Limit, Limits};
 use crate::model::counted::counted;
 use crate::model::event::{SocketId, SocketStatus};
 use crate::model::process::Attribution;
 use crate::model::time::Stamp;
-use crate::tcp::state::State;
-use crate::tcp::state_set::StateSet;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
-
-/// Conditions that have to hold at no time.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Limits(pub(crate) Vec<Limit>);
-
-/// A condition that violates.
-#[derive(Debug, Clone)]
-pub(crate) struct Limit {
-    condition: Condition,
-    /// The states as they were written.
-    states: String,
-}
-
-impl Limit {
-    /// A socket that is in one of these states for this long.
-    pub(crate) fn stuck(states: &str, set: StateSet, age: Duration) -> Self {
-        let any = Condition::on_states(set, Quantity::Count(Comparison::AtLeast, 1));
-        Self::new(states, Condition { age: Some(Age::AtLeast(age)), ..any })
-    }
-
-    /// More than so many sockets in these states.
-    pub(crate) fn max(states: &str, set: StateSet, count: u64) -> Self {
-        Self::new(states, Condition::on_states(set, Quantity::Count(Comparison::More, count)))
-    }
-
-    /// A growing number of sockets in these states.
-    pub(crate) fn growing(states: &str, set: StateSet) -> Self {
-        let any = Condition::on_states(set, Quantity::Count(Comparison::AtLeast, 1));
-        Self::new(states, Condition { growing: Some(Window::WholeRun), ..any })
-    }
-
-    fn new(states: &str, condition: Condition) -> Self {
-        Self { condition, states: states.to_owned() }
-    }
-}
-
-impl Limits {
-    /// There is no limit.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether a socket in this state can violate a limit.
-    pub(crate) fn concern(&self, state: State) -> bool {
-        self.0.iter().any(|limit| limit.condition.has_state(state))
-    }
-
-    /// The longest time that a socket has to be in a state to violate a limit; `None` where no
-    /// limit is about that.
-    pub(crate) fn longest_age(&self) -> Option<Duration> {
-        let age = |limit: &Limit| match limit.condition.age {
-            Some(Age::AtLeast(age) | Age::MoreThan(age)) => Some(age),
-            None => None,
-        };
-        self.0.iter().filter_map(age).max()
-    }
-
-    /// Whether every limit is about the time in a state.
-    pub(crate) fn are_ages(&self) -> bool {
-        self.0.iter().all(|limit| limit.condition.age.is_some())
-    }
-
-    /// Whether a number has to grow to violate a limit.
-    pub(crate) fn ask_for_growth(&self) -> bool {
-        self.0.iter().any(|limit| limit.condition.growing.is_some())
-    }
-}
 
 /// Checks limits poll by poll.
 #[derive(Debug)]
@@ -189,7 +121,7 @@ impl<'a> Checker<'a> {
                     }
                 }
             } else if condition.holds(condition.count(now, sockets)) == Some(true) {
-                // All of them violate it: there is no telling which of them are too many.
+                // All of them violate it: it is not known which of them are too many.
                 let counted = condition.counted(now, sockets);
                 if state.most == 0 {
                     for socket in &counted {
@@ -214,7 +146,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether a limit is violated now if `doubtful` sockets match, of which some have not been
-    /// reviewed: at the end nobody can tell whether one that is gone by then did.
+    /// reviewed: at the end it is not known any more whether one that is gone by then did.
     pub(crate) fn note_doubtful(
         &mut self,
         now: Stamp,
@@ -338,38 +270,6 @@ impl LimitState<'_> {
             }
             _ => None,
         }
-    }
-}
-
-impl Limit {
-    /// Whether it can be violated by `sockets` together with `candidates`, which may match.
-    fn may_hold(&self, now: Stamp, sockets: &[SocketStatus], candidates: &[SocketStatus]) -> bool {
-        let may_count = |socket: &&SocketStatus| {
-            !socket.missed_by_last_poll && self.condition.covers(socket, now) != Some(false)
-        };
-        self.holds_with(now, sockets, candidates.iter().filter(may_count).count())
-    }
-
-    /// How many of `candidates`, which may match, violate it now together with `sockets`; 0 where it
-    /// is not violated.
-    fn count_possible(
-        &self,
-        now: Stamp,
-        sockets: &[SocketStatus],
-        candidates: &[SocketStatus],
-    ) -> usize {
-        let counts = |socket: &&SocketStatus| {
-            !socket.missed_by_last_poll && self.condition.covers(socket, now) == Some(true)
-        };
-        let more = candidates.iter().filter(counts).count();
-        if self.holds_with(now, sockets, more) { more } else { 0 }
-    }
-
-    /// Whether `sockets` and so many more may violate it; not if there are no more.
-    fn holds_with(&self, now: Stamp, sockets: &[SocketStatus], more: usize) -> bool {
-        let mut counts = self.condition.count(now, sockets);
-        counts.counted.possible = more as u64;
-        more > 0 && self.condition.holds(counts) != Some(false)
     }
 }
 

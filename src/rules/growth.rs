@@ -20,7 +20,7 @@ pub(crate) enum Window {
 pub(crate) struct Growth {
     window: Window,
     /// When the number changed, and what to; the first is the number at the start of the window.
-    /// Sockets that may be gone are included: a poll that misses one is no decrease.
+    /// Sockets that may be gone are included: a poll that misses one is not a decrease.
     changes: VecDeque<(Stamp, u64)>,
 }
 

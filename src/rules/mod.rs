@@ -13,6 +13,7 @@ mod count;
 mod exec;
 mod file;
 mod growth;
+pub(crate) mod limits;
 pub mod parse;
 mod rule_state;
 

@@ -3,7 +3,7 @@
 use super::{Result, Settings, refuse_sampling, time};
 use crate::cli::{CheckOptions, GroupName};
 use crate::error::{UsageError, ValueError};
-use crate::rules::check::{Limit, Limits};
+use crate::rules::limits::{Limit, Limits};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use std::path::PathBuf;

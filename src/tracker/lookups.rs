@@ -16,7 +16,7 @@ use std::collections::hash_map::Entry;
 #[derive(Debug, Default)]
 pub(super) struct PendingLookups {
     order: Vec<LookupRequest>,
-    /// No socket where several would be looked up alike: the result could be about either.
+    /// `None` where one request would be for several sockets: the result could be about either.
     sockets: HashMap<LookupRequest, Option<SocketId>>,
 }
 

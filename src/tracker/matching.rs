@@ -197,8 +197,8 @@ fn is_stale_request_socket(row: &SocketRow, sharers: &[TrackedSocket]) -> bool {
     row.mini && row.state == State::SynRecv && latest(sharers).any(is_child)
 }
 
-/// Whether the last poll showed a socket that may have become what a row shows, and that nothing but
-/// that poll tells from others: then it is meant, not one that [`may_be_replaced`].
+/// Whether the last poll showed a socket that may have become what a row shows, and that only
+/// that poll distinguishes from others: then it is meant, not one that [`may_be_replaced`].
 fn replaces_others<'s>(
     mut sockets: impl Iterator<Item = &'s TrackedSocket>,
     PolledRow { row, poll, .. }: PolledRow<'_>,

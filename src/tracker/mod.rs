@@ -117,6 +117,15 @@ impl Tracker {
         socket.status(addrs, self.polls.netns, self.withheld.contains(id))
     }
 
+    /// The status of the other end of a connection, if that is on this machine and there is just one
+    /// socket that it can be.
+    pub(crate) fn peer_status(&self, addrs: AddressPair) -> Option<SocketStatus> {
+        let only = |mirrored: AddressPair| self.sockets.only(mirrored);
+        let key = addrs.mirrored().into_iter().find_map(only)?;
+        let socket = self.sockets.get(key).filter(|socket| !socket.roles.is_peer_rejected)?;
+        socket.status(key.addrs, self.polls.netns, self.withheld.contains(key.id))
+    }
+
     /// The status of every socket that has been reported.
     pub fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
         self.sockets.iter().filter_map(|(addrs, socket)| {

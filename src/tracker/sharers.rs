@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 /// More sockets than this are found by an index.
 const INDEXED: usize = 16;
 
-/// Of sockets that nothing but their order tells apart, the latest that are considered. The kernel
+/// Of sockets that differ only in their order, so many of the latest are considered. The kernel
 /// has a few at most: one address pair on several interfaces.
 const CONSIDERED: usize = 64;
 
@@ -73,7 +73,7 @@ impl Sharers {
         }
     }
 
-    /// Positions of the sockets that a row may be of; of many that nothing tells apart, the latest.
+    /// Positions of the sockets that a row may be of; of many that do not differ, the latest.
     pub(super) fn candidates(&self, row: &SocketRow) -> SmallVec<[usize; INDEXED]> {
         let Some(index) = &self.index else { return (0..self.sockets.len()).collect() };
         let mut found: SmallVec<[usize; INDEXED]> = SmallVec::new();

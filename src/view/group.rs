@@ -26,7 +26,7 @@ pub struct GroupRecord {
     pub group: Option<String>,
     /// The state of the sockets.
     pub state: State,
-    /// How many they are.
+    /// How many sockets they are.
     pub count: u64,
     /// How long (seconds) the oldest of them has been in its state, or longer.
     #[serde(serialize_with = "seconds")]

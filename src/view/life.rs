@@ -43,7 +43,7 @@ pub struct LifeRecord {
     /// to the state by the table of transitions; null where that may be several things). States
     /// that were not observed have no times.
     pub steps: Vec<LifeStep>,
-    /// Seconds from `opened` to `ended`; null while either is.
+    /// Seconds from `opened` to `ended`; null if one of them is.
     #[serde(serialize_with = "seconds")]
     pub lived: Option<Duration>,
     /// Until when the socket was followed; for text alone, as all fields below.
@@ -62,6 +62,9 @@ pub struct LifeRecord {
     /// The life of the other end, where both ends of a connection are shown together.
     #[serde(skip)]
     pub other_end: Option<Box<Self>>,
+    /// Who owns the other end, where that is on this machine and its life is not shown.
+    #[serde(skip)]
+    pub peer_owner: Option<Attribution>,
 }
 
 /// A state in a life.
@@ -317,6 +320,7 @@ impl LifeHistory {
             matched_late: self.matched_late,
             left_out: self.left_out,
             other_end: None,
+            peer_owner: None,
         }
     }
 
@@ -365,17 +369,6 @@ fn is_as_found(event: &SocketEvent) -> bool {
 }
 
 impl LifeRecord {
-    /// Whether both are the ends of one connection within this machine.
-    pub fn is_other_end_of(&self, other: &Self) -> bool {
-        let start = |life: &Self| life.steps.iter().find_map(|step| step.at).unwrap_or_default();
-        let end = |life: &Self| life.ended.unwrap_or(life.followed_until);
-        self.socket.id != other.socket.id
-            && self.socket.netns == other.socket.netns
-            && self.socket.addrs.mirrored().contains(&other.socket.addrs)
-            && start(self) <= end(other)
-            && start(other) <= end(self)
-    }
-
     /// For how long the socket was followed.
     pub(crate) fn followed_for(&self) -> Duration {
         let start = self.steps.iter().find_map(|step| step.at);

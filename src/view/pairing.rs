@@ -5,6 +5,7 @@ use super::life::LifeRecord;
 use crate::model::event::{Side, SocketId};
 use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
+use crate::tcp::state::State;
 use std::collections::{HashMap, VecDeque};
 
 /// How long (µs) a life waits for that of the other end: as long as a TIME_WAIT may last (60 s and
@@ -12,6 +13,34 @@ use std::collections::{HashMap, VecDeque};
 const MAX_WAIT: u64 = 70_000_000;
 /// No more than these wait, a few megabytes; under heavier churn ends are shown one by one.
 const MAX_WAITING: usize = 4096;
+
+impl LifeRecord {
+    /// Whether the other end is on this machine and was still in CLOSE_WAIT when this one was last
+    /// seen: it has not sent its FIN.
+    pub(crate) fn peer_has_not_closed(&self) -> bool {
+        let waits = |other: &Self| {
+            let last = other.steps.last().map(|step| step.state);
+            other.ended.is_none() && last == Some(State::CloseWait)
+        };
+        self.peer_owner.is_some() || self.other_end.as_deref().is_some_and(waits)
+    }
+
+    /// Whether it has waited for the FIN of an other end whose life is not shown.
+    pub(crate) fn lacks_peer(&self) -> bool {
+        self.other_end.is_none() && self.steps.iter().any(|step| step.state == State::FinWait2)
+    }
+
+    /// Whether both are the ends of one connection within this machine.
+    pub fn is_other_end_of(&self, other: &Self) -> bool {
+        let start = |life: &Self| life.steps.iter().find_map(|step| step.at).unwrap_or_default();
+        let end = |life: &Self| life.ended.unwrap_or(life.followed_until);
+        self.socket.id != other.socket.id
+            && self.socket.netns == other.socket.netns
+            && self.socket.addrs.mirrored().contains(&other.socket.addrs)
+            && start(self) <= end(other)
+            && start(other) <= end(self)
+    }
+}
 
 /// The lives that wait for their other end.
 #[derive(Debug, Default)]

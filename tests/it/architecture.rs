@@ -221,10 +221,10 @@ fn forbidden_imports(source: &SourceFile) -> Vec<String> {
     let ours = source.paths.iter().filter_map(|path| Some((path, path.strip_prefix("crate::")?)));
     let wrong = ours
         .filter(|(_, target)| layer(target).is_none_or(|to| to != from && !allowed.contains(&to)));
-    let told = |(path, _): (&String, &str)| {
+    let sentence = |(path, _): (&String, &str)| {
         format!("{} imports {path}: {from} may import {}", source.file, allowed.join(", "))
     };
-    wrong.map(told).collect()
+    wrong.map(sentence).collect()
 }
 
 /// What a file uses of the world outside, and may not.

@@ -32,6 +32,7 @@ mod wait;
 
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::program::{Outcome, Program, command};
+use crate::support::record::Listed;
 use nix::sys::signal::Signal;
 use std::process::Command;
 
@@ -61,18 +62,29 @@ fn list_prints_aligned_columns_without_colours_in_a_pipe() {
         "list server|client",
         "\
 PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE            STATE        OWNER
-tcp         0       0  127.88.0.1:56645  *                 LISTEN       700/server
-tcp         0       0  127.0.0.1:47778   127.88.0.1:56645  ESTABLISHED  812/client
-tcp         0       0  127.88.0.1:56645  127.0.0.1:47778   SYN_RECV     700/server^
-tcp         0       1  127.0.0.1:47720   127.88.0.1:43405  SYN_SENT     812/client
-tcp         0       1  127.0.0.1:55700   127.88.0.1:36829  FIN_WAIT1    812/client
-tcp         0       0  127.0.0.1:53088   127.88.0.1:54389  FIN_WAIT2    812/client
 tcp6        1       0  [::]:8080         *                 LISTEN       700/server+1
+tcp         0       0  127.88.0.1:56645  *                 LISTEN       700/server
 tcp6        0       0  127.0.0.1:8080    127.0.0.1:45508   ESTABLISHED  701/server
 tcp6        0       0  [::1]:8080        [::1]:58016       ESTABLISHED  700/server
 tcp6        0       0  [::1]:8080        [::1]:58022       ESTABLISHED  700/server+1^
+tcp         0       1  127.0.0.1:47720   127.88.0.1:43405  SYN_SENT     812/client
+tcp         0       0  127.0.0.1:47778   127.88.0.1:56645  ESTABLISHED  812/client
+tcp         0       0  127.0.0.1:53088   127.88.0.1:54389  FIN_WAIT2    812/client
+tcp         0       1  127.0.0.1:55700   127.88.0.1:36829  FIN_WAIT1    812/client
+tcp         0       0  127.88.0.1:56645  127.0.0.1:47778   SYN_RECV     700/server^
 ",
     );
+}
+
+#[test]
+fn records_of_list_keep_the_order_of_the_tables() {
+    let ports = |line: &str| -> Vec<u16> {
+        let rows = run(line).stdout;
+        rows.lines().map(|row| Listed::parse(row).local_port).collect()
+    };
+    let in_tables = [56645, 47778, 56645, 47720, 55700, 53088, 8080, 8080, 8080, 8080];
+    assert_eq!(ports("list -j server|client"), in_tables);
+    assert_eq!(ports("list -j -6 server|client --sort local"), [8080; 4]);
 }
 
 #[test]
@@ -128,14 +140,14 @@ fn filters_narrow_and_repeated_values_widen() {
     assert_eq!(listed("client --port 43405"), ["47720 SYN_SENT"]);
     assert_eq!(
         listed("--local 127.88.0.0/16 -s CLOSE_WAIT"),
-        ["59039 CLOSE_WAIT", "54389 CLOSE_WAIT"]
+        ["54389 CLOSE_WAIT", "59039 CLOSE_WAIT"]
     );
     assert_eq!(listed("--remote [::1]:58000-58020"), ["8080 ESTABLISHED"]);
     assert_eq!(
         listed("--remote :58016 --remote 127.0.0.1:45508"),
         ["8080 ESTABLISHED", "8080 ESTABLISHED"]
     );
-    assert_eq!(listed("-l --pid 700"), ["56645 LISTEN", "8080 LISTEN"]);
+    assert_eq!(listed("-l --pid 700"), ["8080 LISTEN", "56645 LISTEN"]);
     assert_eq!(listed("-6 --pid 700,701 -s !LISTEN"), ["8080 ESTABLISHED"; 3]);
     assert_eq!(listed("-4 -l --port 8080"), Vec::<String>::new());
     let with_queued = ["8080 LISTEN", "8080 ESTABLISHED", "8080 ESTABLISHED"];

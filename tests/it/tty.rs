@@ -110,3 +110,12 @@ fn an_empty_screen_says_what_it_waits_for() {
     let hint = "no matching socket yet; watching processes matching 'nosuch' (Ctrl-C to stop)";
     assert!(screen.contains(hint), "{screen}");
 }
+
+#[test]
+fn check_says_on_a_terminal_what_it_watches_and_until_when() {
+    let limits = ["check", "--max", "TIME_WAIT:1000", "--for", "20ms", "-i", "1ms"];
+    let screen = plain(&on_terminal(80, &limits, &[]));
+    let words = "tcplapse: watching for more than 1000 sockets in TIME_WAIT until 20";
+    let says = |line: &&str| line.starts_with(words) && line.ends_with("; Ctrl-C to stop");
+    assert_eq!(screen.lines().filter(says).count(), 1, "{screen}");
+}

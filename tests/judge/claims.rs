@@ -19,7 +19,7 @@ const PASSES_TO_END: usize = 5;
 /// in 1/100 s and in ticks, and both may be late.
 const TIMER_SLACK: i64 = 60_000;
 
-/// Among the states of a socket: polls cannot tell it from another one.
+/// Among the states of a socket: polls cannot distinguish it from another one.
 const UNCLEAR: &str = "unclear";
 
 /// What a record can be wrong about.
@@ -78,8 +78,8 @@ pub(crate) struct Report {
     pub(crate) reported: usize,
     /// Sockets that had to be reported.
     pub(crate) due: usize,
-    /// Ids that are about more than one socket, or sockets with more than one id, where no poll can
-    /// tell.
+    /// Ids that are about more than one socket, or sockets with more than one id, which no
+    /// poll can distinguish.
     pub(crate) undecided: usize,
 }
 
@@ -146,7 +146,7 @@ impl Case<'_> {
     }
 
     /// Whether a socket was there in so many passes that it has to be reported. The kernel's events
-    /// tell of every one, if none of them was lost.
+    /// report every one, if none of them was lost.
     pub(crate) fn is_due(&self, socket: &Socket) -> bool {
         if self.source == "trace" && self.readings.lost.is_empty() {
             let first = self.readings.passes.first();

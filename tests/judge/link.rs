@@ -91,7 +91,7 @@ impl Drop for Link {
 }
 
 fn carry(ends: &[End; 2], faults: Faults, mut random: Random, over: &AtomicBool) {
-    // By the time of delivery, and a number that tells packets of one instant apart.
+    // By the time of delivery, and a number that distinguishes packets of one instant.
     let mut under_way: BTreeMap<(Instant, u64), (usize, Vec<u8>)> = BTreeMap::new();
     let mut sent = 0;
     let mut buffer = [0; LONGEST_PACKET];

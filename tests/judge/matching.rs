@@ -172,8 +172,8 @@ fn request_only(group: &[Record<'_>], case: &Case<'_>) -> Option<Report> {
     Some(report)
 }
 
-/// `/proc` cannot tell a mini-socket whose timer was restarted from a new one, and only an inode that
-/// was there before and after a gap tells sockets from others: else a socket gets another id, and is
+/// `/proc` shows a mini-socket whose timer was restarted like a new one, and only an inode that was
+/// there before and after a gap distinguishes sockets: else a socket gets another id, and is
 /// `present`.
 fn is_undecidable(first: &Record<'_>, case: &Case<'_>) -> bool {
     let gap = case.readings.lost.contains("gap");
@@ -182,8 +182,8 @@ fn is_undecidable(first: &Record<'_>, case: &Case<'_>) -> bool {
     first.event == "present" && begun && (gap || case.source == "proc" && mini)
 }
 
-/// `/proc` cannot tell one mini-socket from the next with the same addresses if only their timers
-/// differ, by less than passes can measure: no record is about the next one.
+/// `/proc` shows one mini-socket like the next with the same addresses if only their timers differ,
+/// by less than passes can measure: no record is about the next one.
 fn absorbing(
     sockets: &[usize],
     claims: usize,
@@ -208,7 +208,7 @@ fn absorbing(
     options
 }
 
-/// Polls cannot tell sockets with the same addresses apart if one of them was seen without an
+/// Polls cannot distinguish sockets with the same addresses if one of them was seen without an
 /// inode alone: an inode that comes is taken for an accept, one that goes for a close. The records
 /// of one id are then about several, one after the other.
 fn joined(group: &[Record<'_>], of_ends: &[Socket], case: &Case<'_>) -> Vec<Explanation> {
@@ -254,7 +254,7 @@ fn joined(group: &[Record<'_>], of_ends: &[Socket], case: &Case<'_>) -> Vec<Expl
     options
 }
 
-/// A record, and what its place in the output tells.
+/// A record, and what follows from its place in the output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {
     inner: &'a Event,

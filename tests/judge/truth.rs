@@ -1,8 +1,8 @@
 //! What really happened: every socket with its states, their times and its holders, out of the
-//! kernel's trace, the log of the workload, and the judge's own look at the table.
+//! kernel's trace, the log of the workload, and what the judge itself reads in the table.
 //!
 //! The trace says nothing of request sockets, nor of what follows a FIN_WAIT2 or CLOSING that ends
-//! in CLOSED: a mini-socket in FIN_WAIT2 or TIME_WAIT. The other end's events and the rows tell that.
+//! in CLOSED: a mini-socket in FIN_WAIT2 or TIME_WAIT. The other end's events and the rows show that.
 //! All times are of the boot clock, in microseconds.
 
 use super::holders;
@@ -248,8 +248,8 @@ fn full_sockets(evidence: &Evidence) -> BTreeMap<Ends, Vec<Socket>> {
     by_ends
 }
 
-/// The trace is of the whole machine: addresses tell what is of this run, and of a listener on all
-/// addresses the time.
+/// The trace is of the whole machine: addresses show what is of this run, and for a
+/// listener on all addresses the time does.
 fn is_ours(socket: &Socket, evidence: &Evidence) -> bool {
     let Ends { local, remote, .. } = socket.ends;
     let listened = || {

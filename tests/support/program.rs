@@ -21,7 +21,7 @@ const UNLIMITED: [&str; 2] = ["--max-cpu", "100"];
 /// Standard error, where the end of the first poll is announced to a test.
 const READY: [&str; 2] = ["--ready-fd", "2"];
 
-/// The program, to be run by whoever calls this: with another user, environment or stream.
+/// The program, to be run by the caller: with another user, environment or stream.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(TCPLAPSE);
     // Drawings depend on the locale.

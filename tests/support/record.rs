@@ -163,7 +163,7 @@ impl Life {
     }
 
     /// Its steps as `STATE evidence`.
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub(crate) fn step_summaries(&self) -> Vec<String> {
         self.steps.iter().map(|step| format!("{} {}", step.state, step.evidence)).collect()
     }
 }
@@ -197,7 +197,7 @@ impl Diagram {
     }
 }
 
-/// What a rule tells.
+/// An alert of a rule.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Alert {
@@ -235,7 +235,7 @@ impl Alert {
     }
 
     /// `leak on 2`: the rule, whether it is on, and how many offend.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         format!("{} {} {}", self.rule, if self.active { "on" } else { "over" }, self.count)
     }
 }

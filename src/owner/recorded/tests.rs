@@ -38,7 +38,7 @@ fn update(owners: &mut RecordedOwners, boot: u64, scan: Found) -> OwnerUpdate {
     update
 }
 
-/// The pids that a search among processes of this name finds, and how many may not be read.
+/// The pids that a search among processes of this name finds, and how many cannot be inspected.
 fn found(owners: &mut RecordedOwners, pattern: &str, inodes: &[u64]) -> (Vec<i32>, usize) {
     let filter = named(pattern);
     let found = owners.find(SearchScope::Matching(&filter), &wanted(inodes));

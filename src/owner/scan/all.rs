@@ -37,7 +37,7 @@ impl Scan {
         }
     }
 
-    /// Describes processes that may not be read. There may be thousands, and they hardly ever
+    /// Describes processes that permission is denied to inspect. There may be thousands, and they hardly ever
     /// change: a description counts as long as the process has the same name.
     fn describe_denied(&mut self, mut denied: Vec<Process>) -> Vec<Process> {
         let known = std::mem::take(&mut self.denied);

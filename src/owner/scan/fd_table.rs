@@ -33,7 +33,7 @@ pub(super) enum Extent {
     Partial,
 }
 
-/// By what one table is told from another.
+/// What distinguishes one table of descriptors from another.
 pub(super) struct FdTable {
     /// How many descriptors it has; 0 on old kernels.
     size: u64,

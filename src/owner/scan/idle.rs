@@ -31,7 +31,7 @@ pub(super) struct SchedStat([u64; 3]);
 pub(super) enum CachedFds {
     /// It was not searched.
     NotSearched,
-    /// Its descriptors may not be read.
+    /// Permission to read its descriptors is denied.
     Denied,
     /// The inodes of its sockets, with a descriptor each.
     Sockets(Box<[(u64, i32)]>),

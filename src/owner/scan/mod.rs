@@ -56,13 +56,13 @@ const KTHREADD: i32 = 2;
 #[derive(Debug)]
 pub struct Scan {
     root: PathBuf,
-    /// `root`, open; `None` where it is no real procfs.
+    /// `root`, open; `None` where it is not a real procfs.
     procfs: Option<File>,
     /// The processes that held sockets in the last scan.
     recent: HashSet<i32>,
     idle: IdleProcesses,
     threads: Threads,
-    /// Processes that may not be read, as the last scan of all described them.
+    /// Processes that permission is denied to inspect, as the last scan of all described them.
     denied: HashMap<(i32, u64), Process>,
     /// The end of the reading that is being processed (boot time, µs).
     reading: u64,
@@ -338,7 +338,7 @@ impl OwnerLookup for Scan {
     }
 }
 
-/// Whether a process may not be read. Where our own limits are reached nothing is known of it,
+/// Whether permission to inspect a process is denied. Where our own limits are reached nothing is known of it,
 /// either.
 fn is_denied(error: &ProcError) -> bool {
     match error {

@@ -30,7 +30,7 @@ pub(crate) struct SurveyedOwners {
     next_scan: Instant,
     /// There was an update before.
     has_begun: bool,
-    /// The recording has begun anew: the next poll has to show the holders of all sockets, as the
+    /// The recording was started again: the next poll has to show the holders of all sockets, as the
     /// first one did.
     is_restarted: bool,
 }

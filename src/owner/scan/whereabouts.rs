@@ -74,8 +74,8 @@ impl Scan {
         elsewhere
     }
 
-    /// By what the network namespace of a process is told from others: each has a table of its own.
-    /// Unlike the link in `ns`, anybody may look at it.
+    /// A number that distinguishes the network namespace of a process from others: each has a table
+    /// of its own, whose inode, unlike the link in `ns`, every user may read.
     fn netns_of(&self, process: &str) -> Option<u64> {
         let table = rustix::fs::stat(self.root.join(process).join("net/tcp")).ok()?;
         Some(table.st_ino)

@@ -70,6 +70,7 @@ impl LiveTable {
         let mut states: Vec<State> = sockets.iter().map(|socket| socket.state).collect();
         states.retain(|state| *state != State::Closed);
         states.sort_unstable();
+        let closed = sockets.len() - states.len();
         let mut text = String::new();
         let mut line = ClippedLine { text: &mut text, room: width };
         let mut push = |text: &str, style: Option<Style>| {
@@ -78,6 +79,9 @@ impl LiveTable {
         let dim = Some(Style::new().dimmed());
         push(&time, dim);
         push(&format!("  {}", counted(states.len(), "socket")), None);
+        if closed > 0 {
+            push(&format!(" + {closed} closed"), dim);
+        }
         for group in states.chunk_by(|a, b| a == b) {
             push(&format!("  {} {}", group.len(), group[0]), Some(style_of(group[0])));
         }
@@ -105,7 +109,8 @@ impl Renderer for LiveTable {
         } else {
             let (shown, hidden) = sockets.split_at(room.saturating_sub(1));
             lines.extend(self.frame_lines(shown, names, size.columns));
-            let more = clip(&format!("and {} more", hidden.len()), size.columns);
+            let more =
+                clip(&format!("and {} more (tcplapse list shows all)", hidden.len()), size.columns);
             lines.push(self.table.palette.dim(&more));
         }
         lines.truncate(size.rows);

@@ -2,7 +2,9 @@ use super::*;
 use crate::model::event::Verdict;
 use crate::model::reading::{Lost, LostReason};
 use crate::render::cell::TimeFormat;
-use crate::tcp::state::State::{CloseWait, Closed, Established, LastAck, Listen, SynRecv, SynSent};
+use crate::tcp::state::State::{
+    CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent, TimeWait,
+};
 use crate::view::life::tests::{ScriptedSocket, client, server, stamp};
 use crate::view::pairing::paired;
 use insta::assert_snapshot;
@@ -222,4 +224,22 @@ fn a_loss_is_a_block_of_its_own() {
     let lost = Lost { time: stamp(3.0), reason: LostReason::Gap, count: None };
     let text = timeline.rows(&[Record::Lost(lost)], &Names::default());
     assert!(String::from_utf8(text).unwrap().starts_with("LOST  12:00:03.000  gap: too long"));
+}
+
+/// The peer is on this machine, is not shown, and has not closed: so no FIN of it can have come.
+#[test]
+fn a_peer_that_leaks_is_named_although_it_is_not_shown() {
+    let client = ScriptedSocket::new(2, (812, "client"), "192.0.2.7:50000", "10.0.0.1:443")
+        .roles(Some(Side::Local), Some(Side::Local))
+        .at(0.0, &[], &[], Established)
+        .at(60.0, &[FinWait1], &[], FinWait2)
+        .remembered();
+    let mut life = closed(client, 121.0, Verdict::Unknown, &[TimeWait]);
+    life.peer_owner = Some(leaking().life(121.0).owner);
+    let text = shown(vec![life], None, false);
+    let first = "812/client~  192.0.2.7:50000 -> 10.0.0.1:443  700/web\\x20server\n";
+    assert!(text.starts_with(first), "{text}");
+    assert!(text.contains("likely timed out,") && !text.contains("(TIME_WAIT?)"), "{text}");
+    let leak = "700/web\\x20server kept it open for 61.0s after this side had closed";
+    assert!(text.contains(leak), "{text}");
 }

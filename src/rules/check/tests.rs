@@ -3,6 +3,8 @@ use crate::model::event::{HeldFrom, Listeners, OwnerClues, SocketRef};
 use crate::model::process::OwnerSource;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::Details;
+use crate::tcp::state::State;
+use crate::tcp::state_set::StateSet;
 
 /// A socket by its number, in a state since a second.
 pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {

@@ -8,7 +8,7 @@
 //! * FIN_WAIT2 of a full socket: the segment that acknowledged its FIN has set `tcpi_last_ack_recv`,
 //!   or a later one has (`tcp_ack()`).
 //! * CLOSE_WAIT: so has the segment with the peer's FIN, unless one that was sent after it arrived
-//!   before it. That cannot be told, but it is over before the peer would repeat its FIN.
+//!   before it. That does not show, but it is over before the peer would repeat its FIN.
 //!
 //! Of FIN_WAIT2 as a mini-socket nothing is proven: its timer runs as long as its process chose
 //! (`TCP_LINGER2`). The kernel counts in 32 bits of milliseconds and of jiffies, neither of which pass

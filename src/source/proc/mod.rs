@@ -40,7 +40,7 @@ use table_file::{FileState, TableFile, TableWait, is_procfs};
 /// No row is as long as this. A chunk that leaves this much of a page is the last.
 const LONGEST_ROW: usize = 512;
 const BUFFER: usize = 64 * 1024;
-/// More rows are none of a kernel's: the tracker follows half as many sockets.
+/// No kernel shows more rows: the tracker follows half as many sockets.
 const MOST_ROWS: usize = 1 << 22;
 
 /// The tables of one network namespace, read again and again.

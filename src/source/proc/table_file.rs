@@ -51,7 +51,7 @@ impl<'a> TableWait<'a> {
 }
 
 impl TableFile {
-    /// Opens a table. A pipe is one as well, whoever fills it; a device or a socket is none.
+    /// Opens a table. A pipe may stand for one; a device or a socket may not.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = open_nonblocking(path)?;
         let kind = file.metadata()?.file_type();

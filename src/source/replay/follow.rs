@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// So much of the beginning of a file shows whether it is still the same recording: the first line
-/// has the time at which the run began, and how often its file was begun anew.
+/// has the time at which the run began, and how often its file was started again.
 const HEAD: usize = 512;
 
 /// A file that grows.

@@ -22,7 +22,7 @@ const MAGIC: u64 = 4;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// What is read unpacks to at most so many times its size: the times in every line see to that. More
-/// is a file that was made to fill the memory of whoever reads it.
+/// is a file that was made to fill the memory of its reader.
 const MOST_UNPACKED: u64 = 100;
 /// Short files may be anything.
 const SHORT: u64 = 1 << 20;

@@ -1,6 +1,6 @@
 //! State changes out of the kernel's events. Pure.
 //!
-//! An event tells what the kernel knew at that moment, and some of it comes later: the port of a
+//! An event has what the kernel knew at that moment, and some of it comes later: the port of a
 //! connect() is chosen after its SYN_SENT was reported, a child gets its addresses and its cookie
 //! after its SYN_RECV, and close() sends its reset after CLOSED. So some changes wait for the next
 //! event of their socket, or for a poll.
@@ -203,7 +203,7 @@ impl Resets {
         const ECONNREFUSED: u32 = 111;
         const EHOSTUNREACH: u32 = 113;
         let is_opening = from == State::SynSent;
-        // In SYN_SENT one is sent in answer to what is no answer to the SYN, and that goes on.
+        // In SYN_SENT one is sent in answer to a segment that does not answer the SYN, and that goes on.
         let is_sent = self.sent == Some(from) && !is_opening;
         let is_recent = event.time.saturating_sub(self.time) <= RESET_WAIT;
         if from == State::Listen {

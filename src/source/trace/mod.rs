@@ -2,8 +2,8 @@
 //! do not show: what was there before, requests, the end of TIME_WAIT.
 //!
 //! The programs are attached before the first poll. A poll is handed out after all events up to its
-//! end, and a lookup only for sockets of which no event waits, so that whoever follows gets what the
-//! kernel did in its order.
+//! end, and a lookup only for sockets of which no event waits, so that what the kernel
+//! did is reported in its order.
 
 pub mod changes;
 mod polls;
@@ -144,7 +144,7 @@ impl Trace {
 
     /// Hands out what is complete at this time (ns), in order.
     fn hand_out(&mut self, now: u64) {
-        // By then all ends from before the poll are complete.
+        // By then every close from before the poll is complete.
         if let Some(poll) = self.polls.take_ended_before(now.saturating_sub(RESET_WAIT)) {
             let wall_offset = poll.end.wall.saturating_sub_unsigned(poll.end.boot);
             self.changes.take_rows(&poll.rows, nanos(poll.start), true, wall_offset);

@@ -189,7 +189,7 @@ impl Identity {
         addrs: AddressPair,
         last: &LastRow,
     ) -> LookupRequest {
-        // A request is looked for under whatever cookie its child has.
+        // A request is searched for with any cookie: its child has another.
         let cookie = if last.is_request_socket() { 0 } else { self.cookie };
         LookupRequest { addrs, inode: last.inode, cookie, ifindex: self.ifindex }
     }
@@ -211,8 +211,8 @@ impl Identity {
             && self.countdown.is_some_and(|timer| timer.was_restarted(row, last_seen, window))
     }
 
-    /// How far (µs) the expiry of a row's timer is from that of this socket, by which sockets with
-    /// one 4-tuple are told apart; 0 where either has none.
+    /// How far (µs) the expiry of a row's timer is from that of this socket, which
+    /// distinguishes sockets with one 4-tuple; 0 where either has none.
     pub(in crate::tracker) fn timer_distance(&self, row: &SocketRow, window: &PollWindow) -> u64 {
         let expiry = expiry(row, window.end);
         let countdown = self.countdown.filter(|_| has_countdown(row));

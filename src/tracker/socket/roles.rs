@@ -12,7 +12,7 @@ use crate::tcp::state::State;
 pub(in crate::tracker) struct RoleEvidence {
     pub(in crate::tracker) roles: Roles,
     peer: PeerEvidence,
-    /// What looked like the peer is none: the address pairs only look alike.
+    /// What was taken for the peer is another socket: only the address pairs are mirrored.
     pub(in crate::tracker) is_peer_rejected: bool,
 }
 
@@ -81,7 +81,7 @@ impl RoleEvidence {
         }
     }
 
-    /// What looked like the peer is none: nothing that it seemed to prove holds.
+    /// What was taken for the peer is another socket: drops what it seemed to prove.
     pub(in crate::tracker) fn reject_peer(&mut self) {
         if self.peer.passive {
             self.roles.opener = None;

@@ -11,7 +11,7 @@ pub(super) struct SourceFile {
     pub(super) file: String,
     pub(super) module: String,
     pub(super) lines: usize,
-    /// Every path in it, as far as it can be told from the text.
+    /// Every path in it, as far as the text shows it.
     pub(super) paths: BTreeSet<String>,
 }
 
@@ -129,7 +129,7 @@ fn paths_are_found_however_they_are_written() {
 //! [`crate::command`] is no import.
 use super::table::{self, Found};
 pub(crate) use crate::{
-    model::{event::{News, Told}, time::Stamp as At},
+    model::{event::{News, Seen}, time::Stamp as At},
     view,
 };
 use std::{fs, io::{self, Write}};
@@ -149,7 +149,7 @@ mod tests { use crate::source; }
     assert_eq!(module, "owner::scan");
     let expected = [
         "crate::model::event::News",
-        "crate::model::event::Told",
+        "crate::model::event::Seen",
         "crate::model::time::Stamp",
         "crate::monitor::read",
         "crate::output::tty::width",

@@ -215,12 +215,12 @@ fn a_recording_that_is_truncated_goes_on() {
         outcome.recorded().events.iter().map(|event| event.to.clone()).collect();
     assert_eq!(live, ["ESTABLISHED", "SYN_SENT", "ESTABLISHED", "CLOSE_WAIT"]);
     let replayed = program::run(&["replay", text(&recording), "-j", "client"]).recorded();
-    let told: Vec<(u16, &str)> =
+    let changes: Vec<(u16, &str)> =
         replayed.events.iter().map(|event| (event.local_port, event.to.as_str())).collect();
     // It begins with the sockets that there were, with their owners.
     assert_eq!(replayed.events[0].event, "present", "{replayed:?}");
     assert_eq!(replayed.events[0].pid, Some(812), "{replayed:?}");
-    assert!(told.ends_with(&[(4001, "ESTABLISHED"), (4000, "CLOSE_WAIT")]), "{replayed:?}");
+    assert!(changes.ends_with(&[(4001, "ESTABLISHED"), (4000, "CLOSE_WAIT")]), "{replayed:?}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_process_that_is_named_and_read_is_not_hidden() {
         procfs.process(812, "client", 50, &[]);
     };
     for (code, _) in answers(namespace, &["--pid", "812"], &["4000 80 08/7"]) {
-        assert_eq!(code, 0, "process 812 does not hold it, whoever does");
+        assert_eq!(code, 0, "process 812 does not hold it, another one may");
     }
 }
 
@@ -142,7 +142,7 @@ fn an_io_uring_holds_the_sockets_in_its_table() {
     assert_undecided(&answers(uring("pos:\t0\n"), &["client"], &rows));
 }
 
-/// Whoever waits for a connection to be accepted may be asked for.
+/// A filter may ask for any process that can accept a waiting connection.
 #[test]
 fn queued_connections_match_by_any_holder_of_any_listener() {
     let prefork = |procfs: &mut FakeProcfs| {

@@ -87,8 +87,8 @@ fn many_listeners_share_an_address() {
         for first in [1, 1, SHARERS + 1, SHARERS + 1] {
             procfs.poll_table(&listeners(first..first + SHARERS));
         }
-        let told = [procfs.event(), procfs.event(), procfs.event()].map(|event| event.event);
-        assert_eq!(told, ["present", "closed", "opened"]);
+        let kinds = [procfs.event(), procfs.event(), procfs.event()].map(|event| event.event);
+        assert_eq!(kinds, ["present", "closed", "opened"]);
         procfs.end();
     });
 }

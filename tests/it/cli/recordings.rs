@@ -125,7 +125,11 @@ fn a_replay_filters_as_a_live_run_would_have() {
             assert!(!live.is_empty(), "{line}");
         }
     }
-    assert_eq!(recorded.replay("nosuch").code, Some(0), "nothing to show is not an error");
+    let nothing = recorded.replay("nosuch");
+    assert_eq!(nothing.code, Some(0), "nothing to show is not an error: {nothing:?}");
+    assert!(nothing.stderr.contains("tcplapse: replayed 1 reading from 20"), "{nothing:?}");
+    let later = recorded.replay("--since 2200-01-01T00:00 nosuch");
+    assert!(later.stderr.contains("no reading of the recording is in the part"), "{later:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn an_open_socket_has_a_timeline_at_the_end_of_the_run() {
     assert_eq!(life.owners, [Owner { pid: 812, fd: 7, process: "client".into() }]);
     assert_eq!((life.opened, life.ended, &life.verdict), (None, None, &None));
     assert_eq!((&life.opener, life.closer.as_deref()), (&None, Some("local")));
-    assert_eq!(life.told(), ["FIN_WAIT2 observed"]);
+    assert_eq!(life.step_summaries(), ["FIN_WAIT2 observed"]);
     let step = &life.steps[0];
     assert!(step.at.is_some() && step.held.is_some() && step.cause.is_none());
 }

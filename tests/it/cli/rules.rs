@@ -48,7 +48,7 @@ fn an_alert_is_printed_once_with_its_worst_socket() {
     let alerts = alerts("1", &path, &["--local", "127.88.0.0/16"]);
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     let alert = &alerts[0];
-    assert_eq!((alert.told().as_str(), alert.v), ("half closed on 2", 1));
+    assert_eq!((alert.summary().as_str(), alert.v), ("half closed on 2", 1));
     assert_eq!((alert.sockets.len(), alert.family.as_str()), (2, "ipv4"));
     assert_eq!((alert.local_port, alert.remote_port), (59039, 39982));
     assert!(alert.time.0 > 0);
@@ -65,7 +65,7 @@ fn a_rule_applies_to_the_sockets_that_are_watched() {
     );
     let summaries = |count, args: &[&str]| {
         let alerts = alerts(count, &path, args);
-        alerts.iter().map(Alert::told).collect::<Vec<_>>()
+        alerts.iter().map(Alert::summary).collect::<Vec<_>>()
     };
     assert_eq!(
         summaries("4", &[]),
@@ -104,7 +104,7 @@ fn alerts_and_their_ends_stand_between_the_events() {
         procfs.poll(&["4001 80 01/9", "4002 80 01/11"]);
         let records = procfs.finish().stdout;
         let summary = |line| match Alert::among(line).first() {
-            Some(alert) => alert.told(),
+            Some(alert) => alert.summary(),
             None => "event".to_owned(),
         };
         let summaries: Vec<String> = records.split_inclusive('\n').map(summary).collect();
@@ -143,7 +143,7 @@ fn until_alert(watch: &mut Program, summary: &str) -> Vec<String> {
     let mut passed = Vec::new();
     loop {
         let line = watch.line();
-        passed.extend(Alert::among(&line).iter().map(Alert::told));
+        passed.extend(Alert::among(&line).iter().map(Alert::summary));
         if passed.last().is_some_and(|last| last == summary) {
             return passed;
         }
@@ -184,7 +184,7 @@ fn an_edited_rules_file_is_read_again() {
     overwrite(&path, &HALF_CLOSED.replace("half closed", "again"));
     until_alert(&mut watch, "again on 2");
     let outcome = watch.stop();
-    let alerts: Vec<String> = Alert::among(&outcome.stdout).iter().map(Alert::told).collect();
+    let alerts: Vec<String> = Alert::among(&outcome.stdout).iter().map(Alert::summary).collect();
     // The broken file has changed nothing, and a rule that was not edited goes on.
     let expected = [
         "listens on 10",

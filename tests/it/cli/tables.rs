@@ -190,11 +190,11 @@ fn a_socket_in_closed_that_goes_has_no_event() {
         procfs.poll(&["4001 80 08/9"]);
         procfs.poll(&["4001 80 08/9", "4002 80 01/11"]);
         let events = procfs.finish().recorded().events;
-        let told: Vec<(u16, &str)> =
+        let changes: Vec<(u16, &str)> =
             events.iter().map(|event| (event.local_port, event.to.as_str())).collect();
         assert!(
             events.iter().all(|event| event.from.as_deref() != Some(event.to.as_str())),
-            "{told:?}"
+            "{changes:?}"
         );
     });
 }

@@ -13,7 +13,7 @@ pub(super) fn roff(text: &str) -> String {
     roff_after(text, false)
 }
 
-/// The page of a text that follows other text, if `needs_break`: a paragraph begins anew.
+/// The page of a text that follows other text, if `needs_break`: with a new paragraph.
 pub(super) fn roff_after(text: &str, mut needs_break: bool) -> String {
     let mut page = String::new();
     let mut lines = text.lines().peekable();

@@ -111,7 +111,11 @@ fn commands() -> String {
     let watch = cli.find_subcommand("watch").expect("it is the default");
     let mut page = String::new();
     for command in cli.get_subcommands() {
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let about = match command.get_name() {
+            // What clap says of it is about a message.
+            "help" => "Print the flags of tcplapse, or of a command".to_owned(),
+            _ => command.get_about().map(ToString::to_string).unwrap_or_default(),
+        };
         write!(page, "{}", roff(&format!("= {}\n{about}.\n", command.get_name()))).unwrap();
         if ["watch", "help", "version"].contains(&command.get_name()) {
             continue;

@@ -8,7 +8,7 @@ use tcplapse::error::Result;
 use tcplapse::filter::{Filter, ProcessFilter};
 use tcplapse::model::event::{EventKind, MonitorEvent, SocketEvent};
 use tcplapse::model::reading::{Interface, LookupRequest, Reading};
-use tcplapse::monitor::Monitor;
+use tcplapse::monitor::{Monitor, SocketOrder};
 use tcplapse::owner::recorded::RecordedOwners;
 use tcplapse::signals::Signals;
 use tcplapse::source::Source;
@@ -87,14 +87,14 @@ impl Views {
         self.lives.apply(news);
         self.lives.end_reading(|| monitor.open_ids());
         for news in news {
-            if let MonitorEvent::Socket(told) = news {
-                self.report(told);
+            if let MonitorEvent::Socket(event) = news {
+                self.report(event);
             }
         }
         self.pairing.expired(monitor.read_at());
         self.diagram.set_states(monitor.states());
         let at = monitor.read_at();
-        for (now, owner) in monitor.sockets() {
+        for (now, owner) in monitor.sockets(SocketOrder::Kernel) {
             Listed::parse(&json(&Record::Socket(Box::new(SocketRecord::new(&now, at, owner)))));
         }
         for (now, owner) in monitor.open_sockets() {
@@ -104,23 +104,23 @@ impl Views {
         }
     }
 
-    fn report(&mut self, told: &SocketEvent) {
+    fn report(&mut self, event: &SocketEvent) {
         if let Some(ledger) = &mut self.ledger {
-            ledger.enter(&told.transition);
+            ledger.enter(&event.transition);
         }
-        self.diagram.apply(told);
-        let addrs = told.transition.socket.addrs;
-        let ended = self.lives.ended(told);
-        match told.transition.kind {
+        self.diagram.apply(event);
+        let addrs = event.transition.socket.addrs;
+        let ended = self.lives.ended(event);
+        match event.transition.kind {
             EventKind::Present | EventKind::Opened => self.pairing.socket_opened(addrs),
             EventKind::Changed => {}
             EventKind::Closed => {
-                let life = ended.clone().expect("its life is told");
+                let life = ended.clone().expect("it has a life");
                 Life::parse(&json(&Record::Life(Box::new(life))));
                 self.pairing.socket_closed(addrs, ended);
             }
         }
-        let record = EventRecord::new(told.clone(), Interface::Trace);
+        let record = EventRecord::new(event.clone(), Interface::Trace);
         OutputLine::parse(&json(&Record::Event(Box::new(record))));
     }
 }

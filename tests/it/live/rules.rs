@@ -22,10 +22,10 @@ fn an_alert_begins_with_a_leak_and_ends_with_it() {
         let accepted = server.accept("l");
         client.order("close c");
         let alert = next_alert(&mut watch);
-        assert_eq!(alert.told(), "leak on 1");
+        assert_eq!(alert.summary(), "leak on 1");
         assert_eq!((alert.local_port, alert.remote_addr.to_string().as_str()), (7000, "127.0.0.1"));
         server.order(&format!("close {accepted}"));
-        assert_eq!(next_alert(&mut watch).told(), "leak over 0");
+        assert_eq!(next_alert(&mut watch).summary(), "leak over 0");
         watch.signal(nix::sys::signal::Signal::SIGTERM);
         let rest = watch.rest().concat();
         assert!(Alert::among(&rest).is_empty(), "{rest}");

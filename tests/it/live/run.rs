@@ -93,12 +93,43 @@ fn follow_client(source: &str) {
     assert_eq!(life.process.as_deref(), Some("client"));
     assert_eq!((life.remote_port, life.closer.as_deref()), (7000, Some("local")));
     assert!(life.opened.is_some() && life.ended.is_none(), "the end of TIME_WAIT is not awaited");
-    let steps = life.told();
+    let steps = life.step_summaries();
     for observed in ["ESTABLISHED observed", "FIN_WAIT2 observed", "TIME_WAIT observed"] {
         assert!(steps.iter().any(|step| step == observed), "{steps:?}");
     }
     let passed = steps.iter().find(|step| step.starts_with("FIN_WAIT1")).expect("it was passed");
     assert!(!passed.ends_with("possible"), "{steps:?}");
+}
+
+/// A socket in FIN_WAIT2, whose peer on this machine does not close, keeps the run from ending.
+#[test]
+fn run_says_what_it_waits_for_and_who_leaks() {
+    isolated(|| {
+        let mut server = Actor::start("server");
+        server.order(&format!("listen l {SERVER} 8"));
+        let options = ["run", "--source", "proc", "-i", "20ms", "--max-cpu", "100", "--"];
+        let mut actor = Actor::run_by("client", &options);
+        let stderr = Output::of(actor.stderr(), |_| true);
+        let mut run = Run { actor, stderr, folder: tempfile::tempdir().expect("a folder") };
+        run.actor.connect("c", SERVER);
+        server.accept("l");
+        run.until_reported(&["ESTABLISHED"]);
+        // The command ends, and its connection with it.
+        run.signal(Signal::SIGTERM);
+        let wait = "waiting for 1 socket in FIN_WAIT2 to close, 60s at most";
+        until_or(
+            || run.stderr.so_far().contains(wait).then_some(()),
+            || format!("a sentence about the wait; there was: {}", run.stderr.so_far()),
+        );
+        run.signal(Signal::SIGINT);
+        let Run { actor, stderr, .. } = run;
+        assert_eq!(actor.exit().code(), Some(143), "{}", stderr.so_far());
+        let leak = format!("this side has closed; {}/server has not closed for ", server.pid());
+        until_or(
+            || stderr.so_far().contains(&leak).then_some(()),
+            || format!("the process that leaks; there was: {}", stderr.so_far()),
+        );
+    });
 }
 
 #[test]
@@ -123,7 +154,7 @@ fn run_follows_orphans_and_keeps_the_status() {
         assert_eq!(status.code(), Some(3));
         assert_eq!(lives.len(), 3, "{lives:#?}");
         assert!(lives.iter().all(|life| life.process.as_deref() == Some("client")), "{lives:#?}");
-        let listener = lives.iter().find(|life| life.told()[0] == "LISTEN observed");
+        let listener = lives.iter().find(|life| life.step_summaries()[0] == "LISTEN observed");
         assert!(listener.expect("it was seen").ended.is_some());
     });
 }
@@ -146,7 +177,7 @@ fn run_reports_a_command_that_is_gone_at_once() {
         let lives = std::fs::read_to_string(&file).expect("it was made");
         let lives: Vec<Life> = lives.lines().map(Life::parse).collect();
         let [life] = &lives[..] else { panic!("{lives:?} {}", outcome.stderr) };
-        assert_eq!(life.told(), ["SYN_SENT observed", "CLOSED observed"]);
+        assert_eq!(life.step_summaries(), ["SYN_SENT observed", "CLOSED observed"]);
         assert_eq!(life.process.as_deref(), Some("bash"));
         let how = (life.verdict.as_deref(), life.reset_by.as_deref());
         assert_eq!(how, (Some("refused"), Some("remote")));

@@ -130,7 +130,7 @@ impl Reader {
     }
 }
 
-/// Steps by the ends, in the order of time. The kernel does not tell the port of a SYN_SENT.
+/// Steps by the ends, in the order of time. The kernel does not report the port of a SYN_SENT.
 type Steps = BTreeMap<(SocketAddrV4, SocketAddrV4), Vec<(String, String)>>;
 
 fn of_kernel(traced: &[Traced], marker: u16) -> Steps {

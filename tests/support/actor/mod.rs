@@ -18,7 +18,7 @@ const ANSWER: &str = "@";
 /// The test that is the process.
 const PROCESS: &str = "support::actor::process::actor";
 
-/// A process that does with sockets what it is told; it ends when this is dropped.
+/// A process that does with sockets what its orders say; it ends when this is dropped.
 pub(crate) struct Actor {
     child: Child,
     commands: Option<ChildStdin>,

@@ -1,4 +1,4 @@
-//! The process behind an [`super::Actor`]: it does with sockets what it is told.
+//! The process behind an [`super::Actor`]: it does with sockets what its orders say.
 //!
 //! One command per line, one answer per command:
 //!

@@ -60,7 +60,7 @@ fn changes(events: &[RawEvent]) -> Vec<StateChange> {
 }
 
 /// Each as `CLOSED -> SYN_SENT 40000 @1`: states, local port, time in ms.
-fn told(changes: &[StateChange]) -> Vec<String> {
+fn summaries(changes: &[StateChange]) -> Vec<String> {
     let line = |change: &StateChange| {
         let StateChange { from, to, addrs, time, .. } = change;
         format!("{from} -> {to} {} @{}", addrs.local.port, time.boot / 1000)
@@ -80,7 +80,10 @@ const LOCAL: (Option<AbortReason>, Option<Side>) = (Some(AbortReason::Reset), So
 #[test]
 fn a_connect_gets_its_port_from_the_next_event() {
     let found = changes(&[connect(1), step(21, SynSent, Established)]);
-    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 40000 @1", "SYN_SENT -> ESTABLISHED 40000 @21"]);
+    assert_eq!(
+        summaries(&found),
+        ["CLOSED -> SYN_SENT 40000 @1", "SYN_SENT -> ESTABLISHED 40000 @21"]
+    );
     let caller = found[0].caller.as_ref().expect("it is a system call");
     assert_eq!((caller.pid, caller.comm.as_deref()), (12, Some(&b"curl"[..])));
     assert_eq!(found[1].caller, None, "a packet may come in any process");
@@ -114,7 +117,7 @@ fn a_connect_gets_its_port_from_a_row() {
     };
     changes.take_rows(&[row], 30 * MS, false, 0);
     let found = changes.complete_at(30 * MS);
-    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 40000 @1"]);
+    assert_eq!(summaries(&found), ["CLOSED -> SYN_SENT 40000 @1"]);
     assert_eq!(changes.oldest_nameless(), None);
 }
 
@@ -132,7 +135,10 @@ fn a_connect_that_no_poll_shows_is_forgotten() {
 fn a_child_gets_its_addresses_from_its_next_event() {
     let birth = RawEvent { cookie: 0, inode: 0, remote_port: 0, ..step(5, Listen, SynRecv) };
     let found = changes(&[birth, RawEvent { inode: 0, ..step(6, SynRecv, Established) }]);
-    assert_eq!(told(&found), ["CLOSED -> SYN_RECV 40000 @5", "SYN_RECV -> ESTABLISHED 40000 @6"]);
+    assert_eq!(
+        summaries(&found),
+        ["CLOSED -> SYN_RECV 40000 @5", "SYN_RECV -> ESTABLISHED 40000 @6"]
+    );
     assert!(found[0].passive && !found[1].passive);
     assert_eq!((found[0].cookie, found[0].addrs.remote.port), (5, 80));
 }
@@ -213,12 +219,12 @@ fn errors_tell_why_a_socket_ended() {
 fn a_connect_without_a_free_port_never_had_one() {
     let failed = RawEvent { port: 0, last_port: 0, segments: 0, ..step(1, SynSent, Closed) };
     let found = changes(&[connect(1), failed.clone()]);
-    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
+    assert_eq!(summaries(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
     assert_eq!(found[1].abort, Some(AbortReason::NoPort));
     // It has been connected before, and that port is none of this connect().
     let again = RawEvent { last_port: 999, ..connect(1) };
     let found = changes(&[again, RawEvent { last_port: 999, ..failed }]);
-    assert_eq!(told(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
+    assert_eq!(summaries(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
 }
 
 #[test]
