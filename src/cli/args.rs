@@ -64,7 +64,7 @@ pub(crate) struct FilterArgs {
     #[arg(short, long)]
     pub(crate) full: bool,
     /// Sockets of these processes
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    #[arg(long, value_name = "PID", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) pid: Vec<String>,
     /// Sockets of this user's processes; those without a known owner are matched by their uid
     #[arg(long, value_name = "NAME|UID", value_delimiter = ',')]
@@ -85,7 +85,7 @@ pub(crate) struct FilterArgs {
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     pub(crate) remote: Vec<String>,
     /// Local or remote port: 443, 8000-8999, https
-    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    #[arg(long, value_name = "PORT", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) port: Vec<String>,
     /// IPv4 sockets
     #[arg(short = '4', long)]

@@ -3,7 +3,7 @@
 
 use super::Cli;
 use super::complete::states;
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, ValueEnum};
 use clap_complete::{Shell, generate};
 use std::fmt::Write as _;
 
@@ -46,10 +46,13 @@ fn fish(script: &str) -> String {
         format!("{FISH_PARSES}    or begin\n        set -e cmd[-1]\n    {FISH_PARSES}    end\n");
     let mut script = script.replacen(FISH_PARSES, &retry, 1);
     let explained = format!("-f -a \"{}\"", states().join(" "));
+    let shells: Vec<String> = Shell::value_variants().iter().map(Shell::to_string).collect();
+    let shells = format!("-f -a \"{}\"", shells.join(" "));
     for (condition, rest) in [
         ("needs_command", "-f"),
         ("using_subcommand watch list wait check explain completions version", "-f"),
         ("using_subcommand explain", &explained),
+        ("using_subcommand completions", &shells),
     ] {
         // Writing to a string never fails.
         let _ = writeln!(script, "complete -c tcplapse -n \"__fish_tcplapse_{condition}\" {rest}");
@@ -77,6 +80,6 @@ mod tests {
         let script = script(Shell::Zsh);
         let (root, commands) = script.split_once(":: :_tcplapse_commands").expect("commands");
         assert!(!root.contains("::patterns") && commands.contains("::patterns"));
-        assert!(script.contains(r":STATE\:AGE:(CLOSED\:60s "), "{script}");
+        assert!(script.contains(r":STATE\:AGE:(LISTEN\:60s "), "{script}");
     }
 }

@@ -109,7 +109,10 @@ pub enum Command {
 
 /// The names of all commands.
 pub(crate) fn command_names() -> Vec<String> {
-    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    let mut cli = Cli::command();
+    // It has no `help` before.
+    cli.build();
+    cli.get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 /// Parses the command line; `variable` looks up a variable of the environment.

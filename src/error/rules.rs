@@ -48,7 +48,7 @@ impl fmt::Display for RuleError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleCause {
     /// It is not TOML, or a value has the wrong type: what the parser of TOML said.
-    #[error("{0}")]
+    #[error("{0}; see tcplapse-rules(5)")]
     Toml(String),
     /// A key that does not exist.
     #[error("unknown key '{key}'; {}", suggestion(key, known))]

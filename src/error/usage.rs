@@ -1,6 +1,7 @@
 //! A command line that clap accepts and the settings refuse.
 
 use super::{ConditionError, ValueError};
+use crate::tcp::state_set::alternatives;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -248,6 +249,6 @@ fn meant(near: &[String], all: &[String]) -> String {
     if near.is_empty() {
         format!("write one of {}", all.join(", "))
     } else {
-        format!("did you mean {}?", near.join(" or "))
+        format!("did you mean {}?", alternatives(near))
     }
 }

@@ -114,7 +114,9 @@ fn time_to_watch(
     }
     match (duration, limits.longest_age()) {
         (None, _) if recorded => Ok(None),
-        (None, None) if limits.ask_for_growth() => Err(UsageError::GrowingWithoutFor),
+        (None | Some(Duration::ZERO), None) if limits.ask_for_growth() => {
+            Err(UsageError::GrowingWithoutFor)
+        }
         (None, None) => Ok(Some(Duration::ZERO)),
         (Some(watched), Some(age)) if watched < age => {
             Err(UsageError::ForShorterThanAge { watched, age })

@@ -18,8 +18,23 @@ const GROUPS: [&str; 5] = ["connected", "synchronized", "bucket", "big", "all"];
 
 /// A part of a set that names neither a state nor a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a TCP state; {meant}", meant = meant(.0))]
+#[error("{sentence}", sentence = sentence(.0))]
 pub struct UnknownState(pub String);
+
+fn sentence(part: &str) -> String {
+    if part.is_empty() {
+        return "a state is missing; write a list such as LISTEN,CLOSE_WAIT".to_owned();
+    }
+    format!("'{part}' is not a TCP state; {}", meant(part))
+}
+
+/// `a, b or c`
+pub(crate) fn alternatives(names: &[String]) -> String {
+    match names {
+        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+        names => names.concat(),
+    }
+}
 
 /// What can have been meant by a part of a set, or else everything that can be written.
 fn meant(part: &str) -> String {
@@ -37,7 +52,7 @@ fn meant(part: &str) -> String {
          ^STATE excludes one"
             .to_owned()
     } else {
-        format!("did you mean {}?", near.join(" or "))
+        format!("did you mean {}?", alternatives(&near))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::columns::Column;
 use super::rows::TableRows;
-use super::{NARROWEST, SocketTable, TableOptions};
+use super::{NARROWEST, RowLayout, SocketTable, TableOptions, breaks};
 use crate::render::Renderer;
 use crate::render::cell::{Names, UNKNOWN};
 use crate::render::style::style_of;
@@ -27,6 +27,8 @@ pub struct SocketList {
     parts: VecDeque<TableRows>,
     /// The widths of the columns, once all rows are there.
     widths: Vec<usize>,
+    /// The columns that begin another line of a terminal that is too narrow.
+    breaks: Vec<usize>,
 }
 
 impl SocketList {
@@ -39,7 +41,7 @@ impl SocketList {
         columns.extend((idle && timers).then_some(Column::Idle));
         columns.extend(tcp_info.then_some(Column::TcpInfo));
         let table = SocketTable { columns, palette, header };
-        Self { table, width, parts: VecDeque::new(), widths: Vec::new() }
+        Self { table, width, parts: VecDeque::new(), widths: Vec::new(), breaks: Vec::new() }
     }
 
     /// Leaves out the last columns where the kernel knows nothing to put there, so that the rest fits
@@ -132,10 +134,15 @@ impl Renderer for SocketList {
                 self.parts.clear();
                 return Some(table.into_bytes());
             }
+            // An address that the terminal cuts in two cannot be copied.
+            self.breaks =
+                self.width.map_or_else(Vec::new, |room| breaks(&self.widths, room.into()));
         }
         let part = self.parts.pop_front()?;
         let style = |column, state, _| (column == Column::State).then(|| style_of(state));
-        Some(self.table.lines((&part, first), &self.widths, usize::MAX, style).into_bytes())
+        let Self { widths, breaks, .. } = self;
+        let layout = RowLayout { widths, breaks, room: usize::MAX };
+        Some(self.table.lines((&part, first), layout, style).into_bytes())
     }
 }
 

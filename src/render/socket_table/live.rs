@@ -2,7 +2,7 @@
 //! aligned columns for a pipe, or as a frame that fits a terminal and is drawn again and again.
 
 use super::columns::Column;
-use super::{ClippedLine, GAP, NARROWEST, SocketTable, TableOptions, sockets};
+use super::{ClippedLine, GAP, NARROWEST, RowLayout, SocketTable, TableOptions, sockets};
 use crate::model::counted::counted;
 use crate::render::cell::{Names, TimeFormatter, clip};
 use crate::render::style::style_of;
@@ -12,9 +12,12 @@ use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use anstyle::Style;
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// A change stands out for this long.
 const FRESH: Duration = Duration::from_secs(2);
+/// Stands for states that have no room.
+const MORE: &str = " …";
 /// A blank screen should not leave anybody wondering.
 const EMPTY: &str = "no matching socket yet";
 
@@ -47,7 +50,8 @@ impl LiveTable {
             }
             style => style,
         };
-        let lines = self.table.lines((&rows, true), &widths, frame, style);
+        let layout = RowLayout { widths: &widths, breaks: &[], room: frame };
+        let lines = self.table.lines((&rows, true), layout, style);
         lines.lines().map(str::to_owned).collect()
     }
 
@@ -82,8 +86,16 @@ impl LiveTable {
         if closed > 0 {
             push(&format!(" + {closed} closed"), dim);
         }
-        for group in states.chunk_by(|a, b| a == b) {
-            push(&format!("  {} {}", group.len(), group[0]), Some(style_of(group[0])));
+        let groups: Vec<&[State]> = states.chunk_by(|a, b| a == b).collect();
+        for (i, group) in groups.iter().enumerate() {
+            let count = format!("  {} {}", group.len(), group[0]);
+            let more = if i + 1 < groups.len() { MORE.width() } else { 0 };
+            if line.room < count.len() + more {
+                line.push(MORE, MORE.width(), None);
+                break;
+            }
+            let style = Some(style_of(group[0])).filter(|_| self.table.palette.on);
+            line.push(&count, count.len(), style);
         }
         text
     }
@@ -97,7 +109,8 @@ impl Renderer for LiveTable {
         }
         let widths = self.table.widths([&rows], true);
         let style = |column, state, _| style(column, state);
-        self.table.lines((&rows, true), &widths, usize::MAX, style).into_bytes()
+        let layout = RowLayout { widths: &widths, breaks: &[], room: usize::MAX };
+        self.table.lines((&rows, true), layout, style).into_bytes()
     }
 
     fn frame(&mut self, records: &[Record], names: &Names, size: Size) -> Vec<String> {

@@ -42,6 +42,20 @@ pub struct TableOptions {
     pub tcp_info: bool,
 }
 
+/// How far a row that is continued in the next line is indented there.
+const INDENT: usize = 4;
+
+/// Where the cells of a row stand.
+#[derive(Debug, Clone, Copy)]
+struct RowLayout<'a> {
+    /// The width of each column.
+    widths: &'a [usize],
+    /// The columns that begin another line.
+    breaks: &'a [usize],
+    /// No line is wider than this.
+    room: usize,
+}
+
 /// The columns of a table, and how its lines are laid out.
 #[derive(Debug)]
 struct SocketTable {
@@ -79,36 +93,36 @@ impl SocketTable {
         widths
     }
 
-    /// The lines of some rows, below the headings where they are the `first`, and none wider than
-    /// `room`. `style` gives the style of a cell by its column, and state and number of its row.
+    /// The lines of some rows, below the headings where they are the `first`. `style` gives the
+    /// style of a cell by its column, and state and number of its row.
     fn lines(
         &self,
         (rows, first): (&TableRows, bool),
-        widths: &[usize],
-        room: usize,
+        layout: RowLayout<'_>,
         style: impl Fn(Column, State, usize) -> Option<Style>,
     ) -> String {
+        let RowLayout { widths, room, .. } = layout;
         let line = widths.iter().sum::<usize>() + widths.len() * GAP;
         let mut text = String::with_capacity(rows.len() * line);
         if first && self.header {
             let headings = self.columns.iter().map(|column| column.heading());
             let line = ClippedLine { text: &mut text, room };
-            self.push_cells(line, headings, widths, |_| Some(Style::new().bold()));
+            self.push_cells(line, headings, layout, |_| Some(Style::new().bold()));
         }
         for (row, (state, cells)) in rows.iter().enumerate() {
             let line = ClippedLine { text: &mut text, room };
-            self.push_cells(line, cells, widths, |column| style(column, state, row));
+            self.push_cells(line, cells, layout, |column| style(column, state, row));
         }
         text
     }
 
-    /// Adds a whole line: each cell is filled up to the width of its column, or cut to it. The last
-    /// one is not filled up.
+    /// Adds a whole row: each cell is filled up to the width of its column, or cut to it. The last
+    /// one of a line is not filled up.
     fn push_cells<'c>(
         &self,
         mut line: ClippedLine<'_>,
         cells: impl Iterator<Item = &'c str>,
-        widths: &[usize],
+        RowLayout { widths, breaks, .. }: RowLayout<'_>,
         style: impl Fn(Column) -> Option<Style>,
     ) {
         let last = self.columns.len() - 1;
@@ -120,10 +134,18 @@ impl SocketTable {
                 taken = width(&cell);
             }
             let fill = room - taken;
-            let gap = if i == 0 { 0 } else { GAP };
+            let gap = if breaks.contains(&i) {
+                line.text.push('\n');
+                INDENT
+            } else if i == 0 {
+                0
+            } else {
+                GAP
+            };
             let (before, after) = match column.is_right_aligned() {
                 _ if i == last => (gap, 0),
                 true => (gap + fill, 0),
+                false if breaks.contains(&(i + 1)) => (gap, 0),
                 false => (gap, fill),
             };
             let style = style(*column).filter(|_| self.palette.on);
@@ -133,6 +155,21 @@ impl SocketTable {
         }
         line.text.push('\n');
     }
+}
+
+/// The columns that have to begin another line, so that no line is wider than `room` unless a cell
+/// is.
+fn breaks(widths: &[usize], room: usize) -> Vec<usize> {
+    let mut breaks = Vec::new();
+    let mut taken = 0;
+    for (i, width) in widths.iter().enumerate() {
+        taken += if i == 0 { *width } else { GAP + width };
+        if i > 0 && taken > room {
+            breaks.push(i);
+            taken = INDENT + width;
+        }
+    }
+    breaks
 }
 
 /// A line that ends where there is no more room for it.

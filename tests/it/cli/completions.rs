@@ -19,7 +19,7 @@ fn in_shell(shell: &str, script: &str) -> Option<String> {
 }
 
 /// Lines, and a word that is offered to complete them.
-const OFFERED: [(&str, &str); 9] = [
+const OFFERED: [(&str, &str); 10] = [
     ("tcplapse --view ", "timeline"),
     ("tcplapse --source ", "netlink"),
     ("tcplapse -s ", "CLOSE_WAIT"),
@@ -28,6 +28,7 @@ const OFFERED: [(&str, &str); 9] = [
     ("tcplapse explain ", "FIN_WAIT2"),
     ("tcplapse check --stuck ", "CLOSE_WAIT:60s"),
     ("tcplapse wait --until ", "none"),
+    ("tcplapse completions ", "fish"),
     ("tcplapse ", "replay"),
 ];
 

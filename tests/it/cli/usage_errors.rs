@@ -45,6 +45,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "--state: 'OPEN' is not a TCP state; write LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, CLOSED, or a group (connected, synchronized, bucket, big, all); ^STATE excludes one",
     ),
     ("list -s ESTABLISHT", "--state: 'ESTABLISHT' is not a TCP state; did you mean ESTABLISHED?"),
+    ("list --pid -5", "--pid: '-5' is not a process id; write a number such as 812"),
+    ("list -s LISTEN,", "--state: a state is missing; write a list such as LISTEN,CLOSE_WAIT"),
     ("list -s LISTEN^", "--state: 'LISTEN^' is not a TCP state; did you mean ^LISTEN?"),
     (
         "check --stuck CLOS_WAIT:60s",
@@ -200,6 +202,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "check --max TIME_WAIT:many",
         "--max: 'TIME_WAIT:many' is not STATE:COUNT; write TIME_WAIT:1000",
     ),
+    ("check --growing CLOSE_WAIT --for 0", "--growing needs a time to watch; add --for 10m"),
     ("check --growing CLOSE_WAIT", "--growing needs a time to watch; add --for 10m"),
     (
         "check --stuck CLOSE_WAIT:60s --for 5s",
@@ -271,6 +274,7 @@ fn probable_slips_are_pointed_out_and_run() {
         ("list 812", "did you mean --port 812 or --pid 812?"),
         ("list :443", "did you mean --port 443?"),
         ("lists --for 1ms", "for the command write tcplapse list"),
+        ("hlep --for 1ms", "for the command write tcplapse help"),
         ("list --remote ::1:80", "for port 80 write [::1]:80"),
         ("list -tulpn", "only TCP sockets are shown"),
     ] {

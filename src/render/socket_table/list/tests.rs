@@ -70,8 +70,20 @@ fn a_listener_shows_the_limit_of_its_backlog() {
 }
 
 #[test]
-fn a_table_that_cannot_fit_is_not_drawn() {
-    assert_eq!(rendered(Some(60), true, false), rendered(None, true, false));
+fn a_row_that_cannot_fit_is_continued_between_two_cells() {
+    let text = rendered(Some(60), true, false);
+    assert!(text.lines().all(|line| line.width() <= 60), "{text}");
+    assert_snapshot!(text, @r"
+PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE
+    STATE        OWNER          USER  INODE  FD
+    TIMER                  HELD  IDLE
+tcp         1   20000  10.0.0.1:50000    192.0.2.7:443
+    ESTABLISHED  812/client     1000  4711   -
+    retransmit(0.2s,3)        -  4.0s
+tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443
+    CLOSE_WAIT   812/a\x20name  1000  4711   -
+    -                   >=5m12s  -
+");
 }
 
 #[test]

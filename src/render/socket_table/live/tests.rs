@@ -52,7 +52,7 @@ fn in_a_pipe_no_cell_is_cut() {
 #[test]
 fn a_frame_of_80_columns_cuts_the_widest_cells() {
     assert_snapshot!(frame(80, 24), @r"
-    12:00:01.104  4 sockets + 1 just closed  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
+    12:00:01.104  4 sockets + 1 closed  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
        HELD  STATE        OWNER                  LOCAL                 REMOTE
     >=2h05m  CLOSE_WAIT   812/a\x20name          [2001:db8:1111:2…:80  192.0.2.7:443
       62.1s  ESTABLISHED  812/client             10.0.0.1:50000        192.0.2.7:443
@@ -65,7 +65,7 @@ fn a_frame_of_80_columns_cuts_the_widest_cells() {
 #[test]
 fn a_frame_of_120_columns_has_room_for_all() {
     assert_snapshot!(frame(120, 24), @r"
-    12:00:01.104  4 sockets + 1 just closed  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
+    12:00:01.104  4 sockets + 1 closed  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
        HELD  STATE        OWNER                        LOCAL                                        REMOTE
     >=2h05m  CLOSE_WAIT   812/a\x20name                [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443
       62.1s  ESTABLISHED  812/client                   10.0.0.1:50000                               192.0.2.7:443
@@ -78,7 +78,7 @@ fn a_frame_of_120_columns_has_room_for_all() {
 #[test]
 fn hidden_rows_are_counted_in_the_last_line() {
     assert_snapshot!(frame(120, 5), @r"
-    12:00:01.104  4 sockets + 1 just closed  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
+    12:00:01.104  4 sockets + 1 closed  2 ESTABLISHED  1 CLOSE_WAIT  1 FIN_WAIT2
        HELD  STATE        OWNER          LOCAL                                        REMOTE
     >=2h05m  CLOSE_WAIT   812/a\x20name  [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443
       62.1s  ESTABLISHED  812/client     10.0.0.1:50000                               192.0.2.7:443
@@ -114,4 +114,11 @@ fn an_empty_frame_says_so() {
     let size = Size { columns: 80, rows: 24 };
     let lines = table(false, false).frame(&[], &Names::default(), size);
     assert_eq!(lines[0], "no matching socket yet");
+}
+
+#[test]
+fn states_without_room_are_not_left_out_silently() {
+    let line = |columns| frame(columns, 24).lines().next().unwrap_or_default().to_owned();
+    assert!(line(70).ends_with("1 CLOSE_WAIT …"), "{}", line(70));
+    assert!(line(120).ends_with("1 FIN_WAIT2"), "{}", line(120));
 }
