@@ -87,11 +87,8 @@ impl fmt::Display for Refusal {
             }
             Self::Capabilities(missing) => write!(
                 f,
-                "BPF is not permitted: it needs root, or CAP_BPF and CAP_PERFMON, and {} missing",
-                match missing.as_slice() {
-                    [one] => format!("{one} is"),
-                    _ => "both are".to_owned(),
-                }
+                "BPF is not permitted: this process lacks {}, which root has outside of containers",
+                missing.join(" and ")
             ),
             Self::UserNamespace => f.write_str(
                 "BPF is not permitted: it needs root outside of any user namespace, such as that of \

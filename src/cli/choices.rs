@@ -24,7 +24,7 @@ pub enum OwnersName {
     /// By the descriptors that procfs shows, of processes that may be read
     #[default]
     Proc,
-    /// By a BPF program that walks through all descriptors; needs root, or CAP_BPF and CAP_PERFMON
+    /// By a BPF program that walks through all descriptors; needs CAP_BPF and CAP_PERFMON
     Bpf,
     /// By BPF where it is permitted and more than 20,000 files are open, else by procfs
     Auto,
