@@ -21,8 +21,8 @@ pub(super) struct Descriptor {
     pub(super) pid: i32,
     /// Its start in clock ticks since boot.
     pub(super) start: u64,
-    /// Its name.
-    pub(super) comm: Vec<u8>,
+    /// Its name, filled up with zeros.
+    comm: [u8; 16],
     /// The thread whose table it is in; that of the process has its pid.
     pub(super) tid: i32,
     /// The table's address in the kernel: threads may share one.
@@ -31,6 +31,19 @@ pub(super) struct Descriptor {
     pub(super) fd: i32,
     /// Where it leads.
     pub(super) target: Target,
+}
+
+impl Descriptor {
+    /// The name of the process.
+    pub(super) fn comm(&self) -> &[u8] {
+        self.comm.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
+    /// One in a process called `server`.
+    #[cfg(test)]
+    pub(super) fn of_server(pid: i32, tid: i32, table: u64, fd: i32, target: Target) -> Self {
+        Self { pid, start: 7, comm: *b"server\0\0\0\0\0\0\0\0\0\0", tid, table, fd, target }
+    }
 }
 
 /// A record.
@@ -56,9 +69,8 @@ impl Record {
             1 => Target::IoUring,
             _ => return Some(Self::End { has_all: word(40) == 0 }),
         };
-        let comm = record[48..].split(|byte| *byte == 0).next().unwrap_or_default();
         let (pid, tid) = (number(24).filter(|pid| *pid > 0)?, number(28)?);
-        let (comm, table, start) = (comm.to_vec(), long(8), long(16) / TICK);
+        let (comm, table, start) = (bytes(record, 48), long(8), long(16) / TICK);
         let fd = number(32)?;
         Some(Self::Descriptor(Descriptor { pid, start, comm, tid, table, fd, target }))
     }
@@ -89,9 +101,8 @@ mod tests {
     #[test]
     fn records_are_read_as_they_are_written() {
         let descriptor = |target| {
-            let comm = b"server".to_vec();
-            let (pid, start, tid, table) = (11, 123, 12, 0xabc);
-            Some(Record::Descriptor(Descriptor { pid, start, comm, tid, table, fd: 5, target }))
+            let descriptor = Descriptor::of_server(11, 12, 0xabc, 5, target);
+            Some(Record::Descriptor(Descriptor { start: 123, ..descriptor }))
         };
         assert_eq!(Record::parse(&record(11, 0, 0)), descriptor(Target::Socket(77)));
         assert_eq!(Record::parse(&record(11, 1, 0)), descriptor(Target::IoUring));

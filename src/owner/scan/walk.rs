@@ -71,7 +71,7 @@ impl Scan {
                 Err(why) => self.walker = Walker { refusal: Some(why), ..Walker::default() },
             }
         }
-        match self.walker.iterator.as_mut()?.walk() {
+        match self.walker.iterator.as_mut()?.walk(wanted) {
             Ok(descriptors) => Some(self.found_in(descriptors, among, wanted)),
             Err(error) => {
                 log::debug!("the BPF iterator: {error}");
@@ -152,7 +152,7 @@ impl Scan {
             Ok(described) if !described.process.is_unknown() => described.process,
             _ => Process {
                 start: descriptor.start,
-                comm: descriptor.comm.clone(),
+                comm: descriptor.comm().to_vec(),
                 exe: Exe::Denied,
                 ..Process::unknown(descriptor.pid)
             },
@@ -177,8 +177,7 @@ mod tests {
     const PROCESS: i32 = 10;
 
     fn descriptor(tid: i32, table: u64, fd: i32, inode: u64) -> Descriptor {
-        let comm = b"server".to_vec();
-        Descriptor { pid: PROCESS, start: 7, comm, tid, table, fd, target: Target::Socket(inode) }
+        Descriptor::of_server(PROCESS, tid, table, fd, Target::Socket(inode))
     }
 
     /// The thread, if any, and the number of each descriptor that is found where procfs shows nothing.
