@@ -2,10 +2,12 @@
 
 use super::Monitor;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::model::event::{Listeners, OwnerClues};
 use crate::model::process::Inodes;
 use crate::model::reading::{Reading, Snapshot};
 use crate::model::socket::AddressPair;
+use crate::model::socket_row::SocketRow;
 use crate::signals::Signals;
 use crate::tcp::state::State;
 use foldhash::fast::RandomState;
@@ -28,13 +30,17 @@ impl Monitor<'_> {
         Ok(false)
     }
 
-    /// Where a process is asked for, drops the rows of sockets that others hold, of which there may
-    /// be a hundred thousand. Listeners stay, since they name the owner of what they have not handed
-    /// on, and so does a 4-tuple that the same poll shows without an inode, too: the socket was
-    /// accepted or closed meanwhile.
+    /// Drops the rows that are not asked for: where a process is, those of sockets that others hold,
+    /// of which there may be a hundred thousand. There listeners stay, since they name the owner of
+    /// what they have not handed on, and so does a 4-tuple that the same poll shows without an inode,
+    /// too: the socket was accepted or closed meanwhile.
     fn leave_out_others(&mut self, snapshot: &mut Snapshot) {
         let filter = self.reporter.filter;
-        if !filter.process.needs_owner() || self.reporter.owners.finder.is_recorded() {
+        if self.reporter.owners.finder.is_recorded() {
+            return;
+        }
+        if !filter.process.needs_owner() {
+            leave_out_unasked(filter, &mut snapshot.rows);
             return;
         }
         let owners = &mut self.reporter.owners;
@@ -68,4 +74,12 @@ impl Monitor<'_> {
         }
         self.reporter.owners.table.insert(&kept, found);
     }
+}
+
+/// Drops the rows that are not asked for, whose owners would be searched for in vain; listeners only
+/// where no socket is left that one of them may not have handed on.
+fn leave_out_unasked(filter: &Filter, rows: &mut Vec<SocketRow>) {
+    let is_queued = |row: &SocketRow| row.inode == 0 && filter.matches(row);
+    let needs_listeners = rows.iter().any(is_queued);
+    rows.retain(|row| needs_listeners && row.state == State::Listen || filter.matches(row));
 }
