@@ -93,6 +93,12 @@ pub enum RuleCause {
     /// `at_least`
     #[error("'{0}' is not a positive number; write 5")]
     Count(String),
+    /// `state = "CLOSED"` where sockets are counted.
+    #[error(
+        "a socket in CLOSED is in none of the kernel's tables, so that none can be counted; write \
+         transition = \"all -> CLOSED\""
+    )]
+    CountsClosed,
     /// `growing_for` without a length.
     #[error("the time is zero; write \"10m\"")]
     NoWindow,

@@ -156,7 +156,7 @@ pub enum UsageError {
     /// `run` without a command; with the words that stand where it was expected.
     #[error("run needs a command after '--'; write tcplapse run -- {0}")]
     RunWithoutCommand(String),
-    /// `run -- ip netns exec NAME COMMAND`
+    /// `run -- ip netns exec NAME COMMAND`, `nsenter -n` or `unshare -n`
     #[error(
         "run cannot follow a command into another network namespace; write '{enter} tcplapse run -- \
          {command}'"
@@ -184,7 +184,13 @@ pub enum UsageError {
         all: Vec<String>,
     },
 
-    // wait
+    // wait and check
+    /// A condition or limit on CLOSED alone, by its flag.
+    #[error(
+        "{0}: a socket in CLOSED is in none of the kernel's tables, so that none can be counted; name \
+         the state that it should leave, such as CLOSE_WAIT"
+    )]
+    CountsClosed(&'static str),
     /// `wait --until`
     #[error("--until: {0}")]
     Until(#[from] ConditionError),
@@ -211,12 +217,6 @@ pub enum UsageError {
         /// The limit with its parts in the right order.
         meant: String,
     },
-    /// A limit on CLOSED, by its flag.
-    #[error(
-        "{0}: a socket in CLOSED is in none of the kernel's tables, so that none can be counted; name \
-         the state that it should leave, such as CLOSE_WAIT"
-    )]
-    ClosedLimit(&'static str),
     /// `check` without a limit.
     #[error(
         "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 or --growing \

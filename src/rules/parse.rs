@@ -7,6 +7,7 @@ use crate::error::{RuleCause, RuleError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::Verdict;
 use crate::model::socket::Family;
+use crate::tcp::state_set::StateSet;
 use crate::values::{address, duration, pid, ports, regex, states, user};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -156,9 +157,17 @@ fn rule(span: Range<usize>, table: RuleTable) -> Result<Rule, Fault> {
     let Some(condition) = condition(&table)? else {
         return Err(Fault::new(span, RuleCause::NoCondition));
     };
+    let filter = filter(&table)?;
+    let counts_closed = |states: &StateSet| condition.event.is_none() && states.is_closed_alone();
+    if let Some(state) =
+        table.state.as_ref().filter(|_| filter.states.as_ref().is_some_and(counts_closed))
+    {
+        let (span, key, cause) = (state.span(), Some("state"), RuleCause::CountsClosed);
+        return Err(Fault { span, key, cause });
+    }
     Ok(Rule {
         name: name.get_ref().clone(),
-        filter: filter(&table)?,
+        filter,
         condition,
         exec: each("exec", &table.exec, |word| Ok::<_, RuleCause>(word.to_owned()))?,
         table,
@@ -177,7 +186,7 @@ fn filter(table: &RuleTable) -> Result<Filter, Fault> {
         states: each("state", &table.state, |set| states([set]))?
             .into_iter()
             .flatten()
-            .reduce(crate::tcp::state_set::StateSet::or),
+            .reduce(StateSet::or),
         local: each("local", &table.local, address)?,
         remote: each("remote", &table.remote, address)?,
         ports: each("port", &table.port, ports)?,

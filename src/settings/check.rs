@@ -1,10 +1,9 @@
 //! The settings of `check`.
 
-use super::{Result, Settings, refuse_sampling, time};
+use super::{Result, Settings, refuse_closed, refuse_sampling, time};
 use crate::cli::{CheckOptions, GroupName};
 use crate::error::{UsageError, ValueError};
 use crate::rules::limits::{Limit, Limits};
-use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +31,7 @@ impl CheckSettings {
     /// Checks the options of `check`.
     pub fn new(options: CheckOptions) -> Result<Self> {
         let settings = Settings::new(options.shared.options(options.duration))?.of_question();
+        settings.filter.states.iter().try_for_each(|states| refuse_closed("--state", states))?;
         let mut limits = Limits::default();
         for (texts, parse) in [
             (&options.stuck, stuck as fn(&str) -> Result<Limit>),
@@ -95,10 +95,8 @@ fn growing(text: &str) -> Result<Limit> {
 /// The states of a limit, trimmed and parsed.
 fn state_set<'t>(flag: &'static str, text: &'t str) -> Result<(&'t str, StateSet)> {
     let text = text.trim();
-    if State::from_name(text) == Some(State::Closed) {
-        return Err(UsageError::ClosedLimit(flag));
-    }
     let set = text.parse().map_err(|cause| UsageError::value(flag, ValueError::State(cause)))?;
+    refuse_closed(flag, &set)?;
     Ok((text, set))
 }
 
@@ -155,6 +153,9 @@ mod tests {
         assert!(matches!(error("--growing all"), UsageError::GrowingWithoutFor));
         assert!(matches!(error("--stuck CLOSE_WAIT"), UsageError::Stuck(_)));
         assert!(matches!(error("--max CLOSE_WAIT:x"), UsageError::Max(_)));
+        for closed in ["--stuck CLOSED:1s", "--max close:5", "--max all:5 -s CLOSED"] {
+            assert!(matches!(error(closed), UsageError::CountsClosed(_)), "{closed}");
+        }
         let too_short = error("--stuck CLOSE_WAIT:1m --for 5s");
         assert!(matches!(too_short, UsageError::ForShorterThanAge { .. }), "{too_short:?}");
         let unknown = error("--growing OPEN --for 1s");

@@ -2,6 +2,7 @@
 //! rule is broken.
 
 pub mod check;
+mod elsewhere;
 pub mod list;
 mod names;
 pub(crate) mod record;
@@ -17,6 +18,7 @@ use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
 use crate::model::time::Moment;
+use crate::tcp::state_set::StateSet;
 use crate::values::{bytes, duration, moment, pid, regex, states, user};
 use jiff::tz::TimeZone;
 use names::{brackets_hint, endpoints, ports};
@@ -322,6 +324,11 @@ fn each<T>(
 /// A length of time.
 fn time(flag: &'static str, text: &str) -> Result<Duration> {
     duration(text).map_err(|cause| UsageError::value(flag, cause))
+}
+
+/// Refuses to count sockets in CLOSED alone: no table shows any, so that the answer says nothing.
+fn refuse_closed(flag: &'static str, states: &StateSet) -> Result<()> {
+    if states.is_closed_alone() { Err(UsageError::CountsClosed(flag)) } else { Ok(()) }
 }
 
 fn top(text: &str) -> Result<usize> {

@@ -1,6 +1,6 @@
 //! The settings of `wait`.
 
-use super::{Result, Settings, time};
+use super::{Result, Settings, refuse_closed, time};
 use crate::cli::WaitOptions;
 use crate::error::UsageError;
 use crate::filter::Filter;
@@ -30,7 +30,9 @@ impl WaitSettings {
             Some(text) => text.trim(),
             None => default_expression(&settings.filter)?,
         };
-        let condition = expression.parse()?;
+        let condition: Condition = expression.parse()?;
+        condition.states.iter().try_for_each(|states| refuse_closed("--until", states))?;
+        settings.filter.states.iter().try_for_each(|states| refuse_closed("--state", states))?;
         if !can_count(&condition, &settings.filter) {
             return Err(UsageError::UntilExcluded(options.until.unwrap_or_default()));
         }
@@ -83,5 +85,11 @@ mod tests {
         assert!(matches!(wrong, UsageError::Until(ConditionError::NoQuantity(_))), "{wrong:?}");
         let excluded = error(&["--until", "any LISTEN", "-s", "TIME_WAIT"]);
         assert!(matches!(excluded, UsageError::UntilExcluded(_)), "{excluded:?}");
+        for until in ["any CLOSED", "none close", "all CLOSED", "count ^connected,^LISTEN >= 1"] {
+            let closed = error(&["--until", until]);
+            assert!(matches!(closed, UsageError::CountsClosed("--until")), "{until}: {closed:?}");
+        }
+        let closed = error(&["-s", "CLOSED"]);
+        assert!(matches!(closed, UsageError::CountsClosed("--state")), "{closed:?}");
     }
 }

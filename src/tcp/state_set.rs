@@ -73,6 +73,11 @@ impl StateSet {
         both().any(|state| self.includes(state)) && !both().any(|s| self.exclude.contains(&s))
     }
 
+    /// Whether the set has CLOSED and no other state with a name: no table shows a socket in it.
+    pub(crate) fn is_closed_alone(&self) -> bool {
+        State::NAMED.into_iter().all(|state| self.contains(state) == (state == State::Closed))
+    }
+
     fn includes(&self, state: State) -> bool {
         self.everything || self.include.contains(&state)
     }

@@ -60,6 +60,7 @@ fn a_transition_has_two_sets_or_new_and_a_set() {
     let closed = transition("ESTABLISHED -> CLOSED");
     assert!(closed.from.unwrap().contains(State::Established) && closed.to.contains(State::Closed));
     assert_eq!(transition("new->SYN_SENT").from, None);
+    assert!(parse("[[rule]]\nname='a'\nstate='CLOSED'\nverdict='reset'").is_ok());
     let event = one("[[rule]]\nname='a'\nverdict='timed-out'").condition.event.unwrap();
     assert_eq!(event, EventPattern { transition: None, verdict: Some(Verdict::TimedOut) });
 }
@@ -83,6 +84,7 @@ fn a_wrong_value_is_located_with_rule_and_key() {
         ("transition = 'CLOSED'", (3, 14), "transition", RuleCause::Transition(text("CLOSED"))),
         ("at_least=1\nport = [80, 'http']", (4, 8), "port", ValueError::Ports(text("http")).into()),
         ("at_least=1\nstate = 'OPEN'", (4, 9), "state", ValueError::State(state).into()),
+        ("at_least=1\nstate = 'closed'", (4, 9), "state", RuleCause::CountsClosed),
         ("at_least=1\npid = -1", (4, 7), "pid", ValueError::Pid(text("-1")).into()),
         ("at_least=1\npid = 7.5", (4, 7), "pid", RuleCause::NotTexts),
         ("at_least=1\nexec = [['x']]", (4, 8), "exec", RuleCause::NotTexts),

@@ -305,18 +305,33 @@ fn a_process_that_does_not_exist_is_named() {
 
 #[test]
 fn a_command_in_another_network_namespace_is_refused() {
-    for command in ["ip netns exec blue curl -s host", "sudo -n /sbin/ip netns exec blue curl"] {
-        let args: Vec<&str> = ["run", "--"].into_iter().chain(command.split(' ')).collect();
+    for (enter, command) in [
+        ("ip netns exec blue", "curl -s host"),
+        ("sudo -n /sbin/ip netns exec blue", "curl"),
+        ("nsenter -t 812 -n", "curl -n"),
+        ("unshare -rn", "sh -c true"),
+    ] {
+        let line = format!("{enter} {command}");
+        let args: Vec<&str> = ["run", "--"].into_iter().chain(line.split(' ')).collect();
         let outcome = Program::spawn(super::command(&args)).finish();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
-        assert!(outcome.stderr.contains("ip netns exec blue tcplapse run -- curl"), "{outcome:?}");
+        let instead = format!("{enter} tcplapse run -- {command}");
+        assert!(outcome.stderr.contains(&instead), "{outcome:?}");
     }
 }
 
 #[test]
-fn a_limit_on_closed_is_refused() {
-    for limit in [&["--stuck", "CLOSED:1s"][..], &["--max", "CLOSE:0"], &["--growing", "closed"]] {
-        let outcome = Program::spawn(command(&[&["check"], limit].concat())).finish();
+fn to_count_sockets_in_closed_is_refused() {
+    for line in [
+        "check --stuck CLOSED:1s",
+        "check --max CLOSE:0",
+        "check --growing closed",
+        "wait --until none=CLOSED",
+        "wait -s CLOSED",
+    ] {
+        let args: Vec<String> = line.split(' ').map(|word| word.replace('=', " ")).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let outcome = Program::spawn(command(&args)).finish();
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
         assert!(outcome.stderr.contains("none of the kernel's tables"), "{outcome:?}");
     }
