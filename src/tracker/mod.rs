@@ -21,6 +21,7 @@ mod withheld;
 use crate::model::event::{SocketId, SocketStatus, TrackerEvent};
 use crate::model::reading::{LookupRequest, LostReason, PollWindow, Reading};
 use crate::model::socket::AddressPair;
+use crate::model::time::Stamp;
 use destroyed::UnseenDestroyed;
 use lookups::PendingLookups;
 use polls::Polls;
@@ -225,7 +226,12 @@ impl Tracker {
     /// Reports what was withheld until it was known that a socket has closed, or has not.
     fn release_decided(&mut self, sink: &mut dyn TrackerSink) {
         let (sockets, poll) = (&self.sockets, self.polls.number);
-        let is_decided = |key| sockets.get(key).is_none_or(|before| before.seen.last_poll == poll);
+        // One that was read after the other had come is there beside it.
+        let is_decided = |before, since: Stamp| {
+            sockets.get(before).is_none_or(|before| {
+                before.seen.last_poll == poll && before.seen.last_start >= since
+            })
+        };
         self.withheld.release_decided(is_decided, sink);
     }
 }

@@ -153,7 +153,7 @@ impl Tracker {
             }
         }
         if let Some(before) = context.undecided.before(key.addrs, inode) {
-            self.withheld.add(before, key.id);
+            self.withheld.add(before, key.id, context.window.end);
         }
     }
 }

@@ -206,7 +206,7 @@ impl Tracker {
         };
         self.note_address(change, key);
         for before in before {
-            self.withhold_until_closed(before, key);
+            self.withhold_until_closed(before, key, change.time);
         }
         let listeners = if change.passive {
             self.sockets.listeners_of(addrs, None)
@@ -239,7 +239,7 @@ impl Tracker {
             return sink.push(TrackerEvent::NeverSeen(Some(addrs)));
         };
         if let Some(before) = before {
-            self.withhold_until_closed(before, key);
+            self.withhold_until_closed(before, key, change.time);
         }
         if let Some(mut socket) = self.sockets.get_mut(key) {
             socket.note_change_details(change);
@@ -248,8 +248,8 @@ impl Tracker {
         self.step(change, key, sink);
     }
 
-    fn withhold_until_closed(&mut self, before: SocketKey, new: SocketKey) {
-        self.withheld.add(before, new.id);
+    fn withhold_until_closed(&mut self, before: SocketKey, new: SocketKey, since: Stamp) {
+        self.withheld.add(before, new.id, since);
         self.look_up(before);
     }
 
