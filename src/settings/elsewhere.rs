@@ -95,27 +95,25 @@ fn entered_by_option(words: &[&str]) -> Option<usize> {
 /// `-n`, `-nFILE`, `--net`, `--net=FILE`, `-N FD`, `-a`: options of one letter take what follows them
 /// as the file of their namespace, so only -a, -e, -F and -Z may stand before others.
 fn nsenter_enters(word: &str) -> bool {
-    match word.strip_prefix("--") {
-        Some(long) => {
-            let name = long.split('=').next().unwrap_or_default();
-            matches!(name, "all" | "net" | "net-socket")
-        }
-        None => {
-            let letters = word.trim_start_matches('-');
-            letters.trim_start_matches(['e', 'F', 'Z']).starts_with(['n', 'N', 'a'])
-        }
+    if let Some(long) = word.strip_prefix("--") {
+        return ["all", "net", "net-socket"].contains(&option_name(long));
     }
+    let letters = word.trim_start_matches('-');
+    letters.trim_start_matches(['e', 'F', 'Z']).starts_with(['n', 'N', 'a'])
 }
 
 /// `-n`, also among others as in `-rn`, `--net`, `--net=FILE`.
 fn unshare_enters(word: &str) -> bool {
-    match word.strip_prefix("--") {
-        Some(long) => long.split('=').next() == Some("net"),
-        None => {
-            let takes_value = |letter: char| "RSGlw".contains(letter);
-            word.chars().skip(1).take_while(|letter| !takes_value(*letter)).any(|c| c == 'n')
-        }
+    if let Some(long) = word.strip_prefix("--") {
+        return option_name(long) == "net";
     }
+    let takes_value = |letter: char| "RSGlw".contains(letter);
+    word.chars().skip(1).take_while(|letter| !takes_value(*letter)).any(|letter| letter == 'n')
+}
+
+/// The name of a long option, without its value.
+fn option_name(long: &str) -> &str {
+    long.split('=').next().unwrap_or_default()
 }
 
 fn base_name(word: &str) -> &str {

@@ -5,6 +5,7 @@ use super::sockets::TrackedSockets;
 use crate::model::event::Side;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
+use std::num::NonZeroU64;
 
 /// What one end shows.
 #[derive(Clone, Copy)]
@@ -13,6 +14,9 @@ struct End {
     opener: Option<Side>,
     /// It sent its FIN before it had the other's.
     closes_first: bool,
+    /// When the socket was first observed, and when that was (boot time, µs).
+    born: u64,
+    closing_since: u64,
     first_poll: u64,
     last_poll: u64,
     /// When it was read, as far as that is known: the start of the poll and the place in it.
@@ -22,7 +26,12 @@ struct End {
 impl End {
     fn of(socket: &TrackedSocket) -> Self {
         let (state, closer) = (socket.row.state, socket.roles.roles.closer);
+        let born = socket.state.born.boot;
+        // Else it is the last reading that shows it.
+        let now = if socket.reported().is_some() { u64::MAX } else { born };
         Self {
+            born,
+            closing_since: socket.roles.closing_since.map_or(now, NonZeroU64::get),
             state,
             closes_first: matches!(closer, Some(Side::Local | Side::Both)) || sent_first_fin(state),
             opener: socket.roles.roles.opener,
@@ -82,10 +91,16 @@ fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), 
     } else {
         socket.roles.note_peer(other.state, other.opener);
         // Neither had the other's FIN when it sent its own.
-        if own.closes_first && other.closes_first {
+        if own.closes_first && other.closes_first && were_open_together(own, other) {
             socket.roles.roles.closer = Some(Side::Both);
         }
     }
+}
+
+/// Whether each was there before the other was seen to close: else one may be what an older connection
+/// with these addresses left.
+const fn were_open_together(one: End, other: End) -> bool {
+    one.born < other.closing_since && other.born < one.closing_since
 }
 
 /// Whether a socket comes to this state only by a FIN that it sent before it had the other's.

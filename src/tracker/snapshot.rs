@@ -12,6 +12,9 @@ use log::debug;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+/// Requests are looked up while fewer sockets than this are: a SYN flood must not delay polls.
+const MOST_REQUESTS: usize = 64;
+
 /// What the events of one poll or lookup have in common.
 pub(super) struct Context {
     pub(super) window: PollWindow,
@@ -143,6 +146,7 @@ impl Tracker {
     fn link_new(&mut self, key: SocketKey, context: &Context) {
         let Some(socket) = self.sockets.get(key) else { return };
         let (inode, state) = (socket.row.inode, socket.row.state);
+        let is_uncertain = socket.identity.is_uncertain_request(&socket.row);
         if inode == 0 && is_unaccepted_state(state) {
             let listener = (key.addrs.listener(key.addrs.local.addr), socket.identity.interface());
             let find = || self.sockets.listeners_of(key.addrs, listener.1);
@@ -151,6 +155,9 @@ impl Tracker {
             if let Some(mut socket) = self.sockets.get_mut(key) {
                 socket.listeners = listeners;
             }
+        }
+        if is_uncertain && self.lookups.count() < MOST_REQUESTS {
+            self.look_up(key);
         }
         if let Some(before) = context.undecided.before(key.addrs, inode) {
             self.withheld.add(before, key.id, context.window.end);

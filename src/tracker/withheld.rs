@@ -58,7 +58,8 @@ impl Withheld {
 
     /// Pushes what is withheld until `before` is decided.
     pub(super) fn release_after(&mut self, before: SocketId, sink: &mut dyn TrackerSink) {
-        for (id, _) in self.successors.remove(&before).into_iter().flat_map(|(_, waiting)| waiting) {
+        for (id, _) in self.successors.remove(&before).into_iter().flat_map(|(_, waiting)| waiting)
+        {
             self.wait_for_one_less(id, sink);
         }
     }

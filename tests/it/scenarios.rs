@@ -282,6 +282,9 @@ fn answers(
 ) -> Vec<(LookupRequest, LookupResult)> {
     let of = |question: &LookupRequest| {
         let (_, row) = found.iter().find(|(addrs, _)| *addrs == question.addrs).expect("an answer");
+        // The kernel finds no socket with another cookie than the one that is asked for.
+        let cookie = question.cookie;
+        let row = row.filter(|row| cookie == 0 || row.cookie == 0 || row.cookie == cookie);
         (*question, row.map_or(LookupResult::Gone, LookupResult::There))
     };
     assert_eq!(asked.len(), found.len(), "asked: {asked:?}");

@@ -34,6 +34,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A socket that is found in CLOSE is about to be found in another state, or not at all.
 const RETRIES: usize = 50;
 
+/// So many sockets are looked up that went to CLOSE during a dump.
+const MOST_CLOSING: usize = 64;
+
 /// `SKNLGRP_INET_TCP_DESTROY` (1) and `SKNLGRP_INET6_TCP_DESTROY` (3), as bits of `nl_groups`.
 const DESTROYED: u32 = 1 << 0;
 const DESTROYED6: u32 = 1 << 2;
@@ -51,6 +54,8 @@ pub struct SockDiag {
     buffer: Vec<u8>,
     /// What the last dump for a lookup found.
     found: Vec<SocketRow>,
+    /// Sockets that went to CLOSE while they were dumped.
+    closing: Vec<LookupRequest>,
     /// The kernel does not dump both families at once.
     by_family: bool,
 }
@@ -80,9 +85,9 @@ impl SockDiag {
         // Connected to the kernel, it receives messages from nobody else.
         connect(&socket, &SocketAddrNetlink::new(0, 0))?;
         set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))?;
-        let (request, found) = (Vec::new(), Vec::new());
+        let (request, found, closing) = (Vec::new(), Vec::new(), Vec::new());
         let buffer = vec![0; BUFFER];
-        Ok(Self { socket, sequence: 0, request, buffer, found, by_family: false })
+        Ok(Self { socket, sequence: 0, request, buffer, found, closing, by_family: false })
     }
 
     /// Appends the chosen sockets of both families, in one walk through the kernel's table where the
@@ -96,6 +101,14 @@ impl SockDiag {
         chosen: &Chosen,
         rows: &mut Vec<SocketRow>,
     ) -> Result<u64> {
+        let before = rows.len();
+        self.closing.clear();
+        let bad_rows = self.dump_parts(chosen, rows)?;
+        self.add_what_closing_left(rows, before);
+        Ok(bad_rows)
+    }
+
+    fn dump_parts(&mut self, chosen: &Chosen, rows: &mut Vec<SocketRow>) -> Result<u64> {
         let before = rows.len();
         if chosen.family.is_none() && !self.by_family {
             match self.dump_both(chosen, rows) {
@@ -122,6 +135,18 @@ impl SockDiag {
             bad_rows += self.read_dump(rows)?.bad_rows;
         }
         Ok(bad_rows)
+    }
+
+    /// Appends what sockets left that went to CLOSE while they were dumped: the kernel had found the
+    /// full socket, and not the mini-socket that took its place. `before` rows are of another dump.
+    fn add_what_closing_left(&mut self, rows: &mut Vec<SocketRow>, before: usize) {
+        for request in std::mem::take(&mut self.closing) {
+            if rows[before..].iter().all(|row| row.addrs != request.addrs)
+                && let Some(LookupResult::There(row)) = self.look_up(&request)
+            {
+                rows.push(row);
+            }
+        }
     }
 
     /// Appends the selected sockets of a family. Those that went to CLOSE during the dump are left
@@ -177,7 +202,17 @@ impl SockDiag {
                     Message::Broken => dump.bad_rows += 1,
                     _ if sequence != self.sequence => {}
                     Message::Socket(body) => match body.row() {
-                        Some(row) if row.state == State::Closed => {}
+                        Some(row) if row.state == State::Closed => {
+                            if self.closing.len() < MOST_CLOSING && row.addrs.remote.port != 0 {
+                                let SocketRow { addrs, ifindex, .. } = row;
+                                self.closing.push(LookupRequest {
+                                    addrs,
+                                    ifindex,
+                                    inode: 0,
+                                    cookie: 0,
+                                });
+                            }
+                        }
                         Some(row) => {
                             has_rows = true;
                             push(body, row);

@@ -35,6 +35,8 @@ pub(in crate::tracker) struct Identity {
     pub(in crate::tracker) last_inode: u64,
     /// A row or a kernel event has shown the socket's inode, be it none.
     inode_known: bool,
+    /// A request was read twice with its cookie: its child, made later, will have the same.
+    is_cookie_inherited: bool,
     /// Of a mini-socket that waits.
     countdown: Option<Countdown>,
 }
@@ -109,8 +111,13 @@ impl Countdown {
 
 impl Identity {
     /// Takes in what a row shows of it.
-    pub(super) const fn note_row(&mut self, row: &SocketRow) {
+    pub(super) fn note_row(&mut self, row: &SocketRow) {
         self.inode_known = true;
+        self.is_cookie_inherited |= row.is_request_socket() && row.cookie == self.cookie;
+        if row.cookie == 0 && row.inode == 0 {
+            // It may be that of the next one with this address pair, which only looks the same.
+            (self.cookie, self.ifindex) = (0, 0);
+        }
         self.note_ids(row);
     }
 
@@ -147,7 +154,8 @@ impl Identity {
 
     /// Whether the cookies are equal; `None` where one is not known, or proves nothing: a request gets
     /// its cookie when it is first dumped, which may be after its child was made without one
-    /// (`inet_csk_clone_lock()`), so that the child gets another.
+    /// (`inet_csk_clone_lock()`), so that the child gets another. Of a request that was still there when
+    /// it was read again the child has the cookie.
     pub(in crate::tracker) fn has_cookie_of(
         &self,
         last: &LastRow,
@@ -156,9 +164,20 @@ impl Identity {
         match (self.cookie, row.cookie) {
             (0, _) | (_, 0) => None,
             (ours, its) if ours == its => Some(true),
-            _ if last.is_request_socket() != row.is_request_socket() => None,
+            _ if last.is_request_socket() != row.is_request_socket() && !self.has_childs_cookie() => None,
             _ => Some(false),
         }
+    }
+
+    /// Whether a child of this request has its cookie. Before Linux 4.1 cookies were addresses in the
+    /// kernel, the upper half of its memory, and no two sockets had the same.
+    const fn has_childs_cookie(&self) -> bool {
+        self.is_cookie_inherited && self.cookie < 1 << 63
+    }
+
+    /// Whether a request is to be read again at once, to know the cookie of its child.
+    pub(in crate::tracker) fn is_uncertain_request(&self, last: &LastRow) -> bool {
+        last.is_request_socket() && self.cookie != 0 && !self.has_childs_cookie()
     }
 
     /// The interface it is bound to, 0 for none, where the source reports it.
@@ -189,8 +208,9 @@ impl Identity {
         addrs: AddressPair,
         last: &LastRow,
     ) -> LookupRequest {
-        // A request is searched for with any cookie: its child has another.
-        let cookie = if last.is_request_socket() { 0 } else { self.cookie };
+        // A request is searched for with any cookie: its child may have another.
+        let is_certain = !last.is_request_socket() || self.has_childs_cookie();
+        let cookie = if is_certain { self.cookie } else { 0 };
         LookupRequest { addrs, inode: last.inode, cookie, ifindex: self.ifindex }
     }
 

@@ -203,6 +203,7 @@ impl TrackedSocket {
             }
         }
         self.roles.note_state(to);
+        self.roles.note_closing(window.end);
         transition.roles = self.roles.roles;
         (transition.kind, transition.after) = match from {
             Some(_) => (EventKind::Changed, Some(self.state.last_seen)),

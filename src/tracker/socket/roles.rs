@@ -4,13 +4,17 @@ use super::identity::is_unaccepted_state;
 use crate::model::event::{Roles, Side, Verdict};
 use crate::model::reading::{AbortReason, StateChange};
 use crate::model::socket_row::SocketRow;
+use crate::model::time::Stamp;
 use crate::tcp::path::Proof;
 use crate::tcp::state::State;
+use std::num::NonZeroU64;
 
 /// Who opened and who closed, and what proves it.
 #[derive(Debug, Default)]
 pub(in crate::tracker) struct RoleEvidence {
     pub(in crate::tracker) roles: Roles,
+    /// When it was first known (boot time, µs) that it sent its FIN before it had the other's.
+    pub(in crate::tracker) closing_since: Option<NonZeroU64>,
     peer: PeerEvidence,
     /// What was taken for the peer is another socket: only the address pairs are mirrored.
     pub(in crate::tracker) is_peer_rejected: bool,
@@ -101,6 +105,15 @@ impl RoleEvidence {
             _ => {}
         }
         roles.both_fins |= state.has_both_fins();
+    }
+
+    /// Who closed is known as of this instant.
+    pub(super) fn note_closing(&mut self, time: Stamp) {
+        if self.closing_since.is_none()
+            && matches!(self.roles.closer, Some(Side::Local | Side::Both))
+        {
+            self.closing_since = NonZeroU64::new(time.boot);
+        }
     }
 
     /// Concludes who opened from a row after one in state `before`.

@@ -18,7 +18,7 @@ pub(in crate::tracker) struct StateRecord {
     /// When it was last observed: the start of a poll, or the time of a kernel event.
     pub(super) last_seen: Stamp,
     /// When the socket was first observed.
-    pub(super) born: Stamp,
+    pub(in crate::tracker) born: Stamp,
     /// It had been there before, for an unknown time.
     birth_unseen: bool,
     /// And it still is in the state in which it was found.
