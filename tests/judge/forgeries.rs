@@ -14,6 +14,8 @@ use std::net::SocketAddr;
 const CLIENT: &str = "10.0.0.1:20000";
 const SERVER: &str = "10.0.0.2:7000";
 const PID: u32 = 77;
+/// A second process.
+const SECOND: u32 = 78;
 const WATCHER: u32 = 99;
 const INODE: u64 = 7;
 const MS: i64 = 1000;
@@ -29,7 +31,7 @@ fn true_records_pass() {
 #[test]
 fn every_forged_record_is_found() {
     type Forge = fn(&mut Vec<Event>);
-    let forgeries: [(Claim, Forge); 27] = [
+    let forgeries: [(Claim, Forge); 28] = [
         (Claim::NoSuchState, |records| records[1].to = word("CLOSING")),
         (Claim::NoSuchState, |records| records.push(closed("local-close"))),
         (Claim::CertainButNotPassed, |records| records[1].via = words(&["CLOSE_WAIT"])),
@@ -51,6 +53,7 @@ fn every_forged_record_is_found() {
         (Claim::Opener, |records| records[1].opener = Some(word("remote"))),
         (Claim::Closer, |records| records[1].closer = Some(word("remote"))),
         (Claim::Closer, |records| records[0].closer = Some(word("local"))),
+        (Claim::Closer, |records| records[2].closer = Some(word("both"))),
         (Claim::Verdict, |records| records[2].event = word("closed")),
         (Claim::NotAnOwner, |records| records[1].pid = Some(78)),
         (Claim::NotAnOwner, |records| records[0].owners[0].pid = 78),
@@ -102,10 +105,49 @@ fn an_early_end_and_a_false_verdict_are_found() {
     let ended = Case { truth: &truth(false), readings: &readings(), source: "proc" };
     let report = judge(&forged, &ended);
     assert!(report.violations.is_empty(), "{:#?}", report.violations);
-    forged[3].verdict = Some(word("remote-close"));
-    expect(&judge(&forged, &ended), Claim::Verdict);
+    for verdict in ["remote-close", "simultaneous-close"] {
+        forged[3].verdict = Some(word(verdict));
+        expect(&judge(&forged, &ended), Claim::Verdict);
+    }
     forged.pop();
     expect(&judge(&forged, &ended), Claim::EndNotReported);
+}
+
+/// The server's end is not accepted, and two processes hold the listener.
+#[test]
+fn a_candidate_that_is_missing_or_none_is_found() {
+    let mut evidence = evidence(true);
+    evidence.addresses = Addresses {
+        near_v4: evidence.addresses.far_v4,
+        far_v4: evidence.addresses.near_v4,
+        ..evidence.addresses
+    };
+    evidence.events.splice(..0, traced(3, SERVER, "0.0.0.0:0", &[(50, "CLOSED", "LISTEN")]));
+    let name = word("listener");
+    let listen = Act::Listen { name: name.clone(), addr: addr(SERVER), group: false };
+    let give = Act::Give { socket: Handle::Listener(name), to: Who::Worker1 };
+    evidence.log.splice(..0, [done(PID, listen, 49, 51), done(SECOND, give, 60, 61)]);
+    let (truth, readings) = (Truth::of(&evidence), readings());
+    let is_found = |candidates: &[u32]| {
+        let owner = |pid: &u32| Owner { pid: *pid, fd: 3, process: word("server") };
+        let record = Event {
+            local_addr: addr(SERVER).ip(),
+            local_port: addr(SERVER).port(),
+            remote_addr: addr(CLIENT).ip(),
+            remote_port: addr(CLIENT).port(),
+            maybe: words(&["SYN_RECV"]),
+            owners: candidates.iter().map(owner).collect(),
+            owner_source: word("listener"),
+            ..event("opened", 140, "ESTABLISHED")
+        };
+        let report = judge(&[record], &Case { truth: &truth, readings: &readings, source: "proc" });
+        let claims: Vec<Claim> =
+            report.violations.iter().map(|violation| violation.claim).collect();
+        claims.contains(&Claim::NotTheListener) || claims.contains(&Claim::NoSuchSocket)
+    };
+    assert!(!is_found(&[PID, SECOND]));
+    assert!(is_found(&[PID]));
+    assert!(is_found(&[PID, SECOND, 79]));
 }
 
 fn expect(report: &Report, claim: Claim) {
@@ -127,6 +169,10 @@ fn readings() -> Readings {
 /// The client opens, closes first, and is in TIME_WAIT once the server has closed, too; at the end
 /// it still waits, or does not.
 fn truth(still_waits: bool) -> Truth {
+    Truth::of(&evidence(still_waits))
+}
+
+fn evidence(still_waits: bool) -> Evidence {
     let client = [
         (101, "CLOSED", "SYN_SENT"),
         (101, "SYN_SENT", "ESTABLISHED"),
@@ -141,33 +187,15 @@ fn truth(still_waits: bool) -> Truth {
         (290, "CLOSE_WAIT", "LAST_ACK"),
         (291, "LAST_ACK", "CLOSED"),
     ];
-    let traced = |socket, local, remote, changes: &[(i64, &str, &str)]| {
-        let event = |(at, from, to): &(i64, &str, &str)| SocketEvent {
-            at: at * MS,
-            socket,
-            ipv6: false,
-            local: addr(local),
-            remote: addr(remote),
-            what: What::Change(word(from), word(to)),
-            preemptible: false,
-        };
-        changes.iter().map(event).collect::<Vec<_>>()
-    };
     let mut events =
         [traced(1, CLIENT, SERVER, &client), traced(2, SERVER, CLIENT, &server)].concat();
     events.sort_by_key(|event| event.at);
     let name = word("c0");
-    let done = |act, from: i64, to: i64| Done {
-        pid: PID,
-        step: Step { at: 0, who: Who::Client, act },
-        sent: from * MS,
-        answered: to * MS,
-        answer: Ok(word(CLIENT)),
-    };
     let connect = Act::Connect { name: name.clone(), from: addr(CLIENT), to: addr(SERVER) };
-    let log = vec![done(connect, 100, 102), done(Act::Close(Handle::Client(name)), 189, 191)];
+    let close = Act::Close(Handle::Client(name));
+    let log = vec![done(PID, connect, 100, 102), done(PID, close, 189, 191)];
     let ends = Ends { ipv6: false, local: addr(CLIENT), remote: addr(SERVER) };
-    Truth::of(&Evidence {
+    Evidence {
         events,
         log,
         samples: HashMap::from([(ends, vec![300 * MS])]),
@@ -180,7 +208,37 @@ fn truth(still_waits: bool) -> Truth {
         },
         watchers: vec![WATCHER],
         over: 540 * MS,
-    })
+    }
+}
+
+/// State changes of a socket in the trace.
+fn traced(
+    socket: u64,
+    local: &str,
+    remote: &str,
+    changes: &[(i64, &str, &str)],
+) -> Vec<SocketEvent> {
+    let event = |(at, from, to): &(i64, &str, &str)| SocketEvent {
+        at: at * MS,
+        socket,
+        ipv6: false,
+        local: addr(local),
+        remote: addr(remote),
+        what: What::Change(word(from), word(to)),
+        preemptible: false,
+    };
+    changes.iter().map(event).collect()
+}
+
+/// What a process did between two instants.
+fn done(pid: u32, act: Act, from: i64, to: i64) -> Done {
+    Done {
+        pid,
+        step: Step { at: 0, who: Who::Client, act },
+        sent: from * MS,
+        answered: to * MS,
+        answer: Ok(word(CLIENT)),
+    }
 }
 
 fn records() -> Vec<Event> {

@@ -165,7 +165,7 @@ fn request_only(group: &[Record<'_>], case: &Case<'_>) -> Option<Report> {
     }
     let mut report = Report { claims: 1, ..Report::default() };
     for event in group.iter().filter(|event| event.pid.is_some()) {
-        report.claim(Claim::NotTheListener, case.may_be_listener(event, ends), || {
+        report.claim(Claim::NotTheListener, case.may_be_listener(event, ends, 0), || {
             format!("{:?}\nof a request", **event)
         });
     }

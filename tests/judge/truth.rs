@@ -101,10 +101,17 @@ impl Socket {
         }
     }
 
-    /// When its mini-socket began, and with it the timer of that.
-    pub(crate) fn mini_since(&self) -> Option<When> {
-        let closed = self.closed.as_ref().filter(|closed| closed.leaves_mini_socket());
-        closed.map(|closed| closed.when)
+    /// When the full socket ended, at the latest.
+    pub(crate) fn full_until(&self) -> i64 {
+        self.closed.as_ref().map_or(NEVER, |closed| closed.when.latest)
+    }
+
+    /// When the timer of its mini-socket in this state began: with the mini-socket, and again with
+    /// the FIN that leads to TIME_WAIT (`tcp_timewait_state_process()`).
+    pub(crate) fn timer_since(&self, state: &str) -> Option<When> {
+        let closed = self.closed.as_ref().filter(|closed| closed.leaves_mini_socket())?;
+        let entered = self.entered(state).filter(|_| state == "TIME_WAIT");
+        Some(entered.unwrap_or(closed.when))
     }
 
     /// When it came to the state at this place of its steps; behind the last, when it ended.
