@@ -85,8 +85,13 @@ fn write_row(text: &mut String, number: usize, state: u8) {
 }
 
 fn proc(root: &Path) -> Proc {
-    let pace =
-        PollSettings { interval: Duration::ZERO, max_cpu: 100.0, idle: false, tcp_info: false };
+    let pace = PollSettings {
+        interval: Duration::ZERO,
+        max_cpu: 100.0,
+        idle: false,
+        tcp_info: false,
+        bound: false,
+    };
     Proc::open(root, &WantedRows::default(), pace).expect("tables")
 }
 

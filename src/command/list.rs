@@ -57,7 +57,13 @@ pub fn run(list: &ListSettings) -> Result<bool> {
     // With 0 rows asked for, none says nothing.
     let is_answer = settings.max_count != Some(0);
     if !found && is_answer && io::stderr().is_terminal() {
-        messages::print(["no matching socket".to_owned()]);
+        let is_bound_hidden = !settings.filter.ports.is_empty() && !settings.poll.bound;
+        let hint = if is_bound_hidden && list.recording.is_none() {
+            "; --source netlink also lists sockets that are bound and do not listen"
+        } else {
+            ""
+        };
+        messages::print([format!("no matching socket{hint}")]);
     }
     Ok(found)
 }

@@ -1,7 +1,7 @@
 //! Opens the source that the settings name, or the best one.
 
 use crate::cli::SourceName;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, UsageError};
 use crate::model::process_tree::ProcessTree;
 use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
@@ -9,6 +9,8 @@ use crate::source::Source;
 use crate::source::netlink::Netlink;
 use crate::source::proc::Proc;
 use crate::source::trace::{Trace, TraceSettings};
+use crate::tcp::state_set::StateSet;
+use rustix::system::uname;
 use std::path::Path;
 
 /// Opens the source for polls one after the other.
@@ -69,7 +71,20 @@ fn proc(settings: &Settings) -> Result<Box<dyn Source>> {
 }
 
 fn netlink(settings: &Settings) -> Result<Box<dyn Source>> {
+    if settings.filter.states.as_ref().is_some_and(StateSet::names_bound) {
+        knows_bound(&uname().release().to_string_lossy())?;
+    }
     Ok(Box::new(Netlink::open(&settings.wanted_rows(), settings.poll)?))
+}
+
+/// Refuses to ask a kernel for BOUND that knows no such sockets: "none" would be no answer.
+fn knows_bound(release: &str) -> Result<()> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().ok());
+    let version = (numbers.next().flatten(), numbers.next().flatten());
+    if version < (Some(6_u32), Some(8_u32)) {
+        return Err(UsageError::BoundUnknown(release.to_owned()).into());
+    }
+    Ok(())
 }
 
 fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
@@ -77,4 +92,19 @@ fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
     let Settings { poll, ring, .. } = *settings;
     let family = settings.wanted_rows().family;
     Ok(Box::new(Trace::open(TraceSettings { family, poll, ring, root })?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_kernels_know_no_bound_sockets() {
+        for release in ["6.8.0-31-generic", "6.18.44", "7.0", "10.1"] {
+            assert!(knows_bound(release).is_ok(), "{release}");
+        }
+        for release in ["6.7.12", "5.14.0-503.el9", "3.10", "?"] {
+            assert!(knows_bound(release).is_err(), "{release}");
+        }
+    }
 }

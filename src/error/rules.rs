@@ -99,6 +99,9 @@ pub enum RuleCause {
          transition = \"all -> CLOSED\""
     )]
     CountsClosed,
+    /// `state = "BOUND"`, or a transition from or to it.
+    #[error("BOUND has no transitions and is not counted; leave it out")]
+    Bound,
     /// `growing_for` without a length.
     #[error("the time is zero; write \"10m\"")]
     NoWindow,

@@ -138,6 +138,18 @@ pub enum UsageError {
     #[error("{0} cannot be used with --from, since a recording is sampled already; leave it out")]
     SamplingOfRecording(String),
 
+    /// BOUND where it is not shown, by its flag.
+    #[error(
+        "{0}: BOUND has no transitions and is listed by sock_diag alone; write tcplapse list -s bound \
+         --source netlink, or --view table, without --record and --rules"
+    )]
+    Bound(&'static str),
+    /// BOUND on a kernel that does not list such sockets.
+    #[error(
+        "this kernel ({0}) does not list sockets that are merely bound; that takes Linux 6.8 or later"
+    )]
+    BoundUnknown(String),
+
     // What is printed.
     /// `--format svg`, `dot` or `mermaid` of something other than the diagram.
     #[error("--format svg, dot and mermaid need --view diagram; add it, or use --format text")]

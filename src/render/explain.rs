@@ -31,10 +31,12 @@ pub(crate) fn state(state: State, palette: Palette, width: usize) -> String {
     page.paragraph(&format!("{state}: {brief}"), "");
     page.section("Meaning", meaning);
     page.section("Which side", side);
-    let into: Vec<&Edge> = EDGES.iter().filter(|edge| edge.to == state).collect();
-    page.edges("Entered from", &into, |edge| edge.from.to_string());
-    let out: Vec<&Edge> = leaving(state).collect();
-    page.edges("Leaves to", &out, |edge| edge.to.to_string());
+    if state != State::Bound {
+        let into: Vec<&Edge> = EDGES.iter().filter(|edge| edge.to == state).collect();
+        page.edges("Entered from", &into, |edge| edge.from.to_string());
+        let out: Vec<&Edge> = leaving(state).collect();
+        page.edges("Leaves to", &out, |edge| edge.to.to_string());
+    }
     page.section("Duration", duration);
     page.section("If there are many", many);
     page.heading("See also");
@@ -172,6 +174,12 @@ impl Page {
         }
         self.paragraph(&format!("{from} to {to}: no legal path"), "");
         self.line("");
+        if [from, to].contains(&State::Bound) {
+            let text = "BOUND is no state of TCP. A bound socket that listens or connects is shown as a \
+                        new one.";
+            self.paragraph(text, INDENT);
+            return self.text;
+        }
         let reached = |wanted: &dyn Fn(State) -> bool| -> Vec<State> {
             State::NAMED.into_iter().filter(|state| wanted(*state)).collect()
         };

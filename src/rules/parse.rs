@@ -158,12 +158,14 @@ fn rule(span: Range<usize>, table: RuleTable) -> Result<Rule, Fault> {
         return Err(Fault::new(span, RuleCause::NoCondition));
     };
     let filter = filter(&table)?;
-    let counts_closed = |states: &StateSet| condition.event.is_none() && states.is_closed_alone();
-    if let Some(state) =
-        table.state.as_ref().filter(|_| filter.states.as_ref().is_some_and(counts_closed))
-    {
-        let (span, key, cause) = (state.span(), Some("state"), RuleCause::CountsClosed);
-        return Err(Fault { span, key, cause });
+    if let (Some(state), Some(states)) = (&table.state, &filter.states) {
+        let fault = |cause| Fault { span: state.span(), key: Some("state"), cause };
+        if states.names_bound() {
+            return Err(fault(RuleCause::Bound));
+        }
+        if condition.event.is_none() && states.is_closed_alone() {
+            return Err(fault(RuleCause::CountsClosed));
+        }
     }
     Ok(Rule {
         name: name.get_ref().clone(),
@@ -231,7 +233,10 @@ fn transition(text: &str) -> Result<TransitionPattern, RuleCause> {
     let Some((from, to)) = text.split_once("->") else {
         return Err(RuleCause::Transition(text.to_owned()));
     };
-    let set = |text: &str| text.trim().parse().map_err(ValueError::State);
+    let set = |text: &str| -> Result<StateSet, RuleCause> {
+        let set: StateSet = text.trim().parse().map_err(ValueError::State)?;
+        if set.names_bound() { Err(RuleCause::Bound) } else { Ok(set) }
+    };
     let from = if from.trim() == "new" { None } else { Some(set(from)?) };
     Ok(TransitionPattern { from, to: set(to)? })
 }

@@ -1,6 +1,6 @@
 //! The settings of `check`.
 
-use super::{Result, Settings, refuse_closed, refuse_sampling, time};
+use super::{Result, Settings, refuse_sampling, refuse_uncounted, time};
 use crate::cli::{CheckOptions, GroupName};
 use crate::error::{UsageError, ValueError};
 use crate::rules::limits::{Limit, Limits};
@@ -30,8 +30,9 @@ pub struct CheckSettings {
 impl CheckSettings {
     /// Checks the options of `check`.
     pub fn new(options: CheckOptions) -> Result<Self> {
-        let settings = Settings::new(options.shared.options(options.duration))?.of_question();
-        settings.filter.states.iter().try_for_each(|states| refuse_closed("--state", states))?;
+        let mut settings = Settings::new(options.shared.options(options.duration))?.of_question();
+        settings.poll.bound = false;
+        settings.filter.states.iter().try_for_each(|states| refuse_uncounted("--state", states))?;
         let mut limits = Limits::default();
         for (texts, parse) in [
             (&options.stuck, stuck as fn(&str) -> Result<Limit>),
@@ -96,7 +97,7 @@ fn growing(text: &str) -> Result<Limit> {
 fn state_set<'t>(flag: &'static str, text: &'t str) -> Result<(&'t str, StateSet)> {
     let text = text.trim();
     let set = text.parse().map_err(|cause| UsageError::value(flag, ValueError::State(cause)))?;
-    refuse_closed(flag, &set)?;
+    refuse_uncounted(flag, &set)?;
     Ok((text, set))
 }
 
@@ -155,6 +156,9 @@ mod tests {
         assert!(matches!(error("--max CLOSE_WAIT:x"), UsageError::Max(_)));
         for closed in ["--stuck CLOSED:1s", "--max close:5", "--max all:5 -s CLOSED"] {
             assert!(matches!(error(closed), UsageError::CountsClosed(_)), "{closed}");
+        }
+        for bound in ["--max bound:5", "--max all:5 -s bound --source netlink"] {
+            assert!(matches!(error(bound), UsageError::Bound(_)), "{bound}");
         }
         let too_short = error("--stuck CLOSE_WAIT:1m --for 5s");
         assert!(matches!(too_short, UsageError::ForShorterThanAge { .. }), "{too_short:?}");

@@ -3,10 +3,12 @@
 
 pub mod check;
 mod elsewhere;
+mod hints;
 pub mod list;
 mod names;
 pub(crate) mod record;
 pub mod run;
+mod states;
 pub mod wait;
 mod wanted;
 
@@ -18,11 +20,12 @@ use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
 use crate::model::time::Moment;
-use crate::tcp::state_set::StateSet;
-use crate::values::{bytes, duration, moment, pid, regex, states, user};
+use crate::values::{self, bytes, duration, moment, pid, regex, user};
+use hints::hints;
 use jiff::tz::TimeZone;
-use names::{brackets_hint, endpoints, ports};
+use names::{endpoints, ports};
 use record::RecordSettings;
+use states::{bound, refuse_uncounted};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,6 +88,8 @@ pub struct PollSettings {
     pub idle: bool,
     /// Whether each poll asks what the kernel measures of connections, too.
     pub tcp_info: bool,
+    /// Whether polls ask for sockets that are merely bound, too.
+    pub bound: bool,
 }
 
 /// How records are written.
@@ -110,13 +115,15 @@ impl Settings {
         let mut hints = hints(&options.filter);
         hints.extend(tcp_only(&options.common.netstat)?);
         useless_flags(&options)?;
+        let filter = filter(&options.filter, options.view.rules.is_some())?;
+        let bound = bound(&options, &filter)?;
         let (ring, rounded) = ring(options.poll.ring())?;
         hints.extend(rounded);
         let procfs = options.source.procfs.unwrap_or_else(|| OWN_PROCFS.into());
         let end = &options.end;
         Ok(Self {
             ring,
-            filter: filter(&options.filter, options.view.rules.is_some())?,
+            filter,
             poll: PollSettings {
                 interval: interval(&options.poll.interval)?,
                 max_cpu: max_cpu(&options.poll.max_cpu)?,
@@ -125,6 +132,7 @@ impl Settings {
                 idle: options.view.view == ViewName::Events
                     && format(&options.view) != FormatName::Text,
                 tcp_info: options.info.tcp_info,
+                bound,
             },
             needs: NeededRows::default(),
             duration: end.duration.as_deref().map(|text| time("--for", text)).transpose()?,
@@ -298,7 +306,7 @@ fn filter(filter: &FilterArgs, for_rules: bool) -> Result<Filter> {
             for_rules,
             tree: None,
         },
-        states: states(filter.state.iter().map(String::as_str))
+        states: values::states(filter.state.iter().map(String::as_str))
             .map_err(|cause| UsageError::value("--state", cause))?,
         local: all("--local", &filter.local)?,
         remote: all("--remote", &filter.remote)?,
@@ -324,11 +332,6 @@ fn each<T>(
 /// A length of time.
 fn time(flag: &'static str, text: &str) -> Result<Duration> {
     duration(text).map_err(|cause| UsageError::value(flag, cause))
-}
-
-/// Refuses to count sockets in CLOSED alone: no table shows any, so that the answer says nothing.
-fn refuse_closed(flag: &'static str, states: &StateSet) -> Result<()> {
-    if states.is_closed_alone() { Err(UsageError::CountsClosed(flag)) } else { Ok(()) }
 }
 
 fn top(text: &str) -> Result<usize> {
@@ -376,30 +379,6 @@ fn ring(text: &str) -> Result<(usize, Option<String>)> {
         Some(_) => Err(UsageError::RingOutOfBounds(text.to_owned())),
         None => Err(UsageError::RingNotASize(text.to_owned())),
     }
-}
-
-/// Patterns and addresses that were probably meant as something else work, with a hint.
-fn hints(filter: &FilterArgs) -> Vec<String> {
-    let patterns = filter.patterns.iter().filter_map(|pattern| pattern_hint(pattern));
-    let of = |flag: &'static str, texts: &[String]| -> Vec<String> {
-        texts.iter().filter_map(|text| brackets_hint(flag, text)).collect()
-    };
-    patterns.chain(of("--local", &filter.local)).chain(of("--remote", &filter.remote)).collect()
-}
-
-fn pattern_hint(pattern: &str) -> Option<String> {
-    let taken = format!("'{pattern}' is matched against process names");
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits(pattern) {
-        return Some(format!("{taken}; did you mean --port {pattern} or --pid {pattern}?"));
-    }
-    if let Some(port) = pattern.strip_prefix(':').filter(|port| digits(port)) {
-        return Some(format!("{taken}; did you mean --port {port}?"));
-    }
-    let is_near = |command: &&String| strsim::damerau_levenshtein(command, pattern) <= 1;
-    let commands = (pattern.len() > 2).then(cli::command_names)?;
-    let command = commands.iter().find(is_near)?;
-    Some(format!("{taken}; for the command write tcplapse {command}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The settings of `wait`.
 
-use super::{Result, Settings, refuse_closed, time};
+use super::{Result, Settings, refuse_uncounted, time};
 use crate::cli::WaitOptions;
 use crate::error::UsageError;
 use crate::filter::Filter;
@@ -31,8 +31,8 @@ impl WaitSettings {
             None => default_expression(&settings.filter)?,
         };
         let condition: Condition = expression.parse()?;
-        condition.states.iter().try_for_each(|states| refuse_closed("--until", states))?;
-        settings.filter.states.iter().try_for_each(|states| refuse_closed("--state", states))?;
+        condition.states.iter().try_for_each(|states| refuse_uncounted("--until", states))?;
+        settings.filter.states.iter().try_for_each(|states| refuse_uncounted("--state", states))?;
         if !can_count(&condition, &settings.filter) {
             return Err(UsageError::UntilExcluded(options.until.unwrap_or_default()));
         }
@@ -89,6 +89,8 @@ mod tests {
             let closed = error(&["--until", until]);
             assert!(matches!(closed, UsageError::CountsClosed("--until")), "{until}: {closed:?}");
         }
+        let bound = error(&["--until", "any bound,LISTEN"]);
+        assert!(matches!(bound, UsageError::Bound("--until")), "{bound:?}");
         let closed = error(&["-s", "CLOSED"]);
         assert!(matches!(closed, UsageError::CountsClosed("--state")), "{closed:?}");
     }

@@ -38,6 +38,7 @@ pub const fn of(state: State) -> Option<&'static StateDoc> {
         State::FinWait2 => &FIN_WAIT2,
         State::Closing => &CLOSING,
         State::TimeWait => &TIME_WAIT,
+        State::Bound => &BOUND,
         State::Unknown(_) => return None,
     })
 }
@@ -59,6 +60,22 @@ const CLOSED: StateDoc = StateDoc {
         ("tcplapse explain ESTABLISHED CLOSED", "every path by which a connection can end"),
     ],
     references: "RFC 9293, sections 3.3.2 and 3.10.7.1",
+};
+
+const BOUND: StateDoc = StateDoc {
+    brief: "bound to a port, neither listening nor connected",
+    meaning: "A program has called bind(), and not yet listen() or connect(). This is no state of TCP: \
+              for the kernel the socket is in CLOSED. Nobody can connect to the port, and bind() by \
+              another program fails with \"Address already in use\".",
+    side: "Neither. There is no connection.",
+    duration: "Until the program listens, connects, closes the socket or exits. There is no limit.",
+    many: "Ports are taken and not used. A program may have forgotten them, or has failed between \
+           bind() and listen().",
+    next: &[(
+        "tcplapse list -s bound --source netlink",
+        "every bound socket and its process (Linux 6.8 or later)",
+    )],
+    references: "bind(2), ip(7)",
 };
 
 const LISTEN: StateDoc = StateDoc {

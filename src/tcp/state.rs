@@ -18,17 +18,20 @@ pub enum State {
     FinWait2,
     Closing,
     TimeWait,
+    /// Bound to a port, without a connection and without listening: no state of TCP, but what
+    /// sock_diag calls `TCP_BOUND_INACTIVE`.
+    Bound,
     /// A code that no kernel header names.
     Unknown(u8),
 }
 
 use State::{
-    CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
-    TimeWait, Unknown,
+    Bound, CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv,
+    SynSent, TimeWait, Unknown,
 };
 
 /// The names of the states in capitals, without what separates their words.
-const SPELLINGS: [(&str, State); 19] = [
+const SPELLINGS: [(&str, State); 20] = [
     ("ESTABLISHED", Established),
     ("ESTAB", Established),
     ("SYNSENT", SynSent),
@@ -42,7 +45,8 @@ const SPELLINGS: [(&str, State); 19] = [
     ("CLOSE", Closed),
     ("CLOSED", Closed),
     ("UNCONN", Closed),
-    ("BOUNDINACTIVE", Closed),
+    ("BOUND", Bound),
+    ("BOUNDINACTIVE", Bound),
     ("CLOSEWAIT", CloseWait),
     ("LASTACK", LastAck),
     ("LISTEN", Listen),
@@ -64,7 +68,7 @@ pub enum Phase {
 }
 
 impl State {
-    /// The named states, in the order of the edge table.
+    /// The states of TCP, in the order of the edge table.
     pub const NAMED: [Self; 11] = [
         Closed,
         Listen,
@@ -112,6 +116,7 @@ impl State {
             LastAck => 9,
             Listen => 10,
             Closing => 11,
+            Bound => 13,
             Unknown(code) => code,
         }
     }
@@ -169,7 +174,7 @@ impl State {
     pub const fn phase(self) -> Phase {
         match self {
             SynSent | SynRecv => Phase::Opening,
-            Listen | Established | Unknown(_) => Phase::Open,
+            Listen | Established | Bound | Unknown(_) => Phase::Open,
             CloseWait | LastAck | FinWait1 | FinWait2 | Closing => Phase::Closing,
             TimeWait | Closed => Phase::Gone,
         }
@@ -189,6 +194,7 @@ impl State {
             FinWait2 => "FIN_WAIT2",
             Closing => "CLOSING",
             TimeWait => "TIME_WAIT",
+            Bound => "BOUND",
             Unknown(_) => return None,
         })
     }
@@ -259,6 +265,7 @@ mod tests {
             ("close", Closed),
             ("Listening", Listen),
             ("time-wait", TimeWait),
+            ("bound-inactive", Bound),
         ] {
             assert_eq!(State::from_name(text), Some(state), "{text}");
         }

@@ -73,13 +73,19 @@ impl StateSet {
         both().any(|state| self.includes(state)) && !both().any(|s| self.exclude.contains(&s))
     }
 
+    /// Whether the set names BOUND.
+    pub(crate) fn names_bound(&self) -> bool {
+        self.include.contains(&State::Bound)
+    }
+
     /// Whether the set has CLOSED and no other state with a name: no table shows a socket in it.
     pub(crate) fn is_closed_alone(&self) -> bool {
         State::NAMED.into_iter().all(|state| self.contains(state) == (state == State::Closed))
     }
 
     fn includes(&self, state: State) -> bool {
-        self.everything || self.include.contains(&state)
+        // A bound socket has no connection to ask about, so that only its name asks for it.
+        self.everything && state != State::Bound || self.include.contains(&state)
     }
 
     /// The union with the set of another `--state`: repeated values are alternatives.
@@ -177,6 +183,14 @@ mod tests {
         assert!("unknown(0x1f)".parse::<StateSet>().unwrap().contains(State::Unknown(31)));
         assert!("!TIME_WAIT".parse::<StateSet>().unwrap().contains(State::Unknown(31)));
         assert!(!"connected".parse::<StateSet>().unwrap().contains(State::Unknown(31)));
+    }
+
+    #[test]
+    fn bound_sockets_are_asked_for_by_name_alone() {
+        for set in ["all", "connected", "^TIME_WAIT", "big"] {
+            assert!(!set.parse::<StateSet>().unwrap().contains(State::Bound), "{set}");
+        }
+        assert!("bound,LISTEN".parse::<StateSet>().unwrap().contains(State::Bound));
     }
 
     #[test]

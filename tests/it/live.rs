@@ -2,6 +2,7 @@
 //! lets any user make a namespace, except the kernel's trace and procfs mounts.
 
 mod ages;
+mod bound;
 mod check;
 mod chosen_rows;
 mod close;

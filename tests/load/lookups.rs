@@ -7,7 +7,8 @@ use crate::support::sockets::{ANY_PORT, listener, pair, reset_pair};
 use crate::support::wait::until;
 use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::Family;
-use tcplapse::source::netlink::client::{DestroyListener, SockDiag};
+use tcplapse::source::netlink::client::SockDiag;
+use tcplapse::source::netlink::destroy::DestroyListener;
 use tcplapse::source::netlink::wire::{Selection, StateMask};
 
 #[test]

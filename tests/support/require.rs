@@ -22,6 +22,8 @@ pub(crate) enum Feature {
     Prlimit,
     /// TUN devices.
     Tun,
+    /// Bound sockets listed by sock_diag (Linux 6.8).
+    Bound,
 }
 
 impl Feature {
@@ -37,6 +39,7 @@ impl Feature {
             Self::Ip => "ip",
             Self::Prlimit => "prlimit",
             Self::Tun => "tun",
+            Self::Bound => "bound",
         }
     }
 }

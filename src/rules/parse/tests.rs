@@ -85,6 +85,8 @@ fn a_wrong_value_is_located_with_rule_and_key() {
         ("at_least=1\nport = [80, 'http']", (4, 8), "port", ValueError::Ports(text("http")).into()),
         ("at_least=1\nstate = 'OPEN'", (4, 9), "state", ValueError::State(state).into()),
         ("at_least=1\nstate = 'closed'", (4, 9), "state", RuleCause::CountsClosed),
+        ("at_least=1\nstate = 'bound'", (4, 9), "state", RuleCause::Bound),
+        ("transition = 'BOUND -> all'", (3, 14), "transition", RuleCause::Bound),
         ("at_least=1\npid = -1", (4, 7), "pid", ValueError::Pid(text("-1")).into()),
         ("at_least=1\npid = 7.5", (4, 7), "pid", RuleCause::NotTexts),
         ("at_least=1\nexec = [['x']]", (4, 8), "exec", RuleCause::NotTexts),

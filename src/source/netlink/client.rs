@@ -1,4 +1,4 @@
-//! A client of `NETLINK_SOCK_DIAG`: dumps, lookups, and destroy events. It sees the network namespace
+//! A client of `NETLINK_SOCK_DIAG`: dumps and lookups. It sees the network namespace
 //! of the thread that opened it, and needs no privilege.
 
 use super::chosen::Chosen;
@@ -8,27 +8,24 @@ use super::wire::{
     write_look_up,
 };
 use crate::error::{Error, Result};
-use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
+use crate::model::reading::{LookupRequest, LookupResult, Lookups, Reading};
 use crate::model::socket::{AddressPair, Family};
 use crate::model::socket_row::SocketRow;
 use crate::source::clock::stamp;
 use crate::tcp::state::State;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
-use rustix::net::sockopt::{
-    Timeout, set_socket_recv_buffer_size, set_socket_recv_buffer_size_force, set_socket_timeout,
-};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, connect, recv, send,
-    socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
 };
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// A datagram of a dump has up to 32 KiB where there is room for it: the fewer, the fewer places
 /// where the kernel lets go of its table.
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
 /// The kernel answers at once; without this a broken one could block us for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A socket that is found in CLOSE is about to be found in another state, or not at all.
@@ -36,14 +33,6 @@ const RETRIES: usize = 50;
 
 /// So many sockets are looked up that went to CLOSE during a dump.
 const MOST_CLOSING: usize = 64;
-
-/// `SKNLGRP_INET_TCP_DESTROY` (1) and `SKNLGRP_INET6_TCP_DESTROY` (3), as bits of `nl_groups`.
-const DESTROYED: u32 = 1 << 0;
-const DESTROYED6: u32 = 1 << 2;
-/// The receive buffer for destroy events, in bytes: some thousand of them.
-const EVENT_BUFFER: usize = 4 * 1024 * 1024;
-/// At most this many destroy events are received at a time.
-const EVENTS_AT_ONCE: usize = 16 * 1024;
 
 /// Dumps sockets and looks them up.
 #[derive(Debug)]
@@ -165,6 +154,34 @@ impl SockDiag {
         self.read_dump(rows).map_err(netlink_error)
     }
 
+    /// Appends the sockets of one family, or of both, that are merely bound. Returns how many messages
+    /// could not be understood.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`]
+    pub(super) fn dump_bound(
+        &mut self,
+        family: Option<Family>,
+        rows: &mut Vec<SocketRow>,
+    ) -> Result<u64> {
+        let mut bad_rows = 0;
+        let both = [Family::Ipv4, Family::Ipv6];
+        for family in both.into_iter().filter(|one| family.is_none_or(|family| family == *one)) {
+            let selection = Selection::In(StateMask::BOUND);
+            self.sequence = self.sequence.wrapping_add(1);
+            write_dump(&mut self.request, self.sequence, family, selection);
+            // What listens or connects meanwhile is in the next poll.
+            let mut push = |row: SocketRow| {
+                if row.state == State::Closed {
+                    rows.push(SocketRow { state: State::Bound, ..row });
+                }
+            };
+            let dump = self.read_each(&mut |_, row| push(row)).map_err(netlink_error)?;
+            bad_rows += dump.bad_rows;
+        }
+        Ok(bad_rows)
+    }
+
     /// Dumps sockets of a family with their `tcp_info`, one after the other. Mini-sockets have none.
     ///
     /// # Errors
@@ -177,8 +194,8 @@ impl SockDiag {
     ) -> Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         write_dump(&mut self.request, self.sequence, family, Selection::WithInfo(states, program));
-        let mut push = |body: Body<'_>, row| {
-            if let Some(info) = body.info() {
+        let mut push = |body: Body<'_>, row: SocketRow| {
+            if let Some(info) = body.info().filter(|_| row.state != State::Closed) {
                 apply(&row, info);
             }
         };
@@ -187,7 +204,17 @@ impl SockDiag {
     }
 
     fn read_dump(&mut self, rows: &mut Vec<SocketRow>) -> rustix::io::Result<Dump> {
-        self.read_each(&mut |_, row| rows.push(row))
+        let mut closing = std::mem::take(&mut self.closing);
+        let dump = self.read_each(&mut |_, row| match row {
+            SocketRow { state: State::Closed, addrs, ifindex, .. } => {
+                if closing.len() < MOST_CLOSING && addrs.remote.port != 0 {
+                    closing.push(LookupRequest { addrs, ifindex, inode: 0, cookie: 0 });
+                }
+            }
+            row => rows.push(row),
+        });
+        self.closing = closing;
+        dump
     }
 
     /// Calls `push` for each row of the dump that is requested.
@@ -202,17 +229,6 @@ impl SockDiag {
                     Message::Broken => dump.bad_rows += 1,
                     _ if sequence != self.sequence => {}
                     Message::Socket(body) => match body.row() {
-                        Some(row) if row.state == State::Closed => {
-                            if self.closing.len() < MOST_CLOSING && row.addrs.remote.port != 0 {
-                                let SocketRow { addrs, ifindex, .. } = row;
-                                self.closing.push(LookupRequest {
-                                    addrs,
-                                    ifindex,
-                                    inode: 0,
-                                    cookie: 0,
-                                });
-                            }
-                        }
                         Some(row) => {
                             has_rows = true;
                             push(body, row);
@@ -351,68 +367,12 @@ impl SockDiag {
     }
 }
 
-/// Receives the destroy events of full sockets.
-#[derive(Debug)]
-pub struct DestroyListener {
-    socket: OwnedFd,
-    buffer: Vec<u8>,
-}
-
-impl DestroyListener {
-    /// Subscribes to the events of one family, or of both.
-    ///
-    /// # Errors
-    /// [`Error::Netlink`] where the kernel denies it.
-    pub fn open(family: Option<Family>) -> Result<Self> {
-        let groups = match family {
-            None => DESTROYED | DESTROYED6,
-            Some(Family::Ipv4) => DESTROYED,
-            Some(Family::Ipv6) => DESTROYED6,
-        };
-        let subscribe = || {
-            let socket = netlink(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-            // Beyond the machine's limit only with privilege.
-            set_socket_recv_buffer_size_force(&socket, EVENT_BUFFER)
-                .or_else(|_| set_socket_recv_buffer_size(&socket, EVENT_BUFFER))?;
-            bind(&socket, &SocketAddrNetlink::new(0, groups))?;
-            Ok(Self { socket, buffer: vec![0; BUFFER] })
-        };
-        subscribe().map_err(netlink_error)
-    }
-
-    /// Receives the events that have come, and waits for none; `None` if there are none.
-    pub fn receive(&mut self) -> Option<DestroyEvents> {
-        let (mut sockets, mut overrun) = (Vec::new(), false);
-        while sockets.len() < EVENTS_AT_ONCE {
-            match recv(&self.socket, &mut *self.buffer, RecvFlags::empty()) {
-                Ok((_, length)) => {
-                    let messages = NetlinkMessages::new(&self.buffer[..length]);
-                    sockets.extend(messages.filter_map(|(_, message)| match message {
-                        Message::Socket(body) => body.destroyed(),
-                        _ => None,
-                    }));
-                }
-                Err(Errno::NOBUFS) => overrun = true,
-                Err(Errno::INTR) => {}
-                Err(_) => break,
-            }
-        }
-        (overrun || !sockets.is_empty()).then(|| DestroyEvents { time: stamp(), overrun, sockets })
-    }
-}
-
-/// Readable when there are events.
-impl AsFd for DestroyListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-fn netlink(flags: SocketFlags) -> rustix::io::Result<OwnedFd> {
+/// A socket that speaks to sock_diag.
+pub(super) fn netlink(flags: SocketFlags) -> rustix::io::Result<OwnedFd> {
     socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG))
 }
 
-fn netlink_error(errno: Errno) -> Error {
+pub(super) fn netlink_error(errno: Errno) -> Error {
     Error::Netlink { cause: errno.into() }
 }
 

@@ -3,6 +3,7 @@
 pub mod bytecode;
 mod chosen;
 pub mod client;
+pub mod destroy;
 pub(super) mod kernel_times;
 pub mod tcp_info;
 pub(super) mod tcp_infos;
@@ -22,7 +23,8 @@ use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use chosen::Chosen;
-use client::{DestroyListener, SockDiag};
+use client::SockDiag;
+use destroy::DestroyListener;
 use kernel_times::KernelTimesQuery;
 use rustix::fd::AsFd;
 use std::path::Path;
@@ -44,6 +46,8 @@ pub(super) struct Dumps {
     spare_rows: Vec<SocketRow>,
     times: KernelTimesQuery,
     infos: TcpInfoQuery,
+    /// Sockets that are merely bound are dumped, too.
+    bound: bool,
 }
 
 /// The sockets of the caller's network namespace.
@@ -74,6 +78,7 @@ impl Dumps {
             infos: TcpInfoQuery::new(settings, chosen.program()),
             chosen,
             netns: namespace(&own_process(Path::new(OWN_PROCFS))),
+            bound: settings.bound,
             spare_rows: Vec::new(),
         })
     }
@@ -85,7 +90,10 @@ impl Dumps {
     pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
         let start = stamp();
         let mut rows = std::mem::take(&mut self.spare_rows);
-        let bad_rows = self.client.dump_chosen(&self.chosen, &mut rows)?;
+        let mut bad_rows = self.client.dump_chosen(&self.chosen, &mut rows)?;
+        if self.bound {
+            bad_rows += self.client.dump_bound(self.chosen.family, &mut rows)?;
+        }
         self.times.add(&mut rows, Some(&mut self.client));
         self.infos.read(Some(&mut self.client));
         Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })

@@ -227,7 +227,7 @@ impl TrackedSocket {
             State::Closed => Between::default(),
             from => self.between(from, State::Closed),
         };
-        let was_connection = state != Some(State::Listen);
+        let was_connection = !matches!(state, Some(State::Listen | State::Bound));
         Transition {
             kind: EventKind::Closed,
             // A lookup gets ahead of events: what it saw later than this end was a successor's.

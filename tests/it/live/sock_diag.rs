@@ -10,7 +10,8 @@ use std::net::{SocketAddr, SocketAddrV4};
 use tcplapse::model::reading::{LookupRequest, LookupResult};
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
 use tcplapse::model::socket_row::SocketRow;
-use tcplapse::source::netlink::client::{DestroyListener, SockDiag};
+use tcplapse::source::netlink::client::SockDiag;
+use tcplapse::source::netlink::destroy::DestroyListener;
 use tcplapse::source::netlink::wire::{Selection, StateMask};
 
 fn client() -> SockDiag {

@@ -33,6 +33,7 @@ const PACE: PollSettings = PollSettings {
     max_cpu: 100.0,
     idle: false,
     tcp_info: false,
+    bound: false,
 };
 /// Longer than any of these tests may take.
 const LIMIT: Duration = Duration::from_mins(1);

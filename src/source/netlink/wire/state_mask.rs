@@ -12,6 +12,8 @@ impl StateMask {
     pub const ALL: Self = Self(0x1f7e);
     /// Sockets that wait for an answer to their SYN.
     pub(crate) const SYN_SENT: Self = Self(1 << 2);
+    /// Sockets that are merely bound, since Linux 6.8; older kernels know none. Their rows are in CLOSE.
+    pub(crate) const BOUND: Self = Self(1 << 13);
     /// No state.
     pub(crate) const NONE: Self = Self(0);
     /// Listeners: the kernel then skips its large table of connections.
