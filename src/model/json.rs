@@ -133,6 +133,23 @@ pub(crate) mod name {
     }
 }
 
+/// A [`name`] that several may share.
+pub(crate) mod shared_name {
+    use serde::{Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(crate) fn serialize<S: Serializer>(
+        name: &Arc<[u8]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        super::name::serialize(name, serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<[u8]>, D::Error> {
+        super::name::deserialize(from).map(Arc::from)
+    }
+}
+
 /// A [`name`] that may be missing.
 pub(crate) mod optional_name {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A process, as far as it was read. Names are bytes: they may hold anything but NUL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +25,8 @@ pub struct Process {
     pub exe: Exe,
     /// Its command line, arguments separated by NUL; empty where it was not read. The middle of a
     /// long one is left out.
-    #[serde(default, with = "json::name", skip_serializing_if = "Vec::is_empty")]
-    pub cmdline: Vec<u8>,
+    #[serde(default, with = "json::shared_name", skip_serializing_if = "is_empty")]
+    pub cmdline: Arc<[u8]>,
     /// Its real user; `None` where it was not read or cannot be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
@@ -48,6 +49,37 @@ pub(crate) fn kept_command(mut line: Vec<u8>) -> Vec<u8> {
         line.shrink_to_fit();
     }
     line
+}
+
+fn is_empty(line: &Arc<[u8]>) -> bool {
+    line.is_empty()
+}
+
+/// Command lines, of which equal ones are stored once: a server may have thousands of processes with
+/// the same long one.
+#[derive(Debug, Default)]
+pub(crate) struct CommandLines {
+    known: HashSet<Arc<[u8]>>,
+    /// How many there were after those without a process were dropped.
+    kept: usize,
+}
+
+impl CommandLines {
+    /// Lets a process share its command line with others.
+    pub(crate) fn share(&mut self, process: &mut Process) {
+        if process.cmdline.is_empty() {
+            return;
+        }
+        if let Some(known) = self.known.get(&process.cmdline) {
+            process.cmdline = Arc::clone(known);
+            return;
+        }
+        if self.known.len() > 2 * self.kept + 64 {
+            self.known.retain(|line| Arc::strong_count(line) > 1);
+            self.kept = self.known.len();
+        }
+        self.known.insert(Arc::clone(&process.cmdline));
+    }
 }
 
 /// What is known of a process's executable.
@@ -93,8 +125,9 @@ impl From<WrittenExe> for Exe {
 
 impl Process {
     /// A process of which nothing but the id is known.
-    pub const fn unknown(pid: i32) -> Self {
-        Self { pid, start: 0, comm: Vec::new(), exe: Exe::None, cmdline: Vec::new(), uid: None }
+    pub fn unknown(pid: i32) -> Self {
+        let cmdline = Arc::default();
+        Self { pid, start: 0, comm: Vec::new(), exe: Exe::None, cmdline, uid: None }
     }
 
     /// Whether nothing but its id is known.
@@ -128,7 +161,7 @@ impl Process {
     }
 
     /// Whether its command line was too long to be kept.
-    pub(crate) const fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.cmdline.len() > 2 * KEPT_OF_COMMAND
     }
 

@@ -77,7 +77,7 @@ fn the_format_is_as_recorded() {
         start: 5,
         comm: b"ser\xffver\n".to_vec(),
         exe: Exe::Name(b"server".to_vec()),
-        cmdline: b"./server\0-v\0".to_vec(),
+        cmdline: b"./server\0-v\0"[..].into(),
         uid: Some(0),
         ..Process::unknown(10)
     };
@@ -259,7 +259,10 @@ fn process() -> impl Strategy<Value = Process> {
         prop_oneof![any::<Vec<u8>>().prop_map(Exe::Name), Just(Exe::None), Just(Exe::Denied),];
     let names = (any::<Vec<u8>>(), exe, any::<Vec<u8>>());
     (any::<i32>(), any::<u64>(), names, option::of(any::<u32>())).prop_map(
-        |(pid, start, (comm, exe, cmdline), uid)| Process { pid, start, comm, exe, cmdline, uid },
+        |(pid, start, (comm, exe, cmdline), uid)| {
+            let cmdline = cmdline.into();
+            Process { pid, start, comm, exe, cmdline, uid }
+        },
     )
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn socket(number: u64, local: &str, remote: &str) -> SocketRef {
 }
 
 pub(crate) fn process(pid: i32, comm: &[u8]) -> Process {
-    let (comm, cmdline) = (comm.to_vec(), Vec::new());
+    let (comm, cmdline) = (comm.to_vec(), std::sync::Arc::default());
     Process { pid, start: 1, comm, exe: Exe::None, cmdline, uid: None }
 }
 

@@ -2,14 +2,16 @@
 
 mod screen;
 
-use crate::support::fake_procfs::fixture;
+use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::output::Output;
 use crate::support::program::{Program, command};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::ffi::CString;
+use std::fmt::Write as _;
 use std::fs::File;
+use std::path::Path;
 
 /// A pseudo terminal.
 struct Pty {
@@ -47,11 +49,23 @@ impl Pty {
 
 /// What the program prints on a terminal of this width, as standard output and error.
 fn on_terminal(columns: u16, args: &[&str], env: &[(&str, &str)]) -> String {
+    let (screen, code) = screen_of(columns, &fixture(), args, env);
+    assert_eq!(code, Some(0), "{screen}");
+    screen
+}
+
+/// The same of another procfs, and the exit status.
+fn screen_of(
+    columns: u16,
+    procfs: &Path,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> (String, Option<i32>) {
     let pty = Pty::open(columns, 40);
     let mut command = command(args);
     command
         .arg("--procfs")
-        .arg(fixture())
+        .arg(procfs)
         .env_remove("NO_COLOR")
         .env("TERM", "xterm")
         .envs(env.iter().copied())
@@ -61,9 +75,7 @@ fn on_terminal(columns: u16, args: &[&str], env: &[(&str, &str)]) -> String {
     let screen = Output::of_bytes(pty.master());
     let outcome = program.finish();
     assert!(screen.wait_for_end(), "the terminal stays open");
-    let screen = screen.so_far().replace("\r\n", "\n");
-    assert_eq!(outcome.code, Some(0), "{screen}");
-    screen
+    (screen.so_far().replace("\r\n", "\n"), outcome.code)
 }
 
 /// Text without colours.
@@ -118,4 +130,28 @@ fn check_says_on_a_terminal_what_it_watches_and_until_when() {
     let words = "tcplapse: watching for more than 1000 sockets in TIME_WAIT until 20";
     let says = |line: &&str| line.starts_with(words) && line.ends_with("; Ctrl-C to stop");
     assert_eq!(screen.lines().filter(says).count(), 1, "{screen}");
+}
+
+#[test]
+fn check_by_group_shows_the_worst_20_on_a_terminal() {
+    let mut table = "  sl  local_address rem_address   st tx_queue rx_queue\n".to_owned();
+    // 23 peers, of which the last has most connections that are not closed.
+    for (number, peer) in (1..=23).chain([23, 23]).enumerate() {
+        let _ = writeln!(
+            table,
+            "{number}: 0100000A:{:04X} {peer:02X}00000A:0050 08 00000000:00000000 00:00000000 \
+             00000000 0 0 {} 1 0",
+            40_000 + number,
+            100 + number
+        );
+    }
+    let procfs = FakeProcfs::with_table(table);
+    let args = ["check", "--max", "CLOSE_WAIT:0", "--by", "remote"];
+    let (screen, code) = screen_of(80, procfs.path(), &args, &[]);
+    let screen = plain(&screen);
+    assert_eq!(code, Some(1), "{screen}");
+    let groups: Vec<&str> = screen.lines().filter(|line| line.contains("10.0.0.")).collect();
+    assert_eq!(groups.len(), 20, "{screen}");
+    assert!(groups[0].contains("10.0.0.23"), "{screen}");
+    assert!(screen.contains("3 more are not shown; --top 23 shows all"), "{screen}");
 }

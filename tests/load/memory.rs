@@ -1,9 +1,11 @@
 //! Memory grows with the sockets there are, not with those there have been.
 
 use crate::alone;
+use crate::support::fake_procfs::FakeProcfs;
 use crate::support::program::{Program, command};
 use crate::support::wait::until_or;
 use rustix::io::ioctl_fionbio;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, PipeWriter, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -172,4 +174,43 @@ fn timelines_take_bounded_memory() {
     let _alone = alone();
     // A socket is known to be closed when two polls have missed it.
     assert_bounded(&["--view", "timeline", "-j"], 2);
+}
+
+/// The most memory (kB) that the first poll takes where 500 processes have this command line.
+fn peak_of_command_lines(line: &[u8]) -> u64 {
+    let processes = 500;
+    let mut table = "  sl  local_address rem_address   st tx_queue rx_queue\n".to_owned();
+    for number in 1..=processes {
+        let _ = writeln!(
+            table,
+            "{number}: 0100007F:{number:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 \
+             0 0 {number} 1 0"
+        );
+    }
+    let procfs = FakeProcfs::with_table(table);
+    std::fs::write(procfs.file("line"), line).expect("it is ours");
+    for number in 1..=processes {
+        let inode = u64::try_from(number).expect("it is small");
+        procfs.process(1000 + number, "worker", 50, &[inode]);
+        let cmdline = procfs.file(&format!("{}/cmdline", 1000 + number));
+        std::fs::remove_file(&cmdline).expect("it is ours");
+        std::fs::hard_link(procfs.file("line"), cmdline).expect("it is ours");
+    }
+    let args = ["watch", "-f", "worker", "-s", "CLOSED", "--ready-fd", "2"];
+    let mut program = Program::spawn(procfs.command(&args));
+    program.until_ready();
+    let peak = program.process().status().expect("it runs").vmhwm.expect("it has memory");
+    let outcome = program.stop();
+    assert!(outcome.stderr.contains("seen: 500 sockets"), "{outcome:?}");
+    peak
+}
+
+#[test]
+fn equal_command_lines_are_stored_once() {
+    let _alone = alone();
+    let long = [b"worker".to_vec(), vec![b'x'; 16_000]].concat();
+    let short = peak_of_command_lines(b"worker");
+    let long = peak_of_command_lines(&long);
+    // 8 MB, were each stored.
+    assert!(long < short + 3_000, "{short} kB, then {long} kB");
 }

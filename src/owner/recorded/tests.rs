@@ -5,7 +5,13 @@ use regex::bytes::Regex;
 
 fn process(pid: i32, comm: &str) -> Process {
     let comm = comm.as_bytes().to_vec();
-    Process { start: 1, comm, exe: Exe::None, cmdline: Vec::new(), ..Process::unknown(pid) }
+    Process {
+        start: 1,
+        comm,
+        exe: Exe::None,
+        cmdline: std::sync::Arc::default(),
+        ..Process::unknown(pid)
+    }
 }
 
 /// What a scan finds of these processes, each of which has one descriptor per socket.

@@ -23,7 +23,7 @@ use super::event_search::EventSearch;
 use super::table::Found;
 use super::{OwnerLookup, SearchScope};
 use crate::filter::ProcessFilter;
-use crate::model::process::{Caller, Holder, Inodes, Process};
+use crate::model::process::{Caller, CommandLines, Holder, Inodes, Process};
 use crate::model::process_tree::ProcessTree;
 use crate::privileges::{Remedy, to_inspect_processes};
 use fd_table::{leads_to, open_dir};
@@ -62,6 +62,7 @@ pub struct Scan {
     recent: HashSet<i32>,
     idle: IdleProcesses,
     threads: Threads,
+    commands: CommandLines,
     /// Processes that permission is denied to inspect, as the last scan of all described them.
     denied: HashMap<(i32, u64), Process>,
     /// The end of the reading that is being processed (boot time, µs).
@@ -88,6 +89,7 @@ impl Scan {
             recent: HashSet::new(),
             idle: IdleProcesses::default(),
             threads: Threads::default(),
+            commands: CommandLines::default(),
             denied: HashMap::new(),
             reading: 0,
             budgets: Default::default(),
@@ -224,7 +226,8 @@ impl Scan {
         {
             return true;
         }
-        match self.open_process(pid).and_then(|entry| search.read_process(&entry)) {
+        let entry = self.open_process(pid);
+        match entry.and_then(|entry| search.read_process(&entry, &mut self.commands)) {
             Ok(None) => true,
             Ok(Some((process, fds))) => {
                 if let Some(sched_stat) = sched_stat {

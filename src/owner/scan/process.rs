@@ -7,6 +7,7 @@ use procfs::process::Process as ProcEntry;
 use procfs::{ProcError, ProcResult};
 use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
 
 /// No more is read of a file: a command line may be of megabytes, and read again with every scan.
 const LONGEST: usize = 128 << 10;
@@ -75,7 +76,7 @@ pub(super) fn describe(entry: &ProcEntry, fields: ProcessFields) -> ProcResult<D
         start: stat.as_ref().map_or(0, |stat| stat.start),
         comm: stat.as_ref().map_or_else(Vec::new, |stat| stat.comm.to_vec()),
         exe: if fields.exe { executable(entry) } else { Exe::None },
-        cmdline: if fields.cmdline { command_line(entry) } else { Vec::new() },
+        cmdline: if fields.cmdline { command_line(entry) } else { Arc::default() },
         uid: fields.uid.then(|| status_number(entry, b"Uid:")).flatten(),
     };
     Ok(Described {
@@ -147,8 +148,8 @@ pub(super) fn status_number(entry: &ProcEntry, key: &[u8]) -> Option<u32> {
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-fn command_line(entry: &ProcEntry) -> Vec<u8> {
-    read_file(entry, "cmdline").map(kept_command).unwrap_or_default()
+fn command_line(entry: &ProcEntry) -> Arc<[u8]> {
+    read_file(entry, "cmdline").map(kept_command).unwrap_or_default().into()
 }
 
 /// The kernel makes each of these files as a whole, and hands out as much as there is room for: a

@@ -5,7 +5,7 @@ use super::idle::{CachedFds, IdleProcess};
 use super::is_denied;
 use super::process::{Described, ProcessFields, describe};
 use crate::filter::Match;
-use crate::model::process::{Holder, Inodes, Process};
+use crate::model::process::{CommandLines, Holder, Inodes, Process};
 use crate::owner::SearchScope;
 use crate::owner::table::Found;
 use log::trace;
@@ -47,8 +47,10 @@ impl<'a> Search<'a> {
     pub(super) fn read_process(
         &mut self,
         entry: &ProcEntry,
+        commands: &mut CommandLines,
     ) -> ProcResult<Option<(Process, CachedFds)>> {
-        let Described { process, has_threads, is_running } = describe(entry, self.fields)?;
+        let Described { mut process, has_threads, is_running } = describe(entry, self.fields)?;
+        commands.share(&mut process);
         let fds = match self.among.includes(&process) {
             Match::No => Some(CachedFds::NotSearched),
             _ => match open_dir(entry, "fd") {

@@ -10,7 +10,7 @@ fn clues(inode: u64, last_inode: u64, listener: u64) -> OwnerClues {
 
 fn process(pid: i32, start: u64, comm: &str) -> Process {
     let comm = comm.as_bytes().to_vec();
-    Process { pid, start, comm, exe: Exe::None, cmdline: Vec::new(), uid: None }
+    Process { pid, start, comm, exe: Exe::None, cmdline: std::sync::Arc::default(), uid: None }
 }
 
 fn found(holders: &[(u64, &Process, i32)], hidden: bool) -> Found {

@@ -38,8 +38,9 @@ pub(super) struct GrowingFile<'a> {
     ring: Option<Ring>,
     /// The number of the last one that was there when this file was opened.
     newest_before: u64,
-    /// `None` where the system does not report changes.
+    /// `None` where the system does not report changes, and before the first wait.
     changes: Option<FileWatch>,
+    has_waited: bool,
     /// The user has been warned that the next file cannot be opened.
     has_warned: bool,
     signals: &'a Signals,
@@ -48,14 +49,13 @@ pub(super) struct GrowingFile<'a> {
 
 impl<'a> GrowingFile<'a> {
     pub(super) fn open(path: &Path, signals: &'a Signals, state: Rc<InputState>) -> Result<Self> {
-        let changes = FileWatch::new(path);
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
         let ring = Ring::of(path);
         let file = open_newest(path, ring.as_ref());
         let file = file.map_err(|cause| Error::read(path, cause, ""))?;
-        let mut growing = Self {
+        Ok(Self {
             path: path.to_owned(),
             file,
             newest_before: newest(ring.as_ref()),
@@ -64,23 +64,29 @@ impl<'a> GrowingFile<'a> {
             head: Vec::new(),
             last: b'\n',
             changes: None,
+            has_waited: false,
             has_warned: false,
             signals,
             state,
-        };
-        match changes {
-            Ok(changes) => growing.changes = Some(changes),
-            Err(cause) => growing.warn(&format!("is read once a second: {}", reason(&cause))),
-        }
-        Ok(growing)
+        })
     }
 
     fn warn(&self, what: &str) {
         self.state.warnings.borrow_mut().push(format!("{} {what}", self.path.display()));
     }
 
-    /// Waits until something has changed.
-    fn wait(&self) -> io::Result<()> {
+    /// Waits until something may have changed. The watch takes a thread, which it shall not take from
+    /// what cannot do without; so it begins with the first wait, and what came before is read first.
+    fn wait(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.has_waited, true) {
+            match FileWatch::new(&self.path) {
+                Ok(changes) => self.changes = Some(changes),
+                Err(cause) => {
+                    self.warn(&format!("is read once a second: {}", reason(&cause)));
+                }
+            }
+            return Ok(());
+        }
         let changes = self.changes.as_ref().map(AsFd::as_fd);
         self.state.wait(self.signals, Instant::now() + CHECK_INTERVAL, changes)?;
         if let Some(changes) = &self.changes {

@@ -164,7 +164,11 @@ impl Identity {
         match (self.cookie, row.cookie) {
             (0, _) | (_, 0) => None,
             (ours, its) if ours == its => Some(true),
-            _ if last.is_request_socket() != row.is_request_socket() && !self.has_childs_cookie() => None,
+            _ if last.is_request_socket() != row.is_request_socket()
+                && !self.has_childs_cookie() =>
+            {
+                None
+            }
             _ => Some(false),
         }
     }

@@ -335,6 +335,37 @@ fn a_recording_is_followed_in_a_folder_that_cannot_be_watched() {
     assert_eq!(outcome.recorded().events.len(), 1);
 }
 
+/// A thread prints; one that would watch the folder is not needed.
+#[test]
+fn a_recording_is_followed_with_one_spare_thread() {
+    if run_without_threads(&["--version"]).is_none() {
+        return skip(Feature::Prlimit, "other users cannot be limited to a few threads here");
+    }
+    let (folder, path) = folder();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    let poll = |at: u64, state: &str| {
+        let ends = r#""local":"10.0.0.1:4000","remote":"10.0.0.2:80","inode":7"#;
+        let row = format!(r#"{{{ends},"state":"{state}"}}"#);
+        format!(r#"{{"pass":{{"start":[{at},{at}],"end":[{at},{at}],"netns":1,"rows":[{row}]}}}}"#)
+    };
+    let recording = path("recording");
+    fs::write(&recording, format!("{HEADER}\n{}\n", poll(1, "ESTABLISHED"))).expect("it is ours");
+    // The limit is one of the user, who does nothing else.
+    let user = 40_000 + std::process::id() % 10_000;
+    let mut limited = Command::new("prlimit");
+    limited.arg("--nproc=2").arg(env!("CARGO_BIN_EXE_tcplapse")).uid(user).gid(user);
+    limited.args(["replay", "--follow", "-j", "-m", "2", text(&recording)]);
+    let mut program = Program::spawn(limited);
+    program.until("the first poll", |event| event.to == "ESTABLISHED");
+    let mut file = OpenOptions::new().append(true).open(&recording).expect("it is there");
+    writeln!(file, "{}", poll(200_000, "CLOSE_WAIT")).expect("there is room");
+    program.until("the second poll", |event| event.to == "CLOSE_WAIT");
+    let outcome = program.finish();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let message = "is read once a second: no thread can be started";
+    assert_eq!(outcome.stderr.matches(message).count(), 1, "{outcome:?}");
+}
+
 #[test]
 fn a_run_of_a_command_takes_no_rules() {
     let (_folder, path) = folder();

@@ -212,3 +212,57 @@ fn several_bad_rows_are_counted_in_one_sentence() {
         assert_eq!(outcome.stderr.matches("not a row").count(), 1, "{outcome:?}");
     }
 }
+
+/// A table of gVisor (`pkg/sentry/fsimpl/proc/task_net.go`): wide columns, no address of the socket, blanks
+/// at the end, and sockets that neither listen nor are connected.
+const GVISOR: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout \
+     inode                                                     \n";
+
+fn gvisor(rows: &[(u16, u16, &str, u64)]) -> String {
+    let row = |(number, (local, remote, state, inode)): (usize, &(u16, u16, &str, u64))| {
+        format!(
+            "{number:4}: 0100007F:{local:04X} {:08X}:{remote:04X} {state} 00000000:00000000 \
+             00:00000000 00000000     0        0 {inode} 2 0x0000000000000000 0 0 0 0 0{:19}\n",
+            if *remote == 0 { 0 } else { 0x0100_007f },
+            ""
+        )
+    };
+    GVISOR.to_owned() + &rows.iter().enumerate().map(row).collect::<String>()
+}
+
+#[test]
+fn tables_of_gvisor_are_read() {
+    let rows = [(8080, 0, "0A", 21), (8080, 50_000, "01", 22), (50_001, 0, "07", 23)];
+    let outcome = with_table(gvisor(&rows), &["list", "-j"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
+    let listed: Vec<_> = outcome
+        .listed()
+        .into_iter()
+        .map(|row| (row.local_port, row.remote_port, row.state, row.inode))
+        .collect();
+    let expected = [
+        (8080, 0, "LISTEN".to_owned(), Some(21)),
+        (8080, 50_000, "ESTABLISHED".to_owned(), Some(22)),
+        (50_001, 0, "CLOSED".to_owned(), Some(23)),
+    ];
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn a_socket_of_gvisor_that_gets_a_port_has_no_event_in_closed() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.watch(100, &[]);
+        procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (0, 0, "07", 22)]));
+        procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 0, "07", 22)]));
+        procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 8080, "01", 22)]));
+        procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 8080, "01", 22)]));
+        procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 8080, "08", 22)]));
+        let events = procfs.into_program().stop().recorded().events;
+        let states = |event: &crate::support::record::Event| (event.local_port, event.to.clone());
+        assert!(events.iter().map(states).any(|it| it == (50_000, "ESTABLISHED".to_owned())));
+        let same = |event: &&crate::support::record::Event| {
+            event.from.as_deref() == Some(event.to.as_str())
+        };
+        assert_eq!(events.iter().find(same), None);
+    });
+}

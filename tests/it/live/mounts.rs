@@ -6,6 +6,7 @@ use crate::support::netns::isolated;
 use crate::support::program::{Program, list, run_as_nobody};
 use crate::support::require::{Feature, skip};
 use std::net::SocketAddrV4;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 const NO_OTHER_USER: &str = "this user may not become another";
@@ -92,6 +93,37 @@ fn a_procfs_of_processes_alone_suffices() {
         server.accept("l");
         client.order("close c");
         watch.until("the client's FIN", |event| event.to == "FIN_WAIT2");
+        watch.stop();
+    });
+}
+
+/// As on kernels before 3.17.
+#[test]
+fn sockets_are_read_where_there_is_no_thread_self() {
+    isolated(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let real = folder.path().join("proc");
+        std::fs::create_dir(&real).expect("it is ours");
+        let mut server = Actor::start("server");
+        let local = server.addr("listen l 127.0.0.1:0 8");
+        let mounted = mount_privately("proc", &real, None)
+            .and_then(|()| mount_privately("tmpfs", Path::new("/proc"), None));
+        if let Err(errno) = mounted {
+            return skip(Feature::Mount, &format!("no procfs of the test's own: {errno}"));
+        }
+        for entry in real.read_dir().expect("procfs") {
+            let name = entry.expect("procfs").file_name();
+            if name != "thread-self" {
+                let link = Path::new("/proc").join(&name);
+                symlink(real.join(&name), link).expect("it is ours");
+            }
+        }
+        for source in ["proc", "netlink"] {
+            let rows = list(&["--source", source]);
+            assert_eq!((rows.len(), rows[0].local()), (1, local.into()), "{source}: {rows:?}");
+        }
+        let mut watch = Program::watch(&["-s", "LISTEN"]);
+        assert_eq!(watch.event().local(), local.into());
         watch.stop();
     });
 }
