@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use tcplapse::cli::{Cli, Command, subcommand_first};
 use tcplapse::settings::check::CheckSettings;
+use tcplapse::settings::list::ListSettings;
 use tcplapse::settings::wait::WaitSettings;
 use tcplapse::settings::{self, Settings};
 
@@ -16,11 +17,12 @@ fuzz_target!(|line: &[u8]| {
     let Ok(matches) = Cli::command().try_get_matches_from(subcommand_first(args)) else { return };
     let Ok(cli) = Cli::from_arg_matches(&matches) else { return };
     match cli.command.unwrap_or(Command::Watch(cli.options)) {
-        Command::Watch(options) | Command::List(options) => drop(Settings::new(options)),
-        Command::Replay(options) => drop(settings::replay(&options)),
-        Command::Run(asked) => drop(settings::run::checked(asked, 1)),
+        Command::Watch(options) => drop(Settings::new(options)),
+        Command::List(options) => drop(ListSettings::new(options)),
+        Command::Replay(options) => drop(settings::check_replay(&options)),
+        Command::Run(options) => drop(settings::run::checked(options, 1)),
         Command::Wait(options) => drop(WaitSettings::new(options)),
         Command::Check(options) => drop(CheckSettings::new(options)),
-        Command::Explain(_) | Command::Completions { .. } => {}
+        Command::Explain(_) | Command::Completions { .. } | Command::Version => {}
     }
 });

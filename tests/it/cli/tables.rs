@@ -251,13 +251,13 @@ fn tables_of_gvisor_are_read() {
 #[test]
 fn a_socket_of_gvisor_that_gets_a_port_has_no_event_in_closed() {
     FakeProcfs::session(|mut procfs| {
-        procfs.watch(100, &[]);
+        procfs.watch(5, &[]);
         procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (0, 0, "07", 22)]));
         procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 0, "07", 22)]));
         procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 8080, "01", 22)]));
         procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 8080, "01", 22)]));
         procfs.poll_table(&gvisor(&[(8080, 0, "0A", 21), (50_000, 8080, "08", 22)]));
-        let events = procfs.into_program().stop().recorded().events;
+        let events = procfs.finish().recorded().events;
         let states = |event: &crate::support::record::Event| (event.local_port, event.to.clone());
         assert!(events.iter().map(states).any(|it| it == (50_000, "ESTABLISHED".to_owned())));
         let same = |event: &&crate::support::record::Event| {
