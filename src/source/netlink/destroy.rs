@@ -31,7 +31,7 @@ impl DestroyListener {
     /// Subscribes to the events of one family, or of both.
     ///
     /// # Errors
-    /// [`Error::Netlink`] where the kernel denies it.
+    /// [`crate::error::Error::Netlink`] where the kernel denies it.
     pub fn open(family: Option<Family>) -> Result<Self> {
         let groups = match family {
             None => DESTROYED | DESTROYED6,
