@@ -5,10 +5,13 @@ use rustix::fs::stat;
 use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, capabilities, capability_is_in_bounding_set};
 use std::fmt;
+use std::sync::OnceLock;
 
 /// The numbers of the namespaces that the machine has booted in (`include/linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+/// What the kernel shows for a user without a number, unless a sysctl says otherwise.
+const OVERFLOW_UID: u32 = 65_534;
 
 /// What to do in order to see more, as a phrase: "run as root".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,27 @@ pub(crate) fn to_inspect_processes(all_listed: bool) -> Remedy {
     ]);
     here.sees_all_processes = all_listed || is_in("pid", INITIAL_PID_NAMESPACE);
     here.remedy()
+}
+
+/// A uid as the kernel shows it; `None` for the one that stands for every user without a number in
+/// this user namespace: it may be anybody's.
+pub(crate) fn known_uid(uid: u32) -> Option<u32> {
+    static UNMAPPED: OnceLock<Option<u32>> = OnceLock::new();
+    let unmapped = *UNMAPPED.get_or_init(|| {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        (!maps_every_user(&map)).then(|| {
+            let overflow = std::fs::read_to_string("/proc/sys/kernel/overflowuid");
+            overflow.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(OVERFLOW_UID)
+        })
+    });
+    (unmapped != Some(uid)).then_some(uid)
+}
+
+/// Whether a `uid_map` has a number for every user.
+fn maps_every_user(map: &str) -> bool {
+    let count = |line: &str| line.split_ascii_whitespace().nth(2)?.parse::<u64>().ok();
+    let counts: Vec<Option<u64>> = map.lines().map(count).collect();
+    counts.iter().flatten().sum::<u64>() >= u32::MAX.into()
 }
 
 /// Capabilities any of which will do, and the name of the best of them.
@@ -127,6 +151,14 @@ fn is_in(kind: &str, number: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_map_of_all_users_leaves_no_uid_open() {
+        assert!(maps_every_user("         0          0 4294967295\n"));
+        for map in ["", "0 1000 1\n", "0 1000 1\n1 100000 65536\n", "garbage\n"] {
+            assert!(!maps_every_user(map), "{map:?}");
+        }
+    }
 
     #[test]
     fn root_is_advised_only_where_it_helps() {

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
+use crate::privileges::known_uid;
 use crate::signals::Signals;
 use rustix::fs::OFlags;
 use std::fs::File;
@@ -63,6 +64,11 @@ pub trait Source {
 
     /// What the user should know about the readings, each thing once.
     fn warnings(&mut self) -> Vec<String>;
+}
+
+/// A row of this kernel, without a uid that may be anybody's.
+pub(in crate::source) fn with_known_uid(row: SocketRow) -> SocketRow {
+    SocketRow { uid: known_uid(row.uid).unwrap_or(SocketRow::NO_UID), ..row }
 }
 
 /// Opens a file for reading without waiting for a pipe's other end, which may never come.

@@ -27,7 +27,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rules", &["tcp", "model", "error", "file_watch", "trusted_path", "filter", "values"]),
     ("cli", &["tcp"]),
     ("settings", &["tcp", "model", "error", "filter", "values", "rules", "cli"]),
-    ("source", &["tcp", "bpf", "model", "error", "file_watch", "signals", "recording", "settings"]),
+    (
+        "source",
+        &[
+            "tcp",
+            "bpf",
+            "model",
+            "privileges",
+            "error",
+            "file_watch",
+            "signals",
+            "recording",
+            "settings",
+        ],
+    ),
     ("recorder", &["model", "error", "trusted_path", "recording", "settings", "source"]),
     (
         "monitor",
@@ -134,7 +147,16 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // Files. `signals` asks whether there is a controlling terminal.
     (
         "std::fs",
-        &["bpf", "output", "owner::scan", "recorder", "rules::file", "source", "trusted_path"],
+        &[
+            "bpf",
+            "output",
+            "owner::scan",
+            "privileges",
+            "recorder",
+            "rules::file",
+            "source",
+            "trusted_path",
+        ],
     ),
     (
         "rustix::fs",

@@ -3,6 +3,7 @@
 use super::is_denied;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Exe, Process, base_name, kept_command};
+use crate::privileges::known_uid;
 use procfs::process::Process as ProcEntry;
 use procfs::{ProcError, ProcResult};
 use rustix::buffer::spare_capacity;
@@ -77,7 +78,7 @@ pub(super) fn describe(entry: &ProcEntry, fields: ProcessFields) -> ProcResult<D
         comm: stat.as_ref().map_or_else(Vec::new, |stat| stat.comm.to_vec()),
         exe: if fields.exe { executable(entry) } else { Exe::None },
         cmdline: if fields.cmdline { command_line(entry) } else { Arc::default() },
-        uid: fields.uid.then(|| status_number(entry, b"Uid:")).flatten(),
+        uid: fields.uid.then(|| status_number(entry, b"Uid:")).flatten().and_then(known_uid),
     };
     Ok(Described {
         process,

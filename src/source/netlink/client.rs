@@ -12,6 +12,7 @@ use crate::model::reading::{LookupRequest, LookupResult, Lookups, Reading};
 use crate::model::socket::{AddressPair, Family};
 use crate::model::socket_row::SocketRow;
 use crate::source::clock::stamp;
+use crate::source::with_known_uid;
 use crate::tcp::state::State;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -228,7 +229,7 @@ impl SockDiag {
                 match message {
                     Message::Broken => dump.bad_rows += 1,
                     _ if sequence != self.sequence => {}
-                    Message::Socket(body) => match body.row() {
+                    Message::Socket(body) => match body.row().map(with_known_uid) {
                         Some(row) => {
                             has_rows = true;
                             push(body, row);
@@ -347,7 +348,7 @@ impl SockDiag {
             for (sequence, message) in NetlinkMessages::new(&self.buffer[..length]) {
                 match message {
                     _ if sequence != self.sequence => {}
-                    Message::Socket(body) => return Ok(body.row()),
+                    Message::Socket(body) => return Ok(body.row().map(with_known_uid)),
                     Message::Error(errno) => return Err(Errno::from_raw_os_error(errno)),
                     _ => return Ok(None),
                 }

@@ -9,7 +9,6 @@ pub mod row;
 mod sockstat;
 mod table_file;
 
-use super::Source;
 use super::clock::stamp;
 use super::namespace::{namespace, own_process};
 use super::netlink::bytecode::program;
@@ -17,6 +16,7 @@ use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
 use super::netlink::tcp_infos::TcpInfoQuery;
 use super::poll::{PollTimer, recycled};
+use super::{Source, with_known_uid};
 use crate::error::{Error, Result, UsageError};
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
@@ -172,8 +172,8 @@ impl Proc {
             Err(cause) => return Ok(Some(Err(cause))),
         };
         let before = rows.len();
-        let full_chunk =
-            if file.is_procfs() { rustix::param::page_size() - LONGEST_ROW } else { 1 };
+        let is_kernels = file.is_procfs();
+        let full_chunk = if is_kernels { rustix::param::page_size() - LONGEST_ROW } else { 1 };
         let (mut filled, mut bad, mut line_number) = (0, 0, 0);
         loop {
             let Some(read) = file.read(&mut self.buffer[filled..], table_wait)? else {
@@ -200,7 +200,9 @@ impl Proc {
                 line_number += 1;
                 let is_cut = newline.is_none() && row::may_be_cut(line);
                 match row::parse(line, family).filter(|_| !is_cut) {
-                    Some(row) if rows.len() < MOST_ROWS => rows.push(row),
+                    Some(row) if rows.len() < MOST_ROWS => {
+                        rows.push(if is_kernels { with_known_uid(row) } else { row });
+                    }
                     Some(_) => bad += 1,
                     None if line.is_empty() => line_number -= 1,
                     None if line_number == 1 && is_header(line) => {}

@@ -105,6 +105,36 @@ fn root_in_a_user_namespace_is_not_told_to_become_root() {
     });
 }
 
+/// The kernel shows every user without a number in a user namespace as the same one.
+#[test]
+fn a_user_without_a_number_may_be_anybody() {
+    isolated(|| {
+        let (_server, _client) = server_with_a_leak();
+        let inside = |source: &str, question: &[&str]| {
+            let mut inside = Command::new("unshare");
+            inside.arg("--user").arg(command(&[]).get_program()).args(question);
+            inside.args(["--source", source, "--user", "0", "-i", "10ms", "--max-cpu", "100"]);
+            Program::try_spawn(inside).map(Program::finish)
+        };
+        for source in ["proc", "netlink"] {
+            for question in [
+                &["check", "--stuck", "CLOSE_WAIT:10ms"][..],
+                &["check", "--max", "CLOSE_WAIT:0", "server"],
+                &["wait", "--until", "none CLOSE_WAIT"],
+                &["wait", "--until", "none CLOSE_WAIT", "server"],
+            ] {
+                match inside(source, question) {
+                    Ok(outcome) if outcome.stderr.starts_with("unshare: ") => {
+                        return skip(Feature::Netns, &format!("no user namespace: {outcome:?}"));
+                    }
+                    Ok(outcome) => assert_eq!(outcome.code, Some(2), "{outcome:?}"),
+                    Err(cause) => return skip(Feature::Netns, &format!("no unshare: {cause}")),
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn hidepid_gives_no_all_clear() {
     isolated(|| {
