@@ -55,9 +55,14 @@ pub(crate) fn run_with_input(args: &[&str], input: Vec<u8>) -> Outcome {
 
 /// Runs the program to its end as a user without rights; `None` if that is not permitted.
 pub(crate) fn run_as_nobody(args: &[&str]) -> Option<Outcome> {
+    start_as_nobody(args).map(Program::finish)
+}
+
+/// Starts the program as a user without rights; `None` if that is not permitted.
+pub(crate) fn start_as_nobody(args: &[&str]) -> Option<Program> {
     let mut command = command(args);
     command.uid(NOBODY).gid(NOBODY);
-    Program::try_spawn(command).ok().map(Program::finish)
+    Program::try_spawn(command).ok()
 }
 
 /// As [`run_as_nobody`], where the kernel refuses to make threads.

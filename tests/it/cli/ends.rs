@@ -3,8 +3,9 @@
 use super::made_recording::HEADER;
 use super::on_fixture;
 use crate::support::fake_procfs::{FakeProcfs, fixture};
-use crate::support::program::{self, Outcome, Program, run_as_nobody, run_without_threads};
+use crate::support::program::{self, Outcome, Program, run_without_threads, start_as_nobody};
 use crate::support::require::{Feature, skip};
+use crate::support::wait::until;
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs::{self, OpenOptions, Permissions};
@@ -324,15 +325,23 @@ fn a_recording_is_followed_in_a_folder_that_cannot_be_watched() {
     // Its files may be read, but not listed.
     fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("it is ours");
     let recording = path("recording");
-    let args = ["replay", "--follow", "-j", text(&recording), "-m", "1"];
-    let Some(outcome) = run_as_nobody(&args) else {
+    let args = ["replay", "--follow", "-j", text(&recording)];
+    let Some(mut program) = start_as_nobody(&args) else {
         return skip(Feature::OtherUser, "the program cannot be run as nobody here");
     };
+    assert_eq!(program.event().to, "ESTABLISHED");
+    // It is printed with the next reading that it waits for.
+    let mut file = OpenOptions::new().append(true).open(&recording).expect("it is ours");
+    let message = "recording is read once a second: Permission denied";
+    let mut time = 2;
+    until(message, || {
+        time += 1;
+        writeln!(file, r#"{{"quiet":[[{time},{time}],[{time},{time}]]}}"#).expect("there is room");
+        program.stderr().contains(message).then_some(())
+    });
+    let outcome = program.stop();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let message = outcome.messages();
-    assert!(message.contains("recording is read once a second: Permission denied"), "{message}");
-    assert_eq!(message.matches("once a second").count(), 1, "{message}");
-    assert_eq!(outcome.recorded().events.len(), 1);
+    assert_eq!(outcome.stderr.matches("once a second").count(), 1, "{outcome:?}");
 }
 
 /// A thread prints; one that would watch the folder is not needed.
