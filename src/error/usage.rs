@@ -213,6 +213,16 @@ pub enum UsageError {
     UntilExcluded(String),
 
     // check
+    /// A limit on states that other filters exclude: it would never be violated.
+    #[error(
+        "{flag}: '{text}' counts no state that --state and --listening show; leave out one of them"
+    )]
+    LimitExcluded {
+        /// The flag of the limit.
+        flag: &'static str,
+        /// Its value.
+        text: String,
+    },
     /// `check --stuck`
     #[error("--stuck: '{0}' is not STATE:AGE; write CLOSE_WAIT:60s")]
     Stuck(String),

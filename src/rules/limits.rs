@@ -2,6 +2,7 @@
 
 use super::condition::{Age, Comparison, Condition, Quantity};
 use super::growth::Window;
+use crate::filter::Filter;
 use crate::model::event::SocketStatus;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
@@ -37,6 +38,12 @@ impl Limit {
     pub(crate) fn growing(states: &str, set: StateSet) -> Self {
         let any = Condition::on_states(set, Quantity::Count(Comparison::AtLeast, 1));
         Self::new(states, Condition { growing: Some(Window::WholeRun), ..any })
+    }
+
+    /// Whether a socket that the filters show can violate it.
+    pub(crate) fn can_be_violated(&self, filter: &Filter) -> bool {
+        let counts = |state: &State| self.condition.has_state(*state) && filter.shows_state(*state);
+        State::NAMED.iter().any(counts)
     }
 
     fn new(states: &str, condition: Condition) -> Self {

@@ -34,13 +34,17 @@ impl CheckSettings {
         settings.poll.bound = false;
         settings.filter.states.iter().try_for_each(|states| refuse_uncounted("--state", states))?;
         let mut limits = Limits::default();
-        for (texts, parse) in [
-            (&options.stuck, stuck as fn(&str) -> Result<Limit>),
-            (&options.max, max),
-            (&options.growing, growing),
+        for (flag, texts, parse) in [
+            ("--stuck", &options.stuck, stuck as fn(&str) -> Result<Limit>),
+            ("--max", &options.max, max),
+            ("--growing", &options.growing, growing),
         ] {
             for text in texts {
-                limits.0.push(parse(text)?);
+                let limit = parse(text)?;
+                if !limit.can_be_violated(&settings.filter) {
+                    return Err(UsageError::LimitExcluded { flag, text: text.clone() });
+                }
+                limits.0.push(limit);
             }
         }
         if options.from.is_some() {
@@ -159,6 +163,12 @@ mod tests {
         }
         for bound in ["--max bound:5", "--max all:5 -s bound --source netlink"] {
             assert!(matches!(error(bound), UsageError::Bound(_)), "{bound}");
+        }
+        for excluded in
+            ["--stuck LISTEN:1s -s CLOSE_WAIT", "--max all:5 --max TIME_WAIT:5 -l", "--max !all:1"]
+        {
+            let error = error(excluded);
+            assert!(matches!(error, UsageError::LimitExcluded { .. }), "{excluded}: {error:?}");
         }
         let too_short = error("--stuck CLOSE_WAIT:1m --for 5s");
         assert!(matches!(too_short, UsageError::ForShorterThanAge { .. }), "{too_short:?}");
