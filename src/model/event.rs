@@ -171,7 +171,7 @@ pub enum HeldFrom {
 }
 
 /// For how long a socket was in its previous state, and has existed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Ages {
     /// When the previous state was first observed; `None` if there is none.
     #[serde(skip)]

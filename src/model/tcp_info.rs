@@ -110,7 +110,7 @@ pub struct TcpInfos(HashMap<Key, Option<TcpInfo>, RandomState>);
 type Key = (AddressPair, u64, State);
 
 impl TcpInfos {
-    /// Adds a socket. Of two that cannot be told apart nothing is known: not accepted yet, two
+    /// Adds a socket. Of two that nothing distinguishes, neither is known: not accepted yet, two
     /// link-local ones may differ in their interface alone.
     pub fn add(&mut self, addrs: AddressPair, inode: u64, state: State, info: TcpInfo) {
         match self.0.entry((addrs, inode, state)) {

@@ -139,7 +139,7 @@ impl<'a> Owners<'a> {
             if clues.waits_at().any(|listener| self.table.is_held(listener)) {
                 listeners.extend(clues.waits_at());
             }
-            // Whoever acts on it has it, and may be about to let go of it.
+            // A process that acts on it has it, and may be about to let go of it.
             let is_callers = caller.as_ref().is_some_and(|caller| self.holds(caller, clues.inode));
             if clues.inode != 0 && !is_callers && !self.prove_again(clues.inode) {
                 doubtful.insert(clues.inode);

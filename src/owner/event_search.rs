@@ -30,7 +30,7 @@ impl EventSearch {
     /// What a transition that the kernel reported makes worth searching, with the holders of sockets
     /// that are known; `None` for nothing.
     ///
-    /// Whoever listens has the descriptor, also before a first connection comes. A connection that was
+    /// A process that listens has the descriptor, also before a first connection comes. A connection
     /// accepted since the last event is in one of the processes that hold its listener. And who closes
     /// a connection without being one of them may be a new one of them.
     pub(crate) fn after(

@@ -153,7 +153,7 @@ impl RecordFile {
         Ok(Some((begun, written)))
     }
 
-    /// Gives the file the mode and the group of another one, so that whoever could read that can
+    /// Gives the file the mode and the group of another one, so that those who could read that can
     /// read this.
     pub(super) fn share_like(&self, other: &Self) {
         let (Ok(ours), Ok(theirs)) = (self.file.metadata(), other.file.metadata()) else { return };

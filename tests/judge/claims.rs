@@ -413,7 +413,7 @@ impl Case<'_> {
         self.owner_is_found(event, socket, report);
     }
 
-    /// Whoever had a socket all the time while a pass looked for it is reported.
+    /// A process that had a socket all the time while a pass looked for it is reported.
     fn owner_is_found(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {
         if event.inode.is_some() && self.source != "trace" {
             let (start, until) = (self.readings.start_of(self.boot(event.time.0)), event.done_by);

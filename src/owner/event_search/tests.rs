@@ -3,7 +3,6 @@ use crate::model::event::{Ages, EventKind, Listeners, OwnerClues, Roles, SocketI
 use crate::model::process::Caller;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::time::Stamp;
-use std::time::Duration;
 
 const LISTENER: u64 = 5;
 const CONNECTION: u64 = 9;
@@ -22,15 +21,7 @@ fn transition(to: State, inode: u64, caller: Option<i32>, listeners: &[u64]) -> 
         via: Vec::new(),
         maybe: Vec::new(),
         to,
-        ages: Ages {
-            since: None,
-            held: None,
-            held_at_least: false,
-            held_from: None,
-            lived: Duration::ZERO,
-            lived_at_least: false,
-            idle: None,
-        },
+        ages: Ages::default(),
         clues: OwnerClues { uid: None, inode, last_inode: inode, listeners },
         roles: Roles::default(),
         verdict: None,

@@ -1,5 +1,5 @@
 //! A search by the BPF iterator: it shows the descriptors of all processes, also of those that procfs
-//! hides or that may not be read there. What a process is called is still read from procfs.
+//! hides or that need permission there. What a process is called is still read from procfs.
 
 use super::Scan;
 use super::fd_table::{Extent, open_dir, ring_sockets};

@@ -130,7 +130,7 @@ impl<'a> GrowingFile<'a> {
     }
 
     /// The file of a ring that was begun after this one and has been renamed, too, with its number:
-    /// whoever reads slowly finds several.
+    /// a slow reader finds several.
     fn next_segment(&self, ours: &Metadata) -> Option<(u64, File)> {
         let (mut newer, mut after) = (Vec::new(), self.newest_before);
         for segment in self.ring.as_ref()?.segments() {

@@ -105,7 +105,7 @@ impl Changes {
             let resets = self.resets.remove(&event.socket).unwrap_or_default();
             (change.abort, change.reset_by) = resets.abort_reason(from, event, local.port);
             if change.reset_by == Some(Side::Remote) {
-                // Whoever has asked for the socket's error since has taken it away.
+                // A process that has asked for the socket's error since has taken it away.
                 change.caller = None;
             }
             let may_follow = match from {

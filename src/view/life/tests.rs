@@ -35,15 +35,7 @@ impl ScriptedSocket {
             via: Vec::new(),
             maybe: Vec::new(),
             to: Closed,
-            ages: Ages {
-                since: None,
-                held: None,
-                held_at_least: false,
-                held_from: None,
-                lived: Duration::ZERO,
-                lived_at_least: false,
-                idle: None,
-            },
+            ages: Ages::default(),
             clues: OwnerClues {
                 inode: 7,
                 last_inode: 7,

@@ -84,10 +84,10 @@ fn replay(path: &Path) -> Outcome {
 }
 
 /// When what happened to which port.
-fn told(outcome: &Outcome) -> Vec<(String, String, u16)> {
+fn events(outcome: &Outcome) -> Vec<(String, String, u16)> {
     let events = outcome.recorded().events.into_iter();
-    let told = events.map(|event| (format!("{:?}", event.time), event.event, event.local_port));
-    told.collect()
+    let keys = events.map(|event| (format!("{:?}", event.time), event.event, event.local_port));
+    keys.collect()
 }
 
 fn folder() -> (TempDir, PathBuf) {
@@ -109,7 +109,7 @@ fn a_ring_keeps_what_happened_last_within_its_size() {
     let kept = replay(&path);
     let begins = "what its run recorded before is not there any more";
     assert!(kept.stderr.contains(begins), "{kept:?}");
-    let (kept, live) = (told(&kept), told(&live));
+    let (kept, live) = (events(&kept), events(&live));
     let (present, after): (Vec<_>, Vec<_>) =
         kept.into_iter().partition(|(_, event, _)| event == "present");
     assert_eq!(present.len(), 60, "what was there when it begins");
@@ -131,15 +131,15 @@ fn a_ring_goes_on_after_a_kill() {
     fs::rename(&path, &newest).expect("it is ours");
     let bytes = fs::read(&newest).expect("it is ours");
     fs::write(&newest, &bytes[..bytes.len() - 20]).expect("it is ours");
-    assert!(told(&replay(&path)).len() > 60 * 18, "without its newest file");
+    assert!(events(&replay(&path)).len() > 60 * 18, "without its newest file");
     let mut second = Ring::start(path.clone(), "1MiB");
     second.poll(20);
     let live = second.end();
     assert!(files(&path).len() > before.len(), "{:?}", files(&path));
     let both = replay(&path);
     assert!(both.stderr.contains("truncated line"), "{both:?}");
-    let records = told(&both);
-    assert!(records.ends_with(&told(&live)), "the second run comes last");
+    let records = events(&both);
+    assert!(records.ends_with(&events(&live)), "the second run comes last");
     let printed = killed.stdout.lines().count() + live.stdout.lines().count();
     assert!(records.len() > printed - 200, "{} of {printed}", records.len());
 }
@@ -241,7 +241,7 @@ fn a_ring_waits_for_room_on_a_full_disk() {
         assert_eq!(live.stderr.matches(warning).count(), 1, "{live:?}");
         let kept = replay(&path);
         assert!(kept.stderr.contains("samples are missing before"), "{kept:?}");
-        let (kept, live) = (told(&kept), told(&live));
+        let (kept, live) = (events(&kept), events(&live));
         assert!(live.ends_with(&kept[kept.len() - 100..]), "the end is recorded");
     };
     std::thread::scope(|scope| scope.spawn(body).join()).expect("it holds");

@@ -14,12 +14,12 @@ type Row = (String, SocketAddr, SocketAddr, String, Option<u64>, Option<u32>, Op
 
 fn rows(filter: &str, more: &[&str]) -> Vec<Row> {
     let args: Vec<&str> = filter.split_whitespace().collect();
-    let told = |row: Listed| {
+    let keys = |row: Listed| {
         let (local, remote) = (row.local(), row.remote());
         (row.family, local, remote, row.state, row.inode, row.pid, row.backlog_limit)
     };
     let list = list(&[&["--source", "netlink"], &args[..], more].concat());
-    list.into_iter().map(told).collect()
+    list.into_iter().map(keys).collect()
 }
 
 #[test]

@@ -63,6 +63,18 @@ fn owners(event: &Event) -> Vec<u32> {
     pids
 }
 
+/// Runs a test with such a server and a run that follows it, where BPF is permitted.
+fn beside_a_prefork_server(body: impl Fn(&mut Prefork, &mut Program) + Sync) {
+    isolated(|| {
+        if is_permitted() {
+            let mut server = Prefork::start();
+            let mut watch = Program::watch(&BY_EVENTS);
+            body(&mut server, &mut watch);
+            watch.stop();
+        }
+    });
+}
+
 /// Follows what these flags ask for while a worker serves a connection.
 fn serve(flags: &[&str]) {
     let mut server = Prefork::start();
@@ -107,12 +119,7 @@ fn a_recorded_run_finds_the_worker_too() {
 
 #[test]
 fn a_close_that_resets_has_an_owner() {
-    isolated(|| {
-        if !is_permitted() {
-            return;
-        }
-        let mut server = Prefork::start();
-        let mut watch = Program::watch(&BY_EVENTS);
+    beside_a_prefork_server(|server, watch| {
         server.client.connect("c", SERVER);
         let accepted = server.workers[0].accept("l");
         server.workers[0].order(&format!("reset {accepted}"));
@@ -121,18 +128,12 @@ fn a_close_that_resets_has_an_owner() {
         assert_eq!(by, (Some("reset"), Some("local")));
         let owner = (closed.pid, closed.owner_source.as_str());
         assert_eq!(owner, (Some(server.workers[0].pid()), "proven"), "{closed:?}");
-        watch.stop();
     });
 }
 
 #[test]
 fn a_worker_that_was_started_later_is_known_by_its_close() {
-    isolated(|| {
-        if !is_permitted() {
-            return;
-        }
-        let mut server = Prefork::start();
-        let mut watch = Program::watch(&BY_EVENTS);
+    beside_a_prefork_server(|server, watch| {
         server.add_worker();
         server.client.connect("c", SERVER);
         let accepted = server.workers[2].accept("l");
@@ -140,18 +141,12 @@ fn a_worker_that_was_started_later_is_known_by_its_close() {
         let closing = watch.until("its FIN", |event| event.to == "FIN_WAIT1");
         let owner = (closing.pid, closing.owner_source.as_str());
         assert_eq!(owner, (Some(server.workers[2].pid()), "proven"), "{closing:?}");
-        watch.stop();
     });
 }
 
 #[test]
 fn who_listens_is_named_until_a_holder_is_found() {
-    isolated(|| {
-        if !is_permitted() {
-            return;
-        }
-        let mut server = Prefork::start();
-        let mut watch = Program::watch(&BY_EVENTS);
+    beside_a_prefork_server(|server, watch| {
         server.client.connect("c", SERVER);
         // It leaves the server: nobody knows where to look.
         let (accepted, path) = (server.workers[0].accept("l"), server.path("stranger"));
@@ -165,7 +160,7 @@ fn who_listens_is_named_until_a_holder_is_found() {
             assert_eq!(event.owner_source, "listener", "{event:?}");
             assert_eq!(owners(&event), server.pids(), "{event:?}");
             if event.event == "closed" {
-                return drop(watch.stop());
+                return;
             }
         }
         panic!("it was not closed");
