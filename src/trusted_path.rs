@@ -166,7 +166,13 @@ impl Place {
         let (folder, from) = (&self.folder, &self.name);
         match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
             // Not every file system can.
-            Err(Errno::INVAL | Errno::NOSYS) => renameat(folder, from, folder, to)?,
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                match statat(folder, to, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(_) => return Err(Errno::EXIST.into()),
+                    Err(Errno::NOENT) => renameat(folder, from, folder, to)?,
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
             renamed => renamed?,
         }
         Ok(true)
@@ -358,13 +364,16 @@ fn is_shared(file: BorrowedFd<'_>, stat: &Stat) -> bool {
         || mode.contains(Mode::WGRP) && (!is_private(stat.st_gid, stat.st_uid) || has_acl(file))
 }
 
-/// Whether a group is the one of a user and has no other members.
+/// Whether a group is the one of a user alone. It has the user's name then: the members of a group do
+/// not include those whose primary group it is.
 fn is_private(gid: u32, uid: u32) -> bool {
     let (Some(group), Some(user)) = (uzers::get_group_by_gid(gid), uzers::get_user_by_uid(uid))
     else {
         return false;
     };
-    user.primary_group_id() == gid && group.members().iter().all(|member| member == user.name())
+    user.primary_group_id() == gid
+        && group.name() == user.name()
+        && group.members().iter().all(|member| member == user.name())
 }
 
 /// Whether more than owner, group and others have rights, which the mode of the group then hides.

@@ -244,11 +244,13 @@ impl Recorder {
 
     /// Opens the next file, to be shared like the one before.
     fn open_next(&mut self, before: Option<&RecordFile>) {
-        if let Some(ring) = &mut self.ring {
-            ring.begin(clock::stamp().wall);
-        }
         match RecordFile::open(&self.path) {
             Ok(file) => {
+                if let Some(ring) = &mut self.ring {
+                    // It may be the same one again.
+                    let begun = file.period().ok().flatten().map(|(begun, _)| begun);
+                    ring.begin(begun.unwrap_or_else(|| clock::stamp().wall));
+                }
                 if let Some(before) = before {
                     file.share_like(before);
                 }

@@ -30,6 +30,8 @@ pub(super) struct Ring {
     place: Place,
     /// Those that are not written to any more, the oldest first.
     segments: VecDeque<Segment>,
+    /// The highest number of one so far, removed ones included: a follower goes by it.
+    newest: u64,
     /// When the file that is written to begins (wall clock, µs).
     begun: i64,
     /// The length of what it begins with: all sockets and their owners; 0 until it is written.
@@ -80,7 +82,8 @@ impl Ring {
             segments.extend(found(&place, number, &name).map_err(failed)?);
         }
         segments.sort_unstable_by_key(|segment| segment.number);
-        Ok(Self { keep, place, segments: segments.into(), begun: 0, beginning: 0 })
+        let newest = segments.last().map_or(0, |newest| newest.number);
+        Ok(Self { keep, place, segments: segments.into(), newest, begun: 0, beginning: 0 })
     }
 
     /// The file that is written to has begun.
@@ -110,9 +113,9 @@ impl Ring {
     /// Where it cannot be renamed.
     pub(super) fn rotate(&mut self, file: &RecordFile, ended: i64) -> io::Result<()> {
         let Some(file_there) = file.regular() else { return Ok(()) };
-        let mut number = self.segments.back().map_or(0, |newest| newest.number);
         loop {
-            number = number.checked_add(1).ok_or(io::ErrorKind::AlreadyExists)?;
+            self.newest = self.newest.checked_add(1).ok_or(io::ErrorKind::AlreadyExists)?;
+            let number = self.newest;
             let name = segment::name(self.place.name(), number);
             match self.place.rename(file_there, &name) {
                 Ok(true) => {
@@ -134,6 +137,10 @@ impl Ring {
     /// Where one cannot be removed.
     pub(super) fn expire(&mut self, now: i64) -> io::Result<()> {
         let Some(time) = self.keep.time else { return Ok(()) };
+        // The clock was set back: otherwise it would stay, and all that came after it.
+        for segment in &mut self.segments {
+            segment.ended = segment.ended.min(now);
+        }
         let age = |segment: &Segment| now.saturating_sub(segment.ended);
         let time = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         while self.segments.front().is_some_and(|oldest| age(oldest) > time) {
@@ -155,7 +162,7 @@ impl Ring {
         if let Some(size) = self.keep.size {
             if length > size / LARGEST_READING {
                 return Err(NotWritten::NoRoom(format!(
-                    "all sockets at once take {} KiB, and --keep has to be at least \
+                    "what one poll shows takes {} KiB, and --keep has to be at least \
                      {LARGEST_READING} times as much",
                     length >> 10
                 )));

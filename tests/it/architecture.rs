@@ -200,7 +200,10 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::process::exit", &["main"]),
     ("std::thread", &["bpf", "output", "recorder", "rules::exec", "source::trace::program"]),
     ("nix", &["recorder::file"]),
-    ("rustix::process", &["command", "owner::scan", "privileges", "trusted_path"]),
+    (
+        "rustix::process",
+        &["command", "owner::scan", "privileges", "source::replay", "trusted_path"],
+    ),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
     ("std::env", &["debug_log", "main", "output::tty"]),

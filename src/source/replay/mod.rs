@@ -100,7 +100,7 @@ impl<'a> Replay<'a> {
         if let Some(begins) = header.map(Header::begins) {
             let name = self.name();
             self.warnings.push(format!(
-                "{name} begins at {begins}: what its run recorded before is not there any more"
+                "{name} begins at {begins}: what its run recorded before is not in it"
             ));
         }
     }

@@ -97,8 +97,12 @@ pub(super) fn open_newest(path: &Path, ring: Option<&Ring>) -> io::Result<File> 
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => cause,
         opened => return opened,
     };
-    let newest = ring.and_then(|ring| ring.segments().pop());
-    newest.and_then(|newest| newest.open_any()).ok_or(missing)
+    let segments = ring.map(Ring::segments).unwrap_or_default();
+    let newest_first = || segments.iter().rev();
+    // Where others may put files, ours count first.
+    let own = rustix::process::geteuid().as_raw();
+    let newest = newest_first().find_map(|segment| Some(segment.open(own)?.1));
+    newest.or_else(|| newest_first().find_map(Segment::open_any)).ok_or(missing)
 }
 
 /// Files, one after the other. A line that one of them leaves incomplete is ended.

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// The least that can be kept.
@@ -107,7 +108,7 @@ fn a_ring_keeps_what_happened_last_within_its_size() {
     assert!(files(&path).len() > 2, "{:?}", files(&path));
     let live = ring.end();
     let kept = replay(&path);
-    let begins = "what its run recorded before is not there any more";
+    let begins = "what its run recorded before is not in it";
     assert!(kept.stderr.contains(begins), "{kept:?}");
     let (kept, live) = (events(&kept), events(&live));
     let (present, after): (Vec<_>, Vec<_>) =
@@ -115,6 +116,67 @@ fn a_ring_keeps_what_happened_last_within_its_size() {
     assert_eq!(present.len(), 60, "what was there when it begins");
     assert!(after.len() > 300, "{} events", after.len());
     assert!(live.ends_with(&after), "{after:?}");
+}
+
+#[test]
+fn what_ended_too_long_ago_is_removed() {
+    let (_folder, path) = folder();
+    let mut ring = Ring::start(path.clone(), "1s");
+    ring.poll_until("a file to be renamed by its age", |ring| files(&ring.path).len() > 2);
+    let first = path.with_extension("000001");
+    ring.poll_until("the first one to be removed by its age", |_| !first.exists());
+    ring.end();
+}
+
+/// A file that is opened again is as old as before.
+#[test]
+fn reopening_the_file_does_not_make_it_younger() {
+    let (_folder, path) = folder();
+    let mut ring = Ring::start(path, "1s");
+    ring.poll_until("a file to be renamed by its age", |ring| {
+        ring.procfs.program().signal(Signal::SIGHUP);
+        files(&ring.path).len() > 1
+    });
+    ring.end();
+}
+
+/// Lets all files of a recording but the one that is written to have ended at this time.
+fn set_ended(path: &Path, ended: SystemTime) {
+    for file in files(path).iter().filter(|file| *file != path) {
+        let file = fs::File::options().append(true).open(file).expect("it is ours");
+        file.set_modified(ended).expect("it is ours");
+    }
+}
+
+#[test]
+fn a_later_run_removes_what_is_too_old_by_then() {
+    let (_folder, path) = folder();
+    let mut first = Ring::start(path.clone(), SMALLEST);
+    first.poll(20);
+    first.end();
+    let before = files(&path);
+    assert!(before.len() > 2, "{before:?}");
+    set_ended(&path, SystemTime::now() - Duration::from_hours(1));
+    let mut second = Ring::start(path.clone(), "10m");
+    second.poll(2);
+    second.end();
+    let after = files(&path);
+    assert!(before.iter().all(|file| *file == path || !after.contains(file)), "{after:?}");
+}
+
+#[test]
+fn files_of_the_future_are_removed_in_time() {
+    let (_folder, path) = folder();
+    let mut first = Ring::start(path.clone(), SMALLEST);
+    first.poll(20);
+    first.end();
+    let before = files(&path);
+    set_ended(&path, SystemTime::now() + Duration::from_hours(1));
+    let mut second = Ring::start(path.clone(), "1s");
+    second.poll_until("the files of the first run to be removed", |_| {
+        before.iter().all(|file| *file == path || !file.exists())
+    });
+    second.end();
 }
 
 #[test]
@@ -208,10 +270,7 @@ fn files_that_others_put_beside_a_ring_are_left_alone() {
     assert_eq!(fs::read(&notes).expect("it is ours"), b"notes");
     let kept = replay(&path);
     assert!(!kept.stdout.is_empty(), "{kept:?}");
-    assert!(
-        kept.stderr.contains("is not there any more"),
-        "no file of others comes first: {kept:?}"
-    );
+    assert!(kept.stderr.contains("is not in it"), "no file of others comes first: {kept:?}");
 }
 
 #[test]
