@@ -117,8 +117,8 @@ pub struct OwnerClues {
     pub listeners: Listeners,
 }
 
-/// Inodes of listeners, without order. Connections of one listener, of which there may be thousands,
-/// share them.
+/// Inodes of listeners, without order. Connections that one poll shows, of which there may be
+/// thousands, share those of their listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listeners(Option<Rc<[u64]>>);
 

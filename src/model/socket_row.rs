@@ -143,8 +143,8 @@ impl Serialize for Details {
         keys.serialize_field("timer_left", &self.timer_left().map(|left| left.as_secs_f64()))?;
         // Retransmissions so far.
         keys.serialize_field("retransmits", &self.retransmits)?;
-        // Seconds since data was last sent or received, of ESTABLISHED in the records of `list`; else
-        // null.
+        // Seconds since data was last sent or received or, where none was, since the connection was
+        // established; of ESTABLISHED in the records of `list`, else null.
         keys.serialize_field("idle", &self.idle().map(|idle| idle.as_secs_f64()))?;
         keys.end()
     }

@@ -32,14 +32,14 @@ pub struct TcpInfo {
     pub ssthresh: Option<u32>,
     /// Bytes sent, those sent again included.
     pub bytes_sent: Option<u64>,
-    /// Bytes that the other end has acknowledged.
+    /// Bytes that the other end has acknowledged; SYN and FIN count as one each.
     pub bytes_acked: Option<u64>,
-    /// Bytes received.
+    /// Bytes received; a FIN counts as one.
     pub bytes_received: Option<u64>,
-    /// Seconds since data was last sent.
+    /// Seconds since data was last sent or, where none was, since the connection was established.
     #[serde(serialize_with = "seconds")]
     pub lastsnd: Option<Duration>,
-    /// Seconds since data was last received.
+    /// Seconds since data was last received or, where none was, since the connection was established.
     #[serde(serialize_with = "seconds")]
     pub lastrcv: Option<Duration>,
     /// The rate in bits per second at which the kernel would send; null where it is not limited.

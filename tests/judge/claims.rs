@@ -17,6 +17,8 @@ const HANDLERS: i64 = 10_000;
 /// After so many passes an end has to be reported: two have to miss it, and the report may wait for
 /// what came before.
 const PASSES_TO_END: usize = 5;
+/// In so many passes one of the holders of an accepted socket has to be found.
+const PASSES_TO_FIND_A_HOLDER: usize = 3;
 
 /// What the program knows of a timer of the kernel that is read at a known time: the kernel counts
 /// in 1/100 s and in ticks, and both may be late.
@@ -424,7 +426,7 @@ impl Case<'_> {
     }
 
     /// A socket that nobody has accepted is its listener's, and so is one of which no holder was found
-    /// since.
+    /// since: not for long, whatever the record is about.
     pub(crate) fn is_listener(&self, event: &Record<'_>, socket: &Socket) -> bool {
         let time = self.boot(event.time.0);
         // A row without an inode: nobody had accepted it.
@@ -432,7 +434,11 @@ impl Case<'_> {
         let start = self.readings.start_of(time);
         let accepted = || socket.holders.iter().any(|holder| holder.from.latest < start);
         let may_wait = matches!(event.to.as_str(), "SYN_RECV" | "ESTABLISHED" | "CLOSE_WAIT");
-        !(is_row && may_wait && accepted())
+        let was_held_long = socket.holders.iter().any(|holder| {
+            let (from, until) = (holder.from.latest, holder.until.earliest.min(time));
+            from < until && self.readings.has_passes_between(from, until, PASSES_TO_FIND_A_HOLDER)
+        });
+        !(is_row && may_wait && accepted() || was_held_long)
             && self.may_be_listener(event, socket.ends, socket.birth().earliest)
     }
 

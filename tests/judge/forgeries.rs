@@ -31,7 +31,7 @@ fn true_records_pass() {
 #[test]
 fn every_forged_record_is_found() {
     type Forge = fn(&mut Vec<Event>);
-    let forgeries: [(Claim, Forge); 28] = [
+    let forgeries: [(Claim, Forge); 29] = [
         (Claim::NoSuchState, |records| records[1].to = word("CLOSING")),
         (Claim::NoSuchState, |records| records.push(closed("local-close"))),
         (Claim::CertainButNotPassed, |records| records[1].via = words(&["CLOSE_WAIT"])),
@@ -50,6 +50,13 @@ fn every_forged_record_is_found() {
         (Claim::NoTime, |records| records[1].after = Some(records[1].time)),
         (Claim::NoBound, |records| records[1].after = None),
         (Claim::Held, |records| records[1].held = Some(0.2)),
+        (Claim::Held, |records| {
+            records[0].event = word("present");
+            records[0].after = None;
+            records[0].held = Some(10.0);
+            records[0].held_at_least = true;
+            records[0].held_from = Some(word("kernel"));
+        }),
         (Claim::Opener, |records| records[1].opener = Some(word("remote"))),
         (Claim::Closer, |records| records[1].closer = Some(word("remote"))),
         (Claim::Closer, |records| records[0].closer = Some(word("local"))),
@@ -116,17 +123,9 @@ fn an_early_end_and_a_false_verdict_are_found() {
 /// The server's end is not accepted, and two processes hold the listener.
 #[test]
 fn a_candidate_that_is_missing_or_none_is_found() {
-    let mut evidence = evidence(true);
-    evidence.addresses = Addresses {
-        near_v4: evidence.addresses.far_v4,
-        far_v4: evidence.addresses.near_v4,
-        ..evidence.addresses
-    };
-    evidence.events.splice(..0, traced(3, SERVER, "0.0.0.0:0", &[(50, "CLOSED", "LISTEN")]));
-    let name = word("listener");
-    let listen = Act::Listen { name: name.clone(), addr: addr(SERVER), group: false };
-    let give = Act::Give { socket: Handle::Listener(name), to: Who::Worker1 };
-    evidence.log.splice(..0, [done(PID, listen, 49, 51), done(SECOND, give, 60, 61)]);
+    let mut evidence = evidence_of_the_server();
+    let give = Act::Give { socket: Handle::Listener(word("listener")), to: Who::Worker1 };
+    evidence.log.insert(1, done(SECOND, give, 60, 61));
     let (truth, readings) = (Truth::of(&evidence), readings());
     let is_found = |candidates: &[u32]| {
         let owner = |pid: &u32| Owner { pid: *pid, fd: 3, process: word("server") };
@@ -148,6 +147,34 @@ fn a_candidate_that_is_missing_or_none_is_found() {
     assert!(!is_found(&[PID, SECOND]));
     assert!(is_found(&[PID]));
     assert!(is_found(&[PID, SECOND, 79]));
+}
+
+/// A worker has had the server's end for several passes, and is not named at its close.
+#[test]
+fn a_listener_in_place_of_a_holder_is_found() {
+    let is_found = |accepted: Option<i64>| {
+        let mut evidence = evidence_of_the_server();
+        let accept = |at| done(PID, Act::Accept { listener: word("listener") }, at - 1, at);
+        evidence.log.extend(accepted.map(accept));
+        let record = Event {
+            local_addr: addr(SERVER).ip(),
+            local_port: addr(SERVER).port(),
+            remote_addr: addr(CLIENT).ip(),
+            remote_port: addr(CLIENT).port(),
+            owner_source: word("listener"),
+            ..event("closed", 300, "CLOSED")
+        };
+        let truth = Truth::of(&evidence);
+        let report =
+            judge(&[record], &Case { truth: &truth, readings: &readings(), source: "proc" });
+        report
+            .violations
+            .iter()
+            .any(|violation| matches!(violation.claim, Claim::NotTheListener | Claim::NoSuchSocket))
+    };
+    assert!(!is_found(None));
+    assert!(is_found(Some(105)));
+    assert!(!is_found(Some(230)), "it may not have been found yet");
 }
 
 fn expect(report: &Report, claim: Claim) {
@@ -209,6 +236,20 @@ fn evidence(still_waits: bool) -> Evidence {
         watchers: vec![WATCHER],
         over: 540 * MS,
     }
+}
+
+/// The same, where the server's end is watched, and the client's process listens.
+fn evidence_of_the_server() -> Evidence {
+    let mut evidence = evidence(true);
+    evidence.addresses = Addresses {
+        near_v4: evidence.addresses.far_v4,
+        far_v4: evidence.addresses.near_v4,
+        ..evidence.addresses
+    };
+    evidence.events.splice(..0, traced(3, SERVER, "0.0.0.0:0", &[(50, "CLOSED", "LISTEN")]));
+    let listen = Act::Listen { name: word("listener"), addr: addr(SERVER), group: false };
+    evidence.log.insert(0, done(PID, listen, 49, 51));
+    evidence
 }
 
 /// State changes of a socket in the trace.

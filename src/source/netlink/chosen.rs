@@ -44,3 +44,29 @@ impl Chosen {
         parts.into_iter().filter(|(states, _)| !states.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::wanted::{End, Ends};
+
+    #[test]
+    fn the_kernel_is_asked_for_wanted_rows_and_listeners() {
+        let parts = |wanted: &WantedRows| {
+            let chosen = Chosen::new(wanted);
+            chosen.parts().map(|(states, program)| (states, program.to_vec())).collect::<Vec<_>>()
+        };
+        let all = WantedRows::default();
+        assert_eq!(parts(&all), [(StateMask::ALL, vec![])]);
+        let waiting = Some("CLOSE_WAIT".parse().unwrap());
+        let waiting = WantedRows { states: waiting, ..WantedRows::default() };
+        let close_wait = StateMask::of([State::CloseWait]);
+        assert_eq!(parts(&waiting), [(StateMask::LISTEN, vec![]), (close_wait, vec![])]);
+        let ends = Ends::Local(End { net: None, ports: Some(80..=80) });
+        let chosen = program(&ends);
+        assert!(!chosen.is_empty());
+        let others = StateMask::ALL.without(StateMask::LISTEN);
+        let on_port = WantedRows { ends, ..WantedRows::default() };
+        assert_eq!(parts(&on_port), [(StateMask::LISTEN, vec![]), (others, chosen)]);
+    }
+}

@@ -50,6 +50,8 @@ impl<'a> TcpInfo<'a> {
         let micros = |at| large(at).map(Duration::from_micros);
         let millis = |at| number(at).map(|millis| Duration::from_millis(millis.into()));
         let bits = |bytes: u64| bytes.checked_mul(8);
+        // Before the handshake it is the time since boot.
+        let since = |at| millis(at).filter(|_| self.state() != State::SynSent);
         // 0 before the first measurement.
         let rtt = number(68).filter(|rtt| *rtt > 0);
         let short = |micros: u32| Duration::from_micros(micros.into());
@@ -64,8 +66,8 @@ impl<'a> TcpInfo<'a> {
             bytes_sent: large(200),
             bytes_acked: large(120),
             bytes_received: large(128),
-            lastsnd: millis(44),
-            lastrcv: millis(52),
+            lastsnd: since(44),
+            lastrcv: since(52),
             // Without a limit all bits are set, on some kernels the lower 32 of them.
             pacing_rate: large(104)
                 .filter(|r| ![u64::MAX, u32::MAX.into()].contains(r))
@@ -132,5 +134,8 @@ mod tests {
         let info = TcpInfo::new(&bytes).unwrap().values();
         assert_eq!((info.rtt, info.rttvar, info.ssthresh), (None, None, None));
         assert_eq!((info.pacing_rate, info.delivery_rate), (None, None));
+        bytes[0] = State::SynSent.code();
+        let opening = TcpInfo::new(&bytes).unwrap().values();
+        assert_eq!((opening.lastsnd, opening.lastrcv), (None, None));
     }
 }

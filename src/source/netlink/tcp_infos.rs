@@ -5,7 +5,20 @@ use super::wire::StateMask;
 use crate::model::socket::Family;
 use crate::model::tcp_info::TcpInfos;
 use crate::settings::PollSettings;
+use crate::tcp::state::State;
 use log::debug;
+
+/// The states of full sockets with something to measure: no listeners, no requests, no TIME_WAIT.
+const MEASURED: [State; 8] = [
+    State::SynSent,
+    State::SynRecv,
+    State::Established,
+    State::CloseWait,
+    State::LastAck,
+    State::FinWait1,
+    State::FinWait2,
+    State::Closing,
+];
 
 /// Asks for it with each poll.
 #[derive(Debug)]
@@ -30,8 +43,7 @@ impl TcpInfoQuery {
         }
         let mut found = TcpInfos::default();
         if let Some(client) = client {
-            // Of a listener there is nothing to measure.
-            let states = StateMask::ALL.without(StateMask::LISTEN);
+            let states = StateMask::of(MEASURED);
             for family in [Family::Ipv4, Family::Ipv6] {
                 let dump = client.dump_infos(family, (states, &self.program), &mut |row, info| {
                     // It may have gone on since the fixed part of the message was written.

@@ -113,7 +113,8 @@ impl Identity {
     /// Takes in what a row shows of it.
     pub(super) fn note_row(&mut self, row: &SocketRow) {
         self.inode_known = true;
-        self.is_cookie_inherited |= row.is_request_socket() && row.cookie == self.cookie;
+        self.is_cookie_inherited |=
+            row.cookie != 0 && row.is_request_socket() && row.cookie == self.cookie;
         if row.cookie == 0 && row.inode == 0 {
             // It may be that of the next one with this address pair, which only looks the same.
             (self.cookie, self.ifindex) = (0, 0);
