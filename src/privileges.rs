@@ -67,7 +67,7 @@ pub(crate) fn to_inspect_processes(all_listed: bool) -> Remedy {
         (CapabilitySet::SYS_PTRACE, "CAP_SYS_PTRACE"),
         (to_list, "CAP_DAC_READ_SEARCH"),
     ]);
-    here.sees_all_processes = all_listed || is_in("pid", INITIAL_PID_NAMESPACE);
+    here.sees_all_processes = all_listed || !in_pid_namespace();
     here.remedy()
 }
 
@@ -90,6 +90,16 @@ fn maps_every_user(map: &str) -> bool {
     let count = |line: &str| line.split_ascii_whitespace().nth(2)?.parse::<u64>().ok();
     let counts: Vec<Option<u64>> = map.lines().map(count).collect();
     counts.iter().flatten().sum::<u64>() >= u32::MAX.into()
+}
+
+/// Whether capabilities are those of a user namespace, not of the machine.
+pub(crate) fn in_user_namespace() -> bool {
+    !is_in("user", INITIAL_USER_NAMESPACE)
+}
+
+/// Whether processes have other numbers for the kernel than here.
+pub(crate) fn in_pid_namespace() -> bool {
+    !is_in("pid", INITIAL_PID_NAMESPACE)
 }
 
 /// Capabilities any of which will do, and the name of the best of them.
@@ -121,7 +131,7 @@ impl Here {
             is_root: geteuid().is_root(),
             out_of_bounds: out_of_bounds.map(|(_, name)| *name).collect(),
             missing: missing.into_iter().map(|(_, name)| *name).collect(),
-            in_initial_user_namespace: is_in("user", INITIAL_USER_NAMESPACE),
+            in_initial_user_namespace: !in_user_namespace(),
             sees_all_processes: true,
         }
     }

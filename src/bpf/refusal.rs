@@ -1,6 +1,7 @@
 //! Why the kernel does not take a program.
 
 use super::BTF;
+use crate::privileges::in_user_namespace;
 use aya::programs::ProgramError;
 use aya::{BtfError, EbpfError};
 use rustix::io::Errno;
@@ -47,7 +48,7 @@ impl Refusal {
         match errno_of(error) {
             _ if is_denied(error) => Self::of_denial(
                 &read("/proc/self/status"),
-                &read("/proc/self/uid_map"),
+                in_user_namespace(),
                 &read("/sys/kernel/security/lockdown"),
             ),
             _ if is_old(&release) => Self::Old { release },
@@ -56,17 +57,17 @@ impl Refusal {
         }
     }
 
-    /// Why it is not permitted, by these files' text; one that cannot be read says nothing.
-    fn of_denial(status: &str, uid_map: &str, lockdown: &str) -> Self {
+    /// Why it is not permitted, by the text of `status` and `lockdown`; one that cannot be read says
+    /// nothing.
+    fn of_denial(status: &str, in_user_namespace: bool, lockdown: &str) -> Self {
         let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
         let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(u64::MAX);
         let has = |capability: u32| set >> capability & 1 == 1;
         let missing = NEEDED.iter().filter(|(capability, _)| !has(*capability) && !has(SYS_ADMIN));
         let missing: Vec<_> = missing.map(|(_, name)| *name).collect();
-        let is_mapped = uid_map.split_whitespace().ne(["0", "0", "4294967295"]);
         match () {
             () if !missing.is_empty() => Self::Capabilities(missing),
-            () if is_mapped && !uid_map.is_empty() => Self::UserNamespace,
+            () if in_user_namespace => Self::UserNamespace,
             () if lockdown.contains("[confidentiality]") => Self::Lockdown,
             () => Self::Forbidden,
         }
@@ -184,29 +185,27 @@ fn read(path: &str) -> String {
 mod tests {
     use super::*;
 
-    const INITIAL: &str = "         0          0 4294967295\n";
-
-    fn denial(capabilities: &str, uid_map: &str, lockdown: &str) -> Refusal {
+    fn denial(capabilities: &str, in_user_namespace: bool, lockdown: &str) -> Refusal {
         let status = format!("Name:\tx\nCapEff:\t{capabilities}\nSeccomp:\t0\n");
-        Refusal::of_denial(&status, uid_map, lockdown)
+        Refusal::of_denial(&status, in_user_namespace, lockdown)
     }
 
     #[test]
     fn a_denial_names_what_is_missing() {
         let both = Refusal::Capabilities(vec!["CAP_BPF", "CAP_PERFMON"]);
-        assert_eq!(denial("0000000000000000", INITIAL, ""), both);
+        assert_eq!(denial("0000000000000000", false, ""), both);
         assert_eq!(
-            denial("0000008000000000", INITIAL, ""),
+            denial("0000008000000000", false, ""),
             Refusal::Capabilities(vec!["CAP_PERFMON"])
         );
-        assert_eq!(denial("0000004000000000", INITIAL, ""), Refusal::Capabilities(vec!["CAP_BPF"]));
-        assert_eq!(denial("0000000000200000", INITIAL, ""), Refusal::Forbidden, "CAP_SYS_ADMIN");
-        assert_eq!(denial("000000c000000000", INITIAL, ""), Refusal::Forbidden);
+        assert_eq!(denial("0000004000000000", false, ""), Refusal::Capabilities(vec!["CAP_BPF"]));
+        assert_eq!(denial("0000000000200000", false, ""), Refusal::Forbidden, "CAP_SYS_ADMIN");
+        assert_eq!(denial("000000c000000000", false, ""), Refusal::Forbidden);
         let all = "000001ffffffffff";
-        assert_eq!(denial(all, "0 1000 1\n", ""), Refusal::UserNamespace);
-        let locked = |mode: &str| denial(all, INITIAL, &format!("none integrity {mode}\n"));
+        assert_eq!(denial(all, true, ""), Refusal::UserNamespace);
+        let locked = |mode: &str| denial(all, false, &format!("none integrity {mode}\n"));
         assert_eq!(locked("[confidentiality]"), Refusal::Lockdown);
-        assert_eq!(Refusal::of_denial("", "", ""), Refusal::Forbidden);
+        assert_eq!(Refusal::of_denial("", false, ""), Refusal::Forbidden);
     }
 
     #[test]

@@ -184,7 +184,13 @@ impl Monitor<'_> {
         let owners = &mut self.reporter.owners;
         let found = owners.finder.find_for_certain(SearchScope::All(filter), &wanted);
         let holdings = Holdings::of(&found, filter);
-        owners.table.insert(&wanted, found);
+        // What was recorded is not proven by it.
+        let proven = if owners.finder.is_recorded() {
+            owners.finder.find(SearchScope::All(filter), &wanted)
+        } else {
+            found
+        };
+        owners.table.insert(&wanted, proven);
         let matched = self.rematch();
         let unheld = sockets.iter().filter(|now| holdings.is_unheld(&now.clues)).cloned().collect();
         sockets.retain(|now| {

@@ -208,6 +208,11 @@ impl OwnerLookup for RecordedOwners {
         self.find_holders(among, sockets.filter(|inode| self.is_proven(*inode)))
     }
 
+    /// What is known counts, though it was not checked for this reading.
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+        self.find_holders(among, wanted.iter().copied())
+    }
+
     /// Who may accept a connection is of interest even if it was not checked for this reading.
     fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
         let socket = search.socket.filter(|inode| self.is_proven(*inode));

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 /// is not listed belongs to the one above it that is: `owner::table` to `owner`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("tcp", &[]),
-    ("bpf", &[]),
     ("model", &["tcp"]),
     ("recording", &["tcp", "model"]),
     ("privileges", &[]),
+    ("bpf", &["privileges"]),
     ("error", &["tcp", "model", "recording", "privileges"]),
     ("debug_log", &["error"]),
     ("file_watch", &[]),

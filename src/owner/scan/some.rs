@@ -80,7 +80,8 @@ impl Scan {
             self.search_process(*pid, &mut under_way);
         }
         if !under_way.has_all() {
-            self.search_threads(&mut under_way);
+            // They are few, and this is no search of all.
+            self.search_threaded(true, &mut under_way);
         }
         let mut found = under_way.found;
         found.holders.retain(|(inode, _)| wanted.contains(inode));

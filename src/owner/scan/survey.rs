@@ -178,6 +178,15 @@ impl OwnerLookup for SurveyedOwners {
         self.recorded.find(among, wanted)
     }
 
+    /// The processes as they are, not as they were recorded: an answer is about now.
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+        self.scan.find_for_certain(among, wanted)
+    }
+
+    fn elsewhere(&mut self, filter: &ProcessFilter) -> Option<Process> {
+        self.scan.elsewhere(filter)
+    }
+
     fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
         self.recorded.find_now(search, filter)
     }

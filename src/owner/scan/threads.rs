@@ -30,6 +30,12 @@ impl Scan {
             self.threads.due = self.reading + SEARCH_INTERVAL;
             self.threads.with_tables.clear();
         }
+        self.search_threaded(all, search);
+    }
+
+    /// Searches the threads of the processes that a search has come upon: `all`, or those with tables
+    /// of their own.
+    pub(super) fn search_threaded(&mut self, all: bool, search: &mut Search<'_>) {
         for (process, table) in std::mem::take(&mut search.threaded) {
             let identity = process.identity();
             if (all || self.threads.with_tables.contains(&identity))

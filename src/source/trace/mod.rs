@@ -19,6 +19,7 @@ use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
 use crate::model::time::Stamp;
+use crate::privileges::in_pid_namespace;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use changes::{Changes, RESET_WAIT};
@@ -77,6 +78,14 @@ impl Trace {
     /// [`Error::Trace`] says what is missing; or there are no tables.
     pub fn open(settings: TraceSettings) -> Result<Self> {
         let TraceSettings { family, poll, ring, root } = settings;
+        if in_pid_namespace() {
+            // The events have the kernel's numbers: they would be taken for other processes.
+            return Err(Error::Trace(
+                "its events number processes otherwise than this pid namespace, such as a \
+                 container's; run it outside of that"
+                    .to_owned(),
+            ));
+        }
         let netns = namespace(&own_process(Path::new(OWN_PROCFS)));
         let netns = netns.ok_or_else(|| {
             Error::Trace("/proc/thread-self/ns/net cannot be read; mount /proc".to_owned())

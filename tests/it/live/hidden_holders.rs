@@ -187,6 +187,17 @@ fn another_network_namespace_gives_no_all_clear() {
             assert_eq!((outcome.code, outcome.messages().as_str()), (Some(0), ""), "{outcome:?}");
         }
         assert_eq!(ask(&check, &["here|elsewhere"]).code, Some(0), "one of them is here");
+        // A run that is recorded asks the processes as they are, too.
+        let folder = tempfile::tempdir().expect("a folder");
+        let recording = folder.path().join("run.rec");
+        let record = ["--record", recording.to_str().expect("UTF-8")];
+        let outcome = ask(&[&check[..], &record].concat(), &["--pid", &pid]);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        let mut other = Actor::start("other");
+        other.order("listen l 127.0.0.1:0 1");
+        let none_listens = ["check", "--max", "LISTEN:0", "-x"];
+        let outcome = ask(&[&none_listens[..], &["here"], &record].concat(), &[]);
+        assert_eq!((outcome.code, outcome.messages().as_str()), (Some(0), ""), "{outcome:?}");
         for command in [&["list"][..], &["watch"]] {
             let outcome = run(&[command, &["--pid", &pid]].concat());
             assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
@@ -238,5 +249,11 @@ fn a_pid_namespace_gives_no_all_clear() {
                 assert_eq!(outcome.code, Some(2), "{question:?} {filter:?}: {outcome:?}");
             }
         }
+        // Another process of the namespace may have the number that an event names.
+        let traced = inside(&["--source", "trace"]).expect("it could be run before");
+        let messages = traced.messages();
+        assert_eq!((traced.code, messages.lines().count()), (Some(2), 1), "{messages}");
+        let auto = inside(&["--source", "auto", "--for", "1ms"]).expect("it could be run before");
+        assert!(auto.messages().contains("using --source netlink: "), "{auto:?}");
     });
 }
