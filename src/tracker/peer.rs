@@ -82,11 +82,10 @@ fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), 
     if !together || !is_shown || matches!(own.state, State::SynSent | State::Listen) {
         return;
     }
-    let read_later = own.last_poll == poll && own.read > other.read;
+    let are_both_shown = own.last_poll == poll;
+    let contradict = are_both_shown && (contradicts(own, other) || contradicts(other, own));
     let Some(mut socket) = sockets.get_mut(key) else { return };
-    if socket.roles.is_peer_rejected
-        || read_later && before_fin(own.state) && other.state.has_received_fin()
-    {
+    if socket.roles.is_peer_rejected || contradict {
         socket.roles.reject_peer();
     } else {
         socket.roles.note_peer(other.state, other.opener);
@@ -95,6 +94,16 @@ fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), 
             socket.roles.roles.closer = Some(Side::Both);
         }
     }
+}
+
+/// Whether `late` was read after `early` in a state in which the other end of it was not any more: they
+/// are ends of two connections with these addresses.
+fn contradicts(late: End, early: End) -> bool {
+    let has_not_sent_fin = before_fin(late.state) && early.state.has_received_fin();
+    let has_not_received_fin = matches!(late.state, State::FinWait1 | State::FinWait2)
+        || before_fin(late.state) && late.state != State::CloseWait;
+    let acknowledged_fin = matches!(early.state, State::FinWait2 | State::TimeWait);
+    late.read > early.read && (has_not_sent_fin || has_not_received_fin && acknowledged_fin)
 }
 
 /// Whether each was there before the other was seen to close: else one may be what an older connection
