@@ -88,7 +88,8 @@ impl fmt::Display for Refusal {
             }
             Self::Capabilities(missing) => write!(
                 f,
-                "BPF is not permitted: this process lacks {}, which root has outside of containers",
+                "BPF is not permitted: this process lacks {}, which root has unless a container or service \
+                 takes them away",
                 missing.join(" and ")
             ),
             Self::UserNamespace => f.write_str(

@@ -265,7 +265,7 @@ impl<'s> Follower<'s> {
                 let Size { columns, rows } = Screen::size();
                 let size = Size { columns, rows: rows.saturating_sub(3) };
                 self.writer.output.write_frame(&self.shown.frame(monitor), size)?;
-            } else {
+            } else if !self.shown.is_hidden() {
                 self.writer.write(self.shown.current(monitor))?;
             }
             self.writer.finish()?;
@@ -273,7 +273,7 @@ impl<'s> Follower<'s> {
         self.messages.write(lines(self.writer.output.formatter.take_messages()));
         self.messages.print(self.alerts.into_iter().flat_map(Alerts::finish));
         let coverage = monitor.coverage();
-        let is_nothing = |_: &Replayed| coverage.sockets == 0;
+        let is_nothing = |replayed: &Replayed| replayed.readings == 0 || coverage.sockets == 0;
         let replayed = self.replayed.filter(is_nothing);
         self.messages.print(replayed.map(|replayed| replayed.sentence(&self.settings.output)));
         self.messages.print([coverage.to_string()]);
@@ -301,10 +301,9 @@ impl Replayed {
         let Some((first, last)) = self.span else {
             return "no reading of the recording is in the part that was to be shown".to_owned();
         };
-        let readings = if self.readings == 1 { "reading" } else { "readings" };
         format!(
-            "replayed {} {readings} from {} to {}; no socket in them matches",
-            self.readings,
+            "replayed {} from {} to {}; no socket in them matches",
+            counted(self.readings, "reading"),
             date_and_time(first, output),
             date_and_time(last, output)
         )

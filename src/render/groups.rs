@@ -1,7 +1,7 @@
 //! The table of groups that `check --by` prints.
 
 use super::Renderer;
-use super::cell::{Names, duration, width};
+use super::cell::{Names, held, width};
 use super::style::{Palette, style_of};
 use crate::model::escape::one_word;
 use crate::tcp::state::State;
@@ -30,7 +30,7 @@ impl Renderer for GroupTable {
         for record in records {
             let Record::Group(group) = record else { continue };
             let name = group.group.as_deref().map_or_else(|| "?".to_owned(), one_word);
-            let oldest = group.oldest.map_or_else(|| "-".to_owned(), duration);
+            let oldest = held(group.oldest, group.oldest_at_least);
             let cells = [name, group.state.to_string(), group.count.to_string(), oldest];
             self.rows.push((group.state, cells));
         }

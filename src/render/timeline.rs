@@ -105,10 +105,9 @@ impl TimelineText {
         for (i, step) in steps.filter(|(_, step)| !is_impossible(step)) {
             order = step.at.unwrap_or(order);
             let first = i == 0 && life.opened.is_none();
-            let there_already = first && !life.matched_late;
-            let at_least = if there_already { ">=" } else { "" };
+            let at_least = if first { ">=" } else { "" };
             let open = i + 1 == life.steps.len() && life.ended.is_none();
-            let more = if open && !there_already { "+" } else { "" };
+            let more = if open && !first { "+" } else { "" };
             let held = step.held.map(|held| format!("{at_least}{}{more}", duration(held)));
             let (time, state) = match (step.evidence, step.at) {
                 (Evidence::Possible, _) => ("perhaps".to_owned(), format!("({}?)", step.state)),

@@ -30,6 +30,7 @@ pub struct CheckSettings {
 impl CheckSettings {
     /// Checks the options of `check`.
     pub fn new(options: CheckOptions) -> Result<Self> {
+        refuse_columns_of_groups(&options)?;
         let mut settings = Settings::new(options.shared.options(options.duration))?.of_question();
         settings.poll.bound = false;
         settings.filter.states.iter().try_for_each(|states| refuse_uncounted("--state", states))?;
@@ -57,6 +58,17 @@ impl CheckSettings {
         let top = top.map(super::top).transpose()?;
         Ok(Self { settings, limits, from: options.from, by, top, duration, ends_when_decided })
     }
+}
+
+/// Refuses columns of sockets where groups are printed.
+fn refuse_columns_of_groups(options: &CheckOptions) -> Result<()> {
+    let (table, text) = (&options.shared.table, &options.shared.text);
+    let columns =
+        [(table.extend, "--extend"), (table.timers, "--timers"), (text.resolve, "--resolve")];
+    let given = columns.into_iter().find(|(given, _)| options.by.is_some() && *given);
+    given.map_or(Ok(()), |(_, flag)| {
+        Err(UsageError::NoEffect { flag, needs: "a row for each socket, which --by counts" })
+    })
 }
 
 /// `CLOSE_WAIT:60s`
@@ -169,6 +181,10 @@ mod tests {
         {
             let error = error(excluded);
             assert!(matches!(error, UsageError::LimitExcluded { .. }), "{excluded}: {error:?}");
+        }
+        for column in ["-e", "-o", "-r"] {
+            let error = error(&format!("--max all:5 --by remote {column}"));
+            assert!(matches!(error, UsageError::NoEffect { .. }), "{column}: {error:?}");
         }
         let too_short = error("--stuck CLOSE_WAIT:1m --for 5s");
         assert!(matches!(too_short, UsageError::ForShorterThanAge { .. }), "{too_short:?}");

@@ -10,6 +10,10 @@ const WRAPPERS: [&str; 13] = [
     "sudo", "taskset", "timeout",
 ];
 
+/// Options of `ip` whose value is the next word.
+const IP_OPTIONS_WITH_VALUE: [&str; 8] =
+    ["-n", "-netns", "-f", "-family", "-b", "-batch", "-l", "-rc"];
+
 /// A program that enters namespaces by options of its own.
 struct Tool {
     name: &'static str,
@@ -67,19 +71,47 @@ pub(super) fn refuse(command: &[OsString]) -> Result<(), UsageError> {
 
 /// Where the command behind `ip netns exec NAME` begins.
 fn ip_netns_exec(words: &[&str]) -> Option<usize> {
-    let exec = words.windows(2).position(|pair| pair == ["netns", "exec"])?;
-    words[..exec].iter().any(|word| base_name(word) == "ip").then_some(exec + 3)
+    let place = program(words, |name| name == "ip")?;
+    let exec = words[place..].windows(2).position(|pair| pair == ["netns", "exec"])?;
+    let are_options = words[place + 1..place + exec]
+        .iter()
+        .scan(false, |has_value, word| {
+            let is_option = word.starts_with('-') || *has_value;
+            *has_value = IP_OPTIONS_WITH_VALUE.contains(word);
+            Some(is_option)
+        })
+        .all(|is_option| is_option);
+    are_options.then_some(place + exec + 3)
+}
+
+/// The place of the program that is run, where it is one that `is_wanted`: the first word, or one
+/// behind programs that run a command and their options.
+fn program(words: &[&str], is_wanted: impl Fn(&str) -> bool) -> Option<usize> {
+    for (place, word) in words.iter().enumerate() {
+        let name = base_name(word);
+        if is_wanted(name) {
+            return Some(place);
+        }
+        let is_wrapper = WRAPPERS.contains(&name);
+        // The value of an option cannot be told from a program, but only few look like neither.
+        let is_option = word.starts_with('-') || word.contains('=');
+        let is_number = word.starts_with(|first: char| first.is_ascii_digit());
+        if place == 0 && !is_wrapper {
+            return None;
+        }
+        let is_value = place > 0 && words[place - 1].starts_with('-');
+        if !(is_wrapper || is_option || is_number || is_value) {
+            return None;
+        }
+    }
+    None
 }
 
 /// Where the command behind `nsenter -n` or `unshare -n` begins.
 fn entered_by_option(words: &[&str]) -> Option<usize> {
-    let tool_of = |word: &&str| TOOLS.iter().find(|tool| tool.name == base_name(word));
-    let (place, tool) =
-        words.iter().enumerate().find_map(|(place, word)| Some((place, tool_of(word)?)))?;
-    // Else it is a word among the arguments of another program.
-    if place > 0 && !WRAPPERS.contains(&base_name(words[0])) {
-        return None;
-    }
+    let tool_of = |name: &str| TOOLS.iter().find(|tool| tool.name == name);
+    let place = program(words, |name| tool_of(name).is_some())?;
+    let tool = tool_of(base_name(words[place]))?;
     let (mut enters_net, mut at) = (false, place + 1);
     while let Some(word) = words.get(at).filter(|word| word.len() > 1 && word.starts_with('-')) {
         at += 1;
@@ -138,6 +170,7 @@ mod tests {
         for (enter, command) in [
             ("ip netns exec blue", "curl -s host"),
             ("sudo -n /sbin/ip -n x netns exec blue", "curl"),
+            ("sudo -u nobody env A=b ip -n x -6 netns exec blue", "curl"),
             ("nsenter -t 812 -n", "curl host"),
             ("sudo nsenter --target 812 --net", "curl"),
             ("nsenter -n/run/netns/blue", "curl"),
@@ -167,6 +200,11 @@ mod tests {
             "unshare -w none -r curl",
             "man unshare -n",
             "grep -n nsenter -n",
+            "ssh host ip netns exec blue true",
+            "echo ip netns exec blue",
+            "timeout 5 grep -c unshare -n FILE",
+            "env grep nsenter -n FILE",
+            "sudo -u nobody cat ip netns exec",
         ] {
             assert_eq!(refused(line), None, "{line}");
         }

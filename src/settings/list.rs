@@ -15,7 +15,7 @@ pub struct ListSettings {
     pub(crate) settings: Settings,
     /// The recording to list; `None` for the kernel's sockets.
     pub(crate) recording: Option<ListedRecording>,
-    /// What rows are sorted by; `None` for the order of the kernel's tables.
+    /// What rows are sorted by; `None` for ports in text and the order of the kernel's tables elsewhere.
     pub(crate) sort: Option<SortName>,
     /// How many rows are printed at most.
     pub(crate) top: Option<usize>,

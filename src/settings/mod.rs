@@ -230,6 +230,7 @@ fn useless_flags(options: &Options) -> Result<()> {
     let is_text = format(view) == FormatName::Text;
     let is_csv = format(view) == FormatName::Csv;
     let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
+    let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
     let has_header = in_table || view.view == ViewName::Events;
     let has_sockets = in_table || view.view == ViewName::Events;
     for (given, has_effect, flag, needs) in [
@@ -243,6 +244,7 @@ fn useless_flags(options: &Options) -> Result<()> {
         (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
         (time.time.is_some(), is_text, "--time", "text"),
         (time.utc, is_text, "--utc", "text"),
+        (time.utc, has_clock, "--utc", "times by the clock (--time clock or rfc3339)"),
     ] {
         if given && !has_effect {
             return Err(UsageError::NoEffect { flag, needs });

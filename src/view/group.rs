@@ -28,9 +28,12 @@ pub struct GroupRecord {
     pub state: State,
     /// How many sockets they are.
     pub count: u64,
-    /// How long (seconds) the oldest of them has been in its state, or longer.
+    /// How long (seconds) the oldest of them has been in its state; null where none of these times is
+    /// known.
     #[serde(serialize_with = "seconds")]
     pub oldest: Option<Duration>,
+    /// Whether it may be longer: one of the sockets was in its state before it was first seen.
+    pub oldest_at_least: bool,
 }
 
 /// The groups of sockets, the largest first, then the oldest.
@@ -42,11 +45,17 @@ pub(crate) fn grouped(sockets: &[SocketRecord], key: GroupKey) -> Vec<GroupRecor
             GroupKey::Process => socket.owner.main.as_ref().and_then(|process| process.name()),
             GroupKey::State => Some(socket.state.to_string()),
         };
-        let (state, none) = (socket.state, None);
-        let entry = groups.entry((group.clone(), state));
-        let found = entry.or_insert(GroupRecord { group, state, count: 0, oldest: none });
+        let state = socket.state;
+        let found = groups.entry((group.clone(), state)).or_insert(GroupRecord {
+            group,
+            state,
+            count: 0,
+            oldest: None,
+            oldest_at_least: false,
+        });
         found.count += 1;
         found.oldest = found.oldest.max(socket.held);
+        found.oldest_at_least |= socket.held_at_least || socket.held.is_none();
     }
     let mut groups: Vec<GroupRecord> = groups.into_values().collect();
     groups.sort_by(|a, b| {

@@ -27,7 +27,8 @@ pub struct LifeRecord {
     /// Who owns it.
     #[serde(flatten)]
     pub owner: Attribution,
-    /// When it was first observed; null if it existed at the first poll.
+    /// When it was first observed; null if it existed at the first poll, or matched the filters only
+    /// later.
     pub opened: Option<Stamp>,
     /// When it was closed; null while it is not.
     pub ended: Option<Stamp>,

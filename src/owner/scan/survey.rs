@@ -137,7 +137,11 @@ impl SurveyedOwners {
         }
         let is_new = |process: &Process| self.recorded.is_unknown(process.identity());
         let new = found.processes.iter().filter(|process| is_new(process));
-        findings.holding.extend(new.map(|process| self.scan.describe_fully(process.pid)));
+        findings.holding.extend(new.map(|process| {
+            let described = self.scan.describe_fully(process.pid);
+            // One that procfs hides is known by what BPF found.
+            if described.is_unknown() { process.clone() } else { described }
+        }));
     }
 
     /// Whether a socket has holders, and all of them still hold it.

@@ -5,6 +5,7 @@ use super::run;
 use crate::support::fake_procfs::FakeProcfs;
 use crate::support::program;
 use crate::support::record::Listed;
+use std::collections::HashSet;
 
 const QUICK: [&str; 6] = ["check", "-j", "-i", "1ms", "--max-cpu", "100"];
 
@@ -31,7 +32,7 @@ fn violations_are_counted_by_group_and_state() {
         assert_eq!(counts.iter().sum::<u64>(), all, "{rows:?}");
         assert!(counts.is_sorted_by(|a, b| a >= b), "{rows:?}");
         let keys: Vec<&String> = rows[0].as_object().expect("an object").keys().collect();
-        assert_eq!(keys, ["v", "group", "state", "count", "oldest"]);
+        assert_eq!(keys, ["v", "group", "state", "count", "oldest", "oldest_at_least"]);
         assert!(rows.len() as u64 <= all);
     }
     let by_process = groups("--by process");
@@ -48,7 +49,7 @@ fn only_the_worst_are_printed_on_request() {
     assert!(text.stdout.starts_with("GROUP"), "{text:?}");
     assert!(text.stderr.contains("more are not shown; --top "), "{text:?}");
     let csv = run("check --max all:0 -i 1ms --by state --top 1 --format csv");
-    assert!(csv.stdout.starts_with("v,group,state,count,oldest\n"), "{csv:?}");
+    assert!(csv.stdout.starts_with("v,group,state,count,oldest,oldest_at_least\n"), "{csv:?}");
     for wrong in ["--top 0", "--top many", "--top -1"] {
         let outcome = run(&format!("check --max all:0 {wrong}"));
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
@@ -63,10 +64,22 @@ fn a_list_is_sorted_and_cut_on_request() {
     };
     let all = ports("");
     assert_eq!(ports("--top 3"), all[..3]);
-    let mut sorted = ports("--sort local -4");
-    sorted.dedup();
-    assert!(sorted.len() > 3, "{sorted:?}");
-    let rows = run("list -j --sort send-queue").listed();
+    let sorted = |key: &str| {
+        let rows = run(&format!("list -j --sort {key}")).listed();
+        assert_eq!(rows.len(), all.len(), "{key}");
+        rows
+    };
+    let rows = sorted("local");
+    assert!(rows.is_sorted_by_key(|row| (row.local_addr, row.local_port)), "{rows:?}");
+    let rows = sorted("remote");
+    assert!(rows.is_sorted_by_key(|row| (row.remote_addr, row.remote_port)), "{rows:?}");
+    let states: Vec<String> = sorted("state").into_iter().map(|row| row.state).collect();
+    let mut distinct = states.clone();
+    distinct.dedup();
+    assert_eq!(distinct.len(), states.iter().collect::<HashSet<_>>().len(), "{states:?}");
+    let rows = sorted("recv-queue");
+    assert!(rows.is_sorted_by(|a, b| a.recv_queue >= b.recv_queue), "{rows:?}");
+    let rows = sorted("send-queue");
     assert!(rows.is_sorted_by(|a, b| a.send_queue >= b.send_queue), "{rows:?}");
     let names = run("list -j --sort process").listed();
     assert!(names[0].process.is_some() && names[names.len() - 1].process.is_none(), "{names:?}");

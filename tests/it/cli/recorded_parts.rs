@@ -36,6 +36,20 @@ fn a_part_of_a_recording_is_shown() {
 }
 
 #[test]
+fn a_part_without_readings_shows_nothing_and_says_so() {
+    let (_folder, file) = recorded(&POLLS);
+    for view in ["events", "table", "timeline", "diagram"] {
+        let args = ["replay", &file, "-j", "--view", view, "--since", "1790000031"];
+        let outcome = program::run(&args);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), ""), "{view}: {outcome:?}");
+        assert!(
+            outcome.stderr.contains("no reading of the recording is in the part"),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
 fn the_table_is_that_of_the_moment() {
     let table = replayed(&POLLS, "--view table -H --utc --until 14:13:35");
     let words: Vec<&str> = table.split_whitespace().collect();
