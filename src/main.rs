@@ -70,6 +70,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let violated = command::check::run(&CheckSettings::new(options)?)?;
             Ok(ExitCode::from(u8::from(violated)))
         }
+        Command::Schema => {
+            command::schema::run()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Version => {
             let version = format!("tcplapse {}\n", env!("CARGO_PKG_VERSION"));
             std::io::stdout().write_all(version.as_bytes()).map_err(Error::output)?;

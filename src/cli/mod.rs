@@ -61,6 +61,7 @@ pub use watch::WatchOptions;
                       tcplapse wait [OPTIONS] [PATTERN]...\n       \
                       tcplapse check [OPTIONS] [PATTERN]...\n       \
                       tcplapse completions SHELL\n       \
+                      tcplapse schema\n       \
                       tcplapse help [COMMAND]",
     after_help = "Without a command, tcplapse watches until Ctrl-C. -a, -n, -p and -t are accepted \
                   for netstat compatibility and have no effect."
@@ -103,6 +104,8 @@ pub enum Command {
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
+    /// Print the JSON Schema of the records that --format json prints
+    Schema,
     /// Print the version
     Version,
 }

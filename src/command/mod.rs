@@ -8,6 +8,7 @@ pub mod list;
 mod open_source;
 pub mod replay;
 pub mod run;
+pub mod schema;
 pub mod wait;
 pub mod watch;
 

@@ -2,13 +2,13 @@
 
 use super::process::{Attribution, Caller};
 use super::reading::Lost;
-use super::socket::AddressPair;
 pub use super::socket::Side;
+use super::socket::{AddressKeys, AddressPair};
 use super::socket_row::Details;
 use super::tcp_info::TcpInfo;
 use super::time::{Stamp, seconds};
 use crate::tcp::state::State;
-use serde::ser::SerializeStruct;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::rc::Rc;
@@ -37,7 +37,8 @@ impl Serialize for SocketId {
 }
 
 /// What happened to a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "event-kind")]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
     /// It was there at the first poll.
@@ -51,7 +52,8 @@ pub enum EventKind {
 }
 
 /// How a connection ended, as far as it is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "verdict")]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Both sides sent their FIN, this one first.
@@ -77,7 +79,7 @@ pub enum Verdict {
 }
 
 /// Who opened and who closed a connection, as far as it is proven.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Roles {
     /// Which side opened: `local`, `remote`, `both`; null if not proven.
     pub opener: Option<Side>,
@@ -89,25 +91,28 @@ pub struct Roles {
 }
 
 /// Which socket: the same in every record of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SocketRef {
     /// One kernel socket from creation to destruction: the same in all its records, in a run and
     /// in its recording. A reused 4-tuple is a new socket.
+    #[schemars(with = "String")]
     pub id: SocketId,
     /// Inode of the network namespace; null if unknown.
     pub netns: Option<u64>,
     /// Its addresses and ports.
     #[serde(flatten)]
+    #[schemars(with = "AddressKeys")]
     pub addrs: AddressPair,
 }
 
 /// What the owner of a socket is found by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct OwnerClues {
     /// User id of the socket, as the kernel shows it; null where it does not.
     pub uid: Option<u32>,
     /// Inode of the socket, as the kernel shows it; null where it does not.
     #[serde(serialize_with = "not_zero")]
+    #[schemars(with = "Option<u64>")]
     pub inode: u64,
     /// The last inode that the kernel showed for this socket, 0 for none.
     #[serde(skip)]
@@ -161,7 +166,8 @@ fn not_zero<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 /// How the time in a state is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "held-from")]
 #[serde(rename_all = "lowercase")]
 pub enum HeldFrom {
     /// It is the time since the state was first observed.
@@ -171,7 +177,7 @@ pub enum HeldFrom {
 }
 
 /// For how long a socket was in its previous state, and has existed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize)]
 pub struct Ages {
     /// When the previous state was first observed; `None` if there is none.
     #[serde(skip)]
@@ -179,6 +185,7 @@ pub struct Ages {
     /// Seconds in `from`; of `present` events seconds in `to`, as far as the kernel remembers
     /// them.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub held: Option<Duration>,
     /// Whether `held` is a lower bound, because the socket was in `from` at the first poll.
     pub held_at_least: bool,
@@ -289,7 +296,7 @@ pub enum MonitorEvent {
 }
 
 /// A rule is violated, or is not violated any more.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct Alert {
     /// RFC 3339, UTC: the end of the poll that showed it.
     pub time: Stamp,
@@ -299,28 +306,33 @@ pub struct Alert {
     pub active: bool,
     /// The sockets that violate the rule now, the worst first.
     #[serde(flatten, serialize_with = "count_and_list")]
+    #[schemars(with = "ViolationKeys")]
     pub sockets: Vec<SocketId>,
     /// The worst of them; where it is no longer violated, the worst when the alert was raised.
     #[serde(flatten)]
     pub worst: AlertSocket,
 }
 
-/// The keys `count` and `sockets`.
 fn count_and_list<S: Serializer>(sockets: &[SocketId], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut keys = serializer.serialize_struct("Sockets", 2)?;
-    // How many sockets violate the rule.
-    keys.serialize_field("count", &sockets.len())?;
-    // Their `id`s, the worst first. The keys that follow are those of the worst socket; when the
-    // violation is over, of the worst when it began.
-    keys.serialize_field("sockets", sockets)?;
-    keys.end()
+    ViolationKeys { count: sockets.len(), sockets }.serialize(serializer)
+}
+
+#[derive(JsonSchema, Serialize)]
+struct ViolationKeys<'a> {
+    /// How many sockets violate the rule.
+    count: usize,
+    /// Their `id`s, the worst first. The keys that follow are those of the worst socket; when the
+    /// violation is over, of the worst when it began.
+    #[schemars(with = "Vec<String>")]
+    sockets: &'a [SocketId],
 }
 
 /// A socket that violates a rule.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct AlertSocket {
     /// Which one.
     #[serde(flatten, serialize_with = "without_id")]
+    #[schemars(with = "AlertSocketKeys")]
     pub socket: SocketRef,
     /// Its owner.
     #[serde(skip)]
@@ -335,12 +347,14 @@ pub struct AlertSocket {
 
 /// The keys of a socket but its id, which an alert lists first among `sockets`.
 fn without_id<S: Serializer>(socket: &SocketRef, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct AlertSocketKeys {
-        /// Inode of the network namespace; null if unknown.
-        netns: Option<u64>,
-        #[serde(flatten)]
-        addrs: AddressPair,
-    }
     AlertSocketKeys { netns: socket.netns, addrs: socket.addrs }.serialize(serializer)
+}
+
+#[derive(JsonSchema, Serialize)]
+struct AlertSocketKeys {
+    /// Inode of the network namespace; null if unknown.
+    netns: Option<u64>,
+    #[serde(flatten)]
+    #[schemars(with = "AddressKeys")]
+    addrs: AddressPair,
 }

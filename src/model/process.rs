@@ -2,7 +2,7 @@
 
 use super::escape::escape;
 use super::json::{self, is_default};
-use serde::ser::SerializeStruct;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -216,7 +216,8 @@ impl Holder {
 }
 
 /// How an owner is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "owner-source")]
 #[serde(rename_all = "lowercase")]
 pub enum OwnerSource {
     /// Its descriptor was seen in the reading of this record.
@@ -233,14 +234,16 @@ pub enum OwnerSource {
 }
 
 /// The owner of a socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Attribution {
     /// The main owner: one that the filter matches, if any does.
     #[serde(flatten, serialize_with = "pid_and_name")]
+    #[schemars(with = "MainOwnerKeys")]
     pub main: Option<Rc<Process>>,
     /// All processes found that hold the socket: a list of `pid`, `fd` and `process`, in the order
     /// of their start. Where `owner_source` is `listener`: those that may accept it, if several may.
     #[serde(rename = "owners", serialize_with = "holders")]
+    #[schemars(with = "Vec<HolderKeys>")]
     pub holders: Vec<(Holder, Rc<Process>)>,
     /// How the owner is known: `proven` (its descriptor was verified for this record), `remembered`
     /// (held the socket earlier), `listener` (not accepted yet, or not seen in a process since: a
@@ -250,31 +253,41 @@ pub struct Attribution {
     pub source: OwnerSource,
 }
 
-/// The keys `pid` and `process`.
 #[allow(clippy::ref_option)] // serde passes the field by reference
 fn pid_and_name<S: Serializer>(main: &Option<Rc<Process>>, s: S) -> Result<S::Ok, S::Error> {
-    let mut keys = s.serialize_struct("Process", 2)?;
-    // Process id of the main owner: of the holders that match the filter the one that started
-    // first; null if unknown.
-    keys.serialize_field("pid", &main.as_ref().map(|process| process.pid))?;
-    // The name that the kernel shows for it.
-    keys.serialize_field("process", &main.as_ref().and_then(|process| process.name()))?;
-    keys.end()
+    let main = main.as_ref();
+    let process = main.and_then(|process| process.name());
+    MainOwnerKeys { pid: main.map(|process| process.pid), process }.serialize(s)
+}
+
+#[derive(JsonSchema, Serialize)]
+struct MainOwnerKeys {
+    /// Process id of the main owner: of the holders that match the filter the one that started
+    /// first; null if unknown.
+    pid: Option<i32>,
+    /// The name that the kernel shows for it.
+    process: Option<String>,
 }
 
 /// A list of objects with the keys `pid`, `fd` and `process`.
 fn holders<S: Serializer>(holders: &[(Holder, Rc<Process>)], s: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct HolderKeys {
-        pid: i32,
-        fd: i32,
-        process: String,
-    }
     s.collect_seq(holders.iter().map(|(holder, process)| HolderKeys {
         pid: holder.pid,
         fd: holder.fd,
         process: escape(&process.comm),
     }))
+}
+
+/// A process that holds a socket, with its descriptor.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "holder")]
+struct HolderKeys {
+    /// Process id.
+    pid: i32,
+    /// The number of the descriptor.
+    fd: i32,
+    /// The name that the kernel shows for the process.
+    process: String,
 }
 
 /// Inodes of sockets. There may be a hundred thousand, each looked up in every poll, so they are

@@ -6,6 +6,7 @@ use super::socket::{AddressPair, Side};
 use super::socket_row::SocketRow;
 use super::time::Stamp;
 use crate::tcp::state::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -174,7 +175,8 @@ pub enum AbortReason {
 }
 
 /// Why readings are missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "lost-reason")]
 #[serde(rename_all = "lowercase")]
 pub enum LostReason {
     /// Too long a time without a poll: a suspended or stopped machine, a long interval.
@@ -202,7 +204,8 @@ pub struct Lost {
 }
 
 /// Which of the kernel's interfaces readings come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "interface")]
 #[serde(rename_all = "lowercase")]
 pub enum Interface {
     /// Polls of `/proc/net/tcp` and `/proc/net/tcp6`.

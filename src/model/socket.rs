@@ -1,12 +1,15 @@
 //! The 4-tuple of a socket, its address family, and the two sides of a connection.
 
-use serde::ser::SerializeStruct;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The address family of a socket, which a v4-mapped address does not show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize, Deserialize,
+)]
+#[schemars(rename = "family")]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// `AF_INET`: a row of `/proc/net/tcp`.
@@ -74,19 +77,31 @@ pub struct AddressPair {
 /// The keys of a record; a recording has its own way to write a pair, see [`super::json`].
 impl Serialize for AddressPair {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut keys = serializer.serialize_struct("AddressPair", 5)?;
-        // `ipv4` or `ipv6`. A v4-mapped address is written as IPv4, with the family `ipv6`.
-        keys.serialize_field("family", &self.family)?;
-        // Local address.
-        keys.serialize_field("local_addr", &self.local.addr)?;
-        // Local port.
-        keys.serialize_field("local_port", &self.local.port)?;
-        // Remote address; of a listener `0.0.0.0` or `::`.
-        keys.serialize_field("remote_addr", &self.remote.addr)?;
-        // Remote port; of a listener 0.
-        keys.serialize_field("remote_port", &self.remote.port)?;
-        keys.end()
+        let Self { family, local, remote } = *self;
+        let keys = AddressKeys {
+            family,
+            local_addr: local.addr,
+            local_port: local.port,
+            remote_addr: remote.addr,
+            remote_port: remote.port,
+        };
+        keys.serialize(serializer)
     }
+}
+
+/// The keys of an address pair in a record.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct AddressKeys {
+    /// `ipv4` or `ipv6`. A v4-mapped address is written as IPv4, with the family `ipv6`.
+    family: Family,
+    /// Local address.
+    local_addr: IpAddr,
+    /// Local port.
+    local_port: u16,
+    /// Remote address; of a listener `0.0.0.0` or `::`.
+    remote_addr: IpAddr,
+    /// Remote port; of a listener 0.
+    remote_port: u16,
 }
 
 /// `LOCAL -> REMOTE`, for the debug log.
@@ -116,7 +131,8 @@ impl AddressPair {
 }
 
 /// Which end of the connection did a thing first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "side")]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// This side.

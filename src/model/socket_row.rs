@@ -2,12 +2,13 @@
 
 use super::socket::AddressPair;
 use crate::tcp::state::State;
-use serde::ser::SerializeStruct;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 
 /// The kernel's timer on a socket (column `tr`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "timer")]
 #[serde(rename_all = "kebab-case")]
 pub enum Timer {
     /// Code 0: none is running.
@@ -129,25 +130,39 @@ impl Details {
 /// As the keys of a record.
 impl Serialize for Details {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut keys = serializer.serialize_struct("Details", 7)?;
-        // Bytes not yet read; of a listener, connections that wait for accept().
-        keys.serialize_field("recv_queue", &self.rx_queue)?;
-        // Bytes not yet acknowledged.
-        keys.serialize_field("send_queue", &self.tx_queue)?;
-        // Of a listener, how many connections may wait for accept(); null with `--source proc`,
-        // which does not show it.
-        keys.serialize_field("backlog_limit", &self.backlog_limit)?;
-        // The timer that is running: `none`, `retransmit`, `keepalive`, `time-wait`, `probe`.
-        keys.serialize_field("timer", &self.timer)?;
-        // Seconds until it expires; null without a timer.
-        keys.serialize_field("timer_left", &self.timer_left().map(|left| left.as_secs_f64()))?;
-        // Retransmissions so far.
-        keys.serialize_field("retransmits", &self.retransmits)?;
-        // Seconds since data was last sent or received or, where none was, since the connection was
-        // established; of ESTABLISHED in the records of `list`, else null.
-        keys.serialize_field("idle", &self.idle().map(|idle| idle.as_secs_f64()))?;
-        keys.end()
+        let Self { tx_queue, rx_queue, timer, retransmits, backlog_limit, .. } = *self;
+        let keys = DetailKeys {
+            recv_queue: rx_queue,
+            send_queue: tx_queue,
+            backlog_limit,
+            timer,
+            timer_left: self.timer_left().map(|left| left.as_secs_f64()),
+            retransmits,
+            idle: self.idle().map(|idle| idle.as_secs_f64()),
+        };
+        keys.serialize(serializer)
     }
+}
+
+/// The keys of [`Details`] in a record.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct DetailKeys {
+    /// Bytes not yet read; of a listener, connections that wait for accept().
+    recv_queue: u32,
+    /// Bytes not yet acknowledged.
+    send_queue: u32,
+    /// Of a listener, how many connections may wait for accept(); null with `--source proc`,
+    /// which does not show it.
+    backlog_limit: Option<u32>,
+    /// The timer that is running: `none`, `retransmit`, `keepalive`, `time-wait`, `probe`.
+    timer: Timer,
+    /// Seconds until it expires; null without a timer.
+    timer_left: Option<f64>,
+    /// Retransmissions so far.
+    retransmits: u32,
+    /// Seconds since data was last sent or received or, where none was, since the connection was
+    /// established; of ESTABLISHED in the records of `list`, else null.
+    idle: Option<f64>,
 }
 
 impl SocketRow {

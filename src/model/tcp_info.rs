@@ -4,6 +4,7 @@ use super::socket::AddressPair;
 use super::time::seconds;
 use crate::tcp::state::State;
 use foldhash::fast::RandomState;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,13 +13,15 @@ use std::time::Duration;
 
 /// Measured since the connection was established. Field names, order and values are the public
 /// schema, version 1; the comments of the fields are the manual.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, JsonSchema, Serialize)]
 pub struct TcpInfo {
     /// Smoothed round-trip time in seconds; null before the first measurement.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub rtt: Option<Duration>,
     /// How much round-trip times vary, in seconds.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub rttvar: Option<Duration>,
     /// Segments that are sent again and not acknowledged yet.
     pub retrans: Option<u32>,
@@ -38,9 +41,11 @@ pub struct TcpInfo {
     pub bytes_received: Option<u64>,
     /// Seconds since data was last sent or, where none was, since the connection was established.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub lastsnd: Option<Duration>,
     /// Seconds since data was last received or, where none was, since the connection was established.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub lastrcv: Option<Duration>,
     /// The rate in bits per second at which the kernel would send; null where it is not limited.
     pub pacing_rate: Option<u64>,
@@ -48,12 +53,15 @@ pub struct TcpInfo {
     pub delivery_rate: Option<u64>,
     /// Seconds in which there was something to send.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub busy: Option<Duration>,
     /// Of these, seconds in which the window of the receiver limited it.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub rwnd_limited: Option<Duration>,
     /// Of these, seconds in which the send buffer limited it.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub sndbuf_limited: Option<Duration>,
 }
 

@@ -3,7 +3,9 @@
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -83,6 +85,20 @@ pub(crate) fn seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S:
     // Exact for 285 years.
     #[allow(clippy::cast_precision_loss)]
     span.map(|span| span.as_micros() as f64 / 1e6).serialize(s)
+}
+
+impl JsonSchema for Stamp {
+    fn schema_name() -> Cow<'static, str> {
+        "time".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
 }
 
 impl Serialize for Stamp {

@@ -1,6 +1,8 @@
 //! The states of a TCP socket: kernel codes, names, and the spellings people type.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A TCP state as `/proc/net/tcp` shows it (`include/net/tcp_states.h`).
@@ -209,6 +211,24 @@ fn unknown_code(plain: &str) -> Option<State> {
 impl Serialize for State {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for State {
+    fn schema_name() -> Cow<'static, str> {
+        "state".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = Self::NAMED.into_iter().chain([Bound]).filter_map(Self::name);
+        json_schema!({
+            "type": "string",
+            "anyOf": [
+                { "enum": names.collect::<Vec<_>>() },
+                { "description": "A code that Linux has no name for.",
+                  "pattern": r"^UNKNOWN\(0x[0-9A-F]{2}\)$" },
+            ],
+        })
     }
 }
 

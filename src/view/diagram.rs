@@ -10,12 +10,12 @@ use crate::model::event::{EventKind, SocketEvent, Transition};
 use crate::tcp::edge::{EDGES, Edge};
 use crate::tcp::path::{Proof, between};
 use crate::tcp::state::State;
-use serde::ser::SerializeStruct;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// How often an edge was passed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct EdgeCounts {
     /// How often both states were observed, one after the other, with no possible state between.
     pub(crate) observed: u64,
@@ -109,7 +109,8 @@ fn passed_edge(from: State, to: State, maybe: &[State]) -> Option<usize> {
 }
 
 /// An edge as the schema has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "edge")]
 pub(crate) struct EdgeRecord {
     /// The previous state; `CLOSED` for a socket that opens.
     pub(crate) from: State,
@@ -122,14 +123,18 @@ pub(crate) struct EdgeRecord {
 
 impl Serialize for Diagram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut keys = serializer.serialize_struct("Diagram", 2)?;
-        // How many sockets are in each state now, by state.
-        keys.serialize_field("states", &self.states())?;
-        // How often each legal transition was made: a list of these keys, in the order of
-        // `tcplapse explain`:
-        keys.serialize_field("edges", &self.records().collect::<Vec<_>>())?;
-        keys.end()
+        DiagramKeys { states: self.states(), edges: self.records().collect() }.serialize(serializer)
     }
+}
+
+/// The keys of a diagram.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct DiagramKeys {
+    /// How many sockets are in each state now, by state.
+    states: BTreeMap<State, u64>,
+    /// How often each legal transition was made: a list of these keys, in the order of
+    /// `tcplapse explain`:
+    edges: Vec<EdgeRecord>,
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use crate::model::reading::Interface;
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, seconds};
 use crate::tcp::state::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
 /// One event of one socket. Field names, order and values are the public schema, version 1; the
 /// comments of the fields are the manual.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct EventRecord {
     /// `present` (it existed at the first poll), `opened` (first observed later), `changed`,
     /// `closed`.
@@ -61,6 +62,7 @@ pub struct EventRecord {
     /// Of `closed` events, seconds since the socket was first observed; null if it existed at the
     /// first poll.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub lived: Option<Duration>,
     /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
     /// of the time before them, which is never more than the truth.
@@ -68,6 +70,7 @@ pub struct EventRecord {
     /// Of `present` events in ESTABLISHED, seconds since data was last sent or received; null where the
     /// kernel does not tell.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub idle: Option<Duration>,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]

@@ -3,6 +3,7 @@
 use crate::model::time::seconds;
 use crate::tcp::state::State;
 use crate::view::socket::SocketRecord;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub enum GroupKey {
 
 /// The sockets of one group in one state. Field names, order and values are the public schema,
 /// version 1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct GroupRecord {
     /// The remote address, the name of the process, or the state; null where no owner is known.
     pub group: Option<String>,
@@ -31,6 +32,7 @@ pub struct GroupRecord {
     /// How long (seconds) the oldest of them has been in its state; null where none of these times is
     /// known.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub oldest: Option<Duration>,
     /// Whether it may be longer: one of the sockets was in its state before it was first seen.
     pub oldest_at_least: bool,

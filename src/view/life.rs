@@ -9,6 +9,7 @@ use crate::model::process::{Attribution, OwnerSource};
 use crate::model::time::{Stamp, seconds};
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -19,7 +20,7 @@ const MAX_STEPS: usize = 24;
 
 /// The life of one socket, ended or not. Field names, order and values are the public schema,
 /// version 1; the comments of the fields are the manual.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct LifeRecord {
     /// Which socket.
     #[serde(flatten)]
@@ -46,6 +47,7 @@ pub struct LifeRecord {
     pub steps: Vec<LifeStep>,
     /// Seconds from `opened` to `ended`; null if one of them is.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub lived: Option<Duration>,
     /// Until when the socket was followed; for text alone, as all fields below.
     #[serde(skip)]
@@ -69,7 +71,8 @@ pub struct LifeRecord {
 }
 
 /// A state in a life.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "life-step")]
 pub struct LifeStep {
     /// Which state.
     pub state: State,
@@ -77,6 +80,7 @@ pub struct LifeStep {
     pub at: Option<Stamp>,
     /// Until the next observed state.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub held: Option<Duration>,
     /// How it is known.
     pub evidence: Evidence,
@@ -85,7 +89,8 @@ pub struct LifeStep {
 }
 
 /// How it is known that a socket was in a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "evidence")]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// It was observed.

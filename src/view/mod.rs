@@ -11,6 +11,7 @@ pub mod life;
 pub mod pairing;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod schema;
 pub mod socket;
 
 use crate::model::event::{Alert, SocketRef};
@@ -20,11 +21,12 @@ use diagram::Diagram;
 use event::EventRecord;
 use group::GroupRecord;
 use life::LifeRecord;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use socket::SocketRecord;
 
 /// Version of the schema of all records: their key `v`.
-const SCHEMA: u8 = 1;
+const SCHEMA_VERSION: u8 = 1;
 
 /// Whatever is printed as one record.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +77,7 @@ impl Serialize for Record {
 }
 
 /// [`Lost`] as a record; the model type serialises as a recording has it.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct LostKeys<'r> {
     /// When it was noticed.
     time: &'r Stamp,
@@ -102,7 +104,7 @@ fn keys<S: Serializer>(
         #[serde(flatten)]
         record: &'r R,
     }
-    RecordKeys { v: SCHEMA, event, record }.serialize(serializer)
+    RecordKeys { v: SCHEMA_VERSION, event, record }.serialize(serializer)
 }
 
 #[cfg(test)]

@@ -2,16 +2,17 @@
 
 use crate::model::event::{HeldFrom, OwnerClues, SocketEvent, SocketRef, SocketStatus, Transition};
 use crate::model::process::Attribution;
-use crate::model::socket_row::Details;
+use crate::model::socket_row::{DetailKeys, Details};
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::model::time::{Stamp, seconds};
 use crate::tcp::state::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
 /// One socket at one instant. Field names, order and values are the public schema, version 1; the
 /// comments of the fields are the manual.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct SocketRecord {
     /// RFC 3339, UTC: the end of the poll that showed the socket.
     pub time: Stamp,
@@ -22,6 +23,7 @@ pub struct SocketRecord {
     pub state: State,
     /// Seconds in `state`; of `list` a lower bound, 0 where the kernel remembers nothing.
     #[serde(serialize_with = "seconds")]
+    #[schemars(with = "Option<f64>")]
     pub held: Option<Duration>,
     /// Whether `held` is a lower bound.
     pub held_at_least: bool,
@@ -33,6 +35,7 @@ pub struct SocketRecord {
     pub clues: OwnerClues,
     /// What else its row showed.
     #[serde(flatten)]
+    #[schemars(with = "DetailKeys")]
     pub details: Details,
     /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
     /// of the time before them, which is never more than the truth.

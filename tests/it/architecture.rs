@@ -191,7 +191,10 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "trusted_path",
         ],
     ),
-    ("std::io::stdout", &["command::check", "command::explain", "main", "output", "signals"]),
+    (
+        "std::io::stdout",
+        &["command::check", "command::explain", "command::schema", "main", "output", "signals"],
+    ),
     ("std::io::stderr", &["command", "main", "output", "rules::exec"]),
     ("std::println", &[]),
     // Processes, threads, signals, and the end of the program.

@@ -22,6 +22,7 @@ mod records;
 mod rings;
 mod rules;
 mod run;
+mod schema;
 mod signals;
 mod slow_readers;
 mod streams;

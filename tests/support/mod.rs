@@ -13,6 +13,7 @@ pub(crate) mod output;
 pub(crate) mod program;
 pub(crate) mod record;
 pub(crate) mod require;
+pub(crate) mod schema;
 pub(crate) mod sockets;
 pub(crate) mod stall;
 pub(crate) mod trace;

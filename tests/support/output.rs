@@ -1,6 +1,7 @@
 //! What a child process prints, read by a thread as it comes: nothing has to read it in time, and
 //! every wait for more has a limit.
 
+use super::schema::fault_of;
 use super::wait::LIMIT;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, BufRead, BufReader, Read};
@@ -25,10 +26,13 @@ struct Shared {
 struct Text {
     printed: Vec<u8>,
     ended: bool,
+    /// What is wrong with the first record that breaks the schema.
+    fault: Option<String>,
 }
 
 impl Output {
-    /// Reads a stream to its end, and keeps those of its lines that `keep` wants.
+    /// Reads a stream to its end, and keeps those of its lines that `keep` wants. Where one of these
+    /// is a record that breaks the schema, whoever waits for more panics.
     pub(crate) fn of(
         stream: impl Read + Send + 'static,
         keep: impl Fn(&str) -> bool + Send + 'static,
@@ -39,8 +43,13 @@ impl Output {
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
             while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                if keep(&String::from_utf8_lossy(&line)) {
-                    for_reader.lock().printed.append(&mut line);
+                let text = String::from_utf8_lossy(&line);
+                if keep(&text) {
+                    let fault = fault_of(&text);
+                    let mut read = for_reader.lock();
+                    read.fault = read.fault.take().or(fault);
+                    read.printed.append(&mut line);
+                    drop(read);
                     for_reader.changed.notify_all();
                 }
                 line.clear();
@@ -74,6 +83,7 @@ impl Output {
         let deadline = Instant::now() + LIMIT;
         let mut text = self.shared.lock();
         loop {
+            text.assert_valid();
             let rest = &text.printed[self.taken..];
             let newline = rest.iter().position(|byte| *byte == b'\n');
             let length = newline.map_or(rest.len(), |at| at + 1);
@@ -91,6 +101,7 @@ impl Output {
     /// Takes all that has been printed and not taken yet, in whole lines.
     pub(crate) fn take_lines(&mut self) -> Vec<String> {
         let text = self.shared.lock();
+        text.assert_valid();
         let rest = &text.printed[self.taken..];
         let length = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let lines = String::from_utf8(rest[..length].to_vec()).expect("UTF-8");
@@ -105,6 +116,7 @@ impl Output {
             .changed
             .wait_timeout_while(self.shared.lock(), LIMIT, |text| !text.ended)
             .unwrap_or_else(PoisonError::into_inner);
+        text.assert_valid();
         text.ended
     }
 
@@ -120,6 +132,15 @@ impl Output {
     /// All that has been printed so far, taken or not.
     pub(crate) fn so_far(&self) -> String {
         String::from_utf8_lossy(&self.shared.lock().printed).into_owned()
+    }
+}
+
+impl Text {
+    #[track_caller]
+    fn assert_valid(&self) {
+        if let Some(fault) = &self.fault {
+            panic!("a record breaks the schema: {fault}");
+        }
     }
 }
 

@@ -16,14 +16,14 @@ type Place = (&'static str, &'static str);
 /// The types that records flatten, and the places of their keys.
 const FLATTENED: [(&str, Place); 10] = [
     ("SocketRef", ("src/model/event.rs", "pub struct SocketRef {")),
-    ("AddressPair", ("src/model/socket.rs", "impl Serialize for AddressPair {")),
+    ("AddressPair", ("src/model/socket.rs", "pub(crate) struct AddressKeys {")),
     ("Ages", ("src/model/event.rs", "pub struct Ages {")),
     ("Attribution", ("src/model/process.rs", "pub struct Attribution {")),
-    ("Option<Rc<Process>>", ("src/model/process.rs", "fn pid_and_name")),
+    ("Option<Rc<Process>>", ("src/model/process.rs", "struct MainOwnerKeys {")),
     ("OwnerClues", ("src/model/event.rs", "pub struct OwnerClues {")),
     ("Roles", ("src/model/event.rs", "pub struct Roles {")),
-    ("Details", ("src/model/socket_row.rs", "impl Serialize for Details {")),
-    ("Vec<SocketId>", ("src/model/event.rs", "fn count_and_list")),
+    ("Details", ("src/model/socket_row.rs", "pub(crate) struct DetailKeys {")),
+    ("Vec<SocketId>", ("src/model/event.rs", "struct ViolationKeys<'a> {")),
     ("EdgeCounts", ("src/view/diagram.rs", "pub(crate) struct EdgeCounts {")),
 ];
 
@@ -33,7 +33,7 @@ pub(super) fn of(record: &str) -> Vec<Key> {
         "event" => ("src/view/event.rs", "pub struct EventRecord {"),
         "life" => ("src/view/life.rs", "pub struct LifeRecord {"),
         "socket" => ("src/view/socket.rs", "pub struct SocketRecord {"),
-        "diagram" => ("src/view/diagram.rs", "impl Serialize for Diagram {"),
+        "diagram" => ("src/view/diagram.rs", "pub(super) struct DiagramKeys {"),
         "group" => ("src/view/group.rs", "pub struct GroupRecord {"),
         "edge" => ("src/view/diagram.rs", "pub(crate) struct EdgeRecord {"),
         "alert" => ("src/model/event.rs", "pub struct Alert {"),

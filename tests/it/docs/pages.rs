@@ -117,7 +117,8 @@ fn commands() -> String {
             _ => command.get_about().map(ToString::to_string).unwrap_or_default(),
         };
         write!(page, "{}", roff(&format!("= {}\n{about}.\n", command.get_name()))).unwrap();
-        if ["watch", "help", "version"].contains(&command.get_name()) {
+        let has_options = command.get_arguments().any(is_shown);
+        if ["watch", "help"].contains(&command.get_name()) || !has_options {
             continue;
         }
         let differs = |arg: &&Arg| {
