@@ -15,10 +15,11 @@
 //! * [`tracker`]: readings to events.
 //! * [`owner`]: which process holds a socket; only `owner::scan` looks at processes.
 //! * [`rules`]: conditions on sockets: for `wait`, for the limits of `check`, for alerts.
+//! * [`view`]: events and sockets as records.
 //! * [`cli`], [`settings`]: the command line, and what it means once checked.
 //! * [`source`]: reads the sockets of the kernel, or a recording. [`recorder`]: writes one.
 //! * [`monitor`]: the pipeline that joins source, tracker, owners and filters.
-//! * [`view`], [`render`]: events and sockets as records; records as text, pictures, JSON, CSV.
+//! * [`render`]: records as text, pictures, JSON, CSV.
 //! * [`output`]: writes records, frames and messages. [`command`]: the commands.
 //!
 //! `tests/it/architecture.rs` holds the imports against the table of these layers. Time is data: a

@@ -12,6 +12,7 @@ use tcplapse::render::socket_table::TableOptions;
 use tcplapse::render::socket_table::list::SocketList;
 use tcplapse::render::style::Palette;
 use tcplapse::view::Record;
+use tcplapse::view::labels::Labels;
 
 const RECORDS: usize = 1000;
 const TERMINAL: u16 = 120;
@@ -22,8 +23,14 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
     let text = EventsText::new(clock, palette, false, None);
     bench(criterion, "render/events", "text", Box::new(text), &events);
-    bench(criterion, "render/events", "json", Box::new(Json), &events);
-    bench(criterion, "render/events", "csv", Box::new(Csv::new(false)), &events);
+    bench(criterion, "render/events", "json", Box::new(Json::default()), &events);
+    bench(
+        criterion,
+        "render/events",
+        "csv",
+        Box::new(Csv::new(false, &Labels::default())),
+        &events,
+    );
     for (name, width) in [("streamed", None), ("drawn", Some(TERMINAL))] {
         let options = TableOptions {
             palette,

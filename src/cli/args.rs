@@ -229,6 +229,12 @@ pub(crate) struct ViewArgs {
     /// JSON Lines: short for --format json
     #[arg(short, long, conflicts_with = "format")]
     pub(crate) json: bool,
+    /// JSON and CSV: add this key to every record, such as host=web1
+    ///
+    /// May be repeated. The keys come last. Alerts that --rules hands to programs have them, too; a
+    /// recording has none, give them to replay.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) label: Vec<String>,
     /// Print alerts for the rules in FILE (TOML); reloaded when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
@@ -244,18 +250,24 @@ pub(crate) struct FormatArgs {
     /// JSON Lines: short for --format json
     #[arg(short, long, conflicts_with = "format")]
     pub(crate) json: bool,
+    /// JSON and CSV: add this key to every record, such as host=web1
+    ///
+    /// May be repeated. The keys come last. Alerts that --rules hands to programs have them, too; a
+    /// recording has none, give them to replay.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) label: Vec<String>,
 }
 
 impl FormatArgs {
     /// The same, of a view.
     pub(crate) fn of_view(self, view: ViewName) -> ViewArgs {
-        let Self { format, json } = self;
+        let Self { format, json, label } = self;
         let format = match format {
             RecordFormat::Text => FormatName::Text,
             RecordFormat::Json => FormatName::Json,
             RecordFormat::Csv => FormatName::Csv,
         };
-        ViewArgs { view, format, json, rules: None }
+        ViewArgs { view, format, json, label, rules: None }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::output::shown::{EndOfReading, ShownRun};
 use crate::output::{Output, date_and_time, tty};
 use crate::render::Size;
 use crate::render::cell::clip;
-use crate::render::json;
+use crate::render::json::Json;
 use crate::rules::alerts::Alerts;
 use crate::settings::{OutputSettings, Settings};
 use crate::signals::Signals;
@@ -178,7 +178,11 @@ impl<'s> Follower<'s> {
             writer: Writer { output, signals, wants_more: true, has_written: false, failure: None },
             screen: if drawn { Screen::open(signals)? } else { None },
             messages: Messages::default(),
-            alerts: settings.rules.as_deref().map(open_alerts).transpose()?,
+            alerts: settings
+                .rules
+                .as_deref()
+                .map(|rules| open_alerts(rules, settings))
+                .transpose()?,
             ready: Ready::default(),
             nothing_yet: None,
             replayed: None,
@@ -325,8 +329,9 @@ fn title(settings: &Settings, columns: usize) -> String {
 }
 
 /// The rules of a file; their programs get alerts as `--format json` prints them.
-fn open_alerts(rules: &Path) -> Result<Alerts> {
-    Alerts::open(rules, |alert| json::line(&Record::Alert(Box::new(alert.clone()))))
+fn open_alerts(rules: &Path, settings: &Settings) -> Result<Alerts> {
+    let json = Json::new(&settings.output.labels);
+    Alerts::open(rules, Box::new(move |alert| json.line(&Record::Alert(Box::new(alert.clone())))))
 }
 
 /// Whether an event passes the filters.

@@ -155,6 +155,22 @@ pub enum UsageError {
     #[error("--format svg, dot and mermaid need --view diagram; add it, or use --format text")]
     OnlyDiagramIsDrawn,
 
+    /// `--label` without a key and a value.
+    #[error("--label: '{0}' is not KEY=VALUE; write host=web1")]
+    Label(String),
+    /// `--label` with a key that would not be usual.
+    #[error(
+        "--label: '{0}' is not a valid key; write letters, digits, '_', '.' and '-' only, and a letter or \
+         '_' first"
+    )]
+    LabelKey(String),
+    /// `--label` with a key that records have.
+    #[error("--label: records have a key '{0}' already; write another, such as label_{0}")]
+    LabelTaken(String),
+    /// Two values of `--label` with one key.
+    #[error("--label: the key '{0}' is given twice; leave one of them out")]
+    LabelTwice(String),
+
     // Commands.
     /// `list --source trace`
     #[error("--source trace follows transitions, of which list shows none; use --source netlink")]

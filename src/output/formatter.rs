@@ -97,8 +97,8 @@ impl Formatter {
         text: impl FnOnce() -> Box<dyn Renderer>,
     ) -> Self {
         let renderer: Box<dyn Renderer> = match output.format {
-            FormatName::Json => Box::new(Json),
-            FormatName::Csv => Box::new(Csv::new(output.header)),
+            FormatName::Json => Box::new(Json::new(&output.labels)),
+            FormatName::Csv => Box::new(Csv::new(output.header, &output.labels)),
             _ => text(),
         };
         let resolves = output.resolve && output.format == FormatName::Text;
@@ -127,7 +127,7 @@ impl Formatter {
     /// JSON without a limit or names.
     #[cfg(test)]
     pub(super) fn json() -> Self {
-        Self::with(Box::new(Json), None, PART, None)
+        Self::with(Box::new(Json::default()), None, PART, None)
     }
 
     /// The records that follow are of this reading: how long they wait for names depends on when the

@@ -4,6 +4,7 @@
 use super::Renderer;
 use super::cell::Names;
 use crate::view::Record;
+use crate::view::labels::Labels;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -11,18 +12,22 @@ use serde_json::{Map, Value};
 #[derive(Debug)]
 pub struct Csv {
     header_due: bool,
+    labels: Labels,
 }
 
 impl Csv {
-    /// `header`: write the row that names the columns.
-    pub const fn new(header: bool) -> Self {
-        Self { header_due: header }
+    /// `header`: write the row that names the columns. Labels are the last columns.
+    pub fn new(header: bool, labels: &Labels) -> Self {
+        Self { header_due: header, labels: labels.clone() }
     }
 
     fn write(&mut self, writer: &mut csv::Writer<Vec<u8>>, record: &impl Serialize) {
-        let Ok(Value::Object(keys)) = serde_json::to_value(record) else {
+        let Ok(Value::Object(mut keys)) = serde_json::to_value(record) else {
             unreachable!("records are structs of strings, numbers and lists")
         };
+        for (key, value) in self.labels.iter() {
+            keys.insert(key.to_owned(), value.into());
+        }
         if std::mem::take(&mut self.header_due) {
             write_row(writer, keys.keys().cloned());
         }
@@ -85,7 +90,8 @@ mod tests {
     fn a_loss_is_a_message_and_not_a_row() {
         let (time, reason) = (Stamp::default(), LostReason::Output);
         let lost = [Record::Lost(Lost { time, reason, count: Some(9) })];
-        let message = Csv::new(false).message(&lost[0]).expect("it has no columns");
+        let message =
+            Csv::new(false, &Labels::default()).message(&lost[0]).expect("it has no columns");
         assert_eq!(message, "9 records dropped: output reader too slow");
     }
 

@@ -38,6 +38,9 @@ pub(crate) trait RuleInput {
     fn owner_of(&mut self, socket: &SocketStatus) -> Attribution;
 }
 
+/// Writes an alert for a program.
+type Encode = Box<dyn Fn(&Alert) -> Vec<u8>>;
+
 /// Rules with their file and their programs.
 pub(crate) struct Alerts {
     file: RulesFile,
@@ -45,7 +48,7 @@ pub(crate) struct Alerts {
     /// By the name of the rule.
     commands: HashMap<String, AlertCommand>,
     /// How an alert is written for a program.
-    encode: fn(&Alert) -> Vec<u8>,
+    encode: Encode,
     warnings: Warnings,
 }
 
@@ -54,7 +57,7 @@ impl Alerts {
     ///
     /// # Errors
     /// A file that cannot be read or parsed.
-    pub(crate) fn open(path: &Path, encode: fn(&Alert) -> Vec<u8>) -> Result<Self> {
+    pub(crate) fn open(path: &Path, encode: Encode) -> Result<Self> {
         let file = RulesFile::read(path)?;
         let rules = parse(file.text()).map_err(|error| in_file(path, error))?;
         let warnings = Warnings::default();

@@ -4,6 +4,7 @@
 pub mod check;
 mod elsewhere;
 mod hints;
+mod labels;
 pub mod list;
 mod names;
 pub(crate) mod record;
@@ -21,6 +22,7 @@ use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
 use crate::model::time::Moment;
 use crate::values::{self, bytes, duration, moment, pid, regex, user};
+use crate::view::labels::Labels;
 use hints::hints;
 use jiff::tz::TimeZone;
 use names::{endpoints, ports};
@@ -93,12 +95,13 @@ pub struct PollSettings {
 }
 
 /// How records are written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[allow(missing_docs, clippy::struct_excessive_bools)] // named as the flags are
 pub struct OutputSettings {
     pub(crate) tcp_info: bool,
     pub(crate) view: ViewName,
     pub(crate) format: FormatName,
+    pub(crate) labels: Labels,
     pub(crate) extended: bool,
     pub(crate) timers: bool,
     pub(crate) resolve: bool,
@@ -141,6 +144,7 @@ impl Settings {
                 tcp_info: options.info.tcp_info,
                 view: options.view.view,
                 format: format(&options.view),
+                labels: labels::labels(&options.view.label)?,
                 extended: options.table.extend,
                 timers: options.table.timers,
                 resolve: options.text.resolve,
@@ -229,6 +233,7 @@ fn useless_flags(options: &Options) -> Result<()> {
     let traces = matches!(source.source, SourceName::Trace | SourceName::Auto);
     let is_text = format(view) == FormatName::Text;
     let is_csv = format(view) == FormatName::Csv;
+    let has_labels = is_csv || format(view) == FormatName::Json || view.rules.is_some();
     let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
     let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
     let has_header = in_table || view.view == ViewName::Events;
@@ -241,6 +246,7 @@ fn useless_flags(options: &Options) -> Result<()> {
         (table.extend, in_table && is_text, "--extend", "a table as text (--view table)"),
         (table.timers, in_table && is_text, "--timers", "a table as text (--view table)"),
         (text.resolve, is_text && !is_diagram, "--resolve", "text with addresses"),
+        (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
         (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
         (time.time.is_some(), is_text, "--time", "text"),
         (time.utc, is_text, "--utc", "text"),

@@ -7,6 +7,7 @@
 pub mod diagram;
 pub mod event;
 pub mod group;
+pub mod labels;
 pub mod life;
 pub mod pairing;
 #[cfg(test)]

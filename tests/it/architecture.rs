@@ -25,8 +25,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("owner", &["tcp", "model", "filter", "privileges"]),
     ("owner::scan", &["bpf", "model", "filter", "privileges", "owner"]),
     ("rules", &["tcp", "model", "error", "file_watch", "trusted_path", "filter", "values"]),
+    ("view", &["tcp", "model"]),
     ("cli", &["tcp"]),
-    ("settings", &["tcp", "model", "error", "filter", "values", "rules", "cli"]),
+    ("settings", &["tcp", "model", "error", "filter", "values", "rules", "view", "cli"]),
     (
         "source",
         &[
@@ -58,7 +59,6 @@ const LAYERS: &[(&str, &[&str])] = &[
             "recorder",
         ],
     ),
-    ("view", &["tcp", "model"]),
     ("render", &["tcp", "model", "view"]),
     (
         "output",

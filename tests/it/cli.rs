@@ -11,6 +11,7 @@ mod ends;
 mod environment;
 mod explain;
 mod hidden_holders;
+mod labels;
 mod made_recording;
 mod many_sockets;
 mod owners;

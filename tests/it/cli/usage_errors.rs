@@ -125,6 +125,28 @@ const MISTAKES: &[(&str, &str)] = &[
         "--ready-fd: 'x' is not a usable file descriptor; write 2 (standard error) or higher",
     ),
     ("-e", "--extend has no effect without a table as text (--view table); leave it out"),
+    ("--label host=a", "--label has no effect without --format json or csv; leave it out"),
+    (
+        "--view diagram --format svg --label host=a",
+        "--label has no effect without --format json or csv; leave it out",
+    ),
+    ("list -j --label host", "--label: 'host' is not KEY=VALUE; write host=web1"),
+    (
+        "list -j --label 1st=a",
+        "--label: '1st' is not a valid key; write letters, digits, '_', '.' and '-' only, and a letter or '_' first",
+    ),
+    (
+        "list -j --label pid=a",
+        "--label: records have a key 'pid' already; write another, such as label_pid",
+    ),
+    (
+        "list -j --label a=b --label a=c",
+        "--label: the key 'a' is given twice; leave one of them out",
+    ),
+    (
+        "wait --label a=b",
+        "--label cannot be used with wait, only with watch, list, replay, run or check",
+    ),
     ("--utc -j", "--utc has no effect without text; leave it out"),
     (
         "--format svg",
