@@ -18,10 +18,12 @@ pub struct Mistake {
 
 /// Flags that a command does not take for a reason, and what to do instead: the command, the flags,
 /// the sentence.
-const REASONS: [(&str, &[&str], &str); 9] = [
+const REASONS: [(&str, &[&str], &str); 11] = [
     ("list", &["--for", "--interval", "-i", "--max-cpu", "--ring", "--ready-fd"], ONE_SNAPSHOT),
     ("list", &["--view"], "prints a table; for other views use tcplapse watch --view"),
     ("list", &["--time", "--utc"], "prints no times as text; leave it out"),
+    ("watch", &["--from", "--at"], SHOWS_NOW),
+    ("run", &["--from", "--at"], SHOWS_NOW),
     ("wait", &["--for"], "ends when its condition holds; to give up earlier, use --timeout"),
     ("run", &["--for"], "ends with its command; to end the wait after it, use --linger"),
     ("run", &["--view"], "always prints timelines; leave it out"),
@@ -29,6 +31,7 @@ const REASONS: [(&str, &[&str], &str); 9] = [
     ("run", &["--ready-fd"], "starts its command after the first poll; leave it out"),
     ("replay", &SAMPLING, "reads samples that were taken before; leave it out"),
 ];
+const SHOWS_NOW: &str = "shows what happens now; for a recording use tcplapse replay FILE";
 const ONE_SNAPSHOT: &str = "takes one snapshot; leave it out, or use tcplapse watch";
 const SAMPLING: [&str; 9] = [
     "--source",
@@ -41,6 +44,9 @@ const SAMPLING: [&str; 9] = [
     "--ready-fd",
     "--record",
 ];
+
+/// What people try for the process, whose name needs no flag.
+const PROCESS_FLAGS: [&str; 5] = ["--process", "--name", "--comm", "--command", "--program"];
 
 impl Mistake {
     /// `args` are the arguments that clap was given.
@@ -86,6 +92,16 @@ impl Mistake {
         if let Some((_, _, reason)) = reason {
             return write!(f, "{flag} cannot be used with {command}, which {reason}");
         }
+        if flag == "-" {
+            return f.write_str("'=' cannot follow a flag that takes no value; leave it out");
+        }
+        if PROCESS_FLAGS.contains(&flag) {
+            return write!(
+                f,
+                "there is no {flag}; write the name of a process without a flag, as in tcplapse \
+                 {command} nginx"
+            );
+        }
         if flag == "-c" || flag == "--continuous" {
             return write!(f, "there is no {flag}; tcplapse watch is continuous without it");
         }
@@ -103,6 +119,7 @@ impl Mistake {
         let longs = flags.into_iter().flat_map(Command::get_arguments).filter_map(Arg::get_long);
         let typed = flag.trim_start_matches('-');
         let near = longs
+            .chain(["help", "version"])
             .map(|long| (strsim::damerau_levenshtein(long, typed), long))
             .filter(|(distance, long)| *distance <= 2 && *distance < long.len())
             .min();

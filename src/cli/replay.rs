@@ -19,10 +19,10 @@ pub struct ReplayOptions {
     ///
     /// A time of day is the first one in the recording, in the local time zone or with --utc in UTC.
     /// What happened before is read, so that sockets have their history.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,
     /// Stop at TIME; the table, the diagram and open timelines are those of that moment
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) until: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]

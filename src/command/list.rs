@@ -6,11 +6,14 @@ use crate::error::Result;
 use crate::monitor::SocketOrder;
 use crate::output::formatter::Formatter;
 use crate::output::{messages, write_once};
+use crate::settings::OWN_PROCFS;
 use crate::settings::list::{ListSettings, ListedRecording};
+use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use std::cmp::Reverse;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 /// Prints the sockets that pass the filters, and returns whether there are any.
 ///
@@ -57,8 +60,7 @@ pub fn run(list: &ListSettings) -> Result<bool> {
     // With 0 rows asked for, none says nothing.
     let is_answer = settings.max_count != Some(0);
     if !found && is_answer && io::stderr().is_terminal() {
-        let is_bound_hidden = !settings.filter.ports.is_empty() && !settings.poll.bound;
-        let hint = if is_bound_hidden && list.recording.is_none() {
+        let hint = if hides_bound(list) {
             "; --source netlink also lists sockets that are bound and do not listen"
         } else {
             ""
@@ -66,6 +68,14 @@ pub fn run(list: &ListSettings) -> Result<bool> {
         messages::print([format!("no matching socket{hint}")]);
     }
     Ok(found)
+}
+
+/// Whether a socket that is bound, and does not listen, may match: only sock_diag lists it.
+fn hides_bound(list: &ListSettings) -> bool {
+    let settings = &list.settings;
+    let is_wanted = !settings.filter.ports.is_empty() && settings.filter.shows_state(State::Bound);
+    let is_own = settings.procfs == Path::new(OWN_PROCFS);
+    is_wanted && !settings.poll.bound && is_own && list.recording.is_none()
 }
 
 /// Sorts rows; equal ones keep their order.

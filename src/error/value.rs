@@ -32,7 +32,7 @@ pub enum ValueError {
     #[error("'{0}' begins with the higher port; write {meant}", meant = reversed(.0))]
     ReversedPorts(String),
     /// A number above the highest port.
-    #[error("'{0}' has a port above 65535; write one from 0 to 65535")]
+    #[error("'{0}' is above 65535, the highest port; write one from 0 to 65535")]
     PortTooHigh(String),
     /// An address, and a prefix that is longer than it.
     #[error("'{text}' has a prefix of more than {longest} bits; write {address}/{longest} or less")]

@@ -150,6 +150,24 @@ pub(super) fn remark(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     if life.ended.is_none() { remark_on_open(life, sides) } else { remark_on_closed(life, sides) }
 }
 
+/// Whether a process has taken a connection out of its listener's queue.
+enum Acceptance {
+    Accepted,
+    Waiting,
+    Unknown,
+}
+
+/// The same of the other end, where that is on this machine; elsewhere nothing speaks against it.
+fn peer_acceptance(life: &LifeRecord) -> Acceptance {
+    let source = life.peer_owner.as_ref().map(|owner| owner.source);
+    match life.other_end.as_deref() {
+        Some(other) if other.is_held || other.ended.is_some() => Acceptance::Accepted,
+        Some(_) => Acceptance::Waiting,
+        None if source == Some(OwnerSource::Listener) => Acceptance::Unknown,
+        None => Acceptance::Accepted,
+    }
+}
+
 /// Which side an open socket waits for, and for how long.
 fn remark_on_open(life: &LifeRecord, sides: &SideNames) -> Option<String> {
     let SideNames { this, other } = sides;
@@ -173,7 +191,14 @@ fn remark_on_open(life: &LifeRecord, sides: &SideNames) -> Option<String> {
             let who = holder.map_or_else(String::new, |holder| format!(" by {holder}"));
             format!("has waited to be accepted{who} for {time}")
         }
-        State::FinWait2 => format!("{this} has closed; {other} has not closed for {time}"),
+        State::FinWait2 => {
+            let has_not = match peer_acceptance(life) {
+                Acceptance::Accepted => "closed",
+                Acceptance::Unknown => "accepted the connection, or not closed,",
+                Acceptance::Waiting => "accepted the connection",
+            };
+            format!("{this} has closed; {other} has not {has_not} for {time}")
+        }
         _ if held < LONG => return None,
         State::FinWait1 => format!(
             "{other} has not acknowledged the FIN of {this} for {time}: it is likely gone, or \

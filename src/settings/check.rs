@@ -40,7 +40,10 @@ impl CheckSettings {
             ("--max", &options.max, max),
             ("--growing", &options.growing, growing),
         ] {
-            for text in texts {
+            for (place, text) in texts.iter().enumerate() {
+                if texts[..place].contains(text) {
+                    continue;
+                }
                 let limit = parse(text)?;
                 if !limit.can_be_violated(&settings.filter) {
                     return Err(UsageError::LimitExcluded { flag, text: text.clone() });

@@ -21,6 +21,7 @@ use crate::error::{UsageError, ValueError};
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::socket::Family;
 use crate::model::time::Moment;
+use crate::tcp::state::State;
 use crate::values::{self, bytes, duration, moment, pid, regex, user};
 use crate::view::labels::Labels;
 use hints::hints;
@@ -208,6 +209,10 @@ impl Settings {
     pub(crate) fn of_list(mut self) -> Result<Self> {
         if self.source == SourceName::Trace {
             return Err(UsageError::ListTrace);
+        }
+        let mut listed = State::NAMED.into_iter().filter(|state| *state != State::Closed);
+        if self.filter.listening && !listed.any(|state| self.filter.shows_state(state)) {
+            return Err(UsageError::NothingListed);
         }
         // It makes a poll of many connections twice as expensive.
         self.needs = NeededRows::Shown;

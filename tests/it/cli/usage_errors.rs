@@ -9,6 +9,29 @@ const MISTAKES: &[(&str, &str)] = &[
     ("list --netns x", "there is no --netns; see tcplapse help list"),
     ("list --formt json", "there is no --formt; did you mean --format?"),
     ("list -Z", "there is no -Z; see tcplapse help list"),
+    ("list -j=3", "'=' cannot follow a flag that takes no value; leave it out"),
+    ("--verison", "there is no --verison; did you mean --version?"),
+    (
+        "list --process nginx",
+        "there is no --process; write the name of a process without a flag, as in tcplapse list nginx",
+    ),
+    (
+        "watch --from FILE",
+        "--from cannot be used with watch, which shows what happens now; for a recording use tcplapse \
+         replay FILE",
+    ),
+    (
+        "replay FILE --since -5m",
+        "--since: '-5m' is not a time; write 14:03, 14:03:22.5, 2026-11-28T14:03 or RFC 3339",
+    ),
+    (
+        "list -l -s CLOSE_WAIT",
+        "--state and --listening leave no state that list can show; leave out one of them",
+    ),
+    (
+        "--utc --time epoch",
+        "--utc has no effect without times by the clock (--time clock or rfc3339); leave it out",
+    ),
     (
         "list --for 3s",
         "--for cannot be used with list, which takes one snapshot; leave it out, or use tcplapse watch",
@@ -60,10 +83,13 @@ const MISTAKES: &[(&str, &str)] = &[
         "check --max 1000:TIME_WAIT",
         "--max: '1000:TIME_WAIT' has the states last; write TIME_WAIT:1000",
     ),
-    ("list --port 99999", "--port: '99999' has a port above 65535; write one from 0 to 65535"),
+    (
+        "list --port 99999",
+        "--port: '99999' is above 65535, the highest port; write one from 0 to 65535",
+    ),
     (
         "list --local localhost:99999",
-        "--local: '99999' has a port above 65535; write one from 0 to 65535",
+        "--local: '99999' is above 65535, the highest port; write one from 0 to 65535",
     ),
     (
         "list --remote :9000-8000",
