@@ -26,8 +26,6 @@ fn rows(filter: &str, more: &[&str]) -> Vec<Row> {
 fn the_kernel_chooses_the_rows_that_the_program_would() {
     isolated(|| {
         let folder = tempfile::tempdir().expect("a folder");
-        let recording = folder.path().join("recording");
-        let recording = recording.to_str().expect("UTF-8");
         let server = listener(ANY_PORT, 64).expect("a port is free");
         let (established, half_closed) = (pair(&server, ANY_PORT), pair(&server, ANY_PORT));
         half_closed.0.shutdown(std::net::Shutdown::Write).expect("it is connected");
@@ -83,9 +81,11 @@ fn the_kernel_chooses_the_rows_that_the_program_would() {
             ]);
         }
         let mut states = BTreeSet::new();
-        for filter in &filters {
+        for (place, filter) in filters.iter().enumerate() {
             let chosen = rows(filter, &[]);
-            let all = rows(filter, &["--record", recording]);
+            // A file each: a run that is appended waits for the next second.
+            let recording = folder.path().join(place.to_string());
+            let all = rows(filter, &["--record", recording.to_str().expect("UTF-8")]);
             assert_eq!(chosen, all, "{filter}");
             states.extend(chosen.into_iter().map(|row| row.3));
         }
