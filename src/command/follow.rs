@@ -14,9 +14,9 @@ use crate::output::ready::Ready;
 use crate::output::screen::Screen;
 use crate::output::shown::{EndOfReading, ShownRun};
 use crate::output::{Output, date_and_time, tty};
-use crate::render::Size;
 use crate::render::cell::clip;
 use crate::render::json::Json;
+use crate::render::{Size, diagram};
 use crate::rules::alerts::Alerts;
 use crate::settings::{OutputSettings, Settings};
 use crate::signals::Signals;
@@ -265,9 +265,14 @@ impl<'s> Follower<'s> {
         let is_read = self.writer.finish()?;
         if self.writer.wants_more && is_read {
             if is_interrupted {
-                // With room for the closing line and the prompt.
                 let Size { columns, rows } = Screen::size();
-                let size = Size { columns, rows: rows.saturating_sub(3) };
+                // With room for the closing line and the prompt, but for a drawing, which is no use in part.
+                let whole = match self.settings.output.view {
+                    ViewName::Diagram => diagram::HEIGHT,
+                    _ => 0,
+                };
+                let rows = rows.saturating_sub(3).max(whole);
+                let size = Size { columns, rows };
                 self.writer.output.write_frame(&self.shown.frame(monitor), size)?;
             } else if !self.shown.is_hidden() {
                 self.writer.write(self.shown.current(monitor))?;

@@ -12,7 +12,7 @@ pub(super) type Spot = (usize, usize);
 
 /// The size of the drawing; it fits a terminal of 80 columns.
 pub(super) const WIDTH: usize = 80;
-pub(super) const HEIGHT: usize = 23;
+pub(crate) const HEIGHT: usize = 23;
 /// The rows of `CLOSED`, which is drawn twice, as a bar over the whole width: a socket starts in
 /// the upper one and ends in the lower one.
 pub(super) const BARS: [usize; 2] = [0, HEIGHT - 1];

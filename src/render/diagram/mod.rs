@@ -15,6 +15,7 @@ use super::{Renderer, Size};
 use crate::view::Record;
 use crate::view::diagram::Diagram;
 use dot::dot;
+pub(crate) use layout::HEIGHT;
 use mermaid::mermaid;
 use svg::svg;
 use text::{frame, text};

@@ -8,7 +8,7 @@ use crate::support::require::{Feature, skip};
 use crate::support::wait::until;
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -316,6 +316,17 @@ fn rules_are_checked_once_a_second_where_their_watcher_has_no_thread() {
     assert_eq!(outcome.stderr.matches("once a second").count(), 1, "{outcome:?}");
 }
 
+/// Appends readings to a recording until the program, which follows it, prints a message: it does so
+/// with the first reading that it had to wait for.
+fn until_printed(program: &Program, message: &str, recording: &mut File) {
+    let mut time = 2;
+    until(message, || {
+        time += 1;
+        writeln!(recording, r#"{{"quiet":[[{time},{time}],[{time},{time}]]}}"#).expect("room");
+        program.stderr().contains(message).then_some(())
+    });
+}
+
 #[test]
 fn a_recording_is_followed_in_a_folder_that_cannot_be_watched() {
     let (folder, path) = folder();
@@ -330,15 +341,8 @@ fn a_recording_is_followed_in_a_folder_that_cannot_be_watched() {
         return skip(Feature::OtherUser, "the program cannot be run as nobody here");
     };
     assert_eq!(program.event().to, "ESTABLISHED");
-    // It is printed with the next reading that it waits for.
     let mut file = OpenOptions::new().append(true).open(&recording).expect("it is ours");
-    let message = "recording is read once a second: Permission denied";
-    let mut time = 2;
-    until(message, || {
-        time += 1;
-        writeln!(file, r#"{{"quiet":[[{time},{time}],[{time},{time}]]}}"#).expect("there is room");
-        program.stderr().contains(message).then_some(())
-    });
+    until_printed(&program, "recording is read once a second: Permission denied", &mut file);
     let outcome = program.stop();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert_eq!(outcome.stderr.matches("once a second").count(), 1, "{outcome:?}");
@@ -367,11 +371,12 @@ fn a_recording_is_followed_with_one_spare_thread() {
     let mut program = Program::spawn(limited);
     program.until("the first poll", |event| event.to == "ESTABLISHED");
     let mut file = OpenOptions::new().append(true).open(&recording).expect("it is there");
+    let message = "is read once a second: no thread can be started";
+    until_printed(&program, message, &mut file);
     writeln!(file, "{}", poll(200_000, "CLOSE_WAIT")).expect("there is room");
     program.until("the second poll", |event| event.to == "CLOSE_WAIT");
     let outcome = program.finish();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let message = "is read once a second: no thread can be started";
     assert_eq!(outcome.stderr.matches(message).count(), 1, "{outcome:?}");
 }
 
