@@ -118,11 +118,14 @@ impl Column {
 
     /// The cell cut to a width.
     pub(super) fn cut(self, cell: &str, room: usize) -> String {
-        let is_endpoint = matches!(self, Local | Remote);
-        // The port is worth more than the address.
-        let port = cell.rfind(':').filter(|_| is_endpoint).map_or("", |colon| &cell[colon..]);
-        match room.checked_sub(port.len()) {
-            Some(left) if width(cell) > room => clip(cell, left) + port,
+        // The port is worth more than the address, and the mark of an owner more than its name.
+        let kept = match self {
+            Local | Remote => cell.rfind(':').map_or("", |colon| &cell[colon..]),
+            Owner => cell.strip_suffix(['~', '^']).map_or("", |name| &cell[name.len()..]),
+            _ => "",
+        };
+        match room.checked_sub(kept.len()) {
+            Some(left) if width(cell) > room => clip(&cell[..cell.len() - kept.len()], left) + kept,
             _ => clip(cell, room),
         }
     }

@@ -2,14 +2,14 @@
 
 use super::columns::Column;
 use super::rows::TableRows;
-use super::{NARROWEST, RowLayout, SocketTable, TableOptions, breaks};
+use super::{GAP, RowLayout, SocketTable, TableOptions, breaks};
 use crate::render::Renderer;
 use crate::render::cell::{Names, UNKNOWN};
 use crate::render::style::style_of;
 use crate::tcp::state::State;
 use crate::view::Record;
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table,
 };
 use std::collections::VecDeque;
 
@@ -60,29 +60,18 @@ impl SocketList {
     fn drawn(&mut self) -> Option<String> {
         let rows: usize = self.parts.iter().map(TableRows::len).sum();
         let width = self.width.filter(|_| (1..=DRAWN_AT_MOST).contains(&rows))?;
-        let columns = self.table.columns.iter().zip(&self.widths);
-        let needed = columns.map(|(column, widest)| {
-            let broken = if self.may_be_broken(*column) { NARROWEST.into() } else { usize::MAX };
-            broken.min(*widest)
-        });
-        let fits = needed.sum::<usize>() + self.widths.len() <= width.into();
-        fits.then(|| self.draw(width))
+        let needed = |gap: usize| self.widths.iter().map(|widest| widest + gap).sum::<usize>();
+        let gap = (1..=GAP).rev().find(|gap| needed(*gap) <= usize::from(width) + gap)?;
+        Some(self.draw(width, u16::try_from(gap).unwrap_or(1)))
     }
 
-    /// An address in two pieces could not be copied.
-    fn may_be_broken(&self, column: Column) -> bool {
-        match column {
-            Column::Owner | Column::User | Column::Timer => true,
-            Column::Held => !self.table.columns.contains(&Column::Timer),
-            _ => false,
-        }
-    }
-
-    fn draw(&self, width: u16) -> String {
+    /// Draws it with so many blanks between its columns.
+    fn draw(&self, width: u16, gap: u16) -> String {
         let SocketTable { columns, palette, header } = &self.table;
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        // The blanks behind the last column are trimmed.
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width + gap);
         if palette.on {
             table.enforce_styling();
         } else {
@@ -106,13 +95,9 @@ impl SocketList {
             });
             table.add_row(cells.collect::<Vec<_>>());
         }
-        for (column, drawn) in columns.iter().zip(table.column_iter_mut()) {
-            drawn.set_padding((0, 1));
-            drawn.set_constraint(if self.may_be_broken(*column) {
-                ColumnConstraint::LowerBoundary(Width::Fixed(NARROWEST + 1))
-            } else {
-                ColumnConstraint::ContentWidth
-            });
+        for column in table.column_iter_mut() {
+            // An address in two pieces could not be copied.
+            column.set_padding((0, gap)).set_constraint(ColumnConstraint::ContentWidth);
         }
         table.trim_fmt() + "\n"
     }
