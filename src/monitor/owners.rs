@@ -158,8 +158,8 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// Searches for what these kernel events tell of, with the holders of these listeners, which may
-    /// start and end processes, where that was not done lately.
+    /// Searches for the owners of the sockets of these kernel events. The holders of these listeners, which
+    /// may start and end processes, are searched for again unless that was done recently.
     fn search_for_events(&mut self, events: &[TrackerEvent], mut listeners: Inodes) {
         let now = self.now;
         let is_old = |at: &u64| now.saturating_sub(*at) > LISTENER_HOLDS;

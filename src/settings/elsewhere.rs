@@ -93,7 +93,7 @@ fn program(words: &[&str], is_wanted: impl Fn(&str) -> bool) -> Option<usize> {
             return Some(place);
         }
         let is_wrapper = WRAPPERS.contains(&name);
-        // The value of an option cannot be told from a program, but only few look like neither.
+        // The value of an option cannot be distinguished from a program.
         let is_option = word.starts_with('-') || word.contains('=');
         let is_number = word.starts_with(|first: char| first.is_ascii_digit());
         if place == 0 && !is_wrapper {

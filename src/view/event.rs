@@ -68,7 +68,7 @@ pub struct EventRecord {
     /// of the time before them, which is never more than the truth.
     pub held_from: Option<HeldFrom>,
     /// Of `present` events in ESTABLISHED, seconds since data was last sent or received; null where the
-    /// kernel does not tell.
+    /// kernel does not say.
     #[serde(serialize_with = "seconds")]
     #[schemars(with = "Option<f64>")]
     pub idle: Option<Duration>,

@@ -97,7 +97,7 @@ impl Case {
                 ("died", rest) => case.destroyed(rest),
                 ("event", rest) => case.event(rest),
                 ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
-                ("tell", rest) => {
+                ("expect", rest) => {
                     expected.push(rest.split_whitespace().collect::<Vec<_>>().join(" "));
                 }
                 other => panic!("cannot read {other:?}"),

@@ -32,7 +32,7 @@ struct Text {
 
 impl Output {
     /// Reads a stream to its end, and keeps those of its lines that `keep` wants. Where one of these
-    /// is a record that breaks the schema, whoever waits for more panics.
+    /// is a record that breaks the schema, a wait for more panics.
     pub(crate) fn of(
         stream: impl Read + Send + 'static,
         keep: impl Fn(&str) -> bool + Send + 'static,

@@ -1,4 +1,4 @@
-//! The destroy events of sock_diag, which tell of sockets that close between two polls.
+//! The destroy events of sock_diag, which report sockets that close between two polls.
 
 use super::client::{BUFFER, netlink, netlink_error};
 use super::wire::{Message, NetlinkMessages};

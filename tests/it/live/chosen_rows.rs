@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
-/// What tells a socket from others.
+/// What identifies a socket.
 type Row = (String, SocketAddr, SocketAddr, String, Option<u64>, Option<u32>, Option<u32>);
 
 fn rows(filter: &str, more: &[&str]) -> Vec<Row> {
