@@ -4,6 +4,7 @@
 
 use crate::error::ValueError;
 use crate::filter::addr::{AddrFilter, parse_ports};
+use crate::filter::workload::NamePattern;
 use crate::model::time::Moment;
 use crate::tcp::state_set::StateSet;
 use jiff::civil::{DateTime, Time};
@@ -47,6 +48,11 @@ pub(crate) fn user(text: &str) -> Result<u32> {
     }
     let user = uzers::get_user_by_name(text);
     user.map(|user| user.uid()).ok_or_else(|| ValueError::User(text.to_owned()))
+}
+
+/// The name of a unit, a container or a pod, with wildcards.
+pub(crate) fn name(text: &str) -> Result<NamePattern> {
+    NamePattern::new(text).ok_or(ValueError::EmptyName)
 }
 
 /// The states in any of some sets; `None` where there is no set.

@@ -69,6 +69,15 @@ pub(crate) struct FilterArgs {
     /// Sockets of this user's processes; those without a known owner are matched by their uid
     #[arg(long, value_name = "NAME|UID", value_delimiter = ',')]
     pub(crate) user: Vec<String>,
+    /// Sockets of processes in these systemd units: nginx, session-3.scope, 'app-*'
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) unit: Vec<String>,
+    /// Sockets of processes in these containers: a name, or the beginning of an id
+    #[arg(long, value_name = "NAME|ID", value_delimiter = ',')]
+    pub(crate) container: Vec<String>,
+    /// Sockets of processes in these pods: web-0, shop/web-0, 'shop/*'
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) pod: Vec<String>,
     /// States such as ESTABLISHED,fin-wait-1 or connected; ^STATE excludes one
     ///
     /// Any common spelling is accepted, and the groups of ss: connected, synchronized, bucket, big,
@@ -275,7 +284,7 @@ impl FormatArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output options")]
 pub(crate) struct TableArgs {
-    /// Tables: add columns for user, inode and file descriptor
+    /// Tables: add columns for user, inode, file descriptor and unit, container or pod
     #[arg(short, long)]
     pub(crate) extend: bool,
     /// Tables: add a column for the timer, its time left and the retransmissions

@@ -22,6 +22,9 @@ pub enum ValueError {
     /// The system knows no user of this name.
     #[error("there is no user '{0}'; write a name or a uid")]
     User(String),
+    /// The empty name of a unit, a container or a pod.
+    #[error("a name is missing; write one such as web, or 'web*'")]
+    EmptyName,
     /// A set of states names something that is not a state.
     #[error(transparent)]
     State(#[from] UnknownState),

@@ -3,6 +3,7 @@
 //! field of [`Filter`] and of [`Candidate`], and a line in [`Filter::shows`].
 
 pub mod addr;
+pub mod workload;
 
 use crate::model::event::{SocketStatus, Transition};
 use crate::model::process::{Exe, Process};
@@ -15,6 +16,7 @@ use crate::tcp::state_set::StateSet;
 use addr::AddrFilter;
 use regex::bytes::Regex;
 use std::ops::RangeInclusive;
+use workload::WorkloadFilter;
 
 /// Every filter of the command line or of a rule. Empty lists and `None` let everything pass.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +50,10 @@ pub struct ProcessFilter {
     pub users: Vec<u32>,
     /// Only members of this tree.
     pub tree: Option<ProcessTree>,
+    /// By what the process runs in.
+    pub workload: WorkloadFilter,
+    /// Records show what processes run in, so that has to be read.
+    pub shows_workload: bool,
     /// Rules have filters by process of their own, so every attribute of a process has to be read,
     /// not only what this filter needs.
     pub for_rules: bool,
@@ -65,6 +71,19 @@ pub enum Match {
 }
 
 impl Match {
+    const fn of(matches: bool) -> Self {
+        if matches { Self::Yes } else { Self::No }
+    }
+
+    /// That of two conditions which both have to hold.
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unreadable, _) | (_, Self::Unreadable) => Self::Unreadable,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+
     /// That of two processes of which one suffices.
     pub(crate) const fn or(self, other: Self) -> Self {
         match (self, other) {
@@ -83,7 +102,10 @@ impl ProcessFilter {
 
     /// A socket without an owner cannot pass.
     pub const fn needs_owner(&self) -> bool {
-        !(self.patterns.is_empty() && self.pids.is_empty() && self.tree.is_none())
+        !(self.patterns.is_empty()
+            && self.pids.is_empty()
+            && self.tree.is_none()
+            && self.workload.is_empty())
     }
 
     /// Whether a process passes all filters.
@@ -94,12 +116,9 @@ impl ProcessFilter {
         if self.tree.as_ref().is_some_and(|tree| !tree.contains(process.identity())) {
             return Match::No;
         }
-        let user = self.user_matches(process.uid);
-        match (user, self.name_matches(process)) {
-            (Match::No, _) | (_, Match::No) => Match::No,
-            (Match::Yes, name) => name,
-            (Match::Unreadable, _) => Match::Unreadable,
-        }
+        self.user_matches(process.uid)
+            .and(self.workload.matches(process.workload.as_deref()))
+            .and(self.name_matches(process))
     }
 
     /// Whether a socket without a known owner passes, by the uid that the kernel shows for it.

@@ -88,7 +88,7 @@ fn a_change_is_shown_by_the_state_before_or_after() {
 
 fn process(comm: &str, exe: Exe, cmdline: &str) -> Process {
     let (comm, cmdline) = (comm.into(), cmdline.replace(' ', "\0").into_bytes().into());
-    Process { pid: 7, start: 1, comm, exe, cmdline, uid: Some(1000) }
+    Process { pid: 7, start: 1, comm, exe, cmdline, uid: Some(1000), workload: None }
 }
 
 fn named(pattern: &str) -> ProcessFilter {

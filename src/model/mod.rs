@@ -12,3 +12,4 @@ pub mod socket_row;
 pub mod tcp_info;
 pub mod time;
 pub mod wanted;
+pub mod workload;

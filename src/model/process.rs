@@ -2,6 +2,7 @@
 
 use super::escape::escape;
 use super::json::{self, is_default};
+use super::workload::{self, MainWorkload, Workload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,9 @@ pub struct Process {
     /// Its real user; `None` where it was not read or cannot be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
+    /// What it runs in; `None` where it was not read.
+    #[serde(default, with = "workload::shared", skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Arc<Workload>>,
 }
 
 /// Of a longer command line only so much is kept, of its beginning and of its end each: any user can
@@ -127,7 +131,8 @@ impl Process {
     /// A process of which nothing but the id is known.
     pub fn unknown(pid: i32) -> Self {
         let cmdline = Arc::default();
-        Self { pid, start: 0, comm: Vec::new(), exe: Exe::None, cmdline, uid: None }
+        let (comm, exe) = (Vec::new(), Exe::None);
+        Self { pid, start: 0, comm, exe, cmdline, uid: None, workload: None }
     }
 
     /// Whether nothing but its id is known.
@@ -251,6 +256,13 @@ pub struct Attribution {
     /// cannot be inspected), `unknown`.
     #[serde(rename = "owner_source")]
     pub source: OwnerSource,
+}
+
+impl Attribution {
+    /// What the main owner runs in, for records.
+    pub fn workload(&self) -> MainWorkload {
+        MainWorkload(self.main.as_ref().and_then(|process| process.workload.clone()))
+    }
 }
 
 #[allow(clippy::ref_option)] // serde passes the field by reference

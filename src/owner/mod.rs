@@ -4,6 +4,7 @@
 //! scans. `table` remembers what one run has found through either.
 
 mod attribution;
+pub mod cgroup;
 pub mod event_search;
 pub mod recorded;
 pub mod scan;

@@ -6,12 +6,14 @@ use crate::model::reading::{
 };
 use crate::model::socket::{AddressPair, Endpoint, Family, Side};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::model::workload::Workload;
 use crate::tcp::state::State;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 fn header() -> Header {
     Header {
@@ -258,12 +260,13 @@ fn process() -> impl Strategy<Value = Process> {
     let exe =
         prop_oneof![any::<Vec<u8>>().prop_map(Exe::Name), Just(Exe::None), Just(Exe::Denied),];
     let names = (any::<Vec<u8>>(), exe, any::<Vec<u8>>());
-    (any::<i32>(), any::<u64>(), names, option::of(any::<u32>())).prop_map(
-        |(pid, start, (comm, exe, cmdline), uid)| {
+    (any::<i32>(), any::<u64>(), names, option::of(any::<u32>()), option::of(any::<String>()))
+        .prop_map(|(pid, start, (comm, exe, cmdline), uid, unit)| {
             let cmdline = cmdline.into();
-            Process { pid, start, comm, exe, cmdline, uid }
-        },
-    )
+            let workload =
+                unit.map(|unit| Arc::new(Workload { unit: Some(unit), ..Workload::default() }));
+            Process { pid, start, comm, exe, cmdline, uid, workload }
+        })
 }
 
 fn owners() -> impl Strategy<Value = OwnerUpdate> {

@@ -5,6 +5,7 @@ use crate::model::process::{Attribution, Holder, OwnerSource};
 use crate::model::socket::Endpoint;
 use crate::model::socket_row::{Details, Timer};
 use crate::model::time::Stamp;
+use crate::model::workload::MainWorkload;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
@@ -126,6 +127,14 @@ pub(crate) fn descriptors(owner: &Attribution) -> String {
         [] => "-".to_owned(),
         shown if all.next().is_some() => shown.join(",") + ",…",
         shown => shown.join(","),
+    }
+}
+
+/// What the main owner runs in as one word: its pod, its container or its unit.
+pub(crate) fn unit(workload: &MainWorkload) -> String {
+    match workload.0.as_deref() {
+        Some(workload) => workload.label().as_deref().map_or_else(|| "-".to_owned(), one_word),
+        None => "?".to_owned(),
     }
 }
 

@@ -4,11 +4,12 @@ use super::Rule;
 use super::condition::{Age, Comparison, Condition, EventPattern, Quantity, TransitionPattern};
 use super::growth::Window;
 use crate::error::{RuleCause, RuleError, ValueError};
+use crate::filter::workload::WorkloadFilter;
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::Verdict;
 use crate::model::socket::Family;
 use crate::tcp::state_set::StateSet;
-use crate::values::{address, duration, pid, ports, regex, states, user};
+use crate::values::{address, duration, name, pid, ports, regex, states, user};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -40,6 +41,12 @@ pub(crate) struct RuleTable {
     pid: Raw,
     /// Filter: as `--user`.
     user: Raw,
+    /// Filter: as `--unit`.
+    unit: Raw,
+    /// Filter: as `--container`.
+    container: Raw,
+    /// Filter: as `--pod`.
+    pod: Raw,
     /// Filter: as `--state`.
     state: Raw,
     /// Filter: as `--local`, without names.
@@ -183,6 +190,11 @@ fn filter(table: &RuleTable) -> Result<Filter, Fault> {
             full: table.full,
             pids: each("pid", &table.pid, pid)?,
             users: each("user", &table.user, user)?,
+            workload: WorkloadFilter {
+                units: each("unit", &table.unit, name)?,
+                containers: each("container", &table.container, name)?,
+                pods: each("pod", &table.pod, name)?,
+            },
             ..ProcessFilter::default()
         },
         states: each("state", &table.state, |set| states([set]))?

@@ -3,6 +3,7 @@
 
 pub mod check;
 mod elsewhere;
+mod filter;
 mod hints;
 mod labels;
 pub mod list;
@@ -14,19 +15,17 @@ pub mod wait;
 mod wanted;
 
 use crate::cli::{
-    self, ColorName, FilterArgs, FormatName, Options, OwnersName, ReplayOptions, SourceName,
-    TimeName, ViewName,
+    self, ColorName, FormatName, Options, OwnersName, ReplayOptions, SourceName, TimeName, ViewName,
 };
-use crate::error::{UsageError, ValueError};
-use crate::filter::{Filter, ProcessFilter};
-use crate::model::socket::Family;
+use crate::error::UsageError;
+use crate::filter::Filter;
 use crate::model::time::Moment;
 use crate::tcp::state::State;
-use crate::values::{self, bytes, duration, moment, pid, regex, user};
+use crate::values::{bytes, duration, moment};
 use crate::view::labels::Labels;
+use filter::filter;
 use hints::hints;
 use jiff::tz::TimeZone;
-use names::{endpoints, ports};
 use record::RecordSettings;
 use states::{bound, refuse_uncounted};
 use std::ops::RangeInclusive;
@@ -119,7 +118,9 @@ impl Settings {
         let mut hints = hints(&options.filter);
         hints.extend(tcp_only(&options.common.netstat)?);
         useless_flags(&options)?;
-        let filter = filter(&options.filter, options.view.rules.is_some())?;
+        let mut filter = filter(&options.filter, options.view.rules.is_some())?;
+        filter.process.shows_workload =
+            format(&options.view) != FormatName::Text || options.table.extend;
         let bound = bound(&options, &filter)?;
         let (ring, rounded) = ring(options.poll.ring())?;
         hints.extend(rounded);
@@ -304,44 +305,6 @@ fn drawings(view: &cli::ViewArgs) -> Result<()> {
     Ok(())
 }
 
-fn filter(filter: &FilterArgs, for_rules: bool) -> Result<Filter> {
-    let all = |flag, texts: &[String]| -> Result<Vec<_>> {
-        let found: Vec<Vec<_>> =
-            texts.iter().map(|text| endpoints(flag, text)).collect::<Result<_>>()?;
-        Ok(found.concat())
-    };
-    Ok(Filter {
-        process: ProcessFilter {
-            patterns: each("PATTERN", &filter.patterns, |text| regex(text, filter.exact))?,
-            full: filter.full,
-            pids: each("--pid", &filter.pid, pid)?,
-            users: each("--user", &filter.user, user)?,
-            for_rules,
-            tree: None,
-        },
-        states: values::states(filter.state.iter().map(String::as_str))
-            .map_err(|cause| UsageError::value("--state", cause))?,
-        local: all("--local", &filter.local)?,
-        remote: all("--remote", &filter.remote)?,
-        ports: filter.port.iter().map(|text| ports("--port", text)).collect::<Result<_>>()?,
-        family: match (filter.ipv4, filter.ipv6) {
-            (true, false) => Some(Family::Ipv4),
-            (false, true) => Some(Family::Ipv6),
-            _ => None,
-        },
-        listening: filter.listening,
-    })
-}
-
-/// Parses every value of a repeated flag.
-fn each<T>(
-    flag: &'static str,
-    texts: &[String],
-    parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
-) -> Result<Vec<T>> {
-    texts.iter().map(|text| parse(text).map_err(|cause| UsageError::value(flag, cause))).collect()
-}
-
 /// A length of time.
 fn time(flag: &'static str, text: &str) -> Result<Duration> {
     duration(text).map_err(|cause| UsageError::value(flag, cause))
@@ -397,6 +360,7 @@ fn ring(text: &str) -> Result<(usize, Option<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ValueError;
     use clap::Parser;
 
     fn settings(line: &str) -> Result<Settings> {

@@ -7,6 +7,7 @@ use crate::model::process::Attribution;
 use crate::model::reading::Interface;
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, seconds};
+use crate::model::workload::{MainWorkload, WorkloadKeys};
 use crate::tcp::state::State;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -72,6 +73,10 @@ pub struct EventRecord {
     #[serde(serialize_with = "seconds")]
     #[schemars(with = "Option<f64>")]
     pub idle: Option<Duration>,
+    /// What its main owner runs in.
+    #[serde(flatten)]
+    #[schemars(with = "WorkloadKeys<'_>")]
+    pub workload: MainWorkload,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,
@@ -93,6 +98,7 @@ impl EventRecord {
             held_from: transition.ages.held_from,
             idle: transition.ages.idle,
             ages: transition.ages,
+            workload: owner.workload(),
             owner,
             clues: transition.clues,
             roles: transition.roles,

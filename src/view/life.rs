@@ -7,6 +7,7 @@ use crate::model::event::{
 };
 use crate::model::process::{Attribution, OwnerSource};
 use crate::model::time::{Stamp, seconds};
+use crate::model::workload::{MainWorkload, WorkloadKeys};
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
 use schemars::JsonSchema;
@@ -49,6 +50,10 @@ pub struct LifeRecord {
     #[serde(serialize_with = "seconds")]
     #[schemars(with = "Option<f64>")]
     pub lived: Option<Duration>,
+    /// What its main owner runs in.
+    #[serde(flatten)]
+    #[schemars(with = "WorkloadKeys<'_>")]
+    pub workload: MainWorkload,
     /// Until when the socket was followed; for text alone, as all fields below.
     #[serde(skip)]
     pub followed_until: Stamp,
@@ -321,6 +326,7 @@ impl LifeHistory {
             reset_by: None,
             steps: self.life_steps(),
             lived: None,
+            workload: owner.workload(),
             followed_until,
             is_held: false,
             matched_late: self.matched_late,

@@ -6,6 +6,7 @@ use crate::model::process::{Attribution, Exe, OwnerSource, Process};
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::{Details, KernelTimes, Timer};
 use crate::model::time::Stamp;
+use crate::model::workload::MainWorkload;
 use crate::tcp::state::State;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(crate) fn socket(number: u64, local: &str, remote: &str) -> SocketRef {
 
 pub(crate) fn process(pid: i32, comm: &[u8]) -> Process {
     let (comm, cmdline) = (comm.to_vec(), std::sync::Arc::default());
-    Process { pid, start: 1, comm, exe: Exe::None, cmdline, uid: None }
+    Process { pid, start: 1, comm, exe: Exe::None, cmdline, uid: None, workload: None }
 }
 
 pub(crate) fn owner(pid: i32, comm: &str, source: OwnerSource) -> Attribution {
@@ -58,6 +59,7 @@ pub(crate) fn listed(local: &str, state: State, comm: &str) -> SocketRecord {
             times: KernelTimes::default(),
         },
         held_from: Some(HeldFrom::Observed),
+        workload: MainWorkload::default(),
         tcp_info: None,
     }
 }

@@ -5,6 +5,7 @@ use crate::model::process::Attribution;
 use crate::model::socket_row::{DetailKeys, Details};
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::model::time::{Stamp, seconds};
+use crate::model::workload::{MainWorkload, WorkloadKeys};
 use crate::tcp::state::State;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -40,6 +41,10 @@ pub struct SocketRecord {
     /// How `held` is known: `observed` by the polls of this run, or also by what the `kernel` remembers
     /// of the time before them, which is never more than the truth.
     pub held_from: Option<HeldFrom>,
+    /// What its main owner runs in.
+    #[serde(flatten)]
+    #[schemars(with = "WorkloadKeys<'_>")]
+    pub workload: MainWorkload,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,
@@ -57,6 +62,7 @@ impl SocketRecord {
             state,
             held,
             held_at_least,
+            workload: owner.workload(),
             owner,
             clues,
             details,
@@ -86,6 +92,7 @@ impl SocketRecord {
             clues: OwnerClues { uid: None, inode: 0, ..clues.clone() },
             details: Details::NONE,
             held_from: Some(HeldFrom::Observed),
+            workload: event.owner.workload(),
             tcp_info: event.tcp_info.clone(),
         }
     }

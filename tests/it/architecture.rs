@@ -183,6 +183,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "main",
             "output",
             "owner::scan::iterator",
+            "owner::scan::workloads",
             "recorder",
             "rules::exec",
             "rules::file",
@@ -216,8 +217,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
 ];
 
-/// Files of the sources that only understand what others have read.
+/// Files that only understand what others have read.
 const PARSERS: &[&str] = &[
+    "owner::cgroup",
     "source::netlink::bytecode",
     "source::netlink::tcp_info",
     "source::netlink::wire",

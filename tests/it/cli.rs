@@ -31,6 +31,7 @@ mod tables;
 mod timelines;
 mod usage_errors;
 mod wait;
+mod workloads;
 
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::program::{Outcome, Program, command};
@@ -94,8 +95,8 @@ fn list_e_and_o_add_user_inode_descriptor_and_timer() {
     assert_prints(
         "list -H -eo client -s SYN_SENT,FIN_WAIT2",
         "\
-tcp  0  1  127.0.0.1:47720  127.88.0.1:43405  SYN_SENT   812/client  0  22323  6  retransmit(0.6s,2)
-tcp  0  0  127.0.0.1:53088  127.88.0.1:54389  FIN_WAIT2  812/client  0  22333  7  -
+tcp  0  1  127.0.0.1:47720  127.88.0.1:43405  SYN_SENT   812/client  0  22323  6  retransmit(0.6s,2)  ?
+tcp  0  0  127.0.0.1:53088  127.88.0.1:54389  FIN_WAIT2  812/client  0  22333  7  -                   ?
 ",
     );
 }

@@ -351,6 +351,10 @@ fn event(event: &str, time: i64, to: &str) -> Event {
         lived: None,
         held_from: None,
         idle: None,
+        unit: None,
+        container: None,
+        pod: None,
+        k8s_namespace: None,
     }
 }
 

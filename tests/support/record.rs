@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
-const EVENT_KEYS: usize = 31;
+const EVENT_KEYS: usize = 35;
 const ALERT_KEYS: usize = 13;
-const SOCKET_KEYS: usize = 26;
-const LIFE_KEYS: usize = 21;
+const SOCKET_KEYS: usize = 30;
+const LIFE_KEYS: usize = 25;
 
 /// RFC 3339 in the records; here microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -69,6 +69,10 @@ pub(crate) struct Event {
     pub(crate) lived: Option<f64>,
     pub(crate) held_from: Option<String>,
     pub(crate) idle: Option<f64>,
+    pub(crate) unit: Option<String>,
+    pub(crate) container: Option<String>,
+    pub(crate) pod: Option<String>,
+    pub(crate) k8s_namespace: Option<String>,
 }
 
 /// Readings or output were lost.
@@ -112,6 +116,10 @@ pub(crate) struct Listed {
     pub(crate) retransmits: u32,
     pub(crate) idle: Option<f64>,
     pub(crate) held_from: Option<String>,
+    pub(crate) unit: Option<String>,
+    pub(crate) container: Option<String>,
+    pub(crate) pod: Option<String>,
+    pub(crate) k8s_namespace: Option<String>,
 }
 
 /// One life of `--view timeline`.
@@ -140,6 +148,10 @@ pub(crate) struct Life {
     pub(crate) reset_by: Option<String>,
     pub(crate) steps: Vec<Step>,
     pub(crate) lived: Option<f64>,
+    pub(crate) unit: Option<String>,
+    pub(crate) container: Option<String>,
+    pub(crate) pod: Option<String>,
+    pub(crate) k8s_namespace: Option<String>,
 }
 
 /// One step of a life.

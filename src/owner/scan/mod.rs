@@ -7,6 +7,7 @@
 
 mod all;
 mod children;
+mod entry_file;
 mod fd_table;
 mod idle;
 mod iterator;
@@ -18,6 +19,7 @@ pub(crate) mod survey;
 mod threads;
 mod walk;
 pub(crate) mod whereabouts;
+mod workloads;
 
 use super::event_search::EventSearch;
 use super::table::Found;
@@ -41,6 +43,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use threads::Threads;
 use walk::Walker;
+use workloads::Workloads;
 
 /// How often (µs) sockets without a known owner are searched for again: their process may have been
 /// started, renamed or handed the descriptor after the first search.
@@ -63,6 +66,7 @@ pub struct Scan {
     idle: IdleProcesses,
     threads: Threads,
     commands: CommandLines,
+    workloads: Workloads,
     /// Processes that permission is denied to inspect, as the last scan of all described them.
     denied: HashMap<(i32, u64), Process>,
     /// The end of the reading that is being processed (boot time, µs).
@@ -90,6 +94,7 @@ impl Scan {
             idle: IdleProcesses::default(),
             threads: Threads::default(),
             commands: CommandLines::default(),
+            workloads: Workloads::new(root),
             denied: HashMap::new(),
             reading: 0,
             budgets: Default::default(),
@@ -227,7 +232,9 @@ impl Scan {
             return true;
         }
         let entry = self.open_process(pid);
-        match entry.and_then(|entry| search.read_process(&entry, &mut self.commands)) {
+        match entry
+            .and_then(|entry| search.read_process(&entry, &mut self.commands, &self.workloads))
+        {
             Ok(None) => true,
             Ok(Some((process, fds))) => {
                 if let Some(sched_stat) = sched_stat {
@@ -248,7 +255,9 @@ impl Scan {
     /// A process, as far as it still exists.
     fn describe(&self, pid: i32, fields: ProcessFields) -> Process {
         match self.open_process(pid) {
-            Ok(entry) => describe(&entry, fields).map(|described| described.process),
+            Ok(entry) => {
+                describe(&entry, fields, &self.workloads).map(|described| described.process)
+            }
             Err(error) => Err(error),
         }
         .unwrap_or_else(|_| Process::unknown(pid))
@@ -292,6 +301,7 @@ impl Scan {
 impl OwnerLookup for Scan {
     fn start_reading(&mut self, end: u64) {
         self.reading = end;
+        self.workloads.start_reading(end);
     }
 
     fn take_due_retry(&mut self) -> bool {

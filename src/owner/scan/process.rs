@@ -1,30 +1,30 @@
 //! What is read of one process: its names, its user, its start.
 
+use super::entry_file::read_file;
 use super::is_denied;
+use super::workloads::Workloads;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Exe, Process, base_name, kept_command};
 use crate::privileges::known_uid;
+use procfs::ProcResult;
 use procfs::process::Process as ProcEntry;
-use procfs::{ProcError, ProcResult};
-use rustix::buffer::spare_capacity;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
-/// No more is read of a file: a command line may be of megabytes, and read again with every scan.
-const LONGEST: usize = 128 << 10;
-
 /// What is read of a process besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // one for each field
 pub(super) struct ProcessFields {
     exe: bool,
     cmdline: bool,
     uid: bool,
+    workload: bool,
 }
 
 impl ProcessFields {
     /// Nothing but its name.
-    pub(super) const NONE: Self = Self { exe: false, cmdline: false, uid: false };
-    pub(super) const ALL: Self = Self { exe: true, cmdline: true, uid: true };
+    pub(super) const NONE: Self = Self { exe: false, cmdline: false, uid: false, workload: false };
+    pub(super) const ALL: Self = Self { exe: true, cmdline: true, uid: true, workload: true };
 
     /// What a filter needs.
     pub(super) const fn needed_by(filter: &ProcessFilter) -> Self {
@@ -32,7 +32,8 @@ impl ProcessFields {
             return Self::ALL;
         }
         let cmdline = !filter.patterns.is_empty();
-        Self { exe: cmdline && !filter.full, cmdline, uid: !filter.users.is_empty() }
+        let workload = filter.shows_workload || !filter.workload.is_empty();
+        Self { exe: cmdline && !filter.full, cmdline, uid: !filter.users.is_empty(), workload }
     }
 }
 
@@ -63,7 +64,11 @@ const PF_KTHREAD: u64 = 0x0020_0000;
 ///
 /// # Errors
 /// It is gone.
-pub(super) fn describe(entry: &ProcEntry, fields: ProcessFields) -> ProcResult<Described> {
+pub(super) fn describe(
+    entry: &ProcEntry,
+    fields: ProcessFields,
+    workloads: &Workloads,
+) -> ProcResult<Described> {
     let line = match read_file(entry, "stat") {
         Err(error) if is_denied(&error) => {
             let process = Process { exe: Exe::Denied, ..Process::unknown(entry.pid()) };
@@ -79,6 +84,7 @@ pub(super) fn describe(entry: &ProcEntry, fields: ProcessFields) -> ProcResult<D
         exe: if fields.exe { executable(entry) } else { Exe::None },
         cmdline: if fields.cmdline { command_line(entry) } else { Arc::default() },
         uid: fields.uid.then(|| status_number(entry, b"Uid:")).flatten().and_then(known_uid),
+        workload: fields.workload.then(|| workloads.of(entry)).flatten(),
     };
     Ok(Described {
         process,
@@ -151,22 +157,6 @@ pub(super) fn status_number(entry: &ProcEntry, key: &[u8]) -> Option<u32> {
 
 fn command_line(entry: &ProcEntry) -> Arc<[u8]> {
     read_file(entry, "cmdline").map(kept_command).unwrap_or_default().into()
-}
-
-/// The kernel makes each of these files as a whole, and hands out as much as there is room for: a
-/// read that leaves room was the last.
-fn read_file(entry: &ProcEntry, name: &str) -> ProcResult<Vec<u8>> {
-    let file = entry.open_relative(name)?;
-    let mut bytes = Vec::with_capacity(1024);
-    let error = |errno: rustix::io::Errno| ProcError::Io(errno.into(), None);
-    loop {
-        let room = bytes.capacity() - bytes.len();
-        let read = rustix::io::read(&file, spare_capacity(&mut bytes)).map_err(error)?;
-        if read < room || bytes.len() >= LONGEST {
-            return Ok(bytes);
-        }
-        bytes.reserve(bytes.len());
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::fd_table::{Extent, FdTable, leads_to, open_dir, read_sockets, read_ta
 use super::idle::{CachedFds, IdleProcess};
 use super::is_denied;
 use super::process::{Described, ProcessFields, describe};
+use super::workloads::Workloads;
 use crate::filter::Match;
 use crate::model::process::{CommandLines, Holder, Inodes, Process};
 use crate::owner::SearchScope;
@@ -48,8 +49,10 @@ impl<'a> Search<'a> {
         &mut self,
         entry: &ProcEntry,
         commands: &mut CommandLines,
+        workloads: &Workloads,
     ) -> ProcResult<Option<(Process, CachedFds)>> {
-        let Described { mut process, has_threads, is_running } = describe(entry, self.fields)?;
+        let described = describe(entry, self.fields, workloads)?;
+        let Described { mut process, has_threads, is_running } = described;
         commands.share(&mut process);
         let fds = match self.among.includes(&process) {
             Match::No => Some(CachedFds::NotSearched),

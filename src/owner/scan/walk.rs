@@ -147,7 +147,8 @@ impl Scan {
 
     /// The process of a descriptor. One that procfs hides has a name.
     fn describe_holder(&self, descriptor: &Descriptor, fields: ProcessFields) -> Process {
-        let described = self.open_process(descriptor.pid).and_then(|it| describe(&it, fields));
+        let described =
+            self.open_process(descriptor.pid).and_then(|it| describe(&it, fields, &self.workloads));
         match described {
             Ok(described) if !described.process.is_unknown() => described.process,
             _ => Process {

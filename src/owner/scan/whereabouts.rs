@@ -32,7 +32,8 @@ impl Scan {
         let mut missing = Vec::new();
         for pid in &filter.pids {
             let entry = self.open_process(*pid).ok();
-            let Some(entry) = entry.filter(|entry| describe(entry, ProcessFields::NONE).is_ok())
+            let Some(entry) =
+                entry.filter(|entry| describe(entry, ProcessFields::NONE, &self.workloads).is_ok())
             else {
                 missing.push(*pid);
                 continue;
@@ -57,9 +58,9 @@ impl Scan {
         let mut elsewhere = None;
         for pid in self.pids(SearchScope::Matching(filter)).ok()? {
             let Some(theirs) = self.netns_of(&pid.to_string()) else { continue };
-            let described = self
-                .open_process(pid)
-                .and_then(|entry| describe(&entry, ProcessFields::needed_by(filter)));
+            let described = self.open_process(pid).and_then(|entry| {
+                describe(&entry, ProcessFields::needed_by(filter), &self.workloads)
+            });
             let Ok(Described { process, .. }) = described else { continue };
             let is_this = own_pid.as_deref() == Some(Path::new(&pid.to_string()));
             if is_this || filter.matches(&process) != Match::Yes {

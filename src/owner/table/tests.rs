@@ -1,6 +1,5 @@
 use super::*;
 use crate::model::event::OwnerClues;
-use crate::model::process::Exe;
 use regex::bytes::Regex;
 
 fn clues(inode: u64, last_inode: u64, listener: u64) -> OwnerClues {
@@ -10,7 +9,7 @@ fn clues(inode: u64, last_inode: u64, listener: u64) -> OwnerClues {
 
 fn process(pid: i32, start: u64, comm: &str) -> Process {
     let comm = comm.as_bytes().to_vec();
-    Process { pid, start, comm, exe: Exe::None, cmdline: std::sync::Arc::default(), uid: None }
+    Process { start, comm, ..Process::unknown(pid) }
 }
 
 fn found(holders: &[(u64, &Process, i32)], hidden: bool) -> Found {

@@ -3,6 +3,7 @@ use crate::model::event::{Ages, AlertSocket, Listeners, OwnerClues, Roles, Socke
 use crate::model::process::OwnerSource;
 use crate::model::reading::{Interface, LostReason};
 use crate::model::time::Stamp;
+use crate::model::workload::MainWorkload;
 use crate::render::cell::TimeFormat;
 use crate::view::samples::{owner, socket};
 use insta::assert_snapshot;
@@ -43,6 +44,7 @@ fn event(
         lived: None,
         held_from: None,
         idle: None,
+        workload: MainWorkload::default(),
         tcp_info: None,
     }
 }

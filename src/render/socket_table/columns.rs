@@ -3,7 +3,7 @@
 use crate::model::socket::Family;
 use crate::model::tcp_info;
 use crate::render::cell::{
-    Names, UNKNOWN, clip, descriptors, duration, endpoint, held, owner, timer, width,
+    Names, UNKNOWN, clip, descriptors, duration, endpoint, held, owner, timer, unit, width,
 };
 use crate::view::socket::SocketRecord;
 use std::fmt::Write as _;
@@ -21,6 +21,7 @@ pub(super) enum Column {
     User,
     Inode,
     Descriptors,
+    Unit,
     Timer,
     Held,
     Idle,
@@ -29,7 +30,7 @@ pub(super) enum Column {
 
 use Column::{
     Descriptors, Held, Idle, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State,
-    TcpInfo, Timer, User,
+    TcpInfo, Timer, Unit, User,
 };
 
 impl Column {
@@ -40,9 +41,9 @@ impl Column {
     pub(super) const BY_HELD: [Self; 5] = [Held, State, Owner, Local, Remote];
 
     /// Those that flags add, in their order.
-    pub(super) fn added(extended: bool, timers: bool) -> impl Iterator<Item = Self> {
-        let extended = [User, Inode, Descriptors].into_iter().filter(move |_| extended);
-        extended.chain(timers.then_some(Timer))
+    pub(super) fn added(is_extended: bool, timers: bool) -> impl Iterator<Item = Self> {
+        let extended = [User, Inode, Descriptors].into_iter().filter(move |_| is_extended);
+        extended.chain(timers.then_some(Timer)).chain(is_extended.then_some(Unit))
     }
 
     pub(super) const fn heading(self) -> &'static str {
@@ -57,6 +58,7 @@ impl Column {
             User => "USER",
             Inode => "INODE",
             Descriptors => "FD",
+            Unit => "UNIT",
             Timer => "TIMER",
             Held => "HELD",
             Idle => "IDLE",
@@ -93,6 +95,7 @@ impl Column {
                 inode => write!(text, "{inode}"),
             },
             Descriptors => text.write_str(&descriptors(&socket.owner)),
+            Unit => text.write_str(&unit(&socket.workload)),
             Timer => text.write_str(&timer(details)),
             Held => text.write_str(&held(socket.held, socket.held_at_least)),
             Idle => match details.idle() {
@@ -113,7 +116,7 @@ impl Column {
 
     /// Whether a frame may cut its cells.
     pub(super) const fn may_be_cut(self) -> bool {
-        matches!(self, Owner | Local | Remote | TcpInfo)
+        matches!(self, Owner | Local | Remote | Unit | TcpInfo)
     }
 
     /// The cell cut to a width.

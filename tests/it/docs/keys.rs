@@ -14,7 +14,7 @@ pub(super) struct Key {
 type Place = (&'static str, &'static str);
 
 /// The types that records flatten, and the places of their keys.
-const FLATTENED: [(&str, Place); 10] = [
+const FLATTENED: [(&str, Place); 11] = [
     ("SocketRef", ("src/model/event.rs", "pub struct SocketRef {")),
     ("AddressPair", ("src/model/socket.rs", "pub(crate) struct AddressKeys {")),
     ("Ages", ("src/model/event.rs", "pub struct Ages {")),
@@ -24,6 +24,7 @@ const FLATTENED: [(&str, Place); 10] = [
     ("Roles", ("src/model/event.rs", "pub struct Roles {")),
     ("Details", ("src/model/socket_row.rs", "pub(crate) struct DetailKeys {")),
     ("Vec<SocketId>", ("src/model/event.rs", "struct ViolationKeys<'a> {")),
+    ("MainWorkload", ("src/model/workload.rs", "struct WorkloadKeys<'a> {")),
     ("EdgeCounts", ("src/view/diagram.rs", "pub(crate) struct EdgeCounts {")),
 ];
 
@@ -84,7 +85,8 @@ fn keys_of_line(line: &str, attributes: &str, meaning: &str) -> Vec<Key> {
     }
     let field = ["pub(crate) ", "pub "].iter().find_map(|seen| line.strip_prefix(seen));
     let Some((name, kind)) = field.unwrap_or(line).split_once(": ") else { return Vec::new() };
-    let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_name = name.bytes().all(in_name);
     let Some(kind) = kind.strip_suffix(',').filter(|_| is_name) else { return Vec::new() };
     if attributes.contains("skip)") {
         return Vec::new();

@@ -46,9 +46,9 @@ tcp6       1  20000 [2001:db8::1]:80 192.0.2.7:443 CLOSE_WAIT  812/a\x20name >=5
 #[test]
 fn in_a_pipe_columns_are_aligned() {
     assert_snapshot!(rendered(None, true, false), @r"
-PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE         STATE        OWNER          USER  INODE  FD  TIMER                  HELD  IDLE
-tcp         1   20000  10.0.0.1:50000    192.0.2.7:443  ESTABLISHED  812/client     1000  4711   -   retransmit(0.2s,3)        -  4.0s
-tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443  CLOSE_WAIT   812/a\x20name  1000  4711   -   -                   >=5m12s  -
+PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE         STATE        OWNER          USER  INODE  FD  TIMER               UNIT     HELD  IDLE
+tcp         1   20000  10.0.0.1:50000    192.0.2.7:443  ESTABLISHED  812/client     1000  4711   -   retransmit(0.2s,3)  ?           -  4.0s
+tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443  CLOSE_WAIT   812/a\x20name  1000  4711   -   -                   ?     >=5m12s  -
 ");
 }
 
@@ -76,13 +76,13 @@ fn a_row_that_cannot_fit_is_continued_between_two_cells() {
     assert_snapshot!(text, @r"
 PROTO  RECV-Q  SEND-Q  LOCAL             REMOTE
     STATE        OWNER          USER  INODE  FD
-    TIMER                  HELD  IDLE
+    TIMER               UNIT     HELD  IDLE
 tcp         1   20000  10.0.0.1:50000    192.0.2.7:443
     ESTABLISHED  812/client     1000  4711   -
-    retransmit(0.2s,3)        -  4.0s
+    retransmit(0.2s,3)  ?           -  4.0s
 tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443
     CLOSE_WAIT   812/a\x20name  1000  4711   -
-    -                   >=5m12s  -
+    -                   ?     >=5m12s  -
 ");
 }
 

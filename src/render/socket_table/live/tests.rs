@@ -42,10 +42,10 @@ fn frame(columns: usize, rows: usize) -> String {
 fn in_a_pipe_no_cell_is_cut() {
     let text = table(true, false).rows(&records()[..3], &Names::default());
     assert_snapshot!(String::from_utf8(text).unwrap(), @r"
-   HELD  STATE        OWNER                        LOCAL                                        REMOTE         USER  INODE  FD  TIMER
->=2h05m  CLOSE_WAIT   812/a\x20name                [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443  1000  4711   -   retransmit(0.2s,3)
-  62.1s  ESTABLISHED  812/client                   10.0.0.1:50000                               192.0.2.7:443  1000  4711   -   retransmit(0.2s,3)
-   3.0s  ESTABLISHED  812/a-very-long-name-indeed  10.0.0.1:50001                               192.0.2.7:443  1000  4711   -   retransmit(0.2s,3)
+   HELD  STATE        OWNER                        LOCAL                                        REMOTE         USER  INODE  FD  TIMER               UNIT
+>=2h05m  CLOSE_WAIT   812/a\x20name                [2001:db8:1111:2222:3333:4444:5555:6666]:80  192.0.2.7:443  1000  4711   -   retransmit(0.2s,3)  ?
+  62.1s  ESTABLISHED  812/client                   10.0.0.1:50000                               192.0.2.7:443  1000  4711   -   retransmit(0.2s,3)  ?
+   3.0s  ESTABLISHED  812/a-very-long-name-indeed  10.0.0.1:50001                               192.0.2.7:443  1000  4711   -   retransmit(0.2s,3)  ?
 ");
 }
 
