@@ -2,7 +2,7 @@
 //! others; [`Options`] is what they have in common for the settings.
 
 use super::choices::{
-    ColorName, FormatName, OwnersName, RecordFormat, SourceName, TimeName, ViewName,
+    ColorName, FormatName, GroupName, OwnersName, RecordFormat, SourceName, TimeName, ViewName,
 };
 use super::complete::{StateWords, states};
 use clap::Args;
@@ -232,6 +232,9 @@ pub(crate) struct ViewArgs {
     /// What to print
     #[arg(long, value_enum, default_value = "events")]
     pub(crate) view: ViewName,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub(crate) by: ByArgs,
     /// Format of the records
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: FormatName,
@@ -247,6 +250,15 @@ pub(crate) struct ViewArgs {
     /// Print alerts for the rules in FILE (TOML); reloaded when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
+}
+
+/// What a summary counts by.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct ByArgs {
+    /// With --view summary: count by one or two of these, and by state [default: process]
+    #[arg(long, value_name = "KEY[,KEY]", value_enum, value_delimiter = ',')]
+    pub(crate) by: Vec<GroupName>,
 }
 
 /// The format of commands that print one kind of records.
@@ -276,7 +288,7 @@ impl FormatArgs {
             RecordFormat::Json => FormatName::Json,
             RecordFormat::Csv => FormatName::Csv,
         };
-        ViewArgs { view, format, json, label, rules: None }
+        ViewArgs { view, by: ByArgs::default(), format, json, label, rules: None }
     }
 }
 

@@ -42,15 +42,30 @@ pub enum ViewName {
     Table,
     /// The TCP state diagram with the number of times each transition was made
     Diagram,
+    /// Sockets counted by group and state: how many, how fast they come and go, how long they stay,
+    /// how they end, and what is noteworthy
+    Summary,
 }
 
-/// What violations are counted by.
+/// What is printed of the sockets of a command.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunViewName {
+    /// One block per socket
+    #[default]
+    Timeline,
+    /// Sockets counted by group and state
+    Summary,
+}
+
+/// What sockets are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GroupName {
     /// The remote address
     Remote,
     /// The name of the owning process
     Process,
+    /// The local port
+    LocalPort,
     /// The state
     State,
 }

@@ -18,7 +18,7 @@ pub struct Mistake {
 
 /// Flags that a command does not take for a reason, and what to do instead: the command, the flags,
 /// the sentence.
-const REASONS: [(&str, &[&str], &str); 11] = [
+const REASONS: [(&str, &[&str], &str); 10] = [
     ("list", &["--for", "--interval", "-i", "--max-cpu", "--ring", "--ready-fd"], ONE_SNAPSHOT),
     ("list", &["--view"], "prints a table; for other views use tcplapse watch --view"),
     ("list", &["--time", "--utc"], "prints no times as text; leave it out"),
@@ -26,7 +26,6 @@ const REASONS: [(&str, &[&str], &str); 11] = [
     ("run", &["--from", "--at"], SHOWS_NOW),
     ("wait", &["--for"], "ends when its condition holds; to give up earlier, use --timeout"),
     ("run", &["--for"], "ends with its command; to end the wait after it, use --linger"),
-    ("run", &["--view"], "always prints timelines; leave it out"),
     ("run", &["--procfs"], "follows processes that it starts itself; leave it out"),
     ("run", &["--ready-fd"], "starts its command after the first poll; leave it out"),
     ("replay", &SAMPLING, "reads samples that were taken before; leave it out"),

@@ -1,10 +1,10 @@
 //! The arguments of `run`.
 
 use super::args::{
-    CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, OwnersArgs, PollArgs,
-    RecordArgs, SourceArgs, TextArgs, TimeArgs,
+    ByArgs, CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, OwnersArgs, PollArgs,
+    RecordArgs, SourceArgs, TextArgs, TimeArgs, ViewArgs,
 };
-use super::choices::{SourceName, ViewName};
+use super::choices::{RunViewName, SourceName, ViewName};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -44,6 +44,11 @@ pub(crate) struct RunShared {
     pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) count: CountArgs,
+    /// What to print
+    #[arg(long, value_enum, default_value = "timeline", help_heading = "Output options")]
+    pub(crate) view: RunViewName,
+    #[command(flatten)]
+    pub(crate) by: ByArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
     #[command(flatten)]
@@ -56,11 +61,15 @@ pub(crate) struct RunShared {
 
 impl From<RunShared> for Options {
     fn from(run: RunShared) -> Self {
-        let RunShared { filter, source, owners, poll, record, count, format, text, time, common } =
-            run;
+        let RunShared { filter, source, owners, poll, record, count, view, by, .. } = run;
+        let RunShared { format, text, time, common, .. } = run;
         let source = SourceArgs { source, procfs: None, owners };
         let end = EndArgs { duration: None, count };
-        let view = format.of_view(ViewName::Timeline);
+        let name = match view {
+            RunViewName::Timeline => ViewName::Timeline,
+            RunViewName::Summary => ViewName::Summary,
+        };
+        let view = ViewArgs { by, ..format.of_view(name) };
         let with_defaults = Self::default();
         Self { filter, source, poll, end, record, view, text, time, common, ..with_defaults }
     }

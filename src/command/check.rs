@@ -1,7 +1,7 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
 use super::{begin_question, monitor};
-use crate::cli::{FormatName, GroupName};
+use crate::cli::FormatName;
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
 use crate::model::time::Stamp;
@@ -9,12 +9,12 @@ use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::formatter::Formatter;
 use crate::output::ready::Ready;
-use crate::output::{date_and_time, messages, write_once};
+use crate::output::{date_and_time, group_key, messages, write_once};
 use crate::rules::check::{Checker, Undecided, Violation};
 use crate::settings::check::CheckSettings;
 use crate::signals::Signals;
 use crate::view::Record;
-use crate::view::group::{GroupKey, grouped};
+use crate::view::group::grouped;
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};
 
@@ -55,12 +55,8 @@ fn print(check: &CheckSettings, violations: &[Violation]) -> Result<()> {
             violations.len()
         }
         Some(key) => {
-            let key = match key {
-                GroupName::Remote => GroupKey::Remote,
-                GroupName::Process => GroupKey::Process,
-                GroupName::State => GroupKey::State,
-            };
-            let groups = grouped(&violations.iter().map(record).collect::<Vec<_>>(), key);
+            let violations: Vec<_> = violations.iter().map(record).collect();
+            let groups = grouped(&violations, group_key(key));
             let (all, mut formatter) = (groups.len(), Formatter::of_groups(output, max_count));
             let rows = groups.into_iter().take(top);
             write_once(&mut formatter, rows.map(|row| Record::Group(Box::new(row))))?;

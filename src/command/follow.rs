@@ -323,6 +323,7 @@ impl Replayed {
 fn title(settings: &Settings, columns: usize) -> String {
     let (view, hint) = match settings.output.view {
         ViewName::Diagram => ("TCP state diagram", "; legend: tcplapse explain"),
+        ViewName::Summary => ("summary of TCP sockets", ""),
         _ => ("TCP sockets", ""),
     };
     let owners = match settings.patterns.as_slice() {

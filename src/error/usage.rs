@@ -69,6 +69,9 @@ pub enum UsageError {
     /// `--top`
     #[error("--top: '{0}' is not a number of rows; write 20")]
     Top(String),
+    /// `--by` with more than two things, or the same twice.
+    #[error("--by takes one or two different keys; write --by process,remote")]
+    ByTooMuch,
     /// `--max-count`
     #[error("--max-count: '{0}' is not a number of records; write 10")]
     MaxCount(String),

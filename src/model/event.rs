@@ -52,7 +52,7 @@ pub enum EventKind {
 }
 
 /// How a connection ended, as far as it is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
 #[schemars(rename = "verdict")]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {

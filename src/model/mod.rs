@@ -4,6 +4,7 @@ pub(crate) mod counted;
 pub mod escape;
 pub mod event;
 pub(crate) mod json;
+pub mod net_limits;
 pub mod process;
 pub mod process_tree;
 pub mod reading;

@@ -131,7 +131,7 @@ impl AddressPair {
 }
 
 /// Which end of the connection did a thing first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema, Serialize, Deserialize)]
 #[schemars(rename = "side")]
 #[serde(rename_all = "lowercase")]
 pub enum Side {

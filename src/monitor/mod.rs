@@ -11,6 +11,7 @@ mod status;
 
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Lost, Reading};
 use crate::model::tcp_info::TcpInfos;
 use crate::model::time::Stamp;
@@ -142,6 +143,11 @@ impl<'a> Monitor<'a> {
     /// for.
     pub fn tcp_infos(&self) -> Option<Rc<TcpInfos>> {
         self.reporter.tcp_infos.clone()
+    }
+
+    /// Limits and counters of the network namespace now, as far as they are known.
+    pub(crate) fn net_limits(&self) -> NetLimits {
+        self.source.net_limits()
     }
 
     /// How much of what happened was seen.

@@ -120,12 +120,17 @@ impl Monitor<'_> {
     }
 
     /// The sockets that the filters by process and address ask for, whatever their state.
-    pub(super) fn matching(&self) -> impl Iterator<Item = SocketStatus> {
+    pub(crate) fn matching(&self) -> impl Iterator<Item = SocketStatus> {
         self.with_wanted_addrs().filter(|now| self.is_matched(now))
     }
 
+    /// Whether the filter by state asks for this one.
+    pub(crate) fn shows_state(&self, state: State) -> bool {
+        self.reporter.filter.shows_state(state)
+    }
+
     /// The sockets that the filters by address ask for, whichever process owns them.
-    pub(super) fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
+    pub(crate) fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
         self.tracker.statuses().filter(|now| self.reporter.filter.follows(&now.socket.addrs))
     }
 

@@ -71,7 +71,7 @@ impl Formatter {
         target: &TimelineTarget,
     ) -> Self {
         let name_wait = if target.is_stderr() { NAME_WAIT } else { interval / 2 };
-        Self::new(output, max_count, name_wait, TEXT_PART, || Box::new(target.timeline(output)))
+        Self::new(output, max_count, name_wait, TEXT_PART, || target.renderer(output))
     }
 
     /// For a table of sockets; `idle` adds a column for the time without data beside the timers.

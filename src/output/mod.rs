@@ -1,6 +1,7 @@
 //! Standard output: records of a run are formatted, queued and written by a thread, so that a slow
 //! reader delays no poll. What has no room is counted. Commands that print once write themselves.
 
+mod counts;
 pub(crate) mod formatter;
 pub(crate) mod messages;
 mod queue;
@@ -22,7 +23,7 @@ use crate::signals::Signals;
 use crate::view::Record;
 use formatter::Formatter;
 use queue::{BlockingFile, Queue, Wait, pieces};
-pub(crate) use renderers::date_and_time;
+pub(crate) use renderers::{date_and_time, group_key};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 

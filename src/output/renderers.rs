@@ -1,12 +1,13 @@
 //! The options of renderers, made from the settings.
 
 use super::tty;
-use crate::cli::{FormatName, TimeName};
+use crate::cli::{FormatName, GroupName, TimeName};
 use crate::model::time::Stamp;
 use crate::render::cell::{TimeFormat, TimeFormatter};
 use crate::render::diagram::DiagramFormat;
 use crate::render::socket_table::TableOptions;
 use crate::settings::OutputSettings;
+use crate::view::group::GroupKey;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -17,6 +18,16 @@ pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
         extended: output.extended,
         timers: output.timers,
         tcp_info: output.tcp_info,
+    }
+}
+
+/// What sockets are grouped by.
+pub(crate) const fn group_key(name: GroupName) -> GroupKey {
+    match name {
+        GroupName::Remote => GroupKey::Remote,
+        GroupName::Process => GroupKey::Process,
+        GroupName::LocalPort => GroupKey::LocalPort,
+        GroupName::State => GroupKey::State,
     }
 }
 

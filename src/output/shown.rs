@@ -1,5 +1,6 @@
 //! A run as it is shown: a view, fed with one reading after the other.
 
+use super::counts::RunCounts;
 use super::timelines::as_text;
 use super::views::{self, RunState, View};
 use crate::model::event::MonitorEvent;
@@ -13,6 +14,7 @@ use crate::view::life::LifeHistories;
 pub(crate) struct ShownRun {
     view: Box<dyn View>,
     histories: LifeHistories,
+    counts: RunCounts,
     reading: Option<ReadingInfo>,
     /// What happened before is not shown, in microseconds since 1970; `None` shows everything.
     since: Option<i64>,
@@ -30,7 +32,8 @@ impl ShownRun {
     /// The view that the settings ask for; parameters as for [`views::open`].
     pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Self {
         let (view, histories) = (views::open(output, max_count), LifeHistories::default());
-        Self { view, histories, reading: None, since: None }
+        let counts = RunCounts::new(output);
+        Self { view, histories, counts, reading: None, since: None }
     }
 
     /// Shows nothing that happened before this time, in microseconds since 1970.
@@ -44,8 +47,11 @@ impl ShownRun {
     }
 
     /// The events that follow are of this reading.
-    pub(crate) const fn begin_reading(&mut self, reading: ReadingInfo) {
+    pub(crate) fn begin_reading(&mut self, reading: ReadingInfo) {
         self.reading = Some(reading);
+        if !self.is_hidden() {
+            self.counts.begin_reading(reading.at);
+        }
     }
 
     /// Whether the current reading is from before what is shown.
@@ -59,6 +65,7 @@ impl ShownRun {
         let Some(reading) = self.reading else { return Vec::new() };
         self.histories.apply(&events);
         if !self.is_hidden() {
+            self.counts.apply(&events);
             return self.view.apply(events, reading, &self.histories);
         }
         // A diagram counts what is shown; timelines join the ends of what began before.
@@ -71,8 +78,15 @@ impl ShownRun {
     /// Ends the current reading, after all of its events.
     pub(crate) fn end_reading(&mut self, monitor: &mut Monitor<'_>) -> EndOfReading {
         let lost_track = self.histories.end_reading(|| monitor.open_ids());
-        let mut run = RunState { monitor, histories: &mut self.histories };
-        let mut records = self.view.end_reading(&mut run);
+        if lost_track > 0 {
+            let histories = &self.histories;
+            self.counts.retain(|id| histories.is_open(id));
+        }
+        if !self.is_hidden() {
+            self.counts.end_reading(monitor);
+        }
+        let (view, mut run) = self.run(monitor);
+        let mut records = view.end_reading(&mut run);
         if self.is_hidden() {
             records.clear();
         }
@@ -81,20 +95,32 @@ impl ShownRun {
 
     /// The records that a picture shows on a terminal now.
     pub(crate) fn frame(&mut self, monitor: &mut Monitor<'_>) -> Vec<Record> {
-        self.view.frame(&mut RunState { monitor, histories: &mut self.histories })
+        let (view, mut run) = self.run(monitor);
+        view.frame(&mut run)
     }
 
     /// The records for the end of the run.
     pub(crate) fn current(&mut self, monitor: &mut Monitor<'_>) -> Vec<Record> {
-        self.view.current(&mut RunState { monitor, histories: &mut self.histories })
+        let (view, mut run) = self.run(monitor);
+        view.current(&mut run)
     }
 
     /// The timelines of the sockets that are open, and how much of the run was seen, as text for
     /// standard error.
     pub(crate) fn report(&mut self, output: &OutputSettings, monitor: &mut Monitor<'_>) -> Vec<u8> {
-        let mut run = RunState { monitor, histories: &mut self.histories };
+        let (_, mut run) = self.run(monitor);
         let mut lives = run.open_lives();
         run.name_peers(&mut lives);
-        as_text(output, lives, &run.monitor.coverage().to_string())
+        let counts = run.counts.records(run.monitor, true);
+        as_text(output, lives, &counts, &run.monitor.coverage().to_string())
+    }
+
+    /// The view, and what it shows.
+    fn run<'s, 'm, 'f>(
+        &'s mut self,
+        monitor: &'m mut Monitor<'f>,
+    ) -> (&'s mut dyn View, RunState<'m, 's, 'f>) {
+        let Self { view, histories, counts, .. } = self;
+        (&mut **view, RunState { monitor, histories, counts })
     }
 }

@@ -3,12 +3,13 @@
 use super::messages::{warnings, write};
 use super::renderers::clock;
 use super::tty;
-use crate::cli::ColorName;
+use crate::cli::{ColorName, ViewName};
 use crate::error::{Error, Result};
 use crate::render::Renderer;
 use crate::render::ascii::ascii;
 use crate::render::cell::Names;
 use crate::render::style::Palette;
+use crate::render::summary::SummaryText;
 use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
 use crate::trusted_path::open_for_writing;
@@ -23,11 +24,21 @@ use std::path::{Path, PathBuf};
 /// How long a pipe that is full is waited for.
 const FULL_PIPE_SECONDS: i64 = 1;
 
-/// Timelines, and a sentence below them, as text for standard error.
-pub(super) fn as_text(output: &OutputSettings, lives: Vec<LifeRecord>, sentence: &str) -> Vec<u8> {
+/// Timelines, the counts of the run and a sentence below them, as text for standard error.
+pub(super) fn as_text(
+    output: &OutputSettings,
+    lives: Vec<LifeRecord>,
+    counts: &[Record],
+    sentence: &str,
+) -> Vec<u8> {
     let lives = paired(lives).into_iter().map(Box::new);
     let records: Vec<_> = lives.map(Record::Life).collect();
-    let mut text = TimelineTarget::Stderr.timeline(output).rows(&records, &Names::default());
+    let (target, names) = (TimelineTarget::Stderr, Names::default());
+    let mut text = target.timeline(output).rows(&records, &names);
+    if !records.is_empty() && !counts.is_empty() {
+        text.push(b'\n');
+    }
+    text.extend(target.summary(output).rows(counts, &names));
     if !tty::draws_unicode() {
         text = ascii(&String::from_utf8_lossy(&text)).into_bytes();
     }
@@ -62,8 +73,8 @@ impl TimelineTarget {
         matches!(self, Self::Stderr)
     }
 
-    /// Formats lives as text, in the width and colours of the target.
-    pub(crate) fn timeline(&self, output: &OutputSettings) -> TimelineText {
+    /// The colours and the width of the target, if it has one.
+    fn look(&self, output: &OutputSettings) -> (Palette, Option<u16>) {
         let stderr = io::stderr();
         let (width, terminal) = match self {
             Self::Stderr => (tty::width_of(&stderr), stderr.is_terminal()),
@@ -73,10 +84,26 @@ impl TimelineTarget {
             ColorName::Auto => terminal && tty::palette(output.color).on,
             chosen => tty::palette(chosen).on,
         };
-        TimelineText {
-            clock: clock(output),
-            palette: Palette { on },
-            width: width.map(usize::from),
+        (Palette { on }, width)
+    }
+
+    /// Formats lives as text, in the width and colours of the target.
+    fn timeline(&self, output: &OutputSettings) -> TimelineText {
+        let (palette, width) = self.look(output);
+        TimelineText { clock: clock(output), palette, width: width.map(usize::from) }
+    }
+
+    /// Formats the counts of a run as text, in the width and colours of the target.
+    fn summary(&self, output: &OutputSettings) -> SummaryText {
+        let (palette, width) = self.look(output);
+        SummaryText::new(palette, output.header, width)
+    }
+
+    /// Formats what the settings ask for as text.
+    pub(crate) fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
+        match output.view {
+            ViewName::Summary => Box::new(self.summary(output)),
+            _ => Box::new(self.timeline(output)),
         }
     }
 

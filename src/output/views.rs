@@ -8,6 +8,7 @@
 //!
 //! A new view has a name in `cli::ViewName`, and here an `impl View` and its line in [`open`].
 
+use super::counts::RunCounts;
 use super::renderers::{clock, diagram_format, table_options};
 use super::tty;
 use crate::cli::{FormatName, ViewName};
@@ -20,6 +21,7 @@ use crate::render::Renderer;
 use crate::render::diagram::DiagramRenderer;
 use crate::render::events::EventsText;
 use crate::render::socket_table::live::LiveTable;
+use crate::render::summary::SummaryText;
 use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
 use crate::view::Record;
@@ -36,11 +38,13 @@ use std::time::Duration;
 const CLOSED_SHOWN_FOR: Duration = Duration::from_secs(2);
 
 /// The sockets as of the last reading, and their histories.
-pub(crate) struct RunState<'m, 'f> {
+pub(crate) struct RunState<'m, 's, 'f> {
     /// The sockets there are.
     pub(crate) monitor: &'m mut Monitor<'f>,
     /// What was observed of each socket so far.
-    pub(crate) histories: &'m mut LifeHistories,
+    pub(crate) histories: &'s mut LifeHistories,
+    /// How many there are and were.
+    pub(crate) counts: &'s mut RunCounts,
 }
 
 /// One way to show a run.
@@ -55,15 +59,15 @@ pub(crate) trait View {
     ) -> Vec<Record>;
 
     /// Returns the records that follow from a reading as a whole, after all of its events.
-    fn end_reading(&mut self, _: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn end_reading(&mut self, _: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         Vec::new()
     }
 
     /// The records for the end of the run: what a picture shows then, what a stream has not printed.
-    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record>;
+    fn current(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record>;
 
     /// The records that a picture shows on a terminal now.
-    fn frame(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn frame(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         self.current(run)
     }
 
@@ -88,11 +92,12 @@ pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Box<dyn V
         ViewName::Events => Box::new(EventsView),
         ViewName::Timeline => Box::new(TimelineView::new(output.format == FormatName::Text)),
         ViewName::Table => Box::new(TableView::default()),
+        ViewName::Summary => Box::new(SummaryView),
         ViewName::Diagram => Box::new(DiagramView { diagram: Diagram::default(), left: max_count }),
     }
 }
 
-impl RunState<'_, '_> {
+impl RunState<'_, '_, '_> {
     /// The lives of the sockets that are open now and pass the filter by state.
     pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
         let at = self.monitor.read_at();
@@ -135,7 +140,7 @@ impl View for EventsView {
         events.into_iter().filter_map(record).collect()
     }
 
-    fn current(&mut self, _: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn current(&mut self, _: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         Vec::new()
     }
 
@@ -199,7 +204,7 @@ impl View for TimelineView {
         records
     }
 
-    fn end_reading(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn end_reading(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         let Some(pairing) = &mut self.pairing else { return Vec::new() };
         let mut lives = std::mem::take(&mut self.without_peer);
         if run.histories.lost_track() > 0 {
@@ -221,7 +226,7 @@ impl View for TimelineView {
         lives.into_iter().map(life).collect()
     }
 
-    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn current(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         let mut lives = run.open_lives();
         if let Some(pairing) = &mut self.pairing {
             lives.extend(pairing.take_all());
@@ -262,7 +267,7 @@ impl View for TableView {
         losses(events)
     }
 
-    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn current(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         let (at, infos) = (run.monitor.read_at(), run.monitor.tcp_infos());
         let record = |(now, owner): (SocketStatus, Attribution)| {
             SocketRecord::new(&now, at, owner).with_tcp_info(infos.as_deref())
@@ -272,7 +277,7 @@ impl View for TableView {
         sockets.into_iter().map(Box::new).map(Record::Socket).collect()
     }
 
-    fn frame(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn frame(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         let mut records = self.current(run);
         let at = run.monitor.read_at();
         records.extend(self.closed.iter().map(|socket| {
@@ -314,7 +319,7 @@ impl View for DiagramView {
         losses(events)
     }
 
-    fn current(&mut self, run: &mut RunState<'_, '_>) -> Vec<Record> {
+    fn current(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
         self.diagram.set_states(run.monitor.states());
         vec![Record::Diagram(Box::new(self.diagram.clone()))]
     }
@@ -330,6 +335,36 @@ impl View for DiagramView {
 
     fn is_full(&self) -> bool {
         self.left == Some(0)
+    }
+}
+
+/// `--view summary`: how many sockets there are and were, by group and state.
+struct SummaryView;
+
+impl View for SummaryView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        _: ReadingInfo,
+        _: &LifeHistories,
+    ) -> Vec<Record> {
+        losses(events)
+    }
+
+    fn current(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
+        run.counts.records(run.monitor, true)
+    }
+
+    fn frame(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
+        run.counts.records(run.monitor, false)
+    }
+
+    fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
+        Box::new(SummaryText::new(tty::palette(output.color), output.header, tty::width()))
+    }
+
+    fn is_picture(&self) -> bool {
+        true
     }
 }
 

@@ -1,8 +1,9 @@
 //! CSV: a row per record, with a column for each key of its JSON form, in the same order. A diagram
-//! has a row per edge; losses and alerts have no row.
+//! has a row per edge; losses, alerts and findings have no row.
 
-use super::Renderer;
 use super::cell::Names;
+use super::summary::sentence;
+use super::{Renderer, message};
 use crate::view::Record;
 use crate::view::labels::Labels;
 use serde::Serialize;
@@ -43,11 +44,18 @@ impl Renderer for Csv {
                 Record::Diagram(diagram) => {
                     diagram.records().for_each(|edge| self.write(&mut writer, &edge));
                 }
-                Record::Lost(_) | Record::Alert(_) => {}
+                Record::Lost(_) | Record::Alert(_) | Record::Finding(_) => {}
                 record => self.write(&mut writer, record),
             }
         }
         writer.into_inner().expect("memory takes every row")
+    }
+
+    fn message(&self, record: &Record) -> Option<String> {
+        match record {
+            Record::Finding(found) => Some(sentence(found)),
+            other => message(other),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod groups;
 pub mod json;
 pub mod socket_table;
 pub mod style;
+pub mod summary;
 pub(crate) mod timeline;
 mod wording;
 pub(crate) mod wrap;
@@ -56,11 +57,16 @@ pub trait Renderer {
     /// A record for which this format has no place, as a sentence for standard error; `None` for
     /// a record that has one.
     fn message(&self, record: &Record) -> Option<String> {
-        match record {
-            Record::Lost(lost) => Some(lost_sentence(lost)),
-            Record::Alert(alert) => Some(format!("{} alert {}", alert.time, alert_sentence(alert))),
-            _ => None,
-        }
+        message(record)
+    }
+}
+
+/// A loss or an alert as a sentence; `None` for other records.
+fn message(record: &Record) -> Option<String> {
+    match record {
+        Record::Lost(lost) => Some(lost_sentence(lost)),
+        Record::Alert(alert) => Some(format!("{} alert {}", alert.time, alert_sentence(alert))),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::tcp::state::{Phase, State};
 use anstyle::{AnsiColor, Style};
+use comfy_table::Color;
 
 /// Whether to colour text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,4 +49,18 @@ pub(crate) fn style_of(state: State) -> Style {
         Phase::Gone => AnsiColor::Blue,
     };
     colour.on_default()
+}
+
+/// The state's colour in the words of comfy-table.
+pub(super) fn table_colour(state: State) -> Color {
+    use anstyle::Color as Ansi;
+    match style_of(state).get_fg_color() {
+        Some(Ansi::Ansi(AnsiColor::Red)) => Color::Red,
+        Some(Ansi::Ansi(AnsiColor::Yellow)) => Color::DarkYellow,
+        Some(Ansi::Ansi(AnsiColor::Cyan)) => Color::DarkCyan,
+        Some(Ansi::Ansi(AnsiColor::Green)) => Color::DarkGreen,
+        Some(Ansi::Ansi(AnsiColor::Magenta)) => Color::DarkMagenta,
+        Some(Ansi::Ansi(AnsiColor::Blue)) => Color::DarkBlue,
+        _ => Color::Reset,
+    }
 }

@@ -11,11 +11,14 @@ mod names;
 pub(crate) mod record;
 pub mod run;
 mod states;
+mod summary;
+mod useless;
 pub mod wait;
 mod wanted;
 
 use crate::cli::{
-    self, ColorName, FormatName, Options, OwnersName, ReplayOptions, SourceName, TimeName, ViewName,
+    self, ColorName, FormatName, GroupName, Options, OwnersName, ReplayOptions, SourceName,
+    TimeName, ViewName,
 };
 use crate::error::UsageError;
 use crate::filter::Filter;
@@ -100,6 +103,8 @@ pub struct PollSettings {
 pub struct OutputSettings {
     pub(crate) tcp_info: bool,
     pub(crate) view: ViewName,
+    /// What a summary groups by, besides the state.
+    pub(crate) by: [Option<GroupName>; 2],
     pub(crate) format: FormatName,
     pub(crate) labels: Labels,
     pub(crate) extended: bool,
@@ -117,7 +122,7 @@ impl Settings {
         let options: Options = options.into();
         let mut hints = hints(&options.filter);
         hints.extend(tcp_only(&options.common.netstat)?);
-        useless_flags(&options)?;
+        useless::refuse(&options)?;
         let mut filter = filter(&options.filter, options.view.rules.is_some())?;
         filter.process.shows_workload =
             format(&options.view) != FormatName::Text || options.table.extend;
@@ -145,6 +150,7 @@ impl Settings {
             output: OutputSettings {
                 tcp_info: options.info.tcp_info,
                 view: options.view.view,
+                by: summary::by(&options.view)?,
                 format: format(&options.view),
                 labels: labels::labels(&options.view.label)?,
                 extended: options.table.extend,
@@ -226,45 +232,6 @@ const fn format(view: &cli::ViewArgs) -> FormatName {
     if view.json { FormatName::Json } else { view.format }
 }
 
-/// Refuses flags that would have no effect together with others.
-fn useless_flags(options: &Options) -> Result<()> {
-    let Options { filter, source, poll, info, view, table, text, time, .. } = options;
-    drawings(view)?;
-    if info.tcp_info && source.procfs.is_some() {
-        return Err(UsageError::TcpInfoOfProcfs);
-    }
-    if info.tcp_info && options.record.record.is_some() {
-        return Err(UsageError::TcpInfoRecorded);
-    }
-    let traces = matches!(source.source, SourceName::Trace | SourceName::Auto);
-    let is_text = format(view) == FormatName::Text;
-    let is_csv = format(view) == FormatName::Csv;
-    let has_labels = is_csv || format(view) == FormatName::Json || view.rules.is_some();
-    let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
-    let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
-    let has_header = in_table || view.view == ViewName::Events;
-    let has_sockets = in_table || view.view == ViewName::Events;
-    for (given, has_effect, flag, needs) in [
-        (info.tcp_info, has_sockets, "--tcp-info", "--view events or table"),
-        (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
-        (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
-        (poll.ring.is_some(), traces, "--ring", "--source trace"),
-        (table.extend, in_table && is_text, "--extend", "a table as text (--view table)"),
-        (table.timers, in_table && is_text, "--timers", "a table as text (--view table)"),
-        (text.resolve, is_text && !is_diagram, "--resolve", "text with addresses"),
-        (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
-        (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
-        (time.time.is_some(), is_text, "--time", "text"),
-        (time.utc, is_text, "--utc", "text"),
-        (time.utc, has_clock, "--utc", "times by the clock (--time clock or rfc3339)"),
-    ] {
-        if given && !has_effect {
-            return Err(UsageError::NoEffect { flag, needs });
-        }
-    }
-    Ok(())
-}
-
 /// Refuses other protocols than TCP; beside `-t`, as in `-tulpn`, they are only pointed out.
 fn tcp_only(netstat: &cli::NetstatCompat) -> Result<Option<String>> {
     if !(netstat.udp || netstat.raw || netstat.sctp || netstat.unix) {
@@ -294,15 +261,6 @@ fn owners(name: OwnersName, procfs: &Path) -> Result<OwnersName> {
         OwnersName::Auto if !is_own => Ok(OwnersName::Proc),
         name => Ok(name),
     }
-}
-
-/// Refuses the formats that only the diagram has for other views.
-fn drawings(view: &cli::ViewArgs) -> Result<()> {
-    let drawing = matches!(view.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
-    if drawing && view.view != ViewName::Diagram {
-        return Err(UsageError::OnlyDiagramIsDrawn);
-    }
-    Ok(())
 }
 
 /// A length of time.

@@ -3,6 +3,7 @@
 
 pub(crate) mod clock;
 mod namespace;
+mod net_limits;
 pub mod netlink;
 mod poll;
 pub mod proc;
@@ -10,6 +11,7 @@ pub(crate) mod replay;
 pub mod trace;
 
 use crate::error::Result;
+use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
@@ -57,6 +59,11 @@ pub trait Source {
     /// is late.
     fn due(&self) -> Option<Instant> {
         None
+    }
+
+    /// Limits and counters of the network namespace now, as far as they are known.
+    fn net_limits(&self) -> NetLimits {
+        NetLimits::default()
     }
 
     /// Which of the kernel's interfaces the readings come from.

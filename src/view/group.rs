@@ -1,5 +1,8 @@
-//! Sockets counted in groups, for `check --by`: one record for each group and state.
+//! Sockets counted in groups: what `--by` groups by, and the records of `check --by`, one for each
+//! group and state.
 
+use crate::model::event::SocketRef;
+use crate::model::process::Attribution;
 use crate::model::time::seconds;
 use crate::tcp::state::State;
 use crate::view::socket::SocketRecord;
@@ -9,21 +12,43 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// What sockets are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "group-key")]
+#[serde(rename_all = "kebab-case")]
 pub enum GroupKey {
     /// The address of the remote end.
     Remote,
     /// The name of the owning process.
     Process,
+    /// The port of the local end.
+    LocalPort,
     /// The state alone.
     State,
+}
+
+impl GroupKey {
+    /// The name of the group that a socket belongs to; `None` where no owner is known.
+    pub(crate) fn of(
+        self,
+        socket: &SocketRef,
+        owner: &Attribution,
+        state: State,
+    ) -> Option<String> {
+        match self {
+            Self::Remote => Some(socket.addrs.remote.addr.to_string()),
+            Self::Process => owner.main.as_ref().and_then(|process| process.name()),
+            Self::LocalPort => Some(socket.addrs.local.port.to_string()),
+            Self::State => Some(state.to_string()),
+        }
+    }
 }
 
 /// The sockets of one group in one state. Field names, order and values are the public schema,
 /// version 1.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct GroupRecord {
-    /// The remote address, the name of the process, or the state; null where no owner is known.
+    /// The remote address, the name of the process, the local port, or the state; null where no owner
+    /// is known.
     pub group: Option<String>,
     /// The state of the sockets.
     pub state: State,
@@ -42,11 +67,7 @@ pub struct GroupRecord {
 pub(crate) fn grouped(sockets: &[SocketRecord], key: GroupKey) -> Vec<GroupRecord> {
     let mut groups: HashMap<(Option<String>, State), GroupRecord> = HashMap::new();
     for socket in sockets {
-        let group = match key {
-            GroupKey::Remote => Some(socket.socket.addrs.remote.addr.to_string()),
-            GroupKey::Process => socket.owner.main.as_ref().and_then(|process| process.name()),
-            GroupKey::State => Some(socket.state.to_string()),
-        };
+        let group = key.of(&socket.socket, &socket.owner, socket.state);
         let state = socket.state;
         let found = groups.entry((group.clone(), state)).or_insert(GroupRecord {
             group,

@@ -10,10 +10,12 @@ pub mod group;
 pub mod labels;
 pub mod life;
 pub mod pairing;
+pub mod port_usage;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod schema;
 pub mod socket;
+pub mod summary;
 
 use crate::model::event::{Alert, SocketRef};
 use crate::model::reading::{Lost, LostReason};
@@ -22,9 +24,12 @@ use diagram::Diagram;
 use event::EventRecord;
 use group::GroupRecord;
 use life::LifeRecord;
+use port_usage::PortRecord;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use socket::SocketRecord;
+use summary::findings::FindingRecord;
+use summary::record::SummaryRecord;
 
 /// Version of the schema of all records: their key `v`.
 const SCHEMA_VERSION: u8 = 1;
@@ -42,6 +47,12 @@ pub enum Record {
     Life(Box<LifeRecord>),
     /// Sockets counted as a group.
     Group(Box<GroupRecord>),
+    /// The sockets of a group in one state, or all of them.
+    Summary(Box<SummaryRecord>),
+    /// Something noteworthy.
+    Finding(Box<FindingRecord>),
+    /// The local ports in use towards one remote end.
+    Ports(Box<PortRecord>),
     /// How often each edge of the state diagram was passed.
     Diagram(Box<Diagram>),
     /// Readings or records were lost.
@@ -56,7 +67,12 @@ impl Record {
             Self::Event(event) => Some(&event.socket),
             Self::Socket(socket) => Some(&socket.socket),
             Self::Life(life) => Some(&life.socket),
-            Self::Diagram(_) | Self::Group(_) | Self::Lost(_) => None,
+            Self::Summary(_)
+            | Self::Finding(_)
+            | Self::Ports(_)
+            | Self::Diagram(_)
+            | Self::Group(_)
+            | Self::Lost(_) => None,
         }
     }
 }
@@ -68,6 +84,9 @@ impl Serialize for Record {
             Self::Socket(socket) => keys(None, socket, serializer),
             Self::Life(life) => keys(Some("life"), life, serializer),
             Self::Group(group) => keys(None, group, serializer),
+            Self::Summary(row) => keys(Some("summary"), row, serializer),
+            Self::Finding(found) => keys(Some("finding"), found, serializer),
+            Self::Ports(ports) => keys(Some("ports"), ports, serializer),
             Self::Diagram(diagram) => keys(Some("diagram"), diagram, serializer),
             Self::Alert(alert) => keys(Some("alert"), alert, serializer),
             Self::Lost(Lost { time, reason, count }) => {

@@ -1,7 +1,7 @@
 //! Sockets, owners and records for the unit tests of views and renderers.
 
 use super::socket::SocketRecord;
-use crate::model::event::{HeldFrom, Listeners, OwnerClues, SocketId, SocketRef};
+use crate::model::event::{HeldFrom, Listeners, OwnerClues, SocketId, SocketRef, SocketStatus};
 use crate::model::process::{Attribution, Exe, OwnerSource, Process};
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::{Details, KernelTimes, Timer};
@@ -61,5 +61,21 @@ pub(crate) fn listed(local: &str, state: State, comm: &str) -> SocketRecord {
         held_from: Some(HeldFrom::Observed),
         workload: MainWorkload::default(),
         tcp_info: None,
+    }
+}
+
+/// A socket in a state since the start of the boot clock, without an inode.
+pub(crate) fn status(socket: SocketRef, state: State) -> SocketStatus {
+    SocketStatus {
+        socket,
+        state,
+        since: Stamp::default(),
+        held_from: HeldFrom::Observed,
+        held_at_least: false,
+        missed_by_last_poll: false,
+        row: 0,
+        withheld: false,
+        clues: OwnerClues { uid: None, inode: 0, last_inode: 0, listeners: Listeners::default() },
+        details: Details::NONE,
     }
 }

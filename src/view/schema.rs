@@ -5,7 +5,10 @@ use super::diagram::DiagramKeys;
 use super::event::EventRecord;
 use super::group::GroupRecord;
 use super::life::LifeRecord;
+use super::port_usage::PortRecord;
 use super::socket::SocketRecord;
+use super::summary::findings::FindingRecord;
+use super::summary::record::SummaryRecord;
 use super::{LostKeys, SCHEMA_VERSION};
 use crate::model::event::Alert;
 use schemars::generate::SchemaSettings;
@@ -22,6 +25,9 @@ pub fn schema() -> Value {
         ("socket", record::<SocketRecord>(of, None, "A socket at one instant.")),
         ("life", record::<LifeRecord>(of, Some("life"), "The life of a socket.")),
         ("group", record::<GroupRecord>(of, None, "Sockets counted as a group.")),
+        ("summary", record::<SummaryRecord>(of, Some("summary"), "A row of the summary.")),
+        ("finding", record::<FindingRecord>(of, Some("finding"), "Something noteworthy.")),
+        ("ports", record::<PortRecord>(of, Some("ports"), "Local ports in use towards an end.")),
         (
             "diagram",
             record::<DiagramKeys>(of, Some("diagram"), "How often each transition was made."),

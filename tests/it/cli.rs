@@ -27,6 +27,7 @@ mod schema;
 mod signals;
 mod slow_readers;
 mod streams;
+mod summary;
 mod tables;
 mod timelines;
 mod usage_errors;

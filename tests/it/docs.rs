@@ -111,6 +111,7 @@ fn the_manual_names_the_keys_of_records_in_their_order() {
         ("socket", "list -j -m 1"),
         ("life", "watch -j --view timeline --for 1ms"),
         ("diagram", "watch -j --view diagram --for 1ms"),
+        ("summary", "watch -j --view summary --for 1ms -m 1"),
     ] {
         let documented: Vec<String> = keys::of(record).into_iter().map(|key| key.name).collect();
         assert_eq!(documented, keys_of(line), "{record}");

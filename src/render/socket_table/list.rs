@@ -5,12 +5,9 @@ use super::rows::TableRows;
 use super::{GAP, RowLayout, SocketTable, TableOptions, breaks};
 use crate::render::Renderer;
 use crate::render::cell::{Names, UNKNOWN};
-use crate::render::style::style_of;
-use crate::tcp::state::State;
+use crate::render::style::{style_of, table_colour as colour};
 use crate::view::Record;
-use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table,
-};
+use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use std::collections::VecDeque;
 
 /// A table with more rows than these is not fitted to a terminal: comfy-table needs all cells at
@@ -128,20 +125,6 @@ impl Renderer for SocketList {
         let Self { widths, breaks, .. } = self;
         let layout = RowLayout { widths, breaks, room: usize::MAX };
         Some(self.table.lines((&part, first), layout, style).into_bytes())
-    }
-}
-
-/// The state's colour in the words of comfy-table.
-fn colour(state: State) -> Color {
-    use anstyle::{AnsiColor, Color as Ansi};
-    match style_of(state).get_fg_color() {
-        Some(Ansi::Ansi(AnsiColor::Red)) => Color::Red,
-        Some(Ansi::Ansi(AnsiColor::Yellow)) => Color::DarkYellow,
-        Some(Ansi::Ansi(AnsiColor::Cyan)) => Color::DarkCyan,
-        Some(Ansi::Ansi(AnsiColor::Green)) => Color::DarkGreen,
-        Some(Ansi::Ansi(AnsiColor::Magenta)) => Color::DarkMagenta,
-        Some(Ansi::Ansi(AnsiColor::Blue)) => Color::DarkBlue,
-        _ => Color::Reset,
     }
 }
 

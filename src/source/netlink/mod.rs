@@ -12,9 +12,11 @@ pub mod wire;
 use super::Source;
 use super::clock::stamp;
 use super::namespace::{namespace, own_process};
+use super::net_limits::LimitFiles;
 use super::poll::{PollTimer, continues, recycled};
 use crate::error::Result;
 use crate::model::counted::counted;
+use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
@@ -216,6 +218,10 @@ impl Source for Netlink {
 
     fn due(&self) -> Option<Instant> {
         self.timer.due()
+    }
+
+    fn net_limits(&self) -> NetLimits {
+        LimitFiles::own(Path::new(OWN_PROCFS)).read()
     }
 
     fn interface(&self) -> Interface {

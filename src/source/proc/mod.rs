@@ -11,6 +11,7 @@ mod table_file;
 
 use super::clock::stamp;
 use super::namespace::{namespace, own_process};
+use super::net_limits::LimitFiles;
 use super::netlink::bytecode::program;
 use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
@@ -18,6 +19,7 @@ use super::netlink::tcp_infos::TcpInfoQuery;
 use super::poll::{PollTimer, recycled};
 use super::{Source, with_known_uid};
 use crate::error::{Error, Result, UsageError};
+use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::{SocketRow, Timer};
@@ -59,6 +61,7 @@ pub struct Proc {
     client: Option<SockDiag>,
     times: KernelTimesQuery,
     infos: TcpInfoQuery,
+    limits: LimitFiles,
     oddities: Oddities,
     /// Of each table that is a copy, which version of it was read last, and when that was first.
     copies: HashMap<PathBuf, (FileState, Stamp)>,
@@ -99,6 +102,7 @@ impl Proc {
         Ok(Self {
             tables,
             netns: namespace(&process),
+            limits: if own { LimitFiles::own(root) } else { LimitFiles::of_process(&process) },
             sockstat: is_real.then(|| Sockstat::new(&process)),
             times: KernelTimesQuery::new(root, &settings, &program(&wanted.ends)),
             infos: TcpInfoQuery::new(&settings, &program(&wanted.ends)),
@@ -270,6 +274,10 @@ impl Source for Proc {
 
     fn due(&self) -> Option<Instant> {
         self.timer.due()
+    }
+
+    fn net_limits(&self) -> NetLimits {
+        self.limits.read()
     }
 
     fn interface(&self) -> Interface {

@@ -12,8 +12,10 @@ mod ready;
 pub mod record;
 
 use super::namespace::{namespace, own_process};
+use super::net_limits::LimitFiles;
 use super::{Source, clock};
 use crate::error::{Error, Result};
+use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading, StateChange};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
@@ -253,6 +255,10 @@ impl Source for Trace {
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
         self.polls.dumps.recycle(rows);
+    }
+
+    fn net_limits(&self) -> NetLimits {
+        LimitFiles::own(Path::new(OWN_PROCFS)).read()
     }
 
     fn interface(&self) -> Interface {

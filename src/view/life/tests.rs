@@ -77,9 +77,12 @@ impl ScriptedSocket {
             None => EventKind::Opened,
             Some(_) => EventKind::Changed,
         };
+        let ages =
+            Ages { held: before.ages.since.map(|since| stamp(second).since(since)), ..before.ages };
         let transition = Transition {
             kind,
             time: stamp(second),
+            ages,
             via: via.to_vec(),
             maybe: maybe.to_vec(),
             to,
@@ -90,6 +93,20 @@ impl ScriptedSocket {
         self.events.push(MonitorEvent::Socket(Box::new(event)));
         (self.transition.from, self.transition.ages.since) = (Some(to), Some(stamp(second)));
         self
+    }
+
+    /// Its owner becomes known.
+    pub(crate) fn owned_by(mut self, pid: i32, name: &str) -> Self {
+        self.owner = samples::owner(pid, name, OwnerSource::Proven);
+        self
+    }
+
+    /// The events of the socket with the instants of their readings.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (Stamp, SocketEvent)> {
+        self.events.iter().filter_map(|event| match event {
+            MonitorEvent::Socket(event) => Some((event.transition.time, (**event).clone())),
+            MonitorEvent::Lost(_) => None,
+        })
     }
 
     pub(crate) fn ends_with(mut self, verdict: Verdict) -> Self {

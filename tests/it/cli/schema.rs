@@ -43,12 +43,19 @@ fn records() -> Vec<(&'static str, String)> {
         let line = outcome.stdout.split_inclusive('\n').next().map(str::to_owned);
         line.unwrap_or_else(|| panic!("{outcome:?}"))
     };
+    let last = |line: &str| {
+        let outcome = run(line);
+        let line = outcome.stdout.split_inclusive('\n').next_back().map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{outcome:?}"))
+    };
     vec![
         ("event", first("-j -m 1 client")),
         ("socket", first("list -j client")),
         ("life", first("-j --view timeline client --for 1ms")),
         ("group", first("check -j --by state --max all:0")),
         ("diagram", first("-j --view diagram --for 1ms")),
+        ("summary", first("-j --view summary --for 1ms")),
+        ("finding", last("-j --view summary --for 1ms")),
         ("alert", first(&alert)),
         (
             "lost",

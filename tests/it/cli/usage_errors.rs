@@ -178,7 +178,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "--format svg",
         "--format svg, dot and mermaid need --view diagram; add it, or use --format text",
     ),
-    ("--view foo", "--view: 'foo' is not a valid value; write events, timeline, table or diagram"),
+    (
+        "--view foo",
+        "--view: 'foo' is not a valid value; write events, timeline, table, diagram or summary",
+    ),
     ("--color red", "--color: 'red' is not a valid value; write auto, always or never"),
     (
         "--rules /no/such/file",
@@ -201,10 +204,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "run --for 1s -- true",
         "--for cannot be used with run, which ends with its command; to end the wait after it, use --linger",
     ),
-    (
-        "run --view table -- true",
-        "--view cannot be used with run, which always prints timelines; leave it out",
-    ),
+    ("run --view table -- true", "--view: 'table' is not a valid value; write timeline or summary"),
     (
         "run --procfs /x -- true",
         "--procfs cannot be used with run, which follows processes that it starts itself; leave it out",
@@ -231,7 +231,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "wait --timeout soon",
         "--timeout: 'soon' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'",
     ),
-    ("wait --view table", "--view cannot be used with wait, only with watch or replay"),
+    ("wait --view table", "--view cannot be used with wait, only with watch, replay or run"),
     ("wait -j", "-j cannot be used with wait, only with watch, list, replay, run or check"),
     (
         "check",
@@ -262,7 +262,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "check --view table --max all:1",
-        "--view cannot be used with check, only with watch or replay",
+        "--view cannot be used with check, only with watch, replay or run",
     ),
     (
         "explain FOO",

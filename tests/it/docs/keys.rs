@@ -36,6 +36,8 @@ pub(super) fn of(record: &str) -> Vec<Key> {
         "socket" => ("src/view/socket.rs", "pub struct SocketRecord {"),
         "diagram" => ("src/view/diagram.rs", "pub(super) struct DiagramKeys {"),
         "group" => ("src/view/group.rs", "pub struct GroupRecord {"),
+        "summary" => ("src/view/summary/record.rs", "pub struct SummaryRecord {"),
+        "finding" => ("src/view/summary/findings.rs", "pub struct FindingRecord {"),
         "edge" => ("src/view/diagram.rs", "pub(crate) struct EdgeRecord {"),
         "alert" => ("src/model/event.rs", "pub struct Alert {"),
         "lost" => ("src/view/mod.rs", "struct LostKeys<'r> {"),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::socket_row::Timer;
 use crate::render::style::Palette;
+use crate::tcp::state::State;
 use crate::view::samples::listed;
 use insta::assert_snapshot;
 use std::time::Duration;

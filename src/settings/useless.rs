@@ -1,0 +1,54 @@
+//! Flags that would have no effect.
+
+use super::{Result, format};
+use crate::cli::{FormatName, Options, SourceName, TimeName, ViewArgs, ViewName};
+use crate::error::UsageError;
+
+/// Refuses flags that would have no effect together with others.
+pub(super) fn refuse(options: &Options) -> Result<()> {
+    let Options { filter, source, poll, info, view, table, text, time, .. } = options;
+    drawings(view)?;
+    if info.tcp_info && source.procfs.is_some() {
+        return Err(UsageError::TcpInfoOfProcfs);
+    }
+    if info.tcp_info && options.record.record.is_some() {
+        return Err(UsageError::TcpInfoRecorded);
+    }
+    let traces = matches!(source.source, SourceName::Trace | SourceName::Auto);
+    let is_text = format(view) == FormatName::Text;
+    let is_csv = format(view) == FormatName::Csv;
+    let has_labels = is_csv || format(view) == FormatName::Json || view.rules.is_some();
+    let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
+    let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
+    let has_header = in_table || matches!(view.view, ViewName::Events | ViewName::Summary);
+    let is_summary = view.view == ViewName::Summary;
+    let has_sockets = in_table || view.view == ViewName::Events;
+    for (given, has_effect, flag, needs) in [
+        (info.tcp_info, has_sockets, "--tcp-info", "--view events or table"),
+        (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
+        (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
+        (poll.ring.is_some(), traces, "--ring", "--source trace"),
+        (table.extend, in_table && is_text, "--extend", "a table as text (--view table)"),
+        (table.timers, in_table && is_text, "--timers", "a table as text (--view table)"),
+        (text.resolve, is_text && !is_diagram && !is_summary, "--resolve", "text with addresses"),
+        (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
+        (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
+        (time.time.is_some(), is_text, "--time", "text"),
+        (time.utc, is_text, "--utc", "text"),
+        (time.utc, has_clock, "--utc", "times by the clock (--time clock or rfc3339)"),
+    ] {
+        if given && !has_effect {
+            return Err(UsageError::NoEffect { flag, needs });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the formats that only the diagram has for other views.
+fn drawings(view: &ViewArgs) -> Result<()> {
+    let drawing = matches!(view.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
+    if drawing && view.view != ViewName::Diagram {
+        return Err(UsageError::OnlyDiagramIsDrawn);
+    }
+    Ok(())
+}
