@@ -20,6 +20,7 @@
 //! * [`source`]: reads the sockets of the kernel, or a recording. [`recorder`]: writes one.
 //! * [`monitor`]: the pipeline that joins source, tracker, owners and filters.
 //! * [`render`]: records as text, pictures, JSON, CSV.
+//! * `export`: metrics for Prometheus. It can be left out (cargo feature `export`).
 //! * [`output`]: writes records, frames and messages. [`command`]: the commands.
 //!
 //! `tests/it/architecture.rs` holds the imports against the table of these layers. Time is data: a
@@ -30,6 +31,8 @@ pub mod cli;
 pub mod command;
 pub mod debug_log;
 pub mod error;
+#[cfg(feature = "export")]
+mod export;
 mod file_watch;
 pub mod filter;
 pub mod model;

@@ -8,6 +8,8 @@ use tcplapse::debug_log;
 use tcplapse::error::{Error, Result};
 use tcplapse::model::escape::printable;
 use tcplapse::settings::check::CheckSettings;
+#[cfg(feature = "export")]
+use tcplapse::settings::export::ExportSettings;
 use tcplapse::settings::list::ListSettings;
 use tcplapse::settings::wait::WaitSettings;
 
@@ -77,6 +79,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Version => {
             let version = format!("tcplapse {}\n", env!("CARGO_PKG_VERSION"));
             std::io::stdout().write_all(version.as_bytes()).map_err(Error::output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        #[cfg(feature = "export")]
+        Command::Export(options) => {
+            command::export::run(&ExportSettings::new(options)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {

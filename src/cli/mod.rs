@@ -8,6 +8,8 @@ mod complete;
 mod completions;
 mod environment;
 mod explain;
+#[cfg(feature = "export")]
+mod export;
 mod list;
 mod mistake;
 mod replay;
@@ -32,6 +34,8 @@ pub use choices::{
 pub use completions::completions;
 pub use environment::Defaults;
 pub use explain::Explain;
+#[cfg(feature = "export")]
+pub use export::{ExportKey, ExportOptions};
 pub use list::ListOptions;
 pub use mistake::Mistake;
 pub use replay::ReplayOptions;
@@ -60,6 +64,7 @@ pub use watch::WatchOptions;
                       tcplapse explain [STATE | FROM TO]\n       \
                       tcplapse wait [OPTIONS] [PATTERN]...\n       \
                       tcplapse check [OPTIONS] [PATTERN]...\n       \
+                      tcplapse export [OPTIONS] [PATTERN]...\n       \
                       tcplapse completions SHELL\n       \
                       tcplapse schema\n       \
                       tcplapse help [COMMAND]",
@@ -98,6 +103,9 @@ pub enum Command {
     Wait(WaitOptions),
     /// Watch for a while and print leaked and stuck sockets; exit 1 if there are any
     Check(CheckOptions),
+    /// Serve metrics for Prometheus, or write them to a file, until Ctrl-C
+    #[cfg(feature = "export")]
+    Export(ExportOptions),
     /// Print a completion script for a shell
     Completions {
         /// The shell: bash, zsh, fish, elvish or powershell

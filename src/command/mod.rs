@@ -3,6 +3,8 @@
 
 pub mod check;
 pub mod explain;
+#[cfg(feature = "export")]
+pub mod export;
 mod follow;
 pub mod list;
 mod open_source;

@@ -111,6 +111,14 @@ pub enum Error {
     /// The BPF program that finds owners cannot be loaded, for the reason given.
     #[error("cannot find owners by BPF: {0}; or use --owners proc")]
     Owners(String),
+    /// Scrapers cannot connect.
+    #[error("cannot listen on {address}: {}; write another address with --listen", reason(cause))]
+    Listen {
+        /// The address, or the path after `unix:`.
+        address: String,
+        /// What the kernel said.
+        cause: io::Error,
+    },
     /// Standard output cannot be written.
     #[error("cannot write the output: {reason}", reason = reason(.0))]
     Output(#[source] io::Error),

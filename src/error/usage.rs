@@ -218,6 +218,22 @@ pub enum UsageError {
         all: Vec<String>,
     },
 
+    // export
+    /// `export --listen` of something that is no address.
+    #[error(
+        "--listen: '{0}' is not an address and a port; write 127.0.0.1:9713, [::1]:9713 or unix:PATH"
+    )]
+    Listen(String),
+    /// `export --textfile` of a file that node_exporter does not read.
+    #[error("--textfile: '{}' does not end with .prom, and node_exporter reads no others; write FILE.prom", .0.display())]
+    TextFile(PathBuf),
+    /// `export --limit`
+    #[error("--limit: '{0}' is not a number of groups from 1 to 10000; write 50")]
+    Limit(String),
+    /// `export --by state` with another key.
+    #[error("--by state is no group besides the state; leave it out, or leave out the others")]
+    ByStateAndOthers,
+
     // wait and check
     /// A condition or limit on CLOSED alone, by its flag.
     #[error(

@@ -206,7 +206,11 @@ impl<'a> Monitor<'a> {
         if let Some(sink) = sink {
             let (due, interface) = (self.source.due(), self.source.interface());
             let (at, has_more) = (self.read_at, self.source.has_more());
-            sink.begin(ReadingInfo { at, due, interface, has_more });
+            let took = match &reading {
+                Reading::Snapshot(snapshot) => Some(snapshot.end.since(snapshot.start)),
+                _ => None,
+            };
+            sink.begin(ReadingInfo { at, due, took, interface, has_more });
         }
         let searched_again = if self.reporter.owners.finder.is_recorded() {
             self.report_whole(&reading, sink)

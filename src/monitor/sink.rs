@@ -3,7 +3,7 @@
 use crate::model::event::MonitorEvent;
 use crate::model::reading::Interface;
 use crate::model::time::Stamp;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The reading that events come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct ReadingInfo {
     pub at: Stamp,
     /// When the next poll is due; `None` where that is not known.
     pub due: Option<Instant>,
+    /// How long it took, if it is a poll.
+    pub took: Option<Duration>,
     /// The kernel interface it was read from.
     pub interface: Interface,
     /// Another one is ready: it follows at once.

@@ -104,6 +104,16 @@ impl Monitor<'_> {
         peers.into_iter().map(|now| now.map(|now| self.current_owner(&now))).collect()
     }
 
+    /// The sockets that the filters ask for, in no order, with their owners as far as they are known:
+    /// no process is looked at again.
+    #[cfg(feature = "export")]
+    pub(crate) fn statuses_with_owners(&self) -> impl Iterator<Item = (SocketStatus, Attribution)> {
+        self.statuses().map(|now| {
+            let owner = self.reporter.owners.of(now.socket.id, &now.clues);
+            (now, owner)
+        })
+    }
+
     /// All sockets that are followed, whether they match or not.
     pub fn open_ids(&self) -> HashSet<SocketId> {
         self.tracker.ids().collect()

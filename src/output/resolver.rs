@@ -186,7 +186,7 @@ mod tests {
 
     fn reading(at: u64, due: Option<Instant>) -> ReadingInfo {
         let at = Stamp { boot: at, ..Stamp::default() };
-        ReadingInfo { at, due, interface: Interface::Proc, has_more: false }
+        ReadingInfo { at, due, took: None, interface: Interface::Proc, has_more: false }
     }
 
     #[test]

@@ -78,7 +78,13 @@ fn records_of_readings_that_come_together_are_queued_together() {
     let mut fixture = Fixture::new(1 << 20);
     let begin = |fixture: &mut Fixture, has_more| {
         let (at, interface) = (Stamp::default(), Interface::Trace);
-        fixture.output.begin_reading(ReadingInfo { at, due: None, interface, has_more });
+        fixture.output.begin_reading(ReadingInfo {
+            at,
+            due: None,
+            took: None,
+            interface,
+            has_more,
+        });
     };
     begin(&mut fixture, true);
     fixture.write(0..3);
@@ -176,7 +182,7 @@ fn parts_of_a_reading_wait_until_one_instant() {
     let mut deadline_of = |due, is_new| {
         if is_new {
             let (at, interface) = (Stamp::default(), Interface::Proc);
-            let reading = ReadingInfo { at, due, interface, has_more: false };
+            let reading = ReadingInfo { at, due, took: None, interface, has_more: false };
             fixture.output.begin_reading(reading);
         }
         fixture.write([]);

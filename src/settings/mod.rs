@@ -3,6 +3,8 @@
 
 pub mod check;
 mod elsewhere;
+#[cfg(feature = "export")]
+pub mod export;
 mod filter;
 mod hints;
 mod labels;

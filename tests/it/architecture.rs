@@ -74,6 +74,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "render",
         ],
     ),
+    ("export", &["tcp", "model", "error", "view"]),
     (
         "command",
         &[
@@ -92,6 +93,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "view",
             "render",
             "output",
+            "export",
         ],
     ),
     ("lib", &[]),
@@ -111,7 +113,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     (
         "std::time::Instant::now",
         &[
+            "command::export",
             "command::run",
+            "export",
             "output",
             "owner::scan::some",
             "owner::scan::survey",
@@ -127,13 +131,17 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("aya", &["bpf", "owner::scan::iterator", "source::trace::program"]),
     ("rustix::mount", &[]),
     ("rustix::net", &["source::netlink"]),
-    ("std::os::unix::net", &["file_watch", "signals"]),
+    ("std::os::unix::net", &["export", "file_watch", "signals"]),
+    ("std::net::TcpListener", &["export::server"]),
+    ("httparse", &["export::http"]),
+    ("prometheus_client", &["export::exposition"]),
     (
         "rustix",
         &[
             "bpf",
             "command",
             "error",
+            "export",
             "file_watch",
             "output",
             "owner::scan",
@@ -149,6 +157,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         "std::fs",
         &[
             "bpf",
+            "export::server",
+            "export::textfile",
             "output",
             "owner::scan",
             "privileges",
@@ -179,6 +189,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "bpf",
             "command",
             "error",
+            "export",
             "file_watch",
             "main",
             "output",
@@ -199,10 +210,13 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::io::stderr", &["command", "main", "output", "rules::exec"]),
     ("std::println", &[]),
     // Processes, threads, signals, and the end of the program.
-    ("std::process", &["command::run", "main", "rules::exec"]),
+    ("std::process", &["command::run", "export::textfile", "main", "rules::exec"]),
     ("std::process::abort", &[]),
     ("std::process::exit", &["main"]),
-    ("std::thread", &["bpf", "output", "recorder", "rules::exec", "source::trace::program"]),
+    (
+        "std::thread",
+        &["bpf", "export::server", "output", "recorder", "rules::exec", "source::trace::program"],
+    ),
     ("nix", &["recorder::file"]),
     (
         "rustix::process",

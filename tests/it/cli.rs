@@ -10,6 +10,7 @@ mod diagram;
 mod ends;
 mod environment;
 mod explain;
+mod export;
 mod hidden_holders;
 mod labels;
 mod made_recording;

@@ -119,6 +119,29 @@ fn the_manual_names_the_keys_of_records_in_their_order() {
 }
 
 #[test]
+fn the_manual_names_every_metric() {
+    let source = read("src/export/metrics.rs");
+    let mut made = Vec::new();
+    for family in source.split("name: \"tcplapse_").skip(1) {
+        let (name, rest) = family.split_once('"').expect("a name");
+        let kind = rest.split_once("Series::").expect("a kind").1;
+        let suffix = match kind.split('(').next() {
+            Some("Counter") => "_total",
+            Some("Info") => "_info",
+            _ => "",
+        };
+        made.push(format!("tcplapse_{name}{suffix}"));
+    }
+    let page = read("man/text/tcplapse-metrics.5.md");
+    let entries = page.lines().filter_map(|line| line.strip_prefix("= tcplapse_"));
+    let entry = |entry: &str| format!("tcplapse_{}", entry.split('{').next().unwrap_or_default());
+    let mut documented: Vec<String> = entries.map(entry).collect();
+    documented.sort();
+    made.sort();
+    assert_eq!(documented, made);
+}
+
+#[test]
 fn completions_of_every_shell_contain_the_flags() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = stdout(&["completions", shell]);

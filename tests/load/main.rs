@@ -5,6 +5,7 @@ mod churn;
 mod forks;
 mod lookups;
 mod memory;
+mod scrapes;
 #[path = "../support/mod.rs"]
 #[allow(dead_code)]
 mod support;

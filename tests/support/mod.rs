@@ -14,6 +14,7 @@ pub(crate) mod program;
 pub(crate) mod record;
 pub(crate) mod require;
 pub(crate) mod schema;
+pub(crate) mod scrape;
 pub(crate) mod sockets;
 pub(crate) mod stall;
 pub(crate) mod trace;

@@ -280,6 +280,14 @@ impl Program {
         self.until_state('S');
     }
 
+    /// Waits until it has ended, without taking what it has left.
+    pub(crate) fn until_ended(&self) {
+        until_or(
+            || self.has_ended().then_some(()),
+            || format!("the program to end; {}", self.printed()),
+        );
+    }
+
     fn until_state(&self, state: char) {
         until_or(
             || (self.process().stat().ok()?.state == state).then_some(()),

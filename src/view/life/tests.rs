@@ -140,6 +140,12 @@ impl ScriptedSocket {
         histories.so_far(&now, &self.owner, stamp(second), true)
     }
 
+    /// What happened to it.
+    #[cfg(feature = "export")]
+    pub(crate) fn monitor_events(&self) -> &[MonitorEvent] {
+        &self.events
+    }
+
     pub(crate) fn life(&self, second: f64) -> LifeRecord {
         self.record(second).expect("it passes")
     }

@@ -173,6 +173,32 @@ const MISTAKES: &[(&str, &str)] = &[
         "wait --label a=b",
         "--label cannot be used with wait, only with watch, list, replay, run or check",
     ),
+    (
+        "export --listen 9713",
+        "--listen: '9713' is not an address and a port; write 127.0.0.1:9713, [::1]:9713 or unix:PATH",
+    ),
+    (
+        "export --textfile a.txt",
+        "--textfile: 'a.txt' does not end with .prom, and node_exporter reads no others; write FILE.prom",
+    ),
+    ("export --limit 0", "--limit: '0' is not a number of groups from 1 to 10000; write 50"),
+    (
+        "export --by state,process",
+        "--by state is no group besides the state; leave it out, or leave out the others",
+    ),
+    (
+        "export --by remote",
+        "--by: 'remote' is not a valid value; write process, local-port or state",
+    ),
+    (
+        "export --listen 127.0.0.1:0 --textfile a.prom",
+        "--listen cannot be used with --textfile; leave one of them out",
+    ),
+    ("export -j", "-j cannot be used with export, only with watch, list, replay, run or check"),
+    (
+        "export --listen 192.0.2.1:9713",
+        "cannot listen on 192.0.2.1:9713: Cannot assign requested address; write another address with --listen",
+    ),
     ("--utc -j", "--utc has no effect without text; leave it out"),
     (
         "--format svg",

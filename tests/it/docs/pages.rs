@@ -18,9 +18,10 @@ use tcplapse::tcp::state::State;
 const DATE: &str = "2026-11-28";
 
 /// The pages: name and section.
-pub(super) const PAGES: [(&str, u8); 6] = [
+pub(super) const PAGES: [(&str, u8); 7] = [
     ("tcplapse", 1),
     ("tcplapse-output", 5),
+    ("tcplapse-metrics", 5),
     ("tcplapse-rules", 5),
     ("tcplapse-recording", 5),
     ("tcplapse-states", 7),
