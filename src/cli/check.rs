@@ -24,6 +24,14 @@ pub struct CheckOptions {
     /// Report if more sockets are in STATE at the end than at the start, and never fewer in between
     #[arg(long, value_name = "STATE", value_parser = StateWords(states), hide_possible_values = true)]
     pub(crate) growing: Vec<String>,
+    /// Report if this share of the local ports is in use towards one remote end, such as 80%
+    ///
+    /// Sockets of all processes count: connect() takes a port of net.ipv4.ip_local_port_range that none
+    /// of them has towards the same remote address and port. TIME_WAIT counts, too. --local, --remote,
+    /// --port, -4 and -6 choose the connections. With --for the highest use of that time is reported.
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["stuck", "max", "growing", "by"])]
+    pub(crate) ports: Option<String>,
     /// Watch for this long [default: the longest AGE of --stuck, or less where the kernel knows]
     #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,

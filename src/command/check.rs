@@ -1,6 +1,6 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
-use super::{begin_question, monitor};
+use super::{begin_question, check_ports, monitor};
 use crate::cli::FormatName;
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
@@ -26,6 +26,9 @@ const SCREENFUL: usize = 20;
 /// # Errors
 /// What ends the run, or [`Error::Inconclusive`].
 pub fn run(check: &CheckSettings) -> Result<bool> {
+    if let Some(percent) = check.ports {
+        return check_ports::run(check, percent);
+    }
     let ready = Ready::open(check.settings.ready_fd)?;
     let signals = begin_question(&check.settings, None)?.ignore_closed_stdout();
     let mut monitor = match &check.from {

@@ -2,6 +2,7 @@
 //! the source that the settings name.
 
 pub mod check;
+mod check_ports;
 pub mod explain;
 #[cfg(feature = "export")]
 pub mod export;

@@ -69,6 +69,15 @@ pub enum UsageError {
     /// `--top`
     #[error("--top: '{0}' is not a number of rows; write 20")]
     Top(String),
+    /// `check --ports`
+    #[error("--ports: '{0}' is not a percentage from 0.1 to 100; write 80%")]
+    Ports(String),
+    /// `check --ports` with filters by process or state.
+    #[error(
+        "--ports counts the sockets of all processes in all states; leave out PATTERN, --pid, --user, \
+         --state and --listening"
+    )]
+    PortsOfAll,
     /// `--by` with more than two things, or the same twice.
     #[error("--by takes one or two different keys; write --by process,remote")]
     ByTooMuch,
@@ -279,8 +288,8 @@ pub enum UsageError {
     },
     /// `check` without a limit.
     #[error(
-        "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 or --growing \
-         CLOSE_WAIT --for 10m"
+        "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000, --ports 80% or \
+         --growing CLOSE_WAIT --for 10m"
     )]
     NoLimits,
     /// `check --growing` without `--for`.

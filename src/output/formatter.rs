@@ -13,6 +13,7 @@ use crate::render::cell::Names;
 use crate::render::csv::Csv;
 use crate::render::groups::GroupTable;
 use crate::render::json::Json;
+use crate::render::ports::PortTable;
 use crate::render::socket_table::TableOptions;
 use crate::render::socket_table::list::SocketList;
 use crate::render::{Renderer, Size};
@@ -78,6 +79,14 @@ impl Formatter {
     pub(crate) fn of_sockets(output: &OutputSettings, max_count: Option<u64>, idle: bool) -> Self {
         Self::new(output, max_count, NAME_WAIT, TEXT_PART, || {
             Box::new(SocketList::new(table_options(output), idle, tty::width()))
+        })
+    }
+
+    /// For a table of the local ports in use.
+    pub(crate) fn of_ports(output: &OutputSettings, max_count: Option<u64>) -> Self {
+        Self::new(output, max_count, NAME_WAIT, TEXT_PART, || {
+            let TableOptions { palette, header, .. } = table_options(output);
+            Box::new(PortTable::new(palette, header))
         })
     }
 

@@ -12,6 +12,7 @@ pub mod events;
 pub(crate) mod explain;
 pub(crate) mod groups;
 pub mod json;
+pub(crate) mod ports;
 pub mod socket_table;
 pub mod style;
 pub mod summary;

@@ -13,7 +13,9 @@ use std::time::Duration;
 pub struct CheckSettings {
     /// The settings that commands share.
     pub(crate) settings: Settings,
-    /// What is a violation; there is at least one limit.
+    /// The share of the local ports, in percent, that is a violation; there are no limits then.
+    pub(crate) ports: Option<f64>,
+    /// What is a violation; there is at least one limit, or a share of the ports.
     pub(crate) limits: Limits,
     /// The recording to check; `None` for the kernel's sockets.
     pub(crate) from: Option<PathBuf>,
@@ -34,6 +36,7 @@ impl CheckSettings {
         let mut settings = Settings::new(options.shared.options(options.duration))?.of_question();
         settings.poll.bound = false;
         settings.filter.states.iter().try_for_each(|states| refuse_uncounted("--state", states))?;
+        let ports = options.ports.as_deref().map(|text| ports(text, &settings)).transpose()?;
         let mut limits = Limits::default();
         for (flag, texts, parse) in [
             ("--stuck", &options.stuck, stuck as fn(&str) -> Result<Limit>),
@@ -56,10 +59,23 @@ impl CheckSettings {
         }
         let ends_when_decided =
             options.from.is_none() && settings.duration.is_none() && limits.are_ages();
-        let duration = time_to_watch(&limits, settings.duration, options.from.is_some())?;
+        let duration = match ports {
+            Some(_) if options.from.is_some() => settings.duration,
+            Some(_) => Some(settings.duration.unwrap_or_default()),
+            None => time_to_watch(&limits, settings.duration, options.from.is_some())?,
+        };
         let (by, top) = (options.by, options.top.top.as_deref());
         let top = top.map(super::top).transpose()?;
-        Ok(Self { settings, limits, from: options.from, by, top, duration, ends_when_decided })
+        Ok(Self {
+            settings,
+            ports,
+            limits,
+            from: options.from,
+            by,
+            top,
+            duration,
+            ends_when_decided,
+        })
     }
 }
 
@@ -72,6 +88,22 @@ fn refuse_columns_of_groups(options: &CheckOptions) -> Result<()> {
     given.map_or(Ok(()), |(_, flag)| {
         Err(UsageError::NoEffect { flag, needs: "a row for each socket, which --by counts" })
     })
+}
+
+/// `80%`. The ports of all sockets count, whichever process owns them and whatever their state.
+fn ports(text: &str, settings: &Settings) -> Result<f64> {
+    let filter = &settings.filter;
+    if !filter.process.is_empty() || filter.states.is_some() || filter.listening {
+        return Err(UsageError::PortsOfAll);
+    }
+    if settings.output.extended || settings.output.timers {
+        let flag = if settings.output.extended { "--extend" } else { "--timers" };
+        return Err(UsageError::NoEffect { flag, needs: "--stuck, --max or --growing" });
+    }
+    match text.strip_suffix('%').unwrap_or(text).parse() {
+        Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent),
+        _ => Err(UsageError::Ports(text.to_owned())),
+    }
 }
 
 /// `CLOSE_WAIT:60s`

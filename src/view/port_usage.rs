@@ -35,19 +35,20 @@ pub struct PortRecord {
     pub time_wait: u32,
     /// How many ports connect() can choose from.
     pub available: u32,
-    /// `used` as a percentage of `available`.
+    /// `used` in percent of `available`, to one digit behind the point.
     pub percent: f64,
 }
 
 /// Whose ports run out by themselves: network namespace, local address, remote end.
 type PortsTowards = (Option<u64>, IpAddr, Endpoint);
 
-/// The use of the port range towards every remote end to which so many ports are used, most first.
+/// The use of the port range towards every remote end to which so many percent of the ports are used,
+/// most first.
 pub fn port_usage(
     sockets: impl Iterator<Item = SocketStatus>,
     range: PortRange,
     at: Stamp,
-    least: u32,
+    least: f64,
 ) -> Vec<PortRecord> {
     // The ports towards a remote end, and whether each is in TIME_WAIT.
     let mut towards: HashMap<PortsTowards, Vec<(u16, bool)>> = HashMap::new();
@@ -84,11 +85,14 @@ pub fn port_usage(
             used,
             time_wait: count(waits),
             available,
-            percent: percent(used, available),
+            percent: (share(used, available) * 10.0).round() / 10.0,
         }
     };
-    let mut records: Vec<PortRecord> =
-        towards.into_iter().map(record).filter(|usage| usage.used >= least).collect();
+    let mut records: Vec<PortRecord> = towards
+        .into_iter()
+        .map(record)
+        .filter(|usage| share(usage.used, available) >= least)
+        .collect();
     records.sort_by(|a, b| {
         let end = |usage: &PortRecord| (usage.local_addr, usage.remote_addr, usage.remote_port);
         b.used.cmp(&a.used).then_with(|| end(a).cmp(&end(b)))
@@ -96,9 +100,9 @@ pub fn port_usage(
     records
 }
 
-/// A share in percent, to one digit behind the point.
-fn percent(part: u32, all: u32) -> f64 {
-    if all == 0 { 100.0 } else { (f64::from(part) * 1000.0 / f64::from(all)).round() / 10.0 }
+/// A share in percent.
+fn share(part: u32, all: u32) -> f64 {
+    if all == 0 { 100.0 } else { f64::from(part) * 100.0 / f64::from(all) }
 }
 
 #[cfg(test)]
@@ -112,7 +116,8 @@ mod tests {
         let status = |(number, (local, remote, state)): (usize, &(&str, &str, State))| {
             samples::status(samples::socket(number as u64, local, remote), *state)
         };
-        let usage = port_usage(sockets.iter().enumerate().map(status), RANGE, Stamp::default(), 1);
+        let usage =
+            port_usage(sockets.iter().enumerate().map(status), RANGE, Stamp::default(), 0.0);
         let shown = |usage: PortRecord| {
             let remote = format!("{}:{}", usage.remote_addr, usage.remote_port);
             (remote, usage.used, usage.time_wait, usage.percent)
@@ -149,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_range_that_is_reserved_as_a_whole_is_used_up() {
-        assert!((percent(1, 0) - 100.0).abs() < f64::EPSILON);
+        assert!((share(1, 0) - 100.0).abs() < f64::EPSILON);
         assert_eq!(PortRange::DEFAULT.available(), 28_232);
     }
 }

@@ -22,7 +22,7 @@ const LONG_IN_CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// A SYN is answered sooner, or is lost: the first retransmission comes after a second.
 const LONG_IN_SYN_SENT: Duration = Duration::from_secs(1);
 /// A remote end that uses a smaller part of the ports is not noteworthy, in percent.
-const MANY_PORTS: u32 = 10;
+const MANY_PORTS: f64 = 10.0;
 /// So many findings of each kind are given.
 const MOST_OF_A_KIND: usize = 20;
 
@@ -217,8 +217,7 @@ impl Findings {
         range: Option<PortRange>,
     ) -> Vec<FindingRecord> {
         let known = range.unwrap_or(PortRange::DEFAULT);
-        let least = (known.available() * MANY_PORTS).div_ceil(100).max(1);
-        let usage = port_usage(all, known, self.processes.at(), least);
+        let usage = port_usage(all, known, self.processes.at(), MANY_PORTS);
         let finding = |usage: crate::view::port_usage::PortRecord| FindingRecord {
             local_addr: Some(usage.local_addr),
             remote_addr: Some(usage.remote_addr),

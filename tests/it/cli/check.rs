@@ -243,3 +243,36 @@ fn check_from_a_recording_agrees_with_the_recorded_run() {
     assert_eq!(with_interval.code, Some(2));
     assert!(with_interval.stderr.contains("--interval cannot be used with --from"));
 }
+
+/// A table with so many connections to one remote end, from ports of the kernel's own range.
+fn connections(count: u16) -> String {
+    let row = |number: u16| {
+        format!(
+            "{number}: 0100000A:{:04X} 0200000A:0050 06 00000000:00000000 00:00000000 00000000 0 0 0 1 0\n",
+            40_000 + number
+        )
+    };
+    "  sl  local_address rem_address   st tx_queue rx_queue\n".to_owned()
+        + &(0..count).map(row).collect::<String>()
+}
+
+#[test]
+fn check_ports_finds_a_remote_end_that_uses_many_of_them() {
+    let check = |count, percent: &str, more: &[&str]| {
+        let mut procfs = FakeProcfs::with_table(connections(count));
+        procfs.run(&[&["check", "--ports", percent, "-i", "1ms"], more].concat());
+        procfs.finish()
+    };
+    // 28 of 28,232 are less than 0.1 %.
+    assert_eq!(check(28, "0.1%", &[]).code, Some(0));
+    let found = check(29, "0.1%", &[]);
+    assert_eq!(found.code, Some(1), "{found:?}");
+    let row = "10.0.0.1  10.0.0.2:80    29         29      28232      0.1";
+    assert_eq!(found.stdout.lines().nth(1), Some(row), "{found:?}");
+    assert!(found.stderr.contains("the range of local ports is not known here"), "{found:?}");
+    let other = check(29, "0.1", &["--remote", "10.0.0.2:81"]);
+    assert_eq!((other.code, other.stdout.as_str()), (Some(0), ""), "{other:?}");
+    let json = check(40, "0.1", &["-j", "-q"]);
+    let record: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!((&record["used"], &record["time_wait"]), (&40.into(), &40.into()));
+}

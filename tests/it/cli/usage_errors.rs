@@ -261,7 +261,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("wait -j", "-j cannot be used with wait, only with watch, list, replay, run or check"),
     (
         "check",
-        "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000 or --growing CLOSE_WAIT --for 10m",
+        "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000, --ports 80% or --growing CLOSE_WAIT --for 10m",
     ),
     ("check --stuck CLOSE_WAIT", "--stuck: 'CLOSE_WAIT' is not STATE:AGE; write CLOSE_WAIT:60s"),
     (

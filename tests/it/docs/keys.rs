@@ -38,6 +38,7 @@ pub(super) fn of(record: &str) -> Vec<Key> {
         "group" => ("src/view/group.rs", "pub struct GroupRecord {"),
         "summary" => ("src/view/summary/record.rs", "pub struct SummaryRecord {"),
         "finding" => ("src/view/summary/findings.rs", "pub struct FindingRecord {"),
+        "ports" => ("src/view/port_usage.rs", "pub struct PortRecord {"),
         "edge" => ("src/view/diagram.rs", "pub(crate) struct EdgeRecord {"),
         "alert" => ("src/model/event.rs", "pub struct Alert {"),
         "lost" => ("src/view/mod.rs", "struct LostKeys<'r> {"),

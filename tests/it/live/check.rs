@@ -4,6 +4,7 @@ use crate::support::actor::Actor;
 use crate::support::netns::isolated;
 use crate::support::program::{list, run};
 use crate::support::record::Listed;
+use crate::support::require::{Feature, skip};
 use crate::support::wait::until;
 
 #[test]
@@ -34,5 +35,30 @@ fn a_leak_is_found_with_its_owner() {
         }
         let message = "2 sockets in CLOSE_WAIT for 200ms or longer\n";
         assert!(outcome.stderr.contains(message), "{outcome:?}");
+    });
+}
+
+#[test]
+fn ports_run_out_by_the_range_of_the_namespace() {
+    isolated(|| {
+        let range = "/proc/sys/net/ipv4/ip_local_port_range";
+        if std::fs::write(range, "40000 40009").is_err() {
+            return skip(Feature::Netns, "the range of local ports cannot be set");
+        }
+        let (mut server, mut client) = (Actor::start("server"), Actor::start("client"));
+        server.order("listen l 127.0.0.1:7000 8");
+        for name in ["one", "two", "three", "four"] {
+            client.connect(name, "127.0.0.1:7000");
+            server.accept("l");
+        }
+        for source in ["proc", "netlink"] {
+            let check = |percent: &str| {
+                run(&["check", "-H", "--ports", percent, "-i", "10ms", "--source", source])
+            };
+            let (found, clear) = (check("40%"), check("50%"));
+            assert_eq!((found.code, clear.code), (Some(1), Some(0)), "{found:?} {clear:?}");
+            let words: Vec<&str> = found.stdout.split_whitespace().collect();
+            assert_eq!(words, ["127.0.0.1", "127.0.0.1:7000", "4", "0", "10", "40.0"]);
+        }
     });
 }
