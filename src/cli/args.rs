@@ -137,7 +137,7 @@ pub(crate) struct OwnersArgs {
 pub(crate) struct InfoArgs {
     /// Show round-trip times, retransmissions, bytes and rates of connections, as ss -i does
     ///
-    /// In text in a last column, in JSON and CSV as keys. sock_diag is asked for them with each
+    /// In text in a last column, in timelines below the states, in JSON and CSV as keys. sock_diag is asked for them with each
     /// poll, which costs about as much as another poll.
     #[arg(long)]
     pub(crate) tcp_info: bool,

@@ -1,8 +1,8 @@
 //! The arguments of `run`.
 
 use super::args::{
-    ByArgs, CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, OwnersArgs, PollArgs,
-    RecordArgs, SourceArgs, TextArgs, TimeArgs, ViewArgs,
+    ByArgs, CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, InfoArgs, Options, OwnersArgs,
+    PollArgs, RecordArgs, SourceArgs, TextArgs, TimeArgs, ViewArgs,
 };
 use super::choices::{RunViewName, SourceName, ViewName};
 use clap::Args;
@@ -41,6 +41,8 @@ pub(crate) struct RunShared {
     #[command(flatten)]
     pub(crate) poll: PollArgs,
     #[command(flatten)]
+    pub(crate) info: InfoArgs,
+    #[command(flatten)]
     pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) count: CountArgs,
@@ -61,7 +63,7 @@ pub(crate) struct RunShared {
 
 impl From<RunShared> for Options {
     fn from(run: RunShared) -> Self {
-        let RunShared { filter, source, owners, poll, record, count, view, by, .. } = run;
+        let RunShared { filter, source, owners, poll, info, record, count, view, by, .. } = run;
         let RunShared { format, text, time, common, .. } = run;
         let source = SourceArgs { source, procfs: None, owners };
         let end = EndArgs { duration: None, count };
@@ -71,6 +73,6 @@ impl From<RunShared> for Options {
         };
         let view = ViewArgs { by, ..format.of_view(name) };
         let with_defaults = Self::default();
-        Self { filter, source, poll, end, record, view, text, time, common, ..with_defaults }
+        Self { filter, source, poll, info, end, record, view, text, time, common, ..with_defaults }
     }
 }

@@ -3,7 +3,7 @@
 use super::counts::RunCounts;
 use super::timelines::as_text;
 use super::views::{self, RunState, View};
-use crate::model::event::MonitorEvent;
+use crate::model::event::{MonitorEvent, SocketStatus};
 use crate::monitor::Monitor;
 use crate::monitor::sink::ReadingInfo;
 use crate::settings::OutputSettings;
@@ -77,6 +77,12 @@ impl ShownRun {
 
     /// Ends the current reading, after all of its events.
     pub(crate) fn end_reading(&mut self, monitor: &mut Monitor<'_>) -> EndOfReading {
+        if let Some(infos) = monitor.tcp_infos() {
+            let info = |now: SocketStatus| {
+                (now.socket.id, infos.of(now.socket.addrs, now.clues.inode, now.state))
+            };
+            self.histories.measure(&infos, monitor.matching().map(info));
+        }
         let lost_track = self.histories.end_reading(|| monitor.open_ids());
         if lost_track > 0 {
             let histories = &self.histories;

@@ -12,6 +12,7 @@ use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::life::{Evidence, LifeRecord, LifeStep};
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 const INDENT: &str = "  ";
@@ -65,7 +66,7 @@ impl TimelineText {
             }
         }
         text += &self.aligned(&lines);
-        for wording in remarks(life, &sides) {
+        for wording in remarks(life, &sides).into_iter().chain(measured(life, &sides)) {
             text += &wrapped(&wording, INDENT.len(), self.width);
         }
         text
@@ -108,7 +109,11 @@ impl TimelineText {
             let at_least = if first { ">=" } else { "" };
             let open = i + 1 == life.steps.len() && life.ended.is_none();
             let more = if open && !first { "+" } else { "" };
-            let held = step.held.map(|held| format!("{at_least}{}{more}", duration(held)));
+            let is_known = |held: &Duration| !(first && held.is_zero());
+            let held = step
+                .held
+                .filter(is_known)
+                .map(|held| format!("{at_least}{}{more}", duration(held)));
             let (time, state) = match (step.evidence, step.at) {
                 (Evidence::Possible, _) => ("perhaps".to_owned(), format!("({}?)", step.state)),
                 (Evidence::Observed, Some(at)) => (self.clock.write(at), step.state.to_string()),
@@ -280,6 +285,17 @@ fn remarks(life: &LifeRecord, sides: &SideNames) -> Vec<String> {
     let left_out = life.left_out;
     let many = (left_out > 0).then(|| format!("{left_out} steps after the first are omitted"));
     sentence.into_iter().chain(many).collect()
+}
+
+/// What the kernel last measured of each end that is shown, as ss -i writes it.
+fn measured(life: &LifeRecord, sides: &SideNames) -> Vec<String> {
+    let text = |life: &LifeRecord| life.tcp_info.as_ref().map(ToString::to_string);
+    let of_end = |name: &str, life: &LifeRecord| {
+        let text = text(life).filter(|text| !text.is_empty())?;
+        Some(format!("last measured by {name}: {text}"))
+    };
+    let other = life.other_end.as_ref().and_then(|other| of_end(&sides.other, other));
+    of_end(&sides.this, life).into_iter().chain(other).collect()
 }
 
 /// The cause in the words of the table of edges, or what all causes have in common where several

@@ -22,9 +22,10 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
     let has_header = in_table || matches!(view.view, ViewName::Events | ViewName::Summary);
     let is_summary = view.view == ViewName::Summary;
-    let has_sockets = in_table || view.view == ViewName::Events;
+    // It may be in the record of a socket; a count of states has none.
+    let has_sockets = in_table || matches!(view.view, ViewName::Events | ViewName::Timeline);
     for (given, has_effect, flag, needs) in [
-        (info.tcp_info, has_sockets, "--tcp-info", "--view events or table"),
+        (info.tcp_info, has_sockets, "--tcp-info", "--view events, timeline or table"),
         (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
         (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
         (poll.ring.is_some(), traces, "--ring", "--source trace"),

@@ -6,6 +6,7 @@ use crate::model::event::{
     Transition, Verdict,
 };
 use crate::model::process::{Attribution, OwnerSource};
+use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::model::time::{Stamp, seconds};
 use crate::model::workload::{MainWorkload, WorkloadKeys};
 use crate::tcp::edge::EDGES;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// No legal path has as many states: more of them come only from codes that no kernel header names.
@@ -54,6 +56,9 @@ pub struct LifeRecord {
     #[serde(flatten)]
     #[schemars(with = "WorkloadKeys<'_>")]
     pub workload: MainWorkload,
+    /// What the kernel last measured of it, where that is asked for.
+    #[serde(flatten)]
+    pub tcp_info: Option<Box<TcpInfo>>,
     /// Until when the socket was followed; for text alone, as all fields below.
     #[serde(skip)]
     pub followed_until: Stamp,
@@ -121,6 +126,16 @@ pub struct LifeHistories {
     /// At the end of the next reading, too.
     check_next: bool,
     lost_track: usize,
+    /// What polls measured, the last of them; `None` where that is not asked for.
+    measured: Option<Measured>,
+}
+
+/// What the kernel last measured of the sockets that are open.
+#[derive(Debug, Default)]
+struct Measured {
+    by_id: HashMap<SocketId, TcpInfo>,
+    /// The poll that it is of.
+    poll: Rc<TcpInfos>,
 }
 
 /// The states of one socket so far. Its owner and addresses are known to those who ask for its
@@ -172,6 +187,30 @@ impl LifeHistories {
                 self.apply_event(event);
             }
         }
+    }
+
+    /// Takes over what the last poll measured of the sockets that are `followed` now. Of a socket that it
+    /// measured nothing of, as one in TIME_WAIT, it keeps what was measured before.
+    pub fn measure(
+        &mut self,
+        poll: &Rc<TcpInfos>,
+        followed: impl Iterator<Item = (SocketId, TcpInfo)>,
+    ) {
+        let mut before = self.measured.take().unwrap_or_default();
+        if !Rc::ptr_eq(&before.poll, poll) {
+            let last = |(id, info): (SocketId, TcpInfo)| {
+                let is_measured = info != TcpInfo::default();
+                let kept = before.by_id.remove(&id).filter(|_| !is_measured);
+                (id, kept.unwrap_or(info))
+            };
+            before = Measured { by_id: followed.map(last).collect(), poll: Rc::clone(poll) };
+        }
+        self.measured = Some(before);
+    }
+
+    fn tcp_info(&self, id: SocketId) -> Option<Box<TcpInfo>> {
+        let last = |measured: &Measured| measured.by_id.get(&id).copied().unwrap_or_default();
+        self.measured.as_ref().map(last).map(Box::new)
     }
 
     /// All events of a reading were applied. `followed` gives the sockets that the tracker still
@@ -231,7 +270,8 @@ impl LifeHistories {
         let history = self.closed.get(&socket.id).filter(|history| history.passes)?;
         let record = history.record(socket, &event.owner, time);
         let lived = record.opened.map(|opened| time.since(opened));
-        Some(LifeRecord { ended: Some(time), verdict, reset_by, lived, ..record })
+        let tcp_info = self.tcp_info(socket.id);
+        Some(LifeRecord { ended: Some(time), verdict, reset_by, lived, tcp_info, ..record })
     }
 
     /// The record of a socket that is open at this instant; `None` if the filter by state does not
@@ -254,6 +294,7 @@ impl LifeHistories {
         }
         let mut record = history.record(now.socket, owner, at);
         record.is_held = now.clues.inode != 0;
+        record.tcp_info = self.tcp_info(now.socket.id);
         if let Some(last) = record.steps.last_mut() {
             last.held = Some(at.since(now.since));
         }
@@ -327,6 +368,7 @@ impl LifeHistory {
             steps: self.life_steps(),
             lived: None,
             workload: owner.workload(),
+            tcp_info: None,
             followed_until,
             is_held: false,
             matched_late: self.matched_late,

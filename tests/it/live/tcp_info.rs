@@ -108,7 +108,12 @@ fn an_idle_connection_has_the_numbers_of_ss() {
         let mut watch = Program::start(&["watch", "--tcp-info", "--source", "netlink"]);
         until("a line with bytes", || watch.line().contains("bytes_acked:5001").then_some(()));
         watch.stop();
+        // What was measured before it closed.
+        let watch = Program::polling(&["watch", "--view", "timeline", "--tcp-info"]);
         drop((client, accepted));
+        let text = watch.stop().stdout;
+        let last = text.lines().find(|line| line.contains(" bytes_acked:5001 bytes_received:300 "));
+        assert!(last.is_some_and(|line| line.starts_with("  last measured by ")), "{text}");
     });
 }
 
@@ -119,8 +124,8 @@ fn what_cannot_be_measured_is_refused() {
         (&["watch", "--record", "file"], "--tcp-info is not recorded, and cannot be replayed"),
         (&["list", "--from", "file"], "--tcp-info cannot be used with --from"),
         (
-            &["watch", "--view", "timeline"],
-            "--tcp-info has no effect without --view events or table",
+            &["watch", "--view", "diagram"],
+            "--tcp-info has no effect without --view events, timeline or table",
         ),
         (&["replay", "file"], "--tcp-info"),
         (&["check", "--max", "all:1"], "--tcp-info"),
