@@ -391,7 +391,7 @@ mod tests {
             ("t -rj", "--resolve"),
             ("t -H --view timeline", "--no-header"),
             ("t --utc -j", "--utc"),
-            ("t --tcp-info --view timeline", "--tcp-info"),
+            ("t --tcp-info --view diagram", "--tcp-info"),
         ] {
             assert_refused!(line, UsageError::NoEffect { flag, .. } if *flag == refused);
         }
