@@ -56,7 +56,10 @@ fn wrong_usage_is_refused_before_the_command_starts() {
         (&["curl", "http://localhost"][..], "tcplapse run -- curl http://localhost"),
         (&[], "tcplapse run -- COMMAND"),
         (&["--for", "1s", "--", "true"], "--for cannot be used with run"),
-        (&["--view", "table", "--", "true"], "--view cannot be used with run"),
+        (
+            &["--view", "table", "--", "true"],
+            "--view: 'table' is not a valid value; write timeline or",
+        ),
         (&["--procfs", "/", "--", "true"], "--procfs cannot be used with run"),
         (&["--linger", "soon", "--", "true"], "--linger: 'soon' is not a valid duration"),
     ] {
