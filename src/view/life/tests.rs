@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::event::Verdict;
 use crate::model::event::{Ages, HeldFrom, Listeners, OwnerClues, Side};
 use crate::model::reading::{Lost, LostReason};
 use crate::model::socket_row::Details;

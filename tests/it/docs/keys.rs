@@ -32,7 +32,7 @@ const FLATTENED: [(&str, Place); 11] = [
 pub(super) fn of(record: &str) -> Vec<Key> {
     let place = match record {
         "event" => ("src/view/event.rs", "pub struct EventRecord {"),
-        "life" => ("src/view/life.rs", "pub struct LifeRecord {"),
+        "life" => ("src/view/life/record.rs", "pub struct LifeRecord {"),
         "socket" => ("src/view/socket.rs", "pub struct SocketRecord {"),
         "diagram" => ("src/view/diagram.rs", "pub(super) struct DiagramKeys {"),
         "group" => ("src/view/group.rs", "pub struct GroupRecord {"),
