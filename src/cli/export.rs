@@ -49,6 +49,10 @@ impl ExportOptions {
 pub enum ExportKey {
     /// The name of the owning process
     Process,
+    /// The systemd service or scope that it runs in
+    Unit,
+    /// The container that it runs in
+    Container,
     /// The local port; those that connect() chooses are one group
     LocalPort,
     /// The state alone

@@ -10,11 +10,13 @@ use crate::export::published::Published;
 use crate::export::server::{Address, Server};
 use crate::export::textfile::TextFile;
 use crate::model::event::MonitorEvent;
+use crate::model::net_limits::PortRange;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::messages::{self, Messages};
 use crate::output::ready::Ready;
 use crate::settings::export::{ExportSettings, MetricsTarget};
+use crate::view::port_usage::port_usage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,11 +39,13 @@ pub fn run(export: &ExportSettings) -> Result<()> {
     let mut monitor = monitor(settings)?;
     let labels = export.by.iter().filter_map(|key| match key {
         ExportKey::Process => Some(GroupLabel::Process),
+        ExportKey::Unit => Some(GroupLabel::Unit),
+        ExportKey::Container => Some(GroupLabel::Container),
         ExportKey::LocalPort => Some(GroupLabel::LocalPort),
         ExportKey::State => None,
     });
-    let mut counter =
-        Counter { metrics: Metrics::new(labels.collect(), export.limit, export.states()) };
+    let metrics = Metrics::new(labels.collect(), export.limit, export.states());
+    let mut counter = Counter { metrics, ports: port_range(&monitor) };
     while monitor.read(&signals, &mut counter)? {
         messages.print(monitor.warnings());
         if monitor.polls().taken > 0 && outlet.is_due() {
@@ -59,6 +63,8 @@ pub fn run(export: &ExportSettings) -> Result<()> {
 /// Counts what the monitor reports.
 struct Counter {
     metrics: Metrics,
+    /// The ports that connect() chooses from.
+    ports: PortRange,
 }
 
 impl MonitorSink for Counter {
@@ -69,24 +75,29 @@ impl MonitorSink for Counter {
     }
 
     fn push(&mut self, events: Vec<MonitorEvent>) {
-        self.metrics.apply(&events, &is_ephemeral);
+        let ports = self.ports;
+        self.metrics.apply(&events, &|port| ports.contains(port));
     }
 }
 
-fn is_ephemeral(port: u16) -> bool {
-    (32_768..=60_999).contains(&port)
+/// That of the network namespace, or else what a kernel has that nobody has configured.
+fn port_range(monitor: &Monitor<'_>) -> PortRange {
+    monitor.net_limits().ports.unwrap_or(PortRange::DEFAULT)
 }
 
 impl Counter {
     /// All metrics after the last reading.
     fn exposition(&mut self, monitor: &mut Monitor<'_>) -> Exposition {
+        let (at, ports) = (monitor.read_at(), port_range(monitor));
+        self.ports = ports;
         let now = Now {
-            at: monitor.read_at(),
+            at,
+            ports: port_usage(monitor.with_wanted_addrs(), ports, at, 0.0),
             missed: monitor.coverage().missed,
             undecided: monitor.doubtful(|_| true).len(),
             sockets: monitor.statuses_with_owners(),
         };
-        self.metrics.exposition(now, &is_ephemeral)
+        self.metrics.exposition(now, &|port| ports.contains(port))
     }
 }
 

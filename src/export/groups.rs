@@ -15,6 +15,10 @@ const UNKNOWN: &str = "unknown";
 pub(crate) enum GroupLabel {
     /// The name of the owning process.
     Process,
+    /// The systemd service or scope that the owning process runs in.
+    Unit,
+    /// The container that it runs in.
+    Container,
     /// The local port of a listener.
     Port,
     /// The local port; those that connect() chooses are one.
@@ -25,6 +29,8 @@ impl GroupLabel {
     const fn name(self) -> &'static str {
         match self {
             Self::Process => "process",
+            Self::Unit => "unit",
+            Self::Container => "container",
             Self::Port => "port",
             Self::LocalPort => "local_port",
         }
@@ -32,10 +38,18 @@ impl GroupLabel {
 
     fn value(self, socket: &SocketRef, owner: &Attribution, ports: &dyn Fn(u16) -> bool) -> String {
         let port = socket.addrs.local.port;
+        let workload = owner.main.as_ref().and_then(|process| process.workload.as_deref());
         match self {
             Self::Process => {
                 let name = owner.main.as_ref().and_then(|process| process.name());
                 name.unwrap_or_else(|| UNKNOWN.to_owned())
+            }
+            // Nothing but an unknown owner is unknown: many processes run in no container.
+            Self::Unit | Self::Container if owner.main.is_none() => UNKNOWN.to_owned(),
+            Self::Unit => workload.and_then(|within| within.unit.clone()).unwrap_or_default(),
+            Self::Container => {
+                let container = workload.and_then(|within| within.container.as_ref());
+                container.map(|container| container.label().to_owned()).unwrap_or_default()
             }
             Self::LocalPort if ports(port) => "ephemeral".to_owned(),
             Self::Port | Self::LocalPort => port.to_string(),
@@ -119,7 +133,9 @@ impl Groups {
 mod tests {
     use super::*;
     use crate::model::process::OwnerSource;
+    use crate::model::workload::Workload;
     use crate::view::samples;
+    use std::sync::Arc;
 
     fn group(groups: &mut Groups, name: &str, local: &str) -> Vec<(&'static str, String)> {
         let socket = samples::socket(1, local, "10.0.0.9:80");
@@ -159,6 +175,27 @@ mod tests {
         }
         let mut listeners = Groups::new(vec![GroupLabel::Port], 9);
         assert_eq!(group(&mut listeners, "a", "10.0.0.1:40000"), [("port", "40000".to_owned())]);
+    }
+
+    #[test]
+    fn units_and_containers_are_labels() {
+        let mut groups = Groups::new(vec![GroupLabel::Unit, GroupLabel::Container], 9);
+        let socket = samples::socket(1, "10.0.0.1:443", "10.0.0.9:80");
+        let mut process = samples::process(7, b"nginx");
+        process.workload = Some(Arc::new(Workload {
+            unit: Some("nginx.service".to_owned()),
+            ..Workload::default()
+        }));
+        let mut owner = samples::owner(7, "nginx", OwnerSource::Proven);
+        owner.main = Some(process.into());
+        let group = groups.of(&socket, &owner, &|_| false);
+        let labels = |unit: &str, container: &str| {
+            vec![("unit", unit.to_owned()), ("container", container.to_owned())]
+        };
+        assert_eq!(groups.labels(group), labels("nginx.service", ""));
+        owner.main = None;
+        let group = groups.of(&socket, &owner, &|_| false);
+        assert_eq!(groups.labels(group), labels("unknown", "unknown"));
     }
 
     #[test]

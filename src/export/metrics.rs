@@ -3,6 +3,7 @@
 use super::exposition::{Exposition, Family, LabelSet, Series};
 use super::groups::{GroupId, GroupLabel, Groups};
 use super::histogram::Histogram;
+use super::ports::Remotes;
 use super::sockets::Sockets;
 use crate::model::event::{EventKind, MonitorEvent, SocketEvent, SocketStatus};
 use crate::model::process::Attribution;
@@ -10,6 +11,7 @@ use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::diagram::Diagram;
+use crate::view::port_usage::PortRecord;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +29,7 @@ pub(crate) struct Metrics {
     groups: Groups,
     /// Those of accept queues, by process and port.
     listeners: Groups,
+    remotes: Remotes,
     /// The states that the filters ask for.
     states: Vec<State>,
     counts: BTreeMap<GroupId, Counts>,
@@ -54,6 +57,8 @@ pub(crate) struct Now<S> {
     pub(crate) missed: u64,
     /// Sockets that may match the filter by process, but their owners cannot be inspected.
     pub(crate) undecided: usize,
+    /// The use of the port range towards remote ends.
+    pub(crate) ports: Vec<PortRecord>,
 }
 
 impl Metrics {
@@ -63,6 +68,7 @@ impl Metrics {
         Self {
             groups: Groups::new(labels, limit),
             listeners: Groups::new(vec![GroupLabel::Process, GroupLabel::Port], limit),
+            remotes: Remotes::new(limit),
             states,
             counts: BTreeMap::new(),
             in_state: BTreeMap::new(),
@@ -122,6 +128,7 @@ impl Metrics {
             sockets.add(now.at, (&status, &owner), groups, ports);
         }
         let mut families = self.gauges(&sockets);
+        families.push(self.port_use(&now.ports));
         families.extend(self.counters());
         families.extend(self.quality(now.at, now.missed, now.undecided));
         Exposition::new(families)
@@ -162,6 +169,18 @@ impl Metrics {
                 series: Series::Gauge(queues().filter_map(limit).collect()),
             },
         ]
+    }
+
+    fn port_use(&mut self, usage: &[PortRecord]) -> Family {
+        let shares = self.remotes.shares(usage).into_iter();
+        Family {
+            name: "tcplapse_ephemeral_ports_used_ratio",
+            help: "Share of the ports that connect() chooses from that is in use towards a remote end, \
+                   where it is large; the largest of all others.",
+            series: Series::Gauge(
+                shares.map(|(end, share)| (vec![("remote", end)], share)).collect(),
+            ),
+        }
     }
 
     fn counters(&self) -> Vec<Family> {

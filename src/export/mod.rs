@@ -10,6 +10,7 @@ pub(crate) mod groups;
 mod histogram;
 mod http;
 pub(crate) mod metrics;
+mod ports;
 pub(crate) mod published;
 pub(crate) mod server;
 mod sockets;

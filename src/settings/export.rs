@@ -42,17 +42,15 @@ impl ExportSettings {
             None => listen(options.listen())?,
         };
         let (by, limit) = (by(&options.by)?, limit(&options.limit)?);
-        let settings = Settings::new(options.shared.options(options.duration))?;
+        let mut settings = Settings::new(options.shared.options(options.duration))?;
+        settings.filter.process.shows_workload =
+            by.contains(&ExportKey::Unit) || by.contains(&ExportKey::Container);
         Ok(Self { settings, target, by, limit })
     }
 
     /// The states that the filters ask for: of others it is not known whether a socket is in them.
     pub(crate) fn states(&self) -> Vec<State> {
-        let filter = &self.settings.filter;
-        let asks_for = |state: &State| {
-            filter.states.as_ref().is_none_or(|states| states.contains(*state))
-                && (!filter.listening || *state == State::Listen)
-        };
+        let asks_for = |state: &State| self.settings.filter.shows_state(*state);
         State::NAMED.into_iter().filter(asks_for).collect()
     }
 }

@@ -46,7 +46,13 @@ fn status(
 
 /// The lines of these metrics at second 10, without comments.
 fn lines(metrics: &mut Metrics, sockets: Vec<(SocketStatus, Attribution)>) -> Vec<String> {
-    let now = Now { at: stamp(10.0), sockets: sockets.into_iter(), missed: 3, undecided: 2 };
+    let now = Now {
+        at: stamp(10.0),
+        sockets: sockets.into_iter(),
+        missed: 3,
+        undecided: 2,
+        ports: Vec::new(),
+    };
     let text = metrics.exposition(now, ANY).text(TextFormat::Prometheus);
     let text = String::from_utf8(text.to_vec()).expect("UTF-8");
     let lines = text.lines().filter(|line| !line.starts_with('#'));

@@ -188,7 +188,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "export --by remote",
-        "--by: 'remote' is not a valid value; write process, local-port or state",
+        "--by: 'remote' is not a valid value; write process, unit, container, local-port or state",
     ),
     (
         "export --listen 127.0.0.1:0 --textfile a.prom",
