@@ -6,6 +6,7 @@ mod docs;
 mod histories;
 mod live;
 mod oracle;
+mod packaging;
 mod scenarios;
 #[allow(dead_code)] // shared with the other targets, each of which uses a part of it
 #[path = "../support/mod.rs"]

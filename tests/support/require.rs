@@ -22,6 +22,10 @@ pub(crate) enum Feature {
     Prlimit,
     /// TUN devices.
     Tun,
+    /// `systemd-analyze`.
+    Systemd,
+    /// `prometheus`, `promtool` and `prometheus-node-exporter`, as Debian names them.
+    Prometheus,
     /// Bound sockets listed by sock_diag (Linux 6.8).
     Bound,
 }
@@ -39,6 +43,8 @@ impl Feature {
             Self::Ip => "ip",
             Self::Prlimit => "prlimit",
             Self::Tun => "tun",
+            Self::Systemd => "systemd",
+            Self::Prometheus => "prometheus",
             Self::Bound => "bound",
         }
     }
