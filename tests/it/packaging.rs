@@ -1,6 +1,7 @@
 //! What a package installs beside the program: units, alert rules, a dashboard, each tried with the
 //! programs that read it.
 
+mod databases;
 mod prometheus;
 
 use crate::support::require::{Feature, skip};

@@ -22,6 +22,8 @@ pub(crate) enum Feature {
     Prlimit,
     /// TUN devices.
     Tun,
+    /// Python with the modules `duckdb` and `chdb`; `TCPLAPSE_PYTHON` says which Python.
+    Databases,
     /// `systemd-analyze`.
     Systemd,
     /// `prometheus`, `promtool` and `prometheus-node-exporter`, as Debian names them.
@@ -43,6 +45,7 @@ impl Feature {
             Self::Ip => "ip",
             Self::Prlimit => "prlimit",
             Self::Tun => "tun",
+            Self::Databases => "databases",
             Self::Systemd => "systemd",
             Self::Prometheus => "prometheus",
             Self::Bound => "bound",

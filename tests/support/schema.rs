@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use tcplapse::view::schema::schema;
 
-/// The schema, without keys that it does not name: the labels that tests give begin with `label_`.
+/// The schema, without keys that it does not name: labels of tests begin with `label_`, or are `host`.
 static RECORDS: LazyLock<Validator> = LazyLock::new(|| {
     let mut strict = schema();
     for definition in strict["$defs"].as_object_mut().expect("definitions").values_mut() {
         if definition.get("properties").is_some() {
-            definition["patternProperties"] = json!({ "^label_": { "type": "string" } });
+            definition["patternProperties"] = json!({ "^(label_|host$)": { "type": "string" } });
             definition["additionalProperties"] = json!(false);
         }
     }

@@ -70,8 +70,18 @@ fn generated(directive: &str) -> String {
         },
         Some(("keys", "diagram")) => key_list(&[keys::of("diagram"), keys::of("edge")].concat()),
         Some(("keys", record)) => key_list(&keys::of(record)),
+        Some(("file", path)) => literal(&read(path)),
         Some((other, _)) => panic!("no directive @{other}"),
     }
+}
+
+/// A file as it is.
+fn literal(text: &str) -> String {
+    let indented = text.lines().map(|line| match line {
+        "" => "\n".to_owned(),
+        line => format!("    {line}\n"),
+    });
+    roff(&indented.collect::<String>())
 }
 
 /// Keys that follow each other and mean the same would be one entry; none do.
