@@ -4,6 +4,7 @@
 use crate::alone;
 use crate::support::fake_procfs::FakeProcfs;
 use crate::support::scrape::{Metrics, connect, exporter, scrape};
+use crate::support::wait::until;
 use std::io::Write;
 
 /// What the texts of metrics and the buffers of connections may take (KiB), at most 64 of each.
@@ -33,9 +34,8 @@ fn scrapers_cannot_make_it_grow() {
         // It may have been closed in favour of another one.
         let _ = stream.write_all(request);
     }
-    let last = scrape(address);
     let polls = |metrics: &Metrics| metrics.get("tcplapse_poll_seconds_count");
-    assert!(polls(&last) > polls(&first), "polls go on");
+    until("polls to go on", || (polls(&scrape(address)) > polls(&first)).then_some(()));
     let grown = program.resident().saturating_sub(before);
     assert!(grown < SPARE_KB, "{grown} KiB more after 3,000 scrapes");
     assert!(program.is_running());
