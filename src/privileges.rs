@@ -92,6 +92,11 @@ fn maps_every_user(map: &str) -> bool {
     counts.iter().flatten().sum::<u64>() >= u32::MAX.into()
 }
 
+/// Whether other network namespaces can be entered: those of this user namespace.
+pub(crate) fn may_enter_namespaces() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
 /// Whether capabilities are those of a user namespace, not of the machine.
 pub(crate) fn in_user_namespace() -> bool {
     !is_in("user", INITIAL_USER_NAMESPACE)

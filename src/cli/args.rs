@@ -117,6 +117,12 @@ pub(crate) struct SourceArgs {
     /// Another mount of procfs, such as /host/proc in a container [default: /proc]
     #[arg(long, value_name = "PATH")]
     pub(crate) procfs: Option<PathBuf>,
+    /// Other network namespaces: all, a name of ip netns, a path, pid:N, container:ID
+    ///
+    /// Repeat it for several. Without it, the caller's is read alone. A namespace that appears later
+    /// and is asked for is read from then on; one that is removed ends its sockets.
+    #[arg(long, value_name = "NETNS")]
+    pub(crate) netns: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) owners: OwnersArgs,

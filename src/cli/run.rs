@@ -65,7 +65,7 @@ impl From<RunShared> for Options {
     fn from(run: RunShared) -> Self {
         let RunShared { filter, source, owners, poll, info, record, count, view, by, .. } = run;
         let RunShared { format, text, time, common, .. } = run;
-        let source = SourceArgs { source, procfs: None, owners };
+        let source = SourceArgs { source, owners, ..SourceArgs::default() };
         let end = EndArgs { duration: None, count };
         let name = match view {
             RunViewName::Timeline => ViewName::Timeline,

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod export;
 mod follow;
 pub mod list;
+mod netns;
 mod open_source;
 pub mod replay;
 pub mod run;
@@ -82,6 +83,8 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
         OwnersName::Auto => OwnersBy::Auto,
     };
     let scan = Scan::new(&settings.procfs).following(tree).by(by).map_err(Error::Owners)?;
+    let scope = netns::scope(settings, &scan)?;
+    let scan = scan.of_namespaces(scope);
     let missing = scan.check_pids(&settings.filter.process).map_err(|wrong| match wrong {
         WrongPid::Missing(pid) => {
             let remedy = (!scan.lists_all()).then(|| scan.remedy());

@@ -1,5 +1,6 @@
 //! Opens the source that the settings name, or the best one.
 
+use super::netns;
 use crate::cli::SourceName;
 use crate::error::{Error, Result, UsageError};
 use crate::model::process_tree::ProcessTree;
@@ -7,6 +8,7 @@ use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
 use crate::source::netlink::Netlink;
+use crate::source::netns::Namespaces;
 use crate::source::proc::Proc;
 use crate::source::trace::{Trace, TraceSettings};
 use crate::tcp::state_set::StateSet;
@@ -18,6 +20,9 @@ use std::path::Path;
 /// # Errors
 /// What the named source lacks; with `auto`, what the last choice lacks.
 pub(super) fn open(settings: &Settings) -> Result<Box<dyn Source>> {
+    if !settings.netns.is_empty() {
+        return several(settings);
+    }
     match settings.source {
         SourceName::Proc => proc(settings),
         SourceName::Netlink => netlink(settings),
@@ -31,6 +36,9 @@ pub(super) fn open(settings: &Settings) -> Result<Box<dyn Source>> {
 /// # Errors
 /// What the source lacks.
 pub(super) fn open_for_one_poll(settings: &Settings) -> Result<Box<dyn Source>> {
+    if !settings.netns.is_empty() {
+        return several(settings);
+    }
     let other_procfs = settings.procfs != Path::new(OWN_PROCFS);
     match settings.source {
         SourceName::Auto if other_procfs => proc(settings),
@@ -61,6 +69,27 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
         Err(error) => {
             messages::print([format!("using --source proc: {why}; {error}")]);
             proc(settings)
+        }
+    }
+}
+
+/// Opens the source for several network namespaces.
+fn several(settings: &Settings) -> Result<Box<dyn Source>> {
+    let choices = netns::resolved(settings)?;
+    let open = |by_netlink| -> Result<Box<dyn Source>> {
+        let means = (settings.wanted_rows(), settings.poll);
+        Ok(Box::new(Namespaces::open(&settings.procfs, &choices, means, by_netlink)?))
+    };
+    match settings.source {
+        SourceName::Proc => open(false),
+        SourceName::Netlink => open(true),
+        SourceName::Trace => Err(Error::Trace("it follows one network namespace alone".to_owned())),
+        SourceName::Auto => {
+            let is_own = settings.procfs == Path::new(OWN_PROCFS);
+            let netlink = is_own.then(|| open(true)).and_then(Result::ok);
+            let name = if netlink.is_some() { "netlink" } else { "proc" };
+            messages::print([format!("using --source {name}: --netns is given")]);
+            netlink.map_or_else(|| open(false), Ok)
         }
     }
 }

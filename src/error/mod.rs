@@ -4,6 +4,7 @@
 
 mod condition;
 mod inconclusive;
+mod netns;
 mod process;
 mod recording;
 mod rules;
@@ -13,6 +14,7 @@ mod value;
 
 pub use condition::ConditionError;
 pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason};
+pub use netns::NetnsError;
 pub use process::ProcessError;
 pub use recording::{NoSamples, RecordingError};
 pub use rules::{RuleCause, RuleError, RuleFileError};
@@ -32,6 +34,9 @@ pub enum Error {
     /// A process that is asked for cannot be inspected from here.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A network namespace that is asked for cannot be read.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
     /// The rules file is wrong.
     #[error(transparent)]
     Rules(#[from] Box<RuleFileError>),

@@ -23,8 +23,8 @@ pub enum ProcessError {
     },
     /// A process in another network namespace.
     #[error(
-        "process {pid}{} is in another network namespace, whose sockets cannot be seen from here; \
-         write nsenter -t {pid} -n tcplapse, followed by the rest",
+        "process {pid}{} is in another network namespace, whose sockets are not read; write \
+         --netns pid:{pid}",
         name.as_ref().map(|name| format!("/{name}")).unwrap_or_default()
     )]
     Elsewhere {

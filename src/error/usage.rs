@@ -126,6 +126,12 @@ pub enum UsageError {
          them"
     )]
     TcpInfoOfProcfs,
+    /// `--tcp-info` with `--netns`
+    #[error(
+        "--tcp-info is about the caller's own network namespace, and --netns shows others; leave out one \
+         of them"
+    )]
+    TcpInfoOfNetns,
     /// `--tcp-info` with `--record`
     #[error("--tcp-info is not recorded, and cannot be replayed; leave out --tcp-info or --record")]
     TcpInfoRecorded,

@@ -8,7 +8,7 @@ fn addrs(family: Family, local: &str, remote: &str) -> AddressPair {
         let addr: std::net::SocketAddr = text.parse().unwrap();
         Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
     };
-    AddressPair { family, local: end(local), remote: end(remote) }
+    AddressPair::new(family, end(local), end(remote))
 }
 
 fn remote_matches(filter: &str, family: Family, remote: &str) -> bool {

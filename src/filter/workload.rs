@@ -3,6 +3,7 @@
 use super::Match;
 use crate::model::escape::escape;
 use crate::model::workload::{Container, Pod, Workload};
+use std::fmt;
 
 /// Names that a user asks for; `*` stands for any characters, `?` for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,13 @@ pub struct WorkloadFilter {
 const DIGITS_OF_ID: usize = 12;
 /// The beginning of an id that is as long as this can be asked for.
 const SHORTEST_ID: usize = 4;
+
+/// As it was written, escaped.
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl NamePattern {
     /// The names that a text matches; `None` where it is empty.
@@ -55,7 +63,7 @@ impl WorkloadFilter {
     }
 
     /// Whether a process passes that runs in this; `None` if that was not read.
-    pub(super) fn matches(&self, workload: Option<&Workload>) -> Match {
+    pub fn matches(&self, workload: Option<&Workload>) -> Match {
         if self.is_empty() {
             return Match::Yes;
         }

@@ -74,6 +74,8 @@ pub enum Verdict {
     Unreachable,
     /// There was no local port for it.
     NoPort,
+    /// Its network namespace was removed.
+    NetnsGone,
     /// Not proven.
     Unknown,
 }
@@ -235,6 +237,18 @@ pub struct Transition {
     pub reset_by: Option<Side>,
     /// The process whose own system call caused the change, where the kernel reported it.
     pub caller: Option<Caller>,
+    /// What the network namespace is called.
+    pub netns_name: Option<Rc<str>>,
+}
+
+impl Transition {
+    /// If this is the end of a connection that nothing else explains, its network namespace was the
+    /// cause.
+    pub(crate) fn end_with_namespace(&mut self) {
+        if self.kind == EventKind::Closed && self.verdict == Some(Verdict::Unknown) {
+            self.verdict = Some(Verdict::NetnsGone);
+        }
+    }
 }
 
 /// A socket between two readings.
@@ -260,6 +274,8 @@ pub struct SocketStatus {
     pub clues: OwnerClues,
     /// What else its last row showed.
     pub details: Details,
+    /// What the network namespace is called.
+    pub netns_name: Option<Rc<str>>,
 }
 
 /// What the tracker concludes from a reading.

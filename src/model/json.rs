@@ -42,7 +42,8 @@ pub(crate) mod optional_stamp {
 
 /// An address pair with `ADDRESS:PORT` for each end.
 pub(crate) mod pair {
-    use crate::model::socket::{AddressPair, Family};
+    use crate::model::json::is_default;
+    use crate::model::socket::{AddressPair, Family, NetnsId};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::net::SocketAddr;
 
@@ -54,19 +55,21 @@ pub(crate) mod pair {
         pub(crate) family: Option<Family>,
         pub(crate) local: SocketAddr,
         pub(crate) remote: SocketAddr,
+        #[serde(default, skip_serializing_if = "is_default")]
+        pub(crate) netns: NetnsId,
     }
 
     impl From<AddressPair> for AddressKeys {
-        fn from(AddressPair { family, local, remote }: AddressPair) -> Self {
+        fn from(AddressPair { netns, family, local, remote }: AddressPair) -> Self {
             let family = (family != Family::of(local.addr)).then_some(family);
-            Self { family, local: local.into(), remote: remote.into() }
+            Self { family, local: local.into(), remote: remote.into(), netns }
         }
     }
 
     impl From<AddressKeys> for AddressPair {
-        fn from(AddressKeys { family, local, remote }: AddressKeys) -> Self {
+        fn from(AddressKeys { family, local, remote, netns }: AddressKeys) -> Self {
             let family = family.unwrap_or_else(|| Family::of(local.ip()));
-            Self { family, local: local.into(), remote: remote.into() }
+            Self { netns, family, local: local.into(), remote: remote.into() }
         }
     }
 

@@ -2,13 +2,14 @@
 
 use super::json::{self, is_default};
 use super::process::{Caller, Holder, Process};
-use super::socket::{AddressPair, Side};
+use super::socket::{AddressPair, NetnsId, Side};
 use super::socket_row::SocketRow;
 use super::time::Stamp;
 use crate::tcp::state::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::rc::Rc;
 
 /// When and where some or all sockets were polled or looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct PollWindow {
 }
 
 /// All rows of one poll.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// When the first table was opened.
     pub start: Stamp,
@@ -34,6 +35,24 @@ pub struct Snapshot {
     pub rows: Vec<SocketRow>,
     /// Rows that could not be read.
     pub bad_rows: u64,
+    /// The network namespaces that were read, where there may be several: then the rows are in their
+    /// order. Of sockets of others nothing is known by this poll.
+    pub namespaces: Option<Rc<[PolledNamespace]>>,
+    /// Network namespaces of earlier polls that are gone.
+    pub gone: Vec<NetnsId>,
+}
+
+/// One of several network namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolledNamespace {
+    /// Its number in the run.
+    pub id: NetnsId,
+    /// Its inode, where that may be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode: Option<u64>,
+    /// What it is called, escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// An exact question to the kernel about one socket: is it gone?
@@ -96,6 +115,9 @@ pub struct DestroyEvents {
     pub time: Stamp,
     /// The kernel had more events than room for them.
     pub overrun: bool,
+    /// The network namespace that they are of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub netns: NetnsId,
     /// The sockets that were destroyed.
     #[serde(rename = "dead")]
     pub sockets: Vec<DestroyedSocket>,

@@ -62,10 +62,19 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
+/// The number of a network namespace within a run, never used again; 0 for the only one of a run that
+/// reads no others.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct NetnsId(pub u32);
+
 /// Family and both ends: what a row of the kernel's table is found by. Not unique: link-local
 /// twins and the members of an `SO_REUSEPORT` group share them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressPair {
+    /// The network namespace of the socket: others may use the same addresses.
+    pub netns: NetnsId,
     /// The family of the socket, not of its addresses.
     pub family: Family,
     /// This end.
@@ -77,7 +86,7 @@ pub struct AddressPair {
 /// The keys of a record; a recording has its own way to write a pair, see [`super::json`].
 impl Serialize for AddressPair {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { family, local, remote } = *self;
+        let Self { family, local, remote, .. } = *self;
         let keys = AddressKeys {
             family,
             local_addr: local.addr,
@@ -112,10 +121,21 @@ impl fmt::Display for AddressPair {
 }
 
 impl AddressPair {
+    /// A pair in the only network namespace of a run.
+    pub const fn new(family: Family, local: Endpoint, remote: Endpoint) -> Self {
+        Self { netns: NetnsId(0), family, local, remote }
+    }
+
+    /// The same addresses in a network namespace.
+    #[must_use]
+    pub const fn in_netns(self, netns: NetnsId) -> Self {
+        Self { netns, ..self }
+    }
+
     /// The address pair of the other end of a connection within this machine: it may be of either
     /// family, as a dual-stack socket shows v4 peers.
     pub fn mirrored(self) -> [Self; 2] {
-        let swapped = Self { family: self.family, local: self.remote, remote: self.local };
+        let swapped = Self { local: self.remote, remote: self.local, ..self };
         [swapped, Self { family: self.family.other(), ..swapped }]
     }
 
@@ -123,6 +143,7 @@ impl AddressPair {
     #[must_use]
     pub const fn listener(self, addr: IpAddr) -> Self {
         Self {
+            netns: self.netns,
             family: self.family,
             local: Endpoint { addr, port: self.local.port },
             remote: Endpoint { addr: self.family.unspecified(), port: 0 },

@@ -19,7 +19,8 @@ use crate::owner::OwnerLookup;
 use crate::recorder::Recorder;
 use crate::signals::Signals;
 use crate::source::Source;
-use crate::tracker::{Collected, Tracker};
+use crate::tracker::Collected;
+use crate::tracker::namespaces::Trackers;
 use coverage::Coverage;
 use log::debug;
 use reporter::{Batches, Destination, Reporter};
@@ -34,7 +35,7 @@ const MANY_LOOKUPS: usize = 256;
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
     recorder: Option<Recorder>,
-    tracker: Tracker,
+    tracker: Trackers,
     reporter: Reporter<'a>,
     polls: PollCount,
     /// When the last reading ended.
@@ -52,7 +53,7 @@ impl<'a> Monitor<'a> {
         Self {
             source,
             recorder: None,
-            tracker: Tracker::default(),
+            tracker: Trackers::default(),
             reporter: Reporter::new(finder, filter),
             polls: PollCount::default(),
             read_at: Stamp::default(),
@@ -251,7 +252,7 @@ impl<'a> Monitor<'a> {
 
     /// What was known of one run says nothing about the next.
     fn restart(&mut self) {
-        self.tracker = Tracker::default();
+        self.tracker = Trackers::default();
         self.reporter.restart();
         self.polls = PollCount::default();
     }

@@ -14,7 +14,8 @@ use crate::model::socket::AddressPair;
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::owner::OwnerLookup;
 use crate::tcp::state::State;
-use crate::tracker::{Tracker, TrackerSink};
+use crate::tracker::TrackerSink;
+use crate::tracker::namespaces::Trackers;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -193,7 +194,7 @@ impl<'a> Reporter<'a> {
     }
 
     /// Drops what belongs to sockets that are closed, or were dropped without an end.
-    pub(super) fn forget_closed(&mut self, tracker: &Tracker) {
+    pub(super) fn forget_closed(&mut self, tracker: &Trackers) {
         let open = tracker.socket_count();
         self.owners.table.sweep(open, tracker.inodes());
         let callers = &mut self.owners.callers;

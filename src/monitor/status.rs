@@ -58,11 +58,11 @@ impl Monitor<'_> {
         let mut places: Vec<_> = self.statuses().map(place).collect();
         match order {
             SocketOrder::Kernel => {
-                places.sort_unstable_by_key(|(addrs, row, ..)| (addrs.family, *row));
+                places.sort_unstable_by_key(|(addrs, row, ..)| (addrs.netns, addrs.family, *row));
             }
             SocketOrder::Ports => places.sort_unstable_by_key(|(addrs, row, listens, _)| {
-                let AddressPair { local, remote, family, .. } = *addrs;
-                (!listens, local.port, local.addr, remote.addr, remote.port, family, *row)
+                let AddressPair { local, remote, family, netns } = *addrs;
+                (netns, !listens, local.port, local.addr, remote.addr, remote.port, family, *row)
             }),
         }
         places.into_iter().filter_map(|(addrs, _, _, id)| {

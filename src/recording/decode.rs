@@ -4,7 +4,8 @@ use super::delta::{self, Applied, WrittenRow};
 use super::lines::{AnyHeader, HeaderLine, Poll, RecordingLine, RowChanges};
 use super::{DecodeError, Header, VERSION};
 use crate::model::escape::escape;
-use crate::model::reading::{Reading, Snapshot};
+use crate::model::reading::{PolledNamespace, Reading, Snapshot};
+use std::rc::Rc;
 
 /// Decodes the lines of a recording, one after the other.
 #[derive(Debug, Default)]
@@ -14,6 +15,7 @@ pub struct Decoder {
     /// Of the last snapshot.
     netns: Option<u64>,
     bad_rows: u64,
+    namespaces: Option<Rc<[PolledNamespace]>>,
 }
 
 impl Decoder {
@@ -40,10 +42,11 @@ impl Decoder {
             RecordingLine::Header(HeaderLine { header, .. }) => {
                 return Ok(self.begin(header.into_owned()));
             }
-            RecordingLine::Poll(poll) => self.poll(&poll)?,
+            RecordingLine::Poll(poll) => self.poll(poll)?,
             RecordingLine::UnchangedPoll(start, end) => {
                 let Self { netns, bad_rows, .. } = *self;
-                self.poll(&Poll { start, end, netns, bad_rows, rows: RowChanges::default() })?
+                let (rows, namespaces, gone) = (RowChanges::default(), None, Vec::new());
+                self.poll(Poll { start, end, netns, bad_rows, namespaces, gone, rows })?
             }
             RecordingLine::Lookups(line) => {
                 let lookups = line.lookups().ok_or_else(|| misfit("a socket without ends"))?;
@@ -63,15 +66,19 @@ impl Decoder {
         (!continues).then_some(Reading::Begin(begins))
     }
 
-    fn poll(&mut self, poll: &Poll<'_>) -> Result<Reading, DecodeError> {
-        let Poll { start, end, netns, bad_rows, ref rows } = *poll;
-        let steps = match rows {
+    fn poll(&mut self, poll: Poll<'_>) -> Result<Reading, DecodeError> {
+        let Poll { start, end, netns, bad_rows, namespaces, gone, rows } = poll;
+        let steps = match &rows {
             RowChanges::Json(json) => json.get(),
             RowChanges::Steps(_) => "[]",
         };
         let Applied { written, rows } = delta::apply(&self.rows, steps, end).map_err(damaged)?;
         (self.rows, self.netns, self.bad_rows) = (written, netns, bad_rows);
-        Ok(Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows }))
+        if let Some(namespaces) = namespaces {
+            self.namespaces = Some(namespaces.into());
+        }
+        let namespaces = self.namespaces.clone();
+        Ok(Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows, namespaces, gone }))
     }
 }
 

@@ -3,8 +3,9 @@
 use super::Header;
 use super::delta::{self, WrittenRow};
 use super::lines::{HeaderLine, Poll, RecordingLine, RowChanges};
-use crate::model::reading::{OwnerUpdate, Reading, Snapshot};
+use crate::model::reading::{OwnerUpdate, PolledNamespace, Reading, Snapshot};
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// Encodes the readings of one run, each as what differs from those before.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct Encoder {
     rows: Vec<WrittenRow>,
     /// The namespace and the number of bad rows of the last snapshot; `None` before the first.
     last: Option<(Option<u64>, u64)>,
+    /// The namespaces of the last snapshot.
+    namespaces: Option<Rc<[PolledNamespace]>>,
 }
 
 /// A reading as lines of a recording.
@@ -45,13 +48,24 @@ impl Encoder {
     }
 
     fn poll(&mut self, snapshot: &mut Snapshot) -> RecordingLine<'static> {
-        let Snapshot { start, end, netns, bad_rows, ref mut rows } = *snapshot;
+        let Snapshot { start, end, netns, bad_rows, ref mut rows, .. } = *snapshot;
         let steps = delta::steps(&mut self.rows, rows, (start, end));
         let is_same = self.last.replace((netns, bad_rows)) == Some((netns, bad_rows));
-        if steps.is_empty() && is_same {
+        let are_known = self.namespaces == snapshot.namespaces;
+        if steps.is_empty() && is_same && are_known && snapshot.gone.is_empty() {
             return RecordingLine::UnchangedPoll(start, end);
         }
-        RecordingLine::Poll(Poll { start, end, netns, bad_rows, rows: RowChanges::Steps(steps) })
+        self.namespaces.clone_from(&snapshot.namespaces);
+        let namespaces = self.namespaces.as_ref().filter(|_| !are_known);
+        RecordingLine::Poll(Poll {
+            start,
+            end,
+            netns,
+            bad_rows,
+            namespaces: namespaces.map(|all| all.to_vec()),
+            gone: snapshot.gone.clone(),
+            rows: RowChanges::Steps(steps),
+        })
     }
 }
 

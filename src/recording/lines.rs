@@ -5,8 +5,10 @@ use super::row::{Row, Step};
 use super::{Header, VERSION};
 use crate::model::json::{self, is_default};
 use crate::model::reading::{
-    DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, OwnerUpdate, StateChange,
+    DestroyEvents, LookupRequest, LookupResult, Lookups, Lost, OwnerUpdate, PolledNamespace,
+    StateChange,
 };
+use crate::model::socket::NetnsId;
 use crate::model::time::Stamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -72,6 +74,11 @@ pub(super) struct Poll<'a> {
     pub(super) netns: Option<u64>,
     #[serde(default, rename = "bad", skip_serializing_if = "is_default")]
     pub(super) bad_rows: u64,
+    /// Those that were read, where they are other ones than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) namespaces: Option<Vec<PolledNamespace>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) gone: Vec<NetnsId>,
     #[serde(default, borrow, skip_serializing_if = "RowChanges::is_empty")]
     pub(super) rows: RowChanges<'a>,
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The version of the format; older ones are read, too.
-pub(crate) const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 2;
 
 /// What a recording says about its run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

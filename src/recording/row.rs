@@ -3,7 +3,7 @@
 
 use crate::model::json;
 use crate::model::json::pair;
-use crate::model::socket::{AddressPair, Family};
+use crate::model::socket::{AddressPair, Family, NetnsId};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
@@ -71,6 +71,8 @@ pub(super) struct Row {
     local: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remote: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "json::is_default")]
+    netns: NetnsId,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,9 +131,9 @@ const fn blank(addrs: AddressPair) -> SocketRow {
 impl Row {
     /// A row that was not there before.
     pub(super) fn new(row: &SocketRow) -> Self {
-        let pair::AddressKeys { family, local, remote } = row.addrs.into();
+        let pair::AddressKeys { family, local, remote, netns } = row.addrs.into();
         let (local, remote) = (Some(local), Some(remote));
-        Self { family, local, remote, ..Self::difference(&blank(row.addrs), row) }
+        Self { family, local, remote, netns, ..Self::difference(&blank(row.addrs), row) }
     }
 
     /// What changed of a row; `None` if only a new row can say it.
@@ -148,6 +150,7 @@ impl Row {
             family: None,
             local: None,
             remote: None,
+            netns: NetnsId::default(),
             state: new(before.state, now.state),
             inode: new(before.inode, now.inode),
             uid: new(before.uid, now.uid),
@@ -168,7 +171,7 @@ impl Row {
     /// The new row that this is; `None` if it is a change.
     pub(super) fn complete(&self) -> Option<SocketRow> {
         let (local, remote) = (self.local?, self.remote?);
-        let addrs = pair::AddressKeys { family: self.family, local, remote };
+        let addrs = pair::AddressKeys { family: self.family, local, remote, netns: self.netns };
         Some(self.applied_to(&blank(addrs.into())))
     }
 

@@ -4,7 +4,7 @@ use crate::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
-use crate::model::socket::{AddressPair, Endpoint, Family, Side};
+use crate::model::socket::{AddressPair, Endpoint, Family, NetnsId, Side};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::model::workload::Workload;
 use crate::tcp::state::State;
@@ -48,13 +48,20 @@ fn decoded(file: &[u8]) -> Vec<Reading> {
 fn snapshot(boot: u64, rows: &[SocketRow]) -> Reading {
     let at = |boot| Stamp { wall: 1_790_000_000_000_000, boot };
     let (start, end) = (at(boot), at(boot + 1000));
-    Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows: rows.to_vec(), bad_rows: 0 })
+    Reading::Snapshot(Snapshot {
+        start,
+        end,
+        netns: Some(1),
+        rows: rows.to_vec(),
+        bad_rows: 0,
+        ..Snapshot::default()
+    })
 }
 
 fn row(port: u16, state: State, inode: u64) -> SocketRow {
     let end = |port| Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port };
     SocketRow {
-        addrs: AddressPair { family: Family::Ipv4, local: end(port), remote: end(80) },
+        addrs: AddressPair::new(Family::Ipv4, end(port), end(80)),
         state,
         inode,
         uid: 1000,
@@ -99,7 +106,7 @@ fn the_format_is_as_recorded() {
         snapshot(201_000, &[row(1, State::CloseWait, 7)]),
     ]);
     insta::assert_snapshot!(String::from_utf8(file).unwrap(), @r#"
-    {"tcplapse":{"recording":1,"start":[1790000000000000,77],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}
+    {"tcplapse":{"recording":2,"start":[1790000000000000,77],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}
     {"owners":{"time":[1790000000000000,2000],"anew":true,"all":true,"processes":[{"pid":10,"start":5,"comm":"ser\\xffver\\x0a","exe":"server","cmdline":"./server\\x00-v\\x00","uid":0}],"holders":[[7,[{"pid":10,"start":5,"fd":3}]]]}}
     {"pass":{"start":[1790000000000000,1000],"end":[1790000000000000,2000],"netns":1,"rows":[{"local":"127.0.0.1:1","remote":"127.0.0.1:80","state":"ESTABLISHED","inode":7,"uid":1000},{"local":"127.0.0.1:2","remote":"127.0.0.1:80","state":"TIME_WAIT","uid":1000,"mini":true,"timer":"time-wait","left":6000}]}}
     {"quiet":[[1790000000000000,101000],[1790000000000000,102000]]}
@@ -166,8 +173,8 @@ fn other_files_newer_versions_and_damage_are_errors() {
     assert_eq!(refused("hello"), DecodeError::NotARecording);
     assert_eq!(refused(r#"{"pass":{}}"#), DecodeError::NotARecording);
     assert_eq!(
-        refused(r#"{"tcplapse":{"recording":2,"whatever":[]}}"#),
-        DecodeError::NewerVersion(2)
+        refused(r#"{"tcplapse":{"recording":3,"whatever":[]}}"#),
+        DecodeError::NewerVersion(3)
     );
     assert!(matches!(refused(r#"{"tcplapse":{}}"#), DecodeError::Damaged(_)));
     let mut decoder = Decoder::default();
@@ -221,11 +228,8 @@ fn addrs() -> impl Strategy<Value = AddressPair> {
     let end = (addr, 0..3_u16).prop_map(|(addr, port)| Endpoint { addr, port });
     let family = select(vec![Family::Ipv4, Family::Ipv6]);
     let end = end.boxed();
-    (family, end.clone(), end).prop_map(|(family, local, remote)| AddressPair {
-        family,
-        local,
-        remote,
-    })
+    (family, end.clone(), end)
+        .prop_map(|(family, local, remote)| AddressPair::new(family, local, remote))
 }
 
 fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
@@ -359,11 +363,11 @@ fn reading() -> impl Strategy<Value = Reading> {
         .prop_map(|(addrs, cookie)| DestroyedSocket { addrs, cookie });
     prop_oneof![
         8 => poll.prop_map(|(start, end, netns, rows, bad_rows)| {
-            Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows })
+            Reading::Snapshot(Snapshot { start, end, netns, rows, bad_rows, ..Snapshot::default() })
         }),
         1 => lookups().prop_map(Reading::Lookups),
         1 => (stamp(), any::<bool>(), vec(socket, 0..3)).prop_map(|(time, overrun, sockets)| {
-            Reading::DestroyEvents(DestroyEvents { time, overrun, sockets })
+            Reading::DestroyEvents(DestroyEvents { time, overrun, netns: NetnsId::default(), sockets })
         }),
         1 => change().prop_map(Reading::StateChange),
         1 => lost.prop_map(|(time, reason, count)| Reading::Lost(Lost { time, reason, count })),

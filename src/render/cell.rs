@@ -1,8 +1,9 @@
 //! The text of single cells: endpoints, owners, durations, times. Every table writes them alike.
 
 use crate::model::escape::one_word;
+use crate::model::event::SocketRef;
 use crate::model::process::{Attribution, Holder, OwnerSource};
-use crate::model::socket::Endpoint;
+use crate::model::socket::{Endpoint, NetnsId};
 use crate::model::socket_row::{Details, Timer};
 use crate::model::time::Stamp;
 use crate::model::workload::MainWorkload;
@@ -112,6 +113,20 @@ pub(crate) fn owner(owner: &Attribution) -> String {
         _ => "",
     };
     format!("{pid}/{process}{more}{mark}")
+}
+
+/// The same with `@blue`, the network namespace of the socket by its name or its inode, where several
+/// may be read.
+pub(crate) fn owner_in(by: &Attribution, socket: &SocketRef, netns_name: Option<&str>) -> String {
+    let owner = owner(by);
+    if socket.addrs.netns == NetnsId::default() {
+        return owner;
+    }
+    match (netns_name, socket.netns) {
+        (Some(name), _) => format!("{owner}@{}", one_word(name)),
+        (None, Some(inode)) => format!("{owner}@{inode}"),
+        (None, None) => format!("{owner}@?"),
+    }
 }
 
 /// `3`, `3,7`: the numbers of the descriptors by which the main owner holds a socket, the first of many;

@@ -1,7 +1,7 @@
 //! `--view events` as text: a line per event, in columns that become wider with their cells and
 //! never cut them. On a narrow terminal the last column, STATE, goes to the next line.
 
-use super::cell::{Names, TimeFormatter, duration, endpoint, held, owner};
+use super::cell::{Names, TimeFormatter, duration, endpoint, held, owner_in};
 use super::style::{Palette, style_of};
 use super::wording::ending;
 use super::{Renderer, alert_sentence, lost_sentence};
@@ -48,7 +48,7 @@ impl EventsText {
         let addrs = &event.socket.addrs;
         [
             self.clock.write(event.time),
-            owner(&event.owner),
+            owner_in(&event.owner, &event.socket, event.netns_name.as_deref()),
             endpoint(addrs.local, names),
             endpoint(addrs.remote, names),
             held(event.ages.held, event.ages.held_at_least),
@@ -60,7 +60,7 @@ impl EventsText {
         let worst = &alert.worst;
         [
             self.clock.write(alert.time),
-            owner(&worst.owner),
+            owner_in(&worst.owner, &worst.socket, None),
             endpoint(worst.socket.addrs.local, names),
             endpoint(worst.socket.addrs.remote, names),
             held(worst.held, worst.held_at_least),

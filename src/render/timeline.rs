@@ -1,7 +1,7 @@
 //! `--view timeline` as text: a block per life, with its owner, addresses and end, then a line per
 //! step with a bar for the time in its state. The two sockets of a connection stand in two lanes.
 
-use super::cell::{Names, TimeFormatter, duration, endpoint, owner};
+use super::cell::{Names, TimeFormatter, duration, endpoint, owner, owner_in};
 use super::style::{Palette, style_of};
 use super::wording::{SideNames, process, remark, summary};
 use super::wrap::wrap;
@@ -87,7 +87,8 @@ impl TimelineText {
         let shown = life.other_end.as_ref().map(|other| &other.owner);
         let other = shown.or(life.peer_owner.as_ref().filter(|peer| process(peer).is_some()));
         let other = other.map(|other| format!("{GAP}{}", owner(other)));
-        let title = format!("{}{GAP}{addrs}{}", owner(&life.owner), other.unwrap_or_default());
+        let own = owner_in(&life.owner, &life.socket, life.netns_name.as_deref());
+        let title = format!("{}{GAP}{addrs}{}", own, other.unwrap_or_default());
         let mut head = String::new();
         for line in wrapped(&title, 0, self.width).lines() {
             head += &(self.palette.heading(line) + "\n");

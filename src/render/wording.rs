@@ -32,6 +32,7 @@ pub(super) fn ending(
         (Some(Verdict::NoAnswer), _) => "abandoned by this side before an answer came",
         (Some(Verdict::Unreachable), _) => "the peer is unreachable",
         (Some(Verdict::NoPort), _) => "no free local port",
+        (Some(Verdict::NetnsGone), _) => "its network namespace is gone",
         (_, Some(State::Established)) if both_fins => "peer likely closed first",
         (_, Some(State::Established)) => "likely reset or peer closed",
         (_, Some(State::CloseWait)) => "likely closed here too, or reset",

@@ -10,6 +10,7 @@ mod hints;
 mod labels;
 pub mod list;
 mod names;
+pub mod netns;
 pub(crate) mod record;
 pub mod run;
 mod states;
@@ -31,6 +32,7 @@ use crate::view::labels::Labels;
 use filter::filter;
 use hints::hints;
 use jiff::tz::TimeZone;
+use netns::NetnsChoice;
 use record::RecordSettings;
 use states::{bound, refuse_uncounted};
 use std::ops::RangeInclusive;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub(crate) ring: usize,
     /// The procfs to read.
     pub(crate) procfs: PathBuf,
+    /// The network namespaces to read; none for the caller's own.
+    pub(crate) netns: Vec<NetnsChoice>,
     /// How often the source polls.
     pub(crate) poll: PollSettings,
     /// The rows that a poll has to show.
@@ -169,6 +173,7 @@ impl Settings {
             rules: options.view.rules,
             source: source(options.source.source, &procfs)?,
             owners: owners(options.source.owners.owners, &procfs)?,
+            netns: netns::netns(&options.source.netns)?,
             procfs,
             patterns: options.filter.patterns,
             quiet: options.common.quiet,

@@ -5,6 +5,7 @@ pub(crate) mod clock;
 mod namespace;
 mod net_limits;
 pub mod netlink;
+pub(crate) mod netns;
 mod poll;
 pub mod proc;
 pub(crate) mod replay;

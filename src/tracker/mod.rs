@@ -9,6 +9,7 @@ mod destroyed;
 mod lookups;
 mod matching;
 mod missing;
+pub mod namespaces;
 mod peer;
 mod polls;
 mod sharers;
@@ -26,8 +27,9 @@ use destroyed::UnseenDestroyed;
 use lookups::PendingLookups;
 use polls::Polls;
 use socket::SocketKey;
-use sockets::TrackedSockets;
+use sockets::{SocketCount, TrackedSockets};
 use state_changes::KernelEvents;
+use std::rc::Rc;
 use withheld::Withheld;
 
 /// Receives what a reading proves, while it is concluded: all events of the first poll of a busy
@@ -77,6 +79,11 @@ impl Tracker {
     /// A tracker that follows at most so many sockets.
     pub fn of_at_most(sockets: usize) -> Self {
         Self { sockets: TrackedSockets::at_most(sockets), ..Self::default() }
+    }
+
+    /// One whose sockets are counted together with those of others.
+    fn counted_by(count: Rc<SocketCount>) -> Self {
+        Self { sockets: TrackedSockets::counted_by(count), ..Self::default() }
     }
 
     /// Takes in a reading and pushes what it proves into `sink`.

@@ -41,7 +41,7 @@ impl Tracker {
         self.polls.begin(snapshot);
         if is_first {
             let second = snapshot.end.wall / 1_000_000;
-            self.sockets.run = u32::try_from(second).unwrap_or(u32::MAX);
+            self.sockets.begin(u32::try_from(second).unwrap_or(u32::MAX));
         }
         let matched = self.match_rows(snapshot, &window);
         self.ambiguous += matched.ambiguous;

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// Room for this many is kept however few there are.
 const SLACK: usize = 1024;
@@ -21,18 +22,26 @@ const SLACK: usize = 1024;
 /// must not take its monitor with it. All else that is kept of a socket ends with it.
 const MOST: usize = 1 << 21;
 
+/// What all network namespaces of a run count together.
+#[derive(Debug, Default)]
+pub(super) struct SocketCount {
+    /// The first part of ids: the wall clock second of the first poll; 0 before.
+    run: Cell<u32>,
+    /// The second part of the latest id.
+    number: Cell<u64>,
+    /// How many sockets are followed.
+    followed: Cell<usize>,
+}
+
 /// Every socket that is followed.
 #[derive(Debug)]
 pub(super) struct TrackedSockets {
+    all: Rc<SocketCount>,
     most: usize,
     by_addrs: IndexMap<AddressPair, Sharers, RandomState>,
     by_family: [usize; 2],
     /// The two places that were asked for last.
     recent: Cell<[usize; 2]>,
-    /// The first part of ids: the wall clock second of the first poll.
-    pub(super) run: u32,
-    /// The second part of the latest id.
-    number: u64,
     /// Some sockets are not followed, for want of room: one that is seen for the first time may have
     /// been there, and one that is not found may be there.
     pub(super) is_incomplete: bool,
@@ -52,9 +61,20 @@ impl TrackedSockets {
             by_addrs: IndexMap::default(),
             by_family: [0; 2],
             recent: Cell::default(),
-            run: 0,
-            number: 0,
+            all: Rc::default(),
             is_incomplete: false,
+        }
+    }
+
+    /// None yet, with ids from this count.
+    pub(super) fn counted_by(all: Rc<SocketCount>) -> Self {
+        Self { all, ..Self::default() }
+    }
+
+    /// The first poll was in this second of the wall clock, unless there was one before.
+    pub(super) fn begin(&self, second: u32) {
+        if self.all.run.get() == 0 {
+            self.all.run.set(second);
         }
     }
 
@@ -71,12 +91,15 @@ impl TrackedSockets {
         found: bool,
         poll: u64,
     ) -> Option<SocketKey> {
-        if self.count() >= self.most {
+        let followed = self.all.followed.get();
+        if followed >= self.most {
             self.is_incomplete = true;
             return None;
         }
-        self.number += 1;
-        let id = SocketId { run: self.run, number: self.number };
+        self.all.followed.set(followed + 1);
+        let number = self.all.number.get() + 1;
+        self.all.number.set(number);
+        let id = SocketId { run: self.all.run.get(), number };
         self.by_family[addrs.family as usize] += 1;
         let entry = self.by_addrs.entry(addrs);
         let place = entry.index();
@@ -95,6 +118,7 @@ impl TrackedSockets {
             self.by_addrs.swap_remove_index(place);
         }
         self.by_family[key.addrs.family as usize] -= 1;
+        self.all.followed.set(self.all.followed.get().saturating_sub(1));
         Some(socket)
     }
 

@@ -52,8 +52,8 @@ pub struct EventRecord {
     /// Of `closed` events, how the connection ended, if it is proven: `local-close`,
     /// `remote-close`, `simultaneous-close`; with `--source trace` also `reset`, `refused`,
     /// `timed-out` (the kernel gave up), `no-answer` (its process closed it in SYN_SENT, before an
-    /// answer came), `unreachable` (a network error), `no-port` (connect() found no free port); else
-    /// `unknown`. Null for listeners and other events.
+    /// answer came), `unreachable` (a network error), `no-port` (connect() found no free port); of what was left when
+    /// its network namespace was removed `netns-gone`; else `unknown`. Null for listeners and other events.
     pub verdict: Option<Verdict>,
     /// Of `closed` events with `--source trace`, which side sent the reset that ended it: `local`,
     /// `remote`; else null.
@@ -77,6 +77,9 @@ pub struct EventRecord {
     #[serde(flatten)]
     #[schemars(with = "WorkloadKeys<'_>")]
     pub workload: MainWorkload,
+    /// What the network namespace is called, as below /run/netns; null if it has no name, and where
+    /// only the own one is read.
+    pub netns_name: Option<String>,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,
@@ -99,6 +102,7 @@ impl EventRecord {
             idle: transition.ages.idle,
             ages: transition.ages,
             workload: owner.workload(),
+            netns_name: transition.netns_name.as_deref().map(str::to_owned),
             owner,
             clues: transition.clues,
             roles: transition.roles,

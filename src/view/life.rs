@@ -180,6 +180,8 @@ impl LifeHistories {
         let record = history.record(socket, &event.owner, time);
         let lived = record.opened.map(|opened| time.since(opened));
         let tcp_info = self.tcp_info(socket.id);
+        let netns_name = event.transition.netns_name.as_deref().map(str::to_owned);
+        let record = LifeRecord { netns_name, ..record };
         Some(LifeRecord { ended: Some(time), verdict, reset_by, lived, tcp_info, ..record })
     }
 
@@ -203,6 +205,7 @@ impl LifeHistories {
         }
         let mut record = history.record(now.socket, owner, at);
         record.is_held = now.clues.inode != 0;
+        record.netns_name = now.netns_name.as_deref().map(str::to_owned);
         record.tcp_info = self.tcp_info(now.socket.id);
         if let Some(last) = record.steps.last_mut() {
             last.held = Some(at.since(now.since));
@@ -277,6 +280,7 @@ impl LifeHistory {
             steps: self.life_steps(),
             lived: None,
             workload: owner.workload(),
+            netns_name: None,
             tcp_info: None,
             followed_until,
             is_held: false,

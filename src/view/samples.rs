@@ -21,7 +21,7 @@ pub(crate) fn socket(number: u64, local: &str, remote: &str) -> SocketRef {
     let (local, remote) = (endpoint(local), endpoint(remote));
     let family = if local.addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
     let id = SocketId { run: 1, number };
-    SocketRef { id, netns: None, addrs: AddressPair { family, local, remote } }
+    SocketRef { id, netns: None, addrs: AddressPair::new(family, local, remote) }
 }
 
 pub(crate) fn process(pid: i32, comm: &[u8]) -> Process {
@@ -60,6 +60,7 @@ pub(crate) fn listed(local: &str, state: State, comm: &str) -> SocketRecord {
         },
         held_from: Some(HeldFrom::Observed),
         workload: MainWorkload::default(),
+        netns_name: None,
         tcp_info: None,
     }
 }
@@ -77,5 +78,6 @@ pub(crate) fn status(socket: SocketRef, state: State) -> SocketStatus {
         withheld: false,
         clues: OwnerClues { uid: None, inode: 0, last_inode: 0, listeners: Listeners::default() },
         details: Details::NONE,
+        netns_name: None,
     }
 }

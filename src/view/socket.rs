@@ -45,6 +45,9 @@ pub struct SocketRecord {
     #[serde(flatten)]
     #[schemars(with = "WorkloadKeys<'_>")]
     pub workload: MainWorkload,
+    /// What the network namespace is called, as below /run/netns; null if it has no name, and where
+    /// only the own one is read.
+    pub netns_name: Option<String>,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,
@@ -63,6 +66,7 @@ impl SocketRecord {
             held,
             held_at_least,
             workload: owner.workload(),
+            netns_name: now.netns_name.as_deref().map(str::to_owned),
             owner,
             clues,
             details,
@@ -93,6 +97,7 @@ impl SocketRecord {
             details: Details::NONE,
             held_from: Some(HeldFrom::Observed),
             workload: event.owner.workload(),
+            netns_name: event.transition.netns_name.as_deref().map(str::to_owned),
             tcp_info: event.tcp_info.clone(),
         }
     }

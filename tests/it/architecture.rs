@@ -215,12 +215,27 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::process::exit", &["main"]),
     (
         "std::thread",
-        &["bpf", "export::server", "output", "recorder", "rules::exec", "source::trace::program"],
+        &[
+            "bpf",
+            "export::server",
+            "output",
+            "recorder",
+            "rules::exec",
+            "source::netns::enter",
+            "source::trace::program",
+        ],
     ),
     ("nix", &["recorder::file"]),
     (
         "rustix::process",
-        &["command", "owner::scan", "privileges", "source::replay", "trusted_path"],
+        &[
+            "command",
+            "owner::scan",
+            "privileges",
+            "source::netns",
+            "source::replay",
+            "trusted_path",
+        ],
     ),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
@@ -237,6 +252,7 @@ const PARSERS: &[&str] = &[
     "source::netlink::bytecode",
     "source::netlink::tcp_info",
     "source::netlink::wire",
+    "source::netns::mounts",
     "source::proc::row",
     "source::trace::changes",
     "source::trace::record",

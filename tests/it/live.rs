@@ -11,6 +11,7 @@ mod hidden_holders;
 mod link_local;
 mod mounts;
 mod names;
+mod namespaces;
 mod netns;
 mod owners;
 mod owners_bpf;

@@ -11,7 +11,7 @@ use tcplapse::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, Reading, Snapshot, StateChange,
 };
-use tcplapse::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::model::socket::{AddressPair, Endpoint, Family, NetnsId};
 use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::state::State;
@@ -199,6 +199,7 @@ impl Case {
                 }
                 Step::Destroyed(dead) => Reading::DestroyEvents(DestroyEvents {
                     time: stamp(now + EVENTS),
+                    netns: NetnsId::default(),
                     sockets: dead.clone(),
                     overrun: false,
                 }),
@@ -217,12 +218,20 @@ impl Case {
                     netns: None,
                     rows: rows.clone(),
                     bad_rows: 0,
+                    ..Snapshot::default()
                 }),
                 Step::Poll(rows, bad_rows) => {
                     now += INTERVAL;
                     let (start, end) = (stamp(now), stamp(now + POLL));
                     let (rows, bad_rows) = (rows.clone(), *bad_rows);
-                    Reading::Snapshot(Snapshot { start, end, netns: None, rows, bad_rows })
+                    Reading::Snapshot(Snapshot {
+                        start,
+                        end,
+                        netns: None,
+                        rows,
+                        bad_rows,
+                        ..Snapshot::default()
+                    })
                 }
             };
             let mut conclusions = Collected::default();
@@ -336,7 +345,7 @@ fn addrs(local: &str, remote: &str) -> AddressPair {
         Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
     };
     let family = if local.starts_with('[') { Family::Ipv6 } else { Family::Ipv4 };
-    AddressPair { family, local: end(local), remote: end(remote) }
+    AddressPair::new(family, end(local), end(remote))
 }
 
 /// `06/0`, `01/7#5` with a cookie, `05/0@59.9` with the timer of a mini-socket, `05/0full`: not a

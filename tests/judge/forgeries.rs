@@ -355,6 +355,7 @@ fn event(event: &str, time: i64, to: &str) -> Event {
         container: None,
         pod: None,
         k8s_namespace: None,
+        netns_name: None,
     }
 }
 

@@ -42,11 +42,11 @@ fn readings(poll: u64) -> [Reading; 2] {
     };
     let numbers = poll * AT_A_TIME + 1..=(poll + 1) * AT_A_TIME;
     let rows = numbers.clone().map(|number| SocketRow {
-        addrs: AddressPair {
-            family: Family::Ipv4,
-            local: Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 80 },
-            remote: Endpoint { addr: REMOTE, port: port(number) },
-        },
+        addrs: AddressPair::new(
+            Family::Ipv4,
+            Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 80 },
+            Endpoint { addr: REMOTE, port: port(number) },
+        ),
         state: State::Established,
         inode: number,
         uid: 0,
@@ -74,7 +74,8 @@ fn readings(poll: u64) -> [Reading; 2] {
         ..OwnerUpdate::default()
     };
     let (start, end, rows) = (at(0), at(1000), rows.collect());
-    let snapshot = Snapshot { start, end, netns: Some(1), rows, bad_rows: 0 };
+    let snapshot =
+        Snapshot { start, end, netns: Some(1), rows, bad_rows: 0, ..Snapshot::default() };
     [Reading::OwnerUpdate(owners), Reading::Snapshot(snapshot)]
 }
 

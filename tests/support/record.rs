@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
-const EVENT_KEYS: usize = 35;
+const EVENT_KEYS: usize = 36;
 const ALERT_KEYS: usize = 13;
-const SOCKET_KEYS: usize = 30;
-const LIFE_KEYS: usize = 25;
+const SOCKET_KEYS: usize = 31;
+const LIFE_KEYS: usize = 26;
 
 /// RFC 3339 in the records; here microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -73,6 +73,7 @@ pub(crate) struct Event {
     pub(crate) container: Option<String>,
     pub(crate) pod: Option<String>,
     pub(crate) k8s_namespace: Option<String>,
+    pub(crate) netns_name: Option<String>,
 }
 
 /// Readings or output were lost.
@@ -120,6 +121,7 @@ pub(crate) struct Listed {
     pub(crate) container: Option<String>,
     pub(crate) pod: Option<String>,
     pub(crate) k8s_namespace: Option<String>,
+    pub(crate) netns_name: Option<String>,
 }
 
 /// One life of `--view timeline`.
@@ -152,6 +154,7 @@ pub(crate) struct Life {
     pub(crate) container: Option<String>,
     pub(crate) pod: Option<String>,
     pub(crate) k8s_namespace: Option<String>,
+    pub(crate) netns_name: Option<String>,
 }
 
 /// One step of a life.

@@ -40,6 +40,7 @@ fn status(
         withheld: false,
         clues: OwnerClues { uid: None, inode: 7, last_inode: 7, listeners: Listeners::default() },
         details,
+        netns_name: None,
     };
     (now, samples::owner(7, process, OwnerSource::Proven))
 }

@@ -10,7 +10,7 @@ const CONNECTION: u64 = 9;
 /// A transition of a connection with this inode, by a system call of this process.
 fn transition(to: State, inode: u64, caller: Option<i32>, listeners: &[u64]) -> Transition {
     let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
-    let addrs = AddressPair { family: Family::Ipv4, local: end, remote: end };
+    let addrs = AddressPair::new(Family::Ipv4, end, end);
     let listeners: Listeners = listeners.iter().copied().collect();
     Transition {
         socket: SocketRef { id: SocketId { run: 1, number: 1 }, netns: None, addrs },
@@ -27,6 +27,7 @@ fn transition(to: State, inode: u64, caller: Option<i32>, listeners: &[u64]) -> 
         verdict: None,
         reset_by: None,
         caller: caller.map(|pid| Caller { pid, comm: None, is_descendant: false }),
+        netns_name: None,
     }
 }
 

@@ -43,6 +43,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use threads::Threads;
 use walk::Walker;
+use whereabouts::NetnsScope;
 use workloads::Workloads;
 
 /// How often (µs) sockets without a known owner are searched for again: their process may have been
@@ -67,6 +68,8 @@ pub struct Scan {
     threads: Threads,
     commands: CommandLines,
     workloads: Workloads,
+    /// The network namespaces whose sockets are read.
+    netns: NetnsScope,
     /// Processes that permission is denied to inspect, as the last scan of all described them.
     denied: HashMap<(i32, u64), Process>,
     /// The end of the reading that is being processed (boot time, µs).
@@ -95,6 +98,7 @@ impl Scan {
             threads: Threads::default(),
             commands: CommandLines::default(),
             workloads: Workloads::new(root),
+            netns: NetnsScope::default(),
             denied: HashMap::new(),
             reading: 0,
             budgets: Default::default(),

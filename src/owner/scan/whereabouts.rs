@@ -3,6 +3,7 @@
 
 use super::Scan;
 use super::process::{Described, ProcessFields, describe, status_number};
+use crate::filter::workload::{NamePattern, WorkloadFilter};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::Process;
 use crate::owner::SearchScope;
@@ -22,7 +23,55 @@ pub(crate) enum WrongPid {
     },
 }
 
+/// Whose sockets are read.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum NetnsScope {
+    /// Those of the caller's network namespace, or of that of the procfs.
+    #[default]
+    Own,
+    /// Those of the namespaces that have these `net/tcp`, by their inodes.
+    Tables(Vec<u64>),
+    /// Those of all.
+    All,
+}
+
 impl Scan {
+    /// The sockets of these namespaces are read.
+    #[must_use]
+    pub(crate) fn of_namespaces(self, netns: NetnsScope) -> Self {
+        Self { netns, ..self }
+    }
+
+    /// The processes that run in a container with this name or id, as far as that is known.
+    pub(crate) fn pids_in_container(&self, container: &NamePattern) -> Vec<i32> {
+        let containers = vec![container.clone()];
+        let filter = WorkloadFilter { containers, ..WorkloadFilter::default() };
+        let is_in_it = |pid: &i32| {
+            let workload = self.open_process(*pid).ok().and_then(|it| self.workloads.of(&it));
+            workload.is_some_and(|workload| filter.matches(Some(&workload)) == Match::Yes)
+        };
+        let everyone = ProcessFilter::default();
+        let pids = self.pids(SearchScope::All(&everyone)).unwrap_or_default();
+        pids.into_iter().filter(is_in_it).collect()
+    }
+
+    /// The inode of the `net/tcp` of a process.
+    pub(crate) fn table_of(&self, pid: i32) -> Option<u64> {
+        self.netns_of(&pid.to_string())
+    }
+
+    /// The `net/tcp` of the network namespace with this inode, where a process runs in it.
+    pub(crate) fn table_of_namespace(&self, inode: u64) -> Option<u64> {
+        let link = format!("net:[{inode}]");
+        let is_in_it = |pid: &i32| {
+            let path = self.root.join(pid.to_string()).join("ns/net");
+            std::fs::read_link(path).is_ok_and(|target| target == Path::new(&link))
+        };
+        let everyone = ProcessFilter::default();
+        let pids = self.pids(SearchScope::All(&everyone)).ok()?;
+        self.table_of(pids.into_iter().find(is_in_it)?)
+    }
+
     /// Checks that the pids of a filter are those of processes, as far as that can be seen. Returns
     /// those that are not, if others are.
     ///
@@ -53,7 +102,11 @@ impl Scan {
     pub(super) fn find_elsewhere(&self, filter: &ProcessFilter) -> Option<Process> {
         // The namespace of `--procfs` is that of its process 1.
         let is_own = self.root == Path::new("/proc");
-        let ours = self.netns_of(if is_own { "thread-self" } else { "1" })?;
+        let ours = match &self.netns {
+            NetnsScope::Own => vec![self.netns_of(if is_own { "thread-self" } else { "1" })?],
+            NetnsScope::Tables(tables) => tables.clone(),
+            NetnsScope::All => return None,
+        };
         let own_pid = std::fs::read_link(self.root.join("self")).ok();
         let mut elsewhere = None;
         for pid in self.pids(SearchScope::Matching(filter)).ok()? {
@@ -66,7 +119,7 @@ impl Scan {
             if is_this || filter.matches(&process) != Match::Yes {
                 continue;
             }
-            if theirs != ours {
+            if !ours.contains(&theirs) {
                 elsewhere.get_or_insert(process);
             } else if filter.pids.is_empty() {
                 return None;

@@ -45,6 +45,7 @@ fn event(
         held_from: None,
         idle: None,
         workload: MainWorkload::default(),
+        netns_name: None,
         tcp_info: None,
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::socket::Family;
 use crate::model::tcp_info;
 use crate::render::cell::{
-    Names, UNKNOWN, clip, descriptors, duration, endpoint, held, owner, timer, unit, width,
+    Names, UNKNOWN, clip, descriptors, duration, endpoint, held, owner_in, timer, unit, width,
 };
 use crate::view::socket::SocketRecord;
 use std::fmt::Write as _;
@@ -82,7 +82,10 @@ impl Column {
             Local => text.write_str(&endpoint(addrs.local, names)),
             Remote => text.write_str(&endpoint(addrs.remote, names)),
             State => write!(text, "{state}"),
-            Owner => text.write_str(&owner(&socket.owner)),
+            Owner => {
+                let name = socket.netns_name.as_deref();
+                text.write_str(&owner_in(&socket.owner, &socket.socket, name))
+            }
             User => match clues.uid {
                 Some(uid) => match names.users.get(&uid) {
                     Some(name) => text.write_str(name),

@@ -109,6 +109,7 @@ const fn reason(verdict: Verdict) -> &'static str {
         Verdict::Unreachable => "unreachable",
         Verdict::NoPort => "no local port was free",
         Verdict::Reset => "reset",
+        Verdict::NetnsGone => "network namespace gone",
         Verdict::Unknown
         | Verdict::LocalClose
         | Verdict::RemoteClose

@@ -13,7 +13,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
         socket: SocketRef {
             id: SocketId { run: 1, number },
             netns: None,
-            addrs: AddressPair { family: Family::Ipv4, local: end, remote: end },
+            addrs: AddressPair::new(Family::Ipv4, end, end),
         },
         state,
         since: at(since),
@@ -29,6 +29,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
             uid: None,
         },
         details: Details::NONE,
+        netns_name: None,
     }
 }
 

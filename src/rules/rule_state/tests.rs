@@ -68,6 +68,7 @@ fn reset(number: u64, second: u64) -> SocketEvent {
         verdict: Some(Verdict::Reset),
         reset_by: None,
         caller: None,
+        netns_name: None,
     };
     SocketEvent { transition, owner: no_owner(), passes: true, tcp_info: None }
 }

@@ -4,7 +4,7 @@ use super::client::{BUFFER, netlink, netlink_error};
 use super::wire::{Message, NetlinkMessages};
 use crate::error::Result;
 use crate::model::reading::DestroyEvents;
-use crate::model::socket::Family;
+use crate::model::socket::{Family, NetnsId};
 use crate::source::clock::stamp;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -66,7 +66,12 @@ impl DestroyListener {
                 Err(_) => break,
             }
         }
-        (overrun || !sockets.is_empty()).then(|| DestroyEvents { time: stamp(), overrun, sockets })
+        (overrun || !sockets.is_empty()).then(|| DestroyEvents {
+            time: stamp(),
+            overrun,
+            netns: NetnsId::default(),
+            sockets,
+        })
     }
 }
 

@@ -98,7 +98,14 @@ impl Dumps {
         }
         self.times.add(&mut rows, Some(&mut self.client));
         self.infos.read(Some(&mut self.client));
-        Ok(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows })
+        Ok(Snapshot {
+            start,
+            end: stamp(),
+            netns: self.netns,
+            rows,
+            bad_rows,
+            ..Snapshot::default()
+        })
     }
 
     /// The sockets in SYN_SENT.

@@ -100,7 +100,7 @@ pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection
         Selection::BoundToDevice => (StateMask::ALL, 0, &BOUND_TO_DEVICE),
     };
     let endpoint = |port| Endpoint { addr: family.unspecified(), port };
-    let addrs = AddressPair { family, local: endpoint(port), remote: endpoint(0) };
+    let addrs = AddressPair::new(family, endpoint(port), endpoint(0));
     let flags = NLM_F_REQUEST | NLM_F_DUMP;
     let with_info = matches!(selection, Selection::WithInfo(..));
     let extensions = if with_info { 1 << (INET_DIAG_INFO - 1) } else { 0 };
@@ -138,7 +138,7 @@ pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, request: &LookupReques
 
 impl Request<'_> {
     fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
-        let AddressPair { family, local, remote } = self.addrs;
+        let AddressPair { family, local, remote, .. } = self.addrs;
         write_header(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
         let family_code = match family {
             Family::Ipv4 => AF_INET,
@@ -316,7 +316,7 @@ impl<'a> Body<'a> {
             addr: self.address_at(addr, family),
             port: u16::from_be_bytes([self.0[port], self.0[port + 1]]),
         };
-        Some(AddressPair { family, local: endpoint(4, 8), remote: endpoint(6, 24) })
+        Some(AddressPair::new(family, endpoint(4, 8), endpoint(6, 24)))
     }
 
     fn address_at(self, at: usize, family: Family) -> IpAddr {

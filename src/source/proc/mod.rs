@@ -31,6 +31,7 @@ use crate::signals::Signals;
 use memchr::{memchr, memrchr};
 use oddities::Oddities;
 use rustix::io::Errno;
+pub(in crate::source) use sockstat::Counters;
 use sockstat::Sockstat;
 use std::collections::HashMap;
 use std::fs::File;
@@ -116,6 +117,32 @@ impl Proc {
         })
     }
 
+    /// Reads these tables of another network namespace of this machine, whose sockets cannot be looked
+    /// up.
+    pub(in crate::source) fn of_namespace(
+        mut tables: Vec<(PathBuf, Family)>,
+        procfs: &Path,
+        wanted: &WantedRows,
+        settings: PollSettings,
+    ) -> Self {
+        tables.retain(|(_, family)| wanted.family.is_none_or(|wanted| wanted == *family));
+        Self {
+            tables,
+            netns: None,
+            sockstat: None,
+            limits: LimitFiles::of_process(procfs),
+            times: KernelTimesQuery::new(procfs, &settings, &program(&wanted.ends)),
+            infos: TcpInfoQuery::new(&settings, &program(&wanted.ends)),
+            timer: PollTimer::new(settings),
+            buffer: vec![0; BUFFER],
+            spare_rows: Vec::new(),
+            client: None,
+            oddities: Oddities::default(),
+            copies: HashMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Reads all tables once, without waiting for a pipe.
     ///
     /// # Errors
@@ -159,7 +186,14 @@ impl Proc {
         self.oddities.finish_poll(&mut self.warnings);
         self.times.add(&mut rows, self.client.as_mut());
         self.infos.read(self.client.as_mut());
-        Ok(Some(Snapshot { start, end: stamp(), netns: self.netns, rows, bad_rows }))
+        Ok(Some(Snapshot {
+            start,
+            end: stamp(),
+            netns: self.netns,
+            rows,
+            bad_rows,
+            ..Snapshot::default()
+        }))
     }
 
     /// Reads one table, and returns how many of its lines are not rows, or why it cannot be read;

@@ -1,7 +1,9 @@
 //! How many sockets a network namespace has, by the kernel's own counters: where there is none of
 //! IPv6, its table need not be read. The kernel would walk through all sockets of IPv4 for it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// The counters of a network namespace.
@@ -31,9 +33,51 @@ impl Sockstat {
     }
 }
 
+/// The same counters, kept open.
+#[derive(Debug)]
+pub(in crate::source) struct Counters {
+    both: File,
+    /// `None` of a kernel without IPv6.
+    ipv6: Option<File>,
+}
+
+impl Counters {
+    /// Opens them in the `net` of a process.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(in crate::source) fn open(net: &Path) -> io::Result<Self> {
+        Ok(Self {
+            both: File::open(net.join("sockstat"))?,
+            ipv6: File::open(net.join("sockstat6")).ok(),
+        })
+    }
+
+    /// Whether there is no socket, but perhaps a request whose listener is gone.
+    pub(in crate::source) fn are_zero(&self) -> bool {
+        let none = |text: &str, line, name| number(text, line, name) == Some(0);
+        // A full socket leaves `inuse` for `tw`, so that is read last.
+        let no_ipv6 = self.ipv6.as_ref().is_none_or(|file| none(&text_of(file), "TCP6:", "inuse"));
+        no_ipv6 && {
+            let both = text_of(&self.both);
+            none(&both, "TCP:", "inuse") && none(&both, "TCP:", "tw")
+        }
+    }
+}
+
+/// The text of a file from its beginning; empty where it cannot be read.
+fn text_of(file: &File) -> String {
+    let mut text = [0; 1024];
+    let length = file.read_at(&mut text, 0).unwrap_or_default();
+    String::from_utf8_lossy(&text[..length]).into_owned()
+}
+
 /// A number of a line such as `TCP: inuse 4 orphan 0 tw 0 alloc 6 mem 1`.
 fn count(path: &Path, line: &str, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
+    number(&fs::read_to_string(path).ok()?, line, name)
+}
+
+fn number(text: &str, line: &str, name: &str) -> Option<u64> {
     let mut words = text.lines().find_map(|text| text.strip_prefix(line))?.split_ascii_whitespace();
     words.find(|word| *word == name)?;
     words.next()?.parse().ok()

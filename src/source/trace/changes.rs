@@ -257,7 +257,7 @@ fn change(
         netns: Some(event.netns.into()),
         socket: 0,
         cookie: event.cookie,
-        addrs: AddressPair { family: event.family, local, remote },
+        addrs: AddressPair::new(event.family, local, remote),
         ifindex: event.ifindex,
         inode: Some(event.inode),
         uid: Some(event.uid),

@@ -9,7 +9,7 @@ const MANY: u64 = 5000;
 fn row(inode: u64, cookie: u64) -> SocketRow {
     let end = |port| Endpoint { addr: Family::Ipv4.unspecified(), port };
     SocketRow {
-        addrs: AddressPair { family: Family::Ipv4, local: end(80), remote: end(0) },
+        addrs: AddressPair::new(Family::Ipv4, end(80), end(0)),
         state: State::Listen,
         inode,
         uid: 0,

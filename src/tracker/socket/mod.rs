@@ -268,6 +268,7 @@ impl TrackedSocket {
             verdict: None,
             reset_by: None,
             caller: self.state.caller(),
+            netns_name: None,
         }
     }
 
@@ -289,6 +290,7 @@ impl TrackedSocket {
             withheld,
             clues: self.clues(),
             details: self.details,
+            netns_name: None,
         })
     }
 

@@ -46,6 +46,9 @@ pub struct LifeRecord {
     #[serde(flatten)]
     #[schemars(with = "WorkloadKeys<'_>")]
     pub workload: MainWorkload,
+    /// What the network namespace is called, as below /run/netns; null if it has no name, and where
+    /// only the own one is read.
+    pub netns_name: Option<String>,
     /// What the kernel last measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,

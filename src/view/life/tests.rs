@@ -47,6 +47,7 @@ impl ScriptedSocket {
             verdict: None,
             reset_by: None,
             caller: None,
+            netns_name: None,
         };
         let owner = samples::owner(owner.0, owner.1, OwnerSource::Proven);
         Self { transition, owner, wanted: Vec::new(), events: Vec::new(), without_events: false }
@@ -137,6 +138,7 @@ impl ScriptedSocket {
             withheld: false,
             clues: clues.clone(),
             details: Details::NONE,
+            netns_name: None,
         };
         histories.so_far(&now, &self.owner, stamp(second), true)
     }

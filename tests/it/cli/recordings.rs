@@ -212,12 +212,12 @@ fn damaged_recordings_are_refused_with_one_sentence() {
     let recorded = Recorded::new();
     let bytes = recorded.bytes();
     let header = bytes.iter().position(|byte| *byte == b'\n').expect("a header") + 1;
-    let newer = String::from_utf8_lossy(&bytes).replacen(r#""recording":1"#, r#""recording":2"#, 1);
+    let newer = String::from_utf8_lossy(&bytes).replacen(r#""recording":2"#, r#""recording":3"#, 1);
     let broken = [&bytes[..header], b"{\"pass\":1}\n", &bytes[header..]].concat();
     let cases: [(&[u8], &str); 4] = [
         (b"", "not a tcplapse recording"),
         (b"hello\n", "not a tcplapse recording"),
-        (newer.as_bytes(), "format version 2 is newer"),
+        (newer.as_bytes(), "format version 3 is newer"),
         (&broken, "line 2 is damaged ("),
     ];
     for (bytes, sentence) in cases {

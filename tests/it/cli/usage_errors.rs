@@ -6,7 +6,11 @@ use crate::support::program::{Program, command};
 /// Command lines, and the sentence for each.
 const MISTAKES: &[(&str, &str)] = &[
     ("list --no-such-flag", "there is no --no-such-flag; see tcplapse help list"),
-    ("list --netns x", "there is no --netns; see tcplapse help list"),
+    (
+        "list --netns x",
+        "--netns: there is no network namespace 'x'; write a name that ip netns list prints, a path, pid:N, \
+         container:ID or all",
+    ),
     ("list --formt json", "there is no --formt; did you mean --format?"),
     ("list -Z", "there is no -Z; see tcplapse help list"),
     ("list -j=3", "'=' cannot follow a flag that takes no value; leave it out"),

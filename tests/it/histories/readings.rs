@@ -12,7 +12,7 @@ use tcplapse::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
-use tcplapse::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::model::socket::{AddressPair, Endpoint, Family, NetnsId};
 use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::edge::EDGES;
@@ -86,7 +86,14 @@ impl Script {
             What::Poll(rows, whole) => {
                 self.bad_rows += u64::from(!whole);
                 let bad_rows = if whole { 0 } else { self.bad_rows };
-                Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows, bad_rows })
+                Reading::Snapshot(Snapshot {
+                    start,
+                    end,
+                    netns: Some(1),
+                    rows,
+                    bad_rows,
+                    ..Snapshot::default()
+                })
             }
             What::Lookups(answers) => {
                 let given = questions.iter().zip(answers);
@@ -103,9 +110,12 @@ impl Script {
                 let answers = answers.collect();
                 Reading::Lookups(Lookups { start, end, netns: Some(1), answers })
             }
-            What::DestroyEvents(dead, overrun) => {
-                Reading::DestroyEvents(DestroyEvents { time: end, overrun, sockets: dead })
-            }
+            What::DestroyEvents(dead, overrun) => Reading::DestroyEvents(DestroyEvents {
+                time: end,
+                overrun,
+                netns: NetnsId::default(),
+                sockets: dead,
+            }),
             What::StateChange(change) => Reading::StateChange(StateChange { time: end, ..change }),
             What::Lost(reason) => Reading::Lost(Lost { time: end, reason, count: None }),
             What::OwnerUpdate(held) => Reading::OwnerUpdate(owners(end, &held)),
@@ -117,7 +127,14 @@ impl Script {
         self.now.wall = self.now.wall.saturating_add(INTERVAL);
         self.now.boot = self.now.boot.saturating_add_signed(INTERVAL);
         let (start, end) = (self.now.before(std::time::Duration::from_micros(POLL)), self.now);
-        Reading::Snapshot(Snapshot { start, end, netns: Some(1), rows: Vec::new(), bad_rows: 0 })
+        Reading::Snapshot(Snapshot {
+            start,
+            end,
+            netns: Some(1),
+            rows: Vec::new(),
+            bad_rows: 0,
+            ..Snapshot::default()
+        })
     }
 }
 
@@ -182,7 +199,7 @@ fn addrs() -> impl Strategy<Value = AddressPair> {
     let end = |addr: [u8; 4], port| Endpoint { addr: IpAddr::from(addr), port };
     let (server, client) = (end([127, 0, 0, 1], 80), end([127, 0, 0, 1], 4000));
     let unspecified = end([0; 4], 0);
-    let of = |family, local, remote| AddressPair { family, local, remote };
+    let of = |family, local, remote| AddressPair::new(family, local, remote);
     select(vec![
         of(Family::Ipv4, server, client),
         of(Family::Ipv4, client, server),

@@ -33,7 +33,7 @@ fn endpoint(addr: SocketAddr) -> Endpoint {
 fn addrs(socket: &Socket) -> AddressPair {
     let local = endpoint(end(&socket.local_addr()).into());
     let remote = endpoint(end(&socket.peer_addr()).into());
-    AddressPair { family: Family::Ipv4, local, remote }
+    AddressPair::new(Family::Ipv4, local, remote)
 }
 
 /// As the source `proc` asks: without cookie and interface.

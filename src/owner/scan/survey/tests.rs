@@ -14,7 +14,7 @@ const PID: i32 = 42;
 fn accepted(inode: u64) -> TrackerEvent {
     let end = |port| Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
     let remote = end(u16::try_from(inode).unwrap());
-    let addrs = AddressPair { family: Family::Ipv4, local: end(80), remote };
+    let addrs = AddressPair::new(Family::Ipv4, end(80), remote);
     TrackerEvent::Transition(Box::new(Transition {
         socket: SocketRef { id: SocketId { run: 1, number: inode }, netns: None, addrs },
         kind: EventKind::Changed,
@@ -30,6 +30,7 @@ fn accepted(inode: u64) -> TrackerEvent {
         verdict: None,
         reset_by: None,
         caller: None,
+        netns_name: None,
     }))
 }
 

@@ -158,11 +158,8 @@ fn row() -> impl Strategy<Value = AddressPair> {
         (addr, port()).prop_map(|(addr, port)| Endpoint { addr, port })
     };
     let pair = |family: Family, addr: BoxedStrategy<IpAddr>| {
-        (end(addr.clone()), end(addr)).prop_map(move |(local, remote)| AddressPair {
-            family,
-            local,
-            remote,
-        })
+        (end(addr.clone()), end(addr))
+            .prop_map(move |(local, remote)| AddressPair::new(family, local, remote))
     };
     prop_oneof![
         pair(Family::Ipv4, v4().boxed()),

@@ -134,11 +134,7 @@ mod golden {
             Body(&body).destroyed()
         };
         let (none, here) = ("00000000", "7f000001");
-        let addrs = AddressPair {
-            family: Family::Ipv4,
-            local: end("127.0.0.1", 6000),
-            remote: end("127.0.0.1", 41560),
-        };
+        let addrs = AddressPair::new(Family::Ipv4, end("127.0.0.1", 6000), end("127.0.0.1", 41560));
         assert_eq!(
             event("1770 a258", here, here),
             Some(DestroyedSocket { addrs: Some(addrs), cookie: 0x129c5 })
@@ -191,11 +187,7 @@ mod golden {
 
     #[test]
     fn a_request_for_one_socket() {
-        let addrs = AddressPair {
-            family: Family::Ipv6,
-            local: end("127.0.0.1", 80),
-            remote: end("2001:db8::7", 40000),
-        };
+        let addrs = AddressPair::new(Family::Ipv6, end("127.0.0.1", 80), end("2001:db8::7", 40000));
         let lookup = LookupRequest { addrs, inode: 5, cookie: 0x2_0000_0001, ifindex: 3 };
         let mut bytes = Vec::new();
         write_look_up(&mut bytes, 1, &lookup);

@@ -123,7 +123,7 @@ prop_compose! {
             Family::Ipv6 => IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical(),
         };
         let end = |bits, port| Endpoint { addr: addr(bits), port };
-        AddressPair { family, local: end(a, local), remote: end(b, remote) }
+        AddressPair::new(family, end(a, local), end(b, remote))
     }
 }
 

@@ -100,7 +100,7 @@ fn a_connect_gets_its_port_from_a_row() {
     let local = Endpoint { addr: addr(7), port: PORT };
     let remote = Endpoint { addr: addr(8), port: 80 };
     let row = SocketRow {
-        addrs: AddressPair { family: Family::Ipv4, local, remote },
+        addrs: AddressPair::new(Family::Ipv4, local, remote),
         state: SynSent,
         inode: 77,
         uid: 1000,

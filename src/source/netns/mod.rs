@@ -1,0 +1,361 @@
+//! Several network namespaces as one source: each is polled through its own tables, and a poll that
+//! fails in one costs only that one.
+//!
+//! The kernel walks through the sockets of all namespaces to dump those of one, so its counters are
+//! asked first: an empty namespace costs two small files.
+
+mod discovery;
+mod enter;
+mod mounts;
+mod space;
+
+use super::Source;
+use super::clock::stamp;
+use super::poll::{PollTimer, continues, recycled};
+use crate::error::{NetnsError, Result, reason};
+use crate::model::reading::{
+    Interface, LookupRequest, Lookups, PolledNamespace, Reading, Snapshot,
+};
+use crate::model::socket::NetnsId;
+use crate::model::socket_row::SocketRow;
+use crate::model::wanted::WantedRows;
+use crate::privileges::may_enter_namespaces;
+use crate::settings::PollSettings;
+use crate::settings::netns::NetnsChoice;
+use crate::signals::Signals;
+use discovery::Found;
+use log::debug;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use space::{Failure, Means, Space};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How often namespaces are searched for. One that is not found twice in a row is gone: nothing here
+/// keeps it for longer than two seconds.
+const DISCOVERY: Duration = Duration::from_millis(800);
+
+/// Where the sockets of several network namespaces come from.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    means: Means,
+    /// `None`: all.
+    chosen: Option<Chosen>,
+    spaces: Vec<Space>,
+    /// The number of the latest namespace.
+    number: u32,
+    /// Gone since the last poll.
+    gone: Vec<NetnsId>,
+    /// Those of the last poll.
+    polled: Rc<[PolledNamespace]>,
+    next_discovery: Instant,
+    timer: PollTimer,
+    queue: VecDeque<Reading>,
+    /// Memory for the rows of the next snapshot.
+    spare_rows: Vec<SocketRow>,
+    failures: Failures,
+    warnings: Vec<String>,
+}
+
+/// Which namespaces are asked for.
+#[derive(Debug, Default)]
+struct Chosen {
+    /// By the inode of a `net/tcp`.
+    tables: HashSet<u64>,
+    /// By what is mounted there now.
+    paths: Vec<PathBuf>,
+}
+
+/// Namespaces that cannot be read.
+#[derive(Debug, Default)]
+struct Failures {
+    /// What to say of each, until the first of them are said.
+    unsaid: BTreeSet<String>,
+    is_said: bool,
+    /// How many could not be opened when namespaces were searched for last.
+    unopened: u64,
+}
+
+impl Namespaces {
+    /// Finds the namespaces that are asked for.
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub(crate) fn open(
+        procfs: &Path,
+        choices: &[NetnsChoice],
+        (wanted, settings): (WantedRows, PollSettings),
+        by_netlink: bool,
+    ) -> Result<Self> {
+        raise_limit();
+        let chosen = Chosen::of(choices, procfs)?;
+        let means = Means { procfs: procfs.to_owned(), wanted, settings, by_netlink };
+        if by_netlink && chosen.is_none() && !may_enter_namespaces() {
+            return Err(NetnsError::MayNotEnter.into());
+        }
+        let mut namespaces = Self {
+            means,
+            chosen,
+            spaces: Vec::new(),
+            number: 0,
+            gone: Vec::new(),
+            polled: Rc::new([]),
+            next_discovery: Instant::now(),
+            timer: PollTimer::new(settings),
+            queue: VecDeque::new(),
+            spare_rows: Vec::new(),
+            failures: Failures::default(),
+            warnings: Vec::new(),
+        };
+        namespaces.discover();
+        // A namespace that is named and cannot be read is no empty one.
+        if namespaces.chosen.is_some()
+            && let Some(failure) = namespaces.failures.sentence()
+        {
+            return Err(NetnsError::Unreadable(failure).into());
+        }
+        Ok(namespaces)
+    }
+
+    /// Looks which namespaces there are now.
+    fn discover(&mut self) {
+        self.failures.unopened = 0;
+        let found = discovery::find(&self.means.procfs);
+        let mut present = HashSet::new();
+        for found in found {
+            if let Some(space) = self.spaces.iter_mut().find(|space| space.is(&found)) {
+                present.insert(space.id);
+                space.refresh(found);
+            } else if self.chosen.as_ref().is_none_or(|chosen| chosen.includes(&found)) {
+                self.follow(&found, &mut present);
+            }
+        }
+        let gone =
+            self.spaces.extract_if(.., |space| !present.contains(&space.id) && space.is_gone());
+        for space in gone {
+            debug!("network namespace {} is gone", space.label());
+            if let (Some(chosen), Some(table)) = (&mut self.chosen, space.table) {
+                // Its number may be given to another one.
+                chosen.tables.remove(&table);
+            }
+            self.gone.push(space.id);
+        }
+        self.next_discovery = Instant::now() + DISCOVERY;
+    }
+
+    fn follow(&mut self, found: &Found, present: &mut HashSet<NetnsId>) {
+        let id = NetnsId(self.number + 1);
+        match Space::open(id, found, &self.means) {
+            Ok(space) => {
+                debug!("network namespace {} is number {}", space.label(), id.0);
+                self.number += 1;
+                present.insert(id);
+                self.spaces.push(space);
+            }
+            Err(why) => {
+                let name = found.mounts.first().map(|at| mounts::name_of(at));
+                let label = space::label(name.as_deref(), found.inode, found);
+                self.failures.unopened += self.failures.note(&label, &why);
+            }
+        }
+    }
+
+    /// Reads all namespaces once.
+    fn snapshot(&mut self) -> Snapshot {
+        let start = stamp();
+        let mut rows = std::mem::take(&mut self.spare_rows);
+        let mut polled = Vec::with_capacity(self.spaces.len());
+        let mut unread = self.failures.unopened;
+        for space in &mut self.spaces {
+            let before = rows.len();
+            match space.read(&mut rows, &self.means) {
+                Ok(()) => {
+                    let (id, inode, name) = (space.id, space.inode, space.name.clone());
+                    polled.push(PolledNamespace { id, inode, name });
+                }
+                Err(why) => {
+                    rows.truncate(before);
+                    unread += self.failures.note(&space.label(), &why);
+                }
+            }
+        }
+        if *self.polled != *polled {
+            self.polled = polled.into();
+        }
+        let (namespaces, gone) = (Some(Rc::clone(&self.polled)), std::mem::take(&mut self.gone));
+        let (end, bad_rows, netns) = (stamp(), unread, None);
+        Snapshot { start, end, netns, rows, bad_rows, namespaces, gone }
+    }
+}
+
+impl Source for Namespaces {
+    fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
+        if let Some(reading) = self.queue.pop_front().or_else(|| self.timer.take_held_back()) {
+            return Ok(Some(reading));
+        }
+        loop {
+            let due = self.timer.due();
+            let is_due = due.is_none_or(|due| due <= Instant::now());
+            let until = due.map_or(self.next_discovery, |due| due.min(self.next_discovery));
+            let until = if is_due { Instant::now() } else { until };
+            if !continues(signals.wait(until)?)? {
+                return Ok(self.timer.gap_at_end());
+            }
+            if self.next_discovery <= Instant::now() {
+                self.discover();
+            }
+            if is_due {
+                break;
+            }
+        }
+        let events = self.spaces.iter_mut().filter_map(Space::destroy_events);
+        self.queue.extend(events.map(Reading::DestroyEvents));
+        let poll = self.timer.start_poll(&mut self.warnings);
+        let snapshot = self.snapshot();
+        let reading = self.timer.finish_poll(&poll, snapshot);
+        self.queue.push_back(reading);
+        Ok(self.queue.pop_front())
+    }
+
+    fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
+        let mut all: Option<Lookups> = None;
+        for space in &mut self.spaces {
+            let of_it = requests.iter().filter(|request| request.addrs.netns == space.id);
+            let of_it: Vec<LookupRequest> = of_it.copied().collect();
+            if of_it.is_empty() {
+                continue;
+            }
+            let Some(mut found) = space.lookup(&of_it) else { continue };
+            match &mut all {
+                Some(all) => {
+                    all.end = found.end;
+                    all.answers.append(&mut found.answers);
+                }
+                None => all = Some(Lookups { netns: None, ..found }),
+            }
+        }
+        Ok(all.map(Reading::Lookups))
+    }
+
+    fn recycle(&mut self, rows: Vec<SocketRow>) {
+        self.spare_rows = recycled(rows);
+    }
+
+    fn has_more(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.timer.due()
+    }
+
+    fn interface(&self) -> Interface {
+        if self.means.by_netlink { Interface::Netlink } else { Interface::Proc }
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let unread = self.failures.sentence();
+        warnings.extend(unread.map(|which| {
+            format!("cannot read network namespace {which}; their sockets are not shown")
+        }));
+        warnings
+    }
+}
+
+impl Chosen {
+    /// `None` where all are asked for.
+    fn of(choices: &[NetnsChoice], procfs: &Path) -> Result<Option<Self>> {
+        let mut chosen = Self::default();
+        for choice in choices {
+            match choice {
+                NetnsChoice::All => return Ok(None),
+                NetnsChoice::Process(pid) => {
+                    let table = discovery::table_of(&procfs.join(pid.to_string()));
+                    let table = table.ok_or(NetnsError::NoProcess(*pid))?;
+                    chosen.tables.insert(table);
+                }
+                NetnsChoice::Name(name) => {
+                    let path = path_of(name).ok_or_else(|| NetnsError::NoName(name.clone()))?;
+                    chosen.paths.push(path);
+                }
+                NetnsChoice::Path(path) => {
+                    File::open(path).map_err(|cause| NetnsError::Path {
+                        path: path.clone(),
+                        why: reason(&cause),
+                    })?;
+                    let why = || "it is no network namespace".to_owned();
+                    inode_at(path)
+                        .ok_or_else(|| NetnsError::Path { path: path.clone(), why: why() })?;
+                    chosen.paths.push(path.clone());
+                }
+                // It was replaced by its processes.
+                NetnsChoice::Container(_) => {}
+            }
+        }
+        Ok(Some(chosen))
+    }
+
+    fn includes(&self, found: &Found) -> bool {
+        found.table.is_some_and(|table| self.tables.contains(&table))
+            || found.inode.is_some() && self.paths.iter().any(|path| inode_at(path) == found.inode)
+    }
+}
+
+/// Where `ip netns` or docker has mounted a namespace.
+fn path_of(name: &str) -> Option<PathBuf> {
+    let folders = ["/run/netns", "/run/docker/netns"];
+    let mut paths = folders.iter().map(|folder| Path::new(folder).join(name));
+    paths.find(|path| inode_at(path).is_some())
+}
+
+/// The inode of a namespace that is named or mounted; `None` of others.
+pub(crate) fn inode_of(choice: &NetnsChoice) -> Option<u64> {
+    match choice {
+        NetnsChoice::Name(name) => inode_at(&path_of(name)?),
+        NetnsChoice::Path(path) => inode_at(path),
+        _ => None,
+    }
+}
+
+/// The inode of the network namespace at a path; `None` if there is none.
+fn inode_at(path: &Path) -> Option<u64> {
+    const NSFS: i64 = 0x6e73_6673;
+    let file = File::open(path).ok()?;
+    let is_namespace = rustix::fs::fstatfs(&file).is_ok_and(|stat| stat.f_type == NSFS);
+    is_namespace.then(|| file.metadata().ok().map(|data| data.ino()))?
+}
+
+impl Failures {
+    /// A namespace cannot be read. Returns 1 where its sockets are missing; one that goes away has
+    /// none.
+    fn note(&mut self, label: &str, why: &Failure) -> u64 {
+        let Failure::Lasting(why) = why else { return 0 };
+        debug!("network namespace {label}: {why}");
+        if !self.is_said {
+            self.unsaid.insert(format!("{label}: {why}"));
+        }
+        1
+    }
+
+    /// Once, in one sentence for all, what was not said before.
+    fn sentence(&mut self) -> Option<String> {
+        let unsaid = std::mem::take(&mut self.unsaid);
+        let first = unsaid.first()?;
+        self.is_said = true;
+        Some(match unsaid.len() - 1 {
+            0 => first.clone(),
+            others => format!("{first}; nor {others} more"),
+        })
+    }
+}
+
+/// Each namespace takes some descriptors, and a shell usually allows 1024.
+fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where this fails, the sentence about a namespace that cannot be opened says why.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}

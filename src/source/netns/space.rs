@@ -1,0 +1,287 @@
+//! One of several network namespaces: what is kept open of it, and how its sockets are read.
+//!
+//! What is kept open keeps the namespace from going away, and so its inodes from being used again:
+//! it is dropped as soon as nobody else is in it.
+
+use super::discovery::{Found, table_of};
+use super::enter::in_namespace;
+use super::mounts;
+use crate::error::{Error, reason};
+use crate::model::escape::escape;
+use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
+use crate::model::socket::{AddressPair, Family, NetnsId};
+use crate::model::socket_row::SocketRow;
+use crate::model::wanted::WantedRows;
+use crate::settings::PollSettings;
+use crate::source::namespace::own_process;
+use crate::source::netlink::Dumps;
+use crate::source::netlink::destroy::DestroyListener;
+use crate::source::proc::{Counters, Proc};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+/// What every namespace of a run is read with.
+#[derive(Debug)]
+pub(super) struct Means {
+    pub(super) procfs: PathBuf,
+    pub(super) wanted: WantedRows,
+    pub(super) settings: PollSettings,
+    /// By sock_diag; else by the tables of procfs.
+    pub(super) by_netlink: bool,
+}
+
+/// A network namespace that is followed.
+#[derive(Debug)]
+pub(super) struct Space {
+    pub(super) id: NetnsId,
+    pub(super) inode: Option<u64>,
+    pub(super) table: Option<u64>,
+    pub(super) name: Option<String>,
+    /// How it was found last.
+    pub(super) found: Found,
+    /// How many times in a row it was not found.
+    pub(super) absent: u32,
+    /// How many sockets it has, by the kernel's counters.
+    counters: Counters,
+    /// Opened once there is a socket.
+    reader: Option<Reader>,
+    /// The last poll showed rows.
+    had_rows: bool,
+    /// The last poll showed a socket that a process holds, wherever that process is: so it lives on.
+    has_held: bool,
+}
+
+#[derive(Debug)]
+enum Reader {
+    /// With the files that it opens again by their descriptors.
+    Proc(Box<Proc>, #[allow(dead_code)] Vec<File>),
+    Netlink(Box<Dumps>, DestroyListener),
+}
+
+/// Why a namespace cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Its processes went away meanwhile: it may be gone, or be found by others.
+    Passing,
+    /// In a few words.
+    Lasting(String),
+}
+
+impl Space {
+    /// Opens what tells whether there is any socket.
+    pub(super) fn open(id: NetnsId, found: &Found, means: &Means) -> Result<Self, Failure> {
+        let counters = with_files(found, means, &Counters::open)?;
+        let mut space = Self {
+            id,
+            inode: None,
+            table: None,
+            name: None,
+            found: Found::default(),
+            absent: 0,
+            counters,
+            reader: None,
+            had_rows: false,
+            has_held: false,
+        };
+        space.refresh(found.clone());
+        Ok(space)
+    }
+
+    /// It was found again, perhaps with other processes and names.
+    pub(super) fn refresh(&mut self, found: Found) {
+        self.absent = 0;
+        self.inode = self.inode.or(found.inode);
+        self.table = self.table.or(found.table);
+        self.name = found.mounts.first().map(|at| escape(mounts::name_of(at).as_bytes()));
+        self.found = found;
+    }
+
+    /// Whether this is it.
+    pub(super) fn is(&self, found: &Found) -> bool {
+        let same = |one: Option<u64>, other: Option<u64>| one.is_some() && one == other;
+        same(self.table, found.table) || same(self.inode, found.inode)
+    }
+
+    /// It was not found: whether it is gone, but for what is kept open here.
+    pub(super) fn is_gone(&mut self) -> bool {
+        self.found = Found::default();
+        self.absent += 1;
+        self.absent > 1 && !self.has_held
+    }
+
+    /// What it is called in messages.
+    pub(super) fn label(&self) -> String {
+        label(self.name.as_deref(), self.inode, &self.found)
+    }
+
+    /// Appends its sockets.
+    pub(super) fn read(&mut self, rows: &mut Vec<SocketRow>, means: &Means) -> Result<(), Failure> {
+        if !self.had_rows && self.counters.are_zero() {
+            return Ok(());
+        }
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => self.reader.insert(Reader::open(&self.found, means)?),
+        };
+        let snapshot = match reader {
+            Reader::Proc(tables, _) => tables.snapshot(),
+            Reader::Netlink(dumps, _) => dumps.snapshot(),
+        };
+        let snapshot = snapshot.map_err(|error| in_few_words(&error))?;
+        if snapshot.bad_rows > 0 {
+            return Err(Failure::Lasting("some of its rows cannot be read".to_owned()));
+        }
+        self.had_rows = !snapshot.rows.is_empty();
+        self.has_held = snapshot.rows.iter().any(|row| row.inode != 0);
+        let in_it = |row: &SocketRow| SocketRow { addrs: row.addrs.in_netns(self.id), ..*row };
+        rows.extend(snapshot.rows.iter().map(in_it));
+        match reader {
+            Reader::Proc(..) => {}
+            Reader::Netlink(dumps, _) => dumps.recycle(snapshot.rows),
+        }
+        Ok(())
+    }
+
+    /// Looks up some of its sockets.
+    pub(super) fn lookup(&mut self, requests: &[LookupRequest]) -> Option<Lookups> {
+        let inside = |addrs: AddressPair| addrs.in_netns(NetnsId::default());
+        let inner: Vec<LookupRequest> = requests
+            .iter()
+            .map(|request| LookupRequest { addrs: inside(request.addrs), ..*request })
+            .collect();
+        let Reader::Netlink(dumps, _) = self.reader.as_mut()? else { return None };
+        let Reading::Lookups(mut lookups) = dumps.lookup(&inner)? else { return None };
+        for (request, result) in &mut lookups.answers {
+            request.addrs.netns = self.id;
+            if let LookupResult::There(row) = result {
+                row.addrs.netns = self.id;
+            }
+        }
+        Some(lookups)
+    }
+
+    /// The destroy events that have come.
+    pub(super) fn destroy_events(&mut self) -> Option<DestroyEvents> {
+        let Some(Reader::Netlink(_, listener)) = &mut self.reader else { return None };
+        let mut events = listener.receive()?;
+        events.netns = self.id;
+        for socket in &mut events.sockets {
+            socket.addrs = socket.addrs.map(|addrs| addrs.in_netns(self.id));
+        }
+        Some(events)
+    }
+}
+
+impl Reader {
+    fn open(found: &Found, means: &Means) -> Result<Self, Failure> {
+        if !means.by_netlink {
+            return open_tables(found, means);
+        }
+        let open = || -> crate::error::Result<(Dumps, DestroyListener)> {
+            // Before the first dump, so that no event is missed between them.
+            let listener = DestroyListener::open(means.wanted.family)?;
+            let dumps = Dumps::open(&means.wanted, &means.settings)?;
+            Ok((dumps, listener))
+        };
+        let opened = if found.is_own { Ok(open()) } else { enter(found, means, open) };
+        let (dumps, listener) = opened?.map_err(|error| in_few_words(&error))?;
+        Ok(Self::Netlink(Box::new(dumps), listener))
+    }
+}
+
+/// Opens the tables for good: they lead to the same namespace when the process is gone.
+fn open_tables(found: &Found, means: &Means) -> Result<Reader, Failure> {
+    let open = |net: &Path| -> io::Result<Vec<(File, Family)>> {
+        let mut files = vec![(File::open(net.join("tcp"))?, Family::Ipv4)];
+        // A kernel without IPv6 has none.
+        files.extend(File::open(net.join("tcp6")).ok().map(|file| (file, Family::Ipv6)));
+        Ok(files)
+    };
+    let files = with_files(found, means, &open)?;
+    let again = |(file, family): &(File, Family)| {
+        (PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())), *family)
+    };
+    let tables = files.iter().map(again).collect();
+    let proc = Proc::of_namespace(tables, &means.procfs, &means.wanted, means.settings);
+    let files = files.into_iter().map(|(file, _)| file).collect();
+    Ok(Reader::Proc(Box::new(proc), files))
+}
+
+/// Opens files below the `net` of a process in a namespace, or of a thread that enters it.
+fn with_files<T: Send>(
+    found: &Found,
+    means: &Means,
+    open: &(dyn Fn(&Path) -> io::Result<T> + Sync),
+) -> Result<T, Failure> {
+    let mut failure = Failure::Passing;
+    for pid in &found.members {
+        let process = means.procfs.join(pid.to_string());
+        match open(&process.join("net")) {
+            // Else it has entered another one meanwhile, or is another process.
+            Ok(files) if table_of(&process) == found.table => return Ok(files),
+            Ok(_) => {}
+            Err(error) => failure = Failure::of(&error),
+        }
+    }
+    if found.mounts.is_empty() {
+        return Err(failure);
+    }
+    let opened = enter(found, means, || open(&own_process(Path::new("/proc")).join("net")))?;
+    opened.map_err(|error| Failure::of(&error))
+}
+
+/// What `open` returns in a namespace.
+fn enter<T: Send>(found: &Found, means: &Means, open: impl Fn() -> T + Sync) -> Result<T, Failure> {
+    let of_member = |pid: &i32| means.procfs.join(pid.to_string()).join("ns/net");
+    let ways = found.members.iter().map(of_member).chain(found.mounts.iter().cloned());
+    let mut failure = Failure::Passing;
+    for way in ways {
+        let entered = File::open(way).and_then(|namespace| {
+            let is_it = found.inode.is_none_or(|inode| inode_of(&namespace) == Some(inode));
+            if !is_it {
+                return Ok(None);
+            }
+            in_namespace(&namespace, &open).map(Some)
+        });
+        match entered {
+            Ok(Some(opened)) => return Ok(opened),
+            Ok(None) => {}
+            Err(error) => failure = Failure::of(&error),
+        }
+    }
+    Err(failure)
+}
+
+fn inode_of(file: &File) -> Option<u64> {
+    Some(rustix::fs::fstat(file).ok()?.st_ino)
+}
+
+/// What a namespace is called in messages: its name, or its inode, or a process in it.
+pub(super) fn label(name: Option<&str>, inode: Option<u64>, found: &Found) -> String {
+    match (name, inode, found.members.first()) {
+        (Some(name), ..) => name.to_owned(),
+        (None, Some(inode), _) => inode.to_string(),
+        (None, None, Some(pid)) => format!("that of process {pid}"),
+        (None, None, None) => "one without a name".to_owned(),
+    }
+}
+
+fn in_few_words(error: &Error) -> Failure {
+    match error {
+        Error::Read { cause, .. } | Error::Netlink { cause } => Failure::of(cause),
+        other => Failure::Lasting(other.to_string()),
+    }
+}
+
+impl Failure {
+    fn of(error: &io::Error) -> Self {
+        match Errno::from_io_error(error) {
+            // A process that has ended, or is about to.
+            Some(Errno::NOENT | Errno::SRCH | Errno::INVAL) => Self::Passing,
+            _ => Self::Lasting(reason(error)),
+        }
+    }
+}
