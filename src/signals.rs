@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longer than any run.
-const FOREVER: Duration = Duration::from_hours(24 * 366);
+const FOREVER: Duration = Duration::from_secs(24 * 366 * 3600);
 
 /// Waits for the time of the next poll, for something to read, and for whatever ends the run.
 #[derive(Debug)]

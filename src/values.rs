@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A longer wait is a typing error, and beyond what clocks can add.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 type Result<T> = std::result::Result<T, ValueError>;
 

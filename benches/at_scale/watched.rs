@@ -15,7 +15,7 @@ const INTERVAL: &str = "2s";
 /// What does nothing for so long rests.
 const REST: Duration = Duration::from_millis(25);
 /// A first poll and its owners take far less.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running `tcplapse watch`; killed when dropped.
 pub(crate) struct Watched {

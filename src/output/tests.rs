@@ -177,7 +177,7 @@ fn a_recording_that_nobody_reads_is_given_up_once_it_has_to_end() {
 #[test]
 fn parts_of_a_reading_wait_until_one_instant() {
     let mut fixture = Fixture::new(1000);
-    let hour = Duration::from_hours(1);
+    let hour = Duration::from_secs(3600);
     let due = Instant::now() + hour;
     let mut deadline_of = |due, is_new| {
         if is_new {

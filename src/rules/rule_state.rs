@@ -10,7 +10,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 /// How long an event is counted.
-const EVENT_WINDOW: Duration = Duration::from_mins(1);
+const EVENT_WINDOW: Duration = Duration::from_secs(60);
 
 /// A rule, and what of the readings so far its condition depends on.
 #[derive(Debug)]

@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_time_or_a_size_or_both_are_kept() {
-        let hour = Some(Duration::from_hours(1));
+        let hour = Some(Duration::from_secs(3600));
         for (text, time, size) in [
             ("1h", hour, None),
             ("3600", hour, None),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A poll that is later than planned by more than this leaves a gap.
 const GAP_TOLERANCE: Duration = Duration::from_secs(2);
 /// In more time than this a whole TIME_WAIT fits between two polls.
-const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// The user is warned after this many stretched intervals in a row: a single one may come of an
 /// expensive search for new owners.
 const STRETCHES: u32 = 3;

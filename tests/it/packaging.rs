@@ -2,6 +2,7 @@
 //! programs that read it.
 
 mod databases;
+mod dependencies;
 mod prometheus;
 
 use crate::support::require::{Feature, skip};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// Between two checks of a condition that cannot wake us.
 const PARK: Duration = Duration::from_millis(2);
 /// No test that passes comes near it, on any machine: a wait this long has failed.
-pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Checks again and again until there is a value.
 ///

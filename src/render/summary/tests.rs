@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 fn row(group: &str, state: Option<State>, count: u64) -> SummaryRecord {
     SummaryRecord {
         time: Stamp::default(),
-        span: Some(Duration::from_mins(1)),
+        span: Some(Duration::from_secs(60)),
         by: vec![GroupKey::Process],
         group: vec![Some(group.to_owned())],
         is_rest: false,

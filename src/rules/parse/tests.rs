@@ -39,9 +39,9 @@ fn a_rule_has_filters_and_a_condition() {
     assert_eq!(rule.filter.family, Some(Family::Ipv4));
     assert_eq!((rule.filter.local.len(), rule.filter.remote.len()), (1, 1));
     let Condition { age, quantity, growing, .. } = rule.condition;
-    assert_eq!(age, Some(Age::MoreThan(Duration::from_mins(1))));
+    assert_eq!(age, Some(Age::MoreThan(Duration::from_secs(60))));
     assert_eq!(quantity, Quantity::Count(Comparison::AtLeast, 5));
-    assert_eq!(growing, Some(Window::Last(Duration::from_mins(10))));
+    assert_eq!(growing, Some(Window::Last(Duration::from_secs(600))));
     assert_eq!(rule.exec, ["logger", "-t", "tcplapse"]);
 }
 

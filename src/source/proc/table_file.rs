@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// A run that has to end waits this long for the rest of a table.
 const PIPE_GRACE: Duration = Duration::from_secs(1);
 /// Nothing happens after this time but another wait.
-const LONG: Duration = Duration::from_hours(1);
+const LONG: Duration = Duration::from_secs(3600);
 
 /// A table that is open for reading.
 pub(super) struct TableFile {

@@ -27,7 +27,7 @@ const MOST_UNPACKED: u64 = 100;
 /// Short files may be anything.
 const SHORT: u64 = 1 << 20;
 /// Nothing happens after this time but another wait.
-const LONG: Duration = Duration::from_hours(1);
+const LONG: Duration = Duration::from_secs(3600);
 
 /// The bytes of a recording, decompressed.
 pub(super) struct Input<'a> {

@@ -132,7 +132,7 @@ impl Reader {
     fn read(&mut self) {
         while self.events.len() < MOST_WAITING {
             let Some(record) = self.ring.next() else { break };
-            let record: Option<&[u8; SIZE]> = record.as_array();
+            let record = <&[u8; SIZE]>::try_from(&*record).ok();
             self.events.extend(record.and_then(RawEvent::parse));
         }
     }

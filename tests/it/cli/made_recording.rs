@@ -28,7 +28,7 @@ pub(super) fn recorded(polls: &[(i64, u64, &str)]) -> (TempDir, String) {
     for (wall, boot, line) in polls {
         let at = |micros: i64| {
             let later = 1_790_000_000_000_000 + wall + micros;
-            format!("[{later},{}]", boot.strict_add_signed(micros))
+            format!("[{later},{}]", boot.checked_add_signed(micros).expect("a later time"))
         };
         lines.push(match line.strip_prefix("lost ") {
             Some(reason) => {
