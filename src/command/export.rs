@@ -140,6 +140,10 @@ impl Outlet {
     /// What the user should know of the place.
     fn announcement(&self) -> Option<String> {
         match self {
+            Self::Server { server, .. } if server.is_open() => Some(format!(
+                "serving metrics at {}, without a password, to whoever can connect",
+                server.url()
+            )),
             Self::Server { server, .. } => Some(format!("serving metrics at {}", server.url())),
             Self::File { .. } => None,
         }

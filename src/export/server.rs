@@ -36,6 +36,8 @@ pub(crate) struct Server {
     thread: Option<JoinHandle<()>>,
     /// What scrapers can be told.
     url: String,
+    /// Other machines can connect.
+    is_open: bool,
     /// The Unix socket, to be removed at the end.
     path: Option<PathBuf>,
 }
@@ -55,15 +57,20 @@ impl Server {
             Address::Tcp(address) => Listener::tcp(*address)?,
             Address::Unix(path) => Listener::unix(path)?,
         };
-        let path = match address {
-            Address::Tcp(_) => None,
-            Address::Unix(path) => Some(path.clone()),
+        let (path, is_open) = match address {
+            Address::Tcp(address) => (None, !address.ip().is_loopback()),
+            Address::Unix(path) => (Some(path.clone()), false),
         };
         let for_thread = Arc::clone(&published);
         let serve = move || Serving::new(listener, for_thread).run();
         let thread = std::thread::Builder::new().name("export".to_owned()).spawn(serve);
         let thread = thread.map_err(|cause| Error::System { what: "start a thread", cause })?;
-        Ok(Self { published, thread: Some(thread), url, path })
+        Ok(Self { published, thread: Some(thread), url, is_open, path })
+    }
+
+    /// Whether other machines may be able to connect.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// Where the metrics are.

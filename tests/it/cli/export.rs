@@ -161,6 +161,16 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn an_address_that_others_can_reach_is_pointed_out() {
+    let procfs = fixture();
+    let procfs = procfs.to_str().expect("UTF-8");
+    let exporter = Program::polling(&["export", "--listen", "0.0.0.0:0", "--procfs", procfs]);
+    let message = "/metrics, without a password, to whoever can connect\n";
+    assert!(exporter.stderr().contains(message), "{}", exporter.stderr());
+    exporter.stop();
+}
+
+#[test]
 fn a_text_file_is_written_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tcplapse.prom");
