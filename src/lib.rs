@@ -50,5 +50,7 @@ pub mod source;
 pub mod tcp;
 pub mod tracker;
 mod trusted_path;
+#[cfg(feature = "tui")]
+mod tui;
 mod values;
 pub mod view;

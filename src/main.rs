@@ -51,6 +51,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
             command::watch::run(&command::checked(options)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        #[cfg(feature = "tui")]
+        Command::Top(options) => {
+            command::watch::run(&command::checked(options)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::List(options) => {
             let matched = command::list::run(&ListSettings::new(options)?)?;
             Ok(ExitCode::from(u8::from(!matched)))

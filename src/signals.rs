@@ -1,7 +1,12 @@
 //! What ends a run or wakes it early: signals, its time, a closed standard output, a key on a
 //! terminal. Every wait of a run goes through here, so that none of them is missed.
 
+mod keys;
+
 use crate::error::{Error, Result};
+use keys::KeyWatch;
+#[cfg(feature = "tui")]
+pub(crate) use keys::Keys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
@@ -19,6 +24,8 @@ use std::time::{Duration, Instant};
 
 /// Longer than any run.
 const FOREVER: Duration = Duration::from_secs(24 * 366 * 3600);
+/// The reader of the keys is called again after this time.
+const BETWEEN_CALLS: Duration = Duration::from_millis(50);
 
 /// Waits for the time of the next poll, for something to read, and for whatever ends the run.
 #[derive(Debug)]
@@ -43,7 +50,7 @@ pub struct Signals {
     to_forward: RefCell<Vec<i32>>,
     deadline: Cell<Option<Instant>>,
     watches_stdout: bool,
-    watches_keys: Cell<bool>,
+    keys: KeyWatch,
 }
 
 /// SIGHUP in a run that is recorded.
@@ -115,7 +122,7 @@ impl Signals {
             to_forward: RefCell::default(),
             deadline: Cell::new(None),
             watches_stdout: false,
-            watches_keys: Cell::new(false),
+            keys: KeyWatch::default(),
         };
         signals.catch(caught)?;
         signals.catch(&[SIGUSR1])?;
@@ -147,7 +154,31 @@ impl Signals {
 
     /// From now on the key `q` on standard input ends the run.
     pub(crate) fn watch_keys(&self) {
-        self.watches_keys.set(true);
+        self.keys.watch();
+    }
+
+    /// From now on `reader` is called in every wait when keys have been pressed.
+    #[cfg(feature = "tui")]
+    pub(crate) fn watch_keys_with(&self, reader: Box<dyn FnMut() -> Keys>) {
+        self.keys.watch_with(reader);
+    }
+
+    /// Lets the reader of the keys be called soon, also without a key.
+    #[cfg(feature = "tui")]
+    pub(crate) fn call_key_reader(&self, soon: bool) {
+        self.keys.call_soon(soon);
+    }
+
+    /// Nobody reads keys from now on.
+    #[cfg(feature = "tui")]
+    pub(crate) fn stop_watching_keys(&self) {
+        self.keys.stop();
+    }
+
+    /// Waits until something happens that a wait ends with.
+    #[cfg(feature = "tui")]
+    pub(crate) fn wait_long(&self) -> Result<Wake> {
+        self.wait(Instant::now() + FOREVER)
     }
 
     /// Lets the run go on with a closed standard output, for a command whose result is its exit status.
@@ -218,13 +249,17 @@ impl Signals {
         loop {
             let until = self.deadline.get().map_or(due, |deadline| deadline.min(due));
             let left = until.saturating_duration_since(Instant::now());
-            let wake = self.poll(left, source)?;
+            let most = if self.keys.calls_soon() { BETWEEN_CALLS } else { left };
+            let wake = self.poll(left.min(most), source)?;
             let now = Instant::now();
             match wake {
                 // However much there is to read, a run ends in time.
                 None | Some(Wake::Readable) if self.is_time_over() => return Ok(Wake::Ended),
                 Some(wake) => return Ok(wake),
                 None if due <= now => return Ok(Wake::Due),
+                None if self.keys.calls_soon() && self.keys.read() => {
+                    self.is_interrupted.set(true);
+                }
                 None => {}
             }
         }
@@ -237,7 +272,7 @@ impl Signals {
         let signals = delivery.get_read().as_fd();
         // What is not watched is replaced by what is.
         let reader = if self.watches_stdout { stdout.as_fd() } else { signals };
-        let keys = if self.watches_keys.get() { stdin.as_fd() } else { signals };
+        let keys = if self.keys.is_watched() { stdin.as_fd() } else { signals };
         let mut fds = [
             PollFd::from_borrowed_fd(signals, PollFlags::IN),
             // Errors and hang-ups are reported even where no event is requested.
@@ -252,7 +287,7 @@ impl Signals {
         if !signals.is_empty() {
             self.empty_pipe();
         }
-        if !keys.is_empty() && self.watches_keys.get() && self.read_quit_key() {
+        if !keys.is_empty() && self.keys.is_watched() && self.keys.read() {
             self.is_interrupted.set(true);
         }
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
@@ -291,18 +326,6 @@ impl Signals {
                     self.end_signal.set(true);
                 }
             }
-        }
-    }
-
-    /// Reads the keys that were pressed; whether one of them ends the run.
-    fn read_quit_key(&self) -> bool {
-        let mut keys = [0; 64];
-        match rustix::io::read(io::stdin(), &mut keys) {
-            Ok(0) | Err(_) => {
-                self.watches_keys.set(false);
-                false
-            }
-            Ok(read) => keys[..read].iter().any(|key| matches!(key, b'q' | b'Q')),
         }
     }
 }

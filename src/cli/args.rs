@@ -27,6 +27,8 @@ pub struct Options {
     pub(crate) record: RecordArgs,
     pub(crate) ready: ReadyArgs,
     pub(crate) view: ViewArgs,
+    /// Of `top`: leave the mouse to the terminal.
+    pub(crate) no_mouse: bool,
     pub(crate) table: TableArgs,
     pub(crate) text: TextArgs,
     pub(crate) time: TimeArgs,

@@ -94,6 +94,7 @@ impl CheckShared {
             text,
             time: super::args::TimeArgs::default(),
             info: super::args::InfoArgs::default(),
+            no_mouse: false,
             common,
         }
     }

@@ -45,6 +45,9 @@ pub enum ViewName {
     /// Sockets counted by group and state: how many, how fast they come and go, how long they stay,
     /// how they end, and what is noteworthy
     Summary,
+    /// The sockets on a whole terminal, with keys: as the command top
+    #[cfg(feature = "tui")]
+    Top,
 }
 
 /// What is printed of the sockets of a command.

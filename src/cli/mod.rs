@@ -15,6 +15,8 @@ mod mistake;
 mod replay;
 mod run;
 mod subcommand_first;
+#[cfg(feature = "tui")]
+mod top;
 mod wait;
 mod watch;
 
@@ -41,6 +43,8 @@ pub use mistake::Mistake;
 pub use replay::ReplayOptions;
 pub use run::RunOptions;
 pub use subcommand_first::subcommand_first;
+#[cfg(feature = "tui")]
+pub use top::TopOptions;
 pub use wait::WaitOptions;
 pub use watch::WatchOptions;
 
@@ -58,6 +62,7 @@ pub use watch::WatchOptions;
     subcommand_negates_reqs = true,
     max_term_width = 100,
     override_usage = "tcplapse [watch] [OPTIONS] [PATTERN]...\n       \
+                      tcplapse top [OPTIONS] [PATTERN]...\n       \
                       tcplapse list [OPTIONS] [PATTERN]...\n       \
                       tcplapse replay [OPTIONS] FILE [PATTERN]...\n       \
                       tcplapse run [OPTIONS] [PATTERN]... -- COMMAND [ARG]...\n       \
@@ -88,6 +93,9 @@ pub struct Cli {
 pub enum Command {
     /// Print the current sockets, then every transition, until Ctrl-C (the default)
     Watch(WatchOptions),
+    /// Show the current sockets on the whole terminal, with keys to sort, filter, group and pause
+    #[cfg(feature = "tui")]
+    Top(TopOptions),
     /// Print the current sockets as a table, as netstat -apn does; exit 1 if nothing matches
     List(ListOptions),
     /// Show a recording in any view, with any filter; .gz and .zst files are read as they are

@@ -52,6 +52,21 @@ impl From<WatchOptions> for Options {
             time,
             common,
         } = watch;
-        Self { filter, source, poll, info, end, record, ready, view, table, text, time, common }
+        let no_mouse = false;
+        Self {
+            filter,
+            source,
+            poll,
+            info,
+            end,
+            record,
+            ready,
+            view,
+            no_mouse,
+            table,
+            text,
+            time,
+            common,
+        }
     }
 }

@@ -13,6 +13,8 @@ mod open_source;
 pub mod replay;
 pub mod run;
 pub mod schema;
+#[cfg(feature = "tui")]
+mod top;
 pub mod wait;
 pub mod watch;
 

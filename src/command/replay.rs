@@ -6,6 +6,8 @@ use crate::cli::ReplayOptions;
 use crate::error::{NoSamples, RecordingError, Result};
 use crate::model::time::Moment;
 use crate::monitor::Monitor;
+#[cfg(feature = "tui")]
+use crate::output::ready::Ready;
 use crate::owner::recorded::RecordedOwners;
 use crate::settings::{self, Settings};
 use crate::signals::Signals;
@@ -26,6 +28,14 @@ pub fn run(options: ReplayOptions) -> Result<()> {
     let recording = recording.until(part.until.map(|until| until.after(start)));
     let mut monitor = monitor_of(recording, &settings);
     let since = part.since.map(|since| since.after(start));
+    #[cfg(feature = "tui")]
+    if super::top::is_drawn(&settings) {
+        return if waits_for_more {
+            super::top::live(&mut monitor, &signals, &settings, Ready::default())
+        } else {
+            super::top::recorded(&mut monitor, &signals, &settings, since)
+        };
+    }
     follow(&mut monitor, &signals, &settings, Mode::Recorded { since })
 }
 

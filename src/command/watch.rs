@@ -19,6 +19,10 @@ pub fn run(settings: &Settings) -> Result<()> {
     {
         return Err(error.into());
     }
+    #[cfg(feature = "tui")]
+    if super::top::is_drawn(settings) {
+        return super::top::live(&mut monitor, &signals, settings, ready);
+    }
     follow(
         &mut monitor,
         &signals,

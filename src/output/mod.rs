@@ -11,6 +11,8 @@ mod resolver;
 pub(crate) mod screen;
 pub(crate) mod shown;
 pub(crate) mod timelines;
+#[cfg(feature = "tui")]
+pub(crate) mod top_screen;
 pub(crate) mod tty;
 pub(crate) mod views;
 
@@ -23,9 +25,13 @@ use crate::signals::Signals;
 use crate::view::Record;
 use formatter::Formatter;
 use queue::{BlockingFile, Queue, Wait, pieces};
+#[cfg(feature = "tui")]
+pub(crate) use renderers::top_look;
 pub(crate) use renderers::{date_and_time, group_key};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
+#[cfg(feature = "tui")]
+pub(crate) use timelines::new_file;
 
 /// How many bytes may be queued for a slow reader: a quarter of what following 100,000 sockets may
 /// take, and 30,000 events as JSON, which is seconds of a busy machine.

@@ -21,6 +21,13 @@ pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
     }
 }
 
+/// How `top` looks.
+#[cfg(feature = "tui")]
+pub(crate) fn top_look(output: &OutputSettings) -> crate::tui::Look {
+    let color = tty::palette(output.color).on;
+    crate::tui::Look { color, unicode: tty::draws_unicode(), clock: clock(output) }
+}
+
 /// What sockets are grouped by.
 pub(crate) const fn group_key(name: GroupName) -> GroupKey {
     match name {

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// The alternate screen, without a cursor, and lines cut at its edge.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+/// No movements of the mouse are reported any more.
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 /// A terminal that knows these shows what stands between them at once.
 const BEGIN: &str = "\x1b[?2026h\x1b[H";
@@ -39,6 +41,8 @@ pub(crate) struct Screen {
 #[derive(Default)]
 struct TerminalState {
     entered: bool,
+    /// Movements of the mouse are reported.
+    mouse: bool,
     /// The modes of the keyboard as they were found.
     modes: Option<Termios>,
 }
@@ -49,11 +53,28 @@ impl Screen {
     /// # Errors
     /// Signals cannot be caught, or no thread can be started.
     pub(crate) fn open(signals: &Signals) -> Result<Option<Self>> {
+        let screen = Self::take(signals, false)?;
+        if screen.as_ref().is_some_and(Self::has_keys) {
+            signals.watch_keys();
+        }
+        Ok(screen)
+    }
+
+    /// The same, where the keys are read by somebody else. `mouse`: its movements are keys, too.
+    ///
+    /// # Errors
+    /// Signals cannot be caught, or no thread can be started.
+    #[cfg(feature = "tui")]
+    pub(crate) fn open_for_keys(signals: &Signals, mouse: bool) -> Result<Option<Self>> {
+        Self::take(signals, mouse)
+    }
+
+    fn take(signals: &Signals, mouse: bool) -> Result<Option<Self>> {
         if !tty::can_be_drawn_on() {
             return Ok(None);
         }
         signals.catch_terminal_signals()?;
-        let state = Arc::new(Mutex::new(TerminalState::default()));
+        let state = Arc::new(Mutex::new(TerminalState { mouse, ..TerminalState::default() }));
         let of_hook = Arc::clone(&state);
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -62,10 +83,33 @@ impl Screen {
         }));
         let queue = Queue::to(&io::stdout(), messages::CAPACITY, signals.waker()?)?;
         let screen = Self { state, queue, shown: String::new() };
-        if screen.enter() {
-            signals.watch_keys();
-        }
+        screen.enter();
         Ok(Some(screen))
+    }
+
+    /// Whether keys can be pressed: standard input is a terminal, too.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).modes.is_some()
+    }
+
+    /// Whether the terminal has taken all that was written.
+    ///
+    /// # Errors
+    /// The terminal cannot be written.
+    #[cfg(feature = "tui")]
+    pub(crate) fn is_free(&mut self) -> Result<bool> {
+        // An empty push still returns the error of a terminal that is gone.
+        self.queue.push(Vec::new())?;
+        Ok(self.queue.queued() == 0)
+    }
+
+    /// Writes bytes of a frame.
+    ///
+    /// # Errors
+    /// The terminal cannot be written.
+    #[cfg(feature = "tui")]
+    pub(crate) fn push(&mut self, bytes: Vec<u8>) -> Result<()> {
+        self.queue.push(bytes)
     }
 
     /// The room for a frame.
@@ -122,13 +166,12 @@ impl Screen {
         self.enter();
     }
 
-    /// Takes the terminal; true if its keys come one by one now.
-    fn enter(&self) -> bool {
+    /// Takes the terminal.
+    fn enter(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         write(ENTER);
         state.entered = true;
         state.modes = keys_one_by_one();
-        state.modes.is_some()
     }
 }
 
@@ -148,6 +191,9 @@ fn leave(state: &Mutex<TerminalState>) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
     }
     if std::mem::take(&mut state.entered) {
+        if state.mouse {
+            write(MOUSE_OFF);
+        }
         write(LEAVE);
     }
 }

@@ -126,6 +126,16 @@ impl TimelineTarget {
     }
 }
 
+/// Writes a file that does not exist yet.
+///
+/// # Errors
+/// It cannot be made or written, or somebody else may have made it.
+#[cfg(feature = "tui")]
+pub(crate) fn new_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut target = TimelineTarget::open(Some(path))?;
+    target.write(bytes)
+}
+
 /// Writes all bytes; a pipe that nobody reads is waited for no longer than this.
 fn write_patiently(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {

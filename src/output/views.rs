@@ -90,6 +90,9 @@ pub(crate) trait View {
 pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Box<dyn View> {
     match output.view {
         ViewName::Events => Box::new(EventsView),
+        // Where it cannot be drawn.
+        #[cfg(feature = "tui")]
+        ViewName::Top => Box::new(EventsView),
         ViewName::Timeline => Box::new(TimelineView::new(output.format == FormatName::Text)),
         ViewName::Table => Box::new(TableView::default()),
         ViewName::Summary => Box::new(SummaryView),

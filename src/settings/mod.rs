@@ -111,6 +111,8 @@ pub struct OutputSettings {
     pub(crate) view: ViewName,
     /// What a summary groups by, besides the state.
     pub(crate) by: [Option<GroupName>; 2],
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))]
+    pub(crate) mouse: bool,
     pub(crate) format: FormatName,
     pub(crate) labels: Labels,
     pub(crate) extended: bool,
@@ -157,6 +159,7 @@ impl Settings {
                 tcp_info: options.info.tcp_info,
                 view: options.view.view,
                 by: summary::by(&options.view)?,
+                mouse: !options.no_mouse,
                 format: format(&options.view),
                 labels: labels::labels(&options.view.label)?,
                 extended: options.table.extend,

@@ -25,16 +25,26 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
     let has_header = in_table || matches!(view.view, ViewName::Events | ViewName::Summary);
     let is_summary = view.view == ViewName::Summary;
+    let is_top = is_top(view.view);
+    let end = &options.end;
     // It may be in the record of a socket; a count of states has none.
     let has_sockets = in_table || matches!(view.view, ViewName::Events | ViewName::Timeline);
     for (given, has_effect, flag, needs) in [
+        (!is_text, !is_top, "--format", "another view than top"),
+        (view.rules.is_some(), !is_top, "--rules", "another view than top"),
+        (end.count.max_count.is_some(), !is_top, "--max-count", "another view than top"),
         (info.tcp_info, has_sockets, "--tcp-info", "--view events, timeline or table"),
         (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
         (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
         (poll.ring.is_some(), traces, "--ring", "--source trace"),
         (table.extend, in_table && is_text, "--extend", "a table as text (--view table)"),
         (table.timers, in_table && is_text, "--timers", "a table as text (--view table)"),
-        (text.resolve, is_text && !is_diagram && !is_summary, "--resolve", "text with addresses"),
+        (
+            text.resolve,
+            is_text && !is_diagram && !is_summary && !is_top,
+            "--resolve",
+            "text with addresses",
+        ),
         (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
         (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
         (time.time.is_some(), is_text, "--time", "text"),
@@ -55,4 +65,15 @@ fn drawings(view: &ViewArgs) -> Result<()> {
         return Err(UsageError::OnlyDiagramIsDrawn);
     }
     Ok(())
+}
+
+/// Whether a view is the one that is drawn on a whole terminal.
+#[cfg(feature = "tui")]
+fn is_top(view: ViewName) -> bool {
+    view == ViewName::Top
+}
+
+#[cfg(not(feature = "tui"))]
+const fn is_top(_: ViewName) -> bool {
+    false
 }

@@ -60,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("render", &["tcp", "model", "view"]),
+    ("tui", &["tcp", "model", "error", "filter", "values", "view", "render"]),
     (
         "output",
         &[
@@ -72,6 +73,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "monitor",
             "view",
             "render",
+            "tui",
         ],
     ),
     ("export", &["tcp", "model", "error", "view"]),
@@ -92,6 +94,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "monitor",
             "view",
             "render",
+            "tui",
             "output",
             "export",
         ],

@@ -1,6 +1,8 @@
 //! On a terminal: widths, colours, hints. Each test opens a pseudo terminal of its own.
 
 mod screen;
+#[cfg(feature = "tui")]
+mod top;
 
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::output::Output;

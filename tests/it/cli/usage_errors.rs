@@ -210,7 +210,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "--view foo",
-        "--view: 'foo' is not a valid value; write events, timeline, table, diagram or summary",
+        "--view: 'foo' is not a valid value; write events, timeline, table, diagram, summary or top",
     ),
     ("--color red", "--color: 'red' is not a valid value; write auto, always or never"),
     (

@@ -19,7 +19,7 @@ const BEGIN: &str = "\x1b[?2026h\x1b[H";
 const END: &str = "\x1b[?2026l";
 
 /// A terminal that the program draws on.
-struct Screen {
+pub(super) struct Screen {
     pty: Pty,
     /// `None` until somebody reads what is written to the terminal.
     written: Option<Output>,
@@ -27,14 +27,19 @@ struct Screen {
 
 impl Screen {
     /// Starts the program on the fixture and on a terminal.
-    fn start(columns: u16, rows: u16, line: &str) -> (Self, Program) {
+    pub(super) fn start(columns: u16, rows: u16, line: &str) -> (Self, Program) {
         let (mut screen, program) = Self::start_unread(columns, rows, line, &fixture());
         screen.read();
         (screen, program)
     }
 
     /// Starts it on a terminal that takes no more than it has room for.
-    fn start_unread(columns: u16, rows: u16, line: &str, procfs: &Path) -> (Self, Program) {
+    pub(super) fn start_unread(
+        columns: u16,
+        rows: u16,
+        line: &str,
+        procfs: &Path,
+    ) -> (Self, Program) {
         let pty = Pty::open(columns, rows);
         let args: Vec<&str> = line.split_whitespace().collect();
         let mut command = command(&args);
@@ -48,8 +53,30 @@ impl Screen {
         (Self { pty, written: None }, Program::spawn_with_streams(command))
     }
 
+    /// Starts the program with these arguments alone.
+    #[cfg(feature = "tui")]
+    pub(super) fn start_plain(columns: u16, rows: u16, args: &[&str]) -> (Self, Program) {
+        let pty = Pty::open(columns, rows);
+        let mut command = command(args);
+        command
+            .env("TERM", "xterm")
+            .stdin(pty.terminal())
+            .stdout(pty.terminal())
+            .stderr(pty.terminal());
+        let mut screen = Self { pty, written: None };
+        let program = Program::spawn_with_streams(command);
+        screen.read();
+        (screen, program)
+    }
+
+    /// Changes the size of the terminal.
+    #[cfg(feature = "tui")]
+    pub(super) fn resize(&self, columns: u16, rows: u16) {
+        self.pty.resize(columns, rows);
+    }
+
     /// Begins to read what is written to the terminal.
-    fn read(&mut self) {
+    pub(super) fn read(&mut self) {
         self.written = Some(Output::of_bytes(self.pty.master()));
     }
 
@@ -74,14 +101,14 @@ impl Screen {
         )
     }
 
-    fn until_written(&self, text: &str) {
+    pub(super) fn until_written(&self, text: &str) {
         until_or(
             || self.written().contains(text).then_some(()),
             || format!("{text:?}; written: {:?}", self.written()),
         );
     }
 
-    fn press(&self, keys: &str) {
+    pub(super) fn press(&self, keys: &str) {
         self.pty.master().write_all(keys.as_bytes()).expect("a terminal takes keys");
     }
 
@@ -92,7 +119,7 @@ impl Screen {
 
     /// Waits for the end of the run, and checks that the terminal is as it was found: the main
     /// screen, with a cursor, keys echoed. Returns all that was written.
-    fn assert_restored(self, program: Program) -> String {
+    pub(super) fn assert_restored(self, program: Program) -> String {
         let outcome = program.finish();
         let written = self.written.as_ref().expect("the terminal is read");
         assert!(written.wait_for_end(), "the terminal stays open");

@@ -1,0 +1,73 @@
+//! The arguments of `top`.
+
+use super::args::{
+    CommonArgs, EndArgs, FilterArgs, Options, PollArgs, ReadyArgs, RecordArgs, SourceArgs,
+    TextArgs, TimeArgs, ViewArgs,
+};
+use super::choices::{ColorName, ViewName};
+use clap::Args;
+
+/// The arguments of `top`.
+#[derive(Debug, Args)]
+#[allow(missing_docs)] // the groups say what they are
+pub struct TopOptions {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) poll: PollArgs,
+    /// Stop after this long
+    #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
+    #[arg(help_heading = "Sampling options")]
+    pub(crate) duration: Option<String>,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) ready: ReadyArgs,
+    /// Leave the mouse to the terminal, which then selects text with it
+    #[arg(long, help_heading = "Output options")]
+    pub(crate) no_mouse: bool,
+    /// Text: colors
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Output options")]
+    pub(crate) color: ColorName,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl From<TopOptions> for Options {
+    fn from(top: TopOptions) -> Self {
+        let TopOptions {
+            filter,
+            source,
+            poll,
+            duration,
+            record,
+            ready,
+            no_mouse,
+            color,
+            time,
+            common,
+        } = top;
+        let end = EndArgs { duration, ..EndArgs::default() };
+        let view = ViewArgs { view: ViewName::Top, ..ViewArgs::default() };
+        let text = TextArgs { color, ..TextArgs::default() };
+        let with_defaults = Self::default();
+        Self {
+            filter,
+            source,
+            poll,
+            end,
+            record,
+            ready,
+            view,
+            no_mouse,
+            text,
+            time,
+            common,
+            ..with_defaults
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The socket that is selected: its timeline so far, its owner, how it ended or what is missing, and
+//! what to do about its state.
+
+use super::Top;
+use super::rows::Row;
+use crate::render::Renderer;
+use crate::render::cell::{Names, descriptors};
+use crate::render::style::Palette;
+use crate::render::timeline::TimelineText;
+use crate::render::wrap::wrap;
+use crate::tcp::docs;
+use crate::view::Record;
+
+impl Top {
+    /// What is known of the selected socket, as lines that fit this width.
+    pub(super) fn detail(&self, width: usize) -> Vec<String> {
+        let Some(row) = self.selected_row() else { return Vec::new() };
+        let mut lines = self.timeline(row, width);
+        if let Some(verdict) = row.closed {
+            let name = serde_json::to_value(verdict).ok();
+            let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or("unknown");
+            lines.push(format!("ended: {name}"));
+        }
+        let details = &row.status.details;
+        if details.rx_queue > 0 || details.tx_queue > 0 || details.retransmits > 0 {
+            lines.push(format!(
+                "{} bytes not read, {} not acknowledged, {} retransmissions",
+                details.rx_queue, details.tx_queue, details.retransmits
+            ));
+        }
+        let fds = descriptors(&row.owner);
+        if fds != "-" {
+            lines.push(format!("descriptor {fds}"));
+        }
+        if let Some(doc) = docs::of(row.status.state) {
+            let advice = [doc.brief, doc.many].join(". ");
+            lines.extend(wrap(&format!("{}: {advice}", row.status.state), width.max(1)));
+            lines.extend(doc.next.iter().map(|(command, shows)| format!("  {command}  {shows}")));
+        }
+        lines
+    }
+
+    fn timeline(&self, row: &Row, width: usize) -> Vec<String> {
+        let (_, at) = self.shown();
+        let lives = self.slider.as_ref().map(|slider| slider.lives(row.id()));
+        let lives = lives.as_ref().unwrap_or(&self.lives);
+        let Some(life) = lives.so_far(&row.status, &row.owner, at, true) else { return Vec::new() };
+        let (clock, palette) = (self.look.clock.clone(), Palette { on: false });
+        let mut text = TimelineText { clock, palette, width: Some(width.max(20)) };
+        let bytes = text.rows(&[Record::Life(Box::new(life))], &Names::default());
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+}
