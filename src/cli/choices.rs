@@ -106,6 +106,8 @@ pub enum FormatName {
     Dot,
     /// The diagram for Mermaid
     Mermaid,
+    /// A report of the run for a browser, in one file; with the default view
+    Html,
 }
 
 /// How records are written by a command that draws no diagram.

@@ -78,6 +78,9 @@ pub enum UsageError {
          --state and --listening"
     )]
     PortsOfAll,
+    /// `--format html` with `--view`
+    #[error("--format html shows several views in one report; leave out --view")]
+    HtmlOfView,
     /// `--by` with more than two things, or the same twice.
     #[error("--by takes one or two different keys; write --by process,remote")]
     ByTooMuch,

@@ -115,6 +115,7 @@ impl Formatter {
             // All records of a reading wait for their names together.
             FormatName::Text if resolves => usize::MAX,
             FormatName::Text => text_part,
+            FormatName::Html => usize::MAX,
             _ => PART,
         };
         let resolver = resolves.then(|| Resolver::new(name_wait));

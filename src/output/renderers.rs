@@ -41,7 +41,9 @@ pub(crate) const fn group_key(name: GroupName) -> GroupKey {
 /// The format of a diagram. Formats for scripts have renderers of their own: what is left is text.
 pub(super) const fn diagram_format(format: FormatName) -> DiagramFormat {
     match format {
-        FormatName::Text | FormatName::Json | FormatName::Csv => DiagramFormat::Text,
+        FormatName::Text | FormatName::Json | FormatName::Csv | FormatName::Html => {
+            DiagramFormat::Text
+        }
         FormatName::Svg => DiagramFormat::Svg,
         FormatName::Dot => DiagramFormat::Dot,
         FormatName::Mermaid => DiagramFormat::Mermaid,

@@ -8,6 +8,8 @@
 //!
 //! A new view has a name in `cli::ViewName`, and here an `impl View` and its line in [`open`].
 
+mod report;
+
 use super::counts::RunCounts;
 use super::renderers::{clock, diagram_format, table_options};
 use super::tty;
@@ -30,6 +32,7 @@ use crate::view::event::EventRecord;
 use crate::view::life::{LifeHistories, LifeRecord};
 use crate::view::pairing::{Pairing, paired};
 use crate::view::socket::SocketRecord;
+use report::ReportView;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -89,6 +92,7 @@ pub(crate) trait View {
 /// output counts the records.
 pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Box<dyn View> {
     match output.view {
+        _ if output.format == FormatName::Html => Box::new(ReportView::default()),
         ViewName::Events => Box::new(EventsView),
         // Where it cannot be drawn.
         #[cfg(feature = "tui")]

@@ -11,6 +11,7 @@ pub(crate) mod diagram;
 pub mod events;
 pub(crate) mod explain;
 pub(crate) mod groups;
+pub(crate) mod html;
 pub mod json;
 pub(crate) mod ports;
 pub mod socket_table;

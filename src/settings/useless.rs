@@ -19,6 +19,10 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     }
     let traces = matches!(source.source, SourceName::Trace | SourceName::Auto);
     let is_text = format(view) == FormatName::Text;
+    let is_html = format(view) == FormatName::Html;
+    if is_html && view.view != ViewName::Events {
+        return Err(UsageError::HtmlOfView);
+    }
     let is_csv = format(view) == FormatName::Csv;
     let has_labels = is_csv || format(view) == FormatName::Json || view.rules.is_some();
     let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
@@ -33,6 +37,7 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
         (!is_text, !is_top, "--format", "another view than top"),
         (view.rules.is_some(), !is_top, "--rules", "another view than top"),
         (end.count.max_count.is_some(), !is_top, "--max-count", "another view than top"),
+        (end.count.max_count.is_some(), !is_html, "--max-count", "another format than html"),
         (info.tcp_info, has_sockets, "--tcp-info", "--view events, timeline or table"),
         (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
         (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
@@ -47,8 +52,8 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
         ),
         (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
         (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
-        (time.time.is_some(), is_text, "--time", "text"),
-        (time.utc, is_text, "--utc", "text"),
+        (time.time.is_some(), is_text || is_html, "--time", "text"),
+        (time.utc, is_text || is_html, "--utc", "text"),
         (time.utc, has_clock, "--utc", "times by the clock (--time clock or rfc3339)"),
     ] {
         if given && !has_effect {

@@ -11,6 +11,7 @@ pub mod labels;
 pub mod life;
 pub mod pairing;
 pub mod port_usage;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod schema;
@@ -25,6 +26,7 @@ use event::EventRecord;
 use group::GroupRecord;
 use life::LifeRecord;
 use port_usage::PortRecord;
+use report::Report;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use socket::SocketRecord;
@@ -53,6 +55,8 @@ pub enum Record {
     Finding(Box<FindingRecord>),
     /// The local ports in use towards one remote end.
     Ports(Box<PortRecord>),
+    /// The head of a report.
+    Report(Box<Report>),
     /// How often each edge of the state diagram was passed.
     Diagram(Box<Diagram>),
     /// Readings or records were lost.
@@ -67,7 +71,8 @@ impl Record {
             Self::Event(event) => Some(&event.socket),
             Self::Socket(socket) => Some(&socket.socket),
             Self::Life(life) => Some(&life.socket),
-            Self::Summary(_)
+            Self::Report(_)
+            | Self::Summary(_)
             | Self::Finding(_)
             | Self::Ports(_)
             | Self::Diagram(_)
@@ -84,6 +89,7 @@ impl Serialize for Record {
             Self::Socket(socket) => keys(None, socket, serializer),
             Self::Life(life) => keys(Some("life"), life, serializer),
             Self::Group(group) => keys(None, group, serializer),
+            Self::Report(report) => keys(Some("report"), report, serializer),
             Self::Summary(row) => keys(Some("summary"), row, serializer),
             Self::Finding(found) => keys(Some("finding"), found, serializer),
             Self::Ports(ports) => keys(Some("ports"), ports, serializer),

@@ -12,6 +12,7 @@ mod environment;
 mod explain;
 mod export;
 mod hidden_holders;
+mod html;
 mod labels;
 mod made_recording;
 mod many_sockets;

@@ -28,6 +28,8 @@ pub(crate) enum Feature {
     Systemd,
     /// `prometheus`, `promtool` and `prometheus-node-exporter`, as Debian names them.
     Prometheus,
+    /// Chromium, as Debian names it.
+    Browser,
     /// Bound sockets listed by sock_diag (Linux 6.8).
     Bound,
 }
@@ -48,6 +50,7 @@ impl Feature {
             Self::Databases => "databases",
             Self::Systemd => "systemd",
             Self::Prometheus => "prometheus",
+            Self::Browser => "browser",
             Self::Bound => "bound",
         }
     }
