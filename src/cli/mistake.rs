@@ -106,6 +106,14 @@ impl Mistake {
         }
         let mut cli = Cli::command();
         cli.build();
+        let typed = flag.trim_start_matches('-');
+        let flags = cli.get_subcommands().find(|known| known.get_name() == command);
+        let longs = flags.into_iter().flat_map(Command::get_arguments).filter_map(Arg::get_long);
+        let longs: Vec<&str> = longs.collect();
+        let mut begun = longs.iter().filter(|long| typed.len() > 3 && long.starts_with(typed));
+        if let (Some(long), None) = (begun.next(), begun.next()) {
+            return write!(f, "there is no {flag}; did you mean --{long}?");
+        }
         let others: Vec<&str> = cli
             .get_subcommands()
             .filter(|known| known.get_arguments().any(|arg| is_called(arg, flag)))
@@ -114,10 +122,8 @@ impl Mistake {
         if !others.is_empty() {
             return write!(f, "{flag} cannot be used with {command}, only with {}", or(&others));
         }
-        let flags = cli.get_subcommands().find(|known| known.get_name() == command);
-        let longs = flags.into_iter().flat_map(Command::get_arguments).filter_map(Arg::get_long);
-        let typed = flag.trim_start_matches('-');
         let near = longs
+            .into_iter()
             .chain(["help", "version"])
             .map(|long| (strsim::damerau_levenshtein(long, typed), long))
             .filter(|(distance, long)| *distance <= 2 && *distance < long.len())

@@ -17,7 +17,8 @@ pub struct ReplayOptions {
     pub(crate) follow: bool,
     /// Print what happened from TIME on: 14:03, 14:03:22.5, 2026-11-28T14:03, RFC 3339
     ///
-    /// A time of day is the first one in the recording, in the local time zone or with --utc in UTC.
+    /// A time of day is the first one in the recording (or less than an hour before it), in the local
+    /// time zone or with --utc in UTC.
     /// What happened before is read, so that sockets have their history.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,

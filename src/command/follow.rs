@@ -104,17 +104,16 @@ impl MonitorSink for Follower<'_> {
     fn begin(&mut self, reading: ReadingInfo) {
         self.shown.begin_reading(reading);
         self.writer.begin_reading(reading);
-        if !self.shown.is_hidden()
-            && let Some(replayed) = &mut self.replayed
-        {
-            replayed.add(reading);
+        if let Some(replayed) = &mut self.replayed {
+            replayed.add(reading, self.shown.is_hidden());
         }
     }
 
     /// Events are written as they come, but for a picture and for rules, which need all events of a
     /// reading.
     fn push(&mut self, mut events: Vec<MonitorEvent>) {
-        if events.iter().any(passes) {
+        let prints_later = self.settings.output.view == ViewName::Timeline;
+        if !prints_later && events.iter().any(passes) {
             self.nothing_yet = None;
         }
         if self.needs_whole_readings() {
@@ -296,19 +295,31 @@ struct Replayed {
     readings: u64,
     /// When the first and the last reading were complete.
     span: Option<(Stamp, Stamp)>,
+    /// The same of all readings, also those before the part.
+    read: Option<(Stamp, Stamp)>,
 }
 
 impl Replayed {
-    fn add(&mut self, reading: ReadingInfo) {
-        self.readings += 1;
-        let first = self.span.map_or(reading.at, |(first, _)| first);
-        self.span = Some((first, reading.at));
+    fn add(&mut self, reading: ReadingInfo, is_hidden: bool) {
+        let until = |span: Option<(Stamp, Stamp)>| {
+            Some((span.map_or(reading.at, |(first, _)| first), reading.at))
+        };
+        self.read = until(self.read);
+        if !is_hidden {
+            self.readings += 1;
+            self.span = until(self.span);
+        }
     }
 
     /// What was read where no socket was shown: nobody should take that for an all-clear.
     fn sentence(self, output: &OutputSettings) -> String {
         let Some((first, last)) = self.span else {
-            return "no reading of the recording is in the part that was to be shown".to_owned();
+            let nothing = "no reading of the recording is in the part that was to be shown";
+            let read = self.read.map(|(first, last)| {
+                let [first, last] = [first, last].map(|time| date_and_time(time, output));
+                format!("; those before it are from {first} to {last}")
+            });
+            return nothing.to_owned() + &read.unwrap_or_default();
         };
         format!(
             "replayed {} from {} to {}; no socket in them matches",

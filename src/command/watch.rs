@@ -2,6 +2,7 @@
 
 use super::follow::{Mode, follow};
 use super::{monitor, signals};
+use crate::cli::ViewName;
 use crate::error::Result;
 use crate::output::ready::Ready;
 use crate::settings::Settings;
@@ -37,5 +38,9 @@ fn nothing_yet(settings: &Settings) -> String {
         [] => String::new(),
         patterns => format!(" processes matching '{}'", patterns.join("' or '")),
     };
-    format!("no matching socket yet; watching{of} (Ctrl-C to stop)")
+    let state = match settings.output.view {
+        ViewName::Timeline => "timelines are printed when sockets close, or at the end",
+        _ => "no matching socket yet",
+    };
+    format!("{state}; watching{of} (Ctrl-C to stop)")
 }

@@ -193,8 +193,8 @@ pub enum UsageError {
     LabelTwice(String),
 
     // Commands.
-    /// `list -l -s CLOSE_WAIT`
-    #[error("--state and --listening leave no state that list can show; leave out one of them")]
+    /// `list -l -s CLOSE_WAIT`, or `wait` with these flags alone.
+    #[error("--state and --listening leave no state to show; leave out one of them")]
     NothingListed,
     /// `list --source trace`
     #[error("--source trace follows transitions, of which list shows none; use --source netlink")]

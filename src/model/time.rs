@@ -50,7 +50,8 @@ impl Stamp {
 pub enum Moment {
     /// Microseconds since 1970.
     Wall(i64),
-    /// A time of day in a time zone: the first one in the recording.
+    /// A time of day in a time zone: the first one in the recording, but for one that is less than an
+    /// hour before its start.
     TimeOfDay(Time, TimeZone),
 }
 
@@ -64,7 +65,8 @@ impl Moment {
                 let today = zone.to_datetime(start).date();
                 let on = |date: jiff::civil::Date| zone.to_timestamp(date.to_datetime(*time));
                 let tomorrow = || today.checked_add(1.day()).and_then(on);
-                let first = on(today).ok().filter(|moment| *moment >= start);
+                let latest = start - 1.hour();
+                let first = on(today).ok().filter(|moment| *moment >= latest);
                 first.or_else(|| tomorrow().ok()).unwrap_or(start).as_microsecond()
             }
         }

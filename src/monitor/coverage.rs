@@ -38,7 +38,7 @@ impl fmt::Display for Coverage {
             let least = if self.is_lower_bound() { "at least " } else { "" };
             let whose = if self.of_all { " of any process" } else { "" };
             let number = counted(missed, "socket");
-            write!(f, "; {least}{number}{whose} opened and closed between polls")?;
+            write!(f, "; {least}{number}{whose} opened and closed by their process between polls")?;
             if self.interface != Some(Interface::Trace) {
                 f.write_str(" (--source trace, where permitted, sees them)")?;
             }
@@ -80,15 +80,15 @@ mod tests {
         coverage.interface = Some(Interface::Proc);
         assert_eq!(
             coverage.to_string(),
-            "seen: 10,400 sockets (2 still there); at least 7,329 sockets opened and closed between \
-             polls (--source trace, where permitted, sees them)"
+            "seen: 10,400 sockets (2 still there); at least 7,329 sockets opened and closed by their \
+             process between polls (--source trace, where permitted, sees them)"
         );
         (coverage.missed, coverage.of_all, coverage.lost) = (1, true, 1);
         coverage.interface = Some(Interface::Trace);
         assert_eq!(
             coverage.to_string(),
             "seen: 10,400 sockets (2 still there); 1 socket of any process opened and closed \
-             between polls; 1 sample lost"
+             by their process between polls; 1 sample lost"
         );
     }
 }

@@ -74,6 +74,8 @@ const REVIEW_INTERVAL: u64 = 1_000_000;
 pub(super) struct HiddenSockets {
     /// Not shown, and nobody's.
     hidden: u64,
+    /// Of these, such as have no inode: what is left after close().
+    released: u64,
     /// Not shown, as no owner was found among the processes that match, and permission was denied to
     /// inspect some.
     doubtful: Vec<OwnerClues>,
@@ -96,7 +98,10 @@ impl HiddenSockets {
             (false, true) => self.doubtful.push(clues.clone()),
             // Its listener is known, and what holds that does not match.
             (false, false) if !clues.listeners.is_empty() => {}
-            (false, false) => self.hidden += 1,
+            (false, false) => {
+                self.hidden += 1;
+                self.released += u64::from(clues.inode == 0);
+            }
         }
     }
 
@@ -127,6 +132,9 @@ impl HiddenSockets {
             (0, _) => {
                 let remedy = owners.finder.remedy();
                 format!("cannot inspect the owners of {}; {remedy}", count(self.denied))
+            }
+            (hidden, 0) if hidden == self.released => {
+                format!("{} hidden: held by no process", count(hidden))
             }
             (hidden, 0) => format!("{} hidden: unknown owner", count(hidden)),
             (hidden, denied) => format!(

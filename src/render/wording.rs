@@ -230,7 +230,12 @@ fn remark_on_closed(life: &LifeRecord, sides: &SideNames) -> Option<String> {
         .map(|time| format!("{this} kept it open for {time} after {other} had closed"))
         .or_else(|| {
             let time = held(State::FinWait2)?;
-            Some(format!("{other} kept it open for {time} after {this} had closed"))
+            let closed = format!("for {time} after {this} had closed");
+            Some(if life.peer_has_not_closed() {
+                format!("{other} kept it open {closed}, and has not closed it")
+            } else {
+                format!("{other} kept it open {closed}")
+            })
         })
 }
 

@@ -258,11 +258,10 @@ impl LimitState<'_> {
         }
         match (condition.age, condition.quantity) {
             (Some(Age::AtLeast(age) | Age::MoreThan(age)), _) => {
-                (!self.stuck.is_empty()).then(|| {
-                    format!(
-                        "{} in {states} for {age:?} or longer",
-                        counted(self.stuck.len(), "socket")
-                    )
+                let sockets = counted(self.stuck.len(), "socket");
+                (!self.stuck.is_empty()).then(|| match age {
+                    Duration::ZERO => format!("{sockets} in {states}"),
+                    age => format!("{sockets} in {states} for {age:?} or longer"),
                 })
             }
             (None, Quantity::Count(_, allowed)) if self.most > 0 => {

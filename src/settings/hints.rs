@@ -2,6 +2,8 @@
 
 use super::names::brackets_hint;
 use crate::cli::{self, FilterArgs};
+use crate::tcp::state_set::StateSet;
+use std::net::{IpAddr, SocketAddr};
 
 /// Sentences about what works, but was probably meant as something else.
 pub(super) fn hints(filter: &FilterArgs) -> Vec<String> {
@@ -20,6 +22,19 @@ fn pattern_hint(pattern: &str) -> Option<String> {
     }
     if let Some(port) = pattern.strip_prefix(':').filter(|port| digits(port)) {
         return Some(format!("{taken}; did you mean --port {port}?"));
+    }
+    if ["us", "ms", "s", "m", "h"].contains(&pattern) {
+        return Some(format!("{taken}; write a time as one word, such as 100{pattern}"));
+    }
+    let endpoint = pattern.strip_prefix('[').unwrap_or(pattern);
+    if pattern.parse::<SocketAddr>().is_ok() || endpoint.parse::<IpAddr>().is_ok() {
+        return Some(format!("{taken}; did you mean --local {pattern} or --remote {pattern}?"));
+    }
+    if pattern.len() > 3
+        && pattern.bytes().all(|byte| byte.is_ascii_uppercase() || b"_12".contains(&byte))
+        && pattern.parse::<StateSet>().is_ok()
+    {
+        return Some(format!("{taken}; did you mean --state {pattern}?"));
     }
     let is_near = |command: &&String| strsim::damerau_levenshtein(command, pattern) <= 1;
     let commands = (pattern.len() > 2).then(cli::command_names)?;

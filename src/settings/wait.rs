@@ -34,7 +34,8 @@ impl WaitSettings {
         condition.states.iter().try_for_each(|states| refuse_uncounted("--until", states))?;
         settings.filter.states.iter().try_for_each(|states| refuse_uncounted("--state", states))?;
         if !can_count(&condition, &settings.filter) {
-            return Err(UsageError::UntilExcluded(options.until.unwrap_or_default()));
+            let excluded = options.until.map(UsageError::UntilExcluded);
+            return Err(excluded.unwrap_or(UsageError::NothingListed));
         }
         Ok(Self { settings, condition, expression: expression.to_owned(), timeout })
     }

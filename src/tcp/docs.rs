@@ -49,7 +49,7 @@ const CLOSED: StateDoc = StateDoc {
               never shows it. tcplapse prints CLOSED when a socket that existed is gone.",
     side: "Neither. There is no connection.",
     duration: "No limit. A socket on which neither listen() nor connect() was called costs its \
-               program a descriptor and is in no table.",
+               program a descriptor and is in no table of /proc; sock_diag also lists it once it is bound.",
     many: "You cannot see any. Look at the state before: ESTABLISHED -> CLOSED is a reset, a timeout, \
            or a close whose steps fell between two polls.",
     next: &[
@@ -106,8 +106,8 @@ const SYN_SENT: StateDoc = StateDoc {
     meaning: "A program has called connect(). The kernel has sent a SYN and waits for the SYN+ACK.",
     side: "The active side, usually the client.",
     duration: "One round trip: about 50 microseconds between programs on one machine. Without an \
-               answer the SYN is retransmitted net.ipv4.tcp_syn_retries times (6), for 134 seconds \
-               in all; then connect() fails with ETIMEDOUT. A reset ends it at once with \
+               answer the SYN is retransmitted for 134 seconds in all, as net.ipv4.tcp_syn_retries \
+               (6) and since Linux 6.5 tcp_syn_linear_timeouts (4) say; then connect() fails with ETIMEDOUT. A reset ends it at once with \
                ECONNREFUSED.",
     many: "Nobody answers. A firewall drops the SYNs, the host is down, the address is wrong, or the \
            listener's queue is full, so that it ignores them. Refused connections never pile up: \

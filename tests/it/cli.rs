@@ -193,7 +193,7 @@ fn list_without_a_match_is_silent_and_exits_1() {
     let outcome = run("list nosuch");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
     assert_eq!(
-        outcome.stderr, "tcplapse: 3 sockets hidden: unknown owner\n",
+        outcome.stderr, "tcplapse: 3 sockets hidden: held by no process\n",
         "TIME_WAIT and orphans"
     );
 }

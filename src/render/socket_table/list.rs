@@ -67,8 +67,7 @@ impl SocketList {
         let SocketTable { columns, palette, header } = &self.table;
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
-        // The blanks behind the last column are trimmed.
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width + gap);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         if palette.on {
             table.enforce_styling();
         } else {
@@ -92,9 +91,10 @@ impl SocketList {
             });
             table.add_row(cells.collect::<Vec<_>>());
         }
-        for column in table.column_iter_mut() {
+        for (column, drawn) in columns.iter().zip(table.column_iter_mut()) {
+            let gap = if *column == last { 0 } else { gap };
             // An address in two pieces could not be copied.
-            column.set_padding((0, gap)).set_constraint(ColumnConstraint::ContentWidth);
+            drawn.set_padding((0, gap)).set_constraint(ColumnConstraint::ContentWidth);
         }
         table.trim_fmt() + "\n"
     }

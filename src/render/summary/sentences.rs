@@ -44,9 +44,10 @@ pub(crate) fn sentence(found: &FindingRecord) -> String {
         FindingKind::NoAnswer => {
             // A SYN that was retransmitted waits for a second at least, known or not.
             let waits = found.oldest.filter(|oldest| !oldest.is_zero());
-            let waits = waits.map(|oldest| format!(" for up to {}", duration(oldest)));
+            let waits =
+                waits.map(|oldest| format!(", the longest for at least {}", duration(oldest)));
             format!(
-                "{} of {process} to {} without an answer{} (SYN_SENT)",
+                "{} of {process} to {} without an answer (SYN_SENT){}",
                 counted(count, "connect"),
                 remote(found),
                 waits.unwrap_or_default()

@@ -144,7 +144,7 @@ fn sockets_without_an_owner_are_counted_once() {
         assert_eq!(owner(&procfs.event()), "ESTABLISHED 812/client proven");
         assert_eq!(
             procfs.end(),
-            "tcplapse: 1 socket hidden: unknown owner\n\
+            "tcplapse: 1 socket hidden: held by no process\n\
              tcplapse: seen: 1 socket (1 still there)\n"
         );
     });

@@ -28,9 +28,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "replay FILE --since -5m",
         "--since: '-5m' is not a time; write 14:03, 14:03:22.5, 2026-11-28T14:03 or RFC 3339",
     ),
+    ("list --listen", "there is no --listen; did you mean --listening?"),
+    (
+        "wait -l -s ESTABLISHED",
+        "--state and --listening leave no state to show; leave out one of them",
+    ),
     (
         "list -l -s CLOSE_WAIT",
-        "--state and --listening leave no state that list can show; leave out one of them",
+        "--state and --listening leave no state to show; leave out one of them",
     ),
     (
         "--utc --time epoch",
@@ -351,6 +356,9 @@ fn probable_slips_are_pointed_out_and_run() {
     for (line, hint) in [
         ("list 812", "did you mean --port 812 or --pid 812?"),
         ("list :443", "did you mean --port 443?"),
+        ("list 10.0.0.1", "did you mean --local 10.0.0.1 or --remote 10.0.0.1?"),
+        ("list CLOSE_WAIT", "did you mean --state CLOSE_WAIT?"),
+        ("-i 1 ms --for 1ms", "write a time as one word, such as 100ms"),
         ("lists --for 1ms", "for the command write tcplapse list"),
         ("hlep --for 1ms", "for the command write tcplapse help"),
         ("list --remote ::1:80", "for port 80 write [::1]:80"),
