@@ -181,8 +181,11 @@ impl Recorder {
     /// [`Self::renew`] has to follow. `reopen`: the user has asked for a new file. Ends the recording
     /// where somebody else writes to it.
     pub(crate) fn renewal(&mut self, reopen: bool, next: Option<&Reading>) -> Option<Renewal> {
+        // A ring that begins another file opens one anyway. However often it is asked to, it does not
+        // keep one file for ever.
         if reopen {
-            return Some(Renewal::Reopen);
+            let is_due = self.paused_at.is_none() && self.is_due(next);
+            return Some(if is_due { Renewal::Rotate } else { Renewal::Reopen });
         }
         let file = self.file.as_ref()?;
         match file.foreign_change() {
@@ -207,7 +210,15 @@ impl Recorder {
             let is_over = is_poll && now.abs_diff(paused_at) >= PAUSE;
             return is_over.then_some(Renewal::Resume);
         }
-        ring.is_due(now, file, is_poll).then_some(Renewal::Rotate)
+        self.is_due(Some(next)).then_some(Renewal::Rotate)
+    }
+
+    /// Whether the next file of a ring is to be begun before this reading.
+    fn is_due(&self, next: Option<&Reading>) -> bool {
+        let (Some(ring), Some(file), Some(next)) = (&self.ring, &self.file, next) else {
+            return false;
+        };
+        ring.is_due(next.time().wall, file, matches!(next, Reading::Snapshot(_)))
     }
 
     /// Continues the recording. `owners`: everything known.
