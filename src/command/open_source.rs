@@ -4,6 +4,7 @@ use super::netns;
 use crate::cli::SourceName;
 use crate::error::{Error, Result, UsageError};
 use crate::model::process_tree::ProcessTree;
+use crate::model::wanted::WantedRows;
 use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
@@ -83,7 +84,11 @@ fn several(settings: &Settings) -> Result<Box<dyn Source>> {
     match settings.source {
         SourceName::Proc => open(false),
         SourceName::Netlink => open(true),
-        SourceName::Trace => Err(Error::Trace("it follows one network namespace alone".to_owned())),
+        SourceName::Trace => {
+            let means = (WantedRows::default(), settings.poll);
+            let of = Namespaces::open(&settings.procfs, &choices, means, true)?;
+            Ok(Box::new(Trace::open_several(trace_settings(settings), of)?))
+        }
         SourceName::Auto => {
             let is_own = settings.procfs == Path::new(OWN_PROCFS);
             let netlink = is_own.then(|| open(true)).and_then(Result::ok);
@@ -117,10 +122,13 @@ fn knows_bound(release: &str) -> Result<()> {
 }
 
 fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
+    Ok(Box::new(Trace::open(trace_settings(settings))?))
+}
+
+fn trace_settings(settings: &Settings) -> TraceSettings {
     let root = settings.filter.process.tree.as_ref().map(ProcessTree::root);
     let Settings { poll, ring, .. } = *settings;
-    let family = settings.wanted_rows().family;
-    Ok(Box::new(Trace::open(TraceSettings { family, poll, ring, root })?))
+    TraceSettings { family: settings.wanted_rows().family, poll, ring, root }
 }
 
 #[cfg(test)]

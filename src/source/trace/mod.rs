@@ -10,9 +10,11 @@ mod polls;
 pub mod program;
 mod ready;
 pub mod record;
+mod tables;
 
 use super::namespace::{namespace, own_process};
 use super::net_limits::LimitFiles;
+use super::netns::Namespaces;
 use super::{Source, clock};
 use crate::error::{Error, Result};
 use crate::model::net_limits::NetLimits;
@@ -79,6 +81,18 @@ impl Trace {
     /// # Errors
     /// [`Error::Trace`] says what is missing; or there are no tables.
     pub fn open(settings: TraceSettings) -> Result<Self> {
+        Self::open_in(settings, None)
+    }
+
+    /// The same for several network namespaces.
+    ///
+    /// # Errors
+    /// See [`Self::open`].
+    pub(crate) fn open_several(settings: TraceSettings, of: Namespaces) -> Result<Self> {
+        Self::open_in(settings, Some(of))
+    }
+
+    fn open_in(settings: TraceSettings, several: Option<Namespaces>) -> Result<Self> {
         let TraceSettings { family, poll, ring, root } = settings;
         if in_pid_namespace() {
             // The events have the kernel's numbers: they would be taken for other processes.
@@ -88,14 +102,18 @@ impl Trace {
                     .to_owned(),
             ));
         }
+        // Else events of all are taken, and those of the namespaces that are read are kept.
+        let is_only = several.is_none();
         let netns = namespace(&own_process(Path::new(OWN_PROCFS)));
         let netns = netns.ok_or_else(|| {
             Error::Trace("/proc/thread-self/ns/net cannot be read; mount /proc".to_owned())
         })?;
+        let only = is_only.then_some(netns);
         Ok(Self {
-            programs: Programs::attach(Scope { netns, root, ring }).map_err(Error::Trace)?,
+            programs: Programs::attach(Scope { netns: only.unwrap_or_default(), root, ring })
+                .map_err(Error::Trace)?,
             changes: Changes::default(),
-            polls: Polls::open(family, poll)?,
+            polls: Polls::open(family, poll, several)?,
             next_port_dump: Instant::now(),
             next_service: Instant::now(),
             ready: ReadyReadings::default(),
@@ -173,7 +191,9 @@ impl Trace {
 
     fn push_changes(&mut self, changes: Vec<StateChange>) {
         for change in changes {
-            if self.polls.wants(change.addrs.family) {
+            if self.polls.wants(change.addrs.family)
+                && let Some(change) = self.polls.tables.numbered(change)
+            {
                 self.ready.push(Reading::StateChange(change));
             }
         }
@@ -189,7 +209,7 @@ impl Trace {
         }
         let started = Instant::now();
         let wall_offset = clock::wall_offset();
-        if let Ok(rows) = self.polls.dumps.opening() {
+        if let Ok(rows) = self.polls.tables.opening() {
             self.changes.take_rows(&rows, now, false, wall_offset);
         }
         self.next_port_dump = Instant::now() + PORT_INTERVAL.max(20 * started.elapsed());
@@ -236,7 +256,7 @@ impl Source for Trace {
 
     /// Answers for sockets of which no event waits; those of others lead to what is asked for.
     fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
-        let Some(Reading::Lookups(mut lookups)) = self.polls.dumps.lookup(requests) else {
+        let Some(Reading::Lookups(mut lookups)) = self.polls.tables.lookup(requests)? else {
             return Ok(None);
         };
         self.take_events();
@@ -250,11 +270,11 @@ impl Source for Trace {
     }
 
     fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
-        self.polls.dumps.take_tcp_infos()
+        self.polls.tables.take_tcp_infos()
     }
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
-        self.polls.dumps.recycle(rows);
+        self.polls.tables.recycle(rows);
     }
 
     fn net_limits(&self) -> NetLimits {
@@ -267,6 +287,7 @@ impl Source for Trace {
 
     fn warnings(&mut self) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.polls.tables.warnings());
         if self.resets == LostResets::Some {
             self.resets = LostResets::Reported;
             warnings.push(

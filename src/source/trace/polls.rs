@@ -1,6 +1,7 @@
 //! The polls beside the kernel's events: of what was there before, of requests, of TIME_WAIT.
 
 use super::nanos;
+use super::tables::Tables;
 use crate::error::Result;
 use crate::model::reading::Snapshot;
 use crate::model::socket::Family;
@@ -8,13 +9,14 @@ use crate::model::wanted::WantedRows;
 use crate::settings::PollSettings;
 use crate::source::clock;
 use crate::source::netlink::Dumps;
+use crate::source::netns::Namespaces;
 use crate::source::poll::PollTimer;
 use std::time::{Duration, Instant};
 
 /// Dumps of the tables on an interval.
 #[derive(Debug)]
 pub(super) struct Polls {
-    pub(super) dumps: Dumps,
+    pub(super) tables: Tables,
     /// The family to hand out; `None` for both.
     family: Option<Family>,
     timer: PollTimer,
@@ -29,10 +31,18 @@ pub(super) struct Polls {
 impl Polls {
     /// # Errors
     /// The kernel does not answer.
-    pub(super) fn open(family: Option<Family>, settings: PollSettings) -> Result<Self> {
+    pub(super) fn open(
+        family: Option<Family>,
+        settings: PollSettings,
+        several: Option<Namespaces>,
+    ) -> Result<Self> {
+        // Both families, whichever is asked for: the other end may be of the other one.
+        let tables = match several {
+            Some(namespaces) => Tables::Several(Box::new(namespaces)),
+            None => Tables::One(Box::new(Dumps::open(&WantedRows::default(), &settings)?)),
+        };
         Ok(Self {
-            // Both families, whichever is asked for: the other end may be of the other one.
-            dumps: Dumps::open(&WantedRows::default(), &settings)?,
+            tables,
             family,
             timer: PollTimer::new(settings),
             waiting: None,
@@ -68,7 +78,7 @@ impl Polls {
     pub(super) fn take(&mut self, warnings: &mut Vec<String>) -> Result<()> {
         self.exclude_events();
         let start = self.timer.start_poll(warnings);
-        let snapshot = self.dumps.snapshot()?;
+        let snapshot = self.tables.snapshot()?;
         // No gap: the events go on where polls pause.
         self.timer.record_poll(&start, &snapshot);
         self.is_needed = false;

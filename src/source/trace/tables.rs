@@ -1,0 +1,82 @@
+//! The tables that are polled beside the kernel's events: of the caller's network namespace, or of
+//! several.
+
+use crate::error::Result;
+use crate::model::reading::{LookupRequest, Reading, Snapshot, StateChange};
+use crate::model::socket_row::SocketRow;
+use crate::model::tcp_info::TcpInfos;
+use crate::source::Source as _;
+use crate::source::netlink::Dumps;
+use crate::source::netns::Namespaces;
+
+/// Where polls read.
+#[derive(Debug)]
+pub(super) enum Tables {
+    One(Box<Dumps>),
+    Several(Box<Namespaces>),
+}
+
+impl Tables {
+    /// Reads all once.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
+        match self {
+            Self::One(dumps) => dumps.snapshot(),
+            Self::Several(namespaces) => Ok(namespaces.poll()),
+        }
+    }
+
+    /// The sockets in SYN_SENT; of several namespaces those that polls show will do.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub(super) fn opening(&mut self) -> Result<Vec<SocketRow>> {
+        match self {
+            Self::One(dumps) => dumps.opening(),
+            Self::Several(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Looks up sockets.
+    ///
+    /// # Errors
+    /// What ends the run.
+    pub(super) fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
+        match self {
+            Self::One(dumps) => Ok(dumps.lookup(requests)),
+            Self::Several(namespaces) => namespaces.lookup(requests),
+        }
+    }
+
+    /// A change with the number of its namespace; `None` if that is not read, or not yet.
+    pub(super) fn numbered(&mut self, mut change: StateChange) -> Option<StateChange> {
+        if let Self::Several(namespaces) = self {
+            change.addrs.netns = namespaces.number_of(change.netns?)?;
+        }
+        Some(change)
+    }
+
+    pub(super) fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        match self {
+            Self::One(dumps) => dumps.take_tcp_infos(),
+            Self::Several(_) => None,
+        }
+    }
+
+    pub(super) fn recycle(&mut self, rows: Vec<SocketRow>) {
+        match self {
+            Self::One(dumps) => dumps.recycle(rows),
+            Self::Several(namespaces) => namespaces.recycle(rows),
+        }
+    }
+
+    /// What could not be read.
+    pub(super) fn warnings(&mut self) -> Vec<String> {
+        match self {
+            Self::One(_) => Vec::new(),
+            Self::Several(namespaces) => namespaces.warnings(),
+        }
+    }
+}
