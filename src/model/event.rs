@@ -74,7 +74,7 @@ pub enum Verdict {
     Unreachable,
     /// There was no local port for it.
     NoPort,
-    /// Its network namespace was removed.
+    /// It was there when its network namespace was last read, before that was removed.
     NetnsGone,
     /// Not proven.
     Unknown,

@@ -257,14 +257,18 @@ impl Tracker {
             self.sockets.iter().map(|(addrs, socket)| socket.key(addrs)).collect();
         keys.sort_unstable_by_key(|key| key.id);
         let window = PollWindow { netns: self.polls.netns, ..*window };
-        let mut ending = Ending { sink };
         for key in keys {
-            self.close(key, &window, &mut ending);
+            // What the last poll did not show had closed before, for whatever reason.
+            if self.sockets.get(key).is_some_and(|socket| socket.seen.is_missing()) {
+                self.close(key, &window, sink);
+            } else {
+                self.close(key, &window, &mut Ending { sink: &mut *sink });
+            }
         }
     }
 }
 
-/// Says of sockets that nothing else has ended why they are gone.
+/// Says of sockets that were there when their namespace was last read why they are gone.
 struct Ending<'s> {
     sink: &'s mut dyn TrackerSink,
 }

@@ -52,8 +52,9 @@ pub struct EventRecord {
     /// Of `closed` events, how the connection ended, if it is proven: `local-close`,
     /// `remote-close`, `simultaneous-close`; with `--source trace` also `reset`, `refused`,
     /// `timed-out` (the kernel gave up), `no-answer` (its process closed it in SYN_SENT, before an
-    /// answer came), `unreachable` (a network error), `no-port` (connect() found no free port); of what was left when
-    /// its network namespace was removed `netns-gone`; else `unknown`. Null for listeners and other events.
+    /// answer came), `unreachable` (a network error), `no-port` (connect() found no free port);
+    /// `netns-gone` of what was there when its network namespace was last read before it was removed;
+    /// else `unknown`. Null for listeners and other events.
     pub verdict: Option<Verdict>,
     /// Of `closed` events with `--source trace`, which side sent the reset that ended it: `local`,
     /// `remote`; else null.

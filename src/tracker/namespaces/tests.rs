@@ -124,6 +124,13 @@ fn a_namespace_that_is_gone_ends_its_sockets_and_says_so() {
         events(&mut trackers, &poll(2, &[A], &[B], &rows[..1])),
         ["ns2 Closed CLOSED LocalClose", "ns2 Closed CLOSED NetnsGone"]
     );
+    // One that had closed before was not ended by it.
+    let mut trackers = Trackers::default();
+    events(&mut trackers, &poll(1, &[B], &[], &[row(B, State::Established, 7)]));
+    events(&mut trackers, &poll(2, &[B], &[], &[]));
+    assert_eq!(events(&mut trackers, &poll(3, &[], &[B], &[])), ["ns2 Closed CLOSED Unknown"]);
+    let mut trackers = Trackers::default();
+    events(&mut trackers, &poll(1, &[A], &[], &rows[..1]));
     // Another one that appears is new.
     let again = NetnsId(3);
     let new = [row(A, State::Established, 7), row(again, State::Established, 9)];

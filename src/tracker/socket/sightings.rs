@@ -81,7 +81,7 @@ impl Sightings {
     }
 
     /// Whether the last poll did not show it.
-    pub(super) const fn is_missing(&self) -> bool {
+    pub(in crate::tracker) const fn is_missing(&self) -> bool {
         self.misses > 0 || self.missing_since_bad_rows
     }
 }
