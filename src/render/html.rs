@@ -219,8 +219,9 @@ fn findings(records: &[Record]) -> String {
         }
     }
     if items.is_empty() {
-        return "<h2>Noteworthy</h2>\n<p>Nothing of what a summary looks for was seen: growing \
-                CLOSE_WAIT, local ports or accept queues that run out, failed connects, resets.</p>\n"
+        return "<h2>Noteworthy</h2>\n<p>None was seen of what a summary looks for: growing CLOSE_WAIT, \
+                local ports or accept queues that run out, SYNs without an answer; and, which only \
+                --source trace shows for certain, failed connects and resets.</p>\n"
             .to_owned();
     }
     format!("<h2>Noteworthy</h2>\n<ul>\n{items}</ul>\n")
