@@ -5,10 +5,12 @@ use super::sharers::latest;
 use super::socket::{PolledRow, SocketKey, TrackedSocket};
 use crate::model::event::Side;
 use crate::model::reading::{PollWindow, Snapshot};
+use crate::model::socket::AddressPair;
 use crate::model::socket_row::SocketRow;
 use crate::tcp::state::State;
 use log::{debug, trace};
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 /// What the rows of a poll showed.
 #[derive(Debug, Default)]
@@ -35,11 +37,20 @@ impl Tracker {
             let row = &snapshot.rows[index];
             PolledRow { row, index: u32::try_from(index).unwrap_or(u32::MAX), poll, window }
         };
+        // Address pairs that this poll shows to be reused.
+        let mut reused: HashSet<AddressPair> = HashSet::new();
         for index in 0..snapshot.rows.len() {
-            let sample = sample(index);
-            if !self.apply_if_stale(sample, &mut matched)
-                && !self.continue_socket(sample, &mut matched)
-            {
+            let (sample, row) = (sample(index), &snapshot.rows[index]);
+            if self.apply_if_stale(sample, &mut matched) {
+                continue;
+            }
+            let is_of_the_new = row.inode == 0
+                && reused.contains(&row.addrs)
+                && !self.sockets.of(row.addrs).iter().any(|socket| socket.timer_goes_on(sample));
+            if is_of_the_new || !self.continue_socket(sample, &mut matched) {
+                if row.inode != 0 && !self.sockets.of(row.addrs).is_empty() {
+                    reused.insert(row.addrs);
+                }
                 rest.push(index);
             }
         }
@@ -96,7 +107,8 @@ impl Tracker {
             fitting.max_by_key(|(_, socket)| {
                 let (last_poll, id) = (socket.seen.last_poll, Reverse(socket.id));
                 let distance = Reverse(socket.identity.timer_distance(row, sample.window));
-                (last_poll != sample.poll, distance, last_poll, id)
+                let goes_on = socket.timer_goes_on(sample);
+                (last_poll != sample.poll, goes_on, distance, last_poll, id)
             })
         };
         let Some((at, socket)) = fitting else { return false };
@@ -135,10 +147,23 @@ impl Tracker {
         let sockets = sharers.into_iter().flat_map(|sharers| {
             sharers.candidates(row).into_iter().map(|at| &sharers.as_slice()[at])
         });
-        let candidate = sockets
+        let sockets = sockets
             .filter(|socket| socket.seen.last_poll != poll || socket.row.index < index)
-            .filter(|socket| socket.may_become(row))
-            .max_by_key(|socket| (socket.seen.last_poll != poll, socket.seen.last_poll, socket.id));
+            .filter(|socket| socket.may_become(row));
+        // A row may be there twice; and what follows the first row of a new socket is read later than
+        // that socket took the addresses of others.
+        let candidate = sockets.max_by_key(|socket| {
+            let (last_poll, is_shown) = (socket.seen.last_poll, socket.seen.last_poll == poll);
+            let is_new = is_shown && socket.seen.first_poll == poll && row.inode == 0;
+            let is_twin = is_shown && socket.has_same_timer(sample);
+            let rank = match is_shown {
+                false if socket.timer_goes_on(sample) => 4,
+                true if is_new || is_twin => 3,
+                false => 2,
+                true => 1,
+            };
+            (rank, last_poll, socket.id)
+        });
         let mut found = poll == 1 || self.sockets.is_incomplete;
         if let Some(socket) = candidate {
             let key = socket.key(row.addrs);

@@ -9,7 +9,7 @@ use crate::tcp::state::State;
 
 /// A restarted timer moves its expiry by more than this: `when` counts 1/100 s, and a jiffy may
 /// take as long again.
-const TIMER_SLACK_MICROS: u64 = 20_000;
+pub(super) const TIMER_SLACK_MICROS: u64 = 20_000;
 
 /// What the latest row of a socket showed; a kernel event moves its state on.
 #[derive(Debug, Clone, Copy)]
@@ -234,6 +234,11 @@ impl Identity {
         let same = last.state == row.state && last.mini && running;
         same && self.has_cookie_of(last, row).is_none()
             && self.countdown.is_some_and(|timer| timer.was_restarted(row, last_seen, window))
+    }
+
+    /// Whether both this socket and a row show a timer that runs.
+    pub(super) fn has_timer_of(&self, row: &SocketRow) -> bool {
+        self.countdown.is_some() && has_countdown(row) && row.timer_left > 0
     }
 
     /// How far (µs) the expiry of a row's timer is from that of this socket, which

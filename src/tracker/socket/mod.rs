@@ -17,7 +17,7 @@ use crate::model::socket_row::{Details, SocketRow};
 use crate::model::time::Stamp;
 use crate::tcp::path::{Between, Proof, certain_since_birth};
 use crate::tcp::state::State;
-use identity::{Identity, LastRow};
+use identity::{Identity, LastRow, TIMER_SLACK_MICROS};
 use roles::RoleEvidence;
 use sightings::Sightings;
 use state_record::StateRecord;
@@ -96,6 +96,20 @@ impl TrackedSocket {
     pub(super) fn timer_restarted(&self, row: &SocketRow, window: &PollWindow) -> bool {
         let last_seen = self.seen.last_start.boot;
         self.identity.timer_restarted(&self.row, row, last_seen, window)
+    }
+
+    /// Whether a row shows the timer of this mini-socket as it runs on.
+    pub(super) fn timer_goes_on(&self, PolledRow { row, window, .. }: PolledRow<'_>) -> bool {
+        let is_same = self.row.mini && row.mini && self.row.state == row.state;
+        is_same && self.identity.has_timer_of(row) && !self.timer_restarted(row, window)
+    }
+
+    /// Whether a row shows the timer of this mini-socket, as another row of the same poll did.
+    pub(super) fn has_same_timer(&self, sample: PolledRow<'_>) -> bool {
+        let PolledRow { row, window, .. } = sample;
+        let reading = window.end.boot.saturating_sub(window.start.boot);
+        self.timer_goes_on(sample)
+            && self.identity.timer_distance(row, window) <= reading + TIMER_SLACK_MICROS
     }
 
     /// Whether the kernel reports its every step, so that a lookup would be ahead of them.
