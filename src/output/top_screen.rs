@@ -145,6 +145,10 @@ impl TopScreen {
 
     /// The keys that were pressed; `None` if none can be pressed any more.
     pub(crate) fn keys(&mut self) -> Option<Vec<Key>> {
+        // crossterm would read the end of a terminal that is gone for ever.
+        if tty::is_hung_up(io::stdin()) {
+            return None;
+        }
         let mut keys = Vec::new();
         let mut is_empty = true;
         while poll(Duration::ZERO).ok()? {

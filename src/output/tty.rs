@@ -4,6 +4,8 @@ use crate::cli::ColorName;
 use crate::render::Size;
 use crate::render::style::Palette;
 use anstream::{AutoStream, ColorChoice};
+#[cfg(feature = "tui")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::termios::{tcgetwinsize, ttyname};
 use std::io::{self, IsTerminal};
@@ -66,4 +68,12 @@ pub(crate) fn palette(color: ColorName) -> Palette {
         ColorName::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
     };
     Palette { on }
+}
+
+/// Whether the other side of a terminal is gone.
+#[cfg(feature = "tui")]
+pub(crate) fn is_hung_up(terminal: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&terminal, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
 }
