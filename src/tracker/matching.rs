@@ -150,6 +150,7 @@ impl Tracker {
         let sockets = sockets
             .filter(|socket| socket.seen.last_poll != poll || socket.row.index < index)
             .filter(|socket| socket.may_become(row));
+        let replaces = replaces_others(sockets.clone(), sample);
         // A row may be there twice; and what follows the first row of a new socket is read later than
         // that socket took the addresses of others.
         let candidate = sockets.max_by_key(|socket| {
@@ -157,6 +158,7 @@ impl Tracker {
             let is_new = is_shown && socket.seen.first_poll == poll && row.inode == 0;
             let is_twin = is_shown && socket.has_same_timer(sample);
             let rank = match is_shown {
+                false if replaces && may_be_replaced(socket, sample) => 0,
                 false if socket.timer_goes_on(sample) => 4,
                 true if is_new || is_twin => 3,
                 false => 2,
