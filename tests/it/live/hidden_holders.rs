@@ -201,7 +201,7 @@ fn another_network_namespace_gives_no_all_clear() {
         for command in [&["list"][..], &["watch"]] {
             let outcome = run(&[command, &["--pid", &pid]].concat());
             assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
-            assert!(outcome.messages().contains("nsenter -t"), "{outcome:?}");
+            assert!(outcome.messages().contains("--netns pid:"), "{outcome:?}");
         }
         drop(here);
     });
