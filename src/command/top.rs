@@ -67,6 +67,9 @@ impl Session {
 
     /// Does what the keys ask for that were pressed, and shows it at once.
     fn press_keys(&mut self) -> Keys {
+        if TopScreen::is_gone() {
+            return Keys::Quit;
+        }
         let Some(keys) = self.screen.keys() else { return Keys::Gone };
         for key in keys {
             match self.top.press(key) {

@@ -143,12 +143,14 @@ impl TopScreen {
         self.begin()
     }
 
+    /// Whether the terminal is gone: there is nobody to draw for, and crossterm would read the end of its
+    /// input for ever.
+    pub(crate) fn is_gone() -> bool {
+        tty::is_hung_up(io::stdin())
+    }
+
     /// The keys that were pressed; `None` if none can be pressed any more.
     pub(crate) fn keys(&mut self) -> Option<Vec<Key>> {
-        // crossterm would read the end of a terminal that is gone for ever.
-        if tty::is_hung_up(io::stdin()) {
-            return None;
-        }
         let mut keys = Vec::new();
         let mut is_empty = true;
         while poll(Duration::ZERO).ok()? {

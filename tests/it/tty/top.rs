@@ -5,7 +5,10 @@ use super::{Pty, plain};
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::output::Output;
 use crate::support::program::{Program, command, run};
+use crate::support::wait::until;
 use nix::sys::signal::Signal;
+use rustix::io::ioctl_fionbio;
+use std::io::Read;
 use std::process::Stdio;
 
 #[test]
@@ -79,6 +82,26 @@ fn a_terminal_that_is_not_read_delays_no_poll_of_top() {
     screen.press("q");
     procfs.poll_until_exit(&[]);
     screen.assert_restored(procfs.into_program());
+}
+
+/// As where the connection to its machine is cut: it neither stays nor turns in a circle.
+#[test]
+fn top_ends_when_its_terminal_is_gone() {
+    let pty = Pty::open(80, 24);
+    ioctl_fionbio(&pty.master, true).expect("it is a terminal");
+    let mut command = command(&["top", "-i", "1h", "--procfs"]);
+    command.arg(fixture()).env("TERM", "xterm-256color");
+    command.stdin(pty.terminal()).stdout(pty.terminal()).stderr(Stdio::null());
+    let program = Program::spawn_with_streams(command);
+    let mut written = Vec::new();
+    until("the first frame", || {
+        let mut bytes = [0; 4096];
+        let read = (&pty.master).read(&mut bytes).unwrap_or_default();
+        written.extend_from_slice(&bytes[..read]);
+        String::from_utf8_lossy(&written).contains("tcplapse top").then_some(())
+    });
+    drop(pty);
+    program.finish();
 }
 
 #[test]
