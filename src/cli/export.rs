@@ -16,7 +16,7 @@ const LIMIT: &str = "50";
 pub struct ExportOptions {
     /// Serve http://ADDRESS:PORT/metrics, or the Unix socket unix:PATH [default: 127.0.0.1:9713]
     ///
-    /// By default only this machine can connect. Whoever can connect can read which programs have
+    /// By default only this machine can connect. All who can connect can read which programs have
     /// which sockets: there is neither a password nor TLS.
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "textfile")]
     pub(crate) listen: Option<String>,

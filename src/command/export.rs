@@ -141,7 +141,7 @@ impl Outlet {
     fn announcement(&self) -> Option<String> {
         match self {
             Self::Server { server, .. } if server.is_open() => Some(format!(
-                "serving metrics at {}, without a password, to whoever can connect",
+                "serving metrics at {}, without a password, to all who can connect",
                 server.url()
             )),
             Self::Server { server, .. } => Some(format!("serving metrics at {}", server.url())),

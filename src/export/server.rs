@@ -34,7 +34,7 @@ pub(crate) enum Address {
 pub(crate) struct Server {
     published: Arc<Published>,
     thread: Option<JoinHandle<()>>,
-    /// What scrapers can be told.
+    /// The address that scrapers read.
     url: String,
     /// Other machines can connect.
     is_open: bool,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 
-/// What a process runs in. Names are escaped: whoever makes a control group chooses them.
+/// What a process runs in. Names are escaped: any maker of a control group may choose them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
     /// The innermost service or scope of systemd.

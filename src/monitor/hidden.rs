@@ -74,7 +74,7 @@ const REVIEW_INTERVAL: u64 = 1_000_000;
 pub(super) struct HiddenSockets {
     /// Not shown, and nobody's.
     hidden: u64,
-    /// Of these, such as have no inode: what is left after close().
+    /// Of these, such as have no inode: no process holds them, since they are closed or not accepted.
     released: u64,
     /// Not shown, as no owner was found among the processes that match, and permission was denied to
     /// inspect some.

@@ -76,7 +76,7 @@ impl TopScreen {
         self.screen.has_keys()
     }
 
-    /// Everything is drawn anew: the terminal shows something else.
+    /// Everything is drawn again: the terminal shows something else.
     fn begin(&mut self) -> Result<()> {
         self.terminal = empty_terminal(&self.bytes)?;
         let mut bytes = self.bytes.0.borrow_mut();
@@ -122,7 +122,7 @@ impl TopScreen {
         self.bytes.0.borrow_mut().extend(sequence);
     }
 
-    /// Stops the process as the keyboard asked for, and draws anew when it is continued.
+    /// Stops the process as the keyboard asked for, and draws again when it is continued.
     ///
     /// # Errors
     /// The terminal cannot be written.

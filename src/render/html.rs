@@ -109,7 +109,7 @@ impl HtmlReport {
         let verdict = verdict.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
         let mut words = format!("{name} {verdict}").to_lowercase();
         let mut drawn = String::new();
-        let mut told = Vec::new();
+        let mut path = Vec::new();
         for (place, step) in life.steps.iter().enumerate() {
             let state = step.state.to_string();
             words = words + " " + &state.to_lowercase();
@@ -134,13 +134,13 @@ impl HtmlReport {
                     text(what.trim())
                 );
             }
-            told.push(match step.evidence {
+            path.push(match step.evidence {
                 Evidence::Observed => state,
                 Evidence::Certain => format!("[{state}]"),
                 Evidence::Possible => format!("({state}?)"),
             });
         }
-        let label = format!("{}: {}", name, told.join(" "));
+        let label = format!("{}: {}", name, path.join(" "));
         format!(
             "<div class=\"lane\" data-words=\"{}\"><span class=\"name\" title=\"{}\">{}</span>\
              <svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" role=\"img\" \

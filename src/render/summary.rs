@@ -19,7 +19,7 @@ use std::time::Duration;
 const ROWS_TOGETHER: usize = 2000;
 /// Sentences that do not fit a narrower line are not broken further.
 const NARROWEST: usize = 20;
-/// The groups whose ends are told, the largest first.
+/// The groups whose closes are printed, the largest first.
 const MOST_ENDS: usize = 10;
 /// A screen without a socket should not leave anybody wondering.
 const EMPTY: &str = "no matching socket yet";

@@ -368,7 +368,7 @@ const fn dim() -> Style {
     Style::new().add_modifier(Modifier::DIM)
 }
 
-/// A style by which things can be told apart without colours.
+/// A style that distinguishes things without colours.
 const fn without_color(style: Style) -> Style {
     Style { fg: None, bg: None, ..style }
 }

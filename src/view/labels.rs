@@ -1,5 +1,5 @@
-//! Labels: constant keys that are added to every record, so that the records of several machines can be
-//! told apart.
+//! Labels: constant keys that are added to every record, which distinguish the records of several
+//! machines.
 
 use super::schema::schema;
 use serde_json::Value;

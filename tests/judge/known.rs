@@ -19,7 +19,7 @@ pub(crate) struct Known {
 const KNOWN: &[Known] = &[
     // A full socket that becomes a mini-socket while it is dumped can be in neither place: what the
     // next dump shows is then said to have opened after the one that missed it, a poll too late. Seen
-    // once in 60 runs, as FIN_WAIT2 0.1 ms after the start of the dump.
+    // three times in 100 runs at load, once as FIN_WAIT2 0.1 ms after the start of the dump.
     Known {
         fault: "N3",
         source: "netlink",

@@ -165,7 +165,7 @@ fn an_address_that_others_can_reach_is_pointed_out() {
     let procfs = fixture();
     let procfs = procfs.to_str().expect("UTF-8");
     let exporter = Program::polling(&["export", "--listen", "0.0.0.0:0", "--procfs", procfs]);
-    let message = "/metrics, without a password, to whoever can connect\n";
+    let message = "/metrics, without a password, to all who can connect\n";
     assert!(exporter.stderr().contains(message), "{}", exporter.stderr());
     exporter.stop();
 }
