@@ -26,6 +26,7 @@
 //! `tests/it/architecture.rs` holds the imports against the table of these layers. Time is data: a
 //! source stamps its readings, nothing else asks the clock.
 
+#[cfg(feature = "bpf")]
 mod bpf;
 pub mod cli;
 pub mod command;

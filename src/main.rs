@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use tcplapse::cli::{self, Cli, Command, Mistake};
 use tcplapse::command;
 use tcplapse::debug_log;
+#[cfg(not(all(feature = "export", feature = "tui")))]
+use tcplapse::error::UsageError;
 use tcplapse::error::{Error, Result};
 use tcplapse::model::escape::printable;
 use tcplapse::settings::check::CheckSettings;
@@ -56,6 +58,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
             command::watch::run(&command::checked(options)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        #[cfg(not(feature = "tui"))]
+        Command::Top(_) => Err(UsageError::LeftOut { command: "top", feature: "tui" }.into()),
         Command::List(options) => {
             let matched = command::list::run(&ListSettings::new(options)?)?;
             Ok(ExitCode::from(u8::from(!matched)))
@@ -90,6 +94,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Export(options) => {
             command::export::run(&ExportSettings::new(options)?)?;
             Ok(ExitCode::SUCCESS)
+        }
+        #[cfg(not(feature = "export"))]
+        Command::Export(_) => {
+            Err(UsageError::LeftOut { command: "export", feature: "export" }.into())
         }
         Command::Completions { shell } => {
             std::io::stdout().write_all(&cli::completions(shell)).map_err(Error::output)?;

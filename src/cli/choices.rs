@@ -13,6 +13,7 @@ pub enum SourceName {
     Netlink,
     /// Every state change as the kernel makes it, by BPF, beside polls of sock_diag; needs CAP_BPF
     /// and CAP_PERFMON, as root has them
+    #[cfg_attr(not(feature = "bpf"), value(hide = true))]
     Trace,
     /// The best that is permitted: trace, else netlink, else proc
     Auto,
@@ -25,6 +26,7 @@ pub enum OwnersName {
     #[default]
     Proc,
     /// By a BPF program that walks through all descriptors; needs CAP_BPF and CAP_PERFMON
+    #[cfg_attr(not(feature = "bpf"), value(hide = true))]
     Bpf,
     /// By BPF where it is permitted and more than 20,000 files are open, else by procfs
     Auto,

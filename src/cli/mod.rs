@@ -10,6 +10,8 @@ mod environment;
 mod explain;
 #[cfg(feature = "export")]
 mod export;
+#[cfg(not(all(feature = "export", feature = "tui")))]
+mod left_out;
 mod list;
 mod mistake;
 mod replay;
@@ -38,6 +40,8 @@ pub use environment::Defaults;
 pub use explain::Explain;
 #[cfg(feature = "export")]
 pub use export::{ExportKey, ExportOptions};
+#[cfg(not(all(feature = "export", feature = "tui")))]
+pub use left_out::LeftOut;
 pub use list::ListOptions;
 pub use mistake::Mistake;
 pub use replay::ReplayOptions;
@@ -61,18 +65,7 @@ pub use watch::WatchOptions;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     max_term_width = 100,
-    override_usage = "tcplapse [watch] [OPTIONS] [PATTERN]...\n       \
-                      tcplapse top [OPTIONS] [PATTERN]...\n       \
-                      tcplapse list [OPTIONS] [PATTERN]...\n       \
-                      tcplapse replay [OPTIONS] FILE [PATTERN]...\n       \
-                      tcplapse run [OPTIONS] [PATTERN]... -- COMMAND [ARG]...\n       \
-                      tcplapse explain [STATE | FROM TO]\n       \
-                      tcplapse wait [OPTIONS] [PATTERN]...\n       \
-                      tcplapse check [OPTIONS] [PATTERN]...\n       \
-                      tcplapse export [OPTIONS] [PATTERN]...\n       \
-                      tcplapse completions SHELL\n       \
-                      tcplapse schema\n       \
-                      tcplapse help [COMMAND]",
+    override_usage = usage(),
     after_help = "Without a command, tcplapse watches until Ctrl-C. -a, -n, -p and -t are accepted \
                   for netstat compatibility and have no effect."
 )]
@@ -96,6 +89,10 @@ pub enum Command {
     /// Show the current sockets on the whole terminal, with keys to sort, filter, group and pause
     #[cfg(feature = "tui")]
     Top(TopOptions),
+    /// Not in this program
+    #[cfg(not(feature = "tui"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Top(LeftOut),
     /// Print the current sockets as a table, as netstat -apn does; exit 1 if nothing matches
     List(ListOptions),
     /// Show a recording in any view, with any filter; .gz and .zst files are read as they are
@@ -114,6 +111,10 @@ pub enum Command {
     /// Serve metrics for Prometheus, or write them to a file, until Ctrl-C
     #[cfg(feature = "export")]
     Export(ExportOptions),
+    /// Not in this program
+    #[cfg(not(feature = "export"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Export(LeftOut),
     /// Print a completion script for a shell
     Completions {
         /// The shell: bash, zsh, fish, elvish or powershell
@@ -124,6 +125,27 @@ pub enum Command {
     Schema,
     /// Print the version
     Version,
+}
+
+/// How the commands are used, without those that are left out.
+fn usage() -> String {
+    let lines = [
+        (true, "[watch] [OPTIONS] [PATTERN]..."),
+        (cfg!(feature = "tui"), "top [OPTIONS] [PATTERN]..."),
+        (true, "list [OPTIONS] [PATTERN]..."),
+        (true, "replay [OPTIONS] FILE [PATTERN]..."),
+        (true, "run [OPTIONS] [PATTERN]... -- COMMAND [ARG]..."),
+        (true, "explain [STATE | FROM TO]"),
+        (true, "wait [OPTIONS] [PATTERN]..."),
+        (true, "check [OPTIONS] [PATTERN]..."),
+        (cfg!(feature = "export"), "export [OPTIONS] [PATTERN]..."),
+        (true, "completions SHELL"),
+        (true, "schema"),
+        (true, "help [COMMAND]"),
+    ];
+    let lines = lines.into_iter().filter(|(is_there, _)| *is_there);
+    let lines: Vec<String> = lines.map(|(_, line)| format!("tcplapse {line}")).collect();
+    lines.join("\n       ")
 }
 
 /// The names of all commands.

@@ -1,17 +1,20 @@
 //! Opens the source that the settings name, or the best one.
 
+#[cfg(feature = "bpf")]
+mod by_events;
+#[cfg(not(feature = "bpf"))]
+#[path = "open_source/without_bpf.rs"]
+mod by_events;
+
 use super::netns;
 use crate::cli::SourceName;
 use crate::error::{Error, Result, UsageError};
-use crate::model::process_tree::ProcessTree;
-use crate::model::wanted::WantedRows;
 use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
 use crate::source::netlink::Netlink;
 use crate::source::netns::Namespaces;
 use crate::source::proc::Proc;
-use crate::source::trace::{Trace, TraceSettings};
 use crate::tcp::state_set::StateSet;
 use rustix::system::uname;
 use std::path::Path;
@@ -27,7 +30,7 @@ pub(super) fn open(settings: &Settings) -> Result<Box<dyn Source>> {
     match settings.source {
         SourceName::Proc => proc(settings),
         SourceName::Netlink => netlink(settings),
-        SourceName::Trace => trace(settings),
+        SourceName::Trace => by_events::open(settings),
         SourceName::Auto => best(settings),
     }
 }
@@ -54,24 +57,28 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
         messages::print(["using --source proc: no other source reads another procfs".to_owned()]);
         return proc(settings);
     }
-    let why = match trace(settings) {
-        Ok(source) => {
-            messages::print(["using --source trace".to_owned()]);
-            return Ok(source);
-        }
-        Err(Error::Trace(why)) => why,
-        Err(error) => error.to_string(),
-    };
-    match netlink(settings) {
-        Ok(source) => {
-            messages::print([format!("using --source netlink: {why}")]);
-            Ok(source)
-        }
-        Err(error) => {
-            messages::print([format!("using --source proc: {why}; {error}")]);
-            proc(settings)
+    // What the better choices lack.
+    let mut lacks = Vec::new();
+    if cfg!(feature = "bpf") {
+        match by_events::open(settings) {
+            Ok(source) => {
+                messages::print(["using --source trace".to_owned()]);
+                return Ok(source);
+            }
+            Err(Error::Trace(why)) => lacks.push(why),
+            Err(error) => lacks.push(error.to_string()),
         }
     }
+    let (name, source) = match netlink(settings) {
+        Ok(source) => ("netlink", source),
+        Err(error) => {
+            lacks.push(error.to_string());
+            ("proc", proc(settings)?)
+        }
+    };
+    let colon = if lacks.is_empty() { "" } else { ": " };
+    messages::print([format!("using --source {name}{colon}{}", lacks.join("; "))]);
+    Ok(source)
 }
 
 /// Opens the source for several network namespaces.
@@ -84,11 +91,7 @@ fn several(settings: &Settings) -> Result<Box<dyn Source>> {
     match settings.source {
         SourceName::Proc => open(false),
         SourceName::Netlink => open(true),
-        SourceName::Trace => {
-            let means = (WantedRows::default(), settings.poll);
-            let of = Namespaces::open(&settings.procfs, &choices, means, true)?;
-            Ok(Box::new(Trace::open_several(trace_settings(settings), of)?))
-        }
+        SourceName::Trace => by_events::open_several(settings, &choices),
         SourceName::Auto => {
             let is_own = settings.procfs == Path::new(OWN_PROCFS);
             let netlink = is_own.then(|| open(true)).and_then(Result::ok);
@@ -119,16 +122,6 @@ fn knows_bound(release: &str) -> Result<()> {
         return Err(UsageError::BoundUnknown(release.to_owned()).into());
     }
     Ok(())
-}
-
-fn trace(settings: &Settings) -> Result<Box<dyn Source>> {
-    Ok(Box::new(Trace::open(trace_settings(settings))?))
-}
-
-fn trace_settings(settings: &Settings) -> TraceSettings {
-    let root = settings.filter.process.tree.as_ref().map(ProcessTree::root);
-    let Settings { poll, ring, .. } = *settings;
-    TraceSettings { family: settings.wanted_rows().family, poll, ring, root }
 }
 
 #[cfg(test)]

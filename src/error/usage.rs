@@ -25,6 +25,14 @@ pub enum UsageError {
         /// What it has an effect on.
         needs: &'static str,
     },
+    /// A command that is left out by a cargo feature.
+    #[error("there is no {command} in this program; build it with the cargo feature {feature}")]
+    LeftOut {
+        /// The command.
+        command: &'static str,
+        /// The feature.
+        feature: &'static str,
+    },
 
     /// `--until` with an earlier time than `--since`.
     #[error("--until is earlier than --since; write the earlier time with --since")]

@@ -59,6 +59,7 @@ pub struct Settings {
     /// How owners are found.
     pub(crate) owners: OwnersName,
     /// Bytes per CPU for kernel events; a power of two.
+    #[cfg_attr(not(feature = "bpf"), allow(dead_code))]
     pub(crate) ring: usize,
     /// The procfs to read.
     pub(crate) procfs: PathBuf,

@@ -17,7 +17,8 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     if info.tcp_info && options.record.record.is_some() {
         return Err(UsageError::TcpInfoRecorded);
     }
-    let traces = matches!(source.source, SourceName::Trace | SourceName::Auto);
+    let may_trace = cfg!(feature = "bpf") && source.source == SourceName::Auto;
+    let traces = may_trace || source.source == SourceName::Trace;
     let is_text = format(view) == FormatName::Text;
     let is_html = format(view) == FormatName::Html;
     if is_html && view.view != ViewName::Events {

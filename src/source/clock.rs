@@ -13,6 +13,7 @@ pub(crate) fn stamp() -> Stamp {
 
 /// Microseconds from the boot clock to the wall clock: the best of a few readings, since one that is
 /// interrupted between the two clocks is off.
+#[cfg(feature = "bpf")]
 pub(crate) fn wall_offset() -> i64 {
     const READINGS: usize = 5;
     let reading = |_| {

@@ -9,6 +9,7 @@ pub(crate) mod netns;
 mod poll;
 pub mod proc;
 pub(crate) mod replay;
+#[cfg(feature = "bpf")]
 pub mod trace;
 
 use crate::error::Result;

@@ -154,6 +154,7 @@ impl PollTimer {
     }
 
     /// Leaves CPU time that was used since the last poll, but not for it, out of its share.
+    #[cfg(feature = "bpf")]
     pub(super) fn exclude_cpu(&mut self, cpu: Duration) {
         if let Some(last) = &mut self.last {
             last.cpu += cpu;

@@ -10,7 +10,10 @@ mod diagram;
 mod ends;
 mod environment;
 mod explain;
+#[cfg(feature = "export")]
 mod export;
+#[cfg(not(any(feature = "bpf", feature = "export", feature = "tui")))]
+mod features;
 mod hidden_holders;
 mod html;
 mod labels;
@@ -228,6 +231,7 @@ fn process_names_are_printed_escaped() {
     assert!(run("list evil").stdout.contains(r"813/e\x1b[2Jvil\x0a\x20me"));
 }
 
+#[cfg(all(feature = "bpf", feature = "export", feature = "tui"))]
 #[test]
 fn short_help_is_as_recorded() {
     insta::assert_snapshot!(run("-h").stdout);

@@ -37,6 +37,7 @@ fn assert_fresh(file: &str, made: &str) {
     );
 }
 
+#[cfg(all(feature = "bpf", feature = "export", feature = "tui"))]
 #[test]
 fn manual_pages_are_up_to_date() {
     for (name, section) in PAGES {

@@ -14,6 +14,7 @@ mod names;
 mod namespaces;
 mod netns;
 mod owners;
+#[cfg(feature = "bpf")]
 mod owners_bpf;
 mod record;
 mod reuse;
@@ -23,7 +24,10 @@ mod sock_diag;
 mod sources;
 mod states;
 mod tcp_info;
+#[cfg(feature = "bpf")]
 mod trace;
+#[cfg(feature = "bpf")]
 mod trace_ends;
+#[cfg(feature = "bpf")]
 mod trace_owners;
 mod wait;

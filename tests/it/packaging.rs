@@ -3,6 +3,7 @@
 
 mod databases;
 mod dependencies;
+#[cfg(feature = "export")]
 mod prometheus;
 
 use crate::support::require::{Feature, skip};

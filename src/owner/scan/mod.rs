@@ -10,13 +10,19 @@ mod children;
 mod entry_file;
 mod fd_table;
 mod idle;
+#[cfg(feature = "bpf")]
 mod iterator;
 mod process;
+#[cfg(feature = "bpf")]
 mod record;
 mod search;
 mod some;
 pub(crate) mod survey;
 mod threads;
+#[cfg(feature = "bpf")]
+mod walk;
+#[cfg(not(feature = "bpf"))]
+#[path = "no_walk.rs"]
 mod walk;
 pub(crate) mod whereabouts;
 mod workloads;
@@ -42,6 +48,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use threads::Threads;
+#[cfg(feature = "bpf")]
 use walk::Walker;
 use whereabouts::NetnsScope;
 use workloads::Workloads;
@@ -76,6 +83,7 @@ pub struct Scan {
     reading: u64,
     /// For searches of a few processes, and of all.
     budgets: [Budget; 2],
+    #[cfg(feature = "bpf")]
     walker: Walker,
     /// From which reading on sockets without a known owner are searched for again.
     next_retry: u64,
@@ -102,6 +110,7 @@ impl Scan {
             denied: HashMap::new(),
             reading: 0,
             budgets: Default::default(),
+            #[cfg(feature = "bpf")]
             walker: Walker::default(),
             next_retry: 0,
             tree: None,

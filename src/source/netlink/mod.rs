@@ -18,7 +18,6 @@ use crate::error::Result;
 use crate::model::counted::counted;
 use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
-use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
 use crate::model::wanted::WantedRows;
@@ -32,7 +31,6 @@ use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tcp_infos::TcpInfoQuery;
-use wire::{Selection, StateMask};
 
 /// Destroy events that follow each other faster are received together: thousands in a second must
 /// not wake us thousands of times.
@@ -112,10 +110,14 @@ impl Dumps {
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`]
+    #[cfg(feature = "bpf")]
     pub(super) fn opening(&mut self) -> Result<Vec<SocketRow>> {
+        use crate::model::socket::Family;
+        use crate::tcp::state::State;
+        use wire::{Selection, StateMask};
         let mut rows = Vec::new();
         for family in [Family::Ipv4, Family::Ipv6] {
-            self.client.dump(family, Selection::In(StateMask::SYN_SENT), &mut rows)?;
+            self.client.dump(family, Selection::In(StateMask::of([State::SynSent])), &mut rows)?;
         }
         Ok(rows)
     }

@@ -38,9 +38,6 @@ use std::time::{Duration, Instant};
 /// keeps it for longer than two seconds.
 const DISCOVERY: Duration = Duration::from_millis(800);
 
-/// A namespace that an event names and that is not known is searched for so soon.
-const EARLY_DISCOVERY: Duration = Duration::from_millis(50);
-
 /// Where the sockets of several network namespaces come from.
 #[derive(Debug)]
 pub(crate) struct Namespaces {
@@ -167,6 +164,7 @@ impl Namespaces {
     }
 
     /// Reads all namespaces once, after a search for others where that is due.
+    #[cfg(feature = "bpf")]
     pub(super) fn poll(&mut self) -> Snapshot {
         if self.next_discovery <= Instant::now() {
             self.discover();
@@ -176,7 +174,10 @@ impl Namespaces {
 
     /// The number of the namespace with this inode; `None` if it is not read. One that may be new is
     /// searched for with the next poll.
+    #[cfg(feature = "bpf")]
     pub(super) fn number_of(&mut self, inode: u64) -> Option<NetnsId> {
+        /// One that an event names and that is not known is searched for so soon.
+        const EARLY_DISCOVERY: Duration = Duration::from_millis(50);
         let space = self.spaces.iter().find(|space| space.inode == Some(inode));
         if space.is_none() && self.chosen.is_none() {
             self.next_discovery = self.next_discovery.min(Instant::now() + EARLY_DISCOVERY);

@@ -333,7 +333,14 @@ fn refused(args: &[&str]) -> String {
 
 #[test]
 fn every_mistake_is_one_sentence_that_says_what_to_write() {
+    let is_of_feature = |line: &str, sentence: &str| {
+        !cfg!(feature = "bpf") && sentence.contains("trace or auto")
+            || !cfg!(feature = "export") && line.starts_with("export ")
+    };
     for (line, sentence) in MISTAKES {
+        if is_of_feature(line, sentence) {
+            continue;
+        }
         let args: Vec<&str> = line.split(' ').collect();
         assert_eq!(refused(&args), format!("tcplapse: {sentence}\n"), "{line}");
     }

@@ -179,6 +179,7 @@ fn a_namespace_is_not_kept_when_its_last_process_is_gone() {
     });
 }
 
+#[cfg(feature = "bpf")]
 #[test]
 fn kernel_events_are_of_the_namespace_that_they_happen_in() {
     isolated(|| {

@@ -3,10 +3,7 @@
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;
 use crate::support::output::Output;
-use crate::support::program;
 use crate::support::record::Life;
-use crate::support::require::{Feature, skip};
-use crate::support::trace::Trace as Account;
 use crate::support::wait::until_or;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -157,30 +154,5 @@ fn run_follows_orphans_and_keeps_the_status() {
         assert!(lives.iter().all(|life| life.process.as_deref() == Some("client")), "{lives:#?}");
         let listener = lives.iter().find(|life| life.step_summaries()[0] == "LISTEN observed");
         assert!(listener.expect("it was seen").ended.is_some());
-    });
-}
-
-/// It is gone long before anything could look at it: the kernel's events name it and say that it
-/// descends from the program.
-#[test]
-fn run_reports_a_command_that_is_gone_at_once() {
-    const CONNECT: &str = "(: </dev/tcp/127.0.0.1/7999) 2>/dev/null; exit 4";
-    isolated(|| {
-        if let Err(why) = Account::start(7999..=7999) {
-            return skip(Feature::Trace, &why);
-        }
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("lives");
-        let options = ["run", "-j", "--source", "trace", "-i", "300ms", "--output"];
-        let command = [file.to_str().expect("UTF-8"), "--", "bash", "-c", CONNECT];
-        let outcome = program::run(&[&options[..], &command].concat());
-        assert_eq!(outcome.code, Some(4), "{}", outcome.stderr);
-        let lives = std::fs::read_to_string(&file).expect("it was made");
-        let lives: Vec<Life> = lives.lines().map(Life::parse).collect();
-        let [life] = &lives[..] else { panic!("{lives:?} {}", outcome.stderr) };
-        assert_eq!(life.step_summaries(), ["SYN_SENT observed", "CLOSED observed"]);
-        assert_eq!(life.process.as_deref(), Some("bash"));
-        let how = (life.verdict.as_deref(), life.reset_by.as_deref());
-        assert_eq!(how, (Some("refused"), Some("remote")));
     });
 }

@@ -4,8 +4,8 @@
 use super::trace::is_permitted;
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;
-use crate::support::program::Program;
-use crate::support::record::Event;
+use crate::support::program::{self, Program};
+use crate::support::record::{Event, Life};
 
 const SERVER: &str = "127.0.0.1:7000";
 const BY_EVENTS: [&str; 6] = ["--source", "trace", "-i", "1m", "--local", SERVER];
@@ -164,5 +164,30 @@ fn who_listens_is_named_until_a_holder_is_found() {
             }
         }
         panic!("it was not closed");
+    });
+}
+
+/// It is gone long before anything could look at it: the kernel's events name it and say that it
+/// descends from the program.
+#[test]
+fn run_reports_a_command_that_is_gone_at_once() {
+    const CONNECT: &str = "(: </dev/tcp/127.0.0.1/7999) 2>/dev/null; exit 4";
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("lives");
+        let options = ["run", "-j", "--source", "trace", "-i", "300ms", "--output"];
+        let command = [file.to_str().expect("UTF-8"), "--", "bash", "-c", CONNECT];
+        let outcome = program::run(&[&options[..], &command].concat());
+        assert_eq!(outcome.code, Some(4), "{}", outcome.stderr);
+        let lives = std::fs::read_to_string(&file).expect("it was made");
+        let lives: Vec<Life> = lives.lines().map(Life::parse).collect();
+        let [life] = &lives[..] else { panic!("{lives:?} {}", outcome.stderr) };
+        assert_eq!(life.step_summaries(), ["SYN_SENT observed", "CLOSED observed"]);
+        assert_eq!(life.process.as_deref(), Some("bash"));
+        let how = (life.verdict.as_deref(), life.reset_by.as_deref());
+        assert_eq!(how, (Some("refused"), Some("remote")));
     });
 }

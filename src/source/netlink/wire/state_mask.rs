@@ -10,8 +10,6 @@ impl StateMask {
     /// All states that a table shows. CLOSE (7) and `TCP_BOUND_INACTIVE` (13), which it does not,
     /// are sockets that are merely bound.
     pub const ALL: Self = Self(0x1f7e);
-    /// Sockets that wait for an answer to their SYN.
-    pub(crate) const SYN_SENT: Self = Self(1 << 2);
     /// Sockets that are merely bound, since Linux 6.8; older kernels know none. Their rows are in CLOSE.
     pub(crate) const BOUND: Self = Self(1 << 13);
     /// No state.

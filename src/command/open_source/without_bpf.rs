@@ -1,0 +1,22 @@
+//! In place of `by_events` where the program is built without the cargo feature `bpf`.
+
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+use crate::settings::netns::NetnsChoice;
+use crate::source::Source;
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub(super) fn open(_: &Settings) -> Result<Box<dyn Source>> {
+    Err(Error::Trace("this program is built without the cargo feature bpf".to_owned()))
+}
+
+/// See [`open`].
+///
+/// # Errors
+/// Always.
+pub(super) fn open_several(settings: &Settings, _: &[NetnsChoice]) -> Result<Box<dyn Source>> {
+    open(settings)
+}
