@@ -1,4 +1,5 @@
-# nix build ./packaging; not run in the tests of tcplapse.
+# nix build ./packaging
+# Untested: no nix was at hand.
 {
   description = "Prints every TCP state change of a program's sockets, with the owning process";
 

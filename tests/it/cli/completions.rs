@@ -57,7 +57,30 @@ fn fish_completes_states_sources_and_views() {
     }
 }
 
+/// What zsh offers: an interactive one, on a terminal of its own, prints each word instead of adding it.
+const ZSH: &str = r#"
+zmodload zsh/zpty
+zpty inner timeout --foreground -s KILL 60 zsh -f -i
+zpty -w inner 'PROMPT=; autoload -Uz compinit; compinit -u -D; source ./c; compdef _tcplapse tcplapse'
+zpty -w inner 'compadd() {
+    if (( ${@[(I)-[OAD]]} )); then builtin compadd "$@"; return; fi
+    local -a hits; builtin compadd -A hits "$@"; print -rl -- "OFFER:"${^hits}
+}'
+zpty -w inner 'comppostfuncs=(finish); finish() { print FINI""SHED }; bindkey "\t" complete-word; print REA""DY'
+zpty -r -m inner started '*READY*'
+zpty -w -n inner "$line"$'\t'
+zpty -r -m inner offered '*FINISHED*'
+print -r -- "$offered"
+zpty -w inner $'\C-u'exit
+"#;
+
 #[test]
-fn zsh_understands_its_script() {
-    let _ = in_shell("zsh", "zsh -n ./c");
+fn zsh_completes_states_sources_and_views() {
+    for (line, word) in OFFERED {
+        let script = format!("zsh -n ./c; line='{line}'\n{ZSH}");
+        let Some(offered) = in_shell("zsh", &script) else { return };
+        let offers = offered.split("OFFER:").skip(1);
+        let mut offers = offers.filter_map(|rest| rest.split_whitespace().next());
+        assert!(offers.any(|offer| offer == word), "{line}: {offered}");
+    }
 }

@@ -63,3 +63,21 @@ fn licences_and_sources_are_allowed() {
         assert!(source.as_deref().is_none_or(from_registry), "{name}: {source:?}");
     }
 }
+
+#[test]
+fn every_dependency_has_its_reason_in_contributing() {
+    let manifest: toml::Table = super::read("../Cargo.toml").parse().expect("TOML");
+    let text = super::read("../CONTRIBUTING.md");
+    let tables = text.split("\n## ").find(|part| part.starts_with("Dependencies")).expect("a part");
+    let rows = tables.lines().filter(|line| line.starts_with("| `"));
+    let firsts = rows.filter_map(|row| row.split(" | ").next());
+    let mut listed: Vec<&str> =
+        firsts.flat_map(|cell| cell.trim_start_matches("| ").split(", ")).collect();
+    let of = |kind: &str| manifest[kind].as_table().expect("dependencies").clone().into_iter();
+    let all = of("dependencies").chain(of("dev-dependencies"));
+    let mut used: Vec<String> = all.map(|(name, _)| format!("`{name}`")).collect();
+    used.sort();
+    used.dedup();
+    listed.sort_unstable();
+    assert_eq!(listed, used);
+}
