@@ -215,7 +215,8 @@ pub struct Transition {
     pub kind: EventKind,
     /// The end of the poll, or the instant of the kernel event, that showed it.
     pub time: Stamp,
-    /// It happened after this instant; `None` for a socket that was there at the first poll.
+    /// It happened after this instant; `None` for a socket that was there at the first poll, or that
+    /// this can have missed.
     pub after: Option<Stamp>,
     /// The state before; `None` for a socket that was not known.
     pub from: Option<State>,

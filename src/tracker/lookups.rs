@@ -108,7 +108,7 @@ impl Tracker {
             self.close(key, &window, sink);
         }
         self.release_decided(sink);
-        let context = Context::new(window, self.polls.previous, MayHaveClosed::default());
+        let context = Context::new(window, self.polls.last_without(), MayHaveClosed::default());
         for key in changed {
             self.report(key, &context, sink);
         }

@@ -1,7 +1,7 @@
 //! Which socket a row of a poll belongs to: first the rows whose inode proves it, then the rest.
 
 use super::Tracker;
-use super::sharers::latest;
+use super::sharers::{Sharers, latest};
 use super::socket::{PolledRow, SocketKey, TrackedSocket};
 use crate::model::event::Side;
 use crate::model::reading::{PollWindow, Snapshot};
@@ -108,7 +108,8 @@ impl Tracker {
                 let (last_poll, id) = (socket.seen.last_poll, Reverse(socket.id));
                 let distance = Reverse(socket.identity.timer_distance(row, sample.window));
                 let goes_on = socket.timer_goes_on(sample);
-                (last_poll != sample.poll, goes_on, distance, last_poll, id)
+                let is_latest = !is_superseded(socket, sharers.as_slice());
+                (last_poll != sample.poll, goes_on, is_latest, distance, last_poll, id)
             })
         };
         let Some((at, socket)) = fitting else { return false };
@@ -160,6 +161,7 @@ impl Tracker {
             let rank = match is_shown {
                 false if replaces && may_be_replaced(socket, sample) => 0,
                 false if socket.timer_goes_on(sample) => 4,
+                false if is_superseded(socket, sharers.map_or(&[], Sharers::as_slice)) => 0,
                 true if is_new || is_twin => 3,
                 false => 2,
                 true => 1,
@@ -232,6 +234,16 @@ fn replaces_others<'s>(
 ) -> bool {
     row.inode == 0
         && sockets.any(|socket| socket.seen.last_poll + 1 == poll && socket.may_become(row))
+}
+
+/// Whether the last poll that showed this socket also showed, behind it, the first row of another one
+/// with the same addresses: the kernel has one at a time, except on several interfaces.
+fn is_superseded(socket: &TrackedSocket, sharers: &[TrackedSocket]) -> bool {
+    latest(sharers).take_while(|other| other.id != socket.id).any(|other| {
+        let poll = socket.seen.last_poll;
+        (other.seen.first_poll, other.seen.last_poll) == (poll, poll)
+            && socket.row.index < other.row.index
+    })
 }
 
 /// Whether the last poll may have shown another socket in place of this one.

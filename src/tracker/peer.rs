@@ -82,8 +82,7 @@ fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), 
     if !together || !is_shown || matches!(own.state, State::SynSent | State::Listen) {
         return;
     }
-    let are_both_shown = own.last_poll == poll;
-    let contradict = are_both_shown && (contradicts(own, other) || contradicts(other, own));
+    let contradict = contradicts(own, other) || contradicts(other, own);
     let Some(mut socket) = sockets.get_mut(key) else { return };
     if socket.roles.is_peer_rejected || contradict {
         socket.roles.reject_peer();
@@ -103,7 +102,10 @@ fn contradicts(late: End, early: End) -> bool {
     let has_not_received_fin = matches!(late.state, State::FinWait1 | State::FinWait2)
         || before_fin(late.state) && late.state != State::CloseWait;
     let acknowledged_fin = matches!(early.state, State::FinWait2 | State::TimeWait);
-    late.read > early.read && (has_not_sent_fin || has_not_received_fin && acknowledged_fin)
+    // The early one had its FIN acknowledged before it had the other's, which was sent in answer.
+    let closed_first_after_all = early.state == State::FinWait2 && late.state == State::TimeWait;
+    late.read > early.read
+        && (has_not_sent_fin || has_not_received_fin && acknowledged_fin || closed_first_after_all)
 }
 
 /// Whether each was there before the other was seen to close: else one may be what an older connection

@@ -3,6 +3,21 @@
 use crate::model::reading::Snapshot;
 use crate::model::time::Stamp;
 
+/// The starts of the last polls that did not show a new socket.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LastWithout {
+    pub(super) poll: Option<Stamp>,
+    /// The one before. `None` also if there was none.
+    pub(super) earlier: Option<Stamp>,
+}
+
+impl LastWithout {
+    /// The kernel gave the instant before which it was not there.
+    pub(super) const fn at(time: Stamp) -> Self {
+        Self { poll: Some(time), earlier: Some(time) }
+    }
+}
+
 /// The polls so far.
 #[derive(Debug, Default)]
 pub(super) struct Polls {
@@ -13,6 +28,8 @@ pub(super) struct Polls {
     /// The start of the last one whose every row could be read, or else of the first: it shows which
     /// sockets there were. `None` until the first one is done with.
     pub(super) previous: Option<Stamp>,
+    /// The one before.
+    earlier: Option<Stamp>,
     /// Readings were lost for a time before the next one.
     pub(super) gap: bool,
     /// Rows of the last one that could not be read.
@@ -38,10 +55,15 @@ impl Polls {
         (lost, bad == 0)
     }
 
+    /// When a socket was not there yet that no poll has shown.
+    pub(super) const fn last_without(&self) -> LastWithout {
+        LastWithout { poll: self.previous, earlier: self.earlier }
+    }
+
     /// A poll is done with; `whole`: every row could be read.
     pub(super) const fn end(&mut self, start: Stamp, whole: bool) {
         if whole || self.previous.is_none() {
-            self.previous = Some(start);
+            (self.earlier, self.previous) = (self.previous, Some(start));
         }
         self.gap = false;
     }

@@ -2,12 +2,12 @@
 //! another state is reported.
 
 use super::missing::{MayHaveClosed, Missing, count_misses};
+use super::polls::LastWithout;
 use super::socket::{SocketKey, is_unaccepted_state};
 use super::{Tracker, TrackerSink, peer};
 use crate::model::event::{EventKind, Listeners, TrackerEvent};
 use crate::model::reading::{Lost, LostReason, PollWindow, Snapshot};
 use crate::model::socket::AddressPair;
-use crate::model::time::Stamp;
 use log::debug;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ const MOST_REQUESTS: usize = 64;
 /// What the events of one poll or lookup have in common.
 pub(super) struct Context {
     pub(super) window: PollWindow,
-    /// The start of the last poll that can have missed a new socket.
-    pub(super) last_without: Option<Stamp>,
+    /// The last polls that did not show a new socket.
+    pub(super) last_without: LastWithout,
     pub(super) undecided: MayHaveClosed,
     /// The listeners found for an address and interface.
     listeners: RefCell<HashMap<(AddressPair, Option<u32>), Listeners>>,
@@ -28,7 +28,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(
         window: PollWindow,
-        last_without: Option<Stamp>,
+        last_without: LastWithout,
         undecided: MayHaveClosed,
     ) -> Self {
         Self { window, last_without, undecided, listeners: RefCell::default() }
@@ -61,7 +61,7 @@ impl Tracker {
             self.report_missing(whole, &window, sink)
         };
         self.release_decided(sink);
-        let context = Context::new(window, self.polls.previous, undecided);
+        let context = Context::new(window, self.polls.last_without(), undecided);
         if is_first {
             self.report_all(&context, sink);
         } else {

@@ -1,6 +1,7 @@
 //! State changes that the kernel reports: exact in time and way. Polls go on beside them and show
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
+use super::polls::LastWithout;
 use super::sharers::{Sharers, latest};
 use super::socket::{SocketKey, TrackedSocket};
 use super::sockets::TrackedSockets;
@@ -178,7 +179,7 @@ impl Tracker {
                 socket.apply_change(&StateChange { from: State::SynRecv, ..change.clone() });
             }
             self.note_address(change, key);
-            return self.report_step(key, None, &window, sink);
+            return self.report_step(key, LastWithout::default(), &window, sink);
         }
         if let Some(mut socket) = known.and_then(|key| self.sockets.get_mut(key)) {
             let is_later = change.to == socket.row.state || reachable(change.to, socket.row.state);
@@ -217,7 +218,7 @@ impl Tracker {
             socket.listeners = listeners;
             socket.apply_change(change);
         }
-        self.report_step(key, Some(change.time), &window, sink);
+        self.report_step(key, LastWithout::at(change.time), &window, sink);
     }
 
     fn note_address(&mut self, change: &StateChange, key: SocketKey) {
@@ -244,7 +245,7 @@ impl Tracker {
         if let Some(mut socket) = self.sockets.get_mut(key) {
             socket.note_change_details(change);
         }
-        self.report_step(key, self.polls.previous, &window(change), sink);
+        self.report_step(key, self.polls.last_without(), &window(change), sink);
         self.step(change, key, sink);
     }
 
@@ -265,7 +266,7 @@ impl Tracker {
         socket.apply_change(change);
         if change.to != State::Closed {
             drop(socket);
-            return self.report_step(key, None, &window, sink);
+            return self.report_step(key, LastWithout::default(), &window, sink);
         }
         self.kernel_events.by_address.remove(&change.socket);
         let may_have_remnant = matches!(change.from, State::FinWait2 | State::Closing);
@@ -283,7 +284,7 @@ impl Tracker {
     fn report_step(
         &mut self,
         key: SocketKey,
-        last_without: Option<Stamp>,
+        last_without: LastWithout,
         window: &PollWindow,
         sink: &mut dyn TrackerSink,
     ) {

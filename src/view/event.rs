@@ -24,7 +24,8 @@ pub struct EventRecord {
     /// `closed`, the end of the lookup or poll that confirmed it.
     pub time: Stamp,
     /// The start of the last poll that showed the previous state: the event happened between
-    /// `after` and `time`. Equal to `time` where the kernel gave the time; null for `present`.
+    /// `after` and `time`. Equal to `time` where the kernel gave the time; null for `present`, and
+    /// for a TIME_WAIT or FIN_WAIT2 that the first poll can have missed.
     pub after: Option<Stamp>,
     /// Which socket.
     #[serde(flatten)]

@@ -8,6 +8,7 @@ mod state_record;
 pub(super) use identity::is_unaccepted_state;
 pub(super) use roles::before_fin;
 
+use super::polls::LastWithout;
 use crate::model::event::{
     Ages, EventKind, HeldFrom, Listeners, OwnerClues, SocketId, SocketRef, SocketStatus, Transition,
 };
@@ -186,11 +187,11 @@ impl TrackedSocket {
     }
 
     /// Moves on to the state of the latest row and returns what that was; `None` where it is the
-    /// state last reported. `last_without` is the start of the last poll that can have missed a new socket.
+    /// state last reported. `last_without`: the last polls that did not show it, if it is new.
     pub(super) fn advance(
         &mut self,
         addrs: AddressPair,
-        last_without: Option<Stamp>,
+        last_without: LastWithout,
         window: &PollWindow,
     ) -> Option<Transition> {
         let (from, to) = (self.reported(), self.row.state);
@@ -222,7 +223,8 @@ impl TrackedSocket {
         (transition.kind, transition.after) = match from {
             Some(_) => (EventKind::Changed, Some(self.state.last_seen)),
             None if is_found => (EventKind::Present, None),
-            None => (EventKind::Opened, last_without),
+            None if self.may_have_been_missed() => (EventKind::Opened, last_without.earlier),
+            None => (EventKind::Opened, last_without.poll),
         };
         self.state.advance(to, window, self.details.times.in_state);
         if is_found && self.state.held_from() == HeldFrom::Kernel {
@@ -232,6 +234,13 @@ impl TrackedSocket {
             transition.ages.idle = self.details.idle();
         }
         Some(transition)
+    }
+
+    /// Whether the poll before the one that first showed it can have missed it. A dump by sock_diag, known
+    /// by the cookie, takes the sockets of a hash bucket one by one (`inet_diag_dump_icsk`), and one that
+    /// becomes a mini-socket meanwhile can be in neither place.
+    fn may_have_been_missed(&self) -> bool {
+        self.row.is_close_remnant() && self.identity.cookie != 0
     }
 
     /// The end of the socket.
