@@ -99,6 +99,8 @@ impl Tracker {
                 socket.seen.state_known_at = window.start.boot;
             } else if socket.identity.was_reconnected(&socket.row, row) {
                 gone.push(key);
+            } else {
+                socket.seen.other_found = true;
             }
         }
         self.lookups = PendingLookups::default();

@@ -117,7 +117,8 @@ impl Tracker {
         let is_shown = socket.seen.last_poll == sample.poll;
         if !is_proven && !is_shown {
             let restarted = socket.timer_restarted(row, sample.window);
-            if self.polls.gap || restarted && !self.peer_is_in_last_ack(row) {
+            let is_doubtful = self.polls.gap || socket.seen.other_found;
+            if is_doubtful || restarted && !self.peer_is_in_last_ack(row) {
                 return false;
             }
         }
@@ -171,8 +172,10 @@ impl Tracker {
         let mut found = poll == 1 || self.sockets.is_incomplete;
         if let Some(socket) = candidate {
             let key = socket.key(row.addrs);
-            let gap = self.polls.gap && socket.has_cookie_of(row).is_none();
-            let is_doubtful = gap || socket.timer_restarted(row, window);
+            let is_unproven = socket.has_cookie_of(row).is_none();
+            let gap = self.polls.gap && is_unproven;
+            let is_of_other = socket.seen.other_found && is_unproven;
+            let is_doubtful = gap || is_of_other || socket.timer_restarted(row, window);
             if socket.seen.last_poll == poll || !is_doubtful {
                 let (before, now) = (socket.row.inode, row.inode);
                 debug!("{}: taken for {}, inode {before} before, {now} now", row.addrs, key.id);

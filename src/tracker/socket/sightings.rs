@@ -33,6 +33,9 @@ pub(in crate::tracker) struct Sightings {
     misses: u8,
     /// It has been missing since rows could not be read.
     pub(in crate::tracker) missing_since_bad_rows: bool,
+    /// A lookup after the last poll that showed it found another socket with its addresses: a successor,
+    /// or one on another interface.
+    pub(in crate::tracker) other_found: bool,
 }
 
 impl Sightings {
@@ -49,12 +52,13 @@ impl Sightings {
             reset_by: None,
             misses: 0,
             missing_since_bad_rows: false,
+            other_found: false,
         }
     }
 
     /// A poll that started at `start` showed it.
     pub(super) const fn note_poll(&mut self, poll: u64, start: Stamp) {
-        (self.last_start, self.missing_since_bad_rows) = (start, false);
+        (self.last_start, self.missing_since_bad_rows, self.other_found) = (start, false, false);
         self.note_stale_poll(poll);
     }
 
