@@ -54,6 +54,12 @@ fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, rng_seed, ..default }
 }
 
+/// A quarter of the histories: every view is written in every format.
+fn config_of_views() -> ProptestConfig {
+    let config = config();
+    ProptestConfig { cases: config.cases.div_ceil(4), ..config }
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -83,6 +89,10 @@ proptest! {
         prop_assert_eq!(tracker.statuses().count(), 0);
         prop_assert!(ledger.may_lack_ends || ledger.unended().is_empty(), "{:?}", ledger.unended());
     }
+}
+
+proptest! {
+    #![proptest_config(config_of_views())]
 
     #[test]
     fn every_history_can_be_shown_by_every_view(moves in moves(Time::Anyhow), of_a_process: bool) {

@@ -68,7 +68,9 @@ impl FakeProcfs {
 
     /// One without processes and without tables.
     pub(crate) fn empty() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        // In memory where that is possible: there may be thousands of descriptors.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let folder = folder.expect("a folder");
         fs::create_dir(folder.path().join("net")).expect("the folder is ours");
         let procfs =
             Self { folder, unreadable: Vec::new(), program: None, polled: Cell::default() };

@@ -129,6 +129,11 @@ impl Output {
         self.take_lines()
     }
 
+    /// Whether all that has been printed so far, taken or not, is this.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.shared.lock().printed == text.as_bytes()
+    }
+
     /// All that has been printed so far, taken or not.
     pub(crate) fn so_far(&self) -> String {
         String::from_utf8_lossy(&self.shared.lock().printed).into_owned()

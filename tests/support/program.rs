@@ -365,6 +365,14 @@ impl Program {
         self.stdout.as_ref().expect("standard output is read here").so_far()
     }
 
+    /// Whether it has printed just this on standard output so far.
+    ///
+    /// # Panics
+    /// If it is left to the test.
+    pub(crate) fn has_printed(&self, text: &str) -> bool {
+        self.stdout.as_ref().expect("standard output is read here").is(text)
+    }
+
     /// Standard error so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.so_far()
