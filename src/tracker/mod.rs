@@ -222,6 +222,7 @@ impl Tracker {
 
     /// Reports the end of a socket, after what was withheld of it.
     fn close(&mut self, key: SocketKey, window: &PollWindow, sink: &mut dyn TrackerSink) {
+        peer::decide_crossing(&mut self.sockets, key);
         if let Some(socket) = self.sockets.remove(key) {
             self.kernel_events.note_closed(key.addrs, socket.identity.cookie, window.end);
             self.withheld.release(key.id, sink);

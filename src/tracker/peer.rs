@@ -14,6 +14,8 @@ struct End {
     opener: Option<Side>,
     /// It sent its FIN before it had the other's.
     closes_first: bool,
+    /// Its rows are known to be of one socket.
+    is_certain: bool,
     /// When the socket was first observed, and when that was (boot time, µs).
     born: u64,
     closing_since: u64,
@@ -33,6 +35,7 @@ impl End {
             born,
             closing_since: socket.roles.closing_since.map_or(now, NonZeroU64::get),
             state,
+            is_certain: socket.row.inode != 0 || socket.identity.cookie != 0,
             closes_first: matches!(closer, Some(Side::Local | Side::Both)) || sent_first_fin(state),
             opener: socket.roles.roles.opener,
             first_poll: socket.seen.first_poll,
@@ -90,6 +93,33 @@ fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), 
         socket.roles.note_peer(other.state, other.opener);
         // Neither had the other's FIN when it sent its own.
         if own.closes_first && other.closes_first && were_open_together(own, other) {
+            if own.is_certain && other.is_certain {
+                socket.roles.roles.closer = Some(Side::Both);
+            } else if own.last_poll == poll {
+                let crossed = &mut socket.roles.may_have_crossed;
+                *crossed = crossed.or(NonZeroU64::new(poll));
+            }
+        }
+    }
+}
+
+/// Decides, when one of two ends is closed, whether their FINs have crossed.
+///
+/// Rows without an inode or cookie may be of two connections, one after the other: the poll that read them
+/// read one before and the other after it. But once both are there, a later poll cannot show the older.
+pub(super) fn decide_crossing(sockets: &mut TrackedSockets, key: SocketKey) {
+    let since = |key| {
+        let socket = sockets.get(key)?;
+        let crossed = socket.roles.may_have_crossed.filter(|_| !socket.roles.is_peer_rejected)?;
+        (socket.seen.last_poll > crossed.get()).then_some(())
+    };
+    if since(key).is_none() {
+        return;
+    }
+    let peer = key.addrs.mirrored().into_iter().find_map(|addrs| sockets.only(addrs));
+    let Some(peer) = peer.filter(|peer| since(*peer).is_some()) else { return };
+    for end in [key, peer] {
+        if let Some(mut socket) = sockets.get_mut(end) {
             socket.roles.roles.closer = Some(Side::Both);
         }
     }

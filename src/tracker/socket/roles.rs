@@ -16,6 +16,9 @@ pub(in crate::tracker) struct RoleEvidence {
     /// When it was first known (boot time, µs) that it sent its FIN before it had the other's.
     pub(in crate::tracker) closing_since: Option<NonZeroU64>,
     peer: PeerEvidence,
+    /// The first poll that showed both ends as if they had closed at once, though neither is known to be
+    /// that of this connection: see `peer::decide_crossing`.
+    pub(in crate::tracker) may_have_crossed: Option<NonZeroU64>,
     /// What was taken for the peer is another socket: only the address pairs are mirrored.
     pub(in crate::tracker) is_peer_rejected: bool,
 }

@@ -11,6 +11,7 @@ const MISSES_TO_CLOSE: u8 = 2;
 /// Which polls, lookups and kernel events have shown a socket. Polls are numbered from 1, times of
 /// boot are in microseconds.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // each a fact of its own
 pub(in crate::tracker) struct Sightings {
     /// The latest poll when the socket was first observed.
     pub(in crate::tracker) first_poll: u64,
