@@ -32,6 +32,8 @@ pub struct Options {
     pub(crate) table: TableArgs,
     pub(crate) text: TextArgs,
     pub(crate) time: TimeArgs,
+    /// Of `replay`: times are also read from the command line, in the time zone of `time`.
+    pub(crate) reads_times: bool,
     pub(crate) common: CommonArgs,
 }
 
@@ -198,15 +200,6 @@ pub(crate) struct CountArgs {
     /// Stop after N records; with 0, none is printed
     #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) max_count: Option<String>,
-}
-
-/// How many rows of a table are printed.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Output options")]
-pub(crate) struct TopArgs {
-    /// Print the first N rows only [default of check on a terminal: 20]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub(crate) top: Option<String>,
 }
 
 /// Where readings are recorded to.

@@ -2,7 +2,7 @@
 
 use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, ReadyArgs,
-    RecordArgs, SourceArgs, TableArgs, TextArgs, TopArgs,
+    RecordArgs, SourceArgs, TableArgs, TextArgs,
 };
 use super::choices::{GroupName, ViewName};
 use super::complete::{StateWords, ages, counts, states};
@@ -35,15 +35,15 @@ pub struct CheckOptions {
     /// Watch for this long [default: the longest AGE of --stuck, or less where the kernel knows]
     #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,
-    /// Count what is found: a line for each group and state
-    #[arg(long, value_name = "KEY", value_enum)]
-    pub(crate) by: Option<GroupName>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub(crate) top: TopArgs,
     /// Check the recording in FILE, from its beginning to its end; '-' is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
+    /// Count what is found: a line for each group and state
+    #[arg(long, value_name = "KEY", value_enum)]
+    pub(crate) by: Option<GroupName>,
+    /// Print the first N rows only [default on a terminal: 20]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) top: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub(crate) shared: CheckShared,
@@ -95,6 +95,7 @@ impl CheckShared {
             time: super::args::TimeArgs::default(),
             info: super::args::InfoArgs::default(),
             no_mouse: false,
+            reads_times: false,
             common,
         }
     }

@@ -80,15 +80,29 @@ fn leaves_room(given: &ArgMatches, id: &str, value: &OsStr) -> bool {
             && given.value_source(id) == Some(ValueSource::CommandLine)
     };
     let text = |id: &str| given.try_get_raw(id).ok().flatten().and_then(|mut values| values.next());
-    let is_text = || !typed("json") && text("format").is_none_or(|format| format == "text");
+    let format = text("format").filter(|_| !typed("json"));
+    let is_text = !typed("json") && format.is_none_or(|format| format == "text");
+    // A command without the choice prints times.
+    let prints_times = format.is_some_and(|format| format == "html")
+        || is_text
+            && text("view")
+                .is_none_or(|view| ["events", "timeline", "top"].iter().any(|name| view == *name));
     given.try_contains_id(id).is_ok()
         && !typed(id)
         && match id {
             // A recording has settled how the kernel was sampled.
             "source" | "interval" | "max_cpu" if typed("from") => false,
-            // Only proc reads another procfs.
-            "source" => !typed("procfs") || value == "proc" || value == "auto",
-            "time" => is_text(),
+            "source" => {
+                let traces = value == "trace" || value == "auto";
+                // Only proc reads another procfs.
+                (!typed("procfs") || value == "proc" || value == "auto")
+                    && (!typed("ring") || traces)
+            }
+            "color" => is_text || value != "always",
+            "time" => {
+                let has_zone = value != "epoch" && value != "elapsed";
+                prints_times && (!typed("utc") || has_zone)
+            }
             _ => true,
         }
 }

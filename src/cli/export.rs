@@ -26,9 +26,9 @@ pub struct ExportOptions {
     /// What sockets are grouped by besides their state [default: process]
     #[arg(long, value_name = "KEY", value_enum, value_delimiter = ',')]
     pub(crate) by: Vec<ExportKey>,
-    /// Groups with labels of their own; those that come later are counted as "other"
-    #[arg(long, value_name = "N", default_value = LIMIT, allow_hyphen_values = true)]
-    pub(crate) limit: String,
+    /// Groups with labels of their own; those that come later are counted as "other" [default: 50]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) limit: Option<String>,
     /// Stop after this long
     #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
     pub(crate) duration: Option<String>,
@@ -41,6 +41,11 @@ impl ExportOptions {
     /// Where to serve.
     pub(crate) fn listen(&self) -> &str {
         self.listen.as_deref().unwrap_or(LISTEN)
+    }
+
+    /// How many groups have names.
+    pub(crate) fn limit(&self) -> &str {
+        self.limit.as_deref().unwrap_or(LIMIT)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, InfoArgs, Options, RecordArgs,
-    SourceArgs, TableArgs, TextArgs, TopArgs,
+    SourceArgs, TableArgs, TextArgs,
 };
 use super::choices::{SortName, ViewName};
 use clap::Args;
@@ -24,8 +24,9 @@ pub struct ListOptions {
     /// Sort by this [default: listeners first, then by local port; JSON and CSV: the kernel's order]
     #[arg(long, value_name = "KEY", value_enum, help_heading = "Output options")]
     pub(crate) sort: Option<SortName>,
-    #[command(flatten)]
-    pub(crate) top: TopArgs,
+    /// Print the first N rows only
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Output options")]
+    pub(crate) top: Option<String>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     #[command(flatten)]

@@ -50,9 +50,11 @@ pub(crate) struct ReplayShared {
     pub(crate) common: CommonArgs,
 }
 
-impl From<ReplayShared> for Options {
-    fn from(replay: ReplayShared) -> Self {
-        let ReplayShared { filter, end, view, table, text, time, common } = replay;
-        Self { filter, end, view, table, text, time, common, ..Self::default() }
+impl From<ReplayOptions> for Options {
+    fn from(replay: ReplayOptions) -> Self {
+        let reads_times = replay.since.is_some() || replay.until.is_some();
+        let ReplayShared { filter, end, view, table, text, time, common } = replay.shared;
+        let with_defaults = Self::default();
+        Self { filter, end, view, table, text, time, reads_times, common, ..with_defaults }
     }
 }

@@ -66,6 +66,7 @@ impl From<WatchOptions> for Options {
             table,
             text,
             time,
+            reads_times: false,
             common,
         }
     }

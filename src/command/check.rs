@@ -1,7 +1,6 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
-use super::{begin_question, check_ports, monitor};
-use crate::cli::FormatName;
+use super::{begin_question, check_ports, monitor, rows_to_print};
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
 use crate::model::time::Stamp;
@@ -17,9 +16,6 @@ use crate::view::Record;
 use crate::view::group::grouped;
 use crate::view::socket::SocketRecord;
 use std::io::{self, IsTerminal};
-
-/// So many rows are printed on a terminal, unless another number is asked for.
-const SCREENFUL: usize = 20;
 
 /// Prints the violations, the worst first, and returns whether there are any.
 ///
@@ -48,8 +44,7 @@ fn print(check: &CheckSettings, violations: &[Violation]) -> Result<()> {
     let (output, max_count) = (&check.settings.output, check.settings.max_count);
     let record =
         |Violation { socket, at, owner }: &Violation| SocketRecord::new(socket, *at, owner.clone());
-    let is_read = output.format == FormatName::Text && io::stdout().is_terminal();
-    let top = check.top.or(is_read.then_some(SCREENFUL)).unwrap_or(usize::MAX);
+    let top = rows_to_print(check.top, output);
     let all = match check.by {
         None => {
             let mut formatter = Formatter::of_sockets(output, max_count, false);

@@ -1,6 +1,6 @@
 //! `check --ports`: whether connections to one remote end use up the local ports.
 
-use super::{begin_question, monitor, replay};
+use super::{begin_question, monitor, replay, rows_to_print};
 use crate::error::{Inconclusive, Question, Reason, Result};
 use crate::model::net_limits::PortRange;
 use crate::monitor::Monitor;
@@ -35,10 +35,11 @@ pub(super) fn run(check: &CheckSettings, percent: f64) -> Result<bool> {
 
 fn print(check: &CheckSettings, violations: Vec<PortRecord>) -> Result<bool> {
     let found = !violations.is_empty();
-    let rest = violations.len().saturating_sub(check.top.unwrap_or(usize::MAX));
+    let top = rows_to_print(check.top, &check.settings.output);
+    let rest = violations.len().saturating_sub(top);
     let mut formatter = Formatter::of_ports(&check.settings.output, check.settings.max_count);
     let all = violations.len();
-    let rows = violations.into_iter().take(check.top.unwrap_or(usize::MAX));
+    let rows = violations.into_iter().take(top);
     let written = write_once(&mut formatter, rows.map(|row| Record::Ports(Box::new(row))));
     let sentence = || format!("{rest} more are not shown; --top {all} shows all");
     messages::print((rest > 0).then(sentence));

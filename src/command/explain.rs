@@ -1,6 +1,6 @@
 //! `explain`: what a state or a transition means; without an argument, the diagram of what is legal.
 
-use crate::cli::{DrawingName, Explain};
+use crate::cli::{ColorName, DrawingName, Explain};
 use crate::error::{Error, Result, UsageError};
 use crate::output::tty;
 use crate::render::ascii::ascii;
@@ -15,6 +15,9 @@ use std::io::{self, Write};
 /// # Errors
 /// An unknown state, or output that cannot be written.
 pub fn run(options: &Explain) -> Result<()> {
+    if options.color == ColorName::Always && options.format != DrawingName::Text {
+        return Err(UsageError::NoEffect { flag: "--color", needs: "text" }.into());
+    }
     let (palette, width) = (tty::palette(options.color), tty::width_or_80());
     let states: Vec<State> =
         options.states.iter().map(|name| state(name)).collect::<Result<_>>()?;

@@ -20,8 +20,8 @@ use std::path::Path;
 /// The file is not a recording; what ends the run before its time.
 pub fn run(options: ReplayOptions) -> Result<()> {
     let part = settings::check_replay(&options)?;
-    let ReplayOptions { file, shared, follow: waits_for_more, .. } = options;
-    let settings = checked(shared)?;
+    let (file, waits_for_more) = (options.file.clone(), options.follow);
+    let settings = checked(options)?;
     let signals = signals(&settings, settings.duration)?;
     let recording = Replay::open(&file, waits_for_more, &signals)?;
     let start = recording.start().unwrap_or_default();

@@ -34,6 +34,9 @@ pub enum UsageError {
         feature: &'static str,
     },
 
+    /// `-n` with `-r`
+    #[error("--numeric and --resolve contradict each other; leave out one of them")]
+    NumbersAndNames,
     /// `--until` with an earlier time than `--since`.
     #[error("--until is earlier than --since; write the earlier time with --since")]
     UntilBeforeSince,

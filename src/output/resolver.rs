@@ -123,6 +123,9 @@ impl Resolver {
         for endpoint in addrs.into_iter().flatten().filter(|endpoint| endpoint.port != 0) {
             self.request_name(endpoint);
         }
+        if let Record::Ports(ports) = record {
+            self.request_name(Endpoint { addr: ports.remote_addr, port: ports.remote_port });
+        }
         if let Record::Socket(socket) = record
             && let Some(uid) = socket.clues.uid
         {
@@ -159,6 +162,7 @@ fn word(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::reading::Interface;
+    use crate::view::port_usage::PortRecord;
     use std::net::IpAddr;
 
     fn endpoints() -> impl Iterator<Item = Endpoint> {
@@ -187,6 +191,28 @@ mod tests {
     fn reading(at: u64, due: Option<Instant>) -> ReadingInfo {
         let at = Stamp { boot: at, ..Stamp::default() };
         ReadingInfo { at, due, took: None, interface: Interface::Proc, has_more: false }
+    }
+
+    #[test]
+    fn the_remote_end_of_a_row_of_ports_has_a_name() {
+        let (requests, to_look_up) = channel();
+        let (_result, results) = channel();
+        let mut resolver = Resolver::with_parts(requests, results, Duration::ZERO);
+        let [local, remote] = [1, 2].map(|n| IpAddr::V4(n.into()));
+        let ports = PortRecord {
+            time: Stamp::default(),
+            netns: None,
+            local_addr: local,
+            remote_addr: remote,
+            remote_port: 443,
+            used: 1,
+            time_wait: 0,
+            available: 10,
+            percent: 10.0,
+        };
+        resolver.names_for(&[Record::Ports(Box::new(ports))]);
+        let requested: Vec<Endpoint> = to_look_up.try_iter().collect();
+        assert_eq!(requested, [Endpoint { addr: remote, port: 443 }]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl CheckSettings {
             Some(_) => Some(settings.duration.unwrap_or_default()),
             None => time_to_watch(&limits, settings.duration, options.from.is_some())?,
         };
-        let (by, top) = (options.by, options.top.top.as_deref());
+        let (by, top) = (options.by, options.top.as_deref());
         let top = top.map(super::top).transpose()?;
         Ok(Self {
             settings,

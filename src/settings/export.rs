@@ -41,7 +41,11 @@ impl ExportSettings {
             Some(path) => MetricsTarget::File(text_file(path)?),
             None => listen(options.listen())?,
         };
-        let (by, limit) = (by(&options.by)?, limit(&options.limit)?);
+        let (by, limit) = (by(&options.by)?, limit(options.limit())?);
+        if options.limit.is_some() && by.is_empty() {
+            let needs = "groups, of which --by state makes none";
+            return Err(UsageError::NoEffect { flag: "--limit", needs });
+        }
         let mut settings = Settings::new(options.shared.options(options.duration))?;
         settings.filter.process.shows_workload =
             by.contains(&ExportKey::Unit) || by.contains(&ExportKey::Container);

@@ -11,6 +11,9 @@ pub(super) fn hints(filter: &FilterArgs) -> Vec<String> {
     let of = |flag: &'static str, texts: &[String]| -> Vec<String> {
         texts.iter().filter_map(|text| brackets_hint(flag, text)).collect()
     };
+    let families = (filter.ipv4 && filter.ipv6)
+        .then(|| "-4 and -6 together show IPv4 and IPv6, as without them".to_owned());
+    let patterns = patterns.chain(families);
     patterns.chain(of("--local", &filter.local)).chain(of("--remote", &filter.remote)).collect()
 }
 

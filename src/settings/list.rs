@@ -33,7 +33,7 @@ impl ListSettings {
     /// Checks the options of `list`.
     pub fn new(options: ListOptions) -> Result<Self> {
         let (recording, sort) = (listed(&options)?, options.sort);
-        let top = options.top.top.as_deref().map(top).transpose()?;
+        let top = options.top.as_deref().map(top).transpose()?;
         Ok(Self { settings: Settings::new(options)?.of_list()?, recording, sort, top })
     }
 }

@@ -132,6 +132,11 @@ impl Settings {
         let mut hints = hints(&options.filter);
         hints.extend(tcp_only(&options.common.netstat)?);
         useless::refuse(&options)?;
+        let interval = interval(&options.poll.interval)?;
+        let duration =
+            options.end.duration.as_deref().map(|text| time("--for", text)).transpose()?;
+        let (max_cpu, max_count) = (max_cpu(&options.poll.max_cpu)?, &options.end.count.max_count);
+        hints.extend(single_poll(interval, duration, options.source.source));
         let mut filter = filter(&options.filter, options.view.rules.is_some())?;
         filter.process.shows_workload =
             format(&options.view) != FormatName::Text || options.table.extend;
@@ -139,13 +144,12 @@ impl Settings {
         let (ring, rounded) = ring(options.poll.ring())?;
         hints.extend(rounded);
         let procfs = options.source.procfs.unwrap_or_else(|| OWN_PROCFS.into());
-        let end = &options.end;
         Ok(Self {
             ring,
             filter,
             poll: PollSettings {
-                interval: interval(&options.poll.interval)?,
-                max_cpu: max_cpu(&options.poll.max_cpu)?,
+                interval,
+                max_cpu,
                 // Text does not show it, and it makes the first poll of many connections twice as
                 // expensive.
                 idle: options.view.view == ViewName::Events
@@ -154,8 +158,8 @@ impl Settings {
                 bound,
             },
             needs: NeededRows::default(),
-            duration: end.duration.as_deref().map(|text| time("--for", text)).transpose()?,
-            max_count: end.count.max_count.as_deref().map(max_count).transpose()?,
+            duration,
+            max_count: max_count.as_deref().map(self::max_count).transpose()?,
             output: OutputSettings {
                 tcp_info: options.info.tcp_info,
                 view: options.view.view,
@@ -202,6 +206,12 @@ pub struct RecordedPart {
 
 /// Checks the options that only `replay` has, and parses the part of the recording to show.
 pub fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
+    let view = &options.shared.view;
+    // Alerts from before that time are not printed.
+    if options.since.is_some() && view.view == ViewName::Table && view.rules.is_none() {
+        let needs = "a view of what happened, such as events";
+        return Err(UsageError::NoEffect { flag: "--since", needs });
+    }
     if options.follow && options.file.as_os_str() == "-" {
         return Err(UsageError::FollowStdin);
     }
@@ -241,6 +251,22 @@ impl Settings {
 
 const fn format(view: &cli::ViewArgs) -> FormatName {
     if view.json { FormatName::Json } else { view.format }
+}
+
+/// A hint where a long interval leaves the run a single poll, which shows no change. Kernel events
+/// come between polls.
+fn single_poll(
+    interval: Duration,
+    duration: Option<Duration>,
+    source: SourceName,
+) -> Option<String> {
+    let traces = matches!(source, SourceName::Trace | SourceName::Auto);
+    let is_long = interval > Duration::from_millis(100) && !traces;
+    let time = duration.filter(|time| is_long && !time.is_zero() && *time < interval)?;
+    Some(format!(
+        "--for {time:?} is shorter than --interval {interval:?}: there is one poll, and no change is \
+         seen; a number without a unit is in seconds"
+    ))
 }
 
 /// Refuses other protocols than TCP; beside `-t`, as in `-tulpn`, they are only pointed out.
@@ -401,6 +427,9 @@ mod tests {
             ("t -H --view timeline", "--no-header"),
             ("t --utc -j", "--utc"),
             ("t --tcp-info --view diagram", "--tcp-info"),
+            ("t -j --color always", "--color"),
+            ("t --view table --time epoch", "--time"),
+            ("t --view summary --utc", "--utc"),
         ] {
             assert_refused!(line, UsageError::NoEffect { flag, .. } if *flag == refused);
         }
@@ -434,6 +463,11 @@ mod tests {
         assert!(settings("t lst").unwrap().hints[0].contains("tcplapse list"));
         assert!(settings("t :443").unwrap().hints[0].contains("--port 443"));
         assert!(settings("t -tulpn").unwrap().hints[0].contains("only TCP"));
-        assert!(settings("t client").unwrap().hints.is_empty());
+        assert!(settings("t -46").unwrap().hints[0].contains("IPv4 and IPv6"));
+        let hint = &settings("t -i 10 --for 1s").unwrap().hints[0];
+        assert!(hint.starts_with("--for 1s is shorter than --interval 10s"), "{hint}");
+        for fine in ["t client", "t --for 10ms", "t -i 10 --for 1s --source trace", "t -4"] {
+            assert!(settings(fine).unwrap().hints.is_empty(), "{fine}");
+        }
     }
 }

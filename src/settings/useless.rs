@@ -1,13 +1,18 @@
 //! Flags that would have no effect.
 
 use super::{Result, format};
-use crate::cli::{FormatName, Options, SourceName, TimeName, ViewArgs, ViewName};
+use crate::cli::{ColorName, FormatName, Options, SourceName, TimeName, ViewArgs, ViewName};
 use crate::error::UsageError;
+
+const A_VIEW_WITH_TIMES: &str = "a view that prints times, such as timeline";
 
 /// Refuses flags that would have no effect together with others.
 pub(super) fn refuse(options: &Options) -> Result<()> {
     let Options { filter, source, poll, info, view, table, text, time, .. } = options;
     drawings(view)?;
+    if options.common.netstat.numeric && text.resolve {
+        return Err(UsageError::NumbersAndNames);
+    }
     if info.tcp_info && source.procfs.is_some() {
         return Err(UsageError::TcpInfoOfProcfs);
     }
@@ -32,6 +37,9 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     let is_summary = view.view == ViewName::Summary;
     let is_top = is_top(view.view);
     let end = &options.end;
+    // A diagram and a summary show none, and a table at most that of its last poll.
+    let prints_times = is_html
+        || is_text && (is_top || matches!(view.view, ViewName::Events | ViewName::Timeline));
     // It may be in the record of a socket; a count of states has none.
     let has_sockets = in_table || matches!(view.view, ViewName::Events | ViewName::Timeline);
     for (given, has_effect, flag, needs) in [
@@ -53,9 +61,17 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
         ),
         (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
         (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
+        (text.color == ColorName::Always, is_text, "--color", "text"),
         (time.time.is_some(), is_text || is_html, "--time", "text"),
-        (time.utc, is_text || is_html, "--utc", "text"),
-        (time.utc, has_clock, "--utc", "times by the clock (--time clock or rfc3339)"),
+        (time.time.is_some(), prints_times, "--time", A_VIEW_WITH_TIMES),
+        (time.utc, is_text || is_html || options.reads_times, "--utc", "text"),
+        (time.utc, prints_times || options.reads_times, "--utc", A_VIEW_WITH_TIMES),
+        (
+            time.utc,
+            has_clock || options.reads_times,
+            "--utc",
+            "times by the clock (--time clock or rfc3339)",
+        ),
     ] {
         if given && !has_effect {
             return Err(UsageError::NoEffect { flag, needs });

@@ -7,6 +7,7 @@ mod clocks;
 mod completions;
 mod debug_log;
 mod diagram;
+mod effects;
 mod ends;
 mod environment;
 mod explain;

@@ -39,7 +39,7 @@ fn a_variable_refuses_no_command_line() {
         ("TCPLAPSE_SOURCE", "netlink"),
         ("TCPLAPSE_INTERVAL", "20ms"),
         ("TCPLAPSE_MAX_CPU", "10"),
-        ("TCPLAPSE_COLOR", "never"),
+        ("TCPLAPSE_COLOR", "always"),
         ("TCPLAPSE_TIME", "epoch"),
     ];
     // JSON has no other times, and only proc reads another procfs.
@@ -59,6 +59,13 @@ fn a_variable_refuses_no_command_line() {
         &["explain", "LISTEN"],
         &["replay", file],
         &["replay", "-j", file],
+        &["replay", "--utc", file],
+        &["replay", "--view", "table", file],
+        &["replay", "--view", "summary", "--utc", "--since", "1790000001", file],
+        &["replay", "--view", "diagram", "--format", "svg", file],
+        &["replay", "--format", "html", file],
+        &["explain", "--format", "svg"],
+        &["run", "--ring", "1MiB", "--", "true"],
         &["check", "--from", file, "--max", "LISTEN:100000"],
         &["version"],
     ] {

@@ -38,7 +38,7 @@ fn a_part_of_a_recording_is_shown() {
 #[test]
 fn a_part_without_readings_shows_nothing_and_says_so() {
     let (_folder, file) = recorded(&POLLS);
-    for view in ["events", "table", "timeline", "diagram"] {
+    for view in ["events", "timeline", "diagram"] {
         let args = ["replay", &file, "-j", "--view", view, "--since", "1790000031"];
         let outcome = program::run(&args);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), ""), "{view}: {outcome:?}");

@@ -209,6 +209,29 @@ const MISTAKES: &[(&str, &str)] = &[
         "cannot listen on 192.0.2.1:9713: Cannot assign requested address; write another address with --listen",
     ),
     ("--utc -j", "--utc has no effect without text; leave it out"),
+    ("list -j --color always", "--color has no effect without text; leave it out"),
+    ("explain --format svg --color always", "--color has no effect without text; leave it out"),
+    (
+        "--view diagram --time epoch",
+        "--time has no effect without a view that prints times, such as timeline; leave it out",
+    ),
+    (
+        "--view table --time elapsed",
+        "--time has no effect without a view that prints times, such as timeline; leave it out",
+    ),
+    (
+        "--view summary --utc",
+        "--utc has no effect without a view that prints times, such as timeline; leave it out",
+    ),
+    (
+        "replay FILE --view table --since 14:03",
+        "--since has no effect without a view of what happened, such as events; leave it out",
+    ),
+    ("list -n -r", "--numeric and --resolve contradict each other; leave out one of them"),
+    (
+        "export --by state --limit 5",
+        "--limit has no effect without groups, of which --by state makes none; leave it out",
+    ),
     (
         "--format svg",
         "--format svg, dot and mermaid need --view diagram; add it, or use --format text",
