@@ -2,7 +2,8 @@
 
 use super::columns::Column;
 use super::rows::TableRows;
-use super::{GAP, RowLayout, SocketTable, TableOptions, breaks};
+use super::wrapped::Layout;
+use super::{GAP, RowLayout, SocketTable, TableOptions};
 use crate::render::Renderer;
 use crate::render::cell::{Names, UNKNOWN};
 use crate::render::style::{style_of, table_colour as colour};
@@ -24,8 +25,8 @@ pub struct SocketList {
     parts: VecDeque<TableRows>,
     /// The widths of the columns, once all rows are there.
     widths: Vec<usize>,
-    /// The columns that begin another line of a terminal that is too narrow.
-    breaks: Vec<usize>,
+    /// How rows are laid out on a terminal that is too narrow for some of them.
+    wrapped: Option<(Layout, usize)>,
 }
 
 impl SocketList {
@@ -38,7 +39,7 @@ impl SocketList {
         columns.extend((idle && timers).then_some(Column::Idle));
         columns.extend(tcp_info.then_some(Column::TcpInfo));
         let table = SocketTable { columns, palette, header };
-        Self { table, width, parts: VecDeque::new(), widths: Vec::new(), breaks: Vec::new() }
+        Self { table, width, parts: VecDeque::new(), widths: Vec::new(), wrapped: None }
     }
 
     /// Leaves out the last columns where the kernel knows nothing to put there, so that the rest fits
@@ -116,15 +117,20 @@ impl Renderer for SocketList {
                 self.parts.clear();
                 return Some(table.into_bytes());
             }
-            // An address that the terminal cuts in two cannot be copied.
-            self.breaks =
-                self.width.map_or_else(Vec::new, |room| breaks(&self.widths, room.into()));
+            self.wrapped = self
+                .width
+                .map(usize::from)
+                .map(|room| (self.table.usual_layout(&self.parts, room), room));
         }
         let part = self.parts.pop_front()?;
-        let style = |column, state, _| (column == Column::State).then(|| style_of(state));
-        let Self { widths, breaks, .. } = self;
-        let layout = RowLayout { widths, breaks, room: usize::MAX };
-        Some(self.table.lines((&part, first), layout, style).into_bytes())
+        let lines = if let Some((usual, room)) = &self.wrapped {
+            self.table.wrapped_lines((&part, first), usual, *room)
+        } else {
+            let style = |column, state, _| (column == Column::State).then(|| style_of(state));
+            let layout = RowLayout { widths: &self.widths, room: usize::MAX };
+            self.table.lines((&part, first), layout, style)
+        };
+        Some(lines.into_bytes())
     }
 }
 

@@ -50,7 +50,7 @@ impl LiveTable {
             }
             style => style,
         };
-        let layout = RowLayout { widths: &widths, breaks: &[], room: frame };
+        let layout = RowLayout { widths: &widths, room: frame };
         let lines = self.table.lines((&rows, true), layout, style);
         lines.lines().map(str::to_owned).collect()
     }
@@ -109,7 +109,7 @@ impl Renderer for LiveTable {
         }
         let widths = self.table.widths([&rows], true);
         let style = |column, state, _| style(column, state);
-        let layout = RowLayout { widths: &widths, breaks: &[], room: usize::MAX };
+        let layout = RowLayout { widths: &widths, room: usize::MAX };
         self.table.lines((&rows, true), layout, style).into_bytes()
     }
 

@@ -3,11 +3,13 @@
 //! [`columns`] is the list of all columns; [`rows`] keeps the text of their cells until every row
 //! is known, because a column is as wide as its widest cell. [`list`] and [`live`] are the two
 //! renderers: one lays a table out once, the other one also draws frames that fit a terminal.
+//! [`wrapped`] continues rows that are wider than a terminal.
 
 mod columns;
 pub mod list;
 pub(crate) mod live;
 mod rows;
+mod wrapped;
 
 use super::cell::{Names, clip, width};
 use super::style::Palette;
@@ -42,16 +44,11 @@ pub struct TableOptions {
     pub tcp_info: bool,
 }
 
-/// How far a row that is continued in the next line is indented there.
-const INDENT: usize = 4;
-
 /// Where the cells of a row stand.
 #[derive(Debug, Clone, Copy)]
 struct RowLayout<'a> {
     /// The width of each column.
     widths: &'a [usize],
-    /// The columns that begin another line.
-    breaks: &'a [usize],
     /// No line is wider than this.
     room: usize,
 }
@@ -117,12 +114,12 @@ impl SocketTable {
     }
 
     /// Adds a whole row: each cell is filled up to the width of its column, or cut to it. The last
-    /// one of a line is not filled up.
+    /// one is not filled up.
     fn push_cells<'c>(
         &self,
         mut line: ClippedLine<'_>,
         cells: impl Iterator<Item = &'c str>,
-        RowLayout { widths, breaks, .. }: RowLayout<'_>,
+        RowLayout { widths, .. }: RowLayout<'_>,
         style: impl Fn(Column) -> Option<Style>,
     ) {
         let last = self.columns.len() - 1;
@@ -134,18 +131,10 @@ impl SocketTable {
                 taken = width(&cell);
             }
             let fill = room - taken;
-            let gap = if breaks.contains(&i) {
-                line.text.push('\n');
-                INDENT
-            } else if i == 0 {
-                0
-            } else {
-                GAP
-            };
+            let gap = if i == 0 { 0 } else { GAP };
             let (before, after) = match column.is_right_aligned() {
                 _ if i == last => (gap, 0),
                 true => (gap + fill, 0),
-                false if breaks.contains(&(i + 1)) => (gap, 0),
                 false => (gap, fill),
             };
             let style = style(*column).filter(|_| self.palette.on);
@@ -155,21 +144,6 @@ impl SocketTable {
         }
         line.text.push('\n');
     }
-}
-
-/// The columns that have to begin another line, so that no line is wider than `room` unless a cell
-/// is.
-fn breaks(widths: &[usize], room: usize) -> Vec<usize> {
-    let mut breaks = Vec::new();
-    let mut taken = 0;
-    for (i, width) in widths.iter().enumerate() {
-        taken += if i == 0 { *width } else { GAP + width };
-        if i > 0 && taken > room {
-            breaks.push(i);
-            taken = INDENT + width;
-        }
-    }
-    breaks
 }
 
 /// A line that ends where there is no more room for it.

@@ -2,7 +2,7 @@ use super::*;
 use crate::model::socket_row::Timer;
 use crate::render::style::Palette;
 use crate::tcp::state::State;
-use crate::view::samples::listed;
+use crate::view::samples::{self, listed};
 use insta::assert_snapshot;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
@@ -85,6 +85,44 @@ tcp6        1   20000  [2001:db8::1]:80  192.0.2.7:443
     CLOSE_WAIT   812/a\x20name  1000  4711   -
     -                   ?     >=5m12s  -
 ");
+}
+
+#[test]
+fn a_long_address_takes_two_lines_and_widens_no_other_row() {
+    let options = TableOptions {
+        palette: Palette { on: false },
+        header: true,
+        extended: false,
+        timers: false,
+        tcp_info: false,
+    };
+    let long = |end: u32| format!("[2001:db8:1234:5678:9abc:def0:1234:{end}]:50000");
+    let socket = |local: &str, remote: &str, state| {
+        let mut socket = listed(local, state, "kube-controller");
+        socket.socket.addrs.remote = samples::endpoint(remote);
+        socket
+    };
+    let short = |port| {
+        let local = format!("10.0.0.1:{port}");
+        Record::Socket(Box::new(socket(&local, "10.0.0.2:80", State::Established)))
+    };
+    let mut wide = socket(&long(1111), &long(2222), State::CloseWait);
+    wide.held = Some(Duration::from_secs(312));
+    let records = [short(1), short(2), Record::Socket(Box::new(wide))];
+    let text = |width| {
+        let mut table = SocketList::new(options, true, Some(width));
+        assert!(table.rows(&records, &Names::default()).is_empty());
+        String::from_utf8(std::iter::from_fn(|| table.rest()).flatten().collect()).unwrap()
+    };
+    assert_snapshot!(text(80), @r"
+PROTO RECV-Q SEND-Q LOCAL      REMOTE      STATE       OWNER               HELD
+tcp        1  20000 10.0.0.1:1 10.0.0.2:80 ESTABLISHED 812/kube-controller -
+tcp        1  20000 10.0.0.1:2 10.0.0.2:80 ESTABLISHED 812/kube-controller -
+tcp6       1  20000 [2001:db8:1234:5678:9abc:def0:1234:1111]:50000 CLOSE_WAIT
+    [2001:db8:1234:5678:9abc:def0:1234:2222]:50000 812/kube-controller >=5m12s
+");
+    let lines = text(140).lines().map(UnicodeWidthStr::width).collect::<Vec<_>>();
+    assert!(lines.len() == 5 && lines[3] > 110, "both addresses and then the rest: {lines:?}");
 }
 
 #[test]
