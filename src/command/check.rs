@@ -1,6 +1,6 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
-use super::{begin_question, check_ports, monitor, rows_to_print};
+use super::{begin_question, check_ports, monitor};
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
 use crate::model::event::SocketStatus;
 use crate::model::time::Stamp;
@@ -8,7 +8,7 @@ use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::formatter::Formatter;
 use crate::output::ready::Ready;
-use crate::output::{date_and_time, group_key, messages, write_once};
+use crate::output::{date_and_time, group_key, messages, rows_to_print, write_once};
 use crate::rules::check::{Checker, Undecided, Violation};
 use crate::settings::check::CheckSettings;
 use crate::signals::Signals;

@@ -1,12 +1,12 @@
 //! `check --ports`: whether connections to one remote end use up the local ports.
 
-use super::{begin_question, monitor, replay, rows_to_print};
+use super::{begin_question, monitor, replay};
 use crate::error::{Inconclusive, Question, Reason, Result};
 use crate::model::net_limits::PortRange;
 use crate::monitor::Monitor;
 use crate::output::formatter::Formatter;
 use crate::output::ready::Ready;
-use crate::output::{messages, write_once};
+use crate::output::{messages, rows_to_print, write_once};
 use crate::settings::check::CheckSettings;
 use crate::signals::Signals;
 use crate::view::Record;

@@ -260,10 +260,14 @@ impl<'s> Follower<'s> {
     /// Writes what is left when the run is over. A terminal that was drawn on keeps the last picture:
     /// as much as fits where the user has ended the run, all of it where it ends by itself.
     fn end(mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        let is_interrupted = self.screen.take().is_some() && self.signals.is_interrupted();
+        let was_drawn_on = self.screen.take().is_some();
+        let is_interrupted = self.signals.is_interrupted();
         let is_read = self.writer.finish()?;
+        if is_interrupted && !was_drawn_on {
+            tty::overwrite_echo();
+        }
         if self.writer.wants_more && is_read {
-            if is_interrupted {
+            if is_interrupted && was_drawn_on {
                 let Size { columns, rows } = Screen::size();
                 // With room for the closing line and the prompt, but for a drawing, which is no use in part.
                 let whole = match self.settings.output.view {

@@ -18,7 +18,7 @@ mod top;
 pub mod wait;
 pub mod watch;
 
-use crate::cli::{FormatName, Options, OwnersName};
+use crate::cli::{Options, OwnersName};
 use crate::error::{Error, ProcessError, Result};
 use crate::monitor::Monitor;
 use crate::output::messages;
@@ -27,17 +27,13 @@ use crate::owner::scan::survey::SurveyedOwners;
 use crate::owner::scan::whereabouts::WrongPid;
 use crate::owner::{OwnerLookup, OwnersBy};
 use crate::recorder::Recorder;
-use crate::settings::{OutputSettings, Settings};
+use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::source::Source;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-/// So many rows are printed on a terminal, unless another number is asked for.
-const SCREENFUL: usize = 20;
 
 /// Checks the options of a command, and prints hints about those that were probably meant otherwise.
 ///
@@ -105,13 +101,6 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
     let recorder = Recorder::open(record, source.interface(), settings.poll.interval)?;
     let owners = Box::new(SurveyedOwners::new(scan));
     Ok(Monitor::new(source, owners, &settings.filter).recorded_by(recorder))
-}
-
-/// How many rows of a table `check` prints: as many as asked for, all for scripts, a screenful on a
-/// terminal.
-fn rows_to_print(top: Option<usize>, output: &OutputSettings) -> usize {
-    let is_read = output.format == FormatName::Text && io::stdout().is_terminal();
-    top.or(is_read.then_some(SCREENFUL)).unwrap_or(usize::MAX)
 }
 
 /// From now on SIGINT and SIGTERM end the process at once, with the status 130 or 143: a question that

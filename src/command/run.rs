@@ -17,6 +17,8 @@ use crate::tcp::state::State;
 use crate::view::Record;
 use child::{Child, SIGNALS};
 use rustix::process::{getpid, set_child_subreaper};
+use signal_hook::consts::SIGINT;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -76,6 +78,7 @@ fn follow(
         report.end_reading(monitor);
         report.answer_requests(signals, monitor);
         let forwarded = signals.take_forwarded();
+        report.follows_echo |= forwarded.contains(&SIGINT);
         if child.is_running()? {
             child.pass_on(&forwarded);
             continue;
@@ -153,6 +156,8 @@ struct RunReport<'s> {
     sentences: Vec<String>,
     errors: Vec<String>,
     has_hinted: bool,
+    /// A terminal has echoed `^C`, perhaps behind what the command has printed.
+    follows_echo: bool,
     /// Standard error, for reports while the command runs.
     messages: Messages,
 }
@@ -183,6 +188,7 @@ impl<'s> RunReport<'s> {
             sentences: Vec::new(),
             errors: Vec::new(),
             has_hinted: false,
+            follows_echo: false,
             messages: Messages::default(),
         })
     }
@@ -232,6 +238,9 @@ impl<'s> RunReport<'s> {
     fn end(mut self, monitor: &mut Monitor<'_>) {
         let mut records = std::mem::take(&mut self.held_back);
         records.extend(self.shown.current(monitor));
+        if self.follows_echo && io::stderr().is_terminal() {
+            messages::write(b"\n");
+        }
         self.formatter.end_readings();
         self.write(records);
         self.sentences.extend(self.formatter.take_messages());

@@ -80,7 +80,7 @@ pub(crate) fn print_errors(sentences: impl IntoIterator<Item = String>) {
 }
 
 /// Writes text to standard error, and waits for its reader.
-pub(super) fn write(text: &[u8]) {
+pub(crate) fn write(text: &[u8]) {
     // Nothing is left to report to when standard error is closed.
     let _ = io::stderr().write_all(text);
 }

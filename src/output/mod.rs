@@ -16,11 +16,13 @@ pub(crate) mod top_screen;
 pub(crate) mod tty;
 pub(crate) mod views;
 
+use crate::cli::FormatName;
 use crate::error::{Error, Result};
 use crate::model::reading::{Lost, LostReason};
 use crate::model::time::Stamp;
 use crate::monitor::sink::ReadingInfo;
 use crate::render::Size;
+use crate::settings::OutputSettings;
 use crate::signals::Signals;
 use crate::view::Record;
 use formatter::Formatter;
@@ -28,7 +30,7 @@ use queue::{BlockingFile, Queue, Wait, pieces};
 #[cfg(feature = "tui")]
 pub(crate) use renderers::top_look;
 pub(crate) use renderers::{date_and_time, group_key};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 #[cfg(feature = "tui")]
 pub(crate) use timelines::new_file;
@@ -41,6 +43,16 @@ const CAPACITY: usize = 16 << 20;
 const BACKLOG: usize = 1 << 20;
 /// So many bytes are queued at once.
 const MOST_HELD: usize = 1 << 16;
+
+/// So many rows of an answer are printed on a terminal, unless another number is asked for.
+const SCREENFUL: usize = 20;
+
+/// How many rows of an answer are printed: as many as asked for, a screenful on a terminal, all for
+/// scripts.
+pub(crate) fn rows_to_print(top: Option<usize>, output: &OutputSettings) -> usize {
+    let is_read = output.format == FormatName::Text && io::stdout().is_terminal();
+    top.or(is_read.then_some(SCREENFUL)).unwrap_or(usize::MAX)
+}
 
 /// Standard output of a run.
 pub(crate) struct Output {

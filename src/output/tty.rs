@@ -8,7 +8,7 @@ use anstream::{AutoStream, ColorChoice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::termios::{tcgetwinsize, ttyname};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 /// The room of a terminal that does not report its size.
 const USUAL_SIZE: Size = Size { columns: 80, rows: 24 };
@@ -25,6 +25,20 @@ pub(crate) fn stderr_is_stdout() -> bool {
         let stdout = ttyname(io::stdout(), Vec::new());
         stderr.as_c_str() == c"/dev/tty" || stdout.is_ok_and(|stdout| stdout == stderr)
     })
+}
+
+/// Moves to the beginning of the line in which a terminal has echoed the `^C` that ends a run, so that the
+/// next line stands in its place.
+pub(crate) fn overwrite_echo() {
+    let write = |stream: &mut dyn Write| {
+        // The next write reports a terminal that is gone.
+        let _ = stream.write_all(b"\r").and_then(|()| stream.flush());
+    };
+    if io::stdout().is_terminal() {
+        write(&mut io::stdout().lock());
+    } else if io::stderr().is_terminal() {
+        write(&mut io::stderr());
+    }
 }
 
 /// Whether drawings may be made of other characters than ASCII: unless the locale says that it has

@@ -113,7 +113,9 @@ impl RunState<'_, '_, '_> {
         let record = |(now, owner): (SocketStatus, Attribution)| {
             self.histories.so_far(&now, &owner, at, passing.contains(&now.socket.id))
         };
-        sockets.filter_map(record).collect()
+        let mut lives: Vec<LifeRecord> = sockets.filter_map(record).collect();
+        lives.sort_by_key(LifeRecord::order);
+        lives
     }
 
     /// Sets who owns the other ends that are on this machine and that the filters do not ask for, of
@@ -237,7 +239,7 @@ impl View for TimelineView {
         let mut lives = run.open_lives();
         if let Some(pairing) = &mut self.pairing {
             lives.extend(pairing.take_all());
-            lives.sort_unstable_by_key(|life| life.socket.id);
+            lives.sort_by_key(LifeRecord::order);
             lives = paired(lives);
             run.name_peers(&mut lives);
         }

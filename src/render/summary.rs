@@ -2,7 +2,7 @@
 
 mod sentences;
 
-use super::cell::{clip, duration, held};
+use super::cell::{clip, duration, held, width};
 use super::style::{Palette, table_colour as colour};
 use super::wrap::wrap;
 use super::{Renderer, Size};
@@ -19,6 +19,8 @@ use std::time::Duration;
 const ROWS_TOGETHER: usize = 2000;
 /// Sentences that do not fit a narrower line are not broken further.
 const NARROWEST: usize = 20;
+/// Blanks between two columns, where there is room for them.
+const GAP: u16 = 2;
 /// The groups whose closes are printed, the largest first.
 const MOST_ENDS: usize = 10;
 /// A screen without a socket should not leave anybody wondering.
@@ -105,41 +107,85 @@ fn rate(rate: Option<f64>) -> String {
     }
 }
 
+/// The columns that are shown.
+#[derive(Debug)]
+struct Layout {
+    columns: Vec<Column>,
+    /// Blanks between two of them.
+    gap: u16,
+    /// The width of a terminal; `None` elsewhere.
+    room: Option<usize>,
+    /// There is no room even for the columns that are never left out.
+    is_too_wide: bool,
+}
+
+impl Layout {
+    /// A sentence about the columns that are left out; `None` where there are none.
+    fn left_out(&self) -> Option<String> {
+        let is_out = |column: &&Column| !self.columns.contains(column);
+        let out: Vec<&str> =
+            Column::ALL.iter().filter(is_out).map(|column| column.heading()).collect();
+        (!out.is_empty()).then(|| format!("this terminal has no room for {}", out.join(", ")))
+    }
+}
+
 impl SummaryText {
     /// `width`: that of a terminal.
     pub(crate) fn new(palette: Palette, header: bool, width: Option<u16>) -> Self {
         Self { palette, header, width: width.map(usize::from) }
     }
 
-    /// The rows as lines, with or without the one of headings.
-    fn table(&self, rows: &[&SummaryRecord], room: Option<usize>, header: bool) -> Vec<String> {
-        let mut columns = Column::ALL.to_vec();
+    /// The columns that a terminal has room for, as many as possible; all without a terminal.
+    fn layout(&self, rows: &[&SummaryRecord], room: Option<usize>) -> Layout {
+        let columns = Column::ALL.to_vec();
+        let mut layout = Layout { columns, gap: GAP, room, is_too_wide: false };
+        let Some(room) = room else { return layout };
+        let heading = |text: &str| if self.header { text.len() } else { 0 };
+        let by = rows.first().map_or(&[] as &[GroupKey], |row| &row.by);
+        let groups = by.iter().enumerate().map(|(place, key)| {
+            let names = rows.iter().map(|row| width(&group_name(row, place)));
+            names.max().unwrap_or_default().max(heading(self::heading(*key)))
+        });
+        let groups: Vec<usize> = groups.collect();
+        let widest = |column: &Column| {
+            let cells = rows.iter().map(|row| column.text(row).len());
+            cells.max().unwrap_or_default().max(heading(column.heading()))
+        };
+        let widths: Vec<(Column, usize)> =
+            Column::ALL.map(|column| (column, widest(&column))).into();
         let mut left_out = Column::LEFT_OUT.iter();
         loop {
-            let lines = self.lines(rows, &columns, header);
-            let widest = lines.iter().map(|(width, _)| *width).max().unwrap_or_default();
-            let fits = room.is_none_or(|room| widest <= room);
-            if fits {
-                return lines.into_iter().map(|(_, line)| line).collect();
+            let shown = widths.iter().filter(|(column, _)| layout.columns.contains(column));
+            let cells: usize = groups.iter().copied().chain(shown.map(|(_, width)| *width)).sum();
+            let gaps = groups.len() + layout.columns.len() - 1;
+            if cells + usize::from(GAP) * gaps <= room {
+                layout.gap = GAP;
+                return layout;
+            }
+            layout.gap = 1;
+            if cells + gaps <= room {
+                return layout;
             }
             let Some(next) = left_out.next() else {
-                // Colours do not survive a cut.
-                let room = room.unwrap_or(usize::MAX);
-                let plain = Self { palette: Palette { on: false }, ..*self };
-                let lines = plain.lines(rows, &columns, header);
-                return lines.into_iter().map(|(_, line)| clip(&line, room)).collect();
+                layout.is_too_wide = true;
+                return layout;
             };
-            columns.retain(|column| column != next);
+            layout.columns.retain(|column| column != next);
         }
     }
 
-    /// The lines with their widths.
-    fn lines(
-        &self,
-        rows: &[&SummaryRecord],
-        columns: &[Column],
-        header: bool,
-    ) -> Vec<(usize, String)> {
+    /// The rows as lines, with or without the one of headings.
+    fn table(&self, rows: &[&SummaryRecord], layout: &Layout, header: bool) -> Vec<String> {
+        let Some(room) = layout.room.filter(|_| layout.is_too_wide) else {
+            return self.lines(rows, layout, header);
+        };
+        // Colours do not survive a cut.
+        let plain = Self { palette: Palette { on: false }, ..*self };
+        plain.lines(rows, layout, header).iter().map(|line| clip(line, room)).collect()
+    }
+
+    fn lines(&self, rows: &[&SummaryRecord], layout: &Layout, header: bool) -> Vec<String> {
+        let Layout { columns, gap, .. } = layout;
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
@@ -165,11 +211,8 @@ impl SummaryText {
             // For people a name stands once, for scripts on every line.
             let again = self.width.is_some() && before == Some((&row.group, row.is_rest));
             before = Some((&row.group, row.is_rest));
-            let groups = (0..by.len()).map(|place| match row.group.get(place) {
-                _ if again => Cell::new(""),
-                Some(name) => Cell::new(name.as_deref().map_or("?".to_owned(), one_word)),
-                None => Cell::new("(others)"),
-            });
+            let groups = (0..by.len())
+                .map(|place| Cell::new(if again { String::new() } else { group_name(row, place) }));
             let others = columns.iter().map(|column| {
                 let cell = aligned(*column, column.text(row));
                 match (column, row.state) {
@@ -181,22 +224,19 @@ impl SummaryText {
         }
         let last = by.len() + columns.len() - 1;
         for (place, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, if place == last { 0 } else { 2 }));
+            column.set_padding((0, if place == last { 0 } else { *gap }));
         }
-        let plain = |line: &str| anstream::adapter::strip_str(line).to_string();
-        let drawn = table.to_string();
-        let ends = |line: &str| line.trim_end().to_owned();
-        drawn.lines().map(ends).map(|line| (super::cell::width(&plain(&line)), line)).collect()
+        table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// What is said below the table.
-    fn sentences(records: &[Record]) -> Vec<String> {
+    fn sentences(records: &[Record], layout: &Layout) -> Vec<String> {
         let ends = summaries(records).filter_map(sentences::ends).take(MOST_ENDS);
         let found = records.iter().filter_map(|record| match record {
             Record::Finding(found) => Some(sentence(found)),
             _ => None,
         });
-        ends.chain(found).collect()
+        layout.left_out().into_iter().chain(ends).chain(found).collect()
     }
 
     /// Sentences as lines of a terminal, the second and further ones of each indented.
@@ -204,6 +244,14 @@ impl SummaryText {
         let mut lines = wrap(sentence, room.saturating_sub(2).max(NARROWEST));
         lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, "  "));
         lines.into_iter().map(|line| clip(&line, room)).collect()
+    }
+}
+
+/// What the rows of a group are called in a column.
+fn group_name(row: &SummaryRecord, place: usize) -> String {
+    match row.group.get(place) {
+        Some(name) => name.as_deref().map_or("?".to_owned(), one_word),
+        None => "(others)".to_owned(),
     }
 }
 
@@ -240,11 +288,12 @@ fn shown_rows(records: &[Record]) -> Vec<&SummaryRecord> {
 impl Renderer for SummaryText {
     fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
         let rows = shown_rows(records);
+        let layout = self.layout(&rows, self.width);
         let mut lines = Vec::new();
         for (part, rows) in rows.chunks(ROWS_TOGETHER).enumerate() {
-            lines.extend(self.table(rows, self.width, self.header && part == 0));
+            lines.extend(self.table(rows, &layout, self.header && part == 0));
         }
-        let sentences = Self::sentences(records);
+        let sentences = Self::sentences(records, &layout);
         if !lines.is_empty() && !sentences.is_empty() {
             lines.push(String::new());
         }
@@ -263,7 +312,8 @@ impl Renderer for SummaryText {
         if rows.is_empty() {
             return vec![clip(EMPTY, columns)];
         }
-        let sentences = Self::sentences(records);
+        let layout = self.layout(&rows, Some(columns));
+        let sentences = Self::sentences(records, &layout);
         let mut said: Vec<String> =
             sentences.iter().flat_map(|sentence| Self::wrapped(sentence, columns)).collect();
         // What is noteworthy has a third of the screen, and what the table leaves.
@@ -274,7 +324,7 @@ impl Renderer for SummaryText {
         let shown = rows.len().min(room_for_rows);
         let is_cut = shown < rows.len();
         let shown = if is_cut { shown.saturating_sub(1) } else { shown };
-        let mut lines = self.table(&rows[..shown], Some(columns), self.header);
+        let mut lines = self.table(&rows[..shown], &layout, self.header);
         if is_cut {
             let more = clip(&format!("and {} more rows", rows.len() - shown), columns);
             lines.push(self.palette.dim(&more));

@@ -17,11 +17,13 @@ use unicode_width::UnicodeWidthStr;
 
 const INDENT: &str = "  ";
 const GAP: &str = "  ";
+/// The indent of the second line of a title.
+const TITLE_INDENT: &str = "    ";
 /// The columns from one lane to the next.
 const LANE: usize = 4;
 /// How long the longest bar of a block may be: in a pipe and at most, and at least.
 const LONGEST_BAR: usize = 32;
-const SHORTEST_BAR: usize = 8;
+const SHORTEST_BAR: usize = 6;
 /// Text is not wrapped to fewer columns than this.
 const NARROWEST: usize = 10;
 
@@ -83,17 +85,32 @@ impl TimelineText {
             None => "--",
         };
         let listens = life.steps.iter().any(|step| step.state == State::Listen);
-        let addrs = if listens { local } else { format!("{local} {arrow} {remote}") };
         let shown = life.other_end.as_ref().map(|other| &other.owner);
         let other = shown.or(life.peer_owner.as_ref().filter(|peer| process(peer).is_some()));
         let other = other.map(|other| format!("{GAP}{}", owner(other)));
         let own = owner_in(&life.owner, &life.socket, life.netns_name.as_deref());
-        let title = format!("{}{GAP}{addrs}{}", own, other.unwrap_or_default());
+        let this = format!("{own}{GAP}{local}");
+        let peer = format!("{arrow} {remote}{}", other.unwrap_or_default());
         let mut head = String::new();
-        for line in wrapped(&title, 0, self.width).lines() {
-            head += &(self.palette.heading(line) + "\n");
+        for line in self.title(this, (!listens).then_some(peer)) {
+            head += &(self.palette.heading(&line) + "\n");
         }
         head + &wrapped(&summary(life, (opener, closer), sides), INDENT.len(), self.width)
+    }
+
+    /// Both sides of a connection on one line, or each on its own, and broken at blanks, where they do not
+    /// fit.
+    fn title(&self, this: String, peer: Option<String>) -> Vec<String> {
+        let both = peer.as_ref().map_or_else(|| this.clone(), |peer| format!("{this} {peer}"));
+        let Some(width) = self.width.filter(|width| both.width() > *width) else {
+            return vec![both];
+        };
+        let room = width.saturating_sub(TITLE_INDENT.len()).max(NARROWEST);
+        let lines = [Some(this), peer].into_iter().flatten().flat_map(|side| wrap(&side, room));
+        let indented = |(place, line): (usize, String)| {
+            if place == 0 { line } else { TITLE_INDENT.to_owned() + &line }
+        };
+        lines.enumerate().map(indented).collect()
     }
 
     fn steps<'a>(&mut self, life: &'a LifeRecord, lane: usize) -> Vec<StepLine<'a>> {

@@ -7,6 +7,8 @@ mod top;
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::output::Output;
 use crate::support::program::{Program, command};
+use crate::support::wait::until_or;
+use nix::sys::signal::Signal;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -116,6 +118,26 @@ fn events_fit_the_terminal_and_a_summary_ends_them() {
     assert_eq!(events.iter().filter(|line| line.contains("812/client")).count(), 4, "{screen}");
     let summary = "tcplapse: seen: 4 sockets (4 still there)";
     assert_eq!(messages.last(), Some(&summary));
+}
+
+#[test]
+fn what_follows_ctrl_c_stands_in_the_line_of_its_echo() {
+    for view in ["events", "timeline"] {
+        let pty = Pty::open(80, 40);
+        let mut command = command(&["client", "--view", view, "-i", "1h", "--ready-fd", "2"]);
+        command.arg("--procfs").arg(fixture()).env("TERM", "xterm");
+        command.stdout(pty.terminal()).stderr(pty.terminal());
+        let program = Program::spawn_with_streams(command);
+        let written = Output::of_bytes(pty.master());
+        until_or(|| written.so_far().contains("ready").then_some(()), || written.so_far());
+        program.signal(Signal::SIGINT);
+        assert_eq!(program.finish().code, Some(0));
+        assert!(written.wait_for_end(), "the terminal stays open");
+        let text = written.so_far().replace("\r\n", "\n");
+        let (before, after) = text.split_once('\r').expect(&text);
+        let is_end = if view == "events" { "tcplapse: seen" } else { "\x1b[1m812/client" };
+        assert!(after.starts_with(is_end) && !before.contains("seen: "), "{text}");
+    }
 }
 
 #[test]

@@ -101,6 +101,17 @@ fn a_summary_fits_a_terminal() {
 }
 
 #[test]
+fn columns_without_room_are_named() {
+    let says = |width: u16| {
+        let text = text(Some(width));
+        text.lines().find(|line| line.contains("no room")).map(str::to_owned)
+    };
+    // Narrower gaps come first.
+    assert_eq!((says(80), says(66)), (None, None));
+    assert_eq!(says(60).as_deref(), Some("this terminal has no room for MOST"));
+}
+
+#[test]
 fn a_frame_keeps_room_for_what_is_noteworthy() {
     let mut text = SummaryText::new(Palette { on: true }, true, Some(80));
     for rows in 0..12 {

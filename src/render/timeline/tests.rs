@@ -7,6 +7,7 @@ use crate::tcp::state::State::{
 };
 use crate::view::life::tests::{ScriptedSocket, client, server, stamp};
 use crate::view::pairing::paired;
+use crate::view::samples;
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 
@@ -63,15 +64,15 @@ fn a_life_on_80_columns() {
     assert_snapshot!(shown(one(), Some(80), false), @"
     812/client~  127.0.0.1:40122 -> 127.0.0.1:9527
       opened and closed first by this side, lived 69.2s
-      12:00:01.000  SYN_SENT      0.1s  ▏         connect(): sent SYN
-           perhaps  (SYN_RECV?)                   received SYN, sent SYN+ACK
-                                                  (simultaneous open)
-      12:00:01.100  ESTABLISHED   4.0s  ▌         handshake complete
-            unseen  [FIN_WAIT1]                   close() or shutdown(): sent FIN
-      12:00:05.100  FIN_WAIT2     3.0s  ▍         received ACK of our FIN
-      12:00:08.100  TIME_WAIT    62.1s  ████████  received FIN, sent ACK
-      12:01:10.200  CLOSED                        60 s timer expired (or RST, or
-                                                  4-tuple reused)
+      12:00:01.000  SYN_SENT      0.1s  ▏       connect(): sent SYN
+           perhaps  (SYN_RECV?)                 received SYN, sent SYN+ACK
+                                                (simultaneous open)
+      12:00:01.100  ESTABLISHED   4.0s  ▍       handshake complete
+            unseen  [FIN_WAIT1]                 close() or shutdown(): sent FIN
+      12:00:05.100  FIN_WAIT2     3.0s  ▎       received ACK of our FIN
+      12:00:08.100  TIME_WAIT    62.1s  ██████  received FIN, sent ACK
+      12:01:10.200  CLOSED                      60 s timer expired (or RST, or
+                                                4-tuple reused)
       the peer kept it open for 3.0s after this side had closed
     ");
 }
@@ -118,22 +119,20 @@ fn both_ends_on_80_columns() {
     assert_snapshot!(shown(both(), Some(80), false), @"
     812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~
       opened and closed first by 812/client, lived 69.2s
-      12:00:01.000  SYN_SENT          0.1s  ▏         connect(): sent SYN
-           perhaps  (SYN_RECV?)                       received SYN, sent SYN+ACK
-                                                      (simultaneous open)
-      12:00:01.100  ESTABLISHED       4.0s  ▌         handshake complete
-           perhaps  │   (SYN_RECV?)                   received SYN, sent SYN+ACK
-      12:00:01.100  │   ESTABLISHED   4.0s  ▌         handshake complete
-            unseen  [FIN_WAIT1]                       close() or shutdown(): sent
-                                                      FIN
-      12:00:05.100  FIN_WAIT2         3.0s  ▍         received ACK of our FIN
-      12:00:05.100  │   CLOSE_WAIT    3.1s  ▍         received FIN, sent ACK
-      12:00:08.100  TIME_WAIT        62.1s  ████████  received FIN, sent ACK
-           perhaps  │   (LAST_ACK?)                   close() or shutdown(): sent
-                                                      FIN
+      12:00:01.000  SYN_SENT          0.1s  ▏       connect(): sent SYN
+           perhaps  (SYN_RECV?)                     received SYN, sent SYN+ACK
+                                                    (simultaneous open)
+      12:00:01.100  ESTABLISHED       4.0s  ▍       handshake complete
+           perhaps  │   (SYN_RECV?)                 received SYN, sent SYN+ACK
+      12:00:01.100  │   ESTABLISHED   4.0s  ▍       handshake complete
+            unseen  [FIN_WAIT1]                     close() or shutdown(): sent FIN
+      12:00:05.100  FIN_WAIT2         3.0s  ▎       received ACK of our FIN
+      12:00:05.100  │   CLOSE_WAIT    3.1s  ▎       received FIN, sent ACK
+      12:00:08.100  TIME_WAIT        62.1s  ██████  received FIN, sent ACK
+           perhaps  │   (LAST_ACK?)                 close() or shutdown(): sent FIN
       12:00:08.200  │   CLOSED
-      12:01:10.200  CLOSED                            60 s timer expired (or RST, or
-                                                      4-tuple reused)
+      12:01:10.200  CLOSED                          60 s timer expired (or RST, or
+                                                    4-tuple reused)
       700/server kept it open for 3.1s after 812/client had closed
     ");
 }
@@ -197,6 +196,22 @@ fn a_listener_has_no_remote_address() {
       listening for at least 10m00s
       12:00:00.000  LISTEN  >=10m00s  ################################  there at the first poll
     ");
+}
+
+#[test]
+fn long_addresses_are_two_lines_of_a_title() {
+    let mut life = leaking().life(372.0);
+    let end =
+        |last| samples::endpoint(&format!("[2001:db8:1234:5678:9abc:def0:1234:{last}]:50000"));
+    (life.socket.addrs.local, life.socket.addrs.remote) = (end(1111), end(2222));
+    let title = |width| {
+        let text = shown(vec![life.clone()], Some(width), false);
+        text.lines().take_while(|line| !line.contains("closed first")).count()
+    };
+    assert_eq!((title(80), title(130)), (2, 1));
+    let text = shown(vec![life.clone()], Some(80), false);
+    let second = "    <- [2001:db8:1234:5678:9abc:def0:1234:2222]:50000";
+    assert_eq!(text.lines().nth(1), Some(second), "{text}");
 }
 
 #[test]

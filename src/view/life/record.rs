@@ -3,6 +3,7 @@
 
 use crate::model::event::{Roles, Side, SocketRef, Verdict};
 use crate::model::process::Attribution;
+use crate::model::socket::AddressPair;
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, seconds};
 use crate::model::workload::{MainWorkload, WorkloadKeys};
@@ -109,5 +110,14 @@ impl LifeRecord {
     pub(crate) fn followed_for(&self) -> Duration {
         let start = self.steps.iter().find_map(|step| step.at);
         start.map_or(Duration::ZERO, |start| self.ended.unwrap_or(self.followed_until).since(start))
+    }
+
+    /// What lives are sorted by that are printed together: when they were first observed, and those of
+    /// one poll as `list` sorts sockets: listeners first, then by ports.
+    pub(crate) fn order(&self) -> impl Ord + use<> {
+        let AddressPair { local, remote, netns, .. } = self.socket.addrs;
+        let first = self.steps.iter().find_map(|step| step.at).map(|at| at.boot);
+        let listens = self.steps.iter().any(|step| step.state == State::Listen);
+        (first, netns, !listens, local.port, local.addr, remote.addr, remote.port)
     }
 }

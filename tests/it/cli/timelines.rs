@@ -91,3 +91,10 @@ fn no_timeline_waits_for_a_socket_lost_in_a_gap() {
     let expected = ["4000 -- 80", "80 -- 4000", "4000 -- 80", "5000 -- 81"];
     assert_eq!(blocks(&steps), expected);
 }
+
+#[test]
+fn what_is_open_at_the_end_is_in_the_order_of_its_beginning_and_ports() {
+    const LATER: (u16, u16, &str, u64) = (3000, 81, "ESTABLISHED", 12);
+    let steps = [Step::Poll(&[OTHER, CLIENT]), Step::Poll(&[OTHER, CLIENT, LATER])];
+    assert_eq!(blocks(&steps), ["4000 -- 80", "5000 -- 81", "3000 -- 81"]);
+}
