@@ -297,7 +297,7 @@ impl View for TableView {
     }
 
     fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
-        Box::new(LiveTable::new(table_options(output), clock(output)))
+        Box::new(LiveTable::new(table_options(output), clock(output), tty::width()))
     }
 
     fn is_picture(&self) -> bool {

@@ -2,6 +2,7 @@
 //! and causes, and the gaps.
 
 use super::{layout, short};
+use crate::model::counted::counted;
 use crate::render::style::{Palette, style_of};
 use crate::render::wrap::wrap;
 use crate::tcp::edge::{Actor, Edge};
@@ -26,11 +27,11 @@ pub(super) fn key(diagram: &Diagram, palette: Palette, width: usize) -> Vec<Stri
 
 /// The counts of transitions whose path is not known, in lines of this width.
 pub(super) fn gaps(diagram: &Diagram, width: usize) -> Vec<String> {
-    let text = |(from, to, count)| format!("{from} ... {to} {count},");
+    let text = |(from, to, count)| format!("{from} to {to} {},", counted(count, "time"));
     let mut gaps: Vec<String> = diagram.gaps().map(text).collect();
     let Some(last) = gaps.last_mut() else { return gaps };
     last.pop();
-    gaps.insert(0, "observed without the states between:".to_owned());
+    gaps.insert(0, "not counted at an arrow, since the path is not known:".to_owned());
     items(&gaps, " ", width)
 }
 

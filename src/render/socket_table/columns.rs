@@ -40,6 +40,9 @@ impl Column {
     /// Those of a table that is sorted by the time in the state.
     pub(super) const BY_HELD: [Self; 5] = [Held, State, Owner, Local, Remote];
 
+    /// What a frame that is too narrow for all goes without, the first one first.
+    pub(super) const LEFT_OUT: [Self; 6] = [Unit, Descriptors, Inode, User, TcpInfo, Timer];
+
     /// Those that flags add, in their order.
     pub(super) fn added(is_extended: bool, timers: bool) -> impl Iterator<Item = Self> {
         let extended = [User, Inode, Descriptors].into_iter().filter(move |_| is_extended);

@@ -127,7 +127,7 @@ impl Renderer for SocketList {
             self.table.wrapped_lines((&part, first), usual, *room)
         } else {
             let style = |column, state, _| (column == Column::State).then(|| style_of(state));
-            let layout = RowLayout { widths: &self.widths, room: usize::MAX };
+            let layout = RowLayout { widths: &self.widths, gap: GAP, room: usize::MAX };
             self.table.lines((&part, first), layout, style)
         };
         Some(lines.into_bytes())

@@ -27,44 +27,57 @@ pub(crate) struct LiveTable {
     table: SocketTable,
     /// How the time of a frame is written.
     clock: TimeFormatter,
+    /// The width of a terminal; `None` in a pipe or a file.
+    width: Option<usize>,
+}
+
+/// The lines of some sockets, and the headings of columns that there was no room for.
+struct FrameRows {
+    lines: Vec<String>,
+    left_out: Vec<&'static str>,
 }
 
 impl LiveTable {
-    /// `clock` writes the time of a frame.
-    pub(crate) fn new(options: TableOptions, clock: TimeFormatter) -> Self {
+    /// `clock` writes the time of a frame; `width` is that of a terminal, for what is printed once.
+    pub(crate) fn new(options: TableOptions, clock: TimeFormatter, width: Option<u16>) -> Self {
         let TableOptions { palette, header, extended, timers, tcp_info } = options;
         let mut columns = Column::BY_HELD.to_vec();
         columns.extend(Column::added(extended, timers));
         columns.extend(tcp_info.then_some(Column::TcpInfo));
-        Self { table: SocketTable { columns, palette, header }, clock }
+        let table = SocketTable { columns, palette, header };
+        Self { table, clock, width: width.map(usize::from) }
     }
 
     /// The header and a line per socket, none wider than the frame.
-    fn frame_lines(&self, sockets: &[&SocketRecord], names: &Names, frame: usize) -> Vec<String> {
-        let rows = self.table.rows(sockets.iter().copied(), names);
-        let mut widths = self.table.widths([&rows], true);
-        self.narrow(&mut widths, frame);
+    fn frame_rows(&self, sockets: &[&SocketRecord], names: &Names, frame: usize) -> FrameRows {
+        let mut table = SocketTable { columns: self.table.columns.clone(), ..self.table };
+        let mut left_out = Vec::new();
+        let (rows, widths, gap) = loop {
+            let rows = table.rows(sockets.iter().copied(), names);
+            let all = table.widths([&rows], true);
+            let fitting = [GAP, 1].into_iter().find_map(|gap| {
+                let widths = table.narrowed(all.clone(), gap, frame)?;
+                Some((widths, gap))
+            });
+            if let Some((widths, gap)) = fitting {
+                break (rows, widths, gap);
+            }
+            let mut extra = Column::LEFT_OUT.into_iter();
+            let Some(next) = extra.find(|column| table.columns.contains(column)) else {
+                break (rows, all, 1);
+            };
+            table.columns.retain(|column| *column != next);
+            left_out.push(next.heading());
+        };
         let style = |column, state, row: usize| match style(column, state) {
             Some(style) if column == Column::State && is_fresh(sockets[row]) => {
                 Some(style.invert())
             }
             style => style,
         };
-        let layout = RowLayout { widths: &widths, room: frame };
-        let lines = self.table.lines((&rows, true), layout, style);
-        lines.lines().map(str::to_owned).collect()
-    }
-
-    /// Takes from the widest of the columns that may be cut, until all fit the frame.
-    fn narrow(&self, widths: &mut [usize], frame: usize) {
-        let gaps = GAP * (widths.len() - 1);
-        while widths.iter().sum::<usize>() + gaps > frame {
-            let columns = self.table.columns.iter().zip(&mut *widths);
-            let wide =
-                columns.filter(|(column, width)| column.may_be_cut() && **width > NARROWEST.into());
-            let Some((_, widest)) = wide.max_by_key(|(_, width)| **width) else { break };
-            *widest -= 1;
-        }
+        let layout = RowLayout { widths: &widths, gap, room: frame };
+        let lines = table.lines((&rows, true), layout, style);
+        FrameRows { lines: lines.lines().map(str::to_owned).collect(), left_out }
     }
 
     /// How many sockets there are, and in which states.
@@ -108,26 +121,70 @@ impl Renderer for LiveTable {
             return Vec::new();
         }
         let widths = self.table.widths([&rows], true);
+        let needed = widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
+        if let Some(room) = self.width.filter(|room| needed > *room) {
+            let usual = self.table.usual_layout([&rows], room);
+            return self.table.wrapped_lines((&rows, true), &usual, room).into_bytes();
+        }
         let style = |column, state, _| style(column, state);
-        let layout = RowLayout { widths: &widths, room: usize::MAX };
+        let layout = RowLayout { widths: &widths, gap: GAP, room: usize::MAX };
         self.table.lines((&rows, true), layout, style).into_bytes()
     }
 
     fn frame(&mut self, records: &[Record], names: &Names, size: Size) -> Vec<String> {
         let sockets: Vec<&SocketRecord> = sockets(records).collect();
-        let mut lines = vec![self.summary(&sockets, size.columns)];
-        let room = size.rows.saturating_sub(lines.len() + usize::from(self.table.header));
-        if sockets.len() <= room {
-            lines.extend(self.frame_lines(&sockets, names, size.columns));
-        } else {
-            let (shown, hidden) = sockets.split_at(room.saturating_sub(1));
-            lines.extend(self.frame_lines(shown, names, size.columns));
-            let more =
-                clip(&format!("and {} more (tcplapse list shows all)", hidden.len()), size.columns);
-            lines.push(self.table.palette.dim(&more));
-        }
+        let first = self.summary(&sockets, size.columns);
+        let room = size.rows.saturating_sub(1 + usize::from(self.table.header));
+        let (rows, note) = self.fitting_rows(&sockets, names, Size { rows: room, ..size });
+        let mut lines = vec![first];
+        lines.extend(rows);
+        lines.extend(note);
         lines.truncate(size.rows);
         lines
+    }
+}
+
+impl LiveTable {
+    /// As many sockets as there is room for below the header, how many are not shown, and a line about
+    /// columns that are not.
+    fn fitting_rows(
+        &self,
+        sockets: &[&SocketRecord],
+        names: &Names,
+        Size { columns, rows: room }: Size,
+    ) -> (Vec<String>, Option<String>) {
+        let fitting = |room: usize| {
+            let shown = if sockets.len() <= room { room } else { room.saturating_sub(1) };
+            let (shown, hidden) = sockets.split_at(shown.min(sockets.len()));
+            (self.frame_rows(shown, names, columns), hidden.len())
+        };
+        let dim = |text: &str| self.table.palette.dim(&clip(text, columns));
+        let (mut rows, mut hidden) = fitting(room);
+        let note = (!rows.left_out.is_empty())
+            .then(|| dim(&format!("this terminal has no room for {}", rows.left_out.join(", "))));
+        if note.is_some() {
+            (rows, hidden) = fitting(room.saturating_sub(1));
+        }
+        let more = || dim(&format!("and {hidden} more (tcplapse list shows all)"));
+        let mut lines = rows.lines;
+        lines.extend((hidden > 0).then(more));
+        (lines, note)
+    }
+}
+
+impl SocketTable {
+    /// The widths of columns, the widest of those that may be cut made narrower until all fit the frame;
+    /// `None` where they cannot.
+    fn narrowed(&self, mut widths: Vec<usize>, gap: usize, frame: usize) -> Option<Vec<usize>> {
+        let gaps = gap * (widths.len() - 1);
+        while widths.iter().sum::<usize>() + gaps > frame {
+            let columns = self.columns.iter().zip(&mut widths);
+            let wide =
+                columns.filter(|(column, width)| column.may_be_cut() && **width > NARROWEST.into());
+            let (_, widest) = wide.max_by_key(|(_, width)| **width)?;
+            *widest -= 1;
+        }
+        Some(widths)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct TableOptions {
 struct RowLayout<'a> {
     /// The width of each column.
     widths: &'a [usize],
+    /// Blanks between two columns.
+    gap: usize,
     /// No line is wider than this.
     room: usize,
 }
@@ -119,7 +121,7 @@ impl SocketTable {
         &self,
         mut line: ClippedLine<'_>,
         cells: impl Iterator<Item = &'c str>,
-        RowLayout { widths, .. }: RowLayout<'_>,
+        RowLayout { widths, gap, .. }: RowLayout<'_>,
         style: impl Fn(Column) -> Option<Style>,
     ) {
         let last = self.columns.len() - 1;
@@ -131,7 +133,7 @@ impl SocketTable {
                 taken = width(&cell);
             }
             let fill = room - taken;
-            let gap = if i == 0 { 0 } else { GAP };
+            let gap = if i == 0 { 0 } else { gap };
             let (before, after) = match column.is_right_aligned() {
                 _ if i == last => (gap, 0),
                 true => (gap + fill, 0),

@@ -35,8 +35,9 @@ impl Layout {
         // Two long addresses leave most room where the state stands between them.
         let mut state_between = natural.clone();
         let place = |column| columns.iter().position(|other| *other == column);
-        if let (Some(remote), Some(state)) = (place(Column::Remote), place(Column::State)) {
-            state_between.swap(remote, state);
+        if let (Some(local), Some(state)) = (place(Column::Local), place(Column::State)) {
+            state_between.retain(|column| *column != state);
+            state_between.insert(if state < local { local } else { local + 1 }, state);
         }
         let candidates =
             [(GAP, &natural), (GAP, &state_between), (1, &natural), (1, &state_between)];

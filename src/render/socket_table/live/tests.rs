@@ -28,7 +28,7 @@ fn table(extra: bool, colours: bool) -> LiveTable {
     let palette = Palette { on: colours };
     let options =
         TableOptions { palette, header: true, extended: extra, timers: extra, tcp_info: false };
-    LiveTable::new(options, clock)
+    LiveTable::new(options, clock, None)
 }
 
 fn frame(columns: usize, rows: usize) -> String {
@@ -73,6 +73,28 @@ fn a_frame_of_120_columns_has_room_for_all() {
        0.4s  FIN_WAIT2    812/client                   10.0.0.1:50002                               192.0.2.7:443
        0.2s  CLOSED       812/client                   10.0.0.1:50003                               192.0.2.7:443
     ");
+}
+
+#[test]
+fn columns_without_room_in_a_frame_are_named() {
+    let size = Size { columns: 80, rows: 24 };
+    let lines = table(true, false).frame(&records(), &Names::default(), size);
+    assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
+    assert!(lines[1].contains("REMOTE") && lines[1].contains("TIMER"), "{lines:#?}");
+    let last = lines.last().map(String::as_str);
+    assert_eq!(last, Some("this terminal has no room for UNIT, FD, INODE, USER"), "{lines:#?}");
+    let wide =
+        table(true, false).frame(&records(), &Names::default(), Size { columns: 160, ..size });
+    assert!(wide[1].ends_with("UNIT") && wide.len() == 7, "{wide:#?}");
+}
+
+#[test]
+fn a_terminal_that_keeps_the_table_gets_whole_addresses() {
+    let mut table = table(false, false);
+    table.width = Some(80);
+    let text = String::from_utf8(table.rows(&records(), &Names::default())).unwrap();
+    assert!(text.lines().all(|line| line.width() <= 80), "{text}");
+    assert!(text.contains("[2001:db8:1111:2222:3333:4444:5555:6666]:80"), "{text}");
 }
 
 #[test]
