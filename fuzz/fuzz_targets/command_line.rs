@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use tcplapse::cli::{Cli, Command, subcommand_first};
 use tcplapse::settings::check::CheckSettings;
+use tcplapse::settings::export::ExportSettings;
 use tcplapse::settings::list::ListSettings;
 use tcplapse::settings::wait::WaitSettings;
 use tcplapse::settings::{self, Settings};
@@ -23,6 +24,8 @@ fuzz_target!(|line: &[u8]| {
         Command::Run(options) => drop(settings::run::checked(options, 1)),
         Command::Wait(options) => drop(WaitSettings::new(options)),
         Command::Check(options) => drop(CheckSettings::new(options)),
-        Command::Explain(_) | Command::Completions { .. } | Command::Version => {}
+        Command::Top(options) => drop(Settings::new(options)),
+        Command::Export(options) => drop(ExportSettings::new(options)),
+        Command::Explain(_) | Command::Completions { .. } | Command::Version | Command::Schema => {}
     }
 });

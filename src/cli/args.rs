@@ -91,7 +91,7 @@ pub(crate) struct FilterArgs {
     #[arg(hide_possible_values = true)]
     pub(crate) state: Vec<String>,
     #[allow(rustdoc::broken_intra_doc_links)] // an address, no link
-    /// Local address: 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80, localhost:http
+    /// Local address: 10.0.0.0/8, 192.0.2.7:443, :443, [::1]:80, fe80::1%eth0, localhost:http
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     pub(crate) local: Vec<String>,
     /// Remote address, written like the local one
@@ -100,7 +100,10 @@ pub(crate) struct FilterArgs {
     /// Local or remote port: 443, 8000-8999, https
     #[arg(long, value_name = "PORT", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) port: Vec<String>,
-    /// IPv4 sockets
+    /// IPv4 sockets, and IPv6 listeners that accept IPv4
+    ///
+    /// What such a listener accepts over IPv4 is an IPv6 socket with v4-mapped addresses: --local
+    /// 0.0.0.0/0 finds it.
     #[arg(short = '4', long)]
     pub(crate) ipv4: bool,
     /// IPv6 sockets

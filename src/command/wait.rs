@@ -1,7 +1,7 @@
 //! `wait`: waits until a condition on matching sockets holds.
 
 use super::{begin_question, monitor};
-use crate::error::{HiddenOwners, Question, Result};
+use crate::error::{HiddenOwners, Question, Result, UnshownEnds};
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::messages;
@@ -95,5 +95,8 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
         0 => String::new(),
         sockets => format!("; {}", HiddenOwners { sockets, remedy: monitor.remedy() }),
     };
-    format!("timed out waiting for '{}'; {there}{hidden}", wait.expression)
+    let unshown = monitor.unshown_ends(concerns);
+    let unshown =
+        if unshown == UnshownEnds::default() { String::new() } else { format!("; {unshown}") };
+    format!("timed out waiting for '{}'; {there}{hidden}{unshown}", wait.expression)
 }

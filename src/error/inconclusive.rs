@@ -40,12 +40,39 @@ pub enum Reason {
     /// Sockets may belong to matching processes, which this user may not inspect.
     #[error("{0}, or filter by --local, --remote or --port instead of by process")]
     HiddenOwners(HiddenOwners),
+    /// Sockets may match a filter by family, address or interface.
+    #[error(transparent)]
+    UnshownEnds(UnshownEnds),
     /// A process that matches has sockets that cannot be seen.
     #[error(transparent)]
     Elsewhere(ProcessError),
     /// So many rows of the kernel's tables could not be parsed.
     #[error("{} of the kernel's tables could not be read; try again", counted(*.0, "row"))]
     BadRows(u64),
+}
+
+/// Sockets of which their source does not show what decides whether they match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, thiserror::Error)]
+pub struct UnshownEnds {
+    /// Listeners on `::` that may accept IPv4, too.
+    pub listeners: u64,
+    /// Sockets that may be bound to an interface.
+    pub bound: u64,
+}
+
+impl fmt::Display for UnshownEnds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listeners, bound } = *self;
+        match (counted(listeners, "listener"), counted(bound, "socket")) {
+            (listeners, _) if bound == 0 => write!(f, "{listeners} on [::] may accept IPv4")?,
+            (_, bound) if listeners == 0 => write!(f, "{bound} may be bound to that interface")?,
+            (listeners, bound) => write!(
+                f,
+                "{listeners} on [::] may accept IPv4, and {bound} may be bound to that interface"
+            )?,
+        }
+        f.write_str(", which this source does not show; use --source netlink, or record with it")
+    }
 }
 
 /// Sockets whose owners this process may not inspect.

@@ -13,7 +13,7 @@ mod usage;
 mod value;
 
 pub use condition::ConditionError;
-pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason};
+pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason, UnshownEnds};
 pub use netns::NetnsError;
 pub use process::ProcessError;
 pub use recording::{NoSamples, RecordingError};

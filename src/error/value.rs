@@ -49,8 +49,8 @@ pub enum ValueError {
     },
     /// Not an address, a network or a port.
     #[error(
-        "'{0}' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 \
-         or [2001:db8::/32]:443"
+        "'{0}' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80, \
+         [2001:db8::/32]:443 or fe80::1%eth0"
     )]
     Address(String),
     /// Not a length of time.

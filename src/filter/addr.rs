@@ -1,12 +1,15 @@
-//! Filters by address and port, and how they are written.
+//! Filters by address, port and interface, and how they are written.
 
 use crate::error::ValueError;
+use crate::model::binding::DeviceName;
 use crate::model::wanted::End;
 use ipnet::{IpNet, Ipv4Net};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-/// One endpoint: `10.0.0.0/8`, `192.0.2.7:443`, `:443`, `[2001:db8::/32]:8000-8999`.
+/// One endpoint: `10.0.0.0/8`, `192.0.2.7:443`, `:443`, `[2001:db8::/32]:8000-8999`; with the
+/// interface that the socket is bound to `fe80::1%eth0`, `[fe80::/10%eth0]:443`, `*%eth0:443`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddrFilter(pub(super) End);
 
@@ -23,27 +26,45 @@ impl std::str::FromStr for AddrFilter {
                 cause => cause,
             })?),
         };
-        let net = match net {
+        let (net, device) = split_device(&net).ok_or_else(wrong)?;
+        let net = match &*net {
             "" | "*" => None,
             net => Some(parse_net(net).ok_or_else(|| too_long_prefix(net).unwrap_or_else(wrong))?),
         };
-        let restricts = net.is_some() || ports.is_some() || text == "*" || text == "*:*";
-        restricts.then_some(Self(End { net, ports })).ok_or_else(wrong)
+        let is_any = text == "*" || text == "*:*";
+        let restricts = net.is_some() || ports.is_some() || device.is_some() || is_any;
+        restricts.then_some(Self(End { net, ports, device })).ok_or_else(wrong)
     }
 }
 
+/// Splits an address and the interface behind it; `None` where that cannot be the name of one. A prefix
+/// may stand before or behind it: `fe80::/64%eth0`, `fe80::%eth0/64` (RFC 4007).
+fn split_device(net: &str) -> Option<(Cow<'_, str>, Option<DeviceName>)> {
+    let Some((addr, rest)) = net.split_once('%') else { return Some((net.into(), None)) };
+    let (device, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let addr = match prefix {
+        "" if rest.ends_with('/') => return None,
+        "" => addr.into(),
+        prefix => format!("{addr}/{prefix}").into(),
+    };
+    Some((addr, Some(DeviceName::new(device.as_bytes())?)))
+}
+
 /// Splits address and port: after `]`, or at the only colon; more colons are an IPv6 address.
-fn split_endpoint(text: &str) -> Option<(&str, Option<&str>)> {
+fn split_endpoint(text: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (net, rest) = rest.split_once(']')?;
-        return match rest {
-            "" => Some((net, None)),
-            rest => Some((net, Some(rest.strip_prefix(':')?))),
+        let (device, ports) = rest.split_once(':').map_or((rest, None), |(to, of)| (to, Some(of)));
+        // ss writes the interface behind the bracket.
+        return match device {
+            "" => Some((net.into(), ports)),
+            device if device.starts_with('%') => Some((format!("{net}{device}").into(), ports)),
+            _ => None,
         };
     }
     match text.split_once(':') {
-        Some((net, ports)) if !ports.contains(':') => Some((net, Some(ports))),
-        _ => Some((text, None)),
+        Some((net, ports)) if !ports.contains(':') => Some((net.into(), Some(ports))),
+        _ => Some((text.into(), None)),
     }
 }
 

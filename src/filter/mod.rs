@@ -5,7 +5,8 @@
 pub mod addr;
 pub mod workload;
 
-use crate::model::event::{SocketStatus, Transition};
+use crate::model::binding::{Binding, Device};
+use crate::model::event::{SocketRef, SocketStatus, Transition};
 use crate::model::process::{Exe, Process};
 use crate::model::process_tree::ProcessTree;
 use crate::model::socket::{AddressPair, Endpoint, Family};
@@ -15,6 +16,7 @@ use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use addr::AddrFilter;
 use regex::bytes::Regex;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use workload::WorkloadFilter;
 
@@ -66,7 +68,7 @@ pub enum Match {
     Yes,
     /// It does not.
     No,
-    /// No permission to read what decides.
+    /// What decides cannot be read: no permission, or the source does not show it.
     Unreadable,
 }
 
@@ -167,6 +169,8 @@ impl ProcessFilter {
 pub struct Candidate<'a> {
     /// Its addresses and ports.
     pub addrs: &'a AddressPair,
+    /// What it is bound to besides its local address.
+    pub binding: &'a Binding,
     /// The state that it leaves, where it changes.
     pub from: Option<State>,
     /// The state that it is in, or enters.
@@ -175,19 +179,21 @@ pub struct Candidate<'a> {
 
 impl<'a> From<&'a SocketRow> for Candidate<'a> {
     fn from(row: &'a SocketRow) -> Self {
-        Self { addrs: &row.addrs, from: None, state: row.state }
+        Self { addrs: &row.addrs, binding: &row.binding, from: None, state: row.state }
     }
 }
 
 impl<'a> From<&'a SocketStatus> for Candidate<'a> {
     fn from(status: &'a SocketStatus) -> Self {
-        Self { addrs: &status.socket.addrs, from: None, state: status.state }
+        let SocketRef { addrs, binding, .. } = &status.socket;
+        Self { addrs, binding, from: None, state: status.state }
     }
 }
 
 impl<'a> From<&'a Transition> for Candidate<'a> {
     fn from(transition: &'a Transition) -> Self {
-        Self { addrs: &transition.socket.addrs, from: transition.from, state: transition.to }
+        let SocketRef { addrs, binding, .. } = &transition.socket;
+        Self { addrs, binding, from: transition.from, state: transition.to }
     }
 }
 
@@ -195,21 +201,55 @@ impl Filter {
     /// Whether a socket is asked for, whichever process owns it: it is followed, and shown as it is now.
     pub fn matches<'a>(&self, candidate: impl Into<Candidate<'a>>) -> bool {
         let candidate = candidate.into();
-        self.follows(candidate.addrs) && self.shows(candidate)
+        self.may_follow(candidate.addrs, candidate.binding) == Match::Yes && self.shows(candidate)
     }
 
-    /// Whether a socket between these addresses is followed at all. This is the part of the filter
-    /// that cannot change during the life of a socket.
-    pub fn follows(&self, addrs: &AddressPair) -> bool {
+    /// Whether a socket is known to be followed at all. This is the part of the filter that cannot change
+    /// during the life of a socket.
+    pub fn follows(&self, socket: &SocketRef) -> bool {
+        self.may_follow(&socket.addrs, &socket.binding) == Match::Yes
+    }
+
+    /// The same of a socket between these addresses. Sources may not show what decides: whether a
+    /// listener on `::` accepts IPv4, too, and which interface a socket is bound to.
+    pub fn may_follow(&self, addrs: &AddressPair, binding: &Binding) -> Match {
+        let as_shown = self.passes(addrs, binding);
+        // What accepts IPv4 is as good as a listener of that family.
+        let as_ipv4 = || {
+            let addr =
+                |addr: IpAddr| if addr.is_ipv4() { addr } else { Family::Ipv4.unspecified() };
+            let end = |end: Endpoint| Endpoint { addr: addr(end.addr), ..end };
+            let (local, remote) = (end(addrs.local), end(addrs.remote));
+            self.passes(&AddressPair { family: Family::Ipv4, local, remote, ..*addrs }, binding)
+        };
+        match binding.accepts_ipv4(addrs) {
+            _ if as_shown == Match::Yes => Match::Yes,
+            Some(false) => as_shown,
+            Some(true) => as_shown.or(as_ipv4()),
+            None => as_shown.or(as_ipv4().and(Match::Unreadable)),
+        }
+    }
+
+    fn passes(&self, addrs: &AddressPair, binding: &Binding) -> Match {
+        let is_end = |AddrFilter(end): &AddrFilter, endpoint: &Endpoint| {
+            let device = match (end.device, binding.device) {
+                (None, _) => Match::Yes,
+                (Some(_), Device::Unknown) => Match::Unreadable,
+                (Some(wanted), device) => Match::of(device.name() == Some(wanted)),
+            };
+            Match::of(end.matches(endpoint, addrs.family)).and(device)
+        };
         let passes = |filters: &[AddrFilter], endpoint: &Endpoint| {
-            filters.is_empty() || filters.iter().any(|f| f.0.matches(endpoint, addrs.family))
+            let passes = filters.iter().map(|filter| is_end(filter, endpoint));
+            passes.reduce(Match::or).unwrap_or(Match::Yes)
         };
         let has_port =
             |endpoint: &Endpoint| self.ports.iter().any(|range| range.contains(&endpoint.port));
-        self.family.is_none_or(|family| family == addrs.family)
-            && passes(&self.local, &addrs.local)
-            && passes(&self.remote, &addrs.remote)
-            && (self.ports.is_empty() || has_port(&addrs.local) || has_port(&addrs.remote))
+        let is_shown = self.family.is_none_or(|family| family == addrs.family)
+            && (self.ports.is_empty() || has_port(&addrs.local) || has_port(&addrs.remote));
+        Match::of(is_shown)
+            .and(passes(&self.local, &addrs.local))
+            .and(passes(&self.remote, &addrs.remote))
     }
 
     /// The condition on its ends that every socket that is followed fulfils, and no other one of
@@ -220,7 +260,7 @@ impl Filter {
             (!filters.is_empty()).then_some(Ends::OneOf(ends))
         };
         let ports = self.ports.iter().flat_map(|ports| {
-            let end = End { net: None, ports: Some(ports.clone()) };
+            let end = End { ports: Some(ports.clone()), ..End::default() };
             [Ends::Local(end.clone()), Ends::Remote(end)]
         });
         let ports = (!self.ports.is_empty()).then(|| Ends::OneOf(ports.collect()));

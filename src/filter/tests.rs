@@ -1,7 +1,15 @@
 use super::addr::parse_ports;
 use super::*;
 use crate::error::ValueError;
+use crate::model::binding::DeviceName;
 use proptest::prelude::*;
+
+/// What a socket is bound to, where that is not known.
+const UNKNOWN: Binding = Binding { device: Device::Unknown, ipv6_only: None };
+
+fn follows(filter: &Filter, addrs: &AddressPair) -> bool {
+    filter.may_follow(addrs, &UNKNOWN) == Match::Yes
+}
 
 fn addrs(family: Family, local: &str, remote: &str) -> AddressPair {
     let end = |text: &str| {
@@ -13,7 +21,7 @@ fn addrs(family: Family, local: &str, remote: &str) -> AddressPair {
 
 fn remote_matches(filter: &str, family: Family, remote: &str) -> bool {
     let filter = Filter { remote: vec![filter.parse().unwrap()], ..Filter::default() };
-    filter.follows(&addrs(family, "10.0.0.1:1", remote))
+    follows(&filter, &addrs(family, "10.0.0.1:1", remote))
 }
 
 #[test]
@@ -60,24 +68,83 @@ fn wrong_addresses_are_refused() {
 }
 
 #[test]
+fn a_listener_that_accepts_ipv4_is_one_of_ipv4_too() {
+    let any = addrs(Family::Ipv6, "[::]:80", "[::]:0");
+    let listener = |ipv6_only| Binding { device: Device::None, ipv6_only };
+    let (dual, only, unknown) = (listener(Some(false)), listener(Some(true)), listener(None));
+    let local = |text: &str| Filter { local: vec![text.parse().unwrap()], ..Filter::default() };
+    let ipv4 = Filter { family: Some(Family::Ipv4), ..Filter::default() };
+    for filter in [&ipv4, &local("0.0.0.0/0"), &local("0.0.0.0:80")] {
+        assert_eq!(filter.may_follow(&any, &dual), Match::Yes, "{filter:?}");
+        assert_eq!(filter.may_follow(&any, &only), Match::No, "{filter:?}");
+        assert_eq!(filter.may_follow(&any, &unknown), Match::Unreadable, "{filter:?}");
+    }
+    let ipv6 = Filter { family: Some(Family::Ipv6), ..Filter::default() };
+    for (filter, wanted) in
+        [(&ipv6, Match::Yes), (&local("[::]:80"), Match::Yes), (&local("10.0.0.1"), Match::No)]
+    {
+        for binding in [&dual, &only, &unknown] {
+            assert_eq!(filter.may_follow(&any, binding), wanted, "{filter:?}");
+        }
+    }
+    let mapped = addrs(Family::Ipv6, "[::ffff:10.0.0.1]:80", "[::]:0");
+    assert_eq!(ipv4.may_follow(&mapped, &unknown), Match::Yes);
+    // Of connections the family is that of the socket.
+    let accepted = addrs(Family::Ipv6, "[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:4000");
+    assert_eq!(ipv4.may_follow(&accepted, &unknown), Match::No);
+}
+
+#[test]
+fn an_interface_is_part_of_an_address() {
+    let pair = addrs(Family::Ipv6, "[fe80::1]:80", "[fe80::2]:9");
+    let on = |name: &str| {
+        let device = Device::Named(DeviceName::new(name.as_bytes()).unwrap());
+        Binding { device, ipv6_only: None }
+    };
+    for text in [
+        "fe80::1%eth0",
+        "[fe80::1%eth0]:80",
+        "[fe80::1]%eth0:80",
+        "fe80::/10%eth0",
+        "fe80::%eth0/10",
+        "*%eth0:80",
+        "%eth0",
+    ] {
+        let filter = Filter { local: vec![text.parse().expect(text)], ..Filter::default() };
+        assert_eq!(filter.may_follow(&pair, &on("eth0")), Match::Yes, "{text}");
+        assert_eq!(filter.may_follow(&pair, &on("eth1")), Match::No, "{text}");
+        let none = Binding { device: Device::None, ipv6_only: None };
+        assert_eq!(filter.may_follow(&pair, &none), Match::No, "{text}");
+        assert_eq!(filter.may_follow(&pair, &UNKNOWN), Match::Unreadable, "{text}");
+        let other = addrs(Family::Ipv6, "[fe81::1]:81", "[fe80::2]:9");
+        assert_eq!(filter.may_follow(&other, &on("eth1")), Match::No, "{text}");
+    }
+    for text in ["fe80::1%", "fe80::1%a b", "fe80::1%eth0/", "fe80::1%eth0/200", "%", "[fe80::1]x"]
+    {
+        assert!(text.parse::<AddrFilter>().is_err(), "{text}");
+    }
+}
+
+#[test]
 fn ports_match_either_endpoint_and_families_differ() {
     let filter = Filter { ports: vec![80..=80], family: Some(Family::Ipv4), ..Filter::default() };
-    assert!(filter.follows(&addrs(Family::Ipv4, "10.0.0.1:80", "10.0.0.2:9")));
-    assert!(filter.follows(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:80")));
-    assert!(!filter.follows(&addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:9")));
-    assert!(!filter.follows(&addrs(Family::Ipv6, "[::1]:80", "[::1]:9")));
+    assert!(follows(&filter, &addrs(Family::Ipv4, "10.0.0.1:80", "10.0.0.2:9")));
+    assert!(follows(&filter, &addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:80")));
+    assert!(!follows(&filter, &addrs(Family::Ipv4, "10.0.0.1:9", "10.0.0.2:9")));
+    assert!(!follows(&filter, &addrs(Family::Ipv6, "[::1]:80", "[::1]:9")));
 }
 
 #[test]
 fn a_change_is_shown_by_the_state_before_or_after() {
     let closing = Candidate {
         addrs: &addrs(Family::Ipv4, "10.0.0.1:1", "10.0.0.2:2"),
+        binding: &UNKNOWN,
         from: Some(State::Established),
         state: State::FinWait1,
     };
     let shows = |set: &str| {
         let filter = Filter { states: Some(set.parse().unwrap()), ..Filter::default() };
-        assert!(filter.follows(closing.addrs), "states do not decide what is followed");
+        assert!(follows(&filter, closing.addrs), "states do not decide what is followed");
         filter.shows(closing)
     };
     assert!(shows("ESTABLISHED") && shows("FIN_WAIT1") && !shows("LISTEN"));

@@ -1,5 +1,6 @@
 //! What is concluded from readings: state changes of sockets, their status in between, and alerts.
 
+use super::binding::{Binding, DeviceName};
 use super::process::{Attribution, Caller};
 use super::reading::Lost;
 pub use super::socket::Side;
@@ -105,6 +106,9 @@ pub struct SocketRef {
     #[serde(flatten)]
     #[schemars(with = "AddressKeys")]
     pub addrs: AddressPair,
+    /// What it is bound to besides its local address, as far as that is known.
+    #[serde(skip)]
+    pub binding: Binding,
 }
 
 /// What the owner of a socket is found by.
@@ -364,7 +368,8 @@ pub struct AlertSocket {
 
 /// The keys of a socket but its id, which an alert lists first among `sockets`.
 fn without_id<S: Serializer>(socket: &SocketRef, serializer: S) -> Result<S::Ok, S::Error> {
-    AlertSocketKeys { netns: socket.netns, addrs: socket.addrs }.serialize(serializer)
+    let SocketRef { netns, addrs, binding, .. } = *socket;
+    AlertSocketKeys { netns, addrs, scope: binding.device.name() }.serialize(serializer)
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -374,4 +379,7 @@ struct AlertSocketKeys {
     #[serde(flatten)]
     #[schemars(with = "AddressKeys")]
     addrs: AddressPair,
+    /// The network interface that the socket is bound to; null if there is none or it is not known.
+    #[schemars(with = "Option<String>")]
+    scope: Option<DeviceName>,
 }

@@ -1,5 +1,6 @@
 //! Plain data that every layer knows. Nothing here reads, decides or prints; it imports `tcp` alone.
 
+pub mod binding;
 pub(crate) mod counted;
 pub mod escape;
 pub mod event;

@@ -1,5 +1,6 @@
 //! What a source reads: the kernel's own words, stamped with time. Nothing is concluded here.
 
+use super::binding::DeviceName;
 use super::json::{self, is_default};
 use super::process::{Caller, Holder, Process};
 use super::socket::{AddressPair, NetnsId, Side};
@@ -156,6 +157,9 @@ pub struct StateChange {
     /// The interface it is bound to; 0 for none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ifindex: u32,
+    /// What that interface is called, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceName>,
     /// Its inode: 0 while no process has it; `None` where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inode: Option<u64>,

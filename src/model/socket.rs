@@ -32,7 +32,8 @@ impl Family {
         if addr.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
     }
 
-    const fn other(self) -> Self {
+    /// The other one.
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::Ipv4 => Self::Ipv6,
             Self::Ipv6 => Self::Ipv4,
@@ -48,6 +49,13 @@ pub struct Endpoint {
     pub addr: IpAddr,
     /// The port in host order, 0 for none.
     pub port: u16,
+}
+
+impl Endpoint {
+    /// Whether its address is one of a link, as `fe80::1` is.
+    pub(crate) const fn is_link_local(&self) -> bool {
+        matches!(self.addr, IpAddr::V6(addr) if addr.is_unicast_link_local())
+    }
 }
 
 impl From<Endpoint> for SocketAddr {
@@ -124,6 +132,11 @@ impl AddressPair {
     /// A pair in the only network namespace of a run.
     pub const fn new(family: Family, local: Endpoint, remote: Endpoint) -> Self {
         Self { netns: NetnsId(0), family, local, remote }
+    }
+
+    /// Whether an end belongs to a link: then the interface is part of the addresses.
+    pub(crate) fn has_link_local_end(&self) -> bool {
+        [self.local, self.remote].iter().any(Endpoint::is_link_local)
     }
 
     /// The same addresses in a network namespace.

@@ -1,5 +1,6 @@
 //! One row of the kernel's table.
 
+use super::binding::Binding;
 use super::socket::AddressPair;
 use crate::tcp::state::State;
 use schemars::JsonSchema;
@@ -68,6 +69,8 @@ pub struct SocketRow {
     /// The interface it is bound to, by which link-local sockets with one address pair differ; 0 for
     /// none, or where the source does not report it.
     pub ifindex: u32,
+    /// What it is bound to besides its local address, where the source reports it.
+    pub binding: Binding,
     /// Of a listener, how many connections may wait for accept(), where the source reports it.
     pub backlog_limit: Option<u32>,
     /// What the kernel remembers of the time before this poll.
@@ -151,8 +154,8 @@ pub(crate) struct DetailKeys {
     recv_queue: u32,
     /// Bytes not yet acknowledged.
     send_queue: u32,
-    /// Of a listener, how many connections may wait for accept(); null with `--source proc`,
-    /// which does not show it.
+    /// Of a listener, how many connections may wait for accept(); null where the kernel was not
+    /// asked, since procfs does not show it.
     backlog_limit: Option<u32>,
     /// The timer that is running: `none`, `retransmit`, `keepalive`, `time-wait`, `probe`.
     timer: Timer,

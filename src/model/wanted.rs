@@ -1,5 +1,6 @@
 //! Which sockets a run needs to see, as far as the kernel can choose them.
 
+use super::binding::DeviceName;
 use super::socket::{AddressPair, Endpoint, Family};
 use crate::tcp::state_set::StateSet;
 use ipnet::IpNet;
@@ -12,6 +13,8 @@ use std::ops::RangeInclusive;
 pub struct WantedRows {
     /// Of this family; `None` for both.
     pub family: Option<Family>,
+    /// The listeners of the other family, too: they may accept IPv4.
+    pub other_listeners: bool,
     /// In these states; `None` for all.
     pub states: Option<StateSet>,
     /// Between these ends.
@@ -42,6 +45,8 @@ pub struct End {
     pub net: Option<IpNet>,
     /// Its port is one of these; `None` for any.
     pub ports: Option<RangeInclusive<u16>>,
+    /// The socket is bound to this interface; `None` for any or none.
+    pub device: Option<DeviceName>,
 }
 
 impl WantedRows {
@@ -51,8 +56,15 @@ impl WantedRows {
     }
 }
 
+impl WantedRows {
+    /// Whether there may be wanted rows of a family.
+    pub(crate) fn is_of(&self, family: Family) -> bool {
+        self.other_listeners || self.family.is_none_or(|wanted| wanted == family)
+    }
+}
+
 impl Ends {
-    /// Whether the condition holds of a socket.
+    /// Whether the condition holds of a socket, whatever interface it is bound to.
     pub fn matches(&self, addrs: &AddressPair) -> bool {
         match self {
             Self::Any => true,
@@ -69,8 +81,9 @@ impl Ends {
         let of_peers = |conditions: &[Self]| conditions.iter().map(Self::of_peer).collect();
         match self {
             Self::Any => Self::Any,
-            Self::Local(end) => Self::Remote(end.clone()),
-            Self::Remote(end) => Self::Local(end.clone()),
+            // It may be bound to another interface.
+            Self::Local(end) => Self::Remote(End { device: None, ..end.clone() }),
+            Self::Remote(end) => Self::Local(End { device: None, ..end.clone() }),
             Self::All(all) => Self::All(of_peers(all)),
             Self::OneOf(some) => Self::OneOf(of_peers(some)),
         }
@@ -78,7 +91,7 @@ impl Ends {
 }
 
 impl End {
-    /// Whether an end of a socket of this family is the one.
+    /// Whether an end of a socket of this family is the one, whatever interface it is bound to.
     pub fn matches(&self, endpoint: &Endpoint, family: Family) -> bool {
         self.net.is_none_or(|net| contains(&net, endpoint.addr, family))
             && self.ports.as_ref().is_none_or(|ports| ports.contains(&endpoint.port))

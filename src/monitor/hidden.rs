@@ -3,9 +3,11 @@
 
 use super::Monitor;
 use super::owners::Owners;
-use crate::error::{Error, HiddenOwners, Inconclusive, ProcessError, Question, Reason};
+use crate::error::{
+    Error, HiddenOwners, Inconclusive, ProcessError, Question, Reason, UnshownEnds,
+};
 use crate::filter::{Match, ProcessFilter};
-use crate::model::event::{OwnerClues, SocketStatus};
+use crate::model::event::{OwnerClues, SocketRef, SocketStatus};
 use crate::model::process::{ByInode, Inodes};
 use crate::owner::SearchScope;
 use crate::owner::table::Found;
@@ -84,6 +86,9 @@ pub(super) struct HiddenSockets {
     /// The boot time (µs) from which on the doubtful ones are looked at again.
     next_review: u64,
     reported: bool,
+    /// Not shown, as the source does not show whether they match.
+    pub(super) unshown: UnshownEnds,
+    unshown_reported: bool,
 }
 
 impl HiddenSockets {
@@ -103,6 +108,13 @@ impl HiddenSockets {
                 self.released += u64::from(clues.inode == 0);
             }
         }
+    }
+
+    /// How many sockets are not shown, as the source does not show whether they match; once.
+    pub(super) fn unshown_warning(&mut self) -> Option<String> {
+        let is_new = self.unshown != UnshownEnds::default() && !self.unshown_reported;
+        self.unshown_reported |= is_new;
+        is_new.then(|| format!("not shown: {}", self.unshown))
     }
 
     /// How many sockets are not shown, or are shown without an owner; `None` for none, and once it
@@ -154,6 +166,14 @@ pub(crate) struct Candidates {
     pub(crate) sockets: Vec<SocketStatus>,
     /// Others, which no process holds at all.
     pub(crate) unheld: Vec<SocketStatus>,
+}
+
+impl UnshownEnds {
+    /// Counts a socket.
+    pub(super) fn count(&mut self, SocketRef { addrs, binding, .. }: &SocketRef) {
+        let is_listener = binding.accepts_ipv4(addrs).is_none();
+        *(if is_listener { &mut self.listeners } else { &mut self.bound }) += 1;
+    }
 }
 
 impl Monitor<'_> {
@@ -217,6 +237,30 @@ impl Monitor<'_> {
         self.with_wanted_addrs().filter(may_match).collect()
     }
 
+    /// The sockets in states that matter of which the source does not show whether their ends match, and
+    /// whose owners may match.
+    fn unshown(&self, matters: impl Fn(State) -> bool) -> Vec<SocketStatus> {
+        let (filter, owners) = (self.reporter.filter, &self.reporter.owners);
+        let is_doubtful = |now: &SocketStatus| {
+            let SocketRef { addrs, binding, id, .. } = &now.socket;
+            matters(now.state)
+                && filter.shows(now)
+                && filter.may_follow(addrs, binding) == Match::Unreadable
+                && (filter.process.is_empty() || {
+                    let owner = owners.of(*id, &now.clues);
+                    owner.main.is_none() || owner.satisfies(&filter.process, now.clues.uid)
+                })
+        };
+        self.tracker.statuses().filter(is_doubtful).collect()
+    }
+
+    /// How many these are.
+    pub(crate) fn unshown_ends(&self, matters: impl Fn(State) -> bool) -> UnshownEnds {
+        let mut ends = UnshownEnds::default();
+        self.unshown(matters).iter().for_each(|now| ends.count(&now.socket));
+        ends
+    }
+
     fn may_match(&self, now: &SocketStatus) -> bool {
         self.reporter.filter.shows(now) && has_owner(now) && !self.is_matched(now)
     }
@@ -245,6 +289,8 @@ pub(crate) struct BlindSpots {
     pub(crate) candidates: Candidates,
     /// A process that is asked for in another network namespace.
     elsewhere: Option<ProcessError>,
+    /// Candidates of which the source does not show whether their ends match.
+    unshown: UnshownEnds,
     /// Rows that could not be read.
     bad_rows: u64,
 }
@@ -253,11 +299,18 @@ impl BlindSpots {
     /// What the monitor's last poll may not have shown of sockets in states that matter. Inspects all
     /// processes.
     pub(crate) fn of(monitor: &mut Monitor<'_>, matters: impl Fn(State) -> bool) -> Self {
+        let mut candidates = monitor.candidates(&matters);
+        let mut unshown = UnshownEnds::default();
+        if candidates.sockets.is_empty() {
+            candidates.sockets = monitor.unshown(&matters);
+            candidates.sockets.iter().for_each(|now| unshown.count(&now.socket));
+        }
         Self {
             remedy: monitor.remedy(),
             bad_rows: monitor.polls().bad_rows,
             elsewhere: monitor.elsewhere(),
-            candidates: monitor.candidates(matters),
+            candidates,
+            unshown,
         }
     }
 
@@ -278,6 +331,7 @@ impl BlindSpots {
         let reason = match &self.elsewhere {
             _ if self.bad_rows > 0 => Reason::BadRows(self.bad_rows),
             Some(error) => Reason::Elsewhere(error.clone()),
+            None if self.unshown != UnshownEnds::default() => Reason::UnshownEnds(self.unshown),
             None => Reason::HiddenOwners(HiddenOwners {
                 sockets: self.candidates.sockets.len(),
                 remedy: self.remedy.clone(),

@@ -166,6 +166,7 @@ impl<'a> Monitor<'a> {
         let Reporter { hidden, owners, .. } = &mut self.reporter;
         warnings.extend(owners.finder.warning());
         warnings.extend(hidden.warning(owners));
+        warnings.extend(hidden.unshown_warning());
         if self.tracker.ambiguous() > 0 && !std::mem::replace(&mut self.ambiguity_reported, true) {
             warnings.push(
                 "a TIME_WAIT timer was restarted (retransmitted FIN, or the 4-tuple was reused); /proc \

@@ -133,7 +133,7 @@ impl<'a> Owners<'a> {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
         // All that may accept a connection are named, whatever the filter.
         for Transition { socket, clues, caller, .. } in transitions(events) {
-            if !self.filter.follows(&socket.addrs) {
+            if !self.filter.follows(socket) {
                 continue;
             }
             if clues.waits_at().any(|listener| self.table.is_held(listener)) {
@@ -173,7 +173,7 @@ impl<'a> Owners<'a> {
             }
         }
         for transition in transitions(events) {
-            if !self.filter.follows(&transition.socket.addrs) {
+            if !self.filter.follows(&transition.socket) {
                 continue;
             }
             let holders = |inode| self.table.holders(inode).collect();

@@ -5,7 +5,8 @@ use super::coverage::Coverage;
 use super::hidden::HiddenSockets;
 use super::owners::Owners;
 use super::sink::MonitorSink;
-use crate::filter::Filter;
+use crate::filter::{Filter, Match};
+use crate::model::binding::Binding;
 use crate::model::event::{
     EventKind, MonitorEvent, SocketEvent, SocketId, SocketRef, TrackerEvent, Transition,
 };
@@ -84,9 +85,11 @@ impl<'a> Reporter<'a> {
     fn can_skip(&self, event: &TrackerEvent) -> bool {
         let TrackerEvent::Transition(transition) = event else { return false };
         let inode = transition.clues.last_inode;
+        let SocketRef { addrs, binding, .. } = &transition.socket;
         self.filter.process.is_empty()
             && transition.caller.is_none()
             && inode != 0
+            && self.filter.may_follow(addrs, binding) != Match::Unreadable
             && (!self.owners.table.was_denied() || self.owners.table.is_held(inode))
     }
 
@@ -98,7 +101,9 @@ impl<'a> Reporter<'a> {
                 Some(MonitorEvent::Lost(lost))
             }
             TrackerEvent::NeverSeen(addrs) => {
-                let wanted = addrs.is_none_or(|addrs| self.filter.follows(&addrs));
+                let wanted = addrs.is_none_or(|addrs| {
+                    self.filter.may_follow(&addrs, &Binding::default()) != Match::No
+                });
                 self.coverage.missed += u64::from(wanted);
                 None
             }
@@ -110,10 +115,14 @@ impl<'a> Reporter<'a> {
         self.owners.note_caller(&transition);
         let Transition { socket, clues, .. } = &transition;
         let owner = self.owners.of(socket.id, clues);
-        let wanted = self.filter.follows(&socket.addrs);
+        let follows = self.filter.may_follow(&socket.addrs, &socket.binding);
+        let wanted = follows == Match::Yes;
         // What is in CLOSED, as some systems list it, ends without a change of its state.
         let is_change = transition.from != Some(transition.to);
         let passes = is_change && self.filter.shows(&transition);
+        if follows == Match::Unreadable && passes && transition.from.is_none() {
+            self.hidden.unshown.count(socket);
+        }
         let tcp_info = self.tcp_info(socket.addrs, clues.inode, transition.to);
         let event = SocketEvent { transition, owner, passes, tcp_info };
         let matches = self.matches_process(&event, wanted);

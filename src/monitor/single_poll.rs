@@ -2,7 +2,7 @@
 
 use super::Monitor;
 use crate::error::Result;
-use crate::filter::Filter;
+use crate::filter::{Filter, Match};
 use crate::model::event::{Listeners, OwnerClues};
 use crate::model::process::Inodes;
 use crate::model::reading::{Reading, Snapshot};
@@ -81,5 +81,9 @@ impl Monitor<'_> {
 fn leave_out_unasked(filter: &Filter, rows: &mut Vec<SocketRow>) {
     let is_queued = |row: &SocketRow| row.inode == 0 && filter.matches(row);
     let needs_listeners = rows.iter().any(is_queued);
-    rows.retain(|row| needs_listeners && row.state == State::Listen || filter.matches(row));
+    rows.retain(|row| {
+        let is_needed = needs_listeners && row.state == State::Listen;
+        // Those that may match are counted.
+        is_needed || filter.shows(row) && filter.may_follow(&row.addrs, &row.binding) != Match::No
+    });
 }

@@ -141,7 +141,7 @@ impl Monitor<'_> {
 
     /// The sockets that the filters by address ask for, whichever process owns them.
     pub(crate) fn with_wanted_addrs(&self) -> impl Iterator<Item = SocketStatus> {
-        self.tracker.statuses().filter(|now| self.reporter.filter.follows(&now.socket.addrs))
+        self.tracker.statuses().filter(|now| self.reporter.filter.follows(&now.socket))
     }
 
     /// The owner of a socket now: its holders are checked.
@@ -219,7 +219,7 @@ impl RuleInput for Monitor<'_> {
     fn matching_too(&self, filter: &Filter) -> Vec<SocketStatus> {
         let asked = self.tracker.statuses().filter(|now| {
             filter.matches(now)
-                && self.reporter.filter.follows(&now.socket.addrs)
+                && self.reporter.filter.follows(&now.socket)
                 && self.is_matched(now)
                 && self.is_owned(&filter.process, now)
         });

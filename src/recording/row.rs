@@ -1,6 +1,7 @@
 //! Rows of sockets as they are written, and the steps from the rows of one snapshot to those of
 //! the next.
 
+use crate::model::binding::{Binding, Device, DeviceName};
 use crate::model::json;
 use crate::model::json::pair;
 use crate::model::socket::{AddressPair, Family, NetnsId};
@@ -96,6 +97,11 @@ pub(super) struct Row {
     cookie: Option<Cookie>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ifindex: Option<u32>,
+    /// What that interface is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ipv6_only: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backlog_limit: Option<u32>,
     /// In milliseconds, of this poll alone.
@@ -123,6 +129,7 @@ const fn blank(addrs: AddressPair) -> SocketRow {
         retransmits: 0,
         cookie: 0,
         ifindex: 0,
+        binding: Binding { device: Device::Unknown, ipv6_only: None },
         backlog_limit: None,
         times: KernelTimes { in_state: None, idle: None },
     }
@@ -139,7 +146,9 @@ impl Row {
     /// What changed of a row; `None` if only a new row can say it.
     pub(super) fn change(before: &SocketRow, now: &SocketRow) -> Option<Self> {
         let lost_a_limit = before.backlog_limit.is_some() && now.backlog_limit.is_none();
-        (before.addrs == now.addrs && !lost_a_limit).then(|| Self::difference(before, now))
+        let (was_only, is_only) = (before.binding.ipv6_only, now.binding.ipv6_only);
+        let lost_something = lost_a_limit || was_only.is_some() && is_only.is_none();
+        (before.addrs == now.addrs && !lost_something).then(|| Self::difference(before, now))
     }
 
     fn difference(before: &SocketRow, now: &SocketRow) -> Self {
@@ -162,6 +171,15 @@ impl Row {
             retransmits: new(before.retransmits, now.retransmits),
             cookie: new(before.cookie, now.cookie).map(Cookie),
             ifindex: new(before.ifindex, now.ifindex),
+            device: now
+                .binding
+                .device
+                .name()
+                .filter(|_| before.binding.device != now.binding.device),
+            ipv6_only: now
+                .binding
+                .ipv6_only
+                .filter(|_| before.binding.ipv6_only != now.binding.ipv6_only),
             backlog_limit: now.backlog_limit.filter(|_| before.backlog_limit != now.backlog_limit),
             in_state: now.times.in_state,
             idle: now.times.idle,
@@ -177,6 +195,15 @@ impl Row {
 
     /// A row after this change.
     pub(super) fn applied_to(&self, before: &SocketRow) -> SocketRow {
+        let ifindex = self.ifindex.unwrap_or(before.ifindex);
+        let cookie = self.cookie.map_or(before.cookie, |Cookie(cookie)| cookie);
+        // Where cookies are reported, so is the interface.
+        let device = match self.device.or(before.binding.device.name()) {
+            Some(name) if ifindex != 0 || cookie == 0 => Device::Named(name),
+            _ if ifindex == 0 && cookie == 0 => Device::Unknown,
+            _ => Device::of_number(ifindex),
+        };
+        let ipv6_only = self.ipv6_only.or(before.binding.ipv6_only);
         SocketRow {
             addrs: before.addrs,
             state: self.state.unwrap_or(before.state),
@@ -188,8 +215,9 @@ impl Row {
             timer: self.timer.unwrap_or(before.timer),
             timer_left: self.left.unwrap_or(before.timer_left),
             retransmits: self.retransmits.unwrap_or(before.retransmits),
-            cookie: self.cookie.map_or(before.cookie, |Cookie(cookie)| cookie),
-            ifindex: self.ifindex.unwrap_or(before.ifindex),
+            cookie,
+            ifindex,
+            binding: Binding { device, ipv6_only },
             backlog_limit: self.backlog_limit.or(before.backlog_limit),
             times: KernelTimes { in_state: self.in_state, idle: self.idle },
         }

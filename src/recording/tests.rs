@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::binding::{Binding, Device, DeviceName};
 use crate::model::process::{Caller, Exe, Holder, Process};
 use crate::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
@@ -73,6 +74,7 @@ fn row(port: u16, state: State, inode: u64) -> SocketRow {
         retransmits: 0,
         cookie: 0,
         ifindex: 0,
+        binding: Binding::default(),
         backlog_limit: None,
         times: KernelTimes::default(),
     }
@@ -240,8 +242,17 @@ fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
     let times = (option::of(any::<u32>()), option::of(any::<u32>()));
     let times = times.prop_map(|(in_state, idle)| KernelTimes { in_state, idle });
     let rest = (any::<u32>(), any::<u32>(), any::<bool>(), limit, any::<u32>(), times);
+    let rest = (rest, option::of(any::<bool>()));
     (addrs(), state(), 0..3_u64, 0..3_u32, timer, rest, any::<u64>()).prop_map(
-        |(addrs, state, inode, uid, (timer, timer_left, retransmits), rest, cookie)| SocketRow {
+        |(
+            addrs,
+            state,
+            inode,
+            uid,
+            (timer, timer_left, retransmits),
+            (rest, ipv6_only),
+            cookie,
+        )| SocketRow {
             addrs,
             state,
             inode,
@@ -254,6 +265,14 @@ fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
             retransmits,
             cookie,
             ifindex: rest.4,
+            binding: Binding {
+                device: if cookie == 0 && rest.4 == 0 {
+                    Device::Unknown
+                } else {
+                    Device::of_number(rest.4)
+                },
+                ipv6_only,
+            },
             backlog_limit: rest.3,
             times: rest.5,
         },
@@ -323,6 +342,7 @@ fn change() -> impl Strategy<Value = StateChange> {
                 cookie,
                 addrs,
                 ifindex,
+                device: DeviceName::new(ifindex.to_string().as_bytes()),
                 inode,
                 uid,
                 from,

@@ -1,9 +1,10 @@
 //! The text of single cells: endpoints, owners, durations, times. Every table writes them alike.
 
+use crate::model::binding::Device;
 use crate::model::escape::one_word;
 use crate::model::event::SocketRef;
 use crate::model::process::{Attribution, Holder, OwnerSource};
-use crate::model::socket::{Endpoint, NetnsId};
+use crate::model::socket::{AddressPair, Endpoint, NetnsId};
 use crate::model::socket_row::{Details, Timer};
 use crate::model::time::Stamp;
 use crate::model::workload::MainWorkload;
@@ -94,6 +95,36 @@ pub(crate) fn endpoint(end: Endpoint, names: &Names) -> String {
         (addr, 0) if addr.is_unspecified() => "*".to_owned(),
         (IpAddr::V4(addr), port) => format!("{addr}:{port}"),
         (IpAddr::V6(addr), port) => format!("[{addr}]:{port}"),
+    }
+}
+
+/// The local end of a socket: with its interface `[fe80::1%eth0]:80`, `127.0.0.1%lo:80`; `*:80` for `::`
+/// where IPv4 is accepted, too, as ss has it.
+pub(crate) fn local_end(socket: &SocketRef, names: &Names) -> String {
+    let SocketRef { addrs: AddressPair { local, .. }, binding, .. } = socket;
+    if !names.addrs.contains_key(local) && binding.is_dual_stack(&socket.addrs) {
+        let device = binding.device.name().map_or_else(String::new, |name| format!("%{name}"));
+        return format!("*{device}:{}", local.port);
+    }
+    end_on(*local, binding.device, names)
+}
+
+/// The remote end of a socket, with the interface where the address is link-local.
+pub(crate) fn remote_end(socket: &SocketRef, names: &Names) -> String {
+    let SocketRef { addrs: AddressPair { remote, .. }, binding, .. } = socket;
+    if remote.is_link_local() {
+        return end_on(*remote, binding.device, names);
+    }
+    endpoint(*remote, names)
+}
+
+fn end_on(end: Endpoint, device: Device, names: &Names) -> String {
+    let Some(device) = device.name().filter(|_| !names.addrs.contains_key(&end)) else {
+        return endpoint(end, names);
+    };
+    match (end.addr, end.port) {
+        (IpAddr::V4(addr), port) => format!("{addr}%{device}:{port}"),
+        (IpAddr::V6(addr), port) => format!("[{addr}%{device}]:{port}"),
     }
 }
 
@@ -241,6 +272,7 @@ pub(crate) fn clip(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::binding::{Binding, DeviceName};
     use crate::view::samples;
 
     #[test]
@@ -267,6 +299,26 @@ mod tests {
         assert_eq!(written("0.0.0.0:22", &names), "0.0.0.0:22");
         names.addrs.insert(samples::endpoint("127.0.0.1:80"), "localhost:http".to_owned());
         assert_eq!(written("127.0.0.1:80", &names), "localhost:http");
+    }
+
+    #[test]
+    fn ends_are_written_with_their_interface() {
+        let written = |local: &str, remote: &str, device: Device, ipv6_only| {
+            let mut socket = samples::socket(1, local, remote);
+            socket.binding = Binding { device, ipv6_only };
+            let names = Names::default();
+            [local_end(&socket, &names), remote_end(&socket, &names)]
+        };
+        let eth0 = Device::Named(DeviceName::new(b"eth0").unwrap());
+        let link = written("[fe80::1]:80", "[fe80::2]:9", eth0, None);
+        assert_eq!(link, ["[fe80::1%eth0]:80", "[fe80::2%eth0]:9"]);
+        let bound = written("10.0.0.1:80", "10.0.0.2:9", eth0, None);
+        assert_eq!(bound, ["10.0.0.1%eth0:80", "10.0.0.2:9"]);
+        let listener = |device, only| written("[::]:80", "[::]:0", device, only);
+        assert_eq!(listener(Device::None, Some(false)), ["*:80", "*"]);
+        assert_eq!(listener(eth0, Some(false)), ["*%eth0:80", "*"]);
+        assert_eq!(listener(Device::None, Some(true)), ["[::]:80", "*"]);
+        assert_eq!(listener(Device::Unknown, None), ["[::]:80", "*"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `--view events` as text: a line per event, in columns that become wider with their cells and
 //! never cut them. On a narrow terminal the last column, STATE, goes to the next line.
 
-use super::cell::{Names, TimeFormatter, duration, endpoint, held, owner_in};
+use super::cell::{Names, TimeFormatter, duration, held, local_end, owner_in, remote_end};
 use super::style::{Palette, style_of};
 use super::wording::ending;
 use super::{Renderer, alert_sentence, lost_sentence};
@@ -45,12 +45,11 @@ impl EventsText {
     }
 
     fn cells(&mut self, event: &EventRecord, names: &Names) -> [String; 5] {
-        let addrs = &event.socket.addrs;
         [
             self.clock.write(event.time),
             owner_in(&event.owner, &event.socket, event.netns_name.as_deref()),
-            endpoint(addrs.local, names),
-            endpoint(addrs.remote, names),
+            local_end(&event.socket, names),
+            remote_end(&event.socket, names),
             held(event.ages.held, event.ages.held_at_least),
         ]
     }
@@ -61,8 +60,8 @@ impl EventsText {
         [
             self.clock.write(alert.time),
             owner_in(&worst.owner, &worst.socket, None),
-            endpoint(worst.socket.addrs.local, names),
-            endpoint(worst.socket.addrs.remote, names),
+            local_end(&worst.socket, names),
+            remote_end(&worst.socket, names),
             held(worst.held, worst.held_at_least),
         ]
     }

@@ -4,7 +4,7 @@
 //! them from there. A Content-Security-Policy allows this style and this script alone, by their hashes.
 
 use super::Renderer;
-use super::cell::{Names, TimeFormatter, duration, endpoint, held, owner};
+use super::cell::{Names, TimeFormatter, duration, held, local_end, owner, remote_end};
 use super::diagram::{DiagramFormat, DiagramRenderer};
 use super::style::Palette;
 use super::summary::sentence;
@@ -98,12 +98,11 @@ impl HtmlReport {
 
     fn lane(&mut self, life: &LifeRecord, start: Stamp, end: Stamp) -> String {
         let names = Names::default();
-        let (local, remote) = (life.socket.addrs.local, life.socket.addrs.remote);
         let name = format!(
             "{}  {} - {}",
             owner(&life.owner),
-            endpoint(local, &names),
-            endpoint(remote, &names)
+            local_end(&life.socket, &names),
+            remote_end(&life.socket, &names)
         );
         let verdict = life.verdict.and_then(|verdict| serde_json::to_value(verdict).ok());
         let verdict = verdict.as_ref().and_then(|name| name.as_str()).unwrap_or_default();

@@ -1,13 +1,12 @@
 //! `--view timeline` as text: a block per life, with its owner, addresses and end, then a line per
 //! step with a bar for the time in its state. The two sockets of a connection stand in two lanes.
 
-use super::cell::{Names, TimeFormatter, duration, endpoint, owner, owner_in};
+use super::cell::{Names, TimeFormatter, duration, local_end, owner, owner_in, remote_end};
 use super::style::{Palette, style_of};
 use super::wording::{SideNames, process, remark, summary};
 use super::wrap::wrap;
 use super::{Renderer, alert_sentence, lost_sentence};
 use crate::model::event::Side;
-use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::Record;
@@ -75,8 +74,7 @@ impl TimelineText {
     }
 
     fn head(&self, life: &LifeRecord, sides: &SideNames, names: &Names) -> String {
-        let AddressPair { local, remote, .. } = life.socket.addrs;
-        let (local, remote) = (endpoint(local, names), endpoint(remote, names));
+        let (local, remote) = (local_end(&life.socket, names), remote_end(&life.socket, names));
         let (opener, closer) = roles(life);
         let arrow = match opener {
             Some(Side::Local) => "->",
@@ -283,7 +281,7 @@ fn sides(life: &LifeRecord, names: &Names) -> SideNames {
         }
         return sides;
     };
-    let end = |life: &LifeRecord| endpoint(life.socket.addrs.local, names);
+    let end = |life: &LifeRecord| local_end(&life.socket, names);
     match (process(&life.owner), process(&other.owner)) {
         (Some(this), Some(other)) if this != other => SideNames { this, other },
         _ => SideNames { this: end(life), other: end(other) },

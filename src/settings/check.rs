@@ -4,6 +4,7 @@ use super::{Result, Settings, refuse_sampling, refuse_uncounted, time};
 use crate::cli::{CheckOptions, GroupName};
 use crate::error::{UsageError, ValueError};
 use crate::rules::limits::{Limit, Limits};
+use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,6 +65,7 @@ impl CheckSettings {
             Some(_) => Some(settings.duration.unwrap_or_default()),
             None => time_to_watch(&limits, settings.duration, options.from.is_some())?,
         };
+        settings.asks_for_listeners = ports.is_some() || limits.concern(State::Listen);
         let (by, top) = (options.by, options.top.as_deref());
         let top = top.map(super::top).transpose()?;
         Ok(Self {

@@ -69,6 +69,8 @@ pub struct Settings {
     pub(crate) poll: PollSettings,
     /// The rows that a poll has to show.
     pub(crate) needs: NeededRows,
+    /// Listeners are shown or counted.
+    pub(crate) asks_for_listeners: bool,
     /// When the run ends; `None` for no limit.
     pub(crate) duration: Option<Duration>,
     /// The number of records after which the run ends; `None` for no limit.
@@ -158,6 +160,7 @@ impl Settings {
                 bound,
             },
             needs: NeededRows::default(),
+            asks_for_listeners: true,
             duration,
             max_count: max_count.as_deref().map(self::max_count).transpose()?,
             output: OutputSettings {

@@ -37,6 +37,8 @@ impl WaitSettings {
             let excluded = options.until.map(UsageError::UntilExcluded);
             return Err(excluded.unwrap_or(UsageError::NothingListed));
         }
+        let asks_for_listeners = condition.concerns(State::Listen);
+        let settings = Settings { asks_for_listeners, ..settings };
         Ok(Self { settings, condition, expression: expression.to_owned(), timeout })
     }
 }

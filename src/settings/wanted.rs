@@ -2,6 +2,7 @@
 
 use super::Settings;
 use crate::filter::Filter;
+use crate::model::socket::Family;
 use crate::model::wanted::{Ends, WantedRows};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
@@ -25,7 +26,12 @@ impl Settings {
             return WantedRows::default();
         }
         let Filter { family, states, listening, .. } = &self.filter;
-        let all = WantedRows::of_family(*family);
+        let all = WantedRows {
+            other_listeners: *family == Some(Family::Ipv4)
+                && self.asks_for_listeners
+                && self.filter.shows_state(State::Listen),
+            ..WantedRows::of_family(*family)
+        };
         match self.needs {
             NeededRows::All => all,
             NeededRows::Followed => {

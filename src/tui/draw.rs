@@ -5,7 +5,7 @@ use super::rows::Row;
 use super::{OverlayKind, Top};
 use crate::model::event::SocketId;
 use crate::render::ascii::ascii;
-use crate::render::cell::{Names, clip, duration, endpoint, held, owner};
+use crate::render::cell::{Names, clip, duration, held, local_end, owner, remote_end};
 use crate::render::diagram::{DiagramFormat, DiagramRenderer};
 use crate::render::style::{Palette, style_of};
 use crate::render::{Renderer, Size, explain};
@@ -295,7 +295,7 @@ impl Top {
 
 /// The cells of a row.
 fn cells(row: &Row, at: crate::model::time::Stamp) -> [String; 6] {
-    let (names, addrs) = (Names::default(), row.status.socket.addrs);
+    let (names, socket) = (Names::default(), &row.status.socket);
     let details = &row.status.details;
     let queues = match (details.rx_queue, details.tx_queue) {
         (0, 0) => String::new(),
@@ -305,8 +305,8 @@ fn cells(row: &Row, at: crate::model::time::Stamp) -> [String; 6] {
         held(Some(row.held(at)), row.status.held_at_least),
         row.status.state.to_string(),
         owner(&row.owner),
-        endpoint(addrs.local, &names),
-        endpoint(addrs.remote, &names),
+        local_end(socket, &names),
+        remote_end(socket, &names),
         queues,
     ]
 }

@@ -123,13 +123,13 @@ pub(super) fn grouped<'r>(
 
 /// A row as one line of plain text, to be copied. Names in it are escaped.
 pub(super) fn line(row: &Row, at: Stamp) -> String {
-    use crate::render::cell::{Names, endpoint, held};
-    let (names, addrs) = (Names::default(), row.status.socket.addrs);
+    use crate::render::cell::{Names, held, local_end, remote_end};
+    let (names, socket) = (Names::default(), &row.status.socket);
     format!(
         "{} {} {} {} {}",
         owner(&row.owner),
-        endpoint(addrs.local, &names),
-        endpoint(addrs.remote, &names),
+        local_end(socket, &names),
+        remote_end(socket, &names),
         row.status.state,
         held(Some(row.held(at)), row.status.held_at_least)
     )

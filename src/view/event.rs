@@ -1,5 +1,6 @@
 //! An event of one socket as a record: a line of `--view events`.
 
+use crate::model::binding::{Binding, BindingKeys};
 use crate::model::event::{
     Ages, EventKind, HeldFrom, OwnerClues, Roles, Side, SocketEvent, SocketRef, Verdict,
 };
@@ -82,6 +83,10 @@ pub struct EventRecord {
     /// What the network namespace is called, as below /run/netns; null if it has no name, and where
     /// only the own one is read.
     pub netns_name: Option<String>,
+    /// What it is bound to besides its local address.
+    #[serde(flatten)]
+    #[schemars(with = "BindingKeys")]
+    pub binding: Binding,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,
@@ -105,6 +110,7 @@ impl EventRecord {
             ages: transition.ages,
             workload: owner.workload(),
             netns_name: transition.netns_name.as_deref().map(str::to_owned),
+            binding: transition.socket.binding,
             owner,
             clues: transition.clues,
             roles: transition.roles,

@@ -281,6 +281,7 @@ impl LifeHistory {
             lived: None,
             workload: owner.workload(),
             netns_name: None,
+            binding: socket.binding,
             tcp_info: None,
             followed_until,
             is_held: false,

@@ -155,7 +155,7 @@ mod tests {
             "{\"v\":1,\"event\":\"alert\",\"time\":\"1970-01-01T00:00:00.000000Z\",\"rule\":\"leak\",\
              \"active\":true,\"count\":1,\"sockets\":[\"00000001-1\"],\"netns\":null,\
              \"family\":\"ipv4\",\"local_addr\":\"0.0.0.0\",\"local_port\":80,\
-             \"remote_addr\":\"0.0.0.0\",\"remote_port\":80}"
+             \"remote_addr\":\"0.0.0.0\",\"remote_port\":80,\"scope\":null}"
         );
     }
 }

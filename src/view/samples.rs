@@ -1,6 +1,7 @@
 //! Sockets, owners and records for the unit tests of views and renderers.
 
 use super::socket::SocketRecord;
+use crate::model::binding::Binding;
 use crate::model::event::{HeldFrom, Listeners, OwnerClues, SocketId, SocketRef, SocketStatus};
 use crate::model::process::{Attribution, Exe, OwnerSource, Process};
 use crate::model::socket::{AddressPair, Endpoint, Family};
@@ -21,7 +22,8 @@ pub(crate) fn socket(number: u64, local: &str, remote: &str) -> SocketRef {
     let (local, remote) = (endpoint(local), endpoint(remote));
     let family = if local.addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
     let id = SocketId { run: 1, number };
-    SocketRef { id, netns: None, addrs: AddressPair::new(family, local, remote) }
+    let addrs = AddressPair::new(family, local, remote);
+    SocketRef { id, netns: None, addrs, binding: Binding::default() }
 }
 
 pub(crate) fn process(pid: i32, comm: &[u8]) -> Process {
@@ -61,6 +63,7 @@ pub(crate) fn listed(local: &str, state: State, comm: &str) -> SocketRecord {
         held_from: Some(HeldFrom::Observed),
         workload: MainWorkload::default(),
         netns_name: None,
+        binding: Binding::default(),
         tcp_info: None,
     }
 }

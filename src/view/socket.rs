@@ -1,5 +1,6 @@
 //! A socket as it is now: a row of `list`, `check` and `--view table`.
 
+use crate::model::binding::{Binding, BindingKeys};
 use crate::model::event::{HeldFrom, OwnerClues, SocketEvent, SocketRef, SocketStatus, Transition};
 use crate::model::process::Attribution;
 use crate::model::socket_row::{DetailKeys, Details};
@@ -48,6 +49,10 @@ pub struct SocketRecord {
     /// What the network namespace is called, as below /run/netns; null if it has no name, and where
     /// only the own one is read.
     pub netns_name: Option<String>,
+    /// What it is bound to besides its local address.
+    #[serde(flatten)]
+    #[schemars(with = "BindingKeys")]
+    pub binding: Binding,
     /// What the kernel measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,
@@ -67,6 +72,7 @@ impl SocketRecord {
             held_at_least,
             workload: owner.workload(),
             netns_name: now.netns_name.as_deref().map(str::to_owned),
+            binding: socket.binding,
             owner,
             clues,
             details,
@@ -98,6 +104,7 @@ impl SocketRecord {
             held_from: Some(HeldFrom::Observed),
             workload: event.owner.workload(),
             netns_name: event.transition.netns_name.as_deref().map(str::to_owned),
+            binding: socket.binding,
             tcp_info: event.tcp_info.clone(),
         }
     }

@@ -6,6 +6,7 @@ mod bound;
 mod check;
 mod chosen_rows;
 mod close;
+mod dual_stack;
 mod gap;
 mod hidden_holders;
 mod link_local;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
+use tcplapse::model::binding::Binding;
 use tcplapse::model::event::{EventKind, TrackerEvent, Transition};
 use tcplapse::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
@@ -170,6 +171,7 @@ impl Case {
             socket: if cookie == 0 { name.parse().unwrap() } else { 0 },
             cookie,
             ifindex: 0,
+            device: None,
             inode,
             uid: None,
             addrs: self.addrs[&words[1].chars().next().unwrap()],
@@ -372,6 +374,7 @@ fn row(addrs: AddressPair, text: &str) -> SocketRow {
         retransmits: 0,
         cookie: cookie.parse().unwrap(),
         ifindex: 0,
+        binding: Binding::default(),
         backlog_limit: None,
         times: KernelTimes::default(),
     }

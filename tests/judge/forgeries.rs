@@ -356,6 +356,8 @@ fn event(event: &str, time: i64, to: &str) -> Event {
         pod: None,
         k8s_namespace: None,
         netns_name: None,
+        scope: None,
+        ipv6_only: None,
     }
 }
 

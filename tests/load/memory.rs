@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, PipeWriter, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
+use tcplapse::model::binding::Binding;
 use tcplapse::model::process::{Holder, Process};
 use tcplapse::model::reading::OwnerUpdate;
 use tcplapse::model::reading::{Interface, Reading, Snapshot};
@@ -58,6 +59,7 @@ fn readings(poll: u64) -> [Reading; 2] {
         retransmits: 0,
         cookie: number,
         ifindex: 0,
+        binding: Binding::default(),
         backlog_limit: None,
         times: KernelTimes::default(),
     });

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many keys an event has; all of them are always there.
-const EVENT_KEYS: usize = 36;
-const ALERT_KEYS: usize = 13;
-const SOCKET_KEYS: usize = 31;
-const LIFE_KEYS: usize = 26;
+const EVENT_KEYS: usize = 38;
+const ALERT_KEYS: usize = 14;
+const SOCKET_KEYS: usize = 33;
+const LIFE_KEYS: usize = 28;
 
 /// RFC 3339 in the records; here microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -74,6 +74,8 @@ pub(crate) struct Event {
     pub(crate) pod: Option<String>,
     pub(crate) k8s_namespace: Option<String>,
     pub(crate) netns_name: Option<String>,
+    pub(crate) scope: Option<String>,
+    pub(crate) ipv6_only: Option<bool>,
 }
 
 /// Readings or output were lost.
@@ -122,6 +124,8 @@ pub(crate) struct Listed {
     pub(crate) pod: Option<String>,
     pub(crate) k8s_namespace: Option<String>,
     pub(crate) netns_name: Option<String>,
+    pub(crate) scope: Option<String>,
+    pub(crate) ipv6_only: Option<bool>,
 }
 
 /// One life of `--view timeline`.
@@ -155,6 +159,8 @@ pub(crate) struct Life {
     pub(crate) pod: Option<String>,
     pub(crate) k8s_namespace: Option<String>,
     pub(crate) netns_name: Option<String>,
+    pub(crate) scope: Option<String>,
+    pub(crate) ipv6_only: Option<bool>,
 }
 
 /// One step of a life.
@@ -229,6 +235,7 @@ pub(crate) struct Alert {
     pub(crate) local_port: u16,
     pub(crate) remote_addr: IpAddr,
     pub(crate) remote_port: u16,
+    pub(crate) scope: Option<String>,
 }
 
 impl Alert {

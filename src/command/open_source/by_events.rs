@@ -33,5 +33,6 @@ pub(super) fn open_several(
 fn trace_settings(settings: &Settings) -> TraceSettings {
     let root = settings.filter.process.tree.as_ref().map(ProcessTree::root);
     let Settings { poll, ring, .. } = *settings;
-    TraceSettings { family: settings.wanted_rows().family, poll, ring, root }
+    let WantedRows { family, other_listeners, .. } = settings.wanted_rows();
+    TraceSettings { family: family.filter(|_| !other_listeners), poll, ring, root }
 }

@@ -13,7 +13,12 @@ fn transition(to: State, inode: u64, caller: Option<i32>, listeners: &[u64]) -> 
     let addrs = AddressPair::new(Family::Ipv4, end, end);
     let listeners: Listeners = listeners.iter().copied().collect();
     Transition {
-        socket: SocketRef { id: SocketId { run: 1, number: 1 }, netns: None, addrs },
+        socket: SocketRef {
+            id: SocketId { run: 1, number: 1 },
+            netns: None,
+            addrs,
+            binding: crate::model::binding::Binding::default(),
+        },
         kind: EventKind::Changed,
         time: Stamp::default(),
         after: None,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::binding::Binding;
 use crate::model::event::{Ages, AlertSocket, Listeners, OwnerClues, Roles, SocketId, Verdict};
 use crate::model::process::OwnerSource;
 use crate::model::reading::{Interface, LostReason};
@@ -22,6 +23,7 @@ fn event(
         time: Stamp { wall: 1_793_534_401_104_000, boot: 1_000_000 },
         after: None,
         socket: socket(1, "127.0.0.1:40122", "127.0.0.1:9527"),
+        binding: Binding::default(),
         from,
         via: via.to_vec(),
         maybe: maybe.to_vec(),

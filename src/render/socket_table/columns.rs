@@ -3,7 +3,8 @@
 use crate::model::socket::Family;
 use crate::model::tcp_info;
 use crate::render::cell::{
-    Names, UNKNOWN, clip, descriptors, duration, endpoint, held, owner_in, timer, unit, width,
+    Names, UNKNOWN, clip, descriptors, duration, held, local_end, owner_in, remote_end, timer,
+    unit, width,
 };
 use crate::view::socket::SocketRecord;
 use std::fmt::Write as _;
@@ -82,8 +83,8 @@ impl Column {
                 None => write!(text, "{}", details.rx_queue),
             },
             SendQueue => write!(text, "{}", details.tx_queue),
-            Local => text.write_str(&endpoint(addrs.local, names)),
-            Remote => text.write_str(&endpoint(addrs.remote, names)),
+            Local => text.write_str(&local_end(&socket.socket, names)),
+            Remote => text.write_str(&remote_end(&socket.socket, names)),
             State => write!(text, "{state}"),
             Owner => {
                 let name = socket.netns_name.as_deref();

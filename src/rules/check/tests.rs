@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::binding::Binding;
 use crate::model::event::{HeldFrom, Listeners, OwnerClues, SocketRef};
 use crate::model::process::OwnerSource;
 use crate::model::socket::{AddressPair, Endpoint, Family};
@@ -14,6 +15,7 @@ pub(crate) fn socket(number: u64, state: State, since: u64) -> SocketStatus {
             id: SocketId { run: 1, number },
             netns: None,
             addrs: AddressPair::new(Family::Ipv4, end, end),
+            binding: Binding::default(),
         },
         state,
         since: at(since),

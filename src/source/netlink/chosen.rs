@@ -11,6 +11,8 @@ use crate::tcp::state::State;
 pub(crate) struct Chosen {
     /// `None` for both.
     pub(super) family: Option<Family>,
+    /// The listeners of the other family are dumped, too.
+    pub(super) other_listeners: bool,
     states: StateMask,
     program: Vec<u8>,
 }
@@ -24,7 +26,8 @@ impl Chosen {
                 StateMask::of(State::NAMED.into_iter().filter(|state| states.contains(*state)))
             }
         };
-        Self { family: wanted.family, states, program: program(&wanted.ends) }
+        let WantedRows { family, other_listeners, .. } = *wanted;
+        Self { family, other_listeners, states, program: program(&wanted.ends) }
     }
 
     /// The program, without which more sockets would come.
@@ -62,7 +65,7 @@ mod tests {
         let waiting = WantedRows { states: waiting, ..WantedRows::default() };
         let close_wait = StateMask::of([State::CloseWait]);
         assert_eq!(parts(&waiting), [(StateMask::LISTEN, vec![]), (close_wait, vec![])]);
-        let ends = Ends::Local(End { net: None, ports: Some(80..=80) });
+        let ends = Ends::Local(End { ports: Some(80..=80), ..End::default() });
         let chosen = program(&ends);
         assert!(!chosen.is_empty());
         let others = StateMask::ALL.without(StateMask::LISTEN);

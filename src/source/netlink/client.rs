@@ -2,17 +2,18 @@
 //! of the thread that opened it, and needs no privilege.
 
 use super::chosen::Chosen;
+use super::devices::{Devices, name_of};
 use super::tcp_info::TcpInfo;
 use super::wire::{
     Body, Message, NetlinkMessages, Selection, StateMask, write_dump, write_dump_of_both,
     write_look_up,
 };
 use crate::error::{Error, Result};
+use crate::model::binding::DeviceName;
 use crate::model::reading::{LookupRequest, LookupResult, Lookups, Reading};
-use crate::model::socket::{AddressPair, Family};
+use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::source::clock::stamp;
-use crate::source::with_known_uid;
 use crate::tcp::state::State;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -21,7 +22,6 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
 };
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// A datagram of a dump has up to 32 KiB where there is room for it: the fewer, the fewer places
@@ -48,6 +48,7 @@ pub struct SockDiag {
     closing: Vec<LookupRequest>,
     /// The kernel does not dump both families at once.
     by_family: bool,
+    devices: Devices,
 }
 
 /// A dump, besides its rows.
@@ -77,7 +78,8 @@ impl SockDiag {
         set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))?;
         let (request, found, closing) = (Vec::new(), Vec::new(), Vec::new());
         let buffer = vec![0; BUFFER];
-        Ok(Self { socket, sequence: 0, request, buffer, found, closing, by_family: false })
+        let devices = Devices::default();
+        Ok(Self { socket, sequence: 0, request, buffer, found, closing, by_family: false, devices })
     }
 
     /// Appends the chosen sockets of both families, in one walk through the kernel's table where the
@@ -113,6 +115,10 @@ impl SockDiag {
             for (states, program) in chosen.parts() {
                 bad_rows += self.dump(family, Selection::Accepted(states, program), rows)?.bad_rows;
             }
+        }
+        if let Some(family) = chosen.family.filter(|_| chosen.other_listeners) {
+            let listeners = Selection::In(StateMask::LISTEN);
+            bad_rows += self.dump(family.other(), listeners, rows)?.bad_rows;
         }
         Ok(bad_rows)
     }
@@ -204,6 +210,11 @@ impl SockDiag {
         Ok(())
     }
 
+    /// What an interface is called; `None` where it is gone.
+    pub(super) fn device_name(&self, ifindex: u32) -> Option<DeviceName> {
+        name_of(&self.socket, ifindex)
+    }
+
     fn read_dump(&mut self, rows: &mut Vec<SocketRow>) -> rustix::io::Result<Dump> {
         let mut closing = std::mem::take(&mut self.closing);
         let dump = self.read_each(&mut |_, row| match row {
@@ -225,17 +236,20 @@ impl SockDiag {
         loop {
             let length = self.receive()?;
             let mut has_rows = false;
-            for (sequence, message) in NetlinkMessages::new(&self.buffer[..length]) {
+            let Self { buffer, devices, socket, sequence: ours, .. } = &mut *self;
+            for (sequence, message) in NetlinkMessages::new(&buffer[..length]) {
                 match message {
                     Message::Broken => dump.bad_rows += 1,
-                    _ if sequence != self.sequence => {}
-                    Message::Socket(body) => match body.row().map(with_known_uid) {
-                        Some(row) => {
-                            has_rows = true;
-                            push(body, row);
+                    _ if sequence != *ours => {}
+                    Message::Socket(body) => {
+                        match body.row().map(|row| devices.complete(row, &*socket)) {
+                            Some(row) => {
+                                has_rows = true;
+                                push(body, row);
+                            }
+                            None => dump.bad_rows += 1,
                         }
-                        None => dump.bad_rows += 1,
-                    },
+                    }
                     Message::Done(0) => return Ok(dump),
                     Message::Done(errno) | Message::Error(errno) => {
                         return Err(Errno::from_raw_os_error(errno));
@@ -258,7 +272,7 @@ impl SockDiag {
         if addrs.remote.port == 0 {
             return self.look_up_listener(request);
         }
-        if *ifindex == 0 && is_link_local(addrs) {
+        if *ifindex == 0 && addrs.has_link_local_end() {
             return None;
         }
         for _ in 0..RETRIES {
@@ -345,10 +359,13 @@ impl SockDiag {
         self.send()?;
         loop {
             let length = self.receive()?;
-            for (sequence, message) in NetlinkMessages::new(&self.buffer[..length]) {
+            let Self { buffer, devices, socket, sequence: ours, .. } = &mut *self;
+            for (sequence, message) in NetlinkMessages::new(&buffer[..length]) {
                 match message {
-                    _ if sequence != self.sequence => {}
-                    Message::Socket(body) => return Ok(body.row().map(with_known_uid)),
+                    _ if sequence != *ours => {}
+                    Message::Socket(body) => {
+                        return Ok(body.row().map(|row| devices.complete(row, &*socket)));
+                    }
                     Message::Error(errno) => return Err(Errno::from_raw_os_error(errno)),
                     _ => return Ok(None),
                 }
@@ -356,7 +373,8 @@ impl SockDiag {
         }
     }
 
-    fn send(&self) -> rustix::io::Result<()> {
+    fn send(&mut self) -> rustix::io::Result<()> {
+        self.devices.forget();
         rustix::io::retry_on_intr(|| send(&self.socket, &self.request, SendFlags::empty()))?;
         Ok(())
     }
@@ -375,11 +393,4 @@ pub(super) fn netlink(flags: SocketFlags) -> rustix::io::Result<OwnedFd> {
 
 pub(super) fn netlink_error(errno: Errno) -> Error {
     Error::Netlink { cause: errno.into() }
-}
-
-fn is_link_local(addrs: &AddressPair) -> bool {
-    [addrs.local.addr, addrs.remote.addr].iter().any(|addr| match addr {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    })
 }

@@ -4,7 +4,9 @@ pub mod bytecode;
 mod chosen;
 pub mod client;
 pub mod destroy;
+mod devices;
 pub(super) mod kernel_times;
+pub(super) mod listeners;
 pub mod tcp_info;
 pub(super) mod tcp_infos;
 pub mod wire;
@@ -15,6 +17,7 @@ use super::namespace::{namespace, own_process};
 use super::net_limits::LimitFiles;
 use super::poll::{PollTimer, continues, recycled};
 use crate::error::Result;
+use crate::model::binding::DeviceName;
 use crate::model::counted::counted;
 use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
@@ -92,7 +95,8 @@ impl Dumps {
         let mut rows = std::mem::take(&mut self.spare_rows);
         let mut bad_rows = self.client.dump_chosen(&self.chosen, &mut rows)?;
         if self.bound {
-            bad_rows += self.client.dump_bound(self.chosen.family, &mut rows)?;
+            let family = self.chosen.family.filter(|_| !self.chosen.other_listeners);
+            bad_rows += self.client.dump_bound(family, &mut rows)?;
         }
         self.times.add(&mut rows, Some(&mut self.client));
         self.infos.read(Some(&mut self.client));
@@ -120,6 +124,11 @@ impl Dumps {
             self.client.dump(family, Selection::In(StateMask::of([State::SynSent])), &mut rows)?;
         }
         Ok(rows)
+    }
+
+    /// What an interface of the network namespace is called; `None` where it is gone.
+    pub(super) fn device_name(&self, ifindex: u32) -> Option<DeviceName> {
+        self.client.device_name(ifindex)
     }
 
     /// What the last dump found out about connections; once.

@@ -11,6 +11,7 @@ mod state_mask;
 pub use state_mask::StateMask;
 
 use super::tcp_info::TcpInfo;
+use crate::model::binding::{Binding, Device};
 use crate::model::reading::{DestroyedSocket, LookupRequest};
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
@@ -48,6 +49,8 @@ const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_INFO: u16 = 2;
 /// Attribute of every full socket since Linux 3.7, and of no mini-socket.
 const INET_DIAG_SHUTDOWN: u16 = 8;
+/// Attribute of IPv6 sockets that listen or are merely bound, since Linux 4.3.
+const INET_DIAG_SKV6ONLY: u16 = 11;
 /// The bits of an attribute's type that are flags.
 const ATTRIBUTE_FLAGS: u16 = 0xc000;
 
@@ -275,6 +278,8 @@ impl<'a> Body<'a> {
         let timer = Timer::from_code(u64::from(self.0[2]));
         let [expires, rx_queue, tx_queue, uid, inode] = self.numbers_at(52);
         let listens = state == State::Listen;
+        let ifindex = self.number_at(40);
+        let ipv6_only = self.attribute(INET_DIAG_SKV6ONLY).and_then(|only| only.first());
         Some(SocketRow {
             addrs: self.addrs()?,
             state,
@@ -289,7 +294,11 @@ impl<'a> Body<'a> {
             // With the other timers it counts probes.
             retransmits: if timer == Timer::Retransmit { u32::from(self.0[3]) } else { 0 },
             cookie: self.cookie(),
-            ifindex: self.number_at(40),
+            ifindex,
+            binding: Binding {
+                device: Device::of_number(ifindex),
+                ipv6_only: ipv6_only.map(|only| *only != 0),
+            },
             backlog_limit: listens.then_some(tx_queue),
             times: KernelTimes::default(),
         })

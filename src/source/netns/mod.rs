@@ -13,6 +13,7 @@ use super::Source;
 use super::clock::stamp;
 use super::poll::{PollTimer, continues, recycled};
 use crate::error::{NetnsError, Result, reason};
+use crate::model::binding::DeviceName;
 use crate::model::reading::{
     Interface, LookupRequest, Lookups, PolledNamespace, Reading, Snapshot,
 };
@@ -183,6 +184,11 @@ impl Namespaces {
             self.next_discovery = self.next_discovery.min(Instant::now() + EARLY_DISCOVERY);
         }
         space.map(|space| space.id)
+    }
+
+    /// What an interface of a namespace is called; `None` where that is not known.
+    pub(super) fn device_name(&self, netns: NetnsId, ifindex: u32) -> Option<DeviceName> {
+        self.spaces.iter().find(|space| space.id == netns)?.device_name(ifindex)
     }
 
     /// Reads all namespaces once.

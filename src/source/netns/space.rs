@@ -7,6 +7,7 @@ use super::discovery::{Found, table_of};
 use super::enter::in_namespace;
 use super::mounts;
 use crate::error::{Error, reason};
+use crate::model::binding::DeviceName;
 use crate::model::escape::escape;
 use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
 use crate::model::socket::{AddressPair, Family, NetnsId};
@@ -161,6 +162,12 @@ impl Space {
             }
         }
         Some(lookups)
+    }
+
+    /// What an interface in it is called; `None` where that is not known.
+    pub(super) fn device_name(&self, ifindex: u32) -> Option<DeviceName> {
+        let Some(Reader::Netlink(dumps, _)) = &self.reader else { return None };
+        dumps.device_name(ifindex)
     }
 
     /// The destroy events that have come.

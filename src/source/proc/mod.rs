@@ -15,6 +15,7 @@ use super::net_limits::LimitFiles;
 use super::netlink::bytecode::program;
 use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
+use super::netlink::listeners;
 use super::netlink::tcp_infos::TcpInfoQuery;
 use super::poll::{PollTimer, recycled};
 use super::{Source, with_known_uid};
@@ -28,6 +29,7 @@ use crate::model::time::Stamp;
 use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::Signals;
+use crate::tcp::state::State;
 use memchr::{memchr, memrchr};
 use oddities::Oddities;
 use rustix::io::Errno;
@@ -51,6 +53,8 @@ const MOST_ROWS: usize = 1 << 22;
 pub struct Proc {
     /// The tables that were there at the start; each of them has to stay.
     tables: Vec<(PathBuf, Family)>,
+    /// The family that is wanted; of the other one at most listeners are.
+    family: Option<Family>,
     netns: Option<u64>,
     /// `None` for a copy of a procfs, whose files may be of different moments.
     sockstat: Option<Sockstat>,
@@ -97,11 +101,11 @@ impl Proc {
             return Err(Error::read(&tables[0].0, Errno::NOENT, hint));
         }
         // A kernel without IPv6 has no `tcp6`, and so no such sockets.
-        let is_wanted = |family| wanted.family.is_none_or(|wanted| wanted == family);
-        tables.retain(|(path, family)| is_wanted(*family) && path.exists());
+        tables.retain(|(path, family)| wanted.is_of(*family) && path.exists());
         let is_real = File::open(&process).is_ok_and(|dir| is_procfs(&dir));
         Ok(Self {
             tables,
+            family: wanted.family,
             netns: namespace(&process),
             limits: if own { LimitFiles::own(root) } else { LimitFiles::of_process(&process) },
             sockstat: is_real.then(|| Sockstat::new(&process)),
@@ -125,9 +129,10 @@ impl Proc {
         wanted: &WantedRows,
         settings: PollSettings,
     ) -> Self {
-        tables.retain(|(_, family)| wanted.family.is_none_or(|wanted| wanted == *family));
+        tables.retain(|(_, family)| wanted.is_of(*family));
         Self {
             tables,
+            family: wanted.family,
             netns: None,
             sockstat: None,
             limits: LimitFiles::of_process(procfs),
@@ -179,11 +184,17 @@ impl Proc {
             if let Some(sockstat) = self.sockstat.as_mut().filter(|_| is_tcp6) {
                 sockstat.tcp6_had_rows = rows.len() > before;
             }
+            if self.family.is_some_and(|wanted| wanted != family) {
+                let others = rows.drain(before..).filter(|row| row.state == State::Listen);
+                let listeners: Vec<SocketRow> = others.collect();
+                rows.extend(listeners);
+            }
         }
         if let Some((path, cause)) = unreadable.filter(|_| !is_read) {
             return Err(Error::read(&path, cause, ""));
         }
         self.oddities.finish_poll(&mut self.warnings);
+        listeners::add_what_tables_lack(&mut rows, self.client.as_mut());
         self.times.add(&mut rows, self.client.as_mut());
         self.infos.read(self.client.as_mut());
         Ok(Some(Snapshot {

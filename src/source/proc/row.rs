@@ -3,6 +3,7 @@
 //! The kernel writes it in `get_tcp4_sock()`, `get_openreq4()`, `get_timewait4_sock()`
 //! (`net/ipv4/tcp_ipv4.c`) and their IPv6 twins.
 
+use crate::model::binding::Binding;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
@@ -43,6 +44,7 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
         // The tables show none of these.
         cookie: 0,
         ifindex: 0,
+        binding: Binding::default(),
         backlog_limit: None,
         times: KernelTimes::default(),
     })

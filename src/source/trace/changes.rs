@@ -259,6 +259,7 @@ fn change(
         cookie: event.cookie,
         addrs: AddressPair::new(event.family, local, remote),
         ifindex: event.ifindex,
+        device: None,
         inode: Some(event.inode),
         uid: Some(event.uid),
         from,

@@ -50,10 +50,17 @@ impl Tables {
         }
     }
 
-    /// A change with the number of its namespace; `None` if that is not read, or not yet.
+    /// A change with the number of its namespace, and the name of the interface; `None` if the namespace
+    /// is not read, or not yet.
     pub(super) fn numbered(&mut self, mut change: StateChange) -> Option<StateChange> {
         if let Self::Several(namespaces) = self {
             change.addrs.netns = namespaces.number_of(change.netns?)?;
+        }
+        if change.ifindex != 0 {
+            change.device = match self {
+                Self::One(dumps) => dumps.device_name(change.ifindex),
+                Self::Several(of) => of.device_name(change.addrs.netns, change.ifindex),
+            };
         }
         Some(change)
     }

@@ -33,6 +33,7 @@ fn row(netns: NetnsId, state: State, inode: u64) -> SocketRow {
         retransmits: 0,
         cookie: 0,
         ifindex: 0,
+        binding: crate::model::binding::Binding::default(),
         backlog_limit: None,
         times: KernelTimes::default(),
     }

@@ -21,6 +21,7 @@ fn row(inode: u64, cookie: u64) -> SocketRow {
         retransmits: 0,
         cookie,
         ifindex: 0,
+        binding: crate::model::binding::Binding::default(),
         backlog_limit: None,
         times: KernelTimes::default(),
     }

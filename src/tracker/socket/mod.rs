@@ -9,6 +9,7 @@ pub(super) use identity::is_unaccepted_state;
 pub(super) use roles::before_fin;
 
 use super::polls::LastWithout;
+use crate::model::binding::{Binding, Device};
 use crate::model::event::{
     Ages, EventKind, HeldFrom, Listeners, OwnerClues, SocketId, SocketRef, SocketStatus, Transition,
 };
@@ -36,6 +37,7 @@ pub(super) struct TrackedSocket {
     pub(super) listeners: Listeners,
     uid: Option<u32>,
     details: Details,
+    binding: Binding,
 }
 
 /// Where a socket that is followed is found.
@@ -70,6 +72,7 @@ impl TrackedSocket {
             listeners: Listeners::default(),
             uid: None,
             details: Details::NONE,
+            binding: Binding::default(),
         }
     }
 
@@ -135,6 +138,7 @@ impl TrackedSocket {
         self.seen.note_poll(poll, window.start);
         self.uid = row.known_uid();
         self.details = row.details();
+        self.binding = self.binding.updated_by(row.binding);
         if reported == Some(row.state) {
             self.state.last_seen = window.start;
         }
@@ -178,6 +182,15 @@ impl TrackedSocket {
         self.identity.note_change(change);
         self.row.inode = change.inode.unwrap_or(self.row.inode);
         self.uid = change.uid.or(self.uid);
+        let device = match change.device {
+            Some(name) => Device::Named(name),
+            // Recordings of older versions may know no cookie, and no interface.
+            None if change.cookie == 0 => Device::Unknown,
+            None if change.ifindex == 0 => Device::None,
+            None if self.binding.device != Device::Unknown => Device::Unknown,
+            None => Device::of_number(change.ifindex),
+        };
+        self.binding = self.binding.updated_by(Binding { device, ipv6_only: None });
     }
 
     /// The last step that the kernel reported may have left a mini-socket.
@@ -277,7 +290,7 @@ impl TrackedSocket {
     /// What every event of a socket says, whatever happened.
     fn transition(&self, addrs: AddressPair, window: &PollWindow) -> Transition {
         Transition {
-            socket: SocketRef { id: self.id, netns: window.netns, addrs },
+            socket: SocketRef { id: self.id, netns: window.netns, addrs, binding: self.binding },
             kind: EventKind::Changed,
             time: window.end,
             after: None,
@@ -303,7 +316,7 @@ impl TrackedSocket {
         withheld: bool,
     ) -> Option<SocketStatus> {
         Some(SocketStatus {
-            socket: SocketRef { id: self.id, netns, addrs },
+            socket: SocketRef { id: self.id, netns, addrs, binding: self.binding },
             state: self.reported()?,
             since: self.state.known_since(),
             held_from: self.state.held_from(),

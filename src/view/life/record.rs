@@ -1,6 +1,7 @@
 //! The record of the life of a socket: its states from its creation to its destruction, each with its
 //! cause. A record of `--view timeline`.
 
+use crate::model::binding::{Binding, BindingKeys};
 use crate::model::event::{Roles, Side, SocketRef, Verdict};
 use crate::model::process::Attribution;
 use crate::model::socket::AddressPair;
@@ -50,6 +51,10 @@ pub struct LifeRecord {
     /// What the network namespace is called, as below /run/netns; null if it has no name, and where
     /// only the own one is read.
     pub netns_name: Option<String>,
+    /// What it is bound to besides its local address.
+    #[serde(flatten)]
+    #[schemars(with = "BindingKeys")]
+    pub binding: Binding,
     /// What the kernel last measured of it, where that is asked for.
     #[serde(flatten)]
     pub tcp_info: Option<Box<TcpInfo>>,

@@ -266,3 +266,62 @@ fn a_socket_of_gvisor_that_gets_a_port_has_no_event_in_closed() {
         assert_eq!(events.iter().find(same), None);
     });
 }
+
+/// A listener on `::`, and a link-local connection.
+const UNDECIDED: [&str; 2] = [
+    "0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A \
+     00000000:00000000 00:00000000 00000000 0 0 7 1 0 100 0 0 10 0",
+    "1: 000080FE000000000000000001000000:0051 000080FE000000000000000002000000:A000 01 \
+     00000000:00000000 00:00000000 00000000 0 0 8 1 0 20 4 0 10 -1",
+];
+
+#[test]
+fn what_a_table_does_not_show_is_no_answer() {
+    if cfg!(target_endian = "big") {
+        return;
+    }
+    let procfs = FakeProcfs::with_table(HEADER);
+    let rows = UNDECIDED.map(|row| row.to_owned() + "\n").concat();
+    fs::write(procfs.file("net/tcp6"), HEADER.to_owned() + &rows).expect("it is ours");
+    let run = |line: &str| {
+        let args: Vec<&str> = line.split(' ').collect();
+        Program::spawn(procfs.command(&args)).finish()
+    };
+    let listener = "1 listener on [::] may accept IPv4, which this source does not show";
+    let bound = "1 socket may be bound to that interface, which this source does not show";
+    for (filter, state, why) in [
+        ("-4", "LISTEN", listener),
+        ("--local 0.0.0.0:80", "LISTEN", listener),
+        ("--local fe80::1%eth0", "ESTABLISHED", bound),
+        ("--remote *%eth0:40960", "ESTABLISHED", bound),
+    ] {
+        let listed = run(&format!("list -H {filter}"));
+        assert_eq!((listed.code, listed.stdout.as_str()), (Some(1), ""), "{filter}: {listed:?}");
+        assert!(listed.stderr.contains(why), "{filter}: {listed:?}");
+        for question in [
+            format!("check {filter} --max {state}:0 -i 1ms --for 0"),
+            format!("wait {filter} -i 1ms --until"),
+        ] {
+            let mut args: Vec<&str> = question.split(' ').collect();
+            let until = format!("none {state}");
+            if args[0] == "wait" {
+                args.push(&until);
+            }
+            let asked = Program::spawn(procfs.command(&args)).finish();
+            assert_eq!(asked.code, Some(2), "{args:?}: {asked:?}");
+            assert!(asked.stderr.contains(why), "{args:?}: {asked:?}");
+        }
+    }
+    // Other questions are decided.
+    for line in [
+        "check -4 --max ESTABLISHED:0 -i 1ms --for 0",
+        "check --local 10.0.0.0/8 --max LISTEN:0 -i 1ms --for 0",
+        "check --local fe80::7%eth0 --max ESTABLISHED:0 -i 1ms --for 0",
+    ] {
+        let decided = run(line);
+        assert_eq!((decided.code, decided.stderr.as_str()), (Some(0), ""), "{line}: {decided:?}");
+    }
+    let timed_out = run("wait -4 -l -i 1ms --timeout 50ms");
+    assert_eq!(timed_out.code, Some(124), "{timed_out:?}");
+    assert!(timed_out.stderr.contains(listener), "{timed_out:?}");
+}

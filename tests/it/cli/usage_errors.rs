@@ -119,7 +119,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("list --local 8080", "--local: '8080' has no colon; write :8080 for a port"),
     (
         "list --remote 10.0.0.1:nosuch",
-        "--remote: '10.0.0.1:nosuch' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80 or [2001:db8::/32]:443",
+        "--remote: '10.0.0.1:nosuch' is not a valid address; write 10.0.0.0/8, 192.0.2.7:443, :443, :8000-8999, [::1]:80, [2001:db8::/32]:443 or fe80::1%eth0",
     ),
     (
         "list --port nosuch",

@@ -14,7 +14,7 @@ pub(super) struct Key {
 type Place = (&'static str, &'static str);
 
 /// The types that records flatten, and the places of their keys.
-const FLATTENED: [(&str, Place); 11] = [
+const FLATTENED: [(&str, Place); 12] = [
     ("SocketRef", ("src/model/event.rs", "pub struct SocketRef {")),
     ("AddressPair", ("src/model/socket.rs", "pub(crate) struct AddressKeys {")),
     ("Ages", ("src/model/event.rs", "pub struct Ages {")),
@@ -25,6 +25,7 @@ const FLATTENED: [(&str, Place); 11] = [
     ("Details", ("src/model/socket_row.rs", "pub(crate) struct DetailKeys {")),
     ("Vec<SocketId>", ("src/model/event.rs", "struct ViolationKeys<'a> {")),
     ("MainWorkload", ("src/model/workload.rs", "struct WorkloadKeys<'a> {")),
+    ("Binding", ("src/model/binding.rs", "pub(crate) struct BindingKeys {")),
     ("EdgeCounts", ("src/view/diagram.rs", "pub(crate) struct EdgeCounts {")),
 ];
 
@@ -101,7 +102,7 @@ fn keys_of_line(line: &str, attributes: &str, meaning: &str) -> Vec<Key> {
         }
         // An alert shows the keys of a socket but its id, which is the first of `sockets`.
         if kind == "AlertSocket" {
-            return at(FLATTENED[0].1).into_iter().filter(|key| key.name != "id").collect();
+            return at(("src/model/event.rs", "struct AlertSocketKeys {"));
         }
         let place = FLATTENED.iter().find(|(known, _)| *known == kind);
         return at(place.unwrap_or_else(|| panic!("{kind} is flattened")).1);

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
 use std::net::IpAddr;
+use tcplapse::model::binding::Binding;
 use tcplapse::model::process::{Caller, Holder, Process};
 use tcplapse::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
@@ -238,6 +239,7 @@ fn row() -> impl Strategy<Value = SocketRow> {
                 retransmits: 0,
                 cookie,
                 ifindex: 0,
+                binding: Binding::default(),
                 backlog_limit: None,
                 times: KernelTimes::default(),
             }
@@ -269,6 +271,7 @@ fn change() -> impl Strategy<Value = What> {
                 cookie,
                 addrs,
                 ifindex: 0,
+                device: None,
                 inode,
                 uid: None,
                 from,

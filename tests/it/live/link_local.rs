@@ -1,7 +1,7 @@
 //! Two connections with the same 4-tuple on two links: link-local addresses belong to a link.
 
 use crate::support::netns::isolated;
-use crate::support::program::Program;
+use crate::support::program::{Program, list, run};
 use crate::support::require::{Feature, skip};
 use crate::support::sockets::reset_pair;
 use crate::support::wait::until;
@@ -127,5 +127,55 @@ fn a_close_on_one_link_is_not_taken_for_the_other() {
             assert!(closed.iter().map(|event| &event.id).eq(expected), "{closed:?}");
         }
         watch.stop();
+    });
+}
+
+#[test]
+fn the_interface_is_shown_and_filtered_by() {
+    isolated(|| {
+        if !make_links() {
+            return;
+        }
+        let _connections = ["twin0", "twin1"].map(Connection::open);
+        let by_netlink = |args: &[&str]| list(&[&["--source", "netlink"], args].concat());
+        let scopes = |args: &[&str]| -> Vec<Option<String>> {
+            by_netlink(args).into_iter().map(|row| row.scope).collect()
+        };
+        for link in ["twin0", "twin1"] {
+            let filter = format!("fe80::1%{link}");
+            let expected = Some(link.to_owned());
+            assert_eq!(scopes(&["--local", &filter]), vec![expected.clone(); 3], "{link}");
+            assert_eq!(scopes(&["--remote", &filter]), vec![expected; 2], "{link}");
+            let args = ["list", "-H", "--source", "netlink", "--local"];
+            let text = run(&[&args[..], &[&format!("[{filter}]:{CLIENT_PORT}")]].concat()).stdout;
+            let ends = format!("[fe80::1%{link}]:{CLIENT_PORT}  [fe80::1%{link}]:{SERVER_PORT}  ");
+            assert_eq!(text.lines().count(), 1, "{text}");
+            assert!(text.contains(&ends), "{text}");
+        }
+        // The tables of procfs do not show it: none found is no answer.
+        let question = ["--remote", "fe80::1%twin0", "--max", "ESTABLISHED:9", "-i", "5ms"];
+        let check = run(&[&["check", "--for", "0"], &question[..]].concat());
+        assert_eq!(check.code, Some(0), "{check:?}");
+        let question = ["--remote", "fe80::1%twin0", "--max", "ESTABLISHED:0", "-i", "5ms"];
+        let check = run(&[&["check", "--for", "0"], &question[..]].concat());
+        assert_eq!(check.code, Some(2), "{check:?}");
+    });
+}
+
+#[test]
+fn a_recording_has_the_interface() {
+    isolated(|| {
+        if !make_links() {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let recording = folder.path().join("recording");
+        let recording = recording.to_str().expect("UTF-8");
+        let _connection = Connection::open("twin1");
+        let args = ["--source", "netlink", "-i", "5ms", "--record", recording, "-m", "3"];
+        assert_eq!(run(&args).code, Some(0));
+        let shown = run(&["list", "-H", "--from", recording, "--local", "fe80::1%twin1"]).stdout;
+        assert_eq!(shown.matches("[fe80::1%twin1]:9000").count(), 3, "{shown}");
+        assert_eq!(run(&["list", "--from", recording, "--local", "fe80::1%twin0"]).code, Some(1));
     });
 }

@@ -16,7 +16,12 @@ fn accepted(inode: u64) -> TrackerEvent {
     let remote = end(u16::try_from(inode).unwrap());
     let addrs = AddressPair::new(Family::Ipv4, end(80), remote);
     TrackerEvent::Transition(Box::new(Transition {
-        socket: SocketRef { id: SocketId { run: 1, number: inode }, netns: None, addrs },
+        socket: SocketRef {
+            id: SocketId { run: 1, number: inode },
+            netns: None,
+            addrs,
+            binding: crate::model::binding::Binding::default(),
+        },
         kind: EventKind::Changed,
         time: Stamp::default(),
         after: None,

@@ -51,6 +51,15 @@ mod golden {
     use super::*;
 
     #[test]
+    fn a_listener_shows_whether_it_accepts_ipv4_too() {
+        let ipv6_only = |more: &str| row(&[LISTEN, SHUTDOWN, more].join("\n")).binding.ipv6_only;
+        assert_eq!(ipv6_only(""), None);
+        assert_eq!(ipv6_only("0500 0b00 00000000"), Some(false));
+        assert_eq!(ipv6_only("0500 0b00 01000000"), Some(true));
+        assert_eq!(ipv6_only("0400 0b00"), None, "without a value");
+    }
+
+    #[test]
     fn a_listener_shows_its_backlog_and_its_limit() {
         let row = row(&[LISTEN, SHUTDOWN].join("\n"));
         assert_eq!(row.addrs.local, end("127.0.0.1", 36349));

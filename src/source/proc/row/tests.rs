@@ -142,6 +142,7 @@ prop_compose! {
             retransmits,
             cookie: 0,
             ifindex: 0,
+            binding: crate::model::binding::Binding::default(),
             backlog_limit: None,
             times: KernelTimes::default(),
         }

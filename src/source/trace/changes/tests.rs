@@ -112,6 +112,7 @@ fn a_connect_gets_its_port_from_a_row() {
         retransmits: 0,
         cookie: 5,
         ifindex: 0,
+        binding: crate::model::binding::Binding::default(),
         backlog_limit: None,
         times: KernelTimes::default(),
     };
