@@ -4,6 +4,7 @@ pub mod binding;
 pub(crate) mod counted;
 pub mod escape;
 pub mod event;
+pub(crate) mod growth;
 pub(crate) mod json;
 pub mod net_limits;
 pub mod process;

@@ -10,7 +10,7 @@ use crate::filter::{Match, ProcessFilter};
 use crate::model::event::{OwnerClues, SocketRef, SocketStatus};
 use crate::model::process::{ByInode, Inodes};
 use crate::owner::SearchScope;
-use crate::owner::table::Found;
+use crate::owner::table::SearchResult;
 use crate::privileges::Remedy;
 use crate::tcp::state::State;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ struct Holdings {
 }
 
 impl Holdings {
-    fn of(found: &Found, filter: &ProcessFilter) -> Self {
+    fn of(found: &SearchResult, filter: &ProcessFilter) -> Self {
         let processes = found.processes.iter();
         let matches: HashMap<_, _> =
             processes.map(|process| (process.identity(), filter.matches(process))).collect();

@@ -10,6 +10,7 @@ use crate::model::binding::Binding;
 use crate::model::event::{
     EventKind, MonitorEvent, SocketEvent, SocketId, SocketRef, TrackerEvent, Transition,
 };
+use crate::model::growth::most_kept;
 use crate::model::process::{Attribution, OwnerSource};
 use crate::model::socket::AddressPair;
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
@@ -23,8 +24,6 @@ use std::rc::Rc;
 /// The owners of this many events are proven together: enough to share a scan of all processes,
 /// few enough to take no memory that counts.
 const BATCH: usize = 1024;
-/// What is kept of closed sockets is dropped once there is this much more of it than of open ones.
-const SLACK: usize = 4096;
 
 /// Where reported events go; `None` where they are only counted.
 pub(super) type Destination<'s> = Option<&'s mut dyn MonitorSink>;
@@ -207,7 +206,7 @@ impl<'a> Reporter<'a> {
         let open = tracker.socket_count();
         self.owners.table.sweep(open, tracker.inodes());
         let callers = &mut self.owners.callers;
-        if self.matched.len().max(callers.len()) > 2 * open + SLACK {
+        if self.matched.len().max(callers.len()) > most_kept(open) {
             let open: HashSet<SocketId> = tracker.ids().collect();
             self.matched.retain(|id| open.contains(id));
             callers.retain(|id, _| open.contains(id));

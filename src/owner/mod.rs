@@ -16,7 +16,7 @@ use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::{OwnerUpdate, Reading};
 use crate::privileges::Remedy;
 use event_search::EventSearch;
-use table::Found;
+use table::SearchResult;
 
 /// How descriptors are found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,17 +40,17 @@ pub trait OwnerLookup {
     fn take_due_retry(&mut self) -> bool;
 
     /// Finds the holders of the wanted sockets, and perhaps of others.
-    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found;
+    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult;
 
     /// The same where the absence of holders decides: a socket for which none is found, and which
-    /// [`Found::is_whole`] does not doubt, was held by no process.
-    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    /// [`SearchResult::is_whole`] does not doubt, was held by no process.
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.find(among, wanted)
     }
 
     /// What a kernel event makes worth searching; `None` where such searches have taken too much of the
     /// time. What is not found may be there.
-    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<SearchResult> {
         Some(self.find(SearchScope::All(filter), &search.wanted()))
     }
 

@@ -2,7 +2,7 @@
 //! A recorded run and its replay look owners up here alike. It reads nothing itself.
 
 use super::event_search::EventSearch;
-use super::table::Found;
+use super::table::SearchResult;
 use super::{OwnerLookup, SearchScope};
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{ByInode, Caller, Holder, Inodes, Process};
@@ -67,7 +67,7 @@ impl RecordedOwners {
 
     /// The update by which what is known becomes what a scan of all processes found: the holders of
     /// the sockets to record, and their processes with all that a filter may need.
-    pub(crate) fn update_to(&self, mut found: Found) -> OwnerUpdate {
+    pub(crate) fn update_to(&self, mut found: SearchResult) -> OwnerUpdate {
         found.sort();
         let processes = by_identity(std::mem::take(&mut found.processes));
         let denied = by_identity(std::mem::take(&mut found.denied));
@@ -86,7 +86,7 @@ impl RecordedOwners {
     }
 
     /// The sockets with other holders than are known, and those that have none any more.
-    fn changed_holders(&self, found: &Found) -> Vec<(u64, Vec<Holder>)> {
+    fn changed_holders(&self, found: &SearchResult) -> Vec<(u64, Vec<Holder>)> {
         let held: Inodes = found.by_socket().map(|socket| socket[0].0).collect();
         let forgotten = self.holders.keys().filter(|inode| !held.contains(inode));
         let mut changed: Vec<_> = forgotten.map(|inode| (*inode, Vec::new())).collect();
@@ -134,10 +134,14 @@ impl RecordedOwners {
     }
 
     /// The recorded holders of these sockets, among these processes.
-    fn find_holders(&self, among: SearchScope<'_>, sockets: impl Iterator<Item = u64>) -> Found {
+    fn find_holders(
+        &self,
+        among: SearchScope<'_>,
+        sockets: impl Iterator<Item = u64>,
+    ) -> SearchResult {
         let denied = self.denied.values().filter(|process| among.includes(process) != Match::No);
         let denied = denied.cloned().collect();
-        let mut found = Found { denied, hidden: self.hidden, ..Found::default() };
+        let mut found = SearchResult { denied, hidden: self.hidden, ..SearchResult::default() };
         let mut matches: HashMap<(i32, u64), Match> = HashMap::new();
         for inode in sockets {
             for holder in self.holders(inode) {
@@ -203,18 +207,18 @@ impl OwnerLookup for RecordedOwners {
         self.last_update.reading == self.reading && self.last_update.all_inspected
     }
 
-    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         let sockets = wanted.union(&self.last_update.changed).copied();
         self.find_holders(among, sockets.filter(|inode| self.is_proven(*inode)))
     }
 
     /// What is known counts, though it was not checked for this reading.
-    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.find_holders(among, wanted.iter().copied())
     }
 
     /// Who may accept a connection is of interest even if it was not checked for this reading.
-    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<SearchResult> {
         let socket = search.socket.filter(|inode| self.is_proven(*inode));
         let sockets = search.listeners.iter().copied().chain(socket);
         Some(self.find_holders(SearchScope::All(filter), sockets))

@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 
 /// What one end shows.
 #[derive(Clone, Copy)]
-struct End {
+struct EndView {
     state: State,
     opener: Option<Side>,
     /// It sent its FIN before it had the other's.
@@ -25,7 +25,7 @@ struct End {
     read: (Stamp, u32),
 }
 
-impl End {
+impl EndView {
     fn of(socket: &TrackedSocket) -> Self {
         let (state, closer) = (socket.row.state, socket.roles.roles.closer);
         let born = socket.state.born.boot;
@@ -55,7 +55,7 @@ impl End {
 /// Lets all sockets, as the first poll found them, learn from their other ends.
 pub(super) fn compare_all(sockets: &mut TrackedSockets, poll: u64) {
     // Both ends are new: comparing those that prove something is enough.
-    let proving = sockets.iter().filter(|(_, socket)| End::of(socket).proves_something());
+    let proving = sockets.iter().filter(|(_, socket)| EndView::of(socket).proves_something());
     let proving: Vec<_> = proving.map(|(addrs, socket)| socket.key(addrs)).collect();
     compare(sockets, poll, proving.into_iter());
 }
@@ -69,15 +69,20 @@ pub(super) fn compare(
     for key in changed {
         for mirrored in key.addrs.mirrored() {
             let Some(peer) = sockets.only(mirrored) else { continue };
-            let Some(own) = sockets.get(key).map(End::of) else { continue };
-            let Some(other) = sockets.get(peer).map(End::of) else { continue };
+            let Some(own) = sockets.get(key).map(EndView::of) else { continue };
+            let Some(other) = sockets.get(peer).map(EndView::of) else { continue };
             learn(sockets, poll, (key, own), other);
             learn(sockets, poll, (peer, other), own);
         }
     }
 }
 
-fn learn(sockets: &mut TrackedSockets, poll: u64, (key, own): (SocketKey, End), other: End) {
+fn learn(
+    sockets: &mut TrackedSockets,
+    poll: u64,
+    (key, own): (SocketKey, EndView),
+    other: EndView,
+) {
     // They are two ends of one connection only if both were there at one time; a socket that is
     // still connecting may meet what an older connection left.
     let together = own.first_poll <= other.last_poll && other.first_poll <= own.last_poll;
@@ -127,7 +132,7 @@ pub(super) fn decide_crossing(sockets: &mut TrackedSockets, key: SocketKey) {
 
 /// Whether `late` was read after `early` in a state in which the other end of it was not any more: they
 /// are ends of two connections with these addresses.
-fn contradicts(late: End, early: End) -> bool {
+fn contradicts(late: EndView, early: EndView) -> bool {
     let has_not_sent_fin = before_fin(late.state) && early.state.has_received_fin();
     let has_not_received_fin = matches!(late.state, State::FinWait1 | State::FinWait2)
         || before_fin(late.state) && late.state != State::CloseWait;
@@ -140,7 +145,7 @@ fn contradicts(late: End, early: End) -> bool {
 
 /// Whether each was there before the other was seen to close: else one may be what an older connection
 /// with these addresses left.
-const fn were_open_together(one: End, other: End) -> bool {
+const fn were_open_together(one: EndView, other: EndView) -> bool {
     one.born < other.closing_since && other.born < one.closing_since
 }
 

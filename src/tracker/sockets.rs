@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 /// Room for this many is kept however few there are.
-const SLACK: usize = 1024;
+const LEAST_ROOM: usize = 1024;
 
 /// No more sockets are followed, which take some 700 MB: a program that leaks sockets by the million
 /// must not take its monitor with it. All else that is kept of a socket ends with it.
@@ -247,7 +247,7 @@ impl TrackedSockets {
     /// Gives back the room of many sockets that have closed.
     pub(super) fn shrink(&mut self) {
         let used = self.by_addrs.len();
-        if self.by_addrs.capacity() > 4 * used.max(SLACK) {
+        if self.by_addrs.capacity() > 4 * used.max(LEAST_ROOM) {
             self.by_addrs.shrink_to(2 * used);
         }
     }

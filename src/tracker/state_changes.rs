@@ -7,6 +7,7 @@ use super::socket::{SocketKey, TrackedSocket};
 use super::sockets::TrackedSockets;
 use super::{Tracker, TrackerSink};
 use crate::model::event::{Listeners, TrackerEvent};
+use crate::model::growth::most_kept;
 use crate::model::reading::{PollWindow, StateChange};
 use crate::model::socket::AddressPair;
 use crate::model::socket_row::SocketRow;
@@ -17,9 +18,6 @@ use std::collections::HashMap;
 
 /// So many closed sockets are remembered from one poll to the next, some 20 MB.
 const MOST_CLOSED: usize = 1 << 18;
-
-/// Addresses in the kernel are dropped with their sockets once there are so many more of them.
-const SLACK: usize = 4096;
 
 /// What is remembered of state changes that the kernel reported.
 #[derive(Debug, Default)]
@@ -64,7 +62,7 @@ impl KernelEvents {
     pub(super) fn end_poll(&mut self, start: Stamp, sockets: &TrackedSockets) {
         let before = std::mem::replace(&mut self.last_poll, start);
         self.closed.retain(|_, time| *time >= before);
-        if self.by_address.len() > 2 * sockets.count() + SLACK {
+        if self.by_address.len() > most_kept(sockets.count()) {
             self.by_address.retain(|_, key| sockets.get(*key).is_some());
         }
     }

@@ -15,9 +15,9 @@ fn process(pid: i32, comm: &str) -> Process {
 }
 
 /// What a scan finds of these processes, each of which has one descriptor per socket.
-fn scan(holders: &[(u64, &Process)], denied: &[&Process]) -> Found {
+fn scan(holders: &[(u64, &Process)], denied: &[&Process]) -> SearchResult {
     let holder = |process: &Process| Holder { pid: process.pid, start: 1, fd: 3, task: None };
-    let mut found = Found::default();
+    let mut found = SearchResult::default();
     for (inode, process) in holders {
         found.holders.push((*inode, holder(process)));
         found.processes.push((*process).clone());
@@ -36,7 +36,7 @@ fn named(pattern: &str) -> ProcessFilter {
 }
 
 /// Applies what a scan found in a reading that ended at this boot time.
-fn update(owners: &mut RecordedOwners, boot: u64, scan: Found) -> OwnerUpdate {
+fn update(owners: &mut RecordedOwners, boot: u64, scan: SearchResult) -> OwnerUpdate {
     let mut update = owners.update_to(scan);
     update.time = Stamp { wall: 0, boot };
     owners.start_reading(boot);

@@ -5,13 +5,13 @@ use super::process::ProcessFields;
 use crate::filter::ProcessFilter;
 use crate::model::process::{Holder, Inodes, Process};
 use crate::owner::SearchScope;
-use crate::owner::table::Found;
+use crate::owner::table::SearchResult;
 use std::collections::HashSet;
 
 impl Scan {
     /// Finds all holders of these sockets, and describes their processes, and those that may not be
     /// read, with all that a filter may need.
-    pub(super) fn scan_all(&mut self, wanted: &Inodes) -> Found {
+    pub(super) fn scan_all(&mut self, wanted: &Inodes) -> SearchResult {
         let mut found = self.search(SearchScope::All(&ProcessFilter::default()), wanted);
         found.holders.retain(|(inode, _)| wanted.contains(inode));
         let holding: HashSet<_> =

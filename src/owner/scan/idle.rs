@@ -13,14 +13,12 @@
 //! is done for the wanted sockets alone, others are left out of what is found.
 
 use super::process::ProcessFields;
+use crate::model::growth::most_kept;
 use crate::model::process::Process;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, openat};
 use std::collections::HashMap;
 use std::fs::File;
-
-/// Room for this many more processes than the last scan came across, before the others are dropped.
-const SLACK: usize = 1024;
 
 /// The scheduler's counts of a thread: time run, time waited, times put on a processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +87,7 @@ impl IdleProcesses {
 
     /// Drops processes that are gone, once there are many.
     pub(super) fn finish_scan(&mut self) {
-        if self.known.len() > 2 * self.seen + SLACK {
+        if self.known.len() > most_kept(self.seen) {
             self.known.retain(|_, (_, scan)| *scan == self.scan);
             self.known.shrink_to(2 * self.seen);
         }
@@ -144,7 +142,7 @@ mod tests {
             processes.remember(idle(0, 1));
             processes.remember(idle(pid, 1));
             processes.finish_scan();
-            assert!(processes.known.len() <= SLACK + 4, "{}", processes.known.len());
+            assert!(processes.known.len() <= most_kept(2), "{}", processes.known.len());
         }
         assert!(processes.get(0, SchedStat::parse(b"1 0 1")).is_some());
     }

@@ -28,7 +28,7 @@ pub(crate) mod whereabouts;
 mod workloads;
 
 use super::event_search::EventSearch;
-use super::table::Found;
+use super::table::SearchResult;
 use super::{OwnerLookup, SearchScope};
 use crate::filter::ProcessFilter;
 use crate::model::process::{Caller, CommandLines, Holder, Inodes, Process};
@@ -126,7 +126,7 @@ impl Scan {
 
     /// Finds the holders of sockets. Where some of the wanted sockets stay without a holder, threads
     /// with tables of their own are searched, too.
-    fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.update_tree();
         if let Some(found) = self.search_by_walk(among, wanted) {
             return found;
@@ -149,7 +149,7 @@ impl Scan {
     /// on, and processes come and go. A process that passes its descriptors to a new one and goes is
     /// caught by the next list of processes; from one that was not searched yet to one that was,
     /// by another search.
-    fn search_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn search_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         let mut found = self.search_wholly(among, wanted);
         if !found.has_all(wanted) {
             let again = self.search_wholly(among, wanted);
@@ -162,7 +162,7 @@ impl Scan {
         found
     }
 
-    fn search_wholly(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn search_wholly(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.update_tree();
         if let Some(found) = self.search_by_walk(among, wanted) {
             return found;
@@ -206,7 +206,7 @@ impl Scan {
         listing
     }
 
-    fn finish(&mut self, search: Search<'_>) -> Found {
+    fn finish(&mut self, search: Search<'_>) -> SearchResult {
         self.idle.finish_scan();
         let Search { among, mut found, unchecked, .. } = search;
         // Some of their holders may be missing.
@@ -325,15 +325,15 @@ impl OwnerLookup for Scan {
         is_due
     }
 
-    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.search(among, wanted)
     }
 
-    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.search_for_certain(among, wanted)
     }
 
-    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<SearchResult> {
         self.search_some(search, filter)
     }
 

@@ -8,7 +8,7 @@ use super::workloads::Workloads;
 use crate::filter::Match;
 use crate::model::process::{CommandLines, Holder, Inodes, Process};
 use crate::owner::SearchScope;
-use crate::owner::table::Found;
+use crate::owner::table::SearchResult;
 use log::trace;
 use procfs::process::Process as ProcEntry;
 use procfs::{ProcError, ProcResult};
@@ -21,7 +21,7 @@ pub(super) struct Search<'a> {
     wanted: &'a Inodes,
     /// What is read of a process for it.
     pub(super) fields: ProcessFields,
-    pub(super) found: Found,
+    pub(super) found: SearchResult,
     /// Processes with threads, and their leader's table.
     pub(super) threaded: Vec<(Process, FdTable)>,
     /// Sockets that are not wanted and have a remembered holder, which was not checked.
@@ -31,7 +31,7 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(among: SearchScope<'a>, wanted: &'a Inodes) -> Self {
         let fields = ProcessFields::needed_by(among.filter());
-        let (found, threaded, unchecked) = (Found::default(), Vec::new(), Inodes::default());
+        let (found, threaded, unchecked) = (SearchResult::default(), Vec::new(), Inodes::default());
         Self { among, wanted, fields, found, threaded, unchecked }
     }
 

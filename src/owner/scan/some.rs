@@ -7,7 +7,7 @@ use crate::filter::ProcessFilter;
 use crate::model::process::Inodes;
 use crate::owner::SearchScope;
 use crate::owner::event_search::EventSearch;
-use crate::owner::table::Found;
+use crate::owner::table::SearchResult;
 use std::time::{Duration, Instant};
 
 /// The searches of either kind take at most one part in this many of the time.
@@ -54,7 +54,7 @@ impl Scan {
         &mut self,
         search: &EventSearch,
         filter: &ProcessFilter,
-    ) -> Option<Found> {
+    ) -> Option<SearchResult> {
         let start = Instant::now();
         if !self.budget(search).is_left(start) {
             return None;
@@ -74,7 +74,12 @@ impl Scan {
         if search.pids.is_some() { few } else { all }
     }
 
-    fn search_processes(&mut self, pids: &[i32], among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn search_processes(
+        &mut self,
+        pids: &[i32],
+        among: SearchScope<'_>,
+        wanted: &Inodes,
+    ) -> SearchResult {
         let mut under_way = Search::new(among, wanted);
         for pid in pids {
             self.search_process(*pid, &mut under_way);

@@ -8,7 +8,7 @@ use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::{OwnerUpdate, Reading};
 use crate::owner::event_search::EventSearch;
 use crate::owner::recorded::RecordedOwners;
-use crate::owner::table::Found;
+use crate::owner::table::SearchResult;
 use crate::owner::{OwnerLookup, SearchScope};
 use crate::privileges::Remedy;
 use std::time::{Duration, Instant};
@@ -121,7 +121,7 @@ impl SurveyedOwners {
     }
 
     /// Adds the holders that were found to those that are known and still hold the socket.
-    fn add_found(&self, mut found: Found, findings: &mut Findings) {
+    fn add_found(&self, mut found: SearchResult, findings: &mut Findings) {
         found.sort();
         for socket in found.by_socket() {
             let inode = socket[0].0;
@@ -178,12 +178,12 @@ impl OwnerLookup for SurveyedOwners {
         self.recorded.take_due_retry()
     }
 
-    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.recorded.find(among, wanted)
     }
 
     /// The processes as they are, not as they were recorded: an answer is about now.
-    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.scan.find_for_certain(among, wanted)
     }
 
@@ -191,7 +191,7 @@ impl OwnerLookup for SurveyedOwners {
         self.scan.elsewhere(filter)
     }
 
-    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<Found> {
+    fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<SearchResult> {
         self.recorded.find_now(search, filter)
     }
 

@@ -9,7 +9,7 @@ use super::record::{Descriptor, Target};
 use super::search::Search;
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Exe, Inodes, Process};
-use crate::owner::table::Found;
+use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl Scan {
         &mut self,
         among: SearchScope<'_>,
         wanted: &Inodes,
-    ) -> Option<Found> {
+    ) -> Option<SearchResult> {
         let pays = || !asks_for_few(among) && self.has_many_files();
         match self.walker.by {
             OwnersBy::Proc => return None,
@@ -87,7 +87,12 @@ impl Scan {
         count.is_some_and(|count: u64| count > MANY_FILES)
     }
 
-    fn found_in(&self, descriptors: Descriptors, among: SearchScope<'_>, wanted: &Inodes) -> Found {
+    fn found_in(
+        &self,
+        descriptors: Descriptors,
+        among: SearchScope<'_>,
+        wanted: &Inodes,
+    ) -> SearchResult {
         let Descriptors { all: mut descriptors, has_all } = descriptors;
         descriptors.sort_by_key(|found| (found.pid, found.tid != found.pid, found.tid));
         let mut search = Search::new(among, wanted);

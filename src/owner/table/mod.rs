@@ -8,19 +8,16 @@ mod processes;
 
 use crate::filter::{Match, ProcessFilter};
 use crate::model::event::{Listeners, OwnerClues};
+use crate::model::growth::most_kept;
 use crate::model::process::{Attribution, ByInode, Holder, Inodes, OwnerSource, Process};
 use processes::{Descriptor, ProcessTable};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Room for this many more entries than there are sockets before the table is swept: a scan of all
-/// processes is too expensive to repeat, a stale entry is not.
-const SLACK: usize = 4096;
-
 /// What one search found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct SearchResult {
     /// The processes that hold sockets.
     pub processes: Vec<Process>,
     /// The inodes of these sockets, with a descriptor each.
@@ -33,7 +30,7 @@ pub struct Found {
     pub hidden: bool,
 }
 
-impl Found {
+impl SearchResult {
     /// Whether nobody else can hold a wanted socket.
     pub(crate) const fn is_whole(&self) -> bool {
         self.denied.is_empty() && !self.hidden
@@ -162,7 +159,7 @@ impl OwnerTable {
 
     /// Stores what a search for these sockets found. Holders of other sockets are stored where the
     /// socket was searched for before.
-    pub(crate) fn insert(&mut self, wanted: &Inodes, mut found: Found) {
+    pub(crate) fn insert(&mut self, wanted: &Inodes, mut found: SearchResult) {
         found.sort();
         let last_search = LastSearch::new(self.reading, !found.is_whole());
         self.is_new |= self.is_empty();
@@ -184,7 +181,7 @@ impl OwnerTable {
     }
 
     /// Stores holders that a search of some processes found, beside those that are known.
-    pub(crate) fn insert_more(&mut self, mut found: Found) {
+    pub(crate) fn insert_more(&mut self, mut found: SearchResult) {
         found.sort();
         let mut processes = self.processes.with_found(std::mem::take(&mut found.processes));
         for socket in found.by_socket() {
@@ -268,7 +265,7 @@ impl OwnerTable {
     /// processes without a socket. There may be new processes all the time although the sockets
     /// stay.
     pub(crate) fn sweep(&mut self, sockets: usize, in_use: impl Iterator<Item = u64>) {
-        let most = 2 * sockets + SLACK;
+        let most = most_kept(sockets);
         if self.sockets.len() > most {
             let in_use: Inodes = in_use.collect();
             self.sockets.retain(|inode, _| in_use.contains(inode));

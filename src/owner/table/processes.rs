@@ -1,6 +1,6 @@
 //! The processes that hold sockets: each once, however many sockets it holds.
 
-use super::SLACK;
+use crate::model::growth::most_kept;
 use crate::model::process::{Holder, Process};
 use std::collections::HashMap;
 use std::num::NonZeroI32;
@@ -78,7 +78,7 @@ impl ProcessTable {
 
     /// Whether a sweep is worth its cost.
     pub(super) fn has_grown(&self) -> bool {
-        self.by_identity.len() > 2 * self.swept + SLACK
+        self.by_identity.len() > most_kept(self.swept)
     }
 
     /// Drops all processes but those of these descriptors.

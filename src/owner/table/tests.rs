@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::event::OwnerClues;
+use crate::model::growth::SPARE;
 use regex::bytes::Regex;
 
 fn clues(inode: u64, last_inode: u64, listener: u64) -> OwnerClues {
@@ -12,13 +13,18 @@ fn process(pid: i32, start: u64, comm: &str) -> Process {
     Process { start, comm, ..Process::unknown(pid) }
 }
 
-fn found(holders: &[(u64, &Process, i32)], hidden: bool) -> Found {
+fn found(holders: &[(u64, &Process, i32)], hidden: bool) -> SearchResult {
     let holder = |(inode, process, fd): &(u64, &Process, i32)| {
         let Process { pid, start, .. } = **process;
         (*inode, Holder { pid, start, fd: *fd, task: None })
     };
     let processes = holders.iter().map(|(_, process, _)| (*process).clone()).collect();
-    Found { processes, holders: holders.iter().map(holder).collect(), hidden, ..Found::default() }
+    SearchResult {
+        processes,
+        holders: holders.iter().map(holder).collect(),
+        hidden,
+        ..SearchResult::default()
+    }
 }
 
 fn wanted(inodes: &[u64]) -> Inodes {
@@ -113,7 +119,7 @@ fn sockets_not_in_use_are_dropped() {
     let mut table = OwnerTable::default();
     table.start_reading(1);
     let client = process(10, 1, "client");
-    for inode in 1..=SLACK as u64 + 3 {
+    for inode in 1..=SPARE as u64 + 3 {
         table.insert(&wanted(&[inode]), found(&[(inode, &client, 3)], false));
     }
     table.sweep(1, [7].into_iter());
@@ -134,7 +140,7 @@ fn the_table_stays_small_through_churn() {
         table.insert(&inodes.clone().collect(), found(&holders, false));
         let sockets = usize::try_from(sockets).unwrap();
         table.sweep(sockets, inodes);
-        let most = 2 * sockets + SLACK;
+        let most = most_kept(sockets);
         assert!(
             table.sockets.len() <= most && table.processes.len() <= most,
             "in reading {reading}"
@@ -147,13 +153,13 @@ fn the_table_stays_small_through_churn() {
 fn processes_that_left_a_socket_are_dropped() {
     let mut table = OwnerTable::default();
     let (master, other) = (process(1, 1, "server"), process(2, 1, "other"));
-    for pid in 10..10 + 3 * i32::try_from(SLACK).unwrap() {
+    for pid in 10..10 + 3 * i32::try_from(SPARE).unwrap() {
         let worker = process(pid, 2, "server");
         let holders = [(7, &master, 3), (7, &worker, 3), (8, &other, 4), (9, &other, 5)];
         table.start_reading(u64::try_from(pid).unwrap());
         table.insert(&wanted(&[7]), found(&holders, false));
         table.sweep(1, [7].into_iter());
-        assert!(table.processes.len() <= 2 * SLACK, "{}", table.processes.len());
+        assert!(table.processes.len() <= 2 * SPARE, "{}", table.processes.len());
         let pids: Vec<i32> = table.holders(7).map(|holder| holder.pid).collect();
         assert_eq!(pids, [1, pid]);
     }

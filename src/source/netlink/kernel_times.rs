@@ -48,7 +48,7 @@ pub(in crate::source) struct KernelTimesQuery {
 }
 
 /// The times of the sockets that `tcp_info` was dumped of: by what a table shows of them, too.
-type Found = HashMap<(AddressPair, u64, State), KernelTimes, RandomState>;
+type TimesBySocket = HashMap<(AddressPair, u64, State), KernelTimes, RandomState>;
 
 impl KernelTimesQuery {
     /// For a source that reads the sockets of the kernel whose procfs this is; the rows that matter
@@ -124,8 +124,8 @@ fn times(
     client: &mut SockDiag,
     family: Family,
     chosen: (StateMask, &[u8]),
-) -> crate::error::Result<Found> {
-    let mut found = Found::default();
+) -> crate::error::Result<TimesBySocket> {
+    let mut found = TimesBySocket::default();
     client.dump_infos(family, chosen, &mut |row, info| {
         // It may have gone on since the fixed part of the message was written.
         if info.state() == row.state {
