@@ -35,6 +35,8 @@ pub enum Remedy {
     Policy,
     /// A recording has what could be seen when it was made.
     Recording,
+    /// The name of a container or pod was not found: what to write instead.
+    WriteId(String),
 }
 
 impl fmt::Display for Remedy {
@@ -53,6 +55,7 @@ impl fmt::Display for Remedy {
             Self::Policy => {
                 f.write_str("permit it in the sandbox, security module or lockdown here")
             }
+            Self::WriteId(instead) => write!(f, "write its id, {instead}"),
             Self::Recording => f.write_str("record where all processes can be inspected"),
         }
     }

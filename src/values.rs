@@ -4,6 +4,7 @@
 
 use crate::error::ValueError;
 use crate::filter::addr::{AddrFilter, parse_ports};
+use crate::filter::netns::NetnsPattern;
 use crate::filter::workload::NamePattern;
 use crate::model::time::Moment;
 use crate::tcp::state_set::StateSet;
@@ -53,6 +54,11 @@ pub(crate) fn user(text: &str) -> Result<u32> {
 /// The name of a unit, a container or a pod, with wildcards.
 pub(crate) fn name(text: &str) -> Result<NamePattern> {
     NamePattern::new(text).ok_or(ValueError::EmptyName)
+}
+
+/// A network namespace, by its name, with wildcards, or its inode.
+pub(crate) fn netns(text: &str) -> Result<NetnsPattern> {
+    NetnsPattern::new(text).ok_or(ValueError::EmptyName)
 }
 
 /// The states in any of some sets; `None` where there is no set.

@@ -71,8 +71,21 @@ pub enum GroupName {
     Process,
     /// The local port
     LocalPort,
+    /// The service or scope of systemd in which the owning process runs
+    Unit,
+    /// The container in which it runs
+    Container,
+    /// The pod in which it runs, as NAMESPACE/NAME
+    Pod,
     /// The state
     State,
+}
+
+impl GroupName {
+    /// Whether it is about what a process runs in.
+    pub(crate) const fn is_workload(self) -> bool {
+        matches!(self, Self::Unit | Self::Container | Self::Pod)
+    }
 }
 
 /// What a list is sorted by.

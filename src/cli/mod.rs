@@ -196,7 +196,8 @@ fn sampling_flags(given: &ArgMatches) -> Vec<String> {
     given
         .ids()
         .map(Id::as_str)
-        .filter(|id| is_sampling(id) && typed(id))
+        // Of a recording, it chooses what is shown.
+        .filter(|id| *id != "netns" && is_sampling(id) && typed(id))
         .map(|id| format!("--{}", id.replace('_', "-")))
         .collect()
 }

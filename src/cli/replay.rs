@@ -1,7 +1,7 @@
 //! The arguments of `replay`.
 
 use super::args::{
-    CommonArgs, EndArgs, FilterArgs, Options, TableArgs, TextArgs, TimeArgs, ViewArgs,
+    CommonArgs, EndArgs, FilterArgs, Options, SourceArgs, TableArgs, TextArgs, TimeArgs, ViewArgs,
 };
 use clap::Args;
 use std::path::PathBuf;
@@ -36,6 +36,9 @@ pub struct ReplayOptions {
 pub(crate) struct ReplayShared {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
+    /// Network namespaces of the recording: names, inodes, or paths such as /run/netns/blue
+    #[arg(long, value_name = "NS", help_heading = "Filter options")]
+    pub(crate) netns: Vec<String>,
     #[command(flatten)]
     pub(crate) end: EndArgs,
     #[command(flatten)]
@@ -53,8 +56,9 @@ pub(crate) struct ReplayShared {
 impl From<ReplayOptions> for Options {
     fn from(replay: ReplayOptions) -> Self {
         let reads_times = replay.since.is_some() || replay.until.is_some();
-        let ReplayShared { filter, end, view, table, text, time, common } = replay.shared;
+        let ReplayShared { filter, netns, end, view, table, text, time, common } = replay.shared;
+        let source = SourceArgs { netns, ..SourceArgs::default() };
         let with_defaults = Self::default();
-        Self { filter, end, view, table, text, time, reads_times, common, ..with_defaults }
+        Self { filter, source, end, view, table, text, time, reads_times, common, ..with_defaults }
     }
 }

@@ -9,6 +9,7 @@ use crate::monitor::Monitor;
 #[cfg(feature = "tui")]
 use crate::output::ready::Ready;
 use crate::owner::recorded::RecordedOwners;
+use crate::settings::netns::of_recording;
 use crate::settings::{self, Settings};
 use crate::signals::Signals;
 use crate::source::replay::{RecordingEnd, Replay};
@@ -26,7 +27,7 @@ pub fn run(options: ReplayOptions) -> Result<()> {
     let recording = Replay::open(&file, waits_for_more, &signals)?;
     let start = recording.start().unwrap_or_default();
     let recording = recording.until(part.until.map(|until| until.after(start)));
-    let mut monitor = monitor_of(recording, &settings);
+    let mut monitor = monitor_of(recording, &settings)?;
     let since = part.since.map(|since| since.after(start));
     #[cfg(feature = "tui")]
     if super::top::is_drawn(&settings) {
@@ -46,7 +47,7 @@ pub(super) fn monitor<'a>(
     settings: &'a Settings,
     signals: &'a Signals,
 ) -> Result<Monitor<'a>> {
-    Ok(monitor_of(Replay::open(file, waits_for_more, signals)?, settings))
+    monitor_of(Replay::open(file, waits_for_more, signals)?, settings)
 }
 
 /// The monitor of a recording, read up to a moment or to its end.
@@ -63,7 +64,7 @@ pub(super) fn monitor_at<'a>(
     let start = recording.start().unwrap_or_default();
     let until = at.map(|at| at.after(start));
     let (end, name) = (recording.end(), recording.name());
-    let mut monitor = monitor_of(recording.until(until), settings);
+    let mut monitor = monitor_of(recording.until(until), settings)?;
     while monitor.update(signals)? {}
     let (read_at, is_polled) = (monitor.read_at(), monitor.polls().taken > 0);
     let missing = until.zip(end.get()).and_then(|(until, end)| match end {
@@ -79,7 +80,8 @@ pub(super) fn monitor_at<'a>(
     }
 }
 
-fn monitor_of<'a>(recording: Replay<'a>, settings: &'a Settings) -> Monitor<'a> {
+fn monitor_of<'a>(recording: Replay<'a>, settings: &'a Settings) -> Result<Monitor<'a>> {
     let owners = Box::new(RecordedOwners::default());
-    Monitor::new(Box::new(recording), owners, &settings.filter)
+    let recording = recording.of_namespaces(of_recording(&settings.netns)?);
+    Ok(Monitor::new(Box::new(recording), owners, &settings.filter))
 }

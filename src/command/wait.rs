@@ -91,9 +91,11 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
         format!("matching sockets: {}", states.join(", "))
     };
     let concerns = |state| wait.condition.concerns(state);
-    let hidden = match monitor.candidates(concerns).sockets.len() {
+    let candidates = monitor.candidates(concerns);
+    let remedy = candidates.remedy.unwrap_or_else(|| monitor.remedy());
+    let hidden = match candidates.sockets.len() {
         0 => String::new(),
-        sockets => format!("; {}", HiddenOwners { sockets, remedy: monitor.remedy() }),
+        sockets => format!("; {}", HiddenOwners { sockets, remedy }),
     };
     let unshown = monitor.unshown_ends(concerns);
     let unshown =

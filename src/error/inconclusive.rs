@@ -88,6 +88,12 @@ impl fmt::Display for HiddenOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sockets, remedy } = self;
         let sockets = counted(*sockets, "socket");
+        if matches!(remedy, Remedy::WriteId(_)) {
+            return write!(
+                f,
+                "{sockets} may be of a container or pod whose name was not found; {remedy}"
+            );
+        }
         write!(f, "{sockets} may belong to processes that cannot be inspected; {remedy}")
     }
 }

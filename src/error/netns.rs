@@ -22,6 +22,17 @@ pub enum NetnsError {
     /// `--netns pid:N` of nothing.
     #[error("--netns: there is no process {0}; write another number")]
     NoProcess(i32),
+    /// `--netns NAME` of a recording without it.
+    #[error(
+        "--netns: the recording shows no network namespace '{name}'; {}",
+        if known.is_empty() { "its namespace is not known".to_owned() } else { format!("write one of {known}") }
+    )]
+    NotRecorded {
+        /// As it was written.
+        name: String,
+        /// Those that it shows.
+        known: String,
+    },
     /// `--netns container:ID` without a process.
     #[error(
         "--netns: no process runs in a container '{0}', as far as can be seen; write its id, or pid:N of \

@@ -140,12 +140,12 @@ pub enum UsageError {
          them"
     )]
     TcpInfoOfProcfs,
-    /// `--tcp-info` with `--netns`
+    /// `--netns pid:N` or `container:ID` of a recording
     #[error(
-        "--tcp-info is about the caller's own network namespace, and --netns shows others; leave out one \
-         of them"
+        "--netns: a recording knows network namespaces by name and inode alone; write one that replay -j \
+         shows as netns_name or netns"
     )]
-    TcpInfoOfNetns,
+    NetnsOfRecording,
     /// `--tcp-info` with `--record`
     #[error("--tcp-info is not recorded, and cannot be replayed; leave out --tcp-info or --record")]
     TcpInfoRecorded,

@@ -3,6 +3,7 @@
 //! field of [`Filter`] and of [`Candidate`], and a line in [`Filter::shows`].
 
 pub mod addr;
+pub mod netns;
 pub mod workload;
 
 use crate::model::binding::{Binding, Device};
@@ -15,6 +16,7 @@ use crate::model::wanted::{End, Ends};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use addr::AddrFilter;
+use netns::NetnsPattern;
 use regex::bytes::Regex;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -37,6 +39,8 @@ pub struct Filter {
     pub family: Option<Family>,
     /// Only listeners; like `states`.
     pub listening: bool,
+    /// By the network namespace, of a rule: a run reads those that are asked for and no others.
+    pub netns: Vec<NetnsPattern>,
 }
 
 /// Filters by the process that owns a socket.
@@ -171,6 +175,8 @@ pub struct Candidate<'a> {
     pub addrs: &'a AddressPair,
     /// What it is bound to besides its local address.
     pub binding: &'a Binding,
+    /// The inode of its network namespace, and what that is called, as far as these are known.
+    pub netns: (Option<u64>, Option<&'a str>),
     /// The state that it leaves, where it changes.
     pub from: Option<State>,
     /// The state that it is in, or enters.
@@ -179,21 +185,29 @@ pub struct Candidate<'a> {
 
 impl<'a> From<&'a SocketRow> for Candidate<'a> {
     fn from(row: &'a SocketRow) -> Self {
-        Self { addrs: &row.addrs, binding: &row.binding, from: None, state: row.state }
+        Self {
+            addrs: &row.addrs,
+            binding: &row.binding,
+            netns: (None, None),
+            from: None,
+            state: row.state,
+        }
     }
 }
 
 impl<'a> From<&'a SocketStatus> for Candidate<'a> {
     fn from(status: &'a SocketStatus) -> Self {
-        let SocketRef { addrs, binding, .. } = &status.socket;
-        Self { addrs, binding, from: None, state: status.state }
+        let SocketRef { addrs, binding, netns, .. } = &status.socket;
+        let netns = (*netns, status.netns_name.as_deref());
+        Self { addrs, binding, netns, from: None, state: status.state }
     }
 }
 
 impl<'a> From<&'a Transition> for Candidate<'a> {
     fn from(transition: &'a Transition) -> Self {
-        let SocketRef { addrs, binding, .. } = &transition.socket;
-        Self { addrs, binding, from: transition.from, state: transition.to }
+        let SocketRef { addrs, binding, netns, .. } = &transition.socket;
+        let netns = (*netns, transition.netns_name.as_deref());
+        Self { addrs, binding, netns, from: transition.from, state: transition.to }
     }
 }
 
@@ -201,7 +215,11 @@ impl Filter {
     /// Whether a socket is asked for, whichever process owns it: it is followed, and shown as it is now.
     pub fn matches<'a>(&self, candidate: impl Into<Candidate<'a>>) -> bool {
         let candidate = candidate.into();
-        self.may_follow(candidate.addrs, candidate.binding) == Match::Yes && self.shows(candidate)
+        let (inode, name) = candidate.netns;
+        let is_in = |pattern: &NetnsPattern| pattern.matches(inode, name);
+        (self.netns.is_empty() || self.netns.iter().any(is_in))
+            && self.may_follow(candidate.addrs, candidate.binding) == Match::Yes
+            && self.shows(candidate)
     }
 
     /// Whether a socket is known to be followed at all. This is the part of the filter that cannot change

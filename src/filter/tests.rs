@@ -139,6 +139,7 @@ fn a_change_is_shown_by_the_state_before_or_after() {
     let closing = Candidate {
         addrs: &addrs(Family::Ipv4, "10.0.0.1:1", "10.0.0.2:2"),
         binding: &UNKNOWN,
+        netns: (None, None),
         from: Some(State::Established),
         state: State::FinWait1,
     };

@@ -76,6 +76,21 @@ impl WorkloadFilter {
         let pod = any(&self.pods, pod.as_ref(), is_pod);
         unit.and(container).and(pod)
     }
+
+    /// Of a workload of which it is not known whether it passes, since a name was not found, what can be
+    /// written instead of the name.
+    pub(crate) fn unnamed(&self, workload: &Workload) -> Option<String> {
+        if self.matches(Some(workload)) != Match::Unreadable {
+            return None;
+        }
+        let Workload { container, pod, .. } = workload;
+        let container =
+            container.as_ref().filter(|it| it.name.is_none() && !self.containers.is_empty());
+        let pod = pod.as_ref().filter(|it| it.name.is_none() && !self.pods.is_empty());
+        container
+            .map(|it| format!("--container {}", it.label()))
+            .or_else(|| pod.map(|it| format!("--pod {}", it.label())))
+    }
 }
 
 /// Whether one of the patterns matches; all is well without patterns.

@@ -7,6 +7,7 @@ pub mod event;
 pub(crate) mod growth;
 pub(crate) mod json;
 pub mod net_limits;
+pub(crate) mod netns_name;
 pub mod process;
 pub mod process_tree;
 pub mod reading;

@@ -1,6 +1,6 @@
 //! What the kernel measures of a connection: `struct tcp_info`, as ss(8) shows it with `-i`.
 
-use super::socket::AddressPair;
+use super::socket::{AddressPair, NetnsId};
 use super::time::seconds;
 use crate::tcp::state::State;
 use foldhash::fast::RandomState;
@@ -125,6 +125,13 @@ impl TcpInfos {
             Entry::Vacant(place) => drop(place.insert(Some(info))),
             Entry::Occupied(mut other) => *other.get_mut() = None,
         }
+    }
+
+    /// Adds the sockets of a network namespace.
+    pub(crate) fn add_all_in(&mut self, netns: NetnsId, of_it: Self) {
+        let in_it =
+            |((addrs, inode, state), info): (Key, _)| ((addrs.in_netns(netns), inode, state), info);
+        self.0.extend(of_it.0.into_iter().map(in_it));
     }
 
     /// What was measured of a socket; nothing if it was in another state, or is a mini-socket.

@@ -61,6 +61,16 @@ impl Pod {
     }
 }
 
+impl Pod {
+    /// The same with its namespace, where that is known.
+    pub fn full_label(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.label()),
+            None => self.label().to_owned(),
+        }
+    }
+}
+
 impl Workload {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
@@ -70,10 +80,7 @@ impl Workload {
     /// The most telling of its parts, for a column: `NAMESPACE/POD`, a container, or a unit.
     pub fn label(&self) -> Option<String> {
         match self {
-            Self { pod: Some(pod), .. } => Some(match &pod.namespace {
-                Some(namespace) => format!("{namespace}/{}", pod.label()),
-                None => pod.label().to_owned(),
-            }),
+            Self { pod: Some(pod), .. } => Some(pod.full_label()),
             Self { container: Some(container), .. } => Some(container.label().to_owned()),
             Self { unit, .. } => unit.clone(),
         }

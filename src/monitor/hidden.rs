@@ -25,6 +25,8 @@ struct Holdings {
     may_share: bool,
     /// Every descriptor of every process was read.
     is_whole: bool,
+    /// What to write instead of a name that was not found, if nothing else leaves a doubt.
+    remedy: Option<Remedy>,
 }
 
 impl Holdings {
@@ -38,6 +40,11 @@ impl Holdings {
             let best = by_inode.entry(*inode).or_insert(Match::No);
             *best = best.or(*matches);
         }
+        let unnamed = found
+            .processes
+            .iter()
+            .filter_map(|process| filter.workload.unnamed(process.workload.as_deref()?));
+        let remedy = unnamed.min().map(Remedy::WriteId);
         let denied = found.denied.iter().map(|process| filter.matches(process));
         let denied = denied.fold(Match::No, Match::or);
         Self {
@@ -46,6 +53,7 @@ impl Holdings {
             may_share: denied == Match::Yes,
             // Where processes are named, nothing is known of others.
             is_whole: found.is_whole() && filter.pids.is_empty(),
+            remedy: remedy.filter(|_| denied == Match::No && !found.hidden),
         }
     }
 
@@ -124,7 +132,7 @@ impl HiddenSockets {
             return None;
         }
         let doubtful = std::mem::take(&mut self.doubtful);
-        let mut hidden_denied = 0;
+        let (mut hidden_denied, mut other_remedy) = (0, None);
         if !doubtful.is_empty() {
             self.next_review = owners.now + REVIEW_INTERVAL;
             let filter = owners.filter();
@@ -133,6 +141,7 @@ impl HiddenSockets {
             let holdings = Holdings::of(&found, filter);
             let may_match = |clues: &&OwnerClues| holdings.matches(clues) != Match::No;
             hidden_denied = doubtful.iter().filter(may_match).count() as u64;
+            other_remedy.clone_from(&holdings.remedy);
         }
         let count = |n: u64| format!("{n} socket{}", if n == 1 { "" } else { "s" });
         let hidden = self.hidden + hidden_denied;
@@ -149,11 +158,18 @@ impl HiddenSockets {
                 format!("{} hidden: held by no process", count(hidden))
             }
             (hidden, 0) => format!("{} hidden: unknown owner", count(hidden)),
-            (hidden, denied) => format!(
-                "{} hidden: unknown owner ({denied} may match, but cannot be inspected; {})",
-                count(hidden),
-                owners.finder.remedy()
-            ),
+            (hidden, denied) => {
+                let hidden = count(hidden);
+                match other_remedy {
+                    Some(remedy) => format!(
+                        "{hidden} hidden: {denied} may be of a container or pod whose name was not found; {remedy}"
+                    ),
+                    None => format!(
+                        "{hidden} hidden: unknown owner ({denied} may match, but cannot be inspected; {})",
+                        owners.finder.remedy()
+                    ),
+                }
+            }
         })
     }
 }
@@ -166,6 +182,8 @@ pub(crate) struct Candidates {
     pub(crate) sockets: Vec<SocketStatus>,
     /// Others, which no process holds at all.
     pub(crate) unheld: Vec<SocketStatus>,
+    /// What to do about the former, if it is not a matter of permission.
+    pub(crate) remedy: Option<Remedy>,
 }
 
 impl UnshownEnds {
@@ -224,7 +242,7 @@ impl Monitor<'_> {
         sockets.retain(|now| {
             matched.contains(&now.socket.id) || holdings.matches(&now.clues) != Match::No
         });
-        Candidates { sockets, unheld }
+        Candidates { sockets, unheld, remedy: holdings.remedy }
     }
 
     /// The sockets in states that matter that pass the other filters, do not match by process, and may
@@ -306,7 +324,7 @@ impl BlindSpots {
             candidates.sockets.iter().for_each(|now| unshown.count(&now.socket));
         }
         Self {
-            remedy: monitor.remedy(),
+            remedy: candidates.remedy.clone().unwrap_or_else(|| monitor.remedy()),
             bad_rows: monitor.polls().bad_rows,
             elsewhere: monitor.elsewhere(),
             candidates,

@@ -34,6 +34,9 @@ pub(crate) const fn group_key(name: GroupName) -> GroupKey {
         GroupName::Remote => GroupKey::Remote,
         GroupName::Process => GroupKey::Process,
         GroupName::LocalPort => GroupKey::LocalPort,
+        GroupName::Unit => GroupKey::Unit,
+        GroupName::Container => GroupKey::Container,
+        GroupName::Pod => GroupKey::Pod,
         GroupName::State => GroupKey::State,
     }
 }

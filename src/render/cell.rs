@@ -153,10 +153,15 @@ pub(crate) fn owner_in(by: &Attribution, socket: &SocketRef, netns_name: Option<
     if socket.addrs.netns == NetnsId::default() {
         return owner;
     }
-    match (netns_name, socket.netns) {
-        (Some(name), _) => format!("{owner}@{}", one_word(name)),
-        (None, Some(inode)) => format!("{owner}@{inode}"),
-        (None, None) => format!("{owner}@?"),
+    format!("{owner}@{}", netns(socket, netns_name))
+}
+
+/// The network namespace of a socket by its name or its inode; `?` where neither is known.
+pub(crate) fn netns(socket: &SocketRef, name: Option<&str>) -> String {
+    match (name, socket.netns) {
+        (Some(name), _) => one_word(name),
+        (None, Some(inode)) => inode.to_string(),
+        (None, None) => "?".to_owned(),
     }
 }
 

@@ -256,11 +256,14 @@ fn group_name(row: &SummaryRecord, place: usize) -> String {
 }
 
 /// The column of a group.
-const fn heading(key: GroupKey) -> &'static str {
+pub(crate) const fn heading(key: GroupKey) -> &'static str {
     match key {
         GroupKey::Remote => "REMOTE",
         GroupKey::Process => "PROCESS",
         GroupKey::LocalPort => "LOCAL PORT",
+        GroupKey::Unit => "UNIT",
+        GroupKey::Container => "CONTAINER",
+        GroupKey::Pod => "POD",
         GroupKey::State => "STATE",
     }
 }

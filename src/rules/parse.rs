@@ -9,7 +9,7 @@ use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::Verdict;
 use crate::model::socket::Family;
 use crate::tcp::state_set::StateSet;
-use crate::values::{address, duration, name, pid, ports, regex, states, user};
+use crate::values::{address, duration, name, netns, pid, ports, regex, states, user};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -47,6 +47,8 @@ pub(crate) struct RuleTable {
     container: Raw,
     /// Filter: as `--pod`.
     pod: Raw,
+    /// Filter: the network namespace, by its name (`*` stands for any characters) or its inode.
+    netns: Raw,
     /// Filter: as `--state`.
     state: Raw,
     /// Filter: as `--local`, without names.
@@ -206,6 +208,7 @@ fn filter(table: &RuleTable) -> Result<Filter, Fault> {
         ports: each("port", &table.port, ports)?,
         family: table.family,
         listening: table.listening,
+        netns: each("netns", &table.netns, netns)?,
     })
 }
 

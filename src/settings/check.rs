@@ -67,6 +67,7 @@ impl CheckSettings {
         };
         settings.asks_for_listeners = ports.is_some() || limits.concern(State::Listen);
         let (by, top) = (options.by, options.top.as_deref());
+        settings.filter.process.shows_workload |= by.is_some_and(GroupName::is_workload);
         let top = top.map(super::top).transpose()?;
         Ok(Self {
             settings,

@@ -42,6 +42,7 @@ pub(super) fn filter(filter: &FilterArgs, for_rules: bool) -> Result<Filter> {
             _ => None,
         },
         listening: filter.listening,
+        netns: Vec::new(),
     })
 }
 

@@ -140,8 +140,10 @@ impl Settings {
         let (max_cpu, max_count) = (max_cpu(&options.poll.max_cpu)?, &options.end.count.max_count);
         hints.extend(single_poll(interval, duration, options.source.source));
         let mut filter = filter(&options.filter, options.view.rules.is_some())?;
-        filter.process.shows_workload =
-            format(&options.view) != FormatName::Text || options.table.extend;
+        let by = summary::by(&options.view)?;
+        filter.process.shows_workload = format(&options.view) != FormatName::Text
+            || options.table.extend
+            || by.iter().flatten().any(|name| name.is_workload());
         let bound = bound(&options, &filter)?;
         let (ring, rounded) = ring(options.poll.ring())?;
         hints.extend(rounded);
@@ -166,7 +168,7 @@ impl Settings {
             output: OutputSettings {
                 tcp_info: options.info.tcp_info,
                 view: options.view.view,
-                by: summary::by(&options.view)?,
+                by,
                 mouse: !options.no_mouse,
                 format: format(&options.view),
                 labels: labels::labels(&options.view.label)?,

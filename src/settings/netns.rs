@@ -2,7 +2,9 @@
 
 use super::Result;
 use crate::error::{UsageError, ValueError};
+pub(crate) use crate::filter::netns::NetnsPattern;
 use crate::filter::workload::NamePattern;
+use crate::model::netns_name::mount_name;
 use crate::values::{self, pid};
 use std::path::PathBuf;
 
@@ -19,6 +21,25 @@ pub enum NetnsChoice {
     Process(i32),
     /// Those of the processes of a container.
     Container(NamePattern),
+}
+
+/// The network namespaces of a recording that are asked for; none for all.
+///
+/// # Errors
+/// What says nothing about a recording: processes may have other numbers now.
+pub(crate) fn of_recording(choices: &[NetnsChoice]) -> Result<Vec<NetnsPattern>> {
+    if choices.contains(&NetnsChoice::All) {
+        return Ok(Vec::new());
+    }
+    let pattern = |choice: &NetnsChoice| {
+        let text = match choice {
+            NetnsChoice::Name(name) => name.clone(),
+            NetnsChoice::Path(path) => mount_name(path),
+            _ => return Err(UsageError::NetnsOfRecording),
+        };
+        values::netns(&text).map_err(|cause| UsageError::value("--netns", cause))
+    };
+    choices.iter().map(pattern).collect()
 }
 
 /// Parses the values of the flag.

@@ -16,9 +16,6 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     if info.tcp_info && source.procfs.is_some() {
         return Err(UsageError::TcpInfoOfProcfs);
     }
-    if info.tcp_info && !source.netns.is_empty() {
-        return Err(UsageError::TcpInfoOfNetns);
-    }
     if info.tcp_info && options.record.record.is_some() {
         return Err(UsageError::TcpInfoRecorded);
     }

@@ -4,10 +4,12 @@
 use super::rows::Row;
 use super::{OverlayKind, Top};
 use crate::model::event::SocketId;
+use crate::model::event::SocketStatus;
 use crate::render::ascii::ascii;
-use crate::render::cell::{Names, clip, duration, held, local_end, owner, remote_end};
+use crate::render::cell::{Names, clip, duration, held, local_end, owner_in, remote_end};
 use crate::render::diagram::{DiagramFormat, DiagramRenderer};
 use crate::render::style::{Palette, style_of};
+use crate::render::summary::heading;
 use crate::render::{Renderer, Size, explain};
 use crate::tcp::state::State;
 use crate::view::Record;
@@ -222,13 +224,7 @@ impl Top {
         area: Rect,
         key: crate::view::group::GroupKey,
     ) {
-        use crate::view::group::GroupKey;
-        let heading = match key {
-            GroupKey::Process => "PROCESS",
-            GroupKey::Remote => "REMOTE",
-            GroupKey::LocalPort => "LOCAL PORT",
-            GroupKey::State => "STATE",
-        };
+        let heading = heading(key);
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let text = format!("{heading:<24} {:>7}  {:>8}  STATES", "COUNT", "OLDEST");
         self.put(buffer, header.x, header.y, header.width, &text, bold);
@@ -295,8 +291,8 @@ impl Top {
 
 /// The cells of a row.
 fn cells(row: &Row, at: crate::model::time::Stamp) -> [String; 6] {
-    let (names, socket) = (Names::default(), &row.status.socket);
-    let details = &row.status.details;
+    let SocketStatus { socket, details, netns_name, .. } = &row.status;
+    let names = Names::default();
     let queues = match (details.rx_queue, details.tx_queue) {
         (0, 0) => String::new(),
         (received, sent) => format!("{received}/{sent}"),
@@ -304,7 +300,7 @@ fn cells(row: &Row, at: crate::model::time::Stamp) -> [String; 6] {
     [
         held(Some(row.held(at)), row.status.held_at_least),
         row.status.state.to_string(),
-        owner(&row.owner),
+        owner_in(&row.owner, socket, netns_name.as_deref()),
         local_end(socket, &names),
         remote_end(socket, &names),
         queues,

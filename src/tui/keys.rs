@@ -72,7 +72,10 @@ impl Top {
                 Some(GroupKey::Process) => Some(GroupKey::Remote),
                 Some(GroupKey::Remote) => Some(GroupKey::LocalPort),
                 Some(GroupKey::LocalPort) => Some(GroupKey::State),
-                Some(GroupKey::State) => None,
+                // What processes run in is not read for a terminal.
+                Some(GroupKey::State | GroupKey::Unit | GroupKey::Container | GroupKey::Pod) => {
+                    None
+                }
             }),
             Key::Enter => self.open_group(),
             Key::Char(' ') => self.pause(),
@@ -170,7 +173,7 @@ impl Top {
             (GroupKey::Process, Some(name)) => {
                 format!("^{}$", regex::escape(&name).replace(' ', r"\x20"))
             }
-            (_, None) => {
+            (GroupKey::Unit | GroupKey::Container | GroupKey::Pod, _) | (_, None) => {
                 self.message = Some("sockets without a known owner cannot be chosen".to_owned());
                 return;
             }

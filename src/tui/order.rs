@@ -3,7 +3,6 @@
 use super::rows::Row;
 use crate::model::event::SocketId;
 use crate::model::time::Stamp;
-use crate::render::cell::owner;
 use crate::tcp::state::State;
 use crate::view::group::GroupKey;
 use std::cmp::Reverse;
@@ -123,11 +122,11 @@ pub(super) fn grouped<'r>(
 
 /// A row as one line of plain text, to be copied. Names in it are escaped.
 pub(super) fn line(row: &Row, at: Stamp) -> String {
-    use crate::render::cell::{Names, held, local_end, remote_end};
+    use crate::render::cell::{Names, held, local_end, owner_in, remote_end};
     let (names, socket) = (Names::default(), &row.status.socket);
     format!(
         "{} {} {} {} {}",
-        owner(&row.owner),
+        owner_in(&row.owner, socket, row.status.netns_name.as_deref()),
         local_end(socket, &names),
         remote_end(socket, &names),
         row.status.state,

@@ -4,6 +4,7 @@
 use crate::model::event::SocketRef;
 use crate::model::process::Attribution;
 use crate::model::time::seconds;
+use crate::model::workload::Workload;
 use crate::tcp::state::State;
 use crate::view::socket::SocketRecord;
 use schemars::JsonSchema;
@@ -22,12 +23,19 @@ pub enum GroupKey {
     Process,
     /// The port of the local end.
     LocalPort,
+    /// The unit of systemd in which the owning process runs.
+    Unit,
+    /// The container in which it runs.
+    Container,
+    /// The pod in which it runs.
+    Pod,
     /// The state alone.
     State,
 }
 
 impl GroupKey {
-    /// The name of the group that a socket belongs to; `None` where no owner is known.
+    /// The name of the group that a socket belongs to; `None` where no owner is known, or it runs in
+    /// nothing of that kind.
     pub(crate) fn of(
         self,
         socket: &SocketRef,
@@ -38,17 +46,26 @@ impl GroupKey {
             Self::Remote => Some(socket.addrs.remote.addr.to_string()),
             Self::Process => owner.main.as_ref().and_then(|process| process.name()),
             Self::LocalPort => Some(socket.addrs.local.port.to_string()),
+            Self::Unit => of_workload(owner, |it| it.unit.clone()),
+            Self::Container => {
+                of_workload(owner, |it| Some(it.container.as_ref()?.label().to_owned()))
+            }
+            Self::Pod => of_workload(owner, |it| Some(it.pod.as_ref()?.full_label())),
             Self::State => Some(state.to_string()),
         }
     }
+}
+
+fn of_workload(owner: &Attribution, name: impl Fn(&Workload) -> Option<String>) -> Option<String> {
+    owner.workload().0.as_deref().and_then(name)
 }
 
 /// The sockets of one group in one state. Field names, order and values are the public schema,
 /// version 1.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct GroupRecord {
-    /// The remote address, the name of the process, the local port, or the state; null where no owner
-    /// is known.
+    /// The remote address, the name of the process, the local port, the unit, container or pod of the
+    /// process, or the state; null where no owner is known, or where it runs in no such thing.
     pub group: Option<String>,
     /// The state of the sockets.
     pub state: State,

@@ -3,7 +3,7 @@
 use crate::model::socket::Family;
 use crate::model::tcp_info;
 use crate::render::cell::{
-    Names, UNKNOWN, clip, descriptors, duration, held, local_end, owner_in, remote_end, timer,
+    Names, UNKNOWN, clip, descriptors, duration, held, local_end, netns, owner, remote_end, timer,
     unit, width,
 };
 use crate::view::socket::SocketRecord;
@@ -19,6 +19,7 @@ pub(super) enum Column {
     Remote,
     State,
     Owner,
+    Netns,
     User,
     Inode,
     Descriptors,
@@ -30,8 +31,8 @@ pub(super) enum Column {
 }
 
 use Column::{
-    Descriptors, Held, Idle, Inode, Local, Owner, Proto, RecvQueue, Remote, SendQueue, State,
-    TcpInfo, Timer, Unit, User,
+    Descriptors, Held, Idle, Inode, Local, Netns, Owner, Proto, RecvQueue, Remote, SendQueue,
+    State, TcpInfo, Timer, Unit, User,
 };
 
 impl Column {
@@ -59,6 +60,7 @@ impl Column {
             Remote => "REMOTE",
             State => "STATE",
             Owner => "OWNER",
+            Netns => "NETNS",
             User => "USER",
             Inode => "INODE",
             Descriptors => "FD",
@@ -86,10 +88,8 @@ impl Column {
             Local => text.write_str(&local_end(&socket.socket, names)),
             Remote => text.write_str(&remote_end(&socket.socket, names)),
             State => write!(text, "{state}"),
-            Owner => {
-                let name = socket.netns_name.as_deref();
-                text.write_str(&owner_in(&socket.owner, &socket.socket, name))
-            }
+            Owner => text.write_str(&owner(&socket.owner)),
+            Netns => text.write_str(&netns(&socket.socket, socket.netns_name.as_deref())),
             User => match clues.uid {
                 Some(uid) => match names.users.get(&uid) {
                     Some(name) => text.write_str(name),
@@ -123,7 +123,7 @@ impl Column {
 
     /// Whether a frame may cut its cells.
     pub(super) const fn may_be_cut(self) -> bool {
-        matches!(self, Owner | Local | Remote | Unit | TcpInfo)
+        matches!(self, Owner | Netns | Local | Remote | Unit | TcpInfo)
     }
 
     /// The cell cut to a width.

@@ -103,6 +103,10 @@ impl SocketList {
 
 impl Renderer for SocketList {
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
+        // All sockets of a run are of the own namespace, or none.
+        if self.parts.is_empty() {
+            self.table.show_netns(records);
+        }
         let part = self.table.rows(super::sockets(records), names);
         self.parts.extend((!part.is_empty()).then_some(part));
         Vec::new()

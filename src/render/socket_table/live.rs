@@ -116,6 +116,7 @@ impl LiveTable {
 
 impl Renderer for LiveTable {
     fn rows(&mut self, records: &[Record], names: &Names) -> Vec<u8> {
+        self.table.show_netns(records);
         let rows = self.table.rows(sockets(records), names);
         if rows.is_empty() {
             return Vec::new();
@@ -132,6 +133,7 @@ impl Renderer for LiveTable {
     }
 
     fn frame(&mut self, records: &[Record], names: &Names, size: Size) -> Vec<String> {
+        self.table.show_netns(records);
         let sockets: Vec<&SocketRecord> = sockets(records).collect();
         let first = self.summary(&sockets, size.columns);
         let room = size.rows.saturating_sub(1 + usize::from(self.table.header));

@@ -13,6 +13,7 @@ mod wrapped;
 
 use super::cell::{Names, clip, width};
 use super::style::Palette;
+use crate::model::socket::NetnsId;
 use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
@@ -64,6 +65,16 @@ struct SocketTable {
 }
 
 impl SocketTable {
+    /// Adds the column for network namespaces where sockets may be of several.
+    fn show_netns(&mut self, records: &[Record]) {
+        let is_named = |socket: &SocketRecord| socket.socket.addrs.netns != NetnsId::default();
+        if self.columns.contains(&Column::Netns) || !sockets(records).any(is_named) {
+            return;
+        }
+        let owner = self.columns.iter().position(|column| *column == Column::Owner);
+        self.columns.insert(owner.map_or(0, |owner| owner + 1), Column::Netns);
+    }
+
     fn rows<'r>(
         &self,
         sockets: impl IntoIterator<Item = &'r SocketRecord>,

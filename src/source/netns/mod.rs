@@ -4,6 +4,7 @@
 //! The kernel walks through the sockets of all namespaces to dump those of one, so its counters are
 //! asked first: an empty namespace costs two small files.
 
+mod chosen;
 mod discovery;
 mod enter;
 mod mounts;
@@ -12,26 +13,28 @@ mod space;
 use super::Source;
 use super::clock::stamp;
 use super::poll::{PollTimer, continues, recycled};
-use crate::error::{NetnsError, Result, reason};
+use crate::error::{NetnsError, Result};
 use crate::model::binding::DeviceName;
+use crate::model::counted::counted;
 use crate::model::reading::{
     Interface, LookupRequest, Lookups, PolledNamespace, Reading, Snapshot,
 };
 use crate::model::socket::NetnsId;
 use crate::model::socket_row::SocketRow;
+use crate::model::tcp_info::TcpInfos;
 use crate::model::wanted::WantedRows;
 use crate::privileges::may_enter_namespaces;
 use crate::settings::PollSettings;
 use crate::settings::netns::NetnsChoice;
 use crate::signals::Signals;
+use chosen::Chosen;
+pub(crate) use chosen::inode_of;
 use discovery::Found;
 use log::debug;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use space::{Failure, Means, Space};
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -55,19 +58,14 @@ pub(crate) struct Namespaces {
     next_discovery: Instant,
     timer: PollTimer,
     queue: VecDeque<Reading>,
+    /// What the last poll measured, where that is asked for.
+    infos: Option<TcpInfos>,
+    /// It was said of which namespaces nothing is measured.
+    said_unmeasured: bool,
     /// Memory for the rows of the next snapshot.
     spare_rows: Vec<SocketRow>,
     failures: Failures,
     warnings: Vec<String>,
-}
-
-/// Which namespaces are asked for.
-#[derive(Debug, Default)]
-struct Chosen {
-    /// By the inode of a `net/tcp`.
-    tables: HashSet<u64>,
-    /// By what is mounted there now.
-    paths: Vec<PathBuf>,
 }
 
 /// Namespaces that cannot be read.
@@ -107,6 +105,8 @@ impl Namespaces {
             next_discovery: Instant::now(),
             timer: PollTimer::new(settings),
             queue: VecDeque::new(),
+            infos: None,
+            said_unmeasured: false,
             spare_rows: Vec::new(),
             failures: Failures::default(),
             warnings: Vec::new(),
@@ -197,9 +197,10 @@ impl Namespaces {
         let mut rows = std::mem::take(&mut self.spare_rows);
         let mut polled = Vec::with_capacity(self.spaces.len());
         let mut unread = self.failures.unopened;
+        let mut infos = TcpInfos::default();
         for space in &mut self.spaces {
             let before = rows.len();
-            match space.read(&mut rows, &self.means) {
+            match space.read(&mut rows, &mut infos, &self.means) {
                 Ok(()) => {
                     let (id, inode, name) = (space.id, space.inode, space.name.clone());
                     polled.push(PolledNamespace { id, inode, name });
@@ -210,12 +211,30 @@ impl Namespaces {
                 }
             }
         }
+        if self.means.settings.tcp_info {
+            self.infos = Some(infos);
+            self.note_unmeasured();
+        }
         if *self.polled != *polled {
             self.polled = polled.into();
         }
         let (namespaces, gone) = (Some(Rc::clone(&self.polled)), std::mem::take(&mut self.gone));
         let (end, bad_rows, netns) = (stamp(), unread, None);
         Snapshot { start, end, netns, rows, bad_rows, namespaces, gone }
+    }
+}
+
+impl Namespaces {
+    /// Says once in how many namespaces nothing can be measured.
+    fn note_unmeasured(&mut self) {
+        let spaces = self.spaces.iter().filter(|space| space.is_unmeasured()).count();
+        if spaces > 0 && !std::mem::replace(&mut self.said_unmeasured, true) {
+            let spaces = counted(spaces as u64, "network namespace");
+            self.warnings.push(format!(
+                "--tcp-info: nothing is measured in {spaces} that may not be entered (CAP_SYS_ADMIN); run \
+                 as root"
+            ));
+        }
     }
 }
 
@@ -272,6 +291,10 @@ impl Source for Namespaces {
         self.spare_rows = recycled(rows);
     }
 
+    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        self.infos.take()
+    }
+
     fn has_more(&self) -> bool {
         !self.queue.is_empty()
     }
@@ -292,69 +315,6 @@ impl Source for Namespaces {
         }));
         warnings
     }
-}
-
-impl Chosen {
-    /// `None` where all are asked for.
-    fn of(choices: &[NetnsChoice], procfs: &Path) -> Result<Option<Self>> {
-        let mut chosen = Self::default();
-        for choice in choices {
-            match choice {
-                NetnsChoice::All => return Ok(None),
-                NetnsChoice::Process(pid) => {
-                    let table = discovery::table_of(&procfs.join(pid.to_string()));
-                    let table = table.ok_or(NetnsError::NoProcess(*pid))?;
-                    chosen.tables.insert(table);
-                }
-                NetnsChoice::Name(name) => {
-                    let path = path_of(name).ok_or_else(|| NetnsError::NoName(name.clone()))?;
-                    chosen.paths.push(path);
-                }
-                NetnsChoice::Path(path) => {
-                    File::open(path).map_err(|cause| NetnsError::Path {
-                        path: path.clone(),
-                        why: reason(&cause),
-                    })?;
-                    let why = || "it is no network namespace".to_owned();
-                    inode_at(path)
-                        .ok_or_else(|| NetnsError::Path { path: path.clone(), why: why() })?;
-                    chosen.paths.push(path.clone());
-                }
-                // It was replaced by its processes.
-                NetnsChoice::Container(_) => {}
-            }
-        }
-        Ok(Some(chosen))
-    }
-
-    fn includes(&self, found: &Found) -> bool {
-        found.table.is_some_and(|table| self.tables.contains(&table))
-            || found.inode.is_some() && self.paths.iter().any(|path| inode_at(path) == found.inode)
-    }
-}
-
-/// Where `ip netns` or docker has mounted a namespace.
-fn path_of(name: &str) -> Option<PathBuf> {
-    let folders = ["/run/netns", "/run/docker/netns"];
-    let mut paths = folders.iter().map(|folder| Path::new(folder).join(name));
-    paths.find(|path| inode_at(path).is_some())
-}
-
-/// The inode of a namespace that is named or mounted; `None` of others.
-pub(crate) fn inode_of(choice: &NetnsChoice) -> Option<u64> {
-    match choice {
-        NetnsChoice::Name(name) => inode_at(&path_of(name)?),
-        NetnsChoice::Path(path) => inode_at(path),
-        _ => None,
-    }
-}
-
-/// The inode of the network namespace at a path; `None` if there is none.
-fn inode_at(path: &Path) -> Option<u64> {
-    const NSFS: i64 = 0x6e73_6673;
-    let file = File::open(path).ok()?;
-    let is_namespace = rustix::fs::fstatfs(&file).is_ok_and(|stat| stat.f_type == NSFS);
-    is_namespace.then(|| file.metadata().ok().map(|data| data.ino()))?
 }
 
 impl Failures {

@@ -1,6 +1,7 @@
 //! Understands `/proc/self/mountinfo`: which network namespaces are mounted, and so have a name.
 
-use std::path::{Path, PathBuf};
+pub(super) use crate::model::netns_name::mount_name as name_of;
+use std::path::PathBuf;
 
 /// The namespaces that are mounted: the inode of each, with its mount point.
 pub(super) fn parse(mountinfo: &str) -> impl Iterator<Item = (u64, PathBuf)> {
@@ -12,14 +13,6 @@ pub(super) fn parse(mountinfo: &str) -> impl Iterator<Item = (u64, PathBuf)> {
         let inode = root.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()?;
         after.starts_with("nsfs ").then(|| (inode, PathBuf::from(unescape(point))))
     })
-}
-
-/// What `ip netns` or docker calls the namespace at a mount point; else its path.
-pub(super) fn name_of(point: &Path) -> String {
-    let is_folder = |folder: &str| point.parent() == Some(Path::new(folder));
-    let known = ["/run/netns", "/var/run/netns", "/run/docker/netns", "/var/run/docker/netns"];
-    let name = point.file_name().filter(|_| known.into_iter().any(is_folder));
-    name.map_or_else(|| point.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
 }
 
 /// Blanks, tabs, newlines and backslashes are written as octal numbers.
@@ -43,6 +36,7 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn only_mounted_network_namespaces_are_found() {

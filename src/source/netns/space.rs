@@ -12,10 +12,14 @@ use crate::model::escape::escape;
 use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
 use crate::model::socket::{AddressPair, Family, NetnsId};
 use crate::model::socket_row::SocketRow;
+use crate::model::tcp_info::TcpInfos;
 use crate::model::wanted::WantedRows;
-use crate::settings::PollSettings;
+use crate::privileges::may_enter_namespaces;
+use crate::settings::{OWN_PROCFS, PollSettings};
+use crate::source::Source as _;
 use crate::source::namespace::own_process;
 use crate::source::netlink::Dumps;
+use crate::source::netlink::client::SockDiag;
 use crate::source::netlink::destroy::DestroyListener;
 use crate::source::proc::{Counters, Proc};
 use rustix::io::Errno;
@@ -118,8 +122,13 @@ impl Space {
         label(self.name.as_deref(), self.inode, &self.found)
     }
 
-    /// Appends its sockets.
-    pub(super) fn read(&mut self, rows: &mut Vec<SocketRow>, means: &Means) -> Result<(), Failure> {
+    /// Appends its sockets, and what the kernel measured of them, where that is asked for.
+    pub(super) fn read(
+        &mut self,
+        rows: &mut Vec<SocketRow>,
+        infos: &mut TcpInfos,
+        means: &Means,
+    ) -> Result<(), Failure> {
         if !self.had_rows && self.counters.are_zero() {
             return Ok(());
         }
@@ -137,6 +146,9 @@ impl Space {
         }
         self.had_rows = !snapshot.rows.is_empty();
         self.has_held = snapshot.rows.iter().any(|row| row.inode != 0);
+        if let Some(of_it) = reader.take_tcp_infos() {
+            infos.add_all_in(self.id, of_it);
+        }
         let in_it = |row: &SocketRow| SocketRow { addrs: row.addrs.in_netns(self.id), ..*row };
         rows.extend(snapshot.rows.iter().map(in_it));
         match reader {
@@ -153,8 +165,11 @@ impl Space {
             .iter()
             .map(|request| LookupRequest { addrs: inside(request.addrs), ..*request })
             .collect();
-        let Reader::Netlink(dumps, _) = self.reader.as_mut()? else { return None };
-        let Reading::Lookups(mut lookups) = dumps.lookup(&inner)? else { return None };
+        let found = match self.reader.as_mut()? {
+            Reader::Netlink(dumps, _) => dumps.lookup(&inner),
+            Reader::Proc(tables, _) => tables.lookup(&inner).ok().flatten(),
+        };
+        let Reading::Lookups(mut lookups) = found? else { return None };
         for (request, result) in &mut lookups.answers {
             request.addrs.netns = self.id;
             if let LookupResult::There(row) = result {
@@ -170,6 +185,12 @@ impl Space {
         dumps.device_name(ifindex)
     }
 
+    /// Whether it has sockets of which nothing can be measured.
+    pub(super) fn is_unmeasured(&self) -> bool {
+        self.had_rows
+            && matches!(&self.reader, Some(Reader::Proc(tables, _)) if !tables.has_client())
+    }
+
     /// The destroy events that have come.
     pub(super) fn destroy_events(&mut self) -> Option<DestroyEvents> {
         let Some(Reader::Netlink(_, listener)) = &mut self.reader else { return None };
@@ -183,6 +204,13 @@ impl Space {
 }
 
 impl Reader {
+    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        match self {
+            Self::Proc(tables, _) => tables.take_tcp_infos(),
+            Self::Netlink(dumps, _) => dumps.take_tcp_infos(),
+        }
+    }
+
     fn open(found: &Found, means: &Means) -> Result<Self, Failure> {
         if !means.by_netlink {
             return open_tables(found, means);
@@ -212,9 +240,19 @@ fn open_tables(found: &Found, means: &Means) -> Result<Reader, Failure> {
         (PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())), *family)
     };
     let tables = files.iter().map(again).collect();
-    let proc = Proc::of_namespace(tables, &means.procfs, &means.wanted, means.settings);
+    let client = client(found, means);
+    let proc = Proc::of_namespace(tables, client, &means.procfs, &means.wanted, means.settings);
     let files = files.into_iter().map(|(file, _)| file).collect();
     Ok(Reader::Proc(Box::new(proc), files))
+}
+
+/// What sock_diag adds to the tables, where the namespace may be entered.
+fn client(found: &Found, means: &Means) -> Option<SockDiag> {
+    match means.procfs == Path::new(OWN_PROCFS) {
+        true if found.is_own => SockDiag::open().ok(),
+        true if may_enter_namespaces() => enter(found, means, SockDiag::open).ok()?.ok(),
+        _ => None,
+    }
 }
 
 /// Opens files below the `net` of a process in a namespace, or of a thread that enters it.

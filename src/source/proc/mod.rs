@@ -121,10 +121,11 @@ impl Proc {
         })
     }
 
-    /// Reads these tables of another network namespace of this machine, whose sockets cannot be looked
-    /// up.
+    /// Reads these tables of another network namespace of this machine. Without a client its sockets
+    /// cannot be looked up.
     pub(in crate::source) fn of_namespace(
         mut tables: Vec<(PathBuf, Family)>,
+        client: Option<SockDiag>,
         procfs: &Path,
         wanted: &WantedRows,
         settings: PollSettings,
@@ -141,11 +142,16 @@ impl Proc {
             timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),
-            client: None,
+            client,
             oddities: Oddities::default(),
             copies: HashMap::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// Whether its sockets can be looked up.
+    pub(in crate::source) const fn has_client(&self) -> bool {
+        self.client.is_some()
     }
 
     /// Reads all tables once, without waiting for a pipe.

@@ -2,6 +2,7 @@
 
 mod follow;
 mod input;
+mod netns;
 mod ring;
 mod state;
 
@@ -11,6 +12,7 @@ use crate::error::{Error, RecordingError, Result};
 use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading};
 use crate::model::time::Stamp;
 use crate::recording::{self, DecodeError, Decoder, Header};
+use crate::settings::netns::NetnsPattern;
 use crate::signals::Signals;
 use input::Input;
 use std::cell::Cell;
@@ -38,6 +40,8 @@ pub(crate) struct Replay<'a> {
     /// The readings end before the first one that is later than this, in microseconds since 1970.
     until: Option<i64>,
     end: Rc<Cell<Option<RecordingEnd>>>,
+    /// The network namespaces that are asked for.
+    wanted: netns::Wanted,
     warnings: Vec<String>,
 }
 
@@ -72,6 +76,7 @@ impl<'a> Replay<'a> {
             is_ahead: false,
             until: None,
             end: Rc::default(),
+            wanted: netns::Wanted::default(),
             warnings: Vec::new(),
         };
         replay.expect_header()?;
@@ -109,6 +114,12 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub(crate) fn until(self, moment: Option<i64>) -> Self {
         Self { until: moment, ..self }
+    }
+
+    /// What the recording shows of these network namespaces; of all, if there are none.
+    #[must_use]
+    pub(crate) fn of_namespaces(self, netns: Vec<NetnsPattern>) -> Self {
+        Self { wanted: netns::Wanted::new(netns), ..self }
     }
 
     /// Refuses what does not begin as a recording before a line of it is read: it may be an endless
@@ -236,21 +247,14 @@ impl Replay<'_> {
 
 impl Source for Replay<'_> {
     fn next(&mut self, signals: &Signals) -> Result<Option<Reading>> {
-        if let Some(first) = self.first.take() {
-            return Ok(self.if_wanted(first));
+        while let Some(reading) = self.next_of_all(signals)? {
+            if let Some(part) = self.wanted.part_of(reading) {
+                return Ok(Some(part));
+            }
         }
-        loop {
-            // There is nothing to wait for, but a signal ends a replay, too.
-            if !continues(signals.wait(Instant::now())?)? {
-                return Ok(None);
-            }
-            if !self.advance()? {
-                self.end.set(Some(RecordingEnd::Complete));
-                return Ok(None);
-            }
-            if let Some(reading) = self.decode()? {
-                return Ok(self.if_wanted(reading));
-            }
+        match self.wanted.missing().filter(|_| self.end.get().is_some()) {
+            Some(missing) => Err(missing.into()),
+            None => Ok(None),
         }
     }
 
@@ -267,6 +271,28 @@ impl Source for Replay<'_> {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.input.get_mut().take_warnings());
         warnings
+    }
+}
+
+impl Replay<'_> {
+    /// The next reading, whatever it is about.
+    fn next_of_all(&mut self, signals: &Signals) -> Result<Option<Reading>> {
+        if let Some(first) = self.first.take() {
+            return Ok(self.if_wanted(first));
+        }
+        loop {
+            // There is nothing to wait for, but a signal ends a replay, too.
+            if !continues(signals.wait(Instant::now())?)? {
+                return Ok(None);
+            }
+            if !self.advance()? {
+                self.end.set(Some(RecordingEnd::Complete));
+                return Ok(None);
+            }
+            if let Some(reading) = self.decode()? {
+                return Ok(self.if_wanted(reading));
+            }
+        }
     }
 }
 

@@ -68,7 +68,7 @@ impl Tables {
     pub(super) fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
         match self {
             Self::One(dumps) => dumps.take_tcp_infos(),
-            Self::Several(_) => None,
+            Self::Several(namespaces) => namespaces.take_tcp_infos(),
         }
     }
 

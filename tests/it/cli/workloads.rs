@@ -109,6 +109,29 @@ fn a_container_whose_name_is_not_found_is_no_all_clear() {
         procfs.command(&["check", "--max", "LISTEN:0", "--container", "db", "--for", "1ms"]);
     let outcome = Program::spawn(check).finish();
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    // Root has every right: another name of it is what helps.
+    let id = "may be of a container or pod whose name was not found; write its id, --container";
+    if rustix::process::geteuid().is_root() {
+        assert!(outcome.stderr.contains(id), "{outcome:?}");
+        assert!(messages.contains(id), "{messages}");
+    }
+}
+
+#[test]
+fn sockets_are_counted_by_unit_container_and_pod() {
+    let procfs = procfs();
+    name_them(&procfs);
+    for (key, name) in [("unit", "nginx.service"), ("container", "db"), ("pod", "shop/web-0")] {
+        let args = ["check", "--by", key, "--max", "LISTEN:0", "--for", "1ms", "-i", "1ms"];
+        let groups = Program::spawn(procfs.command(&args)).finish();
+        assert_eq!(groups.code, Some(1), "{groups:?}");
+        assert!(groups.stdout.contains(&format!("{name} ")), "{groups:?}");
+        let args = ["--view", "summary", "--by", key, "--for", "10ms", "-i", "1ms"];
+        let summary = Program::spawn(procfs.command(&args)).finish().stdout;
+        let heading = key.to_uppercase();
+        assert!(summary.starts_with(&heading), "{summary}");
+        assert!(summary.contains(&format!("{name} ")), "{summary}");
+    }
 }
 
 #[test]

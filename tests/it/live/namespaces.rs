@@ -9,6 +9,7 @@ use crate::support::require::{Feature, skip};
 use crate::support::wait::until;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -353,5 +354,85 @@ fn a_recording_of_several_namespaces_shows_the_same_again() {
         let printed = watch.stop().stdout;
         let replayed = run(&["replay", "-j", file]);
         assert_eq!(replayed.stdout, printed);
+    });
+}
+
+#[test]
+fn connections_in_other_namespaces_are_measured_and_have_an_age() {
+    isolated(|| {
+        let (Some(mut red), Some(mut blue)) = (inmate("red"), inmate("blue")) else { return };
+        for inmate in [&mut red, &mut blue] {
+            connect(inmate);
+            inmate.order("shutdown c");
+        }
+        let netns = [of_process(&red), of_process(&blue)];
+        let chosen = ["--netns", &netns[0], "--netns", &netns[1]];
+        for source in SOURCES {
+            let args = ["list", "-j", "--tcp-info", "--source", source, "-s", "CLOSE_WAIT"];
+            // The kernel proves an age once no segment can be on its way any more.
+            let found = until("the age of two sockets", || {
+                let outcome = run(&[&args[..], &chosen[..]].concat());
+                let lines = outcome.stdout.lines();
+                let records: Vec<Value> =
+                    lines.map(|line| serde_json::from_str(line).expect(line)).collect();
+                let is_old = |record: &Value| record["held"].as_f64().is_some_and(|it| it > 0.0);
+                (records.len() == 2 && records.iter().all(is_old)).then_some(records)
+            });
+            for record in found {
+                assert_eq!(record["held_from"], "kernel", "{source}: {record}");
+                assert!(record["rtt"].as_f64().is_some(), "{source}: {record}");
+            }
+        }
+        let table = run(&[&["list"], &chosen[..]].concat()).stdout;
+        assert!(table.lines().next().is_some_and(|line| line.contains(" NETNS ")), "{table}");
+        assert!(!run(&["list", "-s", "LISTEN"]).stdout.contains("NETNS"));
+    });
+}
+
+#[test]
+fn a_namespace_of_a_recording_is_chosen() {
+    isolated(|| {
+        let (Some(mut red), Some(mut blue)) = (inmate("red"), inmate("blue")) else { return };
+        connect(&mut red);
+        connect(&mut blue);
+        let home = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| home.path().join(name).to_str().expect("UTF-8").to_owned();
+        let (file, rules) = (path("rec"), path("rules.toml"));
+        let netns = [of_process(&red), of_process(&blue)];
+        let args = ["-i", "5ms", "--record", &file, "--netns", &netns[0], "--netns", &netns[1]];
+        let mut watch = Program::watch(&args);
+        let recorded: Vec<Event> = (0..6).map(|_| watch.event()).collect();
+        blue.order("shutdown c");
+        watch.until("a second poll", |event| event.event == "changed");
+        assert_eq!(watch.stop().code, Some(0));
+        let inode = recorded.iter().find(|event| event.pid == Some(blue.pid()));
+        let inode = inode.and_then(|event| event.netns).expect("root knows it").to_string();
+        let listed = run(&["list", "-j", "--from", &file, "--netns", &inode]).listed();
+        assert_eq!(listed.len(), 3, "{listed:?}");
+        assert!(listed.iter().all(|row| row.pid == Some(blue.pid())), "{listed:?}");
+        let replayed = run(&["replay", "-j", &file, "--netns", &inode]).recorded().events;
+        assert!(replayed.iter().all(|event| event.pid == Some(blue.pid())), "{replayed:?}");
+        assert!(replayed.len() > 3, "{replayed:?}");
+        let table = run(&["replay", &file, "--view", "table"]).stdout;
+        assert!(table.contains(" NETNS "), "{table}");
+        let limit = ["--max", "LISTEN:1", "--from", &file];
+        assert_eq!(run(&[&["check"], &limit[..]].concat()).code, Some(1), "one in each");
+        let one = run(&[&["check", "--netns", &inode], &limit[..]].concat());
+        assert_eq!((one.code, one.stderr.as_str()), (Some(0), ""), "{one:?}");
+        // What is not in it has no answer.
+        let check = [&["check"], &limit[..]].concat();
+        for command in [&check[..], &["list", "--from", &file], &["replay", &file]] {
+            let none = run(&[command, &["--netns", "nosuch"]].concat());
+            assert_eq!(none.code, Some(2), "{command:?}: {none:?}");
+            assert!(none.stderr.contains("shows no network namespace 'nosuch'"), "{none:?}");
+        }
+        let text = format!(
+            "[[rule]]\nname = 'one'\nnetns = {inode}\nat_least = 3\n\
+             [[rule]]\nname = 'other'\nnetns = 'nosuch'\nat_least = 1\n"
+        );
+        fs::write(&rules, text).expect("it is ours");
+        let alerts = run(&["replay", &file, "--view", "diagram", "--rules", &rules]).stderr;
+        assert!(alerts.contains("alert one: 3 sockets"), "{alerts}");
+        assert!(!alerts.contains("alert other"), "{alerts}");
     });
 }
