@@ -14,6 +14,7 @@ mod holders;
 mod known;
 mod link;
 mod matching;
+mod namespaces;
 mod plan;
 mod readings;
 mod rows;
@@ -62,6 +63,11 @@ fn reused_addresses() {
 #[test]
 fn passed_descriptors() {
     judge_plan(Kind::PassedDescriptors);
+}
+
+#[test]
+fn namespaces_with_the_same_addresses() {
+    namespaces::judge();
 }
 
 #[test]

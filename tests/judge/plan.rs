@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Reuse,
     /// Descriptors that are passed to other processes, or inherited.
     PassedDescriptors,
+    /// The same address pairs again and again, in several network namespaces at once.
+    Namespaces,
     /// Listeners of several processes, and several listeners of one address.
     Prefork,
     /// It lasts until every TIME_WAIT has expired.
@@ -57,6 +59,7 @@ impl Kind {
             Self::Link => "link",
             Self::Reuse => "reuse",
             Self::PassedDescriptors => "passed-descriptors",
+            Self::Namespaces => "namespaces",
             Self::Prefork => "prefork",
             Self::Expiry => "expiry",
             Self::Soak { .. } => "soak",
@@ -72,6 +75,7 @@ impl Kind {
             Self::PassedDescriptors | Self::Prefork => (300, Duration::from_secs(7)),
             Self::Link => (250, Duration::from_secs(9)),
             Self::Expiry => (120, Duration::from_secs(4)),
+            Self::Namespaces => (110, Duration::from_secs(3)),
             Self::Soak { seconds } => (seconds as usize * 2, Duration::from_secs(seconds as u64)),
         }
     }
@@ -355,7 +359,7 @@ impl Builder<'_> {
         let name = format!("c{number}");
         let mut one = Conversation { plan: self, at, client, server, name, ipv6, any_port, number };
         match one.plan.kind {
-            Kind::Reuse => one.reused(),
+            Kind::Reuse | Kind::Namespaces => one.reused(),
             Kind::PassedDescriptors => one.passed(),
             Kind::Prefork => one.preforked(),
             Kind::Link => one.over_the_link(),

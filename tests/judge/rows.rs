@@ -32,9 +32,17 @@ impl Row {
 /// # Panics
 /// If there is no procfs.
 pub(crate) fn table() -> Vec<Row> {
+    table_of("thread-self")
+}
+
+/// All rows of the namespace of a process.
+///
+/// # Panics
+/// If there is no such process.
+pub(crate) fn table_of(process: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     for (file, ipv6) in [("tcp", false), ("tcp6", true)] {
-        let text = std::fs::read_to_string(format!("/proc/thread-self/net/{file}"));
+        let text = std::fs::read_to_string(format!("/proc/{process}/net/{file}"));
         let text = text.expect("procfs is mounted");
         rows.extend(text.lines().filter_map(|line| row(line, ipv6)));
     }

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
-const SOURCES: [&str; 3] = ["proc", "netlink", "trace"];
+pub(crate) const SOURCES: [&str; 3] = ["proc", "netlink", "trace"];
 /// So many plans are tried where the machine is too slow for them.
 const ATTEMPTS: u64 = 3;
 /// A run with fewer sockets that had to be reported, of all its connections, has tested little.
@@ -31,7 +31,7 @@ const MOST_UNDECIDED: usize = 4;
 const LONGEST_WAIT: Duration = Duration::from_secs(80);
 
 /// Plans follow each other, but for the one that mostly waits.
-static ALONE: Mutex<()> = Mutex::new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::new(());
 
 /// How a run ended that contradicts nothing.
 pub(crate) enum Verdict {
@@ -150,11 +150,11 @@ fn run_once(kind: Kind, seed: u64) -> Verdict {
 
 /// Waits for the programs; `None` if they did not do in time what is waited for. The machine may be
 /// that slow, and what they reported cannot be judged.
-fn in_time<T>(wait: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn in_time<T>(wait: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(wait)).ok()
 }
 
-fn too_slow() -> Verdict {
+pub(crate) fn too_slow() -> Verdict {
     Verdict::Inconclusive("a program did not poll in time".to_owned())
 }
 
@@ -174,7 +174,7 @@ fn until_expired() {
 }
 
 /// Whether the program can use a source here; if not, it says why.
-fn can_use(source: &str) -> bool {
+pub(crate) fn can_use(source: &str) -> bool {
     let outcome = run_program(&["--source", source, "--for", "1ms"]);
     if outcome.code != Some(0) {
         skip(Feature::Trace, &format!("{source} is not judged: {}", outcome.stderr));

@@ -105,12 +105,18 @@ impl Workload {
         }
     }
 
+    /// The process of the server.
+    pub(crate) fn server_pid(&self) -> u32 {
+        self.actors[&Who::Server].pid()
+    }
+
     /// What was done, in order.
     pub(crate) fn into_log(self) -> Vec<Done> {
         self.log
     }
 
-    fn carry_out(&mut self, step: &Step) {
+    /// Carries out a step, and logs it.
+    pub(crate) fn carry_out(&mut self, step: &Step) {
         let sent = now();
         let answer = match &step.act {
             Act::Give { socket, to } => {
