@@ -10,7 +10,7 @@ use crate::model::time::Moment;
 use crate::tcp::state_set::StateSet;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use regex::bytes::Regex;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -79,16 +79,19 @@ pub(crate) fn address(text: &str) -> Result<AddrFilter> {
     text.parse()
 }
 
-/// `443` or `8000-8999`.
+/// `443` or `8000-8999`. 0 stands for no port, as that of a listener's remote end.
 pub(crate) fn ports(text: &str) -> Result<RangeInclusive<u16>> {
-    parse_ports(text)
+    match parse_ports(text)? {
+        ports if ports.contains(&0) => Err(ValueError::PortZero(text.to_owned())),
+        ports => Ok(ports),
+    }
 }
 
 /// `250ms`, `1h 2m`, or plain seconds as sleep(1) takes them.
 pub(crate) fn duration(text: &str) -> Result<Duration> {
     let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     let parsed = seconds.or_else(|| {
-        let signed: SignedDuration = text.parse().ok()?;
+        let signed: SignedDuration = text.parse().or_else(|_| days(text)).ok()?;
         Duration::try_from(signed).ok()
     });
     match parsed {
@@ -96,6 +99,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
         Some(_) => Err(ValueError::DurationTooLong(text.to_owned())),
         None => Err(ValueError::Duration(text.to_owned())),
     }
+}
+
+/// `7d`, `1d 12h`: a day has 24 hours here.
+fn days(text: &str) -> std::result::Result<SignedDuration, jiff::Error> {
+    text.parse::<Span>()?.to_duration(SpanRelativeTo::days_are_24_hours())
 }
 
 /// Bytes of `1MiB`, `16KiB` or a plain number; `None` if it is no such size.
@@ -167,10 +175,17 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit_or_are_seconds() {
-        for (text, millis) in [("250ms", 250), ("1.5s", 1500), ("2", 2000), ("1h 2m", 3_720_000)] {
+        for (text, millis) in [
+            ("250ms", 250),
+            ("1.5s", 1500),
+            ("2", 2000),
+            ("1h 2m", 3_720_000),
+            ("2d", 172_800_000),
+            ("1d 1h", 90_000_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "fast", "-1s", "NaN"] {
+        for text in ["", "fast", "-1s", "-1d", "NaN", "1month", "5x"] {
             assert_eq!(duration(text), Err(ValueError::Duration(text.to_owned())));
         }
         let too_long = "9999999h".to_owned();

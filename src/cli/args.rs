@@ -67,11 +67,11 @@ pub(crate) struct FilterArgs {
     /// Match PATTERN against the whole command line
     #[arg(short, long)]
     pub(crate) full: bool,
-    /// Sockets of these processes
+    /// Sockets of these processes: 812, or 812,813
     #[arg(long, value_name = "PID", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) pid: Vec<String>,
-    /// Sockets of this user's processes; those without a known owner are matched by their uid
-    #[arg(long, value_name = "NAME|UID", value_delimiter = ',')]
+    /// Sockets of these users' processes; those without a known owner are matched by their uid
+    #[arg(long, value_name = "NAME|UID", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) user: Vec<String>,
     /// Sockets of processes in these systemd units: nginx, session-3.scope, 'app-*'
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -92,12 +92,12 @@ pub(crate) struct FilterArgs {
     pub(crate) state: Vec<String>,
     #[allow(rustdoc::broken_intra_doc_links)] // an address, no link
     /// Local address: 10.0.0.0/8, 192.0.2.7:443, :443, [::1]:80, fe80::1%eth0, localhost:http
-    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) local: Vec<String>,
     /// Remote address, written like the local one
-    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) remote: Vec<String>,
-    /// Local or remote port: 443, 8000-8999, https
+    /// Local or remote port: 443, 8000-8999, https, or a list: 80,443
     #[arg(long, value_name = "PORT", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) port: Vec<String>,
     /// IPv4 sockets, and IPv6 listeners that accept IPv4

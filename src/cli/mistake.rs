@@ -14,12 +14,15 @@ pub struct Mistake {
     /// The command that was meant.
     command: String,
     defaults: Defaults,
+    /// The words behind `help`.
+    helped: Vec<String>,
 }
 
 /// Flags that a command does not take for a reason, and what to do instead: the command, the flags,
 /// the sentence.
-const REASONS: [(&str, &[&str], &str); 10] = [
-    ("list", &["--for", "--interval", "-i", "--max-cpu", "--ring", "--ready-fd"], ONE_SNAPSHOT),
+const REASONS: [(&str, &[&str], &str); 11] = [
+    ("list", &["-i"], "takes one snapshot; for what ss -i shows, write --tcp-info"),
+    ("list", &["--for", "--interval", "--max-cpu", "--ring", "--ready-fd"], ONE_SNAPSHOT),
     ("list", &["--view"], "prints a table; for other views use tcplapse watch --view"),
     ("list", &["--time", "--utc"], "prints no times as text; leave it out"),
     ("watch", &["--from", "--at"], SHOWS_NOW),
@@ -54,7 +57,9 @@ impl Mistake {
         let commands = Cli::command();
         let known = commands.get_subcommands().map(Command::get_name);
         let command = known.into_iter().find(|name| *name == first).unwrap_or("watch").to_owned();
-        Self { error, command, defaults: Defaults::default() }
+        let helped = args.iter().skip(2).filter(|_| first == "help");
+        let helped = helped.map(|word| word.to_string_lossy().into_owned()).collect();
+        Self { error, command, defaults: Defaults::default(), helped }
     }
 
     /// The same, where some of the arguments came from variables of the environment.
@@ -180,6 +185,16 @@ impl fmt::Display for Mistake {
             }
             ErrorKind::InvalidSubcommand => {
                 let name = self.text(ContextKind::InvalidSubcommand).unwrap_or_default();
+                if let [command, rest @ ..] = self.helped.as_slice()
+                    && !rest.is_empty()
+                    && name != command
+                {
+                    let rest = rest.join(" ");
+                    return write!(
+                        f,
+                        "help takes one command; write tcplapse help {command} or tcplapse {command} {rest}"
+                    );
+                }
                 write!(f, "there is no command '{name}'; see tcplapse --help")
             }
             ErrorKind::InvalidUtf8 => {

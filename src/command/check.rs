@@ -110,7 +110,7 @@ fn violations(
         let violations =
             checker.violations(now, &sockets, &mut |socket| monitor.current_owner(socket));
         if !violations.is_empty() {
-            messages::print(checker.sentences(now, &sockets));
+            messages::print(checker.sentences(now, &sockets, is_decided && !is_over));
             return Ok(violations);
         }
         let Some(error) = inconclusive(monitor, &checker, check, &sockets) else {

@@ -32,6 +32,12 @@ pub enum ConditionError {
     /// `!=`, which is easily taken for an operator.
     #[error("unknown operator '!='; write one of >= > = < <=")]
     NotEqual,
+    /// `count LISTEN < 0`
+    #[error("no number of sockets is below 0; write 'none {0}' for no socket in {0}")]
+    NeverHolds(String),
+    /// `count LISTEN >= 0`
+    #[error("every number of sockets is at least 0; write 'any {0}' for at least one in {0}")]
+    AlwaysHolds(String),
     /// What stands behind the operator is not a number.
     #[error("'{0}' is not a number; {COUNT_FORM}")]
     NotANumber(String),

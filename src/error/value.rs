@@ -34,8 +34,11 @@ pub enum ValueError {
     /// Both ends of a range of ports, the higher first.
     #[error("'{0}' begins with the higher port; write {meant}", meant = reversed(.0))]
     ReversedPorts(String),
+    /// Port 0, alone or in a range.
+    #[error("'{0}' includes 0, which stands for no port; write ports from 1 to 65535")]
+    PortZero(String),
     /// A number above the highest port.
-    #[error("'{0}' is above 65535, the highest port; write one from 0 to 65535")]
+    #[error("'{0}' is above 65535, the highest port; write one from 1 to 65535")]
     PortTooHigh(String),
     /// An address, and a prefix that is longer than it.
     #[error("'{text}' has a prefix of more than {longest} bits; write {address}/{longest} or less")]
@@ -54,7 +57,10 @@ pub enum ValueError {
     )]
     Address(String),
     /// Not a length of time.
-    #[error("'{0}' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'")]
+    #[error(
+        "'{0}' is not a valid duration; write 250ms, 1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, \
+         h and d"
+    )]
     Duration(String),
     /// Not a moment.
     #[error("'{0}' is not a time; write 14:03, 14:03:22.5, 2026-11-28T14:03 or RFC 3339")]

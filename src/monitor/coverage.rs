@@ -13,6 +13,8 @@ pub struct Coverage {
     /// Sockets with wanted addresses that no poll saw while they were open: known by the destroy
     /// event of their end, or by the mini-socket they left. Their owners are not known.
     pub missed: u64,
+    /// There is a filter by state: these counts are of sockets in any state.
+    pub any_state: bool,
     /// There is a filter by process, which `missed` knows nothing of.
     pub of_all: bool,
     /// The kernel had more destroy events than room for them: `missed` is a lower bound.
@@ -33,7 +35,9 @@ impl Coverage {
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sockets, open, missed, lost, .. } = *self;
-        write!(f, "seen: {} ({} still there)", counted(sockets, "socket"), grouped(open as u64))?;
+        let state = if self.any_state { " in any state" } else { "" };
+        let (sockets, open) = (counted(sockets, "socket"), grouped(open as u64));
+        write!(f, "seen: {sockets}{state} ({open} still there)")?;
         if missed > 0 {
             let least = if self.is_lower_bound() { "at least " } else { "" };
             let whose = if self.of_all { " of any process" } else { "" };
@@ -76,6 +80,8 @@ mod tests {
     fn what_was_missed_is_said_with_what_to_do() {
         let mut coverage = Coverage { sockets: 1, open: 1, ..Coverage::default() };
         assert_eq!(coverage.to_string(), "seen: 1 socket (1 still there)");
+        let by_state = Coverage { any_state: true, ..coverage };
+        assert_eq!(by_state.to_string(), "seen: 1 socket in any state (1 still there)");
         (coverage.sockets, coverage.open, coverage.missed) = (10_400, 2, 7329);
         coverage.interface = Some(Interface::Proc);
         assert_eq!(

@@ -157,7 +157,16 @@ impl<'a> Monitor<'a> {
         let open = self.matching().count();
         let interface = Some(self.source.interface());
         let of_all = !self.reporter.filter.process.is_empty();
-        Coverage { open, of_all, destroy_events_lost, interface, ..self.reporter.coverage }
+        let filter = &self.reporter.filter;
+        let any_state = filter.states.is_some() || filter.listening;
+        Coverage {
+            open,
+            any_state,
+            of_all,
+            destroy_events_lost,
+            interface,
+            ..self.reporter.coverage
+        }
     }
 
     /// Warnings for the user, each once.

@@ -209,9 +209,14 @@ impl<'a> Checker<'a> {
     }
 
     /// A sentence for each limit that was violated. `sockets` are those that match the filters
-    /// now.
-    pub(crate) fn sentences(&self, now: Stamp, sockets: &[SocketStatus]) -> Vec<String> {
-        self.limits.iter().filter_map(|state| state.sentence(now, sockets)).collect()
+    /// now. `ends_early`: some of them were not watched for the time of the limit.
+    pub(crate) fn sentences(
+        &self,
+        now: Stamp,
+        sockets: &[SocketStatus],
+        ends_early: bool,
+    ) -> Vec<String> {
+        self.limits.iter().filter_map(|state| state.sentence(now, sockets, ends_early)).collect()
     }
 
     /// Why it is not certain that there are no violations; `None` where it is. `sockets` are those
@@ -248,7 +253,7 @@ impl LimitState<'_> {
         both(condition.holds(counts), self.growth.as_ref().map_or(Some(true), has_grown))
     }
 
-    fn sentence(&self, now: Stamp, sockets: &[SocketStatus]) -> Option<String> {
+    fn sentence(&self, now: Stamp, sockets: &[SocketStatus], ends_early: bool) -> Option<String> {
         let Limit { condition, states } = self.limit;
         if let Some(growth) = &self.growth {
             let count = condition.count(now, sockets).counted;
@@ -258,10 +263,20 @@ impl LimitState<'_> {
         }
         match (condition.age, condition.quantity) {
             (Some(Age::AtLeast(age) | Age::MoreThan(age)), _) => {
+                let others = sockets.iter().filter(|socket| {
+                    condition.has_state(socket.state) && !self.stuck.contains(&socket.socket.id)
+                });
+                let more = match others.count() {
+                    0 => String::new(),
+                    others if ends_early => format!(
+                        "; {others} more for less, or for an unknown time (--for {age:?} watches them, too)"
+                    ),
+                    others => format!("; {others} more for less"),
+                };
                 let sockets = counted(self.stuck.len(), "socket");
                 (!self.stuck.is_empty()).then(|| match age {
                     Duration::ZERO => format!("{sockets} in {states}"),
-                    age => format!("{sockets} in {states} for {age:?} or longer"),
+                    age => format!("{sockets} in {states} for {age:?} or longer{more}"),
                 })
             }
             (None, Quantity::Count(_, allowed)) if self.most > 0 => {

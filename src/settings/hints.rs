@@ -1,6 +1,6 @@
 //! Patterns and addresses that were probably meant as something else.
 
-use super::names::brackets_hint;
+use super::names::{brackets_hint, network_hint};
 use crate::cli::{self, FilterArgs};
 use crate::tcp::state_set::StateSet;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 pub(super) fn hints(filter: &FilterArgs) -> Vec<String> {
     let patterns = filter.patterns.iter().filter_map(|pattern| pattern_hint(pattern));
     let of = |flag: &'static str, texts: &[String]| -> Vec<String> {
-        texts.iter().filter_map(|text| brackets_hint(flag, text)).collect()
+        let hints = |text: &String| [brackets_hint(flag, text), network_hint(flag, text)];
+        texts.iter().flat_map(hints).flatten().collect()
     };
     let families = (filter.ipv4 && filter.ipv6)
         .then(|| "-4 and -6 together show IPv4 and IPv6, as without them".to_owned());

@@ -4,6 +4,7 @@ use crate::error::{UsageError, ValueError};
 use crate::filter::addr::AddrFilter;
 use crate::values;
 use dns_lookup::{AddrInfoHints, SockType, getaddrinfo, lookup_host};
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -69,6 +70,14 @@ pub(super) fn brackets_hint(flag: &str, text: &str) -> Option<String> {
     })
 }
 
+/// What an address with a prefix that is shorter than it stands for, as 10.0.0.1/24.
+pub(super) fn network_hint(flag: &str, text: &str) -> Option<String> {
+    let (host, _) = split(text);
+    let written: IpNet = host.trim_matches(['[', ']']).parse().ok()?;
+    let network = written.trunc();
+    (written != network).then(|| format!("{flag} {text} is the network {network}"))
+}
+
 /// Host and port: split at the last colon, unless there are several and no brackets.
 fn split(text: &str) -> (&str, Option<&str>) {
     match text.rsplit_once(':') {
@@ -121,6 +130,22 @@ mod tests {
     fn what_is_no_address_is_not_resolved() {
         for text in ["8080", "10.0.0.0/40", "::1:http", "a b", "300.1.1.1", "localhost:no-such"] {
             assert!(endpoints("--local", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_prefix_stands_for_its_network() {
+        for (text, network) in [
+            ("10.0.0.1/24", "10.0.0.0/24"),
+            ("10.0.0.1/24:80", "10.0.0.0/24"),
+            ("[2001:db8::1/32]:443", "2001:db8::/32"),
+            ("2001:db8::1/32", "2001:db8::/32"),
+        ] {
+            let expected = format!("--remote {text} is the network {network}");
+            assert_eq!(network_hint("--remote", text), Some(expected));
+        }
+        for text in ["10.0.0.0/24", "10.0.0.1", "10.0.0.1/32", ":80", "localhost:80"] {
+            assert_eq!(network_hint("--remote", text), None, "{text}");
         }
     }
 

@@ -45,9 +45,17 @@ impl Child {
             }
             Err(error) => {
                 let missing = error.kind() == ErrorKind::NotFound;
-                let hint = if missing { "; check its name and PATH" } else { "" };
+                let remedy = match error.kind() {
+                    ErrorKind::NotFound => "check its name and PATH",
+                    ErrorKind::PermissionDenied => "name a program that you may execute",
+                    _ => "name a program of this machine, or a script that begins with #!",
+                };
                 Err(Failed {
-                    sentence: format!("cannot run {}: {}{hint}", program.display(), reason(&error)),
+                    sentence: format!(
+                        "cannot run {}: {}; {remedy}",
+                        program.display(),
+                        reason(&error)
+                    ),
                     status: if missing { NOT_FOUND } else { NOT_EXECUTABLE },
                 })
             }

@@ -68,7 +68,7 @@ fn checked(limits: &Limits, polls: &[Vec<SocketStatus>]) -> (Vec<(u64, u64)>, Ve
     let sockets = violations.iter().map(|Violation { socket, at, .. }| {
         (socket.socket.id.number, at.since(socket.since).as_secs())
     });
-    (sockets.collect(), checker.sentences(now, last))
+    (sockets.collect(), checker.sentences(now, last, true))
 }
 
 pub(crate) fn no_owner() -> Attribution {
@@ -83,7 +83,9 @@ fn a_socket_is_stuck_after_the_age() {
     let polls: Vec<_> = (0..5).map(|_| poll()).collect();
     let (violations, sentences) = checked(&stuck("CLOSE_WAIT", 3), &polls);
     assert_eq!(violations, [(1, 4)]);
-    assert_eq!(sentences, ["1 socket in CLOSE_WAIT for 3s or longer"]);
+    let sentence = "1 socket in CLOSE_WAIT for 3s or longer; 1 more for less, or for an unknown time \
+                    (--for 3s watches them, too)";
+    assert_eq!(sentences, [sentence]);
     assert_eq!(checked(&stuck("CLOSE_WAIT", 5), &polls).0, []);
 }
 

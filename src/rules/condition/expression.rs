@@ -55,5 +55,10 @@ fn count(text: &str) -> Result<(&str, Quantity), ConditionError> {
     if set.ends_with('!') {
         return Err(ConditionError::NotEqual);
     }
+    match (comparison, n) {
+        (Comparison::Fewer, 0) => return Err(ConditionError::NeverHolds(set.to_owned())),
+        (Comparison::AtLeast, 0) => return Err(ConditionError::AlwaysHolds(set.to_owned())),
+        _ => {}
+    }
     Ok((set, Quantity::Count(comparison, n)))
 }

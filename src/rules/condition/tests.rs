@@ -86,6 +86,8 @@ fn wrong_expressions_are_refused() {
         ("count LISTEN >=", ConditionError::NotANumber(text(""))),
         ("count LISTEN => 2", ConditionError::UnknownOperator(text("=>"))),
         ("count LISTEN != 2", ConditionError::NotEqual),
+        ("count LISTEN < 0", ConditionError::NeverHolds(text("LISTEN"))),
+        ("count LISTEN >= 0", ConditionError::AlwaysHolds(text("LISTEN"))),
     ] {
         assert_eq!(expression.parse::<Condition>(), Err(error), "{expression}");
     }

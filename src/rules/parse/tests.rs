@@ -102,7 +102,7 @@ fn a_wrong_value_is_located_with_rule_and_key() {
     assert_eq!(
         error("[[rule]]\nname = 'é'\nlonger_than = 'soon'").to_string(),
         "line 3, column 15, rule 'é', longer_than: 'soon' is not a valid duration; write 250ms, \
-         1.5s, 10m or '1h 30m'"
+         1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, h and d"
     );
 }
 

@@ -46,8 +46,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "--for cannot be used with list, which takes one snapshot; leave it out, or use tcplapse watch",
     ),
     (
-        "list -i 1s",
-        "-i cannot be used with list, which takes one snapshot; leave it out, or use tcplapse watch",
+        "list -i",
+        "-i cannot be used with list, which takes one snapshot; for what ss -i shows, write --tcp-info",
     ),
     (
         "list --view table",
@@ -94,11 +94,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "list --port 99999",
-        "--port: '99999' is above 65535, the highest port; write one from 0 to 65535",
+        "--port: '99999' is above 65535, the highest port; write one from 1 to 65535",
     ),
     (
         "list --local localhost:99999",
-        "--local: '99999' is above 65535, the highest port; write one from 0 to 65535",
+        "--local: '99999' is above 65535, the highest port; write one from 1 to 65535",
     ),
     (
         "list --remote :9000-8000",
@@ -132,10 +132,19 @@ const MISTAKES: &[(&str, &str)] = &[
     ("list -m x", "--max-count: 'x' is not a number of records; write 10"),
     ("list -m -1", "--max-count: '-1' is not a number of records; write 10"),
     ("-i 10us", "--interval: '10us' is too short; write 1ms or longer"),
-    ("-i -1s", "--interval: '-1s' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'"),
-    ("-i fast", "--interval: 'fast' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'"),
+    (
+        "-i -1s",
+        "--interval: '-1s' is not a valid duration; write 250ms, 1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, h and d",
+    ),
+    (
+        "-i fast",
+        "--interval: 'fast' is not a valid duration; write 250ms, 1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, h and d",
+    ),
     ("--for", "--for needs a value; write --for DUR"),
-    ("--for --json", "--for: '--json' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'"),
+    (
+        "--for --json",
+        "--for: '--json' is not a valid duration; write 250ms, 1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, h and d",
+    ),
     ("--max-cpu 0", "--max-cpu: '0' is not a percentage from 0.1 to 100; write 25"),
     ("--max-cpu ten", "--max-cpu: 'ten' is not a percentage from 0.1 to 100; write 25"),
     ("--ring 1MiB", "--ring has no effect without --source trace; leave it out"),
@@ -287,7 +296,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "wait --timeout soon",
-        "--timeout: 'soon' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'",
+        "--timeout: 'soon' is not a valid duration; write 250ms, 1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, h and d",
     ),
     ("wait --view table", "--view cannot be used with wait, only with watch, replay or run"),
     ("wait -j", "-j cannot be used with wait, only with watch, list, replay, run or check"),
@@ -302,7 +311,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "check --stuck CLOSE_WAIT:long",
-        "--stuck: 'long' is not a valid duration; write 250ms, 1.5s, 10m or '1h 30m'",
+        "--stuck: 'long' is not a valid duration; write 250ms, 1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, h and d",
     ),
     (
         "check --max TIME_WAIT:many",
@@ -342,7 +351,17 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("completions bash x", "unexpected argument 'x'; see tcplapse help completions"),
     ("help foo", "there is no command 'foo'; see tcplapse --help"),
-    ("help list x", "there is no command 'x'; see tcplapse --help"),
+    ("help list x", "help takes one command; write tcplapse help list or tcplapse list x"),
+    (
+        "help explain CLOSE_WAIT",
+        "help takes one command; write tcplapse help explain or tcplapse explain CLOSE_WAIT",
+    ),
+    ("list --user -1", "--user: there is no user '-1'; write a name or a uid"),
+    (
+        "list --port 0",
+        "--port: '0' includes 0, which stands for no port; write ports from 1 to 65535",
+    ),
+    ("--sort local", "--sort cannot be used with watch, only with list"),
     ("version x", "unexpected argument 'x'; see tcplapse help version"),
 ];
 
