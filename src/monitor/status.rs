@@ -98,7 +98,7 @@ impl Monitor<'_> {
         let inodes = peers.iter().flatten().flat_map(|now| now.clues.inodes());
         let unheld: Inodes = inodes.filter(|inode| !owners.table.is_held(*inode)).collect();
         if !unheld.is_empty() {
-            let found = owners.finder.find(SearchScope::All(owners.filter()), &unheld);
+            let found = owners.finder.find_known(SearchScope::All(owners.filter()), &unheld);
             owners.table.insert(&unheld, found);
         }
         peers.into_iter().map(|now| now.map(|now| self.current_owner(&now))).collect()

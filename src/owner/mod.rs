@@ -48,6 +48,11 @@ pub trait OwnerLookup {
         self.find(among, wanted)
     }
 
+    /// The same where it is enough to know who was found to hold them earlier.
+    fn find_known(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
+        self.find(among, wanted)
+    }
+
     /// What a kernel event makes worth searching; `None` where such searches have taken too much of the
     /// time. What is not found may be there.
     fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<SearchResult> {

@@ -217,6 +217,10 @@ impl OwnerLookup for RecordedOwners {
         self.find_holders(among, wanted.iter().copied())
     }
 
+    fn find_known(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
+        self.find_holders(among, wanted.iter().copied())
+    }
+
     /// Who may accept a connection is of interest even if it was not checked for this reading.
     fn find_now(&mut self, search: &EventSearch, filter: &ProcessFilter) -> Option<SearchResult> {
         let socket = search.socket.filter(|inode| self.is_proven(*inode));

@@ -182,6 +182,10 @@ impl OwnerLookup for SurveyedOwners {
         self.recorded.find(among, wanted)
     }
 
+    fn find_known(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
+        self.recorded.find_known(among, wanted)
+    }
+
     /// The processes as they are, not as they were recorded: an answer is about now.
     fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.scan.find_for_certain(among, wanted)

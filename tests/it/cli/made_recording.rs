@@ -6,7 +6,7 @@ use tempfile::TempDir;
 pub(super) const HEADER: &str = r#"{"tcplapse":{"recording":1,"start":[1790000000000000,50000000],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}"#;
 
 /// Replays polls: the microseconds of the time of day that have passed and those since boot, and
-/// what a poll shows, as a recording has it, or `lost` and the reason. Returns what is printed.
+/// what a poll shows, as a recording has it, or `lost` and the reason, or `owners` and what was found of them. Returns what is printed.
 pub(super) fn replayed(polls: &[(i64, u64, &str)], args: &str) -> String {
     let outcome = replay(polls, args);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -30,11 +30,14 @@ pub(super) fn recorded(polls: &[(i64, u64, &str)]) -> (TempDir, String) {
             let later = 1_790_000_000_000_000 + wall + micros;
             format!("[{later},{}]", boot.checked_add_signed(micros).expect("a later time"))
         };
-        lines.push(match line.strip_prefix("lost ") {
-            Some(reason) => {
+        lines.push(match line.split_once(' ') {
+            Some(("lost", reason)) => {
                 format!(r#"{{"lost":{{"time":{},"reason":"{reason}","count":null}}}}"#, at(0))
             }
-            None => format!(
+            Some(("owners", owners)) => {
+                format!(r#"{{"owners":{{"time":{},"all":true,{owners}}}}}"#, at(0))
+            }
+            _ => format!(
                 r#"{{"pass":{{"start":{},"end":{},"netns":1,"rows":[{line}]}}}}"#,
                 at(-1000),
                 at(0)

@@ -98,3 +98,21 @@ fn what_is_open_at_the_end_is_in_the_order_of_its_beginning_and_ports() {
     let steps = [Step::Poll(&[OTHER, CLIENT]), Step::Poll(&[OTHER, CLIENT, LATER])];
     assert_eq!(blocks(&steps), ["4000 -- 80", "5000 -- 81", "3000 -- 81"]);
 }
+
+#[test]
+fn a_replay_names_the_owner_of_the_other_end() {
+    let owners = r#"owners "processes":[{"pid":812,"start":1,"comm":"client"},{"pid":700,"start":1,"comm":"server"}],"holders":[[7,[{"pid":812,"start":1,"fd":3}]],[8,[{"pid":700,"start":1,"fd":3}]]]"#;
+    let polls = [
+        (0, 50_000_000, owners),
+        (
+            0,
+            50_000_000,
+            r#"{"local":"127.0.0.1:4000","remote":"127.0.0.1:80","state":"ESTABLISHED","inode":7},{"local":"127.0.0.1:80","remote":"127.0.0.1:4000","state":"ESTABLISHED","inode":8}"#,
+        ),
+        (2_000_000, 52_000_000, r#"{"state":"FIN_WAIT2"},{"state":"CLOSE_WAIT"}"#),
+        (4_000_000, 54_000_000, "2"),
+    ];
+    let text = replayed(&polls, "--view timeline --pid 812");
+    assert!(text.starts_with("812/client~  127.0.0.1:4000 -- 127.0.0.1:80  700/server"), "{text}");
+    assert!(text.contains("700/server has not closed for 2.0s"), "{text}");
+}
