@@ -14,6 +14,9 @@ pub struct Mistake {
     /// The command that was meant.
     command: String,
     defaults: Defaults,
+    /// The first word, and the command that it is nearly the name of.
+    first: String,
+    near_command: Option<String>,
     /// The words behind `help`.
     helped: Vec<String>,
 }
@@ -55,11 +58,14 @@ impl Mistake {
     pub(super) fn new(error: clap::Error, args: &[OsString]) -> Self {
         let first = args.get(1).and_then(|word| word.to_str()).unwrap_or_default();
         let commands = Cli::command();
-        let known = commands.get_subcommands().map(Command::get_name);
-        let command = known.into_iter().find(|name| *name == first).unwrap_or("watch").to_owned();
+        let known = || commands.get_subcommands().map(Command::get_name);
+        let command = known().find(|name| *name == first).unwrap_or("watch").to_owned();
+        let is_near = |name: &&str| strsim::damerau_levenshtein(name, first) == 1;
+        let near_command = known().find(is_near).map(str::to_owned);
         let helped = args.iter().skip(2).filter(|_| first == "help");
         let helped = helped.map(|word| word.to_string_lossy().into_owned()).collect();
-        Self { error, command, defaults: Defaults::default(), helped }
+        let (first, defaults) = (first.to_owned(), Defaults::default());
+        Self { error, command, defaults, first, near_command, helped }
     }
 
     /// The same, where some of the arguments came from variables of the environment.
@@ -124,8 +130,15 @@ impl Mistake {
             .filter(|known| known.get_arguments().any(|arg| is_called(arg, flag)))
             .map(Command::get_name)
             .collect();
+        if let Some(meant) = self.near_command.as_deref().filter(|near| others.contains(near)) {
+            return write!(f, "there is no command '{}'; did you mean {meant}?", self.first);
+        }
         if !others.is_empty() {
-            return write!(f, "{flag} cannot be used with {command}, only with {}", or(&others));
+            let others = or(&others);
+            return write!(
+                f,
+                "{flag} cannot be used with {command}; leave it out, or use it with {others}"
+            );
         }
         let near = longs
             .into_iter()

@@ -138,6 +138,7 @@ impl Settings {
         let duration =
             options.end.duration.as_deref().map(|text| time("--for", text)).transpose()?;
         let (max_cpu, max_count) = (max_cpu(&options.poll.max_cpu)?, &options.end.count.max_count);
+        hints.extend(unit_hint(&options.poll.interval));
         hints.extend(single_poll(interval, duration, options.source.source));
         let mut filter = filter(&options.filter, options.view.rules.is_some())?;
         let by = summary::by(&options.view)?;
@@ -258,6 +259,12 @@ const fn format(view: &cli::ViewArgs) -> FormatName {
     if view.json { FormatName::Json } else { view.format }
 }
 
+/// A hint about a long interval without a unit, which is in seconds.
+fn unit_hint(text: &str) -> Option<String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds >= 10.0)?;
+    Some(format!("--interval {text} is {seconds} seconds; for milliseconds write {text}ms"))
+}
+
 /// A hint where a long interval leaves the run a single poll, which shows no change. Kernel events
 /// come between polls.
 fn single_poll(
@@ -269,8 +276,7 @@ fn single_poll(
     let is_long = interval > Duration::from_millis(100) && !traces;
     let time = duration.filter(|time| is_long && !time.is_zero() && *time < interval)?;
     Some(format!(
-        "--for {time:?} is shorter than --interval {interval:?}: there is one poll, and no change is \
-         seen; a number without a unit is in seconds"
+        "--for {time:?} is shorter than --interval {interval:?}: there is one poll, and no change is seen"
     ))
 }
 
@@ -469,9 +475,10 @@ mod tests {
         assert!(settings("t :443").unwrap().hints[0].contains("--port 443"));
         assert!(settings("t -tulpn").unwrap().hints[0].contains("only TCP"));
         assert!(settings("t -46").unwrap().hints[0].contains("IPv4 and IPv6"));
-        let hint = &settings("t -i 10 --for 1s").unwrap().hints[0];
-        assert!(hint.starts_with("--for 1s is shorter than --interval 10s"), "{hint}");
-        for fine in ["t client", "t --for 10ms", "t -i 10 --for 1s --source trace", "t -4"] {
+        let hints = settings("t -i 10 --for 1s").unwrap().hints;
+        assert!(hints[0].contains("10 seconds; for milliseconds write 10ms"), "{hints:?}");
+        assert!(hints[1].starts_with("--for 1s is shorter than --interval 10s"), "{hints:?}");
+        for fine in ["t client", "t --for 10ms", "t -i 10s --for 1s --source trace", "t -4 -i 5"] {
             assert!(settings(fine).unwrap().hints.is_empty(), "{fine}");
         }
     }

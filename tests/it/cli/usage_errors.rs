@@ -12,6 +12,7 @@ const MISTAKES: &[(&str, &str)] = &[
          container:ID or all",
     ),
     ("list --formt json", "there is no --formt; did you mean --format?"),
+    ("lsit --top 3", "there is no command 'lsit'; did you mean list?"),
     ("list -Z", "there is no -Z; see tcplapse help list"),
     ("list -j=3", "'=' cannot follow a flag that takes no value; leave it out"),
     ("--verison", "there is no --verison; did you mean --version?"),
@@ -57,7 +58,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "list --time epoch",
         "--time cannot be used with list, which prints no times as text; leave it out",
     ),
-    ("list --rules x.toml", "--rules cannot be used with list, only with watch or replay"),
+    (
+        "list --rules x.toml",
+        "--rules cannot be used with list; leave it out, or use it with watch or replay",
+    ),
     (
         "list --source trace",
         "--source trace follows transitions, of which list shows none; use --source netlink",
@@ -189,7 +193,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "wait --label a=b",
-        "--label cannot be used with wait, only with watch, list, replay, run or check",
+        "--label cannot be used with wait; leave it out, or use it with watch, list, replay, run or check",
     ),
     (
         "export --listen 9713",
@@ -212,7 +216,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "export --listen 127.0.0.1:0 --textfile a.prom",
         "--listen cannot be used with --textfile; leave one of them out",
     ),
-    ("export -j", "-j cannot be used with export, only with watch, list, replay, run or check"),
+    (
+        "export -j",
+        "-j cannot be used with export; leave it out, or use it with watch, list, replay, run or check",
+    ),
     (
         "export --listen 192.0.2.1:9713",
         "cannot listen on 192.0.2.1:9713: Cannot assign requested address; write another address with --listen",
@@ -298,8 +305,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "wait --timeout soon",
         "--timeout: 'soon' is not a valid duration; write 250ms, 1.5s, 10m, '1h 30m' or 7d, with the units us, ms, s, m, h and d",
     ),
-    ("wait --view table", "--view cannot be used with wait, only with watch, replay or run"),
-    ("wait -j", "-j cannot be used with wait, only with watch, list, replay, run or check"),
+    (
+        "wait --view table",
+        "--view cannot be used with wait; leave it out, or use it with watch, replay or run",
+    ),
+    (
+        "wait -j",
+        "-j cannot be used with wait; leave it out, or use it with watch, list, replay, run or check",
+    ),
     (
         "check",
         "check needs a limit; write --stuck CLOSE_WAIT:60s, --max TIME_WAIT:1000, --ports 80% or --growing CLOSE_WAIT --for 10m",
@@ -329,7 +342,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "check --view table --max all:1",
-        "--view cannot be used with check, only with watch, replay or run",
+        "--view cannot be used with check; leave it out, or use it with watch, replay or run",
     ),
     (
         "explain FOO",
@@ -361,7 +374,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "list --port 0",
         "--port: '0' includes 0, which stands for no port; write ports from 1 to 65535",
     ),
-    ("--sort local", "--sort cannot be used with watch, only with list"),
+    ("--sort local", "--sort cannot be used with watch; leave it out, or use it with list"),
     ("version x", "unexpected argument 'x'; see tcplapse help version"),
 ];
 
