@@ -14,11 +14,8 @@ pub struct Mistake {
     /// The command that was meant.
     command: String,
     defaults: Defaults,
-    /// The first word, and the command that it is nearly the name of.
-    first: String,
-    near_command: Option<String>,
-    /// The words behind `help`.
-    helped: Vec<String>,
+    /// What was typed, without the name of the program.
+    words: Vec<String>,
 }
 
 /// Flags that a command does not take for a reason, and what to do instead: the command, the flags,
@@ -58,14 +55,10 @@ impl Mistake {
     pub(super) fn new(error: clap::Error, args: &[OsString]) -> Self {
         let first = args.get(1).and_then(|word| word.to_str()).unwrap_or_default();
         let commands = Cli::command();
-        let known = || commands.get_subcommands().map(Command::get_name);
-        let command = known().find(|name| *name == first).unwrap_or("watch").to_owned();
-        let is_near = |name: &&str| strsim::damerau_levenshtein(name, first) == 1;
-        let near_command = known().find(is_near).map(str::to_owned);
-        let helped = args.iter().skip(2).filter(|_| first == "help");
-        let helped = helped.map(|word| word.to_string_lossy().into_owned()).collect();
-        let (first, defaults) = (first.to_owned(), Defaults::default());
-        Self { error, command, defaults, first, near_command, helped }
+        let mut known = commands.get_subcommands().map(Command::get_name);
+        let command = known.find(|name| *name == first).unwrap_or("watch").to_owned();
+        let words = args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        Self { error, command, defaults: Defaults::default(), words }
     }
 
     /// The same, where some of the arguments came from variables of the environment.
@@ -130,8 +123,10 @@ impl Mistake {
             .filter(|known| known.get_arguments().any(|arg| is_called(arg, flag)))
             .map(Command::get_name)
             .collect();
-        if let Some(meant) = self.near_command.as_deref().filter(|near| others.contains(near)) {
-            return write!(f, "there is no command '{}'; did you mean {meant}?", self.first);
+        let first = self.words.first().map_or("", String::as_str);
+        let is_near = |name: &&&str| strsim::damerau_levenshtein(name, first) == 1;
+        if let Some(meant) = others.iter().find(is_near) {
+            return write!(f, "there is no command '{first}'; did you mean {meant}?");
         }
         if !others.is_empty() {
             let others = or(&others);
@@ -198,7 +193,8 @@ impl fmt::Display for Mistake {
             }
             ErrorKind::InvalidSubcommand => {
                 let name = self.text(ContextKind::InvalidSubcommand).unwrap_or_default();
-                if let [command, rest @ ..] = self.helped.as_slice()
+                if let [help, command, rest @ ..] = self.words.as_slice()
+                    && help == "help"
                     && !rest.is_empty()
                     && name != command
                 {

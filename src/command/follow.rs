@@ -264,6 +264,7 @@ impl<'s> Follower<'s> {
         let is_interrupted = self.signals.is_interrupted();
         let is_read = self.writer.finish()?;
         if is_interrupted && !was_drawn_on {
+            self.messages.flush();
             tty::overwrite_echo();
         }
         if self.writer.wants_more && is_read {

@@ -63,9 +63,16 @@ impl Messages {
     }
 }
 
+impl Messages {
+    /// Waits until all is written, unless nobody reads it.
+    pub(crate) fn flush(&mut self) {
+        self.queue.as_mut().map(|queue| queue.wait(0, &Wait::WhileRead));
+    }
+}
+
 impl Drop for Messages {
     fn drop(&mut self) {
-        self.queue.as_mut().map(|queue| queue.wait(0, &Wait::WhileRead));
+        self.flush();
     }
 }
 

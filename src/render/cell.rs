@@ -274,6 +274,24 @@ pub(crate) fn clip(text: &str, room: usize) -> String {
     if room == 0 { kept } else { kept + "…" }
 }
 
+/// The same of an endpoint: its port is worth more than the rest of its address.
+pub(crate) fn clip_endpoint(text: &str, room: usize) -> String {
+    clip_before(text, text.rfind(':').map_or("", |colon| &text[colon..]), room)
+}
+
+/// The same of an owner: its mark is worth more than its name.
+pub(crate) fn clip_owner(text: &str, room: usize) -> String {
+    clip_before(text, text.strip_suffix(['~', '^']).map_or("", |name| &text[name.len()..]), room)
+}
+
+/// The text, or as much of it as fits with an ellipsis before its end, which is kept if there is room.
+fn clip_before(text: &str, end: &str, room: usize) -> String {
+    match room.checked_sub(end.len()) {
+        Some(left) if width(text) > room => clip(&text[..text.len() - end.len()], left) + end,
+        _ => clip(text, room),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,11 @@
 
 use super::rows::Row;
 use super::{OverlayKind, Top};
-use crate::model::event::SocketId;
-use crate::model::event::SocketStatus;
+use crate::model::event::{SocketId, SocketStatus};
 use crate::render::ascii::ascii;
-use crate::render::cell::{Names, clip, duration, held, local_end, owner_in, remote_end};
+use crate::render::cell::{
+    Names, clip, clip_endpoint, clip_owner, duration, held, local_end, owner_in, remote_end,
+};
 use crate::render::diagram::{DiagramFormat, DiagramRenderer};
 use crate::render::style::{Palette, style_of};
 use crate::render::summary::heading;
@@ -336,11 +337,11 @@ fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
         if *width == 0 {
             continue;
         }
-        let cell = clip(cell, *width);
+        let cut = [clip, clip, clip_owner, clip_endpoint, clip_endpoint, clip][place];
+        let cell = cut(cell, *width);
         let blanks = width.saturating_sub(unicode_width::UnicodeWidthStr::width(cell.as_str()));
         let pad = " ".repeat(blanks);
-        line += &if place == 0 { pad + &cell } else { cell + &pad };
-        line += "  ";
+        line += &if place == 0 { pad + &cell } else { ["  ", &cell, &pad].concat() };
     }
     line
 }

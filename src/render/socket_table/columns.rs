@@ -3,8 +3,8 @@
 use crate::model::socket::Family;
 use crate::model::tcp_info;
 use crate::render::cell::{
-    Names, UNKNOWN, clip, descriptors, duration, held, local_end, netns, owner, remote_end, timer,
-    unit, width,
+    Names, UNKNOWN, clip, clip_endpoint, clip_owner, descriptors, duration, held, local_end, netns,
+    owner, remote_end, timer, unit,
 };
 use crate::view::socket::SocketRecord;
 use std::fmt::Write as _;
@@ -128,14 +128,9 @@ impl Column {
 
     /// The cell cut to a width.
     pub(super) fn cut(self, cell: &str, room: usize) -> String {
-        // The port is worth more than the address, and the mark of an owner more than its name.
-        let kept = match self {
-            Local | Remote => cell.rfind(':').map_or("", |colon| &cell[colon..]),
-            Owner => cell.strip_suffix(['~', '^']).map_or("", |name| &cell[name.len()..]),
-            _ => "",
-        };
-        match room.checked_sub(kept.len()) {
-            Some(left) if width(cell) > room => clip(&cell[..cell.len() - kept.len()], left) + kept,
+        match self {
+            Local | Remote => clip_endpoint(cell, room),
+            Owner => clip_owner(cell, room),
             _ => clip(cell, room),
         }
     }
