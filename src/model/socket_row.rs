@@ -1,6 +1,6 @@
 //! One row of the kernel's table.
 
-use super::binding::Binding;
+use super::binding::{Binding, Device};
 use super::socket::AddressPair;
 use crate::tcp::state::State;
 use schemars::JsonSchema;
@@ -169,6 +169,27 @@ pub(crate) struct DetailKeys {
 }
 
 impl SocketRow {
+    /// A row that shows no more than this: the rest is 0 or unknown.
+    pub const fn new(addrs: AddressPair, state: State) -> Self {
+        Self {
+            addrs,
+            state,
+            inode: 0,
+            uid: 0,
+            mini: false,
+            tx_queue: 0,
+            rx_queue: 0,
+            timer: Timer::None,
+            timer_left: 0,
+            retransmits: 0,
+            cookie: 0,
+            ifindex: 0,
+            binding: Binding { device: Device::Unknown, ipv6_only: None },
+            backlog_limit: None,
+            times: KernelTimes { in_state: None, idle: None },
+        }
+    }
+
     /// What it shows besides identity and state.
     pub const fn details(&self) -> Details {
         let Self {

@@ -4,7 +4,7 @@
 use crate::model::binding::{Binding, Device, DeviceName};
 use crate::model::json;
 use crate::model::json::pair;
-use crate::model::socket::{AddressPair, Family, NetnsId};
+use crate::model::socket::{Family, NetnsId};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
@@ -114,33 +114,18 @@ pub(super) struct Row {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Cookie(#[serde(with = "json::id")] u64);
 
-/// A row of zeros.
-const fn blank(addrs: AddressPair) -> SocketRow {
-    SocketRow {
-        addrs,
-        state: State::Closed,
-        inode: 0,
-        uid: 0,
-        mini: false,
-        tx_queue: 0,
-        rx_queue: 0,
-        timer: Timer::None,
-        timer_left: 0,
-        retransmits: 0,
-        cookie: 0,
-        ifindex: 0,
-        binding: Binding { device: Device::Unknown, ipv6_only: None },
-        backlog_limit: None,
-        times: KernelTimes { in_state: None, idle: None },
-    }
-}
-
 impl Row {
     /// A row that was not there before.
     pub(super) fn new(row: &SocketRow) -> Self {
         let pair::AddressKeys { family, local, remote, netns } = row.addrs.into();
         let (local, remote) = (Some(local), Some(remote));
-        Self { family, local, remote, netns, ..Self::difference(&blank(row.addrs), row) }
+        Self {
+            family,
+            local,
+            remote,
+            netns,
+            ..Self::difference(&SocketRow::new(row.addrs, State::Closed), row)
+        }
     }
 
     /// What changed of a row; `None` if only a new row can say it.
@@ -190,7 +175,7 @@ impl Row {
     pub(super) fn complete(&self) -> Option<SocketRow> {
         let (local, remote) = (self.local?, self.remote?);
         let addrs = pair::AddressKeys { family: self.family, local, remote, netns: self.netns };
-        Some(self.applied_to(&blank(addrs.into())))
+        Some(self.applied_to(&SocketRow::new(addrs.into(), State::Closed)))
     }
 
     /// A row after this change.

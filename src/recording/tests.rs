@@ -62,21 +62,10 @@ fn snapshot(boot: u64, rows: &[SocketRow]) -> Reading {
 fn row(port: u16, state: State, inode: u64) -> SocketRow {
     let end = |port| Endpoint { addr: IpAddr::from([127, 0, 0, 1]), port };
     SocketRow {
-        addrs: AddressPair::new(Family::Ipv4, end(port), end(80)),
-        state,
         inode,
         uid: 1000,
         mini: inode == 0,
-        tx_queue: 0,
-        rx_queue: 0,
-        timer: Timer::None,
-        timer_left: 0,
-        retransmits: 0,
-        cookie: 0,
-        ifindex: 0,
-        binding: Binding::default(),
-        backlog_limit: None,
-        times: KernelTimes::default(),
+        ..SocketRow::new(AddressPair::new(Family::Ipv4, end(port), end(80)), state)
     }
 }
 

@@ -6,14 +6,13 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use tcplapse::model::binding::Binding;
 use tcplapse::model::event::{EventKind, TrackerEvent, Transition};
 use tcplapse::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, Reading, Snapshot, StateChange,
 };
 use tcplapse::model::socket::{AddressPair, Endpoint, Family, NetnsId};
-use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
+use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::state::State;
 use tcplapse::tracker::{Collected, Tracker};
@@ -362,20 +361,12 @@ fn row(addrs: AddressPair, text: &str) -> SocketRow {
     let may_be_mini = matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
     let left = left.map(|left| Duration::from_secs_f64(left.parse().unwrap()).as_millis() / 10);
     SocketRow {
-        addrs,
-        state,
         inode,
         uid: 1000,
         mini: may_be_mini && inode == 0 && !full,
-        tx_queue: 0,
-        rx_queue: 0,
         timer: if left.is_some() { Timer::TimeWait } else { Timer::None },
         timer_left: left.map_or(0, |left| u64::try_from(left).unwrap()),
-        retransmits: 0,
         cookie: cookie.parse().unwrap(),
-        ifindex: 0,
-        binding: Binding::default(),
-        backlog_limit: None,
-        times: KernelTimes::default(),
+        ..SocketRow::new(addrs, state)
     }
 }

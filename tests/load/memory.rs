@@ -9,12 +9,11 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, PipeWriter, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
-use tcplapse::model::binding::Binding;
 use tcplapse::model::process::{Holder, Process};
 use tcplapse::model::reading::OwnerUpdate;
 use tcplapse::model::reading::{Interface, Reading, Snapshot};
 use tcplapse::model::socket::{AddressPair, Endpoint, Family};
-use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
+use tcplapse::model::socket_row::SocketRow;
 use tcplapse::model::time::Stamp;
 use tcplapse::recording::{Encoder, Header};
 use tcplapse::tcp::state::State;
@@ -43,25 +42,16 @@ fn readings(poll: u64) -> [Reading; 2] {
     };
     let numbers = poll * AT_A_TIME + 1..=(poll + 1) * AT_A_TIME;
     let rows = numbers.clone().map(|number| SocketRow {
-        addrs: AddressPair::new(
-            Family::Ipv4,
-            Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 80 },
-            Endpoint { addr: REMOTE, port: port(number) },
-        ),
-        state: State::Established,
         inode: number,
-        uid: 0,
-        mini: false,
-        tx_queue: 0,
-        rx_queue: 0,
-        timer: Timer::None,
-        timer_left: 0,
-        retransmits: 0,
         cookie: number,
-        ifindex: 0,
-        binding: Binding::default(),
-        backlog_limit: None,
-        times: KernelTimes::default(),
+        ..SocketRow::new(
+            AddressPair::new(
+                Family::Ipv4,
+                Endpoint { addr: Ipv4Addr::LOCALHOST.into(), port: 80 },
+                Endpoint { addr: REMOTE, port: port(number) },
+            ),
+            State::Established,
+        )
     });
     // Every owner is a new process, too.
     let pid = i32::try_from(1000 + poll).expect("it is small");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::reading::{LookupResult, LostReason};
 use crate::model::socket::{Endpoint, Family};
-use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::tracker::Collected;
@@ -20,23 +20,7 @@ fn at(second: u64) -> Stamp {
 fn row(netns: NetnsId, state: State, inode: u64) -> SocketRow {
     let end = |port: u16| Endpoint { addr: [127, 0, 0, 1].into(), port };
     let addrs = AddressPair::new(Family::Ipv4, end(4000), end(80)).in_netns(netns);
-    SocketRow {
-        addrs,
-        state,
-        inode,
-        uid: 0,
-        mini: inode == 0,
-        tx_queue: 0,
-        rx_queue: 0,
-        timer: Timer::None,
-        timer_left: 0,
-        retransmits: 0,
-        cookie: 0,
-        ifindex: 0,
-        binding: crate::model::binding::Binding::default(),
-        backlog_limit: None,
-        times: KernelTimes::default(),
-    }
+    SocketRow { inode, mini: inode == 0, ..SocketRow::new(addrs, state) }
 }
 
 fn poll(second: u64, polled: &[NetnsId], gone: &[NetnsId], rows: &[SocketRow]) -> Reading {

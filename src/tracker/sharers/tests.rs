@@ -1,6 +1,5 @@
 use super::*;
 use crate::model::socket::{AddressPair, Endpoint, Family};
-use crate::model::socket_row::{KernelTimes, Timer};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 
@@ -9,21 +8,9 @@ const MANY: u64 = 5000;
 fn row(inode: u64, cookie: u64) -> SocketRow {
     let end = |port| Endpoint { addr: Family::Ipv4.unspecified(), port };
     SocketRow {
-        addrs: AddressPair::new(Family::Ipv4, end(80), end(0)),
-        state: State::Listen,
         inode,
-        uid: 0,
-        mini: false,
-        tx_queue: 0,
-        rx_queue: 0,
-        timer: Timer::None,
-        timer_left: 0,
-        retransmits: 0,
         cookie,
-        ifindex: 0,
-        binding: crate::model::binding::Binding::default(),
-        backlog_limit: None,
-        times: KernelTimes::default(),
+        ..SocketRow::new(AddressPair::new(Family::Ipv4, end(80), end(0)), State::Listen)
     }
 }
 

@@ -7,14 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
 use std::net::IpAddr;
-use tcplapse::model::binding::Binding;
 use tcplapse::model::process::{Caller, Holder, Process};
 use tcplapse::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
 use tcplapse::model::socket::{AddressPair, Endpoint, Family, NetnsId};
-use tcplapse::model::socket_row::{KernelTimes, SocketRow, Timer};
+use tcplapse::model::socket_row::{SocketRow, Timer};
 use tcplapse::model::time::Stamp;
 use tcplapse::tcp::edge::EDGES;
 use tcplapse::tcp::state::State;
@@ -227,21 +226,12 @@ fn row() -> impl Strategy<Value = SocketRow> {
             let mini = if odd { mini } else { state == State::TimeWait || may_be_mini && mini };
             let closed = mini && state != State::SynRecv;
             SocketRow {
-                addrs,
-                state,
                 inode: if mini && !odd { 0 } else { inode },
-                uid: 0,
                 mini,
-                tx_queue: 0,
-                rx_queue: 0,
                 timer: if closed && !odd { Timer::TimeWait } else { timer },
                 timer_left,
-                retransmits: 0,
                 cookie,
-                ifindex: 0,
-                binding: Binding::default(),
-                backlog_limit: None,
-                times: KernelTimes::default(),
+                ..SocketRow::new(addrs, state)
             }
         },
     )

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::socket::Family;
-use crate::model::socket_row::{KernelTimes, Timer};
+use crate::model::socket_row::Timer;
 use State::{
     CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
 };
@@ -100,21 +100,13 @@ fn a_connect_gets_its_port_from_a_row() {
     let local = Endpoint { addr: addr(7), port: PORT };
     let remote = Endpoint { addr: addr(8), port: 80 };
     let row = SocketRow {
-        addrs: AddressPair::new(Family::Ipv4, local, remote),
-        state: SynSent,
         inode: 77,
         uid: 1000,
-        mini: false,
         tx_queue: 1,
-        rx_queue: 0,
         timer: Timer::Retransmit,
         timer_left: 100,
-        retransmits: 0,
         cookie: 5,
-        ifindex: 0,
-        binding: crate::model::binding::Binding::default(),
-        backlog_limit: None,
-        times: KernelTimes::default(),
+        ..SocketRow::new(AddressPair::new(Family::Ipv4, local, remote), SynSent)
     };
     changes.take_rows(&[row], 30 * MS, false, 0);
     let found = changes.complete_at(30 * MS);
