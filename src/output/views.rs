@@ -226,7 +226,7 @@ impl View for TimelineView {
             let waited: HashSet<SocketId> = expired.iter().map(|life| life.socket.id).collect();
             expired.extend(run.open_lives());
             let has_waited = |life: &LifeRecord| {
-                let other = life.other_end.iter().map(|other| other.socket.id);
+                let other = life.peer.iter().map(|other| other.socket.id);
                 other.chain([life.socket.id]).any(|id| waited.contains(&id))
             };
             lives.extend(paired(expired).into_iter().filter(has_waited));

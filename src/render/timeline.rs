@@ -56,7 +56,7 @@ impl TimelineText {
         let sides = sides(life, names);
         let mut text = self.head(life, &sides, names);
         let mut lines = self.steps(life, 0);
-        if let Some(other) = &life.other_end {
+        if let Some(other) = &life.peer {
             lines.extend(self.steps(other, 1));
             lines.sort_by_key(|line| (line.order, line.lane));
             let over = life.ended.unwrap_or(life.followed_until);
@@ -83,7 +83,7 @@ impl TimelineText {
             None => "--",
         };
         let listens = life.steps.iter().any(|step| step.state == State::Listen);
-        let shown = life.other_end.as_ref().map(|other| &other.owner);
+        let shown = life.peer.as_ref().map(|other| &other.owner);
         let other = shown.or(life.peer_owner.as_ref().filter(|peer| process(peer).is_some()));
         let other = other.map(|other| format!("{GAP}{}", owner(other)));
         let own = owner_in(&life.owner, &life.socket, life.netns_name.as_deref());
@@ -262,7 +262,7 @@ impl Renderer for TimelineText {
 /// Which side opened and which closed first; `None` where that is not proven. The other socket of the
 /// connection may prove what this one does not.
 fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
-    let other = life.other_end.as_deref();
+    let other = life.peer.as_deref();
     let opener =
         life.roles.opener.or_else(|| other?.roles.opener.map(Side::seen_from_the_other_side));
     let closer =
@@ -273,7 +273,7 @@ fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
 /// The names of both sides: their owners where these are known and differ, or else their addresses;
 /// "this side" and "the peer" where nothing is known of the other socket.
 fn sides(life: &LifeRecord, names: &Names) -> SideNames {
-    let Some(other) = &life.other_end else {
+    let Some(other) = &life.peer else {
         let mut sides = SideNames::unnamed();
         let peer = life.peer_owner.as_ref().and_then(process);
         if let Some(peer) = peer.filter(|peer| process(&life.owner).as_ref() != Some(peer)) {
@@ -292,11 +292,11 @@ fn sides(life: &LifeRecord, names: &Names) -> SideNames {
 /// is taken.
 fn remarks(life: &LifeRecord, sides: &SideNames) -> Vec<String> {
     let of_this = remark(life, sides);
-    let of_other = life.other_end.as_ref().and_then(|other| remark(other, &sides.swapped()));
+    let of_other = life.peer.as_ref().and_then(|other| remark(other, &sides.swapped()));
     // The side that has not closed is the reason why the other one waits.
     let closed_last =
         |life: &LifeRecord| life.steps.iter().any(|step| step.state == State::CloseWait);
-    let other_first = life.other_end.as_deref().is_some_and(closed_last);
+    let other_first = life.peer.as_deref().is_some_and(closed_last);
     let sentence = if other_first { of_other.or(of_this) } else { of_this.or(of_other) };
     let left_out = life.left_out;
     let many = (left_out > 0).then(|| format!("{left_out} steps after the first are omitted"));
@@ -310,7 +310,7 @@ fn measured(life: &LifeRecord, sides: &SideNames) -> Vec<String> {
         let text = text(life).filter(|text| !text.is_empty())?;
         Some(format!("last measured by {name}: {text}"))
     };
-    let other = life.other_end.as_ref().and_then(|other| of_end(&sides.other, other));
+    let other = life.peer.as_ref().and_then(|other| of_end(&sides.other, other));
     of_end(&sides.this, life).into_iter().chain(other).collect()
 }
 

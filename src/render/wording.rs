@@ -161,7 +161,7 @@ enum Acceptance {
 /// The same of the other end, where that is on this machine; elsewhere nothing speaks against it.
 fn peer_acceptance(life: &LifeRecord) -> Acceptance {
     let source = life.peer_owner.as_ref().map(|owner| owner.source);
-    match life.other_end.as_deref() {
+    match life.peer.as_deref() {
         Some(other) if other.is_held || other.ended.is_some() => Acceptance::Accepted,
         Some(_) => Acceptance::Waiting,
         None if source == Some(OwnerSource::Listener) => Acceptance::Unknown,

@@ -287,7 +287,7 @@ impl LifeHistory {
             is_held: false,
             matched_late: self.matched_late,
             left_out: self.left_out,
-            other_end: None,
+            peer: None,
             peer_owner: None,
         }
     }

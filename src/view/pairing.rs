@@ -22,12 +22,12 @@ impl LifeRecord {
             let last = other.steps.last().map(|step| step.state);
             other.ended.is_none() && last == Some(State::CloseWait)
         };
-        self.peer_owner.is_some() || self.other_end.as_deref().is_some_and(waits)
+        self.peer_owner.is_some() || self.peer.as_deref().is_some_and(waits)
     }
 
     /// Whether it has waited for the FIN of an other end whose life is not shown.
     pub(crate) fn lacks_peer(&self) -> bool {
-        self.other_end.is_none() && self.steps.iter().any(|step| step.state == State::FinWait2)
+        self.peer.is_none() && self.steps.iter().any(|step| step.state == State::FinWait2)
     }
 
     /// Whether both are the ends of one connection within this machine.
@@ -172,7 +172,7 @@ pub(crate) fn paired(lives: Vec<LifeRecord>) -> Vec<LifeRecord> {
             life.socket.addrs.mirrored().into_iter().filter_map(|addrs| by_addrs.get(&addrs));
         let other = places.flatten().copied().find(|place| {
             let before: Option<&LifeRecord> = alone[*place].as_ref();
-            before.is_some_and(|before| before.other_end.is_none() && before.is_other_end_of(&life))
+            before.is_some_and(|before| before.peer.is_none() && before.is_other_end_of(&life))
         });
         if let Some(place) = other
             && let Some(before) = alone[place].take()
@@ -197,7 +197,7 @@ fn joined(a: LifeRecord, b: LifeRecord) -> LifeRecord {
     };
     let swap = leads(&b, &a) > leads(&a, &b);
     let (mut first, second) = if swap { (b, a) } else { (a, b) };
-    first.other_end = Some(Box::new(second));
+    first.peer = Some(Box::new(second));
     first
 }
 

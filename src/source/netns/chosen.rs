@@ -1,6 +1,6 @@
 //! Which network namespaces `--netns` asks for.
 
-use super::discovery::{self, Found};
+use super::discovery::{self, FoundNamespace};
 use crate::error::{NetnsError, Result, reason};
 use crate::settings::netns::NetnsChoice;
 use std::collections::HashSet;
@@ -50,7 +50,7 @@ impl Chosen {
         Ok(Some(chosen))
     }
 
-    pub(super) fn includes(&self, found: &Found) -> bool {
+    pub(super) fn includes(&self, found: &FoundNamespace) -> bool {
         found.table.is_some_and(|table| self.tables.contains(&table))
             || found.inode.is_some() && self.paths.iter().any(|path| inode_at(path) == found.inode)
     }

@@ -15,7 +15,7 @@ const MEMBERS: usize = 8;
 
 /// A namespace as it was found.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Found {
+pub(super) struct FoundNamespace {
     /// The inode of its `net/tcp`; `None` if there is no process in it.
     pub(super) table: Option<u64>,
     pub(super) inode: Option<u64>,
@@ -34,8 +34,8 @@ pub(super) fn table_of(process: &Path) -> Option<u64> {
 }
 
 /// All namespaces, the own one first.
-pub(super) fn find(procfs: &Path) -> Vec<Found> {
-    let mut by_table: HashMap<u64, Found> = HashMap::new();
+pub(super) fn find(procfs: &Path) -> Vec<FoundNamespace> {
+    let mut by_table: HashMap<u64, FoundNamespace> = HashMap::new();
     let own = own_process(procfs);
     let own_table = table_of(&own);
     let names = fs::read_dir(procfs).into_iter().flatten().flatten();
@@ -53,14 +53,14 @@ pub(super) fn find(procfs: &Path) -> Vec<Found> {
         found.inode = inodes.flatten().next();
         found.is_own = found.table == own_table;
     }
-    let mut all: Vec<Found> = by_table.into_values().collect();
+    let mut all: Vec<FoundNamespace> = by_table.into_values().collect();
     let mountinfo = fs::read_to_string(procfs.join("self/mountinfo")).unwrap_or_default();
     for (inode, point) in mounts::parse(&mountinfo) {
         if let Some(found) = all.iter_mut().find(|found| found.inode == Some(inode)) {
             found.mounts.push(point);
         } else {
             let (inode, mounts) = (Some(inode), vec![point]);
-            all.push(Found { inode, mounts, ..Found::default() });
+            all.push(FoundNamespace { inode, mounts, ..FoundNamespace::default() });
         }
     }
     for found in &mut all {

@@ -29,7 +29,7 @@ use crate::settings::netns::NetnsChoice;
 use crate::signals::Signals;
 use chosen::Chosen;
 pub(crate) use chosen::inode_of;
-use discovery::Found;
+use discovery::FoundNamespace;
 use log::debug;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use space::{Failure, Means, Space};
@@ -147,7 +147,7 @@ impl Namespaces {
         self.next_discovery = Instant::now() + DISCOVERY;
     }
 
-    fn follow(&mut self, found: &Found, present: &mut HashSet<NetnsId>) {
+    fn follow(&mut self, found: &FoundNamespace, present: &mut HashSet<NetnsId>) {
         let id = NetnsId(self.number + 1);
         match Space::open(id, found, &self.means) {
             Ok(space) => {

@@ -3,7 +3,7 @@
 //! What is kept open keeps the namespace from going away, and so its inodes from being used again:
 //! it is dropped as soon as nobody else is in it.
 
-use super::discovery::{Found, table_of};
+use super::discovery::{FoundNamespace, table_of};
 use super::enter::in_namespace;
 use super::mounts;
 use crate::error::{Error, reason};
@@ -46,7 +46,7 @@ pub(super) struct Space {
     pub(super) table: Option<u64>,
     pub(super) name: Option<String>,
     /// How it was found last.
-    pub(super) found: Found,
+    pub(super) found: FoundNamespace,
     /// How many times in a row it was not found.
     pub(super) absent: u32,
     /// How many sockets it has, by the kernel's counters.
@@ -77,14 +77,14 @@ pub(super) enum Failure {
 
 impl Space {
     /// Opens what tells whether there is any socket.
-    pub(super) fn open(id: NetnsId, found: &Found, means: &Means) -> Result<Self, Failure> {
+    pub(super) fn open(id: NetnsId, found: &FoundNamespace, means: &Means) -> Result<Self, Failure> {
         let counters = with_files(found, means, &Counters::open)?;
         let mut space = Self {
             id,
             inode: None,
             table: None,
             name: None,
-            found: Found::default(),
+            found: FoundNamespace::default(),
             absent: 0,
             counters,
             reader: None,
@@ -96,7 +96,7 @@ impl Space {
     }
 
     /// It was found again, perhaps with other processes and names.
-    pub(super) fn refresh(&mut self, found: Found) {
+    pub(super) fn refresh(&mut self, found: FoundNamespace) {
         self.absent = 0;
         self.inode = self.inode.or(found.inode);
         self.table = self.table.or(found.table);
@@ -105,14 +105,14 @@ impl Space {
     }
 
     /// Whether this is it.
-    pub(super) fn is(&self, found: &Found) -> bool {
+    pub(super) fn is(&self, found: &FoundNamespace) -> bool {
         let same = |one: Option<u64>, other: Option<u64>| one.is_some() && one == other;
         same(self.table, found.table) || same(self.inode, found.inode)
     }
 
     /// It was not found: whether it is gone, but for what is kept open here.
     pub(super) fn is_gone(&mut self) -> bool {
-        self.found = Found::default();
+        self.found = FoundNamespace::default();
         self.absent += 1;
         self.absent > 1 && !self.has_held
     }
@@ -211,7 +211,7 @@ impl Reader {
         }
     }
 
-    fn open(found: &Found, means: &Means) -> Result<Self, Failure> {
+    fn open(found: &FoundNamespace, means: &Means) -> Result<Self, Failure> {
         if !means.by_netlink {
             return open_tables(found, means);
         }
@@ -228,7 +228,7 @@ impl Reader {
 }
 
 /// Opens the tables for good: they lead to the same namespace when the process is gone.
-fn open_tables(found: &Found, means: &Means) -> Result<Reader, Failure> {
+fn open_tables(found: &FoundNamespace, means: &Means) -> Result<Reader, Failure> {
     let open = |net: &Path| -> io::Result<Vec<(File, Family)>> {
         let mut files = vec![(File::open(net.join("tcp"))?, Family::Ipv4)];
         // A kernel without IPv6 has none.
@@ -247,7 +247,7 @@ fn open_tables(found: &Found, means: &Means) -> Result<Reader, Failure> {
 }
 
 /// What sock_diag adds to the tables, where the namespace may be entered.
-fn client(found: &Found, means: &Means) -> Option<SockDiag> {
+fn client(found: &FoundNamespace, means: &Means) -> Option<SockDiag> {
     match means.procfs == Path::new(OWN_PROCFS) {
         true if found.is_own => SockDiag::open().ok(),
         true if may_enter_namespaces() => enter(found, means, SockDiag::open).ok()?.ok(),
@@ -257,7 +257,7 @@ fn client(found: &Found, means: &Means) -> Option<SockDiag> {
 
 /// Opens files below the `net` of a process in a namespace, or of a thread that enters it.
 fn with_files<T: Send>(
-    found: &Found,
+    found: &FoundNamespace,
     means: &Means,
     open: &(dyn Fn(&Path) -> io::Result<T> + Sync),
 ) -> Result<T, Failure> {
@@ -279,7 +279,7 @@ fn with_files<T: Send>(
 }
 
 /// What `open` returns in a namespace.
-fn enter<T: Send>(found: &Found, means: &Means, open: impl Fn() -> T + Sync) -> Result<T, Failure> {
+fn enter<T: Send>(found: &FoundNamespace, means: &Means, open: impl Fn() -> T + Sync) -> Result<T, Failure> {
     let of_member = |pid: &i32| means.procfs.join(pid.to_string()).join("ns/net");
     let ways = found.members.iter().map(of_member).chain(found.mounts.iter().cloned());
     let mut failure = Failure::Passing;
@@ -305,7 +305,7 @@ fn inode_of(file: &File) -> Option<u64> {
 }
 
 /// What a namespace is called in messages: its name, or its inode, or a process in it.
-pub(super) fn label(name: Option<&str>, inode: Option<u64>, found: &Found) -> String {
+pub(super) fn label(name: Option<&str>, inode: Option<u64>, found: &FoundNamespace) -> String {
     match (name, inode, found.members.first()) {
         (Some(name), ..) => name.to_owned(),
         (None, Some(inode), _) => inode.to_string(),

@@ -73,7 +73,7 @@ pub struct LifeRecord {
     pub left_out: u32,
     /// The life of the other end, where both ends of a connection are shown together.
     #[serde(skip)]
-    pub other_end: Option<Box<Self>>,
+    pub peer: Option<Box<Self>>,
     /// Who owns the other end, where that is on this machine and its life is not shown.
     #[serde(skip)]
     pub peer_owner: Option<Attribution>,

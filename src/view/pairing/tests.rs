@@ -4,7 +4,7 @@ use crate::view::life::tests::{ScriptedSocket, client, server, stamp};
 
 fn ids(lives: &[LifeRecord]) -> Vec<(u64, Option<u64>)> {
     let number = |life: &LifeRecord| life.socket.id.number;
-    lives.iter().map(|life| (number(life), life.other_end.as_deref().map(number))).collect()
+    lives.iter().map(|life| (number(life), life.peer.as_deref().map(number))).collect()
 }
 
 fn closed(socket: ScriptedSocket, second: f64) -> LifeRecord {
