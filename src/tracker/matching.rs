@@ -153,6 +153,7 @@ impl Tracker {
             .filter(|socket| socket.seen.last_poll != poll || socket.row.index < index)
             .filter(|socket| socket.may_become(row));
         let replaces = replaces_others(sockets.clone(), sample);
+        let all = sharers.map_or(&[][..], Sharers::as_slice);
         // A row may be there twice; and what follows the first row of a new socket is read later than
         // that socket took the addresses of others.
         let candidate = sockets.max_by_key(|socket| {
@@ -162,7 +163,7 @@ impl Tracker {
             let rank = match is_shown {
                 false if replaces && may_be_replaced(socket, sample) => 0,
                 false if socket.timer_goes_on(sample) => 4,
-                false if is_superseded(socket, sharers.map_or(&[], Sharers::as_slice)) => 0,
+                false if row.inode == 0 && is_superseded(socket, all) => 0,
                 true if is_new || is_twin => 3,
                 false => 2,
                 true => 1,
