@@ -77,7 +77,11 @@ pub(super) enum Failure {
 
 impl Space {
     /// Opens what tells whether there is any socket.
-    pub(super) fn open(id: NetnsId, found: &FoundNamespace, means: &Means) -> Result<Self, Failure> {
+    pub(super) fn open(
+        id: NetnsId,
+        found: &FoundNamespace,
+        means: &Means,
+    ) -> Result<Self, Failure> {
         let counters = with_files(found, means, &Counters::open)?;
         let mut space = Self {
             id,
@@ -279,7 +283,11 @@ fn with_files<T: Send>(
 }
 
 /// What `open` returns in a namespace.
-fn enter<T: Send>(found: &FoundNamespace, means: &Means, open: impl Fn() -> T + Sync) -> Result<T, Failure> {
+fn enter<T: Send>(
+    found: &FoundNamespace,
+    means: &Means,
+    open: impl Fn() -> T + Sync,
+) -> Result<T, Failure> {
     let of_member = |pid: &i32| means.procfs.join(pid.to_string()).join("ns/net");
     let ways = found.members.iter().map(of_member).chain(found.mounts.iter().cloned());
     let mut failure = Failure::Passing;
