@@ -107,7 +107,7 @@ enum Outlet {
         server: Server,
         published: Arc<Published>,
         measured: Option<Instant>,
-        /// Polls come so seldom that each is measured, lest metrics be old.
+        /// Polls come so seldom that each is measured, so that metrics are never old.
         measures_all: bool,
     },
     File {

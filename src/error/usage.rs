@@ -248,7 +248,7 @@ pub enum UsageError {
     },
 
     // export
-    /// `export --listen` of something that is no address.
+    /// `export --listen` of something that is not an address.
     #[error(
         "--listen: '{0}' is not an address and a port; write 127.0.0.1:9713, [::1]:9713 or unix:PATH"
     )]

@@ -115,7 +115,7 @@ impl RecordFile {
         let mut head = [0; recording::HEAD];
         let found = self.file.read_at(&mut head, 0)?;
         if !may_be_appended_to(&head[..found]) {
-            return Err(io::Error::other("it holds something else"));
+            return Err(io::Error::other("it is not a recording any more"));
         }
         end_last_line(&mut self.file)?;
         self.length = Some(self.file.metadata()?.len());
