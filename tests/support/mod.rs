@@ -5,6 +5,7 @@
 //! instead. No test waits for time to pass.
 
 pub(crate) mod actor;
+pub(crate) mod browser;
 pub(crate) mod fake_procfs;
 pub(crate) mod loopback;
 pub(crate) mod mounts;
