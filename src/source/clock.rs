@@ -26,9 +26,10 @@ pub(crate) fn wall_offset() -> i64 {
     (0..READINGS).map(reading).min().map_or(0, |(_, offset)| offset)
 }
 
-/// The CPU time that this process has used.
+/// The CPU time that this thread has used. Polls are taken by one thread; what others use, to answer
+/// scrapers or to write for a slow reader, is no reason to poll less.
 pub(crate) fn cpu() -> Duration {
-    read(ClockId::ProcessCPUTime)
+    read(ClockId::ThreadCPUTime)
 }
 
 fn read(id: ClockId) -> Duration {

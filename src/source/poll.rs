@@ -190,6 +190,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_other_threads_use_stretches_no_interval() {
+        let (idle, tcp_info, bound) = (false, false, false);
+        let interval = Duration::from_millis(1);
+        let timer = PollTimer::new(PollSettings { interval, max_cpu: 1.0, idle, tcp_info, bound });
+        let (start, start_stamp) = (Instant::now(), clock::stamp());
+        let last = LastPoll { start, start_stamp, cpu: clock::cpu() };
+        let busy = || {
+            let begun = clock::cpu();
+            // A tenth of a second is at most a percent of ten.
+            while clock::cpu() < begun + Duration::from_millis(100) {}
+        };
+        std::thread::scope(|scope| scope.spawn(busy).join()).expect("it ends");
+        assert!(timer.interval_after(last) < Duration::from_secs(5), "{timer:?}");
+        busy();
+        assert!(timer.interval_after(last) >= Duration::from_secs(10), "{timer:?}");
+    }
+
+    #[test]
     fn a_late_poll_is_a_gap_only_if_much_was_missed() {
         let s = Duration::from_secs_f64;
         let is_gap = |elapsed, planned| is_gap(s(elapsed), s(planned), s(0.01));
