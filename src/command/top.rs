@@ -2,12 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::model::escape::printable;
-use crate::model::event::{MonitorEvent, SocketEvent, SocketStatus};
+use crate::model::event::{MonitorEvent, SocketEvent};
 use crate::model::time::Stamp;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
 use crate::output::messages::{Messages, warnings};
 use crate::output::ready::Ready;
+use crate::output::timelines::open_timelines;
 use crate::output::top_screen::TopScreen;
 use crate::output::{new_file, top_look, tty};
 use crate::render::json::Json;
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 use crate::signals::{Keys, Signals, Wake};
 use crate::tui::{Action, Top};
 use crate::view::Record;
+use crate::view::life::LifeHistories;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -105,10 +107,16 @@ impl Session {
     }
 
     /// Does what signals have asked for.
-    fn answer_requests(&mut self, signals: &Signals) -> Result<()> {
+    fn answer_requests(
+        &mut self,
+        signals: &Signals,
+        monitor: &mut Monitor<'_>,
+        settings: &Settings,
+    ) -> Result<()> {
         let requests = signals.take_requests();
         if requests.report {
-            self.top.say("SIGUSR1: w writes the sockets to a file; nothing is printed".to_owned());
+            let text = open_timelines(&settings.output, monitor, self.top.histories());
+            self.print(text)?;
         }
         if requests.suspend {
             self.screen.suspend()?;
@@ -120,7 +128,11 @@ impl Session {
         if let Some(first) = sentences.first() {
             self.top.say(first.clone());
         }
-        let text = warnings(sentences);
+        self.print(warnings(sentences))
+    }
+
+    /// Writes text to standard error; where that is the terminal, to its main screen.
+    fn print(&mut self, text: Vec<u8>) -> Result<()> {
         if tty::stderr_is_stdout() {
             self.screen.print(&text)?;
         } else {
@@ -169,20 +181,17 @@ pub(super) fn live(
             }
         }
         let mut session = session.borrow_mut();
-        session.answer_requests(signals)?;
+        session.answer_requests(signals, monitor, settings)?;
         ready.announce_first_poll(monitor.polls().taken);
         let sentences = monitor.warnings();
         session.warn(sentences)?;
         session.top.end_lives(|| monitor.open_ids());
         if session.screen.is_due() {
-            let sockets: Vec<SocketStatus> = monitor.matching().collect();
-            let is_new = |now: &&SocketStatus| !session.top.knows(now.socket.id);
-            let new: Vec<SocketStatus> = sockets.iter().filter(is_new).cloned().collect();
-            for now in new {
+            for now in session.top.refresh(monitor.matching()) {
                 let owner = monitor.current_owner(&now);
                 session.top.add(now, owner);
             }
-            session.top.end_reading(monitor.read_at(), sockets.into_iter());
+            session.top.end_reading(monitor.read_at());
             session.draw()?;
             signals.call_key_reader(session.screen.is_pending());
         }
@@ -211,12 +220,14 @@ fn end(
 struct RecordedEvents {
     events: Vec<SocketEvent>,
     is_cut: bool,
+    lives: LifeHistories,
 }
 
 impl MonitorSink for RecordedEvents {
     fn begin(&mut self, _: ReadingInfo) {}
 
     fn push(&mut self, events: Vec<MonitorEvent>) {
+        self.lives.apply(&events);
         for event in events {
             if self.events.len() >= MOST_EVENTS {
                 self.is_cut = true;
@@ -239,12 +250,14 @@ pub(super) fn recorded(
     since: Option<i64>,
 ) -> Result<()> {
     let mut read = RecordedEvents::default();
-    while monitor.read(signals, &mut read)? {}
+    while monitor.read(signals, &mut read)? {
+        read.lives.end_reading(|| monitor.open_ids());
+    }
     if signals.has_to_end() {
         return Ok(());
     }
     let session = Session::open(settings, signals)?;
-    session.borrow_mut().top.set_recording(read.events, read.is_cut, since);
+    session.borrow_mut().top.set_recording(read.events, read.is_cut, since, read.lives);
     session.borrow_mut().draw()?;
     signals.call_key_reader(session.borrow().screen.is_pending());
     loop {
@@ -252,7 +265,7 @@ pub(super) fn recorded(
             Wake::Ended | Wake::ReaderGone => break,
             Wake::Due | Wake::Readable => {
                 let mut session = session.borrow_mut();
-                session.answer_requests(signals)?;
+                session.answer_requests(signals, monitor, settings)?;
                 session.draw()?;
                 signals.call_key_reader(session.screen.is_pending());
             }

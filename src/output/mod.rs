@@ -4,6 +4,7 @@
 mod counts;
 pub(crate) mod formatter;
 pub(crate) mod messages;
+mod open_lives;
 mod queue;
 pub(crate) mod ready;
 mod renderers;

@@ -215,3 +215,6 @@ fn write(sequence: &str) {
     // The next frame reports a terminal that is gone.
     let _ = stdout.write_all(sequence.as_bytes()).and_then(|()| stdout.flush());
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! Timelines beside the records: those of a command, and the timelines so far on SIGUSR1.
 
 use super::messages::{warnings, write};
+#[cfg(feature = "tui")]
+use super::open_lives::{name_peers, open_lives};
 use super::renderers::clock;
 use super::tty;
 use crate::cli::{ColorName, ViewName};
 use crate::error::{Error, Result};
+#[cfg(feature = "tui")]
+use crate::monitor::Monitor;
 use crate::render::Renderer;
 use crate::render::ascii::ascii;
 use crate::render::cell::Names;
@@ -14,6 +18,8 @@ use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
 use crate::trusted_path::open_for_writing;
 use crate::view::Record;
+#[cfg(feature = "tui")]
+use crate::view::life::LifeHistories;
 use crate::view::life::LifeRecord;
 use crate::view::pairing::paired;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -44,6 +50,19 @@ pub(super) fn as_text(
     }
     text.extend(warnings([sentence.to_owned()]));
     text
+}
+
+/// The timelines of the sockets that are open, and how much of the run was seen, as text for standard
+/// error.
+#[cfg(feature = "tui")]
+pub(crate) fn open_timelines(
+    output: &OutputSettings,
+    monitor: &mut Monitor<'_>,
+    histories: &LifeHistories,
+) -> Vec<u8> {
+    let mut lives = open_lives(monitor, histories);
+    name_peers(monitor, &mut lives);
+    as_text(output, lives, &[], &monitor.coverage().to_string())
 }
 
 /// Where timelines that are not records of standard output go.

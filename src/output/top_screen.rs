@@ -217,8 +217,10 @@ fn key(event: &Event) -> Option<Key> {
                 _ => return None,
             })
         }
-        Event::Mouse(MouseEvent { kind, row, .. }) => match kind {
-            MouseEventKind::Down(MouseButton::Left) => Some(Key::Click(*row)),
+        Event::Mouse(MouseEvent { kind, column, row, .. }) => match kind {
+            MouseEventKind::Down(MouseButton::Left) => {
+                Some(Key::Click { column: *column, line: *row })
+            }
             MouseEventKind::ScrollUp => Some(Key::Up),
             MouseEventKind::ScrollDown => Some(Key::Down),
             _ => None,

@@ -11,6 +11,7 @@
 mod report;
 
 use super::counts::RunCounts;
+use super::open_lives::{name_peers, open_lives};
 use super::renderers::{clock, diagram_format, table_options};
 use super::tty;
 use crate::cli::{FormatName, ViewName};
@@ -107,25 +108,12 @@ pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Box<dyn V
 impl RunState<'_, '_, '_> {
     /// The lives of the sockets that are open now and pass the filter by state.
     pub(crate) fn open_lives(&mut self) -> Vec<LifeRecord> {
-        let at = self.monitor.read_at();
-        let passing: HashSet<SocketId> = self.monitor.statuses().map(|now| now.socket.id).collect();
-        let sockets = self.monitor.open_sockets().into_iter();
-        let record = |(now, owner): (SocketStatus, Attribution)| {
-            self.histories.so_far(&now, &owner, at, passing.contains(&now.socket.id))
-        };
-        let mut lives: Vec<LifeRecord> = sockets.filter_map(record).collect();
-        lives.sort_by_key(LifeRecord::order);
-        lives
+        open_lives(self.monitor, self.histories)
     }
 
-    /// Sets who owns the other ends that are on this machine and that the filters do not ask for, of
-    /// lives that have waited for their FIN.
+    /// See [`name_peers`].
     pub(crate) fn name_peers(&mut self, lives: &mut [LifeRecord]) {
-        let without: Vec<&mut LifeRecord> = lives.iter_mut().filter(|l| l.lacks_peer()).collect();
-        let owners = self.monitor.peer_owners(without.iter().map(|life| life.socket.addrs));
-        for (life, owner) in without.into_iter().zip(owners) {
-            life.peer_owner = owner;
-        }
+        name_peers(self.monitor, lives);
     }
 }
 

@@ -144,6 +144,7 @@ impl Settings {
         let by = summary::by(&options.view)?;
         filter.process.shows_workload = format(&options.view) != FormatName::Text
             || options.table.extend
+            || useless::is_top(options.view.view)
             || by.iter().flatten().any(|name| name.is_workload());
         let bound = bound(&options, &filter)?;
         let (ring, rounded) = ring(options.poll.ring())?;

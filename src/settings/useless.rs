@@ -88,11 +88,11 @@ fn drawings(view: &ViewArgs) -> Result<()> {
 
 /// Whether a view is the one that is drawn on a whole terminal.
 #[cfg(feature = "tui")]
-fn is_top(view: ViewName) -> bool {
+pub(super) fn is_top(view: ViewName) -> bool {
     view == ViewName::Top
 }
 
 #[cfg(not(feature = "tui"))]
-const fn is_top(_: ViewName) -> bool {
+pub(super) const fn is_top(_: ViewName) -> bool {
     false
 }

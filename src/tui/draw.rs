@@ -1,13 +1,12 @@
 //! The layout of the screen. A terminal that is too small for all has the table, and at last only a
 //! part of it.
 
+use super::columns::{cells, line, widths};
 use super::rows::Row;
 use super::{OverlayKind, Top};
-use crate::model::event::{SocketId, SocketStatus};
+use crate::model::event::SocketId;
 use crate::render::ascii::ascii;
-use crate::render::cell::{
-    Names, clip, clip_endpoint, clip_owner, duration, held, local_end, owner_in, remote_end,
-};
+use crate::render::cell::{Names, clip, duration};
 use crate::render::diagram::{DiagramFormat, DiagramRenderer};
 use crate::render::style::{Palette, style_of};
 use crate::render::summary::heading;
@@ -31,8 +30,9 @@ const STATE_CELL: usize = 38;
 const HELP: &str = "\
 arrows, hjkl, PgUp, PgDn, Home, End   select a socket
 /         filter as you type: nginx state:CLOSE_WAIT remote:10.0.0.0/8 local::80 port:443 pid:812
-s, S      sort by another column; in the other direction
-g, Enter  group by process, remote address, local port, state; show the sockets of a group
+s, S      sort by another column; in the other direction; so does a click on a heading
+g, Enter  group by process, unit, container, pod, remote address, local port, state; show the sockets
+          of a group
 space     pause: what happens meanwhile is counted
 t         show closed sockets for a while, or not
 e         explain the state of the selected socket
@@ -179,7 +179,7 @@ impl Top {
     fn draw_table(&mut self, buffer: &mut Buffer, mut area: Rect) {
         let header = if area.height >= 2 { take_top(&mut area, 1) } else { Rect::ZERO };
         self.page = area.height.max(1).into();
-        self.first_line = area.y;
+        (self.first_line, self.headings) = (area.y, None);
         self.select(self.selected);
         if let Some(key) = self.group {
             return self.draw_groups(buffer, header, area, key);
@@ -198,6 +198,7 @@ impl Top {
         let headings = ["HELD", "STATE", "OWNER", "LOCAL", "REMOTE", "QUEUES"].map(str::to_owned);
         let bold = Style::new().add_modifier(Modifier::BOLD);
         self.put(buffer, header.x, header.y, header.width, &line(&headings, &widths), bold);
+        let headings = self.mark_headings(buffer, header, &widths);
         for (place, (row, cells)) in rows.iter().zip(&cells).enumerate() {
             let y = area.y + u16::try_from(place).unwrap_or_default();
             let is_selected = self.offset + place == self.selected;
@@ -216,6 +217,7 @@ impl Top {
             let room = area.width.saturating_sub(x).min(u16::try_from(widths[1]).unwrap_or(0));
             self.put(buffer, area.x + x, y, room, &cells[1], style);
         }
+        self.headings = headings;
     }
 
     fn draw_groups(
@@ -226,11 +228,11 @@ impl Top {
         key: crate::view::group::GroupKey,
     ) {
         let heading = heading(key);
+        let (_, at) = self.shown();
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let text = format!("{heading:<24} {:>7}  {:>8}  STATES", "COUNT", "OLDEST");
         self.put(buffer, header.x, header.y, header.width, &text, bold);
-        let groups = self.groups(key);
-        let shown = groups.iter().enumerate().skip(self.offset).take(area.height.into());
+        let shown = self.groups.iter().enumerate().skip(self.offset).take(area.height.into());
         for ((place, group), y) in shown.zip(area.y..) {
             let name = group
                 .name
@@ -242,7 +244,7 @@ impl Top {
                 "{:<24} {:>7}  {:>8}  {}",
                 clip(&name, 24),
                 group.count,
-                duration(group.oldest),
+                duration(at.since(group.since)),
                 states.join("  ")
             );
             let padded = format!("{text:<width$}", width = usize::from(area.width));
@@ -288,62 +290,6 @@ impl Top {
             self.put(buffer, area.x, y, area.width, text, Style::new());
         }
     }
-}
-
-/// The cells of a row.
-fn cells(row: &Row, at: crate::model::time::Stamp) -> [String; 6] {
-    let SocketStatus { socket, details, netns_name, .. } = &row.status;
-    let names = Names::default();
-    let queues = match (details.rx_queue, details.tx_queue) {
-        (0, 0) => String::new(),
-        (received, sent) => format!("{received}/{sent}"),
-    };
-    [
-        held(Some(row.held(at)), row.status.held_at_least),
-        row.status.state.to_string(),
-        owner_in(&row.owner, socket, netns_name.as_deref()),
-        local_end(socket, &names),
-        remote_end(socket, &names),
-        queues,
-    ]
-}
-
-/// The widths of the columns, so that all of them fit where that is possible.
-fn widths(cells: &[[String; 6]], room: usize) -> [usize; 6] {
-    let least = [8, 11, 5, 5, 6, 6];
-    let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
-    let mut widths = least;
-    for row in cells {
-        for (widest, cell) in widths.iter_mut().zip(row) {
-            *widest = (*widest).max(width(cell));
-        }
-    }
-    // An owner, then an address, may be cut; the queues are left out.
-    while widths.iter().sum::<usize>() + 2 * 5 > room {
-        let widest = [2, 3, 4].into_iter().max_by_key(|column| widths[*column]);
-        match widest {
-            _ if widths[5] > 0 && widths[2] + widths[3] + widths[4] <= 60 => widths[5] = 0,
-            Some(column) if widths[column] > 12 => widths[column] -= 1,
-            _ => break,
-        }
-    }
-    widths
-}
-
-/// Cells as one line: times to the right, others to the left.
-fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
-    let mut line = String::new();
-    for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        if *width == 0 {
-            continue;
-        }
-        let cut = [clip, clip, clip_owner, clip_endpoint, clip_endpoint, clip][place];
-        let cell = cut(cell, *width);
-        let blanks = width.saturating_sub(unicode_width::UnicodeWidthStr::width(cell.as_str()));
-        let pad = " ".repeat(blanks);
-        line += &if place == 0 { pad + &cell } else { ["  ", &cell, &pad].concat() };
-    }
-    line
 }
 
 /// The upper lines of an area, which has less then.

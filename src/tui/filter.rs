@@ -1,10 +1,10 @@
 //! What is typed behind `/`: words such as `state:CLOSE_WAIT`, `remote:10.0.0.0/8`, `port:443`,
-//! `pid:812`, `user:www`, or a pattern for the name of the process; all of them have to match.
+//! `pid:812`, `user:www`, `unit:nginx`, `container:web`, `pod:shop/web-0`, or a pattern for the name of the process; all of them have to match.
 
 use super::rows::Row;
 use crate::error::ValueError;
 use crate::filter::Filter;
-use crate::values::{address, pid, ports, regex, states, user};
+use crate::values::{address, name, pid, ports, regex, states, user};
 
 /// A filter of rows, as it was typed.
 #[derive(Debug, Default)]
@@ -30,7 +30,10 @@ impl RowFilter {
                 Some(("remote", end)) => filter.remote.push(address(end)?),
                 Some(("port", range)) => filter.ports.push(ports(range)?),
                 Some(("pid", number)) => filter.process.pids.push(pid(number)?),
-                Some(("user", name)) => filter.process.users.push(user(name)?),
+                Some(("user", text)) => filter.process.users.push(user(text)?),
+                Some(("unit", text)) => filter.process.workload.units.push(name(text)?),
+                Some(("container", text)) => filter.process.workload.containers.push(name(text)?),
+                Some(("pod", text)) => filter.process.workload.pods.push(name(text)?),
                 _ => filter.process.patterns.push(regex(word, false)?),
             }
         }

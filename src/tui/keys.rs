@@ -1,6 +1,7 @@
 //! What the keys do.
 
 use super::filter::RowFilter;
+use super::order::Sort;
 use super::slider::Step;
 use super::{Action, Overlay, OverlayKind, Paused, Top, order};
 use crate::view::Record;
@@ -21,8 +22,11 @@ pub(crate) enum Key {
     Enter,
     Escape,
     Backspace,
-    /// A click on this line of the screen, counted from 0.
-    Click(u16),
+    /// A click on this place of the screen, counted from 0.
+    Click {
+        column: u16,
+        line: u16,
+    },
 }
 
 /// The longest filter that can be typed.
@@ -58,24 +62,17 @@ impl Top {
             Key::Char('<') => self.go(Step::Start),
             Key::Char('>') => self.go(Step::End),
             Key::Char('/') => self.typed = Some(self.filter.text.clone()),
-            Key::Char('s') => {
-                self.sort = self.sort.next();
-                self.message = Some(format!("sorted by {}", self.sort.name()));
-                self.is_stale = true;
-            }
-            Key::Char('S') => {
-                self.reversed = !self.reversed;
-                self.is_stale = true;
-            }
+            Key::Char('s') => self.sort_by(self.sort.next()),
+            Key::Char('S') => self.sort_by(self.sort),
             Key::Char('g') => self.group_by(match self.group {
                 None => Some(GroupKey::Process),
-                Some(GroupKey::Process) => Some(GroupKey::Remote),
+                Some(GroupKey::Process) => Some(GroupKey::Unit),
+                Some(GroupKey::Unit) => Some(GroupKey::Container),
+                Some(GroupKey::Container) => Some(GroupKey::Pod),
+                Some(GroupKey::Pod) => Some(GroupKey::Remote),
                 Some(GroupKey::Remote) => Some(GroupKey::LocalPort),
                 Some(GroupKey::LocalPort) => Some(GroupKey::State),
-                // What processes run in is not read for a terminal.
-                Some(GroupKey::State | GroupKey::Unit | GroupKey::Container | GroupKey::Pod) => {
-                    None
-                }
+                Some(GroupKey::State) => None,
             }),
             Key::Enter => self.open_group(),
             Key::Char(' ') => self.pause(),
@@ -96,7 +93,15 @@ impl Top {
                 }
             }
             Key::Char('w') => return Action::Write(self.records()),
-            Key::Click(line) => {
+            Key::Click { column, line }
+                if self.headings.as_ref().is_some_and(|it| it.line == line) =>
+            {
+                let clicked = self.headings.as_ref().and_then(|headings| headings.at(column));
+                if let Some(sort) = clicked {
+                    self.sort_by(sort);
+                }
+            }
+            Key::Click { line, .. } => {
                 if let Some(row) = line.checked_sub(self.first_line).map(usize::from)
                     && row < page
                 {
@@ -156,25 +161,40 @@ impl Top {
         self.is_stale = true;
     }
 
+    /// Sorts by a column; in the other direction where it is sorted by that already.
+    fn sort_by(&mut self, sort: Sort) {
+        self.reversed = self.sort == sort && !self.reversed;
+        self.sort = sort;
+        let direction = if self.reversed { ", the other way round" } else { "" };
+        self.message = Some(format!("sorted by {}{direction}", sort.name()));
+        self.is_stale = true;
+    }
+
     fn group_by(&mut self, group: Option<GroupKey>) {
         self.group = group;
+        self.regroup();
         (self.selected, self.offset, self.selected_id) = (0, 0, None);
     }
 
     /// Shows the sockets of the group that is selected.
     fn open_group(&mut self) {
         let Some(key) = self.group else { return };
-        let Some(line) = self.groups(key).into_iter().nth(self.selected) else { return };
+        let Some(line) = self.groups.get(self.selected).cloned() else { return };
         let word = match (key, line.name) {
             (GroupKey::Remote, Some(addr)) if addr.contains(':') => format!("remote:[{addr}]"),
             (GroupKey::Remote, Some(addr)) => format!("remote:{addr}"),
             (GroupKey::LocalPort, Some(port)) => format!("local::{port}"),
             (GroupKey::State, Some(state)) => format!("state:{state}"),
+            (GroupKey::Unit, Some(name)) => format!("unit:{}", in_one_word(&name)),
+            (GroupKey::Container, Some(name)) => format!("container:{}", in_one_word(&name)),
+            (GroupKey::Pod, Some(name)) => format!("pod:{}", in_one_word(&name)),
             (GroupKey::Process, Some(name)) => {
                 format!("^{}$", regex::escape(&name).replace(' ', r"\x20"))
             }
-            (GroupKey::Unit | GroupKey::Container | GroupKey::Pod, _) | (_, None) => {
-                self.message = Some("sockets without a known owner cannot be chosen".to_owned());
+            (_, None) => {
+                let sentence =
+                    "sockets without a known owner, or that run in none, cannot be chosen";
+                self.message = Some(sentence.to_owned());
                 return;
             }
         };
@@ -222,4 +242,9 @@ impl Top {
     pub(crate) fn say(&mut self, sentence: String) {
         self.message = Some(sentence);
     }
+}
+
+/// A name as a pattern without blanks.
+fn in_one_word(name: &str) -> String {
+    name.replace(' ', "?")
 }

@@ -5,6 +5,7 @@
 //! [`slider`] goes back and forth in a recording, [`filter`] understands what is typed, [`keys`] says
 //! what a key does, and [`draw`] lays it all out.
 
+mod columns;
 mod detail;
 mod draw;
 mod filter;
@@ -24,6 +25,7 @@ use crate::view::Record;
 use crate::view::diagram::Diagram;
 use crate::view::group::GroupKey;
 use crate::view::life::LifeHistories;
+use columns::Headings;
 use filter::RowFilter;
 use history::History;
 pub(crate) use keys::Key;
@@ -87,6 +89,8 @@ pub(crate) struct Top {
     message: Option<String>,
     /// The sockets that are shown, in their order; stale where `is_stale`.
     order: Vec<SocketId>,
+    /// Their groups; empty where they are not grouped.
+    groups: Vec<order::GroupLine>,
     is_stale: bool,
     selected: usize,
     /// The socket that is selected stays so when others come and go.
@@ -95,6 +99,8 @@ pub(crate) struct Top {
     /// How many rows the table had when it was drawn last, and where its first one was.
     page: usize,
     first_line: u16,
+    /// Where the headings of the sockets were; `None` where there were none.
+    headings: Option<Headings>,
     /// `None` where the run is live.
     slider: Option<Slider>,
 }
@@ -145,12 +151,14 @@ impl Top {
             overlay: None,
             message: None,
             order: Vec::new(),
+            groups: Vec::new(),
             is_stale: true,
             selected: 0,
             selected_id: None,
             offset: 0,
             page: 1,
             first_line: 0,
+            headings: None,
             slider: None,
         }
     }
@@ -178,11 +186,18 @@ impl Top {
         }
     }
 
-    /// All events of the reading were taken in. `sockets`: those there are, with what the last poll
-    /// showed of them.
-    pub(crate) fn end_reading(&mut self, at: Stamp, sockets: impl Iterator<Item = SocketStatus>) {
+    /// Takes in the sockets there are, with what the last poll showed of them. Returns those that
+    /// are not known: they have come to match without an event, and are to be [added](Self::add).
+    pub(crate) fn refresh(
+        &mut self,
+        sockets: impl Iterator<Item = SocketStatus>,
+    ) -> Vec<SocketStatus> {
+        self.rows.refresh(sockets)
+    }
+
+    /// The reading that was complete at this instant was taken in.
+    pub(crate) fn end_reading(&mut self, at: Stamp) {
         self.at = at;
-        self.rows.refresh(sockets);
         self.is_stale |= self.rows.expire(self.at);
         self.history.note(self.at, self.rows.counts());
     }
@@ -202,19 +217,21 @@ impl Top {
         self.is_stale = true;
     }
 
-    /// Whether a socket is known.
-    pub(crate) fn knows(&self, id: SocketId) -> bool {
-        self.rows.get(id).is_some()
+    /// What was observed of each socket.
+    pub(crate) const fn histories(&self) -> &LifeHistories {
+        &self.lives
     }
 
-    /// From now on the screen shows a recording, whose events these are. `is_cut`: there were more.
+    /// From now on the screen shows a recording, whose events and lives these are. `is_cut`: there were more.
     /// What happened before `since`, in microseconds since 1970, has happened already.
     pub(crate) fn set_recording(
         &mut self,
         events: Vec<SocketEvent>,
         is_cut: bool,
         since: Option<i64>,
+        lives: LifeHistories,
     ) {
+        self.lives = lives;
         let mut slider = Slider::new(events, is_cut, since);
         self.rows = Rows::default();
         slider.go_to_end(&mut self.rows);
@@ -257,6 +274,7 @@ impl Top {
         let (rows, _) = self.shown();
         let shown = rows.iter().filter(|row| self.is_asked_for(row) && self.filter.matches(row));
         self.order = order::sorted(shown, self.sort, self.reversed);
+        self.regroup();
         let kept = self.selected_id.and_then(|id| self.order.iter().position(|at| *at == id));
         self.select(kept.unwrap_or(self.selected));
     }
@@ -281,15 +299,12 @@ impl Top {
 
     /// How many lines the table has.
     fn lines(&self) -> usize {
-        match self.group {
-            Some(key) => self.groups(key).len(),
-            None => self.order.len(),
-        }
+        if self.group.is_some() { self.groups.len() } else { self.order.len() }
     }
 
-    /// The groups of the sockets that are shown, the largest first.
-    fn groups(&self, key: GroupKey) -> Vec<order::GroupLine> {
-        let (_, at) = self.shown();
-        order::grouped(self.order.iter().filter_map(|id| self.row(*id)), key, at)
+    /// Brings the groups of the sockets that are shown up to date.
+    fn regroup(&mut self) {
+        let rows = self.order.iter().filter_map(|id| self.row(*id));
+        self.groups = self.group.map_or_else(Vec::new, |key| order::grouped(rows, key));
     }
 }

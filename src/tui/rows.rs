@@ -9,7 +9,9 @@ use crate::model::socket_row::Details;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::socket::SocketRecord;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 /// A socket of the screen.
@@ -44,7 +46,9 @@ impl Row {
 /// The sockets, open and just closed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
-    by_id: HashMap<SocketId, Row>,
+    /// In the order in which they came, which is that of the tracker: what a poll shows of many is taken
+    /// in without going back and forth in memory.
+    by_id: IndexMap<SocketId, Row, RandomState>,
     /// How many are open in each state.
     counts: BTreeMap<State, u64>,
     /// Those that have closed, the first one first.
@@ -128,21 +132,29 @@ impl Rows {
     }
 
     fn remove(&mut self, id: SocketId) {
-        if let Some(row) = self.by_id.remove(&id).filter(|row| row.closed.is_none()) {
+        if let Some(row) = self.by_id.swap_remove(&id).filter(|row| row.closed.is_none()) {
             self.count(row.status.state, false);
         }
     }
 
-    /// Takes in what the last poll showed.
-    pub(super) fn refresh(&mut self, sockets: impl Iterator<Item = SocketStatus>) {
+    /// Takes in what the last poll showed, and returns the sockets that are not known.
+    pub(super) fn refresh(
+        &mut self,
+        sockets: impl Iterator<Item = SocketStatus>,
+    ) -> Vec<SocketStatus> {
+        let mut unknown = Vec::new();
         for now in sockets {
-            if let Some(row) = self.by_id.get_mut(&now.socket.id)
-                && row.closed.is_none()
-                && row.status.state == now.state
-            {
-                row.status = now;
+            match self.by_id.get_mut(&now.socket.id) {
+                None => unknown.push(now),
+                Some(row) => {
+                    let is_open = row.closed.is_none() && row.status.state == now.state;
+                    if is_open && row.status != now {
+                        row.status = now;
+                    }
+                }
             }
         }
+        unknown
     }
 
     /// Removes those that have been closed for a while; whether there were any.

@@ -37,14 +37,14 @@ fn live() -> Top {
     for event in events() {
         let at = event.transition.time;
         top.apply(at, &[MonitorEvent::Socket(Box::new(event))]);
-        top.end_reading(at, [].into_iter());
+        top.end_reading(at);
     }
     top
 }
 
 fn recorded() -> Top {
     let mut top = top();
-    top.set_recording(events(), false, None);
+    top.set_recording(events(), false, None, LifeHistories::default());
     top
 }
 
@@ -157,13 +157,37 @@ fn rows_are_sorted_and_grouped() {
 }
 
 #[test]
+fn a_click_on_a_heading_sorts_and_one_on_a_row_selects() {
+    let mut top = live();
+    let lines = screen(&mut top, 80, 24);
+    let heading = |name: &str| Key::Click {
+        column: u16::try_from(lines[3].find(name).expect("a heading")).expect("80 columns"),
+        line: 3,
+    };
+    top.press(heading("OWNER"));
+    assert_eq!(states(&mut top)[0], FinWait2, "client");
+    top.press(heading("OWNER"));
+    assert_eq!(states(&mut top).last(), Some(&FinWait2), "the other way round");
+    top.press(heading("STATE"));
+    assert_eq!(states(&mut top), [Closed, Listen, CloseWait, FinWait2], "as RFC 9293 has them");
+    screen(&mut top, 80, 24);
+    top.press(Key::Click { column: 70, line: 6 });
+    assert_eq!(top.selected, 2);
+    // Where headings of groups, or a help, stand instead there is nothing to sort.
+    press(&mut top, "g");
+    screen(&mut top, 80, 24);
+    top.press(heading("HELD"));
+    assert_eq!(top.sort, Sort::State);
+}
+
+#[test]
 fn a_paused_screen_stays_and_counts_what_is_new() {
     let mut top = live();
     press(&mut top, " ");
     let socket = ScriptedSocket::new(9, (1, "new"), "127.0.0.1:5000", "127.0.0.1:80");
     for (at, event) in socket.at(80.0, &[], &[], Established).events() {
         top.apply(at, &[MonitorEvent::Socket(Box::new(event))]);
-        top.end_reading(at, [].into_iter());
+        top.end_reading(at);
     }
     let title = &screen(&mut top, 80, 24)[0];
     assert_eq!(title, "tcplapse top  12:01:10.000  3 sockets  PAUSED, 1 events since");
@@ -241,7 +265,7 @@ fn every_moment_of_a_recording_is_the_same_from_both_sides() {
 #[test]
 fn what_happened_before_a_moment_cannot_be_stepped_to() {
     let mut top = top();
-    top.set_recording(events(), false, Some(stamp(3.0).wall));
+    top.set_recording(events(), false, Some(stamp(3.0).wall), LifeHistories::default());
     press(&mut top, "<");
     assert_eq!(states(&mut top), [Listen, Established, Established, Established]);
 }

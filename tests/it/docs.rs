@@ -68,6 +68,10 @@ fn pictures_are_up_to_date() {
     assert_fresh("man/diagram.svg", &stdout(&["explain", "--format", "svg"]));
     let (example, picture) = picture::example();
     assert_fresh("man/example.svg", &picture);
+    assert_fresh("man/summary.svg", &picture::summary());
+    assert_fresh("man/report.svg", &picture::report());
+    #[cfg(feature = "tui")]
+    assert_fresh("man/top.svg", &picture::top());
     let readme = read("README.md");
     let quoted = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
     for line in quoted.expect("lines of the picture").lines() {

@@ -1,6 +1,6 @@
 //! On a terminal: widths, colours, hints. Each test opens a pseudo terminal of its own.
 
-mod screen;
+pub(crate) mod screen;
 #[cfg(feature = "tui")]
 mod top;
 

@@ -19,7 +19,7 @@ const BEGIN: &str = "\x1b[?2026h\x1b[H";
 const END: &str = "\x1b[?2026l";
 
 /// A terminal that the program draws on.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     pty: Pty,
     /// `None` until somebody reads what is written to the terminal.
     written: Option<Output>,
@@ -27,14 +27,14 @@ pub(super) struct Screen {
 
 impl Screen {
     /// Starts the program on the fixture and on a terminal.
-    pub(super) fn start(columns: u16, rows: u16, line: &str) -> (Self, Program) {
+    pub(crate) fn start(columns: u16, rows: u16, line: &str) -> (Self, Program) {
         let (mut screen, program) = Self::start_unread(columns, rows, line, &fixture());
         screen.read();
         (screen, program)
     }
 
     /// Starts it on a terminal that takes no more than it has room for.
-    pub(super) fn start_unread(
+    pub(crate) fn start_unread(
         columns: u16,
         rows: u16,
         line: &str,
@@ -55,7 +55,7 @@ impl Screen {
 
     /// Starts the program with these arguments alone.
     #[cfg(feature = "tui")]
-    pub(super) fn start_plain(columns: u16, rows: u16, args: &[&str]) -> (Self, Program) {
+    pub(crate) fn start_plain(columns: u16, rows: u16, args: &[&str]) -> (Self, Program) {
         let pty = Pty::open(columns, rows);
         let mut command = command(args);
         command
@@ -71,16 +71,16 @@ impl Screen {
 
     /// Changes the size of the terminal.
     #[cfg(feature = "tui")]
-    pub(super) fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.pty.resize(columns, rows);
     }
 
     /// Begins to read what is written to the terminal.
-    pub(super) fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         self.written = Some(Output::of_bytes(self.pty.master()));
     }
 
-    fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         self.written.as_ref().map(Output::so_far).unwrap_or_default()
     }
 
@@ -101,14 +101,14 @@ impl Screen {
         )
     }
 
-    pub(super) fn until_written(&self, text: &str) {
+    pub(crate) fn until_written(&self, text: &str) {
         until_or(
             || self.written().contains(text).then_some(()),
             || format!("{text:?}; written: {:?}", self.written()),
         );
     }
 
-    pub(super) fn press(&self, keys: &str) {
+    pub(crate) fn press(&self, keys: &str) {
         self.pty.master().write_all(keys.as_bytes()).expect("a terminal takes keys");
     }
 
@@ -119,7 +119,7 @@ impl Screen {
 
     /// Waits for the end of the run, and checks that the terminal is as it was found: the main
     /// screen, with a cursor, keys echoed. Returns all that was written.
-    pub(super) fn assert_restored(self, program: Program) -> String {
+    pub(crate) fn assert_restored(self, program: Program) -> String {
         let outcome = program.finish();
         let written = self.written.as_ref().expect("the terminal is read");
         assert!(written.wait_for_end(), "the terminal stays open");

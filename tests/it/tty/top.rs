@@ -43,6 +43,18 @@ fn top_is_restored_by_signals_and_follows_the_size() {
 }
 
 #[test]
+fn a_signal_prints_the_timelines_beside_the_screen() {
+    let (screen, program) = Screen::start(80, 24, "top client -i 10ms");
+    screen.until_written("tcplapse top");
+    program.signal(Signal::SIGUSR1);
+    screen.until_written("seen: 4 sockets (4 still there)");
+    screen.press("q");
+    let written = plain(&screen.assert_restored(program));
+    let timelines = written.matches("812/client  127.0.0.1:").count();
+    assert!(timelines >= 4, "{written}");
+}
+
+#[test]
 fn a_recording_is_stepped_through() {
     let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/example.rec");
     let (screen, program) = Screen::start_plain(100, 30, &["replay", recording, "--view", "top"]);
