@@ -161,8 +161,6 @@ pub(crate) struct InfoArgs {
 #[command(next_help_heading = "Sampling options")]
 pub(crate) struct PollArgs {
     /// Time between the starts of two polls
-    ///
-    /// A DUR has units (us, ms, s, m, h or d), as 250ms or '1h 30m'; a plain number is in seconds.
     #[arg(short, long, value_name = "DUR", default_value = INTERVAL, allow_hyphen_values = true)]
     pub(crate) interval: String,
     /// Lengthen the interval so that polling takes at most this share of one core
