@@ -38,9 +38,9 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How often namespaces are searched for. One that is not found twice in a row is gone: nothing here
-/// keeps it for longer than two seconds.
-const DISCOVERY: Duration = Duration::from_millis(800);
+/// How often namespaces are searched for, also while a poll of many goes on: one that is gone is kept for
+/// no longer than two seconds.
+const DISCOVERY: Duration = Duration::from_millis(600);
 
 /// Where the sockets of several network namespaces come from.
 #[derive(Debug)]
@@ -123,19 +123,16 @@ impl Namespaces {
 
     /// Looks which namespaces there are now.
     fn discover(&mut self) {
-        self.failures.unopened = 0;
-        let found = discovery::find(&self.means.procfs);
         let mut present = HashSet::new();
-        for found in found {
-            if let Some(space) = self.spaces.iter_mut().find(|space| space.is(&found)) {
-                present.insert(space.id);
-                space.refresh(found);
-            } else if self.chosen.as_ref().is_none_or(|chosen| chosen.includes(&found)) {
-                self.follow(&found, &mut present);
-            }
+        self.search(&mut present);
+        // A search may miss a process that has come meanwhile, in the place of one that has gone.
+        if self.spaces.iter().any(|space| !present.contains(&space.id)) {
+            self.search(&mut present);
         }
-        let gone =
-            self.spaces.extract_if(.., |space| !present.contains(&space.id) && space.is_gone());
+        let means = &self.means;
+        let gone = self
+            .spaces
+            .extract_if(.., |space| !present.contains(&space.id) && space.is_gone(means));
         for space in gone {
             debug!("network namespace {} is gone", space.label());
             if let (Some(chosen), Some(table)) = (&mut self.chosen, space.table) {
@@ -145,6 +142,19 @@ impl Namespaces {
             self.gone.push(space.id);
         }
         self.next_discovery = Instant::now() + DISCOVERY;
+    }
+
+    /// Takes in the namespaces that are found, and adds those that are followed to `present`.
+    fn search(&mut self, present: &mut HashSet<NetnsId>) {
+        self.failures.unopened = 0;
+        for found in discovery::find(&self.means.procfs) {
+            if let Some(space) = self.spaces.iter_mut().find(|space| space.is(&found)) {
+                present.insert(space.id);
+                space.refresh(found);
+            } else if self.chosen.as_ref().is_none_or(|chosen| chosen.includes(&found)) {
+                self.follow(&found, present);
+            }
+        }
     }
 
     fn follow(&mut self, found: &FoundNamespace, present: &mut HashSet<NetnsId>) {
@@ -196,9 +206,19 @@ impl Namespaces {
         let start = stamp();
         let mut rows = std::mem::take(&mut self.spare_rows);
         let mut polled = Vec::with_capacity(self.spaces.len());
-        let mut unread = self.failures.unopened;
+        let mut unread = 0;
         let mut infos = TcpInfos::default();
-        for space in &mut self.spaces {
+        let mut place = 0;
+        while place < self.spaces.len() {
+            if self.next_discovery <= Instant::now() {
+                let next = self.spaces[place].id;
+                self.discover();
+                // Their numbers only grow.
+                place = self.spaces.partition_point(|space| space.id < next);
+                continue;
+            }
+            let space = &mut self.spaces[place];
+            place += 1;
             let before = rows.len();
             match space.read(&mut rows, &mut infos, &self.means) {
                 Ok(()) => {
@@ -218,8 +238,11 @@ impl Namespaces {
         if *self.polled != *polled {
             self.polled = polled.into();
         }
-        let (namespaces, gone) = (Some(Rc::clone(&self.polled)), std::mem::take(&mut self.gone));
-        let (end, bad_rows, netns) = (stamp(), unread, None);
+        // What this poll shows is gone by the next one.
+        let is_shown = |id: &NetnsId| self.polled.iter().any(|polled| polled.id == *id);
+        let gone = self.gone.extract_if(.., |id| !is_shown(id)).collect();
+        let namespaces = Some(Rc::clone(&self.polled));
+        let (end, bad_rows, netns) = (stamp(), unread + self.failures.unopened, None);
         Snapshot { start, end, netns, rows, bad_rows, namespaces, gone }
     }
 }

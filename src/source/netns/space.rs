@@ -47,8 +47,6 @@ pub(super) struct Space {
     pub(super) name: Option<String>,
     /// How it was found last.
     pub(super) found: FoundNamespace,
-    /// How many times in a row it was not found.
-    pub(super) absent: u32,
     /// How many sockets it has, by the kernel's counters.
     counters: Counters,
     /// Opened once there is a socket.
@@ -89,7 +87,6 @@ impl Space {
             table: None,
             name: None,
             found: FoundNamespace::default(),
-            absent: 0,
             counters,
             reader: None,
             had_rows: false,
@@ -101,7 +98,6 @@ impl Space {
 
     /// It was found again, perhaps with other processes and names.
     pub(super) fn refresh(&mut self, found: FoundNamespace) {
-        self.absent = 0;
         self.inode = self.inode.or(found.inode);
         self.table = self.table.or(found.table);
         self.name = found.mounts.first().map(|at| escape(mounts::name_of(at).as_bytes()));
@@ -115,10 +111,12 @@ impl Space {
     }
 
     /// It was not found: whether it is gone, but for what is kept open here.
-    pub(super) fn is_gone(&mut self) -> bool {
+    pub(super) fn is_gone(&mut self, means: &Means) -> bool {
         self.found = FoundNamespace::default();
-        self.absent += 1;
-        self.absent > 1 && !self.has_held
+        // Since the last poll sockets may have been closed, or handed to a process elsewhere. Where they
+        // cannot be read, that poll has to do.
+        let _ = self.read(&mut Vec::new(), &mut TcpInfos::default(), means);
+        !self.has_held
     }
 
     /// What it is called in messages.
