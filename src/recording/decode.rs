@@ -4,7 +4,8 @@ use super::delta::{self, Applied, WrittenRow};
 use super::lines::{AnyHeader, HeaderLine, Poll, RecordingLine, RowChanges};
 use super::{DecodeError, Header, VERSION};
 use crate::model::escape::escape;
-use crate::model::reading::{PolledNamespace, Reading, Snapshot};
+use crate::model::process::CommandLines;
+use crate::model::reading::{OwnerUpdate, PolledNamespace, Reading, Snapshot};
 use std::rc::Rc;
 
 /// Decodes the lines of a recording, one after the other.
@@ -16,6 +17,7 @@ pub struct Decoder {
     netns: Option<u64>,
     bad_rows: u64,
     namespaces: Option<Rc<[PolledNamespace]>>,
+    commands: CommandLines,
 }
 
 impl Decoder {
@@ -55,14 +57,22 @@ impl Decoder {
             RecordingLine::DestroyEvents(events) => Reading::DestroyEvents(events.into_owned()),
             RecordingLine::StateChange(change) => Reading::StateChange(change.into_owned()),
             RecordingLine::Lost(lost) => Reading::Lost(lost),
-            RecordingLine::OwnerUpdate(owners) => Reading::OwnerUpdate(owners.into_owned()),
+            RecordingLine::OwnerUpdate(owners) => {
+                let mut owners = owners.into_owned();
+                let OwnerUpdate { processes, denied, callers, .. } = &mut owners;
+                for process in processes.iter_mut().chain(denied).chain(callers) {
+                    self.commands.share(process);
+                }
+                Reading::OwnerUpdate(owners)
+            }
         }))
     }
 
     fn begin(&mut self, header: Header) -> Option<Reading> {
         let continues = self.header.as_ref().is_some_and(|before| header.continues(before));
         let begins = header.begins();
-        *self = Self { header: Some(header), ..Self::default() };
+        let commands = std::mem::take(&mut self.commands);
+        *self = Self { header: Some(header), commands, ..Self::default() };
         (!continues).then_some(Reading::Begin(begins))
     }
 

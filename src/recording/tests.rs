@@ -268,6 +268,34 @@ fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
     )
 }
 
+#[test]
+fn processes_share_their_command_line() {
+    let process = |pid| Process {
+        pid,
+        start: 1,
+        comm: b"worker".to_vec(),
+        exe: Exe::None,
+        cmdline: vec![b'x'; 1000].into(),
+        uid: None,
+        workload: None,
+    };
+    let update = |pids: [i32; 2]| {
+        Reading::OwnerUpdate(OwnerUpdate {
+            processes: pids.map(process).to_vec(),
+            ..OwnerUpdate::default()
+        })
+    };
+    let (file, _) = encoded(vec![update([1, 2]), update([3, 4])]);
+    let read = decoded(&file);
+    let commands = read.iter().flat_map(|reading| match reading {
+        Reading::OwnerUpdate(owners) => owners.processes.iter().map(|it| &it.cmdline).collect(),
+        _ => Vec::new(),
+    });
+    let commands: Vec<&Arc<[u8]>> = commands.collect();
+    assert_eq!(commands.len(), 4);
+    assert!(commands.iter().all(|command| Arc::ptr_eq(command, commands[0])));
+}
+
 fn process() -> impl Strategy<Value = Process> {
     let exe =
         prop_oneof![any::<Vec<u8>>().prop_map(Exe::Name), Just(Exe::None), Just(Exe::Denied),];
