@@ -160,6 +160,9 @@ pub struct StateChange {
     /// What that interface is called, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceName>,
+    /// Of a new listener on `::`, whether it refuses IPv4, where that was found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6_only: Option<bool>,
     /// Its inode: 0 while no process has it; `None` where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inode: Option<u64>,

@@ -360,6 +360,7 @@ fn change() -> impl Strategy<Value = StateChange> {
                 addrs,
                 ifindex,
                 device: DeviceName::new(ifindex.to_string().as_bytes()),
+                ipv6_only: passive.then_some(true),
                 inode,
                 uid,
                 from,

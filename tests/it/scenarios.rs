@@ -171,6 +171,7 @@ impl Case {
             cookie,
             ifindex: 0,
             device: None,
+            ipv6_only: None,
             inode,
             uid: None,
             addrs: self.addrs[&words[1].chars().next().unwrap()],

@@ -260,6 +260,7 @@ fn change(
         addrs: AddressPair::new(event.family, local, remote),
         ifindex: event.ifindex,
         device: None,
+        ipv6_only: None,
         inode: Some(event.inode),
         uid: Some(event.uid),
         from,

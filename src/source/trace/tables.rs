@@ -2,12 +2,14 @@
 //! several.
 
 use crate::error::Result;
-use crate::model::reading::{LookupRequest, Reading, Snapshot, StateChange};
+use crate::model::reading::{LookupRequest, LookupResult, Reading, Snapshot, StateChange};
+use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
 use crate::source::Source as _;
 use crate::source::netlink::Dumps;
 use crate::source::netns::Namespaces;
+use crate::tcp::state::State;
 
 /// Where polls read.
 #[derive(Debug)]
@@ -50,7 +52,8 @@ impl Tables {
         }
     }
 
-    /// A change with the number of its namespace, and the name of the interface; `None` if the namespace
+    /// A change with the number of its namespace, the name of the interface, and of a listener on `::`
+    /// whether it refuses IPv4, which the event does not say; `None` if the namespace
     /// is not read, or not yet.
     pub(super) fn numbered(&mut self, mut change: StateChange) -> Option<StateChange> {
         if let Self::Several(namespaces) = self {
@@ -61,6 +64,19 @@ impl Tables {
                 Self::One(dumps) => dumps.device_name(change.ifindex),
                 Self::Several(of) => of.device_name(change.addrs.netns, change.ifindex),
             };
+        }
+        if change.to == State::Listen
+            && change.addrs.family == Family::Ipv6
+            && change.addrs.local.addr.is_unspecified()
+        {
+            let StateChange { addrs, inode, cookie, ifindex, .. } = change;
+            let inode = inode.unwrap_or_default();
+            let request = LookupRequest { addrs, inode, cookie, ifindex };
+            if let Ok(Some(Reading::Lookups(found))) = self.lookup(&[request])
+                && let Some((_, LookupResult::There(row))) = found.answers.first()
+            {
+                change.ipv6_only = row.binding.ipv6_only;
+            }
         }
         Some(change)
     }

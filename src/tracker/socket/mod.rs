@@ -190,7 +190,7 @@ impl TrackedSocket {
             None if self.binding.device != Device::Unknown => Device::Unknown,
             None => Device::of_number(change.ifindex),
         };
-        self.binding = self.binding.updated_by(Binding { device, ipv6_only: None });
+        self.binding = self.binding.updated_by(Binding { device, ipv6_only: change.ipv6_only });
     }
 
     /// The last step that the kernel reported may have left a mini-socket.

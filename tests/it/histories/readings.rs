@@ -262,6 +262,7 @@ fn change() -> impl Strategy<Value = What> {
                 addrs,
                 ifindex: 0,
                 device: None,
+                ipv6_only: None,
                 inode,
                 uid: None,
                 from,

@@ -1,8 +1,9 @@
 //! Listeners on `::` that accept IPv4, too, and others that do not.
 
 use crate::support::netns::isolated;
-use crate::support::program::{list, run};
+use crate::support::program::{Program, list, run};
 use crate::support::record::Listed;
+use crate::support::require::{Feature, skip};
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -45,5 +46,22 @@ fn a_filter_for_ipv4_finds_a_listener_that_accepts_it() {
             let check = run(&[&["check", "--source", source], &args[..]].concat());
             assert_eq!(check.code, Some(1), "{source}: {check:?}");
         }
+    });
+}
+
+#[test]
+fn a_new_listener_that_accepts_ipv4_is_reported_by_trace() {
+    isolated(|| {
+        let tried = run(&["--source", "trace", "--for", "1ms"]);
+        if tried.code != Some(0) {
+            return skip(Feature::Trace, &tried.stderr);
+        }
+        let mut watch = Program::watch(&["-4", "-l", "--source", "trace", "-i", "10s"]);
+        let (_only, _) = listener(true);
+        let (_dual, port) = listener(false);
+        let event = watch.event();
+        assert_eq!((event.local_port, event.to.as_str()), (port, "LISTEN"), "{event:?}");
+        assert_eq!(event.ipv6_only, Some(false), "{event:?}");
+        watch.stop();
     });
 }
