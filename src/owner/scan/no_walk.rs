@@ -3,7 +3,7 @@
 
 use super::Scan;
 use crate::model::process::Inodes;
-use crate::owner::table::Found;
+use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
 
 impl Scan {
@@ -24,7 +24,11 @@ impl Scan {
     }
 
     #[allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)] // as in `walk`
-    pub(super) fn search_by_walk(&mut self, _: SearchScope<'_>, _: &Inodes) -> Option<Found> {
+    pub(super) fn search_by_walk(
+        &mut self,
+        _: SearchScope<'_>,
+        _: &Inodes,
+    ) -> Option<SearchResult> {
         None
     }
 }

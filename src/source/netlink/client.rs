@@ -211,6 +211,7 @@ impl SockDiag {
     }
 
     /// What an interface is called; `None` where it is gone.
+    #[cfg_attr(not(feature = "bpf"), allow(dead_code))]
     pub(super) fn device_name(&self, ifindex: u32) -> Option<DeviceName> {
         name_of(&self.socket, ifindex)
     }

@@ -127,6 +127,7 @@ impl Dumps {
     }
 
     /// What an interface of the network namespace is called; `None` where it is gone.
+    #[cfg_attr(not(feature = "bpf"), allow(dead_code))]
     pub(super) fn device_name(&self, ifindex: u32) -> Option<DeviceName> {
         self.client.device_name(ifindex)
     }

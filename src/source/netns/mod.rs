@@ -197,6 +197,7 @@ impl Namespaces {
     }
 
     /// What an interface of a namespace is called; `None` where that is not known.
+    #[cfg_attr(not(feature = "bpf"), allow(dead_code))]
     pub(super) fn device_name(&self, netns: NetnsId, ifindex: u32) -> Option<DeviceName> {
         self.spaces.iter().find(|space| space.id == netns)?.device_name(ifindex)
     }

@@ -182,6 +182,7 @@ impl Space {
     }
 
     /// What an interface in it is called; `None` where that is not known.
+    #[cfg_attr(not(feature = "bpf"), allow(dead_code))]
     pub(super) fn device_name(&self, ifindex: u32) -> Option<DeviceName> {
         let Some(Reader::Netlink(dumps, _)) = &self.reader else { return None };
         dumps.device_name(ifindex)
