@@ -15,8 +15,11 @@ use std::rc::Rc;
 
 /// What was read of a process that makes system calls holds for so long (µs).
 const CALLER_HOLDS: u64 = 50_000;
-/// What was found of the holders of a listener holds for so long (µs).
+/// What was found of the holders of a listener holds for so long (µs), but for processes that have only
+/// been started: until one runs another program, it has all descriptors of its parent.
 const LISTENER_HOLDS: u64 = 1_000_000;
+/// A clock tick, in which the start of a process is given (µs; `USER_HZ` is 100).
+const TICK: u64 = 10_000;
 
 /// The owners found so far, and the means to find others.
 pub(super) struct Owners<'a> {
@@ -160,10 +163,17 @@ impl<'a> Owners<'a> {
 
     /// Searches for the owners of the sockets of these kernel events. The holders of these listeners, which
     /// may start and end processes, are searched for again unless that was done recently.
-    fn search_for_events(&mut self, events: &[TrackerEvent], mut listeners: Inodes) {
+    fn search_for_events(&mut self, events: &[TrackerEvent], listeners: Inodes) {
         let now = self.now;
         let is_old = |at: &u64| now.saturating_sub(*at) > LISTENER_HOLDS;
-        listeners.retain(|inode| self.listeners.get(inode).is_none_or(is_old));
+        let (again, known): (Inodes, Inodes) =
+            listeners.into_iter().partition(|inode| self.listeners.get(inode).is_none_or(is_old));
+        for inode in known {
+            if self.has_new_holder(inode) {
+                self.prove_again(inode);
+            }
+        }
+        let listeners = again;
         if !listeners.is_empty() {
             let search = EventSearch::of_listeners(listeners);
             if let Some(found) = self.finder.find_now(&search, &self.filter.process) {
@@ -184,6 +194,15 @@ impl<'a> Owners<'a> {
                 self.table.insert_more(found);
             }
         }
+    }
+
+    /// Whether one of several holders of a listener has only been started.
+    fn has_new_holder(&self, inode: u64) -> bool {
+        let holders: Vec<Holder> = self.table.holders(inode).collect();
+        let is_new = |holder: &Holder| {
+            self.now.saturating_sub(holder.start.saturating_mul(TICK)) < LISTENER_HOLDS
+        };
+        holders.len() > 1 && holders.iter().any(is_new)
     }
 
     /// Whether the holders of an inode hold it still, or were searched for in this reading.

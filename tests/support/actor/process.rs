@@ -28,7 +28,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockAddr, Socket};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, ErrorKind, IoSlice, IoSliceMut, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -188,13 +188,18 @@ impl OpenSockets {
         Ok(self.keep(name, Socket::from(descriptor)))
     }
 
-    /// Starts a process that inherits a descriptor.
+    /// Starts a process that inherits a descriptor, and waits until it has none of the others: the kernel
+    /// closes them after this process may go on.
     fn lend(&mut self, name: &str) -> io::Result<String> {
         let socket = self.get(name)?;
         fcntl_setfd(socket.as_fd(), FdFlags::empty())?;
-        let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         fcntl_setfd(socket.as_fd(), FdFlags::CLOEXEC)?;
-        let child = child?;
+        let mut child = child?;
+        if let (Some(to), Some(from)) = (&mut child.stdin, &mut child.stdout) {
+            to.write_all(b"?")?;
+            from.read_exact(&mut [0])?;
+        }
         let pid = child.id();
         self.borrowers.push(child);
         Ok(pid.to_string())
