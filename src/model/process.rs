@@ -218,6 +218,14 @@ impl Holder {
     pub(crate) const fn process(&self) -> (i32, u64) {
         (self.pid, self.start)
     }
+
+    /// Whether its process was started less than a second before this boot time (µs). Until a process
+    /// runs another program, it has all descriptors of its parent, so it may soon be a holder no more.
+    pub(crate) const fn is_new(&self, now: u64) -> bool {
+        // Of `USER_HZ`, which is 100.
+        const TICK: u64 = 10_000;
+        now.saturating_sub(self.start.saturating_mul(TICK)) < 1_000_000
+    }
 }
 
 /// How an owner is known.

@@ -15,11 +15,9 @@ use std::rc::Rc;
 
 /// What was read of a process that makes system calls holds for so long (µs).
 const CALLER_HOLDS: u64 = 50_000;
-/// What was found of the holders of a listener holds for so long (µs), but for processes that have only
-/// been started: until one runs another program, it has all descriptors of its parent.
+/// What was found of the holders of a listener holds for so long (µs), but for [new
+/// ones](Holder::is_new).
 const LISTENER_HOLDS: u64 = 1_000_000;
-/// A clock tick, in which the start of a process is given (µs; `USER_HZ` is 100).
-const TICK: u64 = 10_000;
 
 /// The owners found so far, and the means to find others.
 pub(super) struct Owners<'a> {
@@ -169,7 +167,9 @@ impl<'a> Owners<'a> {
         let (again, known): (Inodes, Inodes) =
             listeners.into_iter().partition(|inode| self.listeners.get(inode).is_none_or(is_old));
         for inode in known {
-            if self.has_new_holder(inode) {
+            let mut holders = self.table.holders(inode);
+            if holders.any(|holder| holder.is_new(now)) {
+                drop(holders);
                 self.prove_again(inode);
             }
         }
@@ -194,15 +194,6 @@ impl<'a> Owners<'a> {
                 self.table.insert_more(found);
             }
         }
-    }
-
-    /// Whether one of several holders of a listener has only been started.
-    fn has_new_holder(&self, inode: u64) -> bool {
-        let holders: Vec<Holder> = self.table.holders(inode).collect();
-        let is_new = |holder: &Holder| {
-            self.now.saturating_sub(holder.start.saturating_mul(TICK)) < LISTENER_HOLDS
-        };
-        holders.len() > 1 && holders.iter().any(is_new)
     }
 
     /// Whether the holders of an inode hold it still, or were searched for in this reading.

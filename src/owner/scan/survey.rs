@@ -108,6 +108,9 @@ impl SurveyedOwners {
                 findings.callers.push(process);
             }
         }
+        for listener in transition.clues.waits_at() {
+            self.check_new_holders(listener, transition.time.boot, findings);
+        }
         let inode = transition.clues.inode;
         if inode != 0 && !findings.proven.contains(&inode) {
             self.prove(inode, findings);
@@ -117,6 +120,19 @@ impl SurveyedOwners {
             && let Some(found) = self.scan.find_now(&search, &ProcessFilter::default())
         {
             self.add_found(found, findings);
+        }
+    }
+
+    /// Drops those of the holders of a listener that were [new](Holder::is_new) and hold it no more.
+    fn check_new_holders(&self, listener: u64, now: u64, findings: &mut Findings) {
+        let known = self.recorded.holders(listener);
+        if !known.iter().any(|holder| holder.is_new(now)) {
+            return;
+        }
+        let still = |holder: &&Holder| self.scan.present_name(holder, listener).is_some();
+        let holders: Vec<Holder> = known.iter().filter(still).copied().collect();
+        if !holders.is_empty() && holders.len() < known.len() {
+            findings.holders.push((listener, holders));
         }
     }
 
