@@ -10,13 +10,13 @@ use log::LevelFilter;
 use std::ffi::OsString;
 
 /// The environment variable: `debug`, `trace`, or such as `tcplapse::owner=trace,tcplapse::tracker=debug`.
-pub const VARIABLE: &str = "TCPLAPSE_LOG";
+pub(crate) const VARIABLE: &str = "TCPLAPSE_LOG";
 
 /// Starts the log if the environment asks for it.
 ///
 /// # Errors
 /// A value that is not a filter.
-pub fn start() -> Result<()> {
+pub(crate) fn start() -> Result<()> {
     let Some(value) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
         return Ok(());
     };

@@ -21,37 +21,43 @@
 //! * [`monitor`]: the pipeline that joins source, tracker, owners and filters.
 //! * [`render`]: records as text, pictures, JSON, CSV.
 //! * `export`: metrics for Prometheus. It can be left out (cargo feature `export`).
-//! * [`output`]: writes records, frames and messages. [`command`]: the commands.
+//! * [`output`]: writes records, frames and messages. [`command`]: the commands. [`program`]: picks one.
+//!
+//! Nothing is public but [`main`] and, for tests, benches and fuzz targets, what is in [`testing`].
 //!
 //! `tests/it/architecture.rs` holds the imports against the table of these layers. Time is data: a
 //! source stamps its readings, nothing else asks the clock.
 
 #[cfg(feature = "bpf")]
 mod bpf;
-pub mod cli;
-pub mod command;
-pub mod debug_log;
-pub mod error;
+mod cli;
+mod command;
+mod debug_log;
+mod error;
 #[cfg(feature = "export")]
 mod export;
 mod file_watch;
-pub mod filter;
-pub mod model;
-pub mod monitor;
+mod filter;
+mod model;
+mod monitor;
 mod output;
-pub mod owner;
+mod owner;
 mod privileges;
+mod program;
 mod recorder;
-pub mod recording;
-pub mod render;
-pub mod rules;
-pub mod settings;
-pub mod signals;
-pub mod source;
-pub mod tcp;
-pub mod tracker;
+mod recording;
+mod render;
+mod rules;
+mod settings;
+mod signals;
+mod source;
+mod tcp;
+pub mod testing;
+mod tracker;
 mod trusted_path;
 #[cfg(feature = "tui")]
 mod tui;
 mod values;
-pub mod view;
+mod view;
+
+pub use program::main;

@@ -3,9 +3,9 @@
 use crate::fixture::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
 use std::time::Duration;
-use tcplapse::model::reading::{Interface, Reading};
-use tcplapse::model::time::Stamp;
-use tcplapse::recording::{Decoder, Encoder, Header};
+use tcplapse::testing::model::reading::{Interface, Reading};
+use tcplapse::testing::model::time::Stamp;
+use tcplapse::testing::recording::{Decoder, Encoder, Header};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let first = Tables::steady().reading();

@@ -3,16 +3,16 @@
 use crate::fixture::records;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use jiff::tz::TimeZone;
-use tcplapse::render::Renderer;
-use tcplapse::render::cell::{Names, TimeFormat, TimeFormatter};
-use tcplapse::render::csv::Csv;
-use tcplapse::render::events::EventsText;
-use tcplapse::render::json::Json;
-use tcplapse::render::socket_table::TableOptions;
-use tcplapse::render::socket_table::list::SocketList;
-use tcplapse::render::style::Palette;
-use tcplapse::view::Record;
-use tcplapse::view::labels::Labels;
+use tcplapse::testing::render::Renderer;
+use tcplapse::testing::render::cell::{Names, TimeFormat, TimeFormatter};
+use tcplapse::testing::render::csv::Csv;
+use tcplapse::testing::render::events::EventsText;
+use tcplapse::testing::render::json::Json;
+use tcplapse::testing::render::socket_table::TableOptions;
+use tcplapse::testing::render::socket_table::list::SocketList;
+use tcplapse::testing::render::style::Palette;
+use tcplapse::testing::view::Record;
+use tcplapse::testing::view::labels::Labels;
 
 const RECORDS: usize = 1000;
 const TERMINAL: u16 = 120;

@@ -4,10 +4,10 @@ use crate::fixture::{ESTABLISHED, FIXTURE, SOCKETS, Tables};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::fs;
 use std::hint::black_box;
-use tcplapse::model::socket::Family;
-use tcplapse::source::netlink::wire::{Message, NetlinkMessages};
-use tcplapse::source::proc::row;
-use tcplapse::source::trace::record::{self, RawEvent};
+use tcplapse::testing::model::socket::Family;
+use tcplapse::testing::source::netlink::wire::{Message, NetlinkMessages};
+use tcplapse::testing::source::proc::row;
+use tcplapse::testing::source::trace::record::{self, RawEvent};
 
 /// As many as the kernel puts into one datagram of 32 KiB.
 const DATAGRAM: usize = 292;

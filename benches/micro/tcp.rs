@@ -2,8 +2,8 @@
 
 use criterion::Criterion;
 use std::hint::black_box;
-use tcplapse::tcp::path::{Proof, between};
-use tcplapse::tcp::state::State;
+use tcplapse::testing::tcp::path::{Proof, between};
+use tcplapse::testing::tcp::state::State;
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let states: Vec<State> = (1..=11).map(State::from_code).collect();

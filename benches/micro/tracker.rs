@@ -2,9 +2,9 @@
 
 use crate::fixture::{SOCKETS, Tables};
 use criterion::{BatchSize, Criterion, Throughput};
-use tcplapse::model::event::TrackerEvent;
-use tcplapse::model::reading::Reading;
-use tcplapse::tracker::{Collected, Tracker};
+use tcplapse::testing::model::event::TrackerEvent;
+use tcplapse::testing::model::reading::Reading;
+use tcplapse::testing::tracker::{Collected, Tracker};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let none = Tables::empty().reading();

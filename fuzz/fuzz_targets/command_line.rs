@@ -5,12 +5,12 @@ use clap::{CommandFactory, FromArgMatches};
 use libfuzzer_sys::fuzz_target;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use tcplapse::cli::{Cli, Command, subcommand_first};
-use tcplapse::settings::check::CheckSettings;
-use tcplapse::settings::export::ExportSettings;
-use tcplapse::settings::list::ListSettings;
-use tcplapse::settings::wait::WaitSettings;
-use tcplapse::settings::{self, Settings};
+use tcplapse::testing::cli::{Cli, Command, subcommand_first};
+use tcplapse::testing::settings::check::CheckSettings;
+use tcplapse::testing::settings::export::ExportSettings;
+use tcplapse::testing::settings::list::ListSettings;
+use tcplapse::testing::settings::wait::WaitSettings;
+use tcplapse::testing::settings::{self, Settings};
 
 fuzz_target!(|line: &[u8]| {
     let words = line.split(|byte| *byte == b'\n').map(|word| OsStr::from_bytes(word).to_owned());

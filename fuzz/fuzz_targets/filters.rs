@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::filter::addr::{AddrFilter, parse_ports};
-use tcplapse::model::escape::{escape, unescape};
-use tcplapse::rules::condition::Condition;
-use tcplapse::tcp::state::State;
-use tcplapse::tcp::state_set::StateSet;
+use tcplapse::testing::filter::addr::{AddrFilter, parse_ports};
+use tcplapse::testing::model::escape::{escape, unescape};
+use tcplapse::testing::rules::condition::Condition;
+use tcplapse::testing::tcp::state::State;
+use tcplapse::testing::tcp::state_set::StateSet;
 
 fuzz_target!(|bytes: &[u8]| {
     let safe = escape(bytes);

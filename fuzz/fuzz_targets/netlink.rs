@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::model::reading::LookupRequest;
-use tcplapse::source::netlink::wire::{Message, NetlinkMessages, write_look_up};
+use tcplapse::testing::model::reading::LookupRequest;
+use tcplapse::testing::source::netlink::wire::{Message, NetlinkMessages, write_look_up};
 
 fuzz_target!(|datagram: &[u8]| {
     let mut request = Vec::new();

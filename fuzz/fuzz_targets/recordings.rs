@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::model::reading::Reading;
-use tcplapse::recording::{Decoder, Encoder};
-use tcplapse::tracker::{Collected, Tracker};
+use tcplapse::testing::model::reading::Reading;
+use tcplapse::testing::recording::{Decoder, Encoder};
+use tcplapse::testing::tracker::{Collected, Tracker};
 
 fuzz_target!(|file: &[u8]| {
     let (mut decoder, mut encoder, mut tracker) =

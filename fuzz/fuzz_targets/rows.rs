@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::model::socket::Family;
-use tcplapse::source::proc::row;
+use tcplapse::testing::model::socket::Family;
+use tcplapse::testing::source::proc::row;
 
 fuzz_target!(|table: &[u8]| {
     for line in table.split(|byte| *byte == b'\n') {

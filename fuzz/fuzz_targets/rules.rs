@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::rules::parse::parse;
+use tcplapse::testing::rules::parse::parse;
 
 fuzz_target!(|text: &str| {
     let _ = parse(text).map_err(|error| error.to_string());

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcplapse::source::trace::changes::Changes;
-use tcplapse::source::trace::record::{RawEvent, SIZE};
+use tcplapse::testing::source::trace::changes::Changes;
+use tcplapse::testing::source::trace::record::{RawEvent, SIZE};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut changes = Changes::default();

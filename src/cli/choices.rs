@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 /// Where states come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum SourceName {
+pub(crate) enum SourceName {
     /// Polls of /proc/net/tcp and /proc/net/tcp6
     #[default]
     Proc,
@@ -21,7 +21,7 @@ pub enum SourceName {
 
 /// How the processes that hold sockets are found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum OwnersName {
+pub(crate) enum OwnersName {
     /// By the descriptors that procfs shows, of processes that may be read
     #[default]
     Proc,
@@ -34,7 +34,7 @@ pub enum OwnersName {
 
 /// What is printed of a run that goes on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ViewName {
+pub(crate) enum ViewName {
     /// One line per transition
     #[default]
     Events,
@@ -64,7 +64,7 @@ pub(crate) enum RunViewName {
 
 /// What sockets are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GroupName {
+pub(crate) enum GroupName {
     /// The remote address
     Remote,
     /// The name of the owning process
@@ -90,7 +90,7 @@ impl GroupName {
 
 /// What a list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SortName {
+pub(crate) enum SortName {
     /// The local address and port
     Local,
     /// The remote address and port
@@ -107,7 +107,7 @@ pub enum SortName {
 
 /// How records are written, the diagram included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum FormatName {
+pub(crate) enum FormatName {
     /// Aligned columns for people
     #[default]
     Text,
@@ -127,7 +127,7 @@ pub enum FormatName {
 
 /// How records are written by a command that draws no diagram.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum RecordFormat {
+pub(crate) enum RecordFormat {
     /// Aligned columns for people
     #[default]
     Text,
@@ -139,7 +139,7 @@ pub enum RecordFormat {
 
 /// What the diagram is drawn with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum DrawingName {
+pub(crate) enum DrawingName {
     /// Characters for people
     #[default]
     Text,
@@ -153,7 +153,7 @@ pub enum DrawingName {
 
 /// Whether text is coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorName {
+pub(crate) enum ColorName {
     /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
@@ -165,7 +165,7 @@ pub enum ColorName {
 
 /// How times are written in text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum TimeName {
+pub(crate) enum TimeName {
     /// 12:00:01.104
     #[default]
     Clock,

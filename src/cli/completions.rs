@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 const FISH_PARSES: &str = "    argparse -s (__fish_tcplapse_global_optspecs) -- $cmd 2>/dev/null\n";
 
 /// The completion script for a shell.
-pub fn completions(shell: Shell) -> Vec<u8> {
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     let mut command = without_patterns();
     if shell == Shell::Zsh {

@@ -51,7 +51,7 @@ impl ExportOptions {
 
 /// What metrics are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportKey {
+pub(crate) enum ExportKey {
     /// The name of the owning process
     Process,
     /// The systemd service or scope that it runs in

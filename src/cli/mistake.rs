@@ -9,7 +9,7 @@ use std::fmt;
 
 /// A command line that clap rejects, or that asks for help.
 #[derive(Debug)]
-pub struct Mistake {
+pub(crate) struct Mistake {
     error: clap::Error,
     /// The command that was meant.
     command: String,
@@ -67,7 +67,7 @@ impl Mistake {
     }
 
     /// The help that was asked for; `None` for a real mistake.
-    pub fn help(&self) -> Option<&clap::Error> {
+    pub(crate) fn help(&self) -> Option<&clap::Error> {
         (!self.error.use_stderr()).then_some(&self.error)
     }
 

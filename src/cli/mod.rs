@@ -28,29 +28,29 @@ use clap_complete::Shell;
 use std::ffi::OsString;
 use std::sync::LazyLock;
 
-pub use args::Options;
+pub(crate) use args::Options;
 pub(crate) use args::{FilterArgs, NetstatCompat, RecordArgs, ViewArgs};
-pub use check::CheckOptions;
-pub use choices::{
-    ColorName, DrawingName, FormatName, GroupName, OwnersName, RecordFormat, SortName, SourceName,
-    TimeName, ViewName,
+pub(crate) use check::CheckOptions;
+pub(crate) use choices::{
+    ColorName, DrawingName, FormatName, GroupName, OwnersName, SortName, SourceName, TimeName,
+    ViewName,
 };
-pub use completions::completions;
-pub use environment::Defaults;
-pub use explain::Explain;
+pub(crate) use completions::completions;
+pub(crate) use environment::Defaults;
+pub(crate) use explain::Explain;
 #[cfg(feature = "export")]
-pub use export::{ExportKey, ExportOptions};
+pub(crate) use export::{ExportKey, ExportOptions};
 #[cfg(not(all(feature = "export", feature = "tui")))]
-pub use left_out::LeftOut;
-pub use list::ListOptions;
-pub use mistake::Mistake;
-pub use replay::ReplayOptions;
-pub use run::RunOptions;
+pub(crate) use left_out::LeftOut;
+pub(crate) use list::ListOptions;
+pub(crate) use mistake::Mistake;
+pub(crate) use replay::ReplayOptions;
+pub(crate) use run::RunOptions;
 pub use subcommand_first::subcommand_first;
 #[cfg(feature = "tui")]
-pub use top::TopOptions;
-pub use wait::WaitOptions;
-pub use watch::WatchOptions;
+pub(crate) use top::TopOptions;
+pub(crate) use wait::WaitOptions;
+pub(crate) use watch::WatchOptions;
 
 /// Print a line for every TCP state change, with the owning process and the time spent in the
 /// previous state.
@@ -160,7 +160,7 @@ pub(crate) fn command_names() -> Vec<String> {
 ///
 /// # Errors
 /// A command line that clap rejects, or that asks for help.
-pub fn parse(
+pub(crate) fn parse(
     args: Vec<OsString>,
     variable: impl Fn(&'static str) -> Option<OsString>,
 ) -> Result<Cli, Mistake> {

@@ -21,7 +21,7 @@ use std::io::{self, IsTerminal};
 ///
 /// # Errors
 /// What ends the run, or [`Error::Inconclusive`].
-pub fn run(check: &CheckSettings) -> Result<bool> {
+pub(crate) fn run(check: &CheckSettings) -> Result<bool> {
     if let Some(percent) = check.ports {
         return check_ports::run(check, percent);
     }

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// An unknown state, or output that cannot be written.
-pub fn run(options: &Explain) -> Result<()> {
+pub(crate) fn run(options: &Explain) -> Result<()> {
     if options.color == ColorName::Always && options.format != DrawingName::Text {
         return Err(UsageError::NoEffect { flag: "--color", needs: "text" }.into());
     }

@@ -27,7 +27,7 @@ const MEASURED_EVERY: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What ends the run before its time.
-pub fn run(export: &ExportSettings) -> Result<()> {
+pub(crate) fn run(export: &ExportSettings) -> Result<()> {
     let settings = &export.settings;
     let mut ready = Ready::open(settings.ready_fd)?;
     print_hints(settings);

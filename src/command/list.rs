@@ -19,7 +19,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Wrong usage, tables that cannot be read, or output that cannot be written.
-pub fn run(list: &ListSettings) -> Result<bool> {
+pub(crate) fn run(list: &ListSettings) -> Result<bool> {
     let settings = &list.settings;
     let signals = begin_question(settings, None)?;
     let mut formatter = Formatter::of_sockets(&settings.output, settings.max_count, true);

@@ -1,22 +1,22 @@
 //! One file per command. `follow` is the loop of the commands that show a run, `open_source` opens
 //! the source that the settings name.
 
-pub mod check;
+pub(crate) mod check;
 mod check_ports;
-pub mod explain;
+pub(crate) mod explain;
 #[cfg(feature = "export")]
-pub mod export;
+pub(crate) mod export;
 mod follow;
-pub mod list;
+pub(crate) mod list;
 mod netns;
 mod open_source;
-pub mod replay;
-pub mod run;
-pub mod schema;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod schema;
 #[cfg(feature = "tui")]
 mod top;
-pub mod wait;
-pub mod watch;
+pub(crate) mod wait;
+pub(crate) mod watch;
 
 use crate::cli::{Options, OwnersName};
 use crate::error::{Error, ProcessError, Result};
@@ -39,7 +39,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Wrong usage.
-pub fn checked(options: impl Into<Options>) -> Result<Settings> {
+pub(crate) fn checked(options: impl Into<Options>) -> Result<Settings> {
     let settings = Settings::new(options)?;
     print_hints(&settings);
     Ok(settings)

@@ -19,7 +19,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The file is not a recording; what ends the run before its time.
-pub fn run(options: ReplayOptions) -> Result<()> {
+pub(crate) fn run(options: ReplayOptions) -> Result<()> {
     let part = settings::check_replay(&options)?;
     let (file, waits_for_more) = (options.file.clone(), options.follow);
     let settings = checked(options)?;

@@ -36,7 +36,7 @@ const CHILD_GRACE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Wrong usage, and what keeps the command from being followed at all.
-pub fn run(options: RunOptions) -> Result<ExitCode> {
+pub(crate) fn run(options: RunOptions) -> Result<ExitCode> {
     let (settings, command) = checked(options, getpid().as_raw_nonzero().get())?;
     print_hints(&settings);
     // A process that loses its parent becomes our child, and so stays in the tree.

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// Output that cannot be written.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let text = format!("{:#}\n", schema());
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Error::output)

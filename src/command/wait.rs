@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal};
 ///
 /// # Errors
 /// What ends the run, or [`crate::error::Error::Inconclusive`].
-pub fn run(wait: &WaitSettings) -> Result<bool> {
+pub(crate) fn run(wait: &WaitSettings) -> Result<bool> {
     let mut ready = Ready::open(wait.settings.ready_fd)?;
     let signals = begin_question(&wait.settings, wait.timeout)?.ignore_closed_stdout();
     let mut monitor = monitor(&wait.settings)?;

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// What ends the run before its time.
-pub fn run(settings: &Settings) -> Result<()> {
+pub(crate) fn run(settings: &Settings) -> Result<()> {
     let ready = Ready::open(settings.ready_fd)?;
     let signals = signals(settings, settings.duration)?;
     let mut monitor = monitor(settings)?;

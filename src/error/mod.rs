@@ -12,15 +12,15 @@ mod trust;
 mod usage;
 mod value;
 
-pub use condition::ConditionError;
-pub use inconclusive::{HiddenOwners, Inconclusive, Question, Reason, UnshownEnds};
-pub use netns::NetnsError;
-pub use process::ProcessError;
-pub use recording::{NoSamples, RecordingError};
-pub use rules::{RuleCause, RuleError, RuleFileError};
-pub use trust::Distrust;
+pub(crate) use condition::ConditionError;
+pub(crate) use inconclusive::{HiddenOwners, Inconclusive, Question, Reason, UnshownEnds};
+pub(crate) use netns::NetnsError;
+pub(crate) use process::ProcessError;
+pub(crate) use recording::{NoSamples, RecordingError};
+pub(crate) use rules::{RuleCause, RuleError, RuleFileError};
+pub(crate) use trust::Distrust;
 pub use usage::UsageError;
-pub use value::ValueError;
+pub(crate) use value::ValueError;
 
 use std::io;
 use std::path::{Path, PathBuf};

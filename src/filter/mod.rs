@@ -2,9 +2,9 @@
 //! hold, the values of one are alternatives. A new filter by something that a socket shows is a
 //! field of [`Filter`] and of [`Candidate`], and a line in [`Filter::shows`].
 
-pub mod addr;
-pub mod netns;
-pub mod workload;
+pub(crate) mod addr;
+pub(crate) mod netns;
+pub(crate) mod workload;
 
 use crate::model::binding::{Binding, Device};
 use crate::model::event::{SocketRef, SocketStatus, Transition};

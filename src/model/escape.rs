@@ -22,7 +22,7 @@ pub fn escape(name: &[u8]) -> String {
 
 /// A sentence that quotes what a user or another program wrote, safe to print: hostile characters
 /// become escapes, all others stay, backslashes too.
-pub fn printable(sentence: &str) -> String {
+pub(crate) fn printable(sentence: &str) -> String {
     let mut safe = String::with_capacity(sentence.len());
     for character in sentence.chars() {
         if is_hostile(character) {

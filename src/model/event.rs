@@ -3,7 +3,7 @@
 use super::binding::{Binding, DeviceName};
 use super::process::{Attribution, Caller};
 use super::reading::Lost;
-pub use super::socket::Side;
+pub(crate) use super::socket::Side;
 use super::socket::{AddressKeys, AddressPair};
 use super::socket_row::Details;
 use super::tcp_info::TcpInfo;

@@ -1,19 +1,19 @@
 //! Plain data that every layer knows. Nothing here reads, decides or prints; it imports `tcp` alone.
 
-pub mod binding;
+pub(crate) mod binding;
 pub(crate) mod counted;
-pub mod escape;
-pub mod event;
+pub(crate) mod escape;
+pub(crate) mod event;
 pub(crate) mod growth;
 pub(crate) mod json;
-pub mod net_limits;
+pub(crate) mod net_limits;
 pub(crate) mod netns_name;
-pub mod process;
-pub mod process_tree;
-pub mod reading;
-pub mod socket;
-pub mod socket_row;
-pub mod tcp_info;
-pub mod time;
-pub mod wanted;
-pub mod workload;
+pub(crate) mod process;
+pub(crate) mod process_tree;
+pub(crate) mod reading;
+pub(crate) mod socket;
+pub(crate) mod socket_row;
+pub(crate) mod tcp_info;
+pub(crate) mod time;
+pub(crate) mod wanted;
+pub(crate) mod workload;

@@ -312,7 +312,7 @@ struct HolderKeys {
 
 /// Inodes of sockets. There may be a hundred thousand, each looked up in every poll, so they are
 /// hashed fast, yet with a seed: a program that opens sockets has some influence on their numbers.
-pub type Inodes = HashSet<u64, foldhash::fast::RandomState>;
+pub(crate) type Inodes = HashSet<u64, foldhash::fast::RandomState>;
 
 /// A map from the inodes of sockets.
 pub(crate) type ByInode<T> = HashMap<u64, T, foldhash::fast::RandomState>;

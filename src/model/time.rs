@@ -47,7 +47,7 @@ impl Stamp {
 
 /// A moment of a recording, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Moment {
+pub(crate) enum Moment {
     /// Microseconds since 1970.
     Wall(i64),
     /// A time of day in a time zone: the first one in the recording, but for one that is less than an
@@ -57,7 +57,7 @@ pub enum Moment {
 
 impl Moment {
     /// The moment, in microseconds since 1970, in a recording that starts at `start`.
-    pub fn after(&self, start: Stamp) -> i64 {
+    pub(crate) fn after(&self, start: Stamp) -> i64 {
         match self {
             Self::Wall(micros) => *micros,
             Self::TimeOfDay(time, zone) => {

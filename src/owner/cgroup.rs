@@ -9,7 +9,7 @@ const ID: usize = 64;
 
 /// What a process with this `/proc/PID/cgroup` runs in. Of nested containers and units the innermost
 /// counts. Names that only a runtime knows are missing.
-pub fn parse(cgroup: &[u8]) -> Workload {
+pub(crate) fn parse(cgroup: &[u8]) -> Workload {
     let text = String::from_utf8_lossy(cgroup);
     // ID:CONTROLLERS:PATH. systemd knows the second version of control groups, and a hierarchy of its
     // own beside the first one; other hierarchies may have what these do not.

@@ -4,11 +4,11 @@
 //! scans. `table` remembers what one run has found through either.
 
 mod attribution;
-pub mod cgroup;
-pub mod event_search;
-pub mod recorded;
-pub mod scan;
-pub mod table;
+pub(crate) mod cgroup;
+pub(crate) mod event_search;
+pub(crate) mod recorded;
+pub(crate) mod scan;
+pub(crate) mod table;
 
 use crate::filter::{Match, ProcessFilter};
 use crate::model::event::TrackerEvent;
@@ -20,7 +20,7 @@ use table::SearchResult;
 
 /// How descriptors are found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OwnersBy {
+pub(crate) enum OwnersBy {
     /// In procfs.
     #[default]
     Proc,

@@ -13,7 +13,8 @@ pub(crate) mod segment;
 mod thin;
 
 pub use decode::Decoder;
-pub use encode::{Encoded, Encoder};
+pub(crate) use encode::Encoded;
+pub use encode::Encoder;
 pub(crate) use thin::Thinner;
 
 use crate::model::json;

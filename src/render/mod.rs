@@ -5,18 +5,18 @@
 //! for each view (`output::views`), which takes the records of that view, losses and alerts.
 
 pub(crate) mod ascii;
-pub mod cell;
-pub mod csv;
+pub(crate) mod cell;
+pub(crate) mod csv;
 pub(crate) mod diagram;
-pub mod events;
+pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod groups;
 pub(crate) mod html;
-pub mod json;
+pub(crate) mod json;
 pub(crate) mod ports;
-pub mod socket_table;
-pub mod style;
-pub mod summary;
+pub(crate) mod socket_table;
+pub(crate) mod style;
+pub(crate) mod summary;
 pub(crate) mod timeline;
 mod wording;
 pub(crate) mod wrap;

@@ -8,13 +8,13 @@
 
 pub(crate) mod alerts;
 pub(crate) mod check;
-pub mod condition;
+pub(crate) mod condition;
 mod count;
 mod exec;
 mod file;
 mod growth;
 pub(crate) mod limits;
-pub mod parse;
+pub(crate) mod parse;
 mod rule_state;
 
 use crate::filter::Filter;

@@ -1,22 +1,22 @@
 //! The command line, checked and parsed: one small function per rule. A [`UsageError`] says which
 //! rule is broken.
 
-pub mod check;
+pub(crate) mod check;
 mod elsewhere;
 #[cfg(feature = "export")]
-pub mod export;
+pub(crate) mod export;
 mod filter;
 mod hints;
 mod labels;
-pub mod list;
+pub(crate) mod list;
 mod names;
-pub mod netns;
+pub(crate) mod netns;
 pub(crate) mod record;
-pub mod run;
+pub(crate) mod run;
 mod states;
 mod summary;
 mod useless;
-pub mod wait;
+pub(crate) mod wait;
 mod wanted;
 
 use crate::cli::{
@@ -109,7 +109,7 @@ pub struct PollSettings {
 /// How records are written.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, clippy::struct_excessive_bools)] // named as the flags are
-pub struct OutputSettings {
+pub(crate) struct OutputSettings {
     pub(crate) tcp_info: bool,
     pub(crate) view: ViewName,
     /// What a summary groups by, besides the state.
@@ -206,13 +206,13 @@ fn refuse_sampling(flags: &[String]) -> Result<()> {
 
 /// The part of a recording that is shown; `None` for its beginning and its end.
 #[derive(Debug, Clone, Default)]
-pub struct RecordedPart {
+pub(crate) struct RecordedPart {
     pub(crate) since: Option<Moment>,
     pub(crate) until: Option<Moment>,
 }
 
 /// Checks the options that only `replay` has, and parses the part of the recording to show.
-pub fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
+pub(crate) fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
     let view = &options.shared.view;
     // Alerts from before that time are not printed.
     if options.since.is_some() && view.view == ViewName::Table && view.rules.is_none() {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// A value of `--netns`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NetnsChoice {
+pub(crate) enum NetnsChoice {
     /// Every one.
     All,
     /// One that `ip netns` or docker has named.

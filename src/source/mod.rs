@@ -4,13 +4,13 @@
 pub(crate) mod clock;
 mod namespace;
 mod net_limits;
-pub mod netlink;
+pub(crate) mod netlink;
 pub(crate) mod netns;
 mod poll;
-pub mod proc;
+pub(crate) mod proc;
 pub(crate) mod replay;
 #[cfg(feature = "bpf")]
-pub mod trace;
+pub(crate) mod trace;
 
 use crate::error::Result;
 use crate::model::net_limits::NetLimits;

@@ -89,7 +89,7 @@ pub const EDGES: [Edge; 26] = [
 ];
 
 /// The edges that lead out of a state.
-pub fn leaving(from: State) -> impl Iterator<Item = &'static Edge> {
+pub(crate) fn leaving(from: State) -> impl Iterator<Item = &'static Edge> {
     EDGES.iter().filter(move |edge| edge.from == from)
 }
 

@@ -3,7 +3,7 @@
 //! It imports nothing else of the crate, and every other layer may import it.
 
 pub mod docs;
-pub mod edge;
-pub mod path;
-pub mod state;
-pub mod state_set;
+pub(crate) mod edge;
+pub(crate) mod path;
+pub(crate) mod state;
+pub(crate) mod state_set;

@@ -65,7 +65,7 @@ pub fn between(from: State, to: State, proof: Proof) -> Option<Between> {
 }
 
 /// Every legal path from one state to another, as the states that are passed; the shortest first.
-pub fn paths(from: State, to: State) -> Vec<Vec<State>> {
+pub(crate) fn paths(from: State, to: State) -> Vec<Vec<State>> {
     let mut found = Vec::new();
     walk(&mut vec![from], to, Proof::default(), &mut |path| found.push(path.to_vec()));
     found.sort_by_key(Vec::len);
@@ -73,7 +73,7 @@ pub fn paths(from: State, to: State) -> Vec<Vec<State>> {
 }
 
 /// What lies between two states with others observed on the way, which then are certain.
-pub fn between_all(from: State, observed: &[State], to: State, proof: Proof) -> Between {
+pub(crate) fn between_all(from: State, observed: &[State], to: State, proof: Proof) -> Between {
     let mut all = Between::default();
     let mut here = from;
     for next in observed.iter().chain([&to]) {
@@ -96,14 +96,14 @@ pub fn between_all(from: State, observed: &[State], to: State, proof: Proof) -> 
 }
 
 /// Whether one socket can be observed in `from` and later in `to`.
-pub fn reachable(from: State, to: State) -> bool {
+pub(crate) fn reachable(from: State, to: State) -> bool {
     // A row in CLOSED is the end of a socket.
     let is_end = from == State::Closed || to == State::Closed;
     from == to || !is_end && between(from, to, Proof::default()).is_some()
 }
 
 /// The states that every socket now in `state` has passed since its creation.
-pub fn certain_since_birth(state: State, proof: Proof) -> Vec<State> {
+pub(crate) fn certain_since_birth(state: State, proof: Proof) -> Vec<State> {
     match state {
         State::Closed => Vec::new(),
         _ => between(State::Closed, state, proof).unwrap_or_default().certain,

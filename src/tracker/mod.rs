@@ -9,7 +9,7 @@ mod destroyed;
 mod lookups;
 mod matching;
 mod missing;
-pub mod namespaces;
+pub(crate) mod namespaces;
 mod peer;
 mod polls;
 mod sharers;

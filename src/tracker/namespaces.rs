@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 /// Follows the sockets of every network namespace that is polled.
 #[derive(Debug, Default)]
-pub struct Trackers {
+pub(crate) struct Trackers {
     by_netns: BTreeMap<NetnsId, Followed>,
     count: Rc<SocketCount>,
 }
@@ -53,7 +53,7 @@ impl TrackerSink for Gathered {
 
 impl Trackers {
     /// Takes in a reading and pushes what it proves into `sink`.
-    pub fn update(&mut self, reading: &Reading, sink: &mut dyn TrackerSink) {
+    pub(crate) fn update(&mut self, reading: &Reading, sink: &mut dyn TrackerSink) {
         match reading {
             Reading::Snapshot(Snapshot { namespaces: None, .. }) => {
                 self.of(NetnsId::default()).tracker.update(reading, sink);
@@ -173,7 +173,7 @@ impl Trackers {
     }
 
     /// The status of a socket; `None` if it is not followed or has not been reported.
-    pub fn status(&self, addrs: AddressPair, id: SocketId) -> Option<SocketStatus> {
+    pub(crate) fn status(&self, addrs: AddressPair, id: SocketId) -> Option<SocketStatus> {
         let followed = self.by_netns.get(&addrs.netns)?;
         Some(followed.named(followed.tracker.status(addrs, id)?))
     }
@@ -186,55 +186,55 @@ impl Trackers {
     }
 
     /// The status of every socket that has been reported.
-    pub fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
         self.by_netns
             .values()
             .flat_map(|followed| followed.tracker.statuses().map(|now| followed.named(now)))
     }
 
     /// Lookups that may decide what the last readings left open.
-    pub fn lookup_requests(&self) -> Vec<LookupRequest> {
+    pub(crate) fn lookup_requests(&self) -> Vec<LookupRequest> {
         self.trackers().flat_map(Tracker::lookup_requests).collect()
     }
 
     /// How many these are, or a few more.
-    pub fn pending_lookups(&self) -> usize {
+    pub(crate) fn pending_lookups(&self) -> usize {
         self.trackers().map(Tracker::pending_lookups).sum()
     }
 
     /// How many sockets are followed.
-    pub fn socket_count(&self) -> usize {
+    pub(crate) fn socket_count(&self) -> usize {
         self.trackers().map(Tracker::socket_count).sum()
     }
 
     /// How many rows of the last polls are of sockets that are not followed, for want of room.
-    pub fn left_out(&self) -> u64 {
+    pub(crate) fn left_out(&self) -> u64 {
         self.trackers().map(Tracker::left_out).sum()
     }
 
     /// How often a restarted timer left it open whether a 4-tuple was reused.
-    pub fn ambiguous(&self) -> u64 {
+    pub(crate) fn ambiguous(&self) -> u64 {
         self.trackers().map(Tracker::ambiguous).sum()
     }
 
     /// Whether destroy events were lost: more sockets were missed than reported. Those of a namespace
     /// without sockets are not waited for.
-    pub fn destroy_events_lost(&self) -> bool {
+    pub(crate) fn destroy_events_lost(&self) -> bool {
         !self.is_one() || self.trackers().any(Tracker::destroy_events_lost)
     }
 
     /// Every socket that is followed, reported or not.
-    pub fn ids(&self) -> impl Iterator<Item = SocketId> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SocketId> {
         self.trackers().flat_map(Tracker::ids)
     }
 
     /// Every inode that the last rows showed.
-    pub fn shown_inodes(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn shown_inodes(&self) -> impl Iterator<Item = u64> {
         self.trackers().flat_map(Tracker::shown_inodes)
     }
 
     /// Every inode that a followed socket refers to; 0 for none.
-    pub fn inodes(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn inodes(&self) -> impl Iterator<Item = u64> {
         self.trackers().flat_map(Tracker::inodes)
     }
 }

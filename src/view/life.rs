@@ -3,7 +3,7 @@
 
 mod record;
 
-pub use self::record::{Evidence, LifeRecord, LifeStep};
+pub(crate) use self::record::{Evidence, LifeRecord, LifeStep};
 use crate::model::event::{
     EventKind, MonitorEvent, Roles, SocketEvent, SocketId, SocketRef, SocketStatus, Transition,
 };

@@ -4,19 +4,19 @@
 //! what is kept to make them. A *renderer* ([`crate::render`]) turns them into bytes. The keys of a
 //! record as JSON are those of the struct named `…Record`, and of the model types that it flattens.
 
-pub mod diagram;
-pub mod event;
-pub mod group;
-pub mod labels;
-pub mod life;
-pub mod pairing;
-pub mod port_usage;
-pub mod report;
+pub(crate) mod diagram;
+pub(crate) mod event;
+pub(crate) mod group;
+pub(crate) mod labels;
+pub(crate) mod life;
+pub(crate) mod pairing;
+pub(crate) mod port_usage;
+pub(crate) mod report;
 #[cfg(test)]
 pub(crate) mod samples;
-pub mod schema;
-pub mod socket;
-pub mod summary;
+pub(crate) mod schema;
+pub(crate) mod socket;
+pub(crate) mod summary;
 
 use crate::model::event::{Alert, SocketRef};
 use crate::model::reading::{Lost, LostReason};

@@ -44,7 +44,7 @@ type PortsTowards = (Option<u64>, IpAddr, Endpoint);
 
 /// The use of the port range towards every remote end to which so many percent of the ports are used,
 /// most first.
-pub fn port_usage(
+pub(crate) fn port_usage(
     sockets: impl Iterator<Item = SocketStatus>,
     range: PortRange,
     at: Stamp,

@@ -99,8 +99,30 @@ const LAYERS: &[(&str, &[&str])] = &[
             "export",
         ],
     ),
-    ("lib", &[]),
-    ("main", &["model", "error", "debug_log", "cli", "settings", "command"]),
+    ("program", &["model", "error", "debug_log", "cli", "settings", "command"]),
+    (
+        "testing",
+        &[
+            "tcp",
+            "model",
+            "recording",
+            "error",
+            "signals",
+            "filter",
+            "tracker",
+            "owner",
+            "owner::scan",
+            "rules",
+            "view",
+            "cli",
+            "settings",
+            "source",
+            "monitor",
+            "render",
+        ],
+    ),
+    ("lib", &["program"]),
+    ("main", &[]),
 ];
 
 /// Paths that lead out of the program, and the modules that may use them. Where several fit, each
@@ -194,7 +216,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "error",
             "export",
             "file_watch",
-            "main",
+            "program",
             "output",
             "owner::scan::iterator",
             "owner::scan::workloads",
@@ -208,14 +230,14 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "std::io::stdout",
-        &["command::check", "command::explain", "command::schema", "main", "output", "signals"],
+        &["command::check", "command::explain", "command::schema", "program", "output", "signals"],
     ),
-    ("std::io::stderr", &["command", "main", "output", "rules::exec"]),
+    ("std::io::stderr", &["command", "program", "output", "rules::exec"]),
     ("std::println", &[]),
     // Processes, threads, signals, and the end of the program.
-    ("std::process", &["command::run", "export::textfile", "main", "rules::exec"]),
+    ("std::process", &["command::run", "export::textfile", "main", "program", "rules::exec"]),
     ("std::process::abort", &[]),
-    ("std::process::exit", &["main"]),
+    ("std::process::exit", &["program"]),
     (
         "std::thread",
         &[
@@ -242,10 +264,10 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
-    ("std::env", &["debug_log", "main", "output::tty"]),
+    ("std::env", &["debug_log", "program", "output::tty"]),
     ("uzers", &["output::resolver", "trusted_path", "values"]),
     ("dns_lookup", &["output::resolver", "settings::names"]),
-    ("clap", &["cli", "main"]),
+    ("clap", &["cli", "program"]),
     ("clap_complete", &["cli"]),
 ];
 

@@ -12,7 +12,7 @@ use pages::{PAGES, definition, page};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tcplapse::tcp::edge::EDGES;
+use tcplapse::testing::tcp::edge::EDGES;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -8,9 +8,9 @@ use ledger::Ledger;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use readings::{Script, Time, moves};
-use tcplapse::model::event::TrackerEvent;
-use tcplapse::model::reading::{LostReason, Reading};
-use tcplapse::tracker::{Collected, Tracker};
+use tcplapse::testing::model::event::TrackerEvent;
+use tcplapse::testing::model::reading::{LostReason, Reading};
+use tcplapse::testing::tracker::{Collected, Tracker};
 
 /// A socket that so many polls in a row do not show has ended, and nothing waits for its end.
 const POLLS_TO_END: usize = 6;

@@ -15,10 +15,12 @@ use rustix::net::netlink::SOCK_DIAG;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, socket};
 use std::io::BufReader;
-use tcplapse::model::socket::{Endpoint, Family};
-use tcplapse::model::socket_row::{SocketRow, Timer};
-use tcplapse::source::netlink::wire::{Message, NetlinkMessages, Selection, StateMask, write_dump};
-use tcplapse::source::proc::row;
+use tcplapse::testing::model::socket::{Endpoint, Family};
+use tcplapse::testing::model::socket_row::{SocketRow, Timer};
+use tcplapse::testing::source::netlink::wire::{
+    Message, NetlinkMessages, Selection, StateMask, write_dump,
+};
+use tcplapse::testing::source::proc::row;
 
 #[test]
 fn rows_agree_with_the_procfs_crate() {

@@ -6,16 +6,16 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use tcplapse::model::event::{EventKind, TrackerEvent, Transition};
-use tcplapse::model::reading::{
+use tcplapse::testing::model::event::{EventKind, TrackerEvent, Transition};
+use tcplapse::testing::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, Reading, Snapshot, StateChange,
 };
-use tcplapse::model::socket::{AddressPair, Endpoint, Family, NetnsId};
-use tcplapse::model::socket_row::{SocketRow, Timer};
-use tcplapse::model::time::Stamp;
-use tcplapse::tcp::state::State;
-use tcplapse::tracker::{Collected, Tracker};
+use tcplapse::testing::model::socket::{AddressPair, Endpoint, Family, NetnsId};
+use tcplapse::testing::model::socket_row::{SocketRow, Timer};
+use tcplapse::testing::model::time::Stamp;
+use tcplapse::testing::tcp::state::State;
+use tcplapse::testing::tracker::{Collected, Tracker};
 
 /// Time between two polls, and how long a poll takes, in microseconds.
 const INTERVAL: u64 = 100_000;

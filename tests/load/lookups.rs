@@ -5,11 +5,11 @@ use crate::churn::beside_churn;
 use crate::support::netns::isolated;
 use crate::support::sockets::{ANY_PORT, listener, pair, reset_pair};
 use crate::support::wait::until;
-use tcplapse::model::reading::{LookupRequest, LookupResult};
-use tcplapse::model::socket::Family;
-use tcplapse::source::netlink::client::SockDiag;
-use tcplapse::source::netlink::destroy::DestroyListener;
-use tcplapse::source::netlink::wire::{Selection, StateMask};
+use tcplapse::testing::model::reading::{LookupRequest, LookupResult};
+use tcplapse::testing::model::socket::Family;
+use tcplapse::testing::source::netlink::client::SockDiag;
+use tcplapse::testing::source::netlink::destroy::DestroyListener;
+use tcplapse::testing::source::netlink::wire::{Selection, StateMask};
 
 #[test]
 fn open_sockets_are_always_found() {

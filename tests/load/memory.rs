@@ -9,14 +9,14 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, PipeWriter, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
-use tcplapse::model::process::{Holder, Process};
-use tcplapse::model::reading::OwnerUpdate;
-use tcplapse::model::reading::{Interface, Reading, Snapshot};
-use tcplapse::model::socket::{AddressPair, Endpoint, Family};
-use tcplapse::model::socket_row::SocketRow;
-use tcplapse::model::time::Stamp;
-use tcplapse::recording::{Encoder, Header};
-use tcplapse::tcp::state::State;
+use tcplapse::testing::model::process::{Holder, Process};
+use tcplapse::testing::model::reading::OwnerUpdate;
+use tcplapse::testing::model::reading::{Interface, Reading, Snapshot};
+use tcplapse::testing::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::testing::model::socket_row::SocketRow;
+use tcplapse::testing::model::time::Stamp;
+use tcplapse::testing::recording::{Encoder, Header};
+use tcplapse::testing::tcp::state::State;
 
 /// So many sockets are there at a time, each in one poll alone.
 const AT_A_TIME: u64 = 100;

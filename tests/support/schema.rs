@@ -4,7 +4,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
-use tcplapse::view::schema::schema;
+use tcplapse::testing::view::schema::schema;
 
 /// The schema, without keys that it does not name: labels of tests begin with `label_`, or are `host`.
 static RECORDS: LazyLock<Validator> = LazyLock::new(|| {

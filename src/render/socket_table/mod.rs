@@ -6,7 +6,7 @@
 //! [`wrapped`] continues rows that are wider than a terminal.
 
 mod columns;
-pub mod list;
+pub(crate) mod list;
 pub(crate) mod live;
 mod rows;
 mod wrapped;

@@ -34,7 +34,7 @@ const LOCAL: Codes = Codes { port_at_least: 2, port_at_most: 3, host: 7 };
 const REMOTE: Codes = Codes { port_at_least: 4, port_at_most: 5, host: 8 };
 
 /// The program for a condition. It may accept more sockets; an empty one accepts all.
-pub fn program(ends: &Ends) -> Vec<u8> {
+pub(crate) fn program(ends: &Ends) -> Vec<u8> {
     compile(ends).unwrap_or_default()
 }
 

@@ -1,15 +1,15 @@
 //! Polls sock_diag on an interval, and receives destroy events in between.
 
-pub mod bytecode;
+pub(crate) mod bytecode;
 mod chosen;
-pub mod client;
-pub mod destroy;
+pub(crate) mod client;
+pub(crate) mod destroy;
 mod devices;
 pub(super) mod kernel_times;
 pub(super) mod listeners;
-pub mod tcp_info;
+pub(crate) mod tcp_info;
 pub(super) mod tcp_infos;
-pub mod wire;
+pub(crate) mod wire;
 
 use super::Source;
 use super::clock::stamp;

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The kernel's `tcp_info` of a full socket. It grows with every few versions of the kernel: its
 /// length says which fields it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TcpInfo<'a>(&'a [u8]);
+pub(crate) struct TcpInfo<'a>(&'a [u8]);
 
 impl<'a> TcpInfo<'a> {
     /// Of an attribute's payload; `None` where it is too short to be one.

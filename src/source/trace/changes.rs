@@ -17,7 +17,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// An end waits so long (ns) for the reset that may follow it: the two are the work of one function,
 /// but the CPU may be taken away in it.
-pub const RESET_WAIT: u64 = 10_000_000;
+pub(crate) const RESET_WAIT: u64 = 10_000_000;
 /// A sign of a reset is forgotten after so long (ns) without an end.
 const SIGN_HOLDS: u64 = 1_000_000_000;
 /// A child is in SYN_RECV for less than this (ns).

@@ -5,9 +5,9 @@
 //! end, and a lookup only for sockets of which no event waits, so that what the kernel
 //! did is reported in its order.
 
-pub mod changes;
+pub(crate) mod changes;
 mod polls;
-pub mod program;
+pub(crate) mod program;
 mod ready;
 pub mod record;
 mod tables;

@@ -96,7 +96,7 @@ pub struct FindingRecord {
 
 /// What is counted beside the summary to find something.
 #[derive(Debug)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// By process, whatever the summary is grouped by.
     processes: Summary,
     failures: Failures,
@@ -123,24 +123,24 @@ impl Findings {
     }
 
     /// The events that follow are of a reading that was complete at this instant.
-    pub fn begin_reading(&mut self, at: Stamp) {
+    pub(crate) fn begin_reading(&mut self, at: Stamp) {
         self.processes.begin_reading(at);
     }
 
     /// Counts an event.
-    pub fn apply(&mut self, event: &SocketEvent) {
+    pub(crate) fn apply(&mut self, event: &SocketEvent) {
         self.processes.apply(event);
         self.failures.apply(event);
     }
 
     /// All events of the reading were applied. `limits`: those of the network namespace.
-    pub fn end_reading(&mut self, limits: impl FnOnce() -> NetLimits) {
+    pub(crate) fn end_reading(&mut self, limits: impl FnOnce() -> NetLimits) {
         self.processes.end_reading();
         self.limits_at_start.get_or_insert_with(limits);
     }
 
     /// What is noteworthy now. `sockets`: those that are asked for; `all`: those of all processes.
-    pub fn records(
+    pub(crate) fn records(
         &self,
         sockets: &[SocketStatus],
         all: impl Iterator<Item = SocketStatus>,

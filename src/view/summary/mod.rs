@@ -4,8 +4,8 @@
 
 pub(crate) mod counts;
 mod failures;
-pub mod findings;
-pub mod record;
+pub(crate) mod findings;
+pub(crate) mod record;
 mod rows;
 pub(crate) mod times;
 
@@ -30,7 +30,7 @@ type GroupName = Option<Vec<Option<String>>>;
 
 /// The counts of a run, or of its part that is shown.
 #[derive(Debug)]
-pub struct Summary {
+pub(crate) struct Summary {
     by: Vec<GroupKey>,
     groups: IndexMap<GroupName, Group>,
     sockets: HashMap<SocketId, Counted>,
@@ -83,14 +83,14 @@ const fn bit(state: State) -> u16 {
 
 impl Summary {
     /// Counts nothing yet. The state is always one of the things it counts by.
-    pub fn new(by: &[GroupKey]) -> Self {
+    pub(crate) fn new(by: &[GroupKey]) -> Self {
         let by = by.iter().copied().filter(|key| *key != GroupKey::State).collect();
         let (groups, sockets, touched) = (IndexMap::new(), HashMap::new(), HashSet::new());
         Self { by, groups, sockets, span: None, touched }
     }
 
     /// The events that follow are of a reading that was complete at this instant.
-    pub fn begin_reading(&mut self, at: Stamp) {
+    pub(crate) fn begin_reading(&mut self, at: Stamp) {
         let start = self.span.map_or(at, |(start, _)| start);
         self.span = Some((start, at));
     }
@@ -106,7 +106,7 @@ impl Summary {
     }
 
     /// Counts an event.
-    pub fn apply(&mut self, event: &SocketEvent) {
+    pub(crate) fn apply(&mut self, event: &SocketEvent) {
         let Transition { socket, kind, from, to, ref via, ref ages, verdict, roles, .. } =
             event.transition;
         self.join(&socket, &event.owner, kind, from, event);
@@ -243,7 +243,7 @@ impl Summary {
     }
 
     /// All events of the reading were applied.
-    pub fn end_reading(&mut self) {
+    pub(crate) fn end_reading(&mut self) {
         for (place, state) in self.touched.drain() {
             let Some((_, group)) = self.groups.get_index_mut(place) else { continue };
             group.all.end_reading();

@@ -109,7 +109,7 @@ fn absolute(module: &str, path: &str) -> String {
     let mut rest = path;
     if let Some(own) = rest.strip_prefix("self::") {
         rest = own;
-    } else if let Some(library) = rest.strip_prefix("tcplapse::") {
+    } else if let Some(library) = rest.strip_prefix("tcplapse::testing::") {
         return format!("crate::{library}");
     } else if !rest.starts_with("super::") {
         return path.to_owned();

@@ -4,9 +4,9 @@ use super::run;
 use crate::support::fake_procfs::FakeProcfs;
 use crate::support::record::{Diagram, Edge, Event};
 use std::collections::BTreeMap;
-use tcplapse::tcp::edge::EDGES;
-use tcplapse::tcp::path::{Proof, between};
-use tcplapse::tcp::state::State;
+use tcplapse::testing::tcp::edge::EDGES;
+use tcplapse::testing::tcp::path::{Proof, between};
+use tcplapse::testing::tcp::state::State;
 
 /// Two connections and a listener, from beginning to end.
 const POLLS: [&[&str]; 11] = [

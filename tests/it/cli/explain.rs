@@ -3,9 +3,9 @@
 use crate::support::program::{Outcome, Program, command, run};
 use crate::support::require::{Feature, skip};
 use clap::Parser;
-use tcplapse::cli::{Cli, subcommand_first};
-use tcplapse::tcp::docs;
-use tcplapse::tcp::state::State;
+use tcplapse::testing::cli::{Cli, subcommand_first};
+use tcplapse::testing::tcp::docs;
+use tcplapse::testing::tcp::state::State;
 
 fn explain(args: &[&str]) -> Outcome {
     run(&[&["explain"], args].concat())

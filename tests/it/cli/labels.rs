@@ -6,10 +6,10 @@ use crate::support::wait::until;
 use clap::Parser;
 use serde_json::Value;
 use std::fs;
-use tcplapse::cli::Cli;
-use tcplapse::error::UsageError;
-use tcplapse::settings::Settings;
-use tcplapse::view::schema::schema;
+use tcplapse::testing::cli::Cli;
+use tcplapse::testing::error::UsageError;
+use tcplapse::testing::settings::Settings;
+use tcplapse::testing::view::schema::schema;
 
 const LABELS: &str = "--label label_host=web1 --label label_b=";
 

@@ -5,7 +5,7 @@ use crate::support::program::run as run_alone;
 use crate::support::schema::fault_of;
 use serde_json::{Value, json};
 use std::fs;
-use tcplapse::view::schema::schema;
+use tcplapse::testing::view::schema::schema;
 
 #[test]
 fn the_schema_is_printed_and_valid() {

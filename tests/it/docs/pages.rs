@@ -9,10 +9,10 @@ use clap::builder::PossibleValue;
 use clap::{Arg, Command, CommandFactory};
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use tcplapse::cli::Cli;
-use tcplapse::tcp::docs::{self, StateDoc};
-use tcplapse::tcp::edge::{Actor, Authority, EDGES, Edge};
-use tcplapse::tcp::state::State;
+use tcplapse::testing::cli::Cli;
+use tcplapse::testing::tcp::docs::{self, StateDoc};
+use tcplapse::testing::tcp::edge::{Actor, Authority, EDGES, Edge};
+use tcplapse::testing::tcp::state::State;
 
 /// The day of the last change of the texts that mattered.
 const DATE: &str = "2026-11-28";

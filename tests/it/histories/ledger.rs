@@ -2,9 +2,9 @@
 
 use super::readings::Time;
 use std::collections::HashMap;
-use tcplapse::model::event::{EventKind, SocketId, SocketStatus, Transition};
-use tcplapse::tcp::path::{Proof, between};
-use tcplapse::tcp::state::State;
+use tcplapse::testing::model::event::{EventKind, SocketId, SocketStatus, Transition};
+use tcplapse::testing::tcp::path::{Proof, between};
+use tcplapse::testing::tcp::state::State;
 
 /// The records so far.
 pub(super) struct Ledger {

@@ -7,16 +7,16 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
 use std::net::IpAddr;
-use tcplapse::model::process::{Caller, Holder, Process};
-use tcplapse::model::reading::{
+use tcplapse::testing::model::process::{Caller, Holder, Process};
+use tcplapse::testing::model::reading::{
     AbortReason, DestroyEvents, DestroyedSocket, LookupRequest, LookupResult, Lookups, Lost,
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
-use tcplapse::model::socket::{AddressPair, Endpoint, Family, NetnsId};
-use tcplapse::model::socket_row::{SocketRow, Timer};
-use tcplapse::model::time::Stamp;
-use tcplapse::tcp::edge::EDGES;
-use tcplapse::tcp::state::State;
+use tcplapse::testing::model::socket::{AddressPair, Endpoint, Family, NetnsId};
+use tcplapse::testing::model::socket_row::{SocketRow, Timer};
+use tcplapse::testing::model::time::Stamp;
+use tcplapse::testing::tcp::edge::EDGES;
+use tcplapse::testing::tcp::state::State;
 
 /// The usual time between two readings, and how long a poll takes, in microseconds.
 const INTERVAL: i64 = 100_000;

@@ -4,20 +4,20 @@ use super::ledger::Ledger;
 use super::readings::{HOLDER, Move, Script, Time};
 use crate::support::record::{Life, Listed, OutputLine};
 use std::cell::RefCell;
-use tcplapse::error::Result;
-use tcplapse::filter::{Filter, ProcessFilter};
-use tcplapse::model::event::{EventKind, MonitorEvent, SocketEvent};
-use tcplapse::model::reading::{Interface, LookupRequest, Reading};
-use tcplapse::monitor::{Monitor, SocketOrder};
-use tcplapse::owner::recorded::RecordedOwners;
-use tcplapse::signals::Signals;
-use tcplapse::source::Source;
-use tcplapse::view::Record;
-use tcplapse::view::diagram::Diagram;
-use tcplapse::view::event::EventRecord;
-use tcplapse::view::life::LifeHistories;
-use tcplapse::view::pairing::Pairing;
-use tcplapse::view::socket::SocketRecord;
+use tcplapse::testing::error::Result;
+use tcplapse::testing::filter::{Filter, ProcessFilter};
+use tcplapse::testing::model::event::{EventKind, MonitorEvent, SocketEvent};
+use tcplapse::testing::model::reading::{Interface, LookupRequest, Reading};
+use tcplapse::testing::monitor::{Monitor, SocketOrder};
+use tcplapse::testing::owner::recorded::RecordedOwners;
+use tcplapse::testing::signals::Signals;
+use tcplapse::testing::source::Source;
+use tcplapse::testing::view::Record;
+use tcplapse::testing::view::diagram::Diagram;
+use tcplapse::testing::view::event::EventRecord;
+use tcplapse::testing::view::life::LifeHistories;
+use tcplapse::testing::view::pairing::Pairing;
+use tcplapse::testing::view::socket::SocketRecord;
 
 thread_local! {
     /// Catches signals for good, and is therefore made once for all histories.

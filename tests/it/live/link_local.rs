@@ -10,10 +10,10 @@ use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::process::Command;
-use tcplapse::model::reading::{LookupRequest, LookupResult};
-use tcplapse::model::socket::Family;
-use tcplapse::source::netlink::client::SockDiag;
-use tcplapse::source::netlink::wire::{Selection, StateMask};
+use tcplapse::testing::model::reading::{LookupRequest, LookupResult};
+use tcplapse::testing::model::socket::Family;
+use tcplapse::testing::source::netlink::client::SockDiag;
+use tcplapse::testing::source::netlink::wire::{Selection, StateMask};
 
 const ADDR: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const SERVER_PORT: u16 = 9000;

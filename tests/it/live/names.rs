@@ -4,7 +4,7 @@ use crate::support::actor::Actor;
 use crate::support::netns::isolated;
 use crate::support::program::run;
 use crate::support::record::{Listed, OutputLine};
-use tcplapse::model::escape::unescape;
+use tcplapse::testing::model::escape::unescape;
 
 /// The kernel keeps no more bytes of a name.
 const LENGTH: usize = 15;

@@ -7,12 +7,12 @@ use crate::support::wait::until;
 use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
 use std::net::{SocketAddr, SocketAddrV4};
-use tcplapse::model::reading::{LookupRequest, LookupResult};
-use tcplapse::model::socket::{AddressPair, Endpoint, Family};
-use tcplapse::model::socket_row::SocketRow;
-use tcplapse::source::netlink::client::SockDiag;
-use tcplapse::source::netlink::destroy::DestroyListener;
-use tcplapse::source::netlink::wire::{Selection, StateMask};
+use tcplapse::testing::model::reading::{LookupRequest, LookupResult};
+use tcplapse::testing::model::socket::{AddressPair, Endpoint, Family};
+use tcplapse::testing::model::socket_row::SocketRow;
+use tcplapse::testing::source::netlink::client::SockDiag;
+use tcplapse::testing::source::netlink::destroy::DestroyListener;
+use tcplapse::testing::source::netlink::wire::{Selection, StateMask};
 
 fn client() -> SockDiag {
     SockDiag::open().expect("sock_diag answers anybody")

@@ -14,16 +14,16 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
-use tcplapse::error::Error;
-use tcplapse::model::reading::{AbortReason, LostReason, Reading, StateChange};
-use tcplapse::model::socket::{AddressPair, Endpoint, Side};
-use tcplapse::settings::PollSettings;
-use tcplapse::signals::Signals;
-use tcplapse::source::Source;
-use tcplapse::source::trace::program::{Programs, Scope};
-use tcplapse::source::trace::record::What as Happened;
-use tcplapse::source::trace::{Trace, TraceSettings};
-use tcplapse::tcp::state::State;
+use tcplapse::testing::error::Error;
+use tcplapse::testing::model::reading::{AbortReason, LostReason, Reading, StateChange};
+use tcplapse::testing::model::socket::{AddressPair, Endpoint, Side};
+use tcplapse::testing::settings::PollSettings;
+use tcplapse::testing::signals::Signals;
+use tcplapse::testing::source::Source;
+use tcplapse::testing::source::trace::program::{Programs, Scope};
+use tcplapse::testing::source::trace::record::What as Happened;
+use tcplapse::testing::source::trace::{Trace, TraceSettings};
+use tcplapse::testing::tcp::state::State;
 
 const RING: usize = 1 << 20;
 /// A page: as small as a ring can be.
