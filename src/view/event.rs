@@ -18,8 +18,8 @@ use std::time::Duration;
 /// comments of the fields are the manual.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct EventRecord {
-    /// `present` (it existed at the first poll), `opened` (first observed later), `changed`,
-    /// `closed`.
+    /// `present` (it existed at the first poll, or it is not known whether it is an older one: see
+    /// tcplapse-accuracy(7)), `opened` (first observed later), `changed`, `closed`.
     pub event: EventKind,
     /// RFC 3339, UTC: the end of the poll that showed the event, or the kernel's own time; for
     /// `closed`, the end of the lookup or poll that confirmed it.

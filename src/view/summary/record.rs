@@ -18,7 +18,8 @@ pub struct SummaryRecord {
     #[serde(serialize_with = "seconds")]
     #[schemars(with = "Option<f64>")]
     pub span: Option<Duration>,
-    /// What `--by` groups by: a list of `process`, `remote`, `local-port`; empty for `state`.
+    /// What `--by` groups by: a list of `process`, `remote`, `local-port`, `unit`, `container`, `pod`; empty for
+    /// `state`.
     pub by: Vec<GroupKey>,
     /// The group: a list of as many names, null where no owner is known.
     pub group: Vec<Option<String>>,
