@@ -4,7 +4,7 @@ use crate::support::actor::Actor;
 use crate::support::netns::isolated;
 use crate::support::output::Output;
 use crate::support::record::Life;
-use crate::support::wait::until_or;
+use crate::support::wait::{until, until_or};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::process::ExitStatus;
@@ -37,6 +37,17 @@ impl Run {
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.actor.pid()).expect("a pid"));
         kill(pid, signal).expect("it is our child and still runs");
+    }
+
+    /// Waits until the shell between the program and the actor is gone.
+    fn until_shell_has_ended(&self) {
+        let program = i32::try_from(self.actor.pid()).expect("a pid");
+        let is_shell = |stat: &procfs::process::Stat| stat.ppid == program && stat.comm == "sh";
+        until("the shell to end", || {
+            let processes = procfs::process::all_processes().expect("procfs is mounted");
+            let mut stats = processes.filter_map(|process| process.ok()?.stat().ok());
+            (!stats.any(|stat| is_shell(&stat))).then_some(())
+        });
     }
 
     /// Asks for reports until one of a poll has a line with all of these words.
@@ -138,6 +149,7 @@ fn run_follows_orphans_and_keeps_the_status() {
         run.until_reported(&["LISTEN"]);
         // The program passes it on: the shell exits, and the actor becomes an orphan.
         run.signal(Signal::SIGTERM);
+        run.until_shell_has_ended();
         let port = run.actor.connect("c", SERVER);
         run.actor.accept("l");
         // Both ends as one connection, with a holder of each: without the mark of a socket that
