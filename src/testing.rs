@@ -92,7 +92,7 @@ pub mod rules {
     }
 }
 pub mod settings {
-    pub use crate::settings::{PollSettings, Settings};
+    pub use crate::settings::{PollSettings, Settings, check_replay};
     pub mod check {
         pub use crate::settings::check::CheckSettings;
     }
@@ -102,6 +102,9 @@ pub mod settings {
     }
     pub mod list {
         pub use crate::settings::list::ListSettings;
+    }
+    pub mod run {
+        pub use crate::settings::run::checked;
     }
     pub mod wait {
         pub use crate::settings::wait::WaitSettings;

@@ -295,3 +295,6 @@ fn transitions(events: &[TrackerEvent]) -> impl Iterator<Item = &Transition> {
         TrackerEvent::NeverSeen(_) | TrackerEvent::Lost(_) => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

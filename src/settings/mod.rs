@@ -206,13 +206,13 @@ fn refuse_sampling(flags: &[String]) -> Result<()> {
 
 /// The part of a recording that is shown; `None` for its beginning and its end.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct RecordedPart {
+pub struct RecordedPart {
     pub(crate) since: Option<Moment>,
     pub(crate) until: Option<Moment>,
 }
 
 /// Checks the options that only `replay` has, and parses the part of the recording to show.
-pub(crate) fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
+pub fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
     let view = &options.shared.view;
     // Alerts from before that time are not printed.
     if options.since.is_some() && view.view == ViewName::Table && view.rules.is_none() {

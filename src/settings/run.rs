@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The command to run, and what happens to the timelines of its sockets.
 #[derive(Debug)]
-pub(crate) struct RunSettings {
+pub struct RunSettings {
     /// The command and its arguments; never empty.
     pub(crate) command: Vec<OsString>,
     /// How long to wait for its sockets to close after it has ended; `None` for as long as any is
@@ -22,7 +22,7 @@ pub(crate) struct RunSettings {
 
 /// Checks the options of `run`. Only sockets of processes that the process `own` starts pass the
 /// filter.
-pub(crate) fn checked(options: RunOptions, own: i32) -> Result<(Settings, RunSettings)> {
+pub fn checked(options: RunOptions, own: i32) -> Result<(Settings, RunSettings)> {
     let RunOptions { shared, linger, output, command } = options;
     if command.is_empty() {
         return Err(UsageError::RunWithoutCommand(words_for_command(&shared.filter)));
