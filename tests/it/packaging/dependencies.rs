@@ -1,5 +1,6 @@
-//! Every package in Cargo.lock: it builds with the Rust that we ask for, and its licence and source are
-//! such as deny.toml allows. Only one toolchain is at hand: an older one cannot be tried.
+//! Every package of Cargo.lock that a Linux build uses: it builds with the Rust that we ask for, and its
+//! licence and source are such as deny.toml allows. Only one toolchain is at hand: an older one cannot be
+//! tried.
 
 use serde_json::Value;
 use std::process::Command;
@@ -17,7 +18,10 @@ fn numbers(version: &str) -> Vec<u32> {
 
 fn packages() -> Vec<Package> {
     let mut command = Command::new(env!("CARGO"));
+    // Those of other systems were not downloaded by the build.
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     command.args(["metadata", "--locked", "--offline", "--format-version", "1"]);
+    command.args(["--filter-platform", &host]);
     let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
