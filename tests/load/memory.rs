@@ -22,7 +22,7 @@ use tcplapse::testing::tcp::state::State;
 const AT_A_TIME: u64 = 100;
 /// All that has a bound has reached it by then.
 const BEGINNING: u64 = 50;
-const POLLS: u64 = 110;
+const POLLS: u64 = 90;
 /// Less than a hundred bytes for each of the sockets in between.
 const SPARE_KB: u64 = 600;
 

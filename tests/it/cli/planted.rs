@@ -44,7 +44,15 @@ fn record(path: &Path) -> Outcome {
 }
 
 fn run_to(path: &Path) -> Outcome {
-    program::run(&["run", "--output", path.to_str().expect("UTF-8"), "--", "true"])
+    program::run(&[
+        "run",
+        "--source",
+        "proc",
+        "--output",
+        path.to_str().expect("UTF-8"),
+        "--",
+        "true",
+    ])
 }
 
 fn assert_refused(outcome: &Outcome, words: &str) {

@@ -186,6 +186,11 @@ fn a_follower_goes_on_across_rotations() {
         let watch = folder.watch("-j");
         traffic.round(&watch);
         let follower = folder.follow();
+        // Otherwise it may open the second file as its first.
+        until_or(
+            || (!follower.stdout().is_empty()).then_some(()),
+            || format!("the follower; {}", follower.stderr()),
+        );
         for rotation in 1..=3 {
             until_printed(&follower, &watch.stdout());
             fs::rename(&recording, folder.file(&format!("recording.{rotation}"))).unwrap();
