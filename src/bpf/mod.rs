@@ -4,13 +4,11 @@
 
 mod refusal;
 
+use crate::error::{BTF, BpfError};
 use aya::{Btf, EbpfError};
-use refusal::Refusal;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-/// Describes the kernel's types.
-const BTF: &str = "/sys/kernel/btf/vmlinux";
 /// So often a program is loaded before the kernel's refusal counts.
 const ATTEMPTS: u32 = 3;
 /// So much later each time.
@@ -20,11 +18,11 @@ const DELAY: Duration = Duration::from_millis(20);
 /// read.
 ///
 /// # Errors
-/// What the kernel lacks or denies, in a sentence.
-pub(crate) fn load<T>(load: impl Fn(&Btf) -> Result<T, EbpfError>) -> Result<T, String> {
+/// What the kernel lacks or denies.
+pub(crate) fn load<T>(load: impl Fn(&Btf) -> Result<T, EbpfError>) -> Result<T, BpfError> {
     let types = Btf::from_sys_fs().map_err(|error| match std::fs::metadata(BTF) {
-        Err(missing) if missing.kind() == ErrorKind::NotFound => Refusal::NoTypes.to_string(),
-        _ => format!("{BTF} cannot be read: {}", refusal::innermost(&error)),
+        Err(missing) if missing.kind() == ErrorKind::NotFound => BpfError::NoTypes,
+        _ => BpfError::Types(refusal::innermost(&error)),
     })?;
     for attempt in 1.. {
         match load(&types) {
@@ -33,7 +31,7 @@ pub(crate) fn load<T>(load: impl Fn(&Btf) -> Result<T, EbpfError>) -> Result<T, 
                 log::debug!("loading a BPF program: {}", refusal::chain(&error));
                 std::thread::sleep(DELAY * attempt);
             }
-            Err(error) => return Err(Refusal::of(&error).to_string()),
+            Err(error) => return Err(refusal::refusal(&error)),
             Ok(loaded) => return Ok(loaded),
         }
     }

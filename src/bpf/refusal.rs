@@ -1,115 +1,45 @@
 //! Why the kernel does not take a program.
 
-use super::BTF;
+use crate::error::{BpfError, LEAST_KERNEL};
 use crate::privileges::in_user_namespace;
 use aya::programs::ProgramError;
 use aya::{BtfError, EbpfError};
 use rustix::io::Errno;
 use std::error::Error;
-use std::fmt;
 use std::io;
-
-/// The first kernel with all that the programs use.
-const LEAST: (u32, u32) = (5, 12);
 
 /// Capabilities by number (`linux/capability.h`), in the order in which they are named.
 const SYS_ADMIN: u32 = 21;
 const NEEDED: [(u32, &str); 2] = [(39, "CAP_BPF"), (38, "CAP_PERFMON")];
 
-/// The reason, whose text is a sentence without an end.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// The kernel does not describe its types.
-    NoTypes,
-    /// It is older than this.
-    Old {
-        /// Its release.
-        release: String,
-    },
-    /// This process lacks these capabilities.
-    Capabilities(Vec<&'static str>),
-    /// It has them in a user namespace alone.
-    UserNamespace,
-    /// The kernel is locked down.
-    Lockdown,
-    /// Something else forbids it.
-    Forbidden,
-    /// There is no memory for a map, or it may not be locked.
-    Memory,
-    /// The kernel lacks a type or tracepoint.
-    Lacks(String),
-    /// Anything else, in the words of the loader and of the kernel.
-    Other(String),
-}
-
-impl Refusal {
-    pub(super) fn of(error: &EbpfError) -> Self {
-        let release = rustix::system::uname().release().to_string_lossy().into_owned();
-        match errno_of(error) {
-            _ if is_denied(error) => Self::of_denial(
-                &read("/proc/self/status"),
-                in_user_namespace(),
-                &read("/sys/kernel/security/lockdown"),
-            ),
-            _ if is_old(&release) => Self::Old { release },
-            Some(Errno::NOMEM) => Self::Memory,
-            _ => missing_type(error).map_or_else(|| Self::Other(chain(error)), Self::Lacks),
-        }
-    }
-
-    /// Why it is not permitted, by the text of `status` and `lockdown`; one that cannot be read says
-    /// nothing.
-    fn of_denial(status: &str, in_user_namespace: bool, lockdown: &str) -> Self {
-        let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-        let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(u64::MAX);
-        let has = |capability: u32| set >> capability & 1 == 1;
-        let missing = NEEDED.iter().filter(|(capability, _)| !has(*capability) && !has(SYS_ADMIN));
-        let missing: Vec<_> = missing.map(|(_, name)| *name).collect();
-        match () {
-            () if !missing.is_empty() => Self::Capabilities(missing),
-            () if in_user_namespace => Self::UserNamespace,
-            () if lockdown.contains("[confidentiality]") => Self::Lockdown,
-            () => Self::Forbidden,
-        }
+/// Why a program cannot be loaded.
+pub(super) fn refusal(error: &EbpfError) -> BpfError {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    match errno_of(error) {
+        _ if is_denied(error) => denial(
+            &read("/proc/self/status"),
+            in_user_namespace(),
+            &read("/sys/kernel/security/lockdown"),
+        ),
+        _ if is_old(&release) => BpfError::Old { release },
+        Some(Errno::NOMEM) => BpfError::Memory,
+        _ => missing_type(error).map_or_else(|| BpfError::Rejected(chain(error)), BpfError::Lacks),
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoTypes => write!(
-                f,
-                "the kernel has no {BTF}, which BPF needs: it was built without \
-                 CONFIG_DEBUG_INFO_BTF, or /sys is not mounted"
-            ),
-            Self::Old { release } => {
-                let (major, minor) = LEAST;
-                write!(f, "BPF needs Linux {major}.{minor}, and this is {release}")
-            }
-            Self::Capabilities(missing) => write!(
-                f,
-                "BPF is not permitted: this process lacks {}, which root has unless a container or service \
-                 takes them away",
-                missing.join(" and ")
-            ),
-            Self::UserNamespace => f.write_str(
-                "BPF is not permitted: it needs root outside of any user namespace, such as that of \
-                 a rootless container",
-            ),
-            Self::Lockdown => f.write_str(
-                "BPF is not permitted: the kernel is locked down (lockdown=confidentiality)",
-            ),
-            Self::Forbidden => f.write_str(
-                "BPF is not permitted, not even to root: by seccomp, as in a container, or a \
-                 security module",
-            ),
-            Self::Memory => f.write_str(
-                "the kernel has no memory for the BPF programs, or this process may lock no more of it \
-                 (ulimit -l)",
-            ),
-            Self::Lacks(name) => write!(f, "this kernel has no {name}, which the BPF programs need"),
-            Self::Other(text) => write!(f, "the kernel does not take the BPF programs: {text}"),
-        }
+/// Why it is not permitted, by the text of `status` and `lockdown`; one that cannot be read says
+/// nothing.
+fn denial(status: &str, in_user_namespace: bool, lockdown: &str) -> BpfError {
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(u64::MAX);
+    let has = |capability: u32| set >> capability & 1 == 1;
+    let missing = NEEDED.iter().filter(|(capability, _)| !has(*capability) && !has(SYS_ADMIN));
+    let missing: Vec<_> = missing.map(|(_, name)| *name).collect();
+    match () {
+        () if !missing.is_empty() => BpfError::Capabilities(missing),
+        () if in_user_namespace => BpfError::UserNamespace,
+        () if lockdown.contains("[confidentiality]") => BpfError::Lockdown,
+        () => BpfError::Forbidden,
     }
 }
 
@@ -175,7 +105,7 @@ fn is_old(release: &str) -> bool {
     let mut numbers =
         release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
     let version = numbers.next().flatten().zip(numbers.next().flatten());
-    version.is_some_and(|version| version < LEAST)
+    version.is_some_and(|version| version < LEAST_KERNEL)
 }
 
 fn read(path: &str) -> String {
@@ -186,27 +116,27 @@ fn read(path: &str) -> String {
 mod tests {
     use super::*;
 
-    fn denial(capabilities: &str, in_user_namespace: bool, lockdown: &str) -> Refusal {
-        let status = format!("Name:\tx\nCapEff:\t{capabilities}\nSeccomp:\t0\n");
-        Refusal::of_denial(&status, in_user_namespace, lockdown)
-    }
-
     #[test]
     fn a_denial_names_what_is_missing() {
-        let both = Refusal::Capabilities(vec!["CAP_BPF", "CAP_PERFMON"]);
-        assert_eq!(denial("0000000000000000", false, ""), both);
-        assert_eq!(
-            denial("0000008000000000", false, ""),
-            Refusal::Capabilities(vec!["CAP_PERFMON"])
-        );
-        assert_eq!(denial("0000004000000000", false, ""), Refusal::Capabilities(vec!["CAP_BPF"]));
-        assert_eq!(denial("0000000000200000", false, ""), Refusal::Forbidden, "CAP_SYS_ADMIN");
-        assert_eq!(denial("000000c000000000", false, ""), Refusal::Forbidden);
-        let all = "000001ffffffffff";
-        assert_eq!(denial(all, true, ""), Refusal::UserNamespace);
-        let locked = |mode: &str| denial(all, false, &format!("none integrity {mode}\n"));
-        assert_eq!(locked("[confidentiality]"), Refusal::Lockdown);
-        assert_eq!(Refusal::of_denial("", false, ""), Refusal::Forbidden);
+        let denied = |capabilities: &str, in_user_namespace: bool, lockdown: &str| {
+            let status = format!("Name:\tx\nCapEff:\t{capabilities}\nSeccomp:\t0\n");
+            denial(&status, in_user_namespace, lockdown)
+        };
+        let lacks = |capabilities: &str, names: &[&str]| {
+            let error = denied(capabilities, false, "");
+            assert!(matches!(&error, BpfError::Capabilities(lacks) if lacks == names), "{error}");
+        };
+        lacks("0000000000000000", &["CAP_BPF", "CAP_PERFMON"]);
+        lacks("0000008000000000", &["CAP_PERFMON"]);
+        lacks("0000004000000000", &["CAP_BPF"]);
+        let (admin, both, all) = ("0000000000200000", "000000c000000000", "000001ffffffffff");
+        for enough in [admin, both] {
+            assert!(matches!(denied(enough, false, ""), BpfError::Forbidden), "{enough}");
+        }
+        assert!(matches!(denied(all, true, ""), BpfError::UserNamespace));
+        let locked = denied(all, false, "none integrity [confidentiality]\n");
+        assert!(matches!(locked, BpfError::Lockdown));
+        assert!(matches!(denial("", false, ""), BpfError::Forbidden));
     }
 
     #[test]
@@ -229,25 +159,5 @@ mod tests {
         assert_eq!(lacks("btf_trace_tcp_send_reset").as_deref(), Some("tracepoint tcp_send_reset"));
         assert_eq!(lacks("bpf_iter_task_file").as_deref(), Some("iterator task_file"));
         assert_eq!(lacks("sock").as_deref(), Some("type sock"));
-    }
-
-    #[test]
-    fn every_reason_is_one_line() {
-        let reasons = [
-            Refusal::NoTypes,
-            Refusal::Old { release: "5.10.0".to_owned() },
-            Refusal::Capabilities(vec!["CAP_BPF"]),
-            Refusal::UserNamespace,
-            Refusal::Lockdown,
-            Refusal::Forbidden,
-            Refusal::Memory,
-            Refusal::Lacks("tracepoint x".to_owned()),
-            Refusal::Other("x".to_owned()),
-        ];
-        for reason in reasons {
-            let text = reason.to_string();
-            assert!(text.contains("BPF") && !text.contains(['\n', ';']), "{text}");
-            assert!(!text.ends_with('.'), "{text}");
-        }
     }
 }

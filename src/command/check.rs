@@ -96,7 +96,7 @@ fn violations(
             let concerns = |state| check.limits.concern(state);
             let doubtful = monitor.doubtful(concerns);
             if checker.note_doubtful(now, &sockets, &doubtful) {
-                checker.review(now, &sockets, &monitor.candidates(concerns).sockets);
+                checker.review(now, &sockets, &monitor.possible_matches(concerns).sockets);
             }
         }
         let is_over = check.duration.is_some_and(|time| checker.watched(now) >= Some(time));

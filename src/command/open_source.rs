@@ -65,7 +65,7 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
                 messages::print(["using --source trace".to_owned()]);
                 return Ok(source);
             }
-            Err(Error::Trace(why)) => lacks.push(why),
+            Err(Error::Trace(why)) => lacks.push(why.to_string()),
             Err(error) => lacks.push(error.to_string()),
         }
     }

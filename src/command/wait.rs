@@ -1,7 +1,7 @@
 //! `wait`: waits until a condition on matching sockets holds.
 
 use super::{begin_question, monitor};
-use crate::error::{HiddenOwners, Question, Result, UnshownEnds};
+use crate::error::{HiddenOwners, Question, Result, UnshownBindings};
 use crate::monitor::Monitor;
 use crate::monitor::hidden::{BlindSpots, MAX_INCONCLUSIVE_POLLS};
 use crate::output::messages;
@@ -91,7 +91,7 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
         format!("matching sockets: {}", states.join(", "))
     };
     let concerns = |state| wait.condition.concerns(state);
-    let candidates = monitor.candidates(concerns);
+    let candidates = monitor.possible_matches(concerns);
     let remedy = candidates.remedy.unwrap_or_else(|| monitor.remedy());
     let hidden = match candidates.sockets.len() {
         0 => String::new(),
@@ -99,6 +99,6 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
     };
     let unshown = monitor.unshown_ends(concerns);
     let unshown =
-        if unshown == UnshownEnds::default() { String::new() } else { format!("; {unshown}") };
+        if unshown == UnshownBindings::default() { String::new() } else { format!("; {unshown}") };
     format!("timed out waiting for '{}'; {there}{hidden}{unshown}", wait.expression)
 }

@@ -42,7 +42,7 @@ pub enum Reason {
     HiddenOwners(HiddenOwners),
     /// Sockets may match a filter by family, address or interface.
     #[error(transparent)]
-    UnshownEnds(UnshownEnds),
+    UnshownBindings(UnshownBindings),
     /// A process that matches has sockets that cannot be seen.
     #[error(transparent)]
     Elsewhere(ProcessError),
@@ -53,14 +53,14 @@ pub enum Reason {
 
 /// Sockets of which their source does not show what decides whether they match.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, thiserror::Error)]
-pub struct UnshownEnds {
+pub struct UnshownBindings {
     /// Listeners on `::` that may accept IPv4, too.
     pub listeners: u64,
     /// Sockets that may be bound to an interface.
     pub bound: u64,
 }
 
-impl fmt::Display for UnshownEnds {
+impl fmt::Display for UnshownBindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { listeners, bound } = *self;
         match (counted(listeners, "listener"), counted(bound, "socket")) {

@@ -2,6 +2,7 @@
 //! here and nowhere else; each says what is wrong and what to do. Where a file is involved, the
 //! code that opens or reads it adds the path and the line.
 
+mod bpf;
 mod condition;
 mod inconclusive;
 mod netns;
@@ -12,8 +13,9 @@ mod trust;
 mod usage;
 mod value;
 
+pub(crate) use bpf::{BTF, BpfError, LEAST_KERNEL};
 pub(crate) use condition::ConditionError;
-pub(crate) use inconclusive::{HiddenOwners, Inconclusive, Question, Reason, UnshownEnds};
+pub(crate) use inconclusive::{HiddenOwners, Inconclusive, Question, Reason, UnshownBindings};
 pub(crate) use netns::NetnsError;
 pub(crate) use process::ProcessError;
 pub(crate) use recording::{NoSamples, RecordingError};
@@ -110,12 +112,12 @@ pub enum Error {
         /// What the kernel said.
         cause: io::Error,
     },
-    /// BPF programs cannot be attached, for the reason given.
+    /// Kernel events cannot be read.
     #[error("cannot trace kernel events: {0}; or use --source netlink")]
-    Trace(String),
-    /// The BPF program that finds owners cannot be loaded, for the reason given.
+    Trace(BpfError),
+    /// Owners cannot be found by BPF.
     #[error("cannot find owners by BPF: {0}; or use --owners proc")]
-    Owners(String),
+    Owners(BpfError),
     /// Scrapers cannot connect.
     #[error("cannot listen on {address}: {}; write another address with --listen", reason(cause))]
     Listen {

@@ -2,7 +2,7 @@
 
 use crate::error::ValueError;
 use crate::model::binding::DeviceName;
-use crate::model::wanted::End;
+use crate::model::wanted::EndpointPattern;
 use ipnet::{IpNet, Ipv4Net};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 /// One endpoint: `10.0.0.0/8`, `192.0.2.7:443`, `:443`, `[2001:db8::/32]:8000-8999`; with the
 /// interface that the socket is bound to `fe80::1%eth0`, `[fe80::/10%eth0]:443`, `*%eth0:443`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddrFilter(pub(super) End);
+pub struct AddrFilter(pub(super) EndpointPattern);
 
 impl std::str::FromStr for AddrFilter {
     type Err = ValueError;
@@ -33,7 +33,7 @@ impl std::str::FromStr for AddrFilter {
         };
         let is_any = text == "*" || text == "*:*";
         let restricts = net.is_some() || ports.is_some() || device.is_some() || is_any;
-        restricts.then_some(Self(End { net, ports, device })).ok_or_else(wrong)
+        restricts.then_some(Self(EndpointPattern { net, ports, device })).ok_or_else(wrong)
     }
 }
 

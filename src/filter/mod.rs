@@ -12,7 +12,7 @@ use crate::model::process::{Exe, Process};
 use crate::model::process_tree::ProcessTree;
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::socket_row::SocketRow;
-use crate::model::wanted::{End, Ends};
+use crate::model::wanted::{AddressCondition, EndpointPattern};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 use addr::AddrFilter;
@@ -270,21 +270,23 @@ impl Filter {
             .and(passes(&self.remote, &addrs.remote))
     }
 
-    /// The condition on its ends that every socket that is followed fulfils, and no other one of
+    /// The condition on its addresses that every socket that is followed fulfils, and no other one of
     /// the family.
-    pub fn ends(&self) -> Ends {
-        let one_of = |filters: &[AddrFilter], of: fn(End) -> Ends| {
-            let ends = filters.iter().map(|filter| of(filter.0.clone())).collect();
-            (!filters.is_empty()).then_some(Ends::OneOf(ends))
+    pub fn address_condition(&self) -> AddressCondition {
+        let one_of = |filters: &[AddrFilter], of: fn(EndpointPattern) -> AddressCondition| {
+            let alternatives = filters.iter().map(|filter| of(filter.0.clone())).collect();
+            (!filters.is_empty()).then_some(AddressCondition::OneOf(alternatives))
         };
         let ports = self.ports.iter().flat_map(|ports| {
-            let end = End { ports: Some(ports.clone()), ..End::default() };
-            [Ends::Local(end.clone()), Ends::Remote(end)]
+            let endpoint =
+                EndpointPattern { ports: Some(ports.clone()), ..EndpointPattern::default() };
+            [AddressCondition::Local(endpoint.clone()), AddressCondition::Remote(endpoint)]
         });
-        let ports = (!self.ports.is_empty()).then(|| Ends::OneOf(ports.collect()));
-        let local = one_of(&self.local, Ends::Local);
-        let conditions = local.into_iter().chain(one_of(&self.remote, Ends::Remote)).chain(ports);
-        Ends::All(conditions.collect())
+        let ports = (!self.ports.is_empty()).then(|| AddressCondition::OneOf(ports.collect()));
+        let local = one_of(&self.local, AddressCondition::Local);
+        let conditions =
+            local.into_iter().chain(one_of(&self.remote, AddressCondition::Remote)).chain(ports);
+        AddressCondition::All(conditions.collect())
     }
 
     /// Whether a socket that is followed is printed as it is now: the part of the filter that acts

@@ -17,29 +17,29 @@ pub struct WantedRows {
     pub other_listeners: bool,
     /// In these states; `None` for all.
     pub states: Option<StateSet>,
-    /// Between these ends.
-    pub ends: Ends,
+    /// Between these endpoints.
+    pub addrs: AddressCondition,
 }
 
-/// A condition on the ends of a socket.
+/// A condition on the addresses and ports of a socket.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub enum Ends {
+pub enum AddressCondition {
     /// It always holds.
     #[default]
     Any,
-    /// The local end is this one.
-    Local(End),
-    /// The remote end is this one.
-    Remote(End),
+    /// The local endpoint is like this.
+    Local(EndpointPattern),
+    /// The remote endpoint is like this.
+    Remote(EndpointPattern),
     /// All of these conditions hold.
     All(Vec<Self>),
     /// One of these conditions holds.
     OneOf(Vec<Self>),
 }
 
-/// What one end of a socket has to be.
+/// What one endpoint of a socket has to be like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct End {
+pub struct EndpointPattern {
     /// Its address is in this network; `None` for any. A v4 network contains v4-mapped addresses
     /// too; a v6 one sees them in their mapped form.
     pub net: Option<IpNet>,
@@ -63,15 +63,15 @@ impl WantedRows {
     }
 }
 
-impl Ends {
+impl AddressCondition {
     /// Whether the condition holds of a socket, whatever interface it is bound to.
     pub fn matches(&self, addrs: &AddressPair) -> bool {
         match self {
             Self::Any => true,
-            Self::Local(end) => end.matches(&addrs.local, addrs.family),
-            Self::Remote(end) => end.matches(&addrs.remote, addrs.family),
-            Self::All(all) => all.iter().all(|ends| ends.matches(addrs)),
-            Self::OneOf(some) => some.iter().any(|ends| ends.matches(addrs)),
+            Self::Local(wanted) => wanted.matches(&addrs.local, addrs.family),
+            Self::Remote(wanted) => wanted.matches(&addrs.remote, addrs.family),
+            Self::All(all) => all.iter().all(|condition| condition.matches(addrs)),
+            Self::OneOf(some) => some.iter().any(|condition| condition.matches(addrs)),
         }
     }
 
@@ -82,16 +82,22 @@ impl Ends {
         match self {
             Self::Any => Self::Any,
             // It may be bound to another interface.
-            Self::Local(end) => Self::Remote(End { device: None, ..end.clone() }),
-            Self::Remote(end) => Self::Local(End { device: None, ..end.clone() }),
+            Self::Local(wanted) => Self::Remote(wanted.on_any_device()),
+            Self::Remote(wanted) => Self::Local(wanted.on_any_device()),
             Self::All(all) => Self::All(of_peers(all)),
             Self::OneOf(some) => Self::OneOf(of_peers(some)),
         }
     }
 }
 
-impl End {
-    /// Whether an end of a socket of this family is the one, whatever interface it is bound to.
+impl EndpointPattern {
+    /// The same without the interface.
+    fn on_any_device(&self) -> Self {
+        Self { device: None, ..self.clone() }
+    }
+
+    /// Whether an endpoint of a socket of this family is like this, whatever interface the socket is
+    /// bound to.
     pub fn matches(&self, endpoint: &Endpoint, family: Family) -> bool {
         self.net.is_none_or(|net| contains(&net, endpoint.addr, family))
             && self.ports.as_ref().is_none_or(|ports| ports.contains(&endpoint.port))

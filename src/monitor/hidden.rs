@@ -4,7 +4,7 @@
 use super::Monitor;
 use super::owners::Owners;
 use crate::error::{
-    Error, HiddenOwners, Inconclusive, ProcessError, Question, Reason, UnshownEnds,
+    Error, HiddenOwners, Inconclusive, ProcessError, Question, Reason, UnshownBindings,
 };
 use crate::filter::{Match, ProcessFilter};
 use crate::model::event::{OwnerClues, SocketRef, SocketStatus};
@@ -95,7 +95,7 @@ pub(super) struct HiddenSockets {
     next_review: u64,
     reported: bool,
     /// Not shown, as the source does not show whether they match.
-    pub(super) unshown: UnshownEnds,
+    pub(super) unshown: UnshownBindings,
     unshown_reported: bool,
 }
 
@@ -120,7 +120,7 @@ impl HiddenSockets {
 
     /// How many sockets are not shown, as the source does not show whether they match; once.
     pub(super) fn unshown_warning(&mut self) -> Option<String> {
-        let is_new = self.unshown != UnshownEnds::default() && !self.unshown_reported;
+        let is_new = self.unshown != UnshownBindings::default() && !self.unshown_reported;
         self.unshown_reported |= is_new;
         is_new.then(|| format!("not shown: {}", self.unshown))
     }
@@ -176,7 +176,7 @@ impl HiddenSockets {
 
 /// Sockets that pass the other filters and do not match by process, as far as that is known.
 #[derive(Debug, Default)]
-pub(crate) struct Candidates {
+pub(crate) struct PossibleMatches {
     /// Those that may belong to a matching process that cannot be inspected, or are known only now
     /// to match.
     pub(crate) sockets: Vec<SocketStatus>,
@@ -186,7 +186,7 @@ pub(crate) struct Candidates {
     pub(crate) remedy: Option<Remedy>,
 }
 
-impl UnshownEnds {
+impl UnshownBindings {
     /// Counts a socket.
     pub(super) fn count(&mut self, SocketRef { addrs, binding, .. }: &SocketRef) {
         let is_listener = binding.accepts_ipv4(addrs).is_none();
@@ -216,15 +216,15 @@ impl Monitor<'_> {
     /// that has been closed, which nobody holds.
     ///
     /// This looks into all processes, so it is for the moment when an absence decides.
-    pub(crate) fn candidates(&mut self, matters: impl Fn(State) -> bool) -> Candidates {
+    pub(crate) fn possible_matches(&mut self, matters: impl Fn(State) -> bool) -> PossibleMatches {
         let filter = &self.reporter.filter.process;
         if filter.is_empty() {
-            return Candidates::default();
+            return PossibleMatches::default();
         }
         let may_match = |now: &SocketStatus| matters(now.state) && self.may_match(now);
         let mut sockets: Vec<SocketStatus> = self.with_wanted_addrs().filter(may_match).collect();
         if sockets.is_empty() {
-            return Candidates::default();
+            return PossibleMatches::default();
         }
         let wanted: Inodes = sockets.iter().flat_map(|now| now.clues.inodes()).collect();
         let owners = &mut self.reporter.owners;
@@ -242,7 +242,7 @@ impl Monitor<'_> {
         sockets.retain(|now| {
             matched.contains(&now.socket.id) || holdings.matches(&now.clues) != Match::No
         });
-        Candidates { sockets, unheld, remedy: holdings.remedy }
+        PossibleMatches { sockets, unheld, remedy: holdings.remedy }
     }
 
     /// The sockets in states that matter that pass the other filters, do not match by process, and may
@@ -273,8 +273,8 @@ impl Monitor<'_> {
     }
 
     /// How many these are.
-    pub(crate) fn unshown_ends(&self, matters: impl Fn(State) -> bool) -> UnshownEnds {
-        let mut ends = UnshownEnds::default();
+    pub(crate) fn unshown_ends(&self, matters: impl Fn(State) -> bool) -> UnshownBindings {
+        let mut ends = UnshownBindings::default();
         self.unshown(matters).iter().for_each(|now| ends.count(&now.socket));
         ends
     }
@@ -304,11 +304,11 @@ pub(crate) struct BlindSpots {
     /// What to do where processes cannot be inspected.
     remedy: Remedy,
     /// Sockets that may match by process.
-    pub(crate) candidates: Candidates,
+    pub(crate) candidates: PossibleMatches,
     /// A process that is asked for in another network namespace.
     elsewhere: Option<ProcessError>,
-    /// Candidates of which the source does not show whether their ends match.
-    unshown: UnshownEnds,
+    /// Sockets of which the source does not show whether their addresses match.
+    unshown: UnshownBindings,
     /// Rows that could not be read.
     bad_rows: u64,
 }
@@ -317,8 +317,8 @@ impl BlindSpots {
     /// What the monitor's last poll may not have shown of sockets in states that matter. Inspects all
     /// processes.
     pub(crate) fn of(monitor: &mut Monitor<'_>, matters: impl Fn(State) -> bool) -> Self {
-        let mut candidates = monitor.candidates(&matters);
-        let mut unshown = UnshownEnds::default();
+        let mut candidates = monitor.possible_matches(&matters);
+        let mut unshown = UnshownBindings::default();
         if candidates.sockets.is_empty() {
             candidates.sockets = monitor.unshown(&matters);
             candidates.sockets.iter().for_each(|now| unshown.count(&now.socket));
@@ -349,7 +349,9 @@ impl BlindSpots {
         let reason = match &self.elsewhere {
             _ if self.bad_rows > 0 => Reason::BadRows(self.bad_rows),
             Some(error) => Reason::Elsewhere(error.clone()),
-            None if self.unshown != UnshownEnds::default() => Reason::UnshownEnds(self.unshown),
+            None if self.unshown != UnshownBindings::default() => {
+                Reason::UnshownBindings(self.unshown)
+            }
             None => Reason::HiddenOwners(HiddenOwners {
                 sockets: self.candidates.sockets.len(),
                 remedy: self.remedy.clone(),

@@ -18,7 +18,7 @@ use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
 use crate::recorder::Recorder;
 use crate::signals::Signals;
-use crate::source::Source;
+use crate::source::{ReadingContext, Source};
 use crate::tracker::Collected;
 use crate::tracker::namespaces::Trackers;
 use coverage::Coverage;
@@ -31,6 +31,7 @@ use std::rc::Rc;
 
 /// With this many sockets to look up, kernel events that came together are interrupted for it.
 const MANY_LOOKUPS: usize = 256;
+
 /// Follows the sockets that a filter asks for.
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
@@ -40,6 +41,8 @@ pub struct Monitor<'a> {
     polls: PollCount,
     /// When the last reading ended.
     read_at: Stamp,
+    /// The source has more that came together with the last reading.
+    has_more: bool,
     ambiguity_reported: bool,
 }
 
@@ -57,6 +60,7 @@ impl<'a> Monitor<'a> {
             reporter: Reporter::new(finder, filter),
             polls: PollCount::default(),
             read_at: Stamp::default(),
+            has_more: false,
             ambiguity_reported: false,
         }
     }
@@ -119,7 +123,7 @@ impl<'a> Monitor<'a> {
     /// Looks up what the last readings left open, before anything else is read, but not between
     /// kernel events that came together, nor before a reading that the recorder holds.
     fn lookup(&mut self) -> Result<Option<Reading>> {
-        if self.source.has_more() && self.tracker.pending_lookups() < MANY_LOOKUPS
+        if self.has_more && self.tracker.pending_lookups() < MANY_LOOKUPS
             || self.recorder.as_ref().is_some_and(Recorder::is_ready)
         {
             return Ok(None);
@@ -210,13 +214,14 @@ impl<'a> Monitor<'a> {
             debug!("lost: {reason:?}, {count:?}");
         }
         self.read_at = reading.time();
-        if let Some(infos) = self.source.take_tcp_infos() {
+        let ReadingContext { due, has_more, tcp_infos } = self.source.context();
+        self.has_more = has_more;
+        if let Some(infos) = tcp_infos {
             self.reporter.tcp_infos = Some(Rc::new(infos));
         }
         self.reporter.owners.begin(&reading);
         if let Some(sink) = sink {
-            let (due, interface) = (self.source.due(), self.source.interface());
-            let (at, has_more) = (self.read_at, self.source.has_more());
+            let (at, interface) = (self.read_at, self.source.interface());
             let took = match &reading {
                 Reading::Snapshot(snapshot) => Some(snapshot.end.since(snapshot.start)),
                 _ => None,

@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::filter::Filter;
 use crate::model::socket::Family;
-use crate::model::wanted::{Ends, WantedRows};
+use crate::model::wanted::{AddressCondition, WantedRows};
 use crate::tcp::state::State;
 use crate::tcp::state_set::StateSet;
 
@@ -35,14 +35,14 @@ impl Settings {
         match self.needs {
             NeededRows::All => all,
             NeededRows::Followed => {
-                let ends = self.filter.ends();
-                WantedRows { ends: Ends::OneOf(vec![ends.of_peer(), ends]), ..all }
+                let addrs = self.filter.address_condition();
+                WantedRows { addrs: AddressCondition::OneOf(vec![addrs.of_peer(), addrs]), ..all }
             }
             NeededRows::Shown if *listening => {
                 WantedRows { states: Some(StateSet::of(State::Listen)), ..all }
             }
             NeededRows::Shown => {
-                WantedRows { states: states.clone(), ends: self.filter.ends(), ..all }
+                WantedRows { states: states.clone(), addrs: self.filter.address_condition(), ..all }
             }
         }
     }

@@ -45,22 +45,9 @@ pub trait Source {
     /// Takes back the rows of a snapshot that is processed, to use their memory again.
     fn recycle(&mut self, _: Vec<SocketRow>) {}
 
-    /// What the kernel measured of connections, where it is asked for that: as of the snapshot
-    /// yielded last, once.
-    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
-        None
-    }
-
-    /// Whether kernel events follow that came together with the last one: then a lookup can wait
-    /// until the last of them.
-    fn has_more(&self) -> bool {
-        false
-    }
-
-    /// When the next poll is due: what is done until then makes no poll late. `None` where nothing
-    /// is late.
-    fn due(&self) -> Option<Instant> {
-        None
+    /// What belongs to the reading that was yielded last. To be asked for once.
+    fn context(&mut self) -> ReadingContext {
+        ReadingContext::default()
     }
 
     /// Limits and counters of the network namespace now, as far as they are known.
@@ -73,6 +60,19 @@ pub trait Source {
 
     /// What the user should know about the readings, each thing once.
     fn warnings(&mut self) -> Vec<String>;
+}
+
+/// What a source knows beside a reading.
+#[derive(Debug, Default)]
+pub struct ReadingContext {
+    /// When the next poll is due: what is done until then makes no poll late. `None` where nothing
+    /// is late.
+    pub(crate) due: Option<Instant>,
+    /// Kernel events follow that came together with this one: a lookup can wait until the last of
+    /// them.
+    pub(crate) has_more: bool,
+    /// What the kernel measured of connections with the last snapshot, where it is asked for that.
+    pub(crate) tcp_infos: Option<TcpInfos>,
 }
 
 /// A row of this kernel, without a uid that may be anybody's.

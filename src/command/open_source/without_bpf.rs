@@ -1,6 +1,6 @@
 //! In place of `by_events` where the program is built without the cargo feature `bpf`.
 
-use crate::error::{Error, Result};
+use crate::error::{BpfError, Error, Result};
 use crate::settings::Settings;
 use crate::settings::netns::NetnsChoice;
 use crate::source::Source;
@@ -10,7 +10,7 @@ use crate::source::Source;
 /// # Errors
 /// Always.
 pub(super) fn open(_: &Settings) -> Result<Box<dyn Source>> {
-    Err(Error::Trace("this program is built without the cargo feature bpf".to_owned()))
+    Err(Error::Trace(BpfError::LeftOut))
 }
 
 /// See [`open`].

@@ -3,6 +3,7 @@
 
 use super::record::{Descriptor, Record, SIZE, Target};
 use crate::bpf;
+use crate::error::BpfError;
 use crate::model::process::Inodes;
 use aya::programs::{Iter, ProgramError};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
@@ -34,8 +35,8 @@ impl Iterator {
     /// Loads the program into the kernel.
     ///
     /// # Errors
-    /// What the kernel lacks or denies, in a sentence.
-    pub(super) fn load() -> Result<Self, String> {
+    /// What the kernel lacks or denies.
+    pub(super) fn load() -> Result<Self, BpfError> {
         let loaded = bpf::load(|types| {
             let mut loader = EbpfLoader::new();
             let loader = loader.btf(Some(types)).verifier_log_level(VerifierLogLevel::DISABLE);
@@ -45,9 +46,7 @@ impl Iterator {
         });
         let mut iterator = Self(loaded?);
         // The kernel checks some permissions only now.
-        iterator
-            .walk(&Inodes::default())
-            .map_err(|error| format!("the BPF iterator cannot be read: {error}"))?;
+        iterator.walk(&Inodes::default()).map_err(BpfError::Iterator)?;
         Ok(iterator)
     }
 

@@ -2,6 +2,7 @@
 //! procfs.
 
 use super::Scan;
+use crate::error::BpfError;
 use crate::model::process::Inodes;
 use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
@@ -11,9 +12,9 @@ impl Scan {
     ///
     /// # Errors
     /// The iterator is asked for.
-    pub(crate) fn by(self, by: OwnersBy) -> Result<Self, String> {
+    pub(crate) fn by(self, by: OwnersBy) -> Result<Self, BpfError> {
         match by {
-            OwnersBy::Bpf => Err("this program is built without the cargo feature bpf".to_owned()),
+            OwnersBy::Bpf => Err(BpfError::LeftOut),
             OwnersBy::Proc | OwnersBy::Auto => Ok(self),
         }
     }

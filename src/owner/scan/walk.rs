@@ -7,6 +7,7 @@ use super::iterator::{Descriptors, Iterator};
 use super::process::{ProcessFields, describe};
 use super::record::{Descriptor, Target};
 use super::search::Search;
+use crate::error::BpfError;
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Exe, Inodes, Process};
 use crate::owner::table::SearchResult;
@@ -23,26 +24,26 @@ pub(super) struct Walker {
     /// Once it is loaded.
     iterator: Option<Iterator>,
     /// Why it is not used though it would pay.
-    refusal: Option<String>,
+    refusal: Option<BpfError>,
 }
 
 impl Scan {
     /// Finds descriptors like this.
     ///
     /// # Errors
-    /// The iterator is asked for and cannot be used, in a sentence.
-    pub(crate) fn by(mut self, by: OwnersBy) -> Result<Self, String> {
+    /// The iterator is asked for and cannot be used.
+    pub(crate) fn by(mut self, by: OwnersBy) -> Result<Self, BpfError> {
         let iterator = if by == OwnersBy::Bpf { Some(self.load_iterator()?) } else { None };
         self.walker = Walker { by, iterator, refusal: None };
         Ok(self)
     }
 
     /// It walks through the caller's pid namespace alone, so procfs has to show that one.
-    fn load_iterator(&self) -> Result<Iterator, String> {
+    fn load_iterator(&self) -> Result<Iterator, BpfError> {
         let shown = std::fs::read_link(self.root.join("self")).ok();
         let own = rustix::process::getpid().as_raw_nonzero().to_string();
         if shown.as_deref() != Some(Path::new(&own)) {
-            return Err(format!("{} shows another pid namespace", self.root.display()));
+            return Err(BpfError::OtherProcesses(self.root.clone()));
         }
         Iterator::load()
     }

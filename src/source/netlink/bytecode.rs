@@ -7,7 +7,7 @@
 //! (`inet_diag_bc_audit()`). So conditions are joined as ss does it: each part goes on to its end
 //! where it holds and to 4 bytes behind it where it does not, and joining moves the latter.
 
-use crate::model::wanted::{End, Ends};
+use crate::model::wanted::{AddressCondition, EndpointPattern};
 use ipnet::IpNet;
 
 const JUMP: u8 = 1;
@@ -34,31 +34,31 @@ const LOCAL: Codes = Codes { port_at_least: 2, port_at_most: 3, host: 7 };
 const REMOTE: Codes = Codes { port_at_least: 4, port_at_most: 5, host: 8 };
 
 /// The program for a condition. It may accept more sockets; an empty one accepts all.
-pub(crate) fn program(ends: &Ends) -> Vec<u8> {
-    compile(ends).unwrap_or_default()
+pub(crate) fn program(condition: &AddressCondition) -> Vec<u8> {
+    compile(condition).unwrap_or_default()
 }
 
 /// `None` where the program would be too long.
-fn compile(ends: &Ends) -> Option<Vec<u8>> {
-    let code = match ends {
-        Ends::Any => Vec::new(),
-        Ends::Local(end) => of_end(end, &LOCAL)?,
-        Ends::Remote(end) => of_end(end, &REMOTE)?,
-        Ends::All(all) => {
-            all.iter().try_fold(Vec::new(), |code, ends| both(code, compile(ends)?))?
+fn compile(condition: &AddressCondition) -> Option<Vec<u8>> {
+    let code = match condition {
+        AddressCondition::Any => Vec::new(),
+        AddressCondition::Local(endpoint) => of_endpoint(endpoint, &LOCAL)?,
+        AddressCondition::Remote(endpoint) => of_endpoint(endpoint, &REMOTE)?,
+        AddressCondition::All(all) => {
+            all.iter().try_fold(Vec::new(), |code, part| both(code, compile(part)?))?
         }
-        Ends::OneOf(some) => {
+        AddressCondition::OneOf(some) => {
             let mut parts = some.iter();
             let first = compile(parts.next()?)?;
-            parts.try_fold(first, |code, ends| either(code, compile(ends)?))?
+            parts.try_fold(first, |code, part| either(code, compile(part)?))?
         }
     };
     (code.len() <= LONGEST).then_some(code)
 }
 
-fn of_end(end: &End, codes: &Codes) -> Option<Vec<u8>> {
-    let mut code = end.net.map_or_else(Vec::new, |net| of_net(net, codes.host));
-    if let Some(ports) = &end.ports {
+fn of_endpoint(endpoint: &EndpointPattern, codes: &Codes) -> Option<Vec<u8>> {
+    let mut code = endpoint.net.map_or_else(Vec::new, |net| of_net(net, codes.host));
+    if let Some(ports) = &endpoint.ports {
         for (kind, port) in
             [(codes.port_at_least, ports.start()), (codes.port_at_most, ports.end())]
         {

@@ -27,7 +27,7 @@ impl Chosen {
             }
         };
         let WantedRows { family, other_listeners, .. } = *wanted;
-        Self { family, other_listeners, states, program: program(&wanted.ends) }
+        Self { family, other_listeners, states, program: program(&wanted.addrs) }
     }
 
     /// The program, without which more sockets would come.
@@ -51,7 +51,7 @@ impl Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::wanted::{End, Ends};
+    use crate::model::wanted::{AddressCondition, EndpointPattern};
 
     #[test]
     fn the_kernel_is_asked_for_wanted_rows_and_listeners() {
@@ -65,11 +65,14 @@ mod tests {
         let waiting = WantedRows { states: waiting, ..WantedRows::default() };
         let close_wait = StateMask::of([State::CloseWait]);
         assert_eq!(parts(&waiting), [(StateMask::LISTEN, vec![]), (close_wait, vec![])]);
-        let ends = Ends::Local(End { ports: Some(80..=80), ..End::default() });
-        let chosen = program(&ends);
+        let addrs = AddressCondition::Local(EndpointPattern {
+            ports: Some(80..=80),
+            ..EndpointPattern::default()
+        });
+        let chosen = program(&addrs);
         assert!(!chosen.is_empty());
         let others = StateMask::ALL.without(StateMask::LISTEN);
-        let on_port = WantedRows { ends, ..WantedRows::default() };
+        let on_port = WantedRows { addrs, ..WantedRows::default() };
         assert_eq!(parts(&on_port), [(StateMask::LISTEN, vec![]), (others, chosen)]);
     }
 }

@@ -11,11 +11,11 @@ pub(crate) mod tcp_info;
 pub(super) mod tcp_infos;
 pub(crate) mod wire;
 
-use super::Source;
 use super::clock::stamp;
 use super::namespace::{namespace, own_process};
 use super::net_limits::LimitFiles;
 use super::poll::{PollTimer, continues, recycled};
+use super::{ReadingContext, Source};
 use crate::error::Result;
 use crate::model::binding::DeviceName;
 use crate::model::counted::counted;
@@ -231,12 +231,9 @@ impl Source for Netlink {
         self.dumps.recycle(rows);
     }
 
-    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
-        self.dumps.take_tcp_infos()
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.timer.due()
+    fn context(&mut self) -> ReadingContext {
+        let (due, tcp_infos) = (self.timer.due(), self.dumps.take_tcp_infos());
+        ReadingContext { due, has_more: false, tcp_infos }
     }
 
     fn net_limits(&self) -> NetLimits {

@@ -10,9 +10,9 @@ mod enter;
 mod mounts;
 mod space;
 
-use super::Source;
 use super::clock::stamp;
 use super::poll::{PollTimer, continues, recycled};
+use super::{ReadingContext, Source};
 use crate::error::{NetnsError, Result};
 use crate::model::binding::DeviceName;
 use crate::model::counted::counted;
@@ -260,6 +260,11 @@ impl Namespaces {
             ));
         }
     }
+
+    /// What the kernel measured of connections with the last snapshot, once.
+    pub(super) fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        self.infos.take()
+    }
 }
 
 impl Source for Namespaces {
@@ -315,16 +320,9 @@ impl Source for Namespaces {
         self.spare_rows = recycled(rows);
     }
 
-    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
-        self.infos.take()
-    }
-
-    fn has_more(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.timer.due()
+    fn context(&mut self) -> ReadingContext {
+        let (due, has_more) = (self.timer.due(), !self.queue.is_empty());
+        ReadingContext { due, has_more, tcp_infos: self.take_tcp_infos() }
     }
 
     fn interface(&self) -> Interface {

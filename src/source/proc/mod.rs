@@ -18,7 +18,7 @@ use super::netlink::kernel_times::KernelTimesQuery;
 use super::netlink::listeners;
 use super::netlink::tcp_infos::TcpInfoQuery;
 use super::poll::{PollTimer, recycled};
-use super::{Source, with_known_uid};
+use super::{ReadingContext, Source, with_known_uid};
 use crate::error::{Error, Result, UsageError};
 use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
@@ -39,7 +39,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use table_file::{FileState, TableFile, TableWait, is_procfs};
 
 /// No row is as long as this. A chunk that leaves this much of a page is the last.
@@ -109,8 +108,8 @@ impl Proc {
             netns: namespace(&process),
             limits: if own { LimitFiles::own(root) } else { LimitFiles::of_process(&process) },
             sockstat: is_real.then(|| Sockstat::new(&process)),
-            times: KernelTimesQuery::new(root, &settings, &program(&wanted.ends)),
-            infos: TcpInfoQuery::new(&settings, &program(&wanted.ends)),
+            times: KernelTimesQuery::new(root, &settings, &program(&wanted.addrs)),
+            infos: TcpInfoQuery::new(&settings, &program(&wanted.addrs)),
             timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),
@@ -137,8 +136,8 @@ impl Proc {
             netns: None,
             sockstat: None,
             limits: LimitFiles::of_process(procfs),
-            times: KernelTimesQuery::new(procfs, &settings, &program(&wanted.ends)),
-            infos: TcpInfoQuery::new(&settings, &program(&wanted.ends)),
+            times: KernelTimesQuery::new(procfs, &settings, &program(&wanted.addrs)),
+            infos: TcpInfoQuery::new(&settings, &program(&wanted.addrs)),
             timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),
@@ -295,6 +294,11 @@ impl Proc {
             row.timer_left = row.timer_left.saturating_sub(ticks);
         }
     }
+
+    /// What the kernel measured of connections with the last snapshot, once.
+    pub(super) fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
+        self.infos.take()
+    }
 }
 
 impl Source for Proc {
@@ -319,12 +323,9 @@ impl Source for Proc {
         self.spare_rows = recycled(rows);
     }
 
-    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
-        self.infos.take()
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.timer.due()
+    fn context(&mut self) -> ReadingContext {
+        let (due, tcp_infos) = (self.timer.due(), self.take_tcp_infos());
+        ReadingContext { due, has_more: false, tcp_infos }
     }
 
     fn net_limits(&self) -> NetLimits {

@@ -15,13 +15,12 @@ mod tables;
 use super::namespace::{namespace, own_process};
 use super::net_limits::LimitFiles;
 use super::netns::Namespaces;
-use super::{Source, clock};
-use crate::error::{Error, Result};
+use super::{ReadingContext, Source, clock};
+use crate::error::{BpfError, Error, Result};
 use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading, StateChange};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
-use crate::model::tcp_info::TcpInfos;
 use crate::model::time::Stamp;
 use crate::privileges::in_pid_namespace;
 use crate::settings::{OWN_PROCFS, PollSettings};
@@ -96,18 +95,12 @@ impl Trace {
         let TraceSettings { family, poll, ring, root } = settings;
         if in_pid_namespace() {
             // The events have the kernel's numbers: they would be taken for other processes.
-            return Err(Error::Trace(
-                "its events number processes otherwise than this pid namespace, such as a \
-                 container's; run it outside of that"
-                    .to_owned(),
-            ));
+            return Err(Error::Trace(BpfError::PidNamespace));
         }
         // Else events of all are taken, and those of the namespaces that are read are kept.
         let is_only = several.is_none();
         let netns = namespace(&own_process(Path::new(OWN_PROCFS)));
-        let netns = netns.ok_or_else(|| {
-            Error::Trace("/proc/thread-self/ns/net cannot be read; mount /proc".to_owned())
-        })?;
+        let netns = netns.ok_or(Error::Trace(BpfError::NoNamespace))?;
         let only = is_only.then_some(netns);
         Ok(Self {
             programs: Programs::attach(Scope { netns: only.unwrap_or_default(), root, ring })
@@ -265,12 +258,9 @@ impl Source for Trace {
         Ok(Some(Reading::Lookups(lookups)))
     }
 
-    fn has_more(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
-        self.polls.tables.take_tcp_infos()
+    fn context(&mut self) -> ReadingContext {
+        let tcp_infos = self.polls.tables.take_tcp_infos();
+        ReadingContext { due: None, has_more: !self.ready.is_empty(), tcp_infos }
     }
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {

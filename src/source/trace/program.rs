@@ -3,7 +3,7 @@
 
 use super::record::{RawEvent, SIZE};
 use crate::bpf;
-use crate::error::reason;
+use crate::error::BpfError;
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
@@ -73,8 +73,8 @@ impl Programs {
     /// Loads the programs into the kernel and attaches them.
     ///
     /// # Errors
-    /// What the kernel lacks or denies, and what can be done, in a sentence.
-    pub fn attach(scope: Scope) -> Result<Self, String> {
+    /// What the kernel lacks or denies.
+    pub fn attach(scope: Scope) -> Result<Self, BpfError> {
         let (attached, ring, lost) = bpf::load(|types| load(scope, types))?;
         let reader = Mutex::new(Reader { ring, events: VecDeque::new() });
         let shared = Arc::new(Shared { reader, is_over: AtomicBool::new(false) });
@@ -82,9 +82,7 @@ impl Programs {
             let shared = Arc::clone(&shared);
             move || shared.read_until_over()
         });
-        let thread =
-            thread.map_err(|error| format!("cannot start a thread: {}", reason(&error)))?;
-        let thread = Some(thread);
+        let thread = Some(thread.map_err(BpfError::Thread)?);
         Ok(Self { shared, lost, delivered_lost: [0; 2], thread, _attached: attached })
     }
 

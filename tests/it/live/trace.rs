@@ -65,7 +65,7 @@ fn open(ring: usize) -> Option<Trace> {
     match Trace::open(settings) {
         Ok(trace) => Some(trace),
         Err(Error::Trace(why)) => {
-            skip(Feature::Trace, &why);
+            skip(Feature::Trace, &why.to_string());
             None
         }
         Err(error) => panic!("{error}"),
@@ -289,7 +289,7 @@ fn events_without_room_in_the_ring_are_counted() {
         let netns = own_namespace();
         let mut programs = match Programs::attach(Scope { netns, root: None, ring: SMALL_RING }) {
             Ok(programs) => programs,
-            Err(why) => return skip(Feature::Trace, &why),
+            Err(why) => return skip(Feature::Trace, &why.to_string()),
         };
         let server = listener(here(0), 128).expect("a port is free");
         (0..CONNECTIONS).for_each(|_| drop(pair(&server, here(0))));

@@ -176,52 +176,61 @@ proptest! {
 
     #[test]
     fn the_kernel_chooses_what_the_filter_does(filter in filter(), rows in vec(row(), 1..20)) {
-        let ends = filter.ends();
-        let code = program(&ends);
-        prop_assert!(is_valid(&code), "{ends:?}: {code:?}");
-        let with_peers = Ends::OneOf(vec![ends.clone(), ends.of_peer()]);
+        let condition = filter.address_condition();
+        let code = program(&condition);
+        prop_assert!(is_valid(&code), "{condition:?}: {code:?}");
+        let with_peers = AddressCondition::OneOf(vec![condition.clone(), condition.of_peer()]);
         let with_peers = program(&with_peers);
         prop_assert!(is_valid(&with_peers));
         let unknown = Binding::default();
         let follows = |addrs: &AddressPair| filter.may_follow(addrs, &unknown) == Match::Yes;
         for addrs in &rows {
-            prop_assert_eq!(accepts(&code, addrs), follows(addrs), "{} {:?}", addrs, ends);
+            prop_assert_eq!(accepts(&code, addrs), follows(addrs), "{} {:?}", addrs, condition);
             let (local, remote) = (addrs.remote, addrs.local);
             let peer = AddressPair { local, remote, ..*addrs };
             let either = follows(addrs) || follows(&peer);
-            prop_assert_eq!(accepts(&with_peers, addrs), either, "{} {:?}", addrs, ends);
+            prop_assert_eq!(accepts(&with_peers, addrs), either, "{} {:?}", addrs, condition);
         }
     }
 
     #[test]
-    fn any_condition_is_a_valid_program(ends in any_ends(), rows in vec(row(), 1..20)) {
-        let code = program(&ends);
-        prop_assert!(is_valid(&code), "{ends:?}: {code:?}");
+    fn any_condition_is_a_valid_program(condition in any_condition(), rows in vec(row(), 1..20)) {
+        let code = program(&condition);
+        prop_assert!(is_valid(&code), "{condition:?}: {code:?}");
         for addrs in &rows {
-            prop_assert_eq!(accepts(&code, addrs), ends.matches(addrs), "{} {:?}", addrs, ends);
+            prop_assert_eq!(accepts(&code, addrs), condition.matches(addrs), "{} {:?}", addrs, condition);
         }
     }
 }
 
-fn any_ends() -> impl Strategy<Value = Ends> {
+fn any_condition() -> impl Strategy<Value = AddressCondition> {
     let net = option::of(select(vec!["10.0.0.0/9", "::/0", "0.0.0.0/0", "2001:db8::/32"]));
     let net = net.prop_map(|net| net.map(|text| text.parse().expect(text)));
     let ports = option::of((78..83_u16, 0..3_u16).prop_map(|(low, more)| low..=low + more));
-    let end = (net, ports).prop_map(|(net, ports)| End { net, ports, device: None }).boxed();
+    let end =
+        (net, ports).prop_map(|(net, ports)| EndpointPattern { net, ports, device: None }).boxed();
     let leaf = prop_oneof![
-        Just(Ends::Any),
-        end.clone().prop_map(Ends::Local),
-        end.prop_map(Ends::Remote),
+        Just(AddressCondition::Any),
+        end.clone().prop_map(AddressCondition::Local),
+        end.prop_map(AddressCondition::Remote),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         let some = || vec(inner.clone(), 1..4);
-        prop_oneof![some().prop_map(Ends::All), some().prop_map(Ends::OneOf)]
+        prop_oneof![
+            some().prop_map(AddressCondition::All),
+            some().prop_map(AddressCondition::OneOf)
+        ]
     })
 }
 
 #[test]
 fn a_program_that_would_be_too_long_accepts_all() {
-    let end = |port| Ends::Local(End { ports: Some(port..=port), ..End::default() });
-    assert!(!program(&Ends::OneOf((0..100).map(end).collect())).is_empty());
-    assert!(program(&Ends::OneOf((0..1000).map(end).collect())).is_empty());
+    let end = |port| {
+        AddressCondition::Local(EndpointPattern {
+            ports: Some(port..=port),
+            ..EndpointPattern::default()
+        })
+    };
+    assert!(!program(&AddressCondition::OneOf((0..100).map(end).collect())).is_empty());
+    assert!(program(&AddressCondition::OneOf((0..1000).map(end).collect())).is_empty());
 }
