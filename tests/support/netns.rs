@@ -49,9 +49,18 @@ fn unshare_with_small_table() -> nix::Result<()> {
     Ok(())
 }
 
-/// The body is a closure of the test, so that the name of its type holds the name of the test,
-/// also where tests run on the main thread, which has another name.
+/// Whether the namespaces of this test belong to a user namespace, in which an ordinary user is root.
+pub(crate) fn is_unprivileged() -> bool {
+    std::env::var_os(NESTED).is_some()
+}
+
+/// The name of the thread; where tests run on the main thread, the body is a closure of the test, so
+/// that the name of its type holds that of the test.
 fn test_name<F>() -> String {
+    let thread = std::thread::current();
+    if let Some(name) = thread.name().filter(|name| *name != "main") {
+        return name.to_owned();
+    }
     let closure = std::any::type_name::<F>();
     let (_, path) = closure.split_once("::").expect("a path below the crate");
     path.trim_end_matches("::{{closure}}").to_owned()

@@ -2,7 +2,7 @@
 
 use crate::support::actor::Actor;
 use crate::support::mounts::mount_privately;
-use crate::support::netns::isolated;
+use crate::support::netns::{is_unprivileged, isolated};
 use crate::support::program::{Outcome, Program, command, run, run_as_nobody};
 use crate::support::require::{Feature, skip};
 use crate::support::wait::until;
@@ -75,7 +75,12 @@ fn root_without_ptrace_gives_no_all_clear() {
         }
         assert_eq!(listed[0].owner_source, "denied", "{listed:?}");
         assert_never_all_clear(server.pid(), |args| Some(run_without_ptrace(args)));
-        assert_advises(&run_without_ptrace(&LEAKED), "add CAP_SYS_PTRACE to this container");
+        let remedy = if is_unprivileged() {
+            "run as root outside of this user namespace"
+        } else {
+            "add CAP_SYS_PTRACE to this container"
+        };
+        assert_advises(&run_without_ptrace(&LEAKED), remedy);
     });
 }
 
