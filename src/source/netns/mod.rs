@@ -7,6 +7,7 @@
 mod chosen;
 mod discovery;
 mod enter;
+mod failures;
 mod mounts;
 mod space;
 
@@ -30,17 +31,20 @@ use crate::signals::Signals;
 use chosen::Chosen;
 pub(crate) use chosen::inode_of;
 use discovery::FoundNamespace;
+use failures::Failures;
 use log::debug;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use space::{Failure, Means, Space};
+use space::{Means, Space};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How often namespaces are searched for, also while a poll of many goes on: one that is gone is kept for
-/// no longer than two seconds.
+/// How often all processes are searched for namespaces, also while a poll of many goes on.
 const DISCOVERY: Duration = Duration::from_millis(600);
+/// How often the processes of each namespace are looked for. Where all of them are gone, namespaces
+/// are searched for at once, so that one that is gone is not kept for long.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Where the sockets of several network namespaces come from.
 #[derive(Debug)]
@@ -56,6 +60,7 @@ pub(crate) struct Namespaces {
     /// Those of the last poll.
     polled: Rc<[PolledNamespace]>,
     next_discovery: Instant,
+    next_look: Instant,
     timer: PollTimer,
     queue: VecDeque<Reading>,
     /// What the last poll measured, where that is asked for.
@@ -66,16 +71,6 @@ pub(crate) struct Namespaces {
     spare_rows: Vec<SocketRow>,
     failures: Failures,
     warnings: Vec<String>,
-}
-
-/// Namespaces that cannot be read.
-#[derive(Debug, Default)]
-struct Failures {
-    /// What to say of each, until the first of them are said.
-    unsaid: BTreeSet<String>,
-    is_said: bool,
-    /// How many could not be opened when namespaces were searched for last.
-    unopened: u64,
 }
 
 impl Namespaces {
@@ -103,6 +98,7 @@ impl Namespaces {
             gone: Vec::new(),
             polled: Rc::new([]),
             next_discovery: Instant::now(),
+            next_look: Instant::now(),
             timer: PollTimer::new(settings),
             queue: VecDeque::new(),
             infos: None,
@@ -121,13 +117,30 @@ impl Namespaces {
         Ok(namespaces)
     }
 
+    /// Looks which namespaces there are now, where that is due; whether it was.
+    fn discover_if_due(&mut self) -> bool {
+        let now = Instant::now();
+        if self.next_look <= now {
+            let procfs = &self.means.procfs;
+            if self.spaces.iter().any(|space| space.is_deserted(procfs)) {
+                self.next_discovery = now;
+            }
+            self.next_look = now + LOOK;
+        }
+        let is_due = self.next_discovery <= now;
+        if is_due {
+            self.discover();
+        }
+        is_due
+    }
+
     /// Looks which namespaces there are now.
     fn discover(&mut self) {
         let mut present = HashSet::new();
-        self.search(&mut present);
+        let mut others = self.search(&mut present);
         // A search may miss a process that has come meanwhile, in the place of one that has gone.
         if self.spaces.iter().any(|space| !present.contains(&space.id)) {
-            self.search(&mut present);
+            others = self.search(&mut present);
         }
         let means = &self.means;
         let gone = self
@@ -141,29 +154,37 @@ impl Namespaces {
             }
             self.gone.push(space.id);
         }
-        self.next_discovery = Instant::now() + DISCOVERY;
-    }
-
-    /// Takes in the namespaces that are found, and adds those that are followed to `present`.
-    fn search(&mut self, present: &mut HashSet<NetnsId>) {
         self.failures.unopened = 0;
-        for found in discovery::find(&self.means.procfs) {
-            if let Some(space) = self.spaces.iter_mut().find(|space| space.is(&found)) {
-                present.insert(space.id);
-                space.refresh(found);
-            } else if self.chosen.as_ref().is_none_or(|chosen| chosen.includes(&found)) {
-                self.follow(&found, present);
+        for found in others {
+            if self.chosen.as_ref().is_none_or(|chosen| chosen.includes(&found)) {
+                self.follow(&found);
             }
         }
+        let now = Instant::now();
+        (self.next_discovery, self.next_look) = (now + DISCOVERY, now + LOOK);
     }
 
-    fn follow(&mut self, found: &FoundNamespace, present: &mut HashSet<NetnsId>) {
+    /// Adds the namespaces that are found and followed to `present`, and returns the others.
+    fn search(&mut self, present: &mut HashSet<NetnsId>) -> Vec<FoundNamespace> {
+        let mut others = Vec::new();
+        for found in discovery::find(&self.means.procfs) {
+            match self.spaces.iter_mut().find(|space| space.is(&found)) {
+                Some(space) => {
+                    present.insert(space.id);
+                    space.refresh(found);
+                }
+                None => others.push(found),
+            }
+        }
+        others
+    }
+
+    fn follow(&mut self, found: &FoundNamespace) {
         let id = NetnsId(self.number + 1);
         match Space::open(id, found, &self.means) {
             Ok(space) => {
                 debug!("network namespace {} is number {}", space.label(), id.0);
                 self.number += 1;
-                present.insert(id);
                 self.spaces.push(space);
             }
             Err(why) => {
@@ -177,10 +198,19 @@ impl Namespaces {
     /// Reads all namespaces once, after a search for others where that is due.
     #[cfg(feature = "bpf")]
     pub(super) fn poll(&mut self) -> Snapshot {
-        if self.next_discovery <= Instant::now() {
-            self.discover();
-        }
+        self.discover_if_due();
         self.snapshot()
+    }
+
+    /// Whether a namespace seems to be gone that is kept until the next poll.
+    #[cfg(feature = "bpf")]
+    pub(super) fn needs_poll(&mut self) -> bool {
+        let now = Instant::now();
+        if self.next_look.max(self.next_discovery) > now {
+            return false;
+        }
+        self.next_look = now + LOOK;
+        self.spaces.iter().any(|space| space.is_deserted(&self.means.procfs))
     }
 
     /// The number of the namespace with this inode; `None` if it is not read. One that may be new is
@@ -194,6 +224,31 @@ impl Namespaces {
             self.next_discovery = self.next_discovery.min(Instant::now() + EARLY_DISCOVERY);
         }
         space.map(|space| space.id)
+    }
+
+    /// Looks up sockets, namespace by namespace, and calls `before` each of them.
+    pub(super) fn look_up(
+        &mut self,
+        requests: &[LookupRequest],
+        before: fn(&mut Self),
+    ) -> Option<Reading> {
+        let asked: BTreeSet<NetnsId> = requests.iter().map(|request| request.addrs.netns).collect();
+        let mut all: Option<Lookups> = None;
+        for id in asked {
+            before(self);
+            let Some(space) = self.spaces.iter_mut().find(|space| space.id == id) else { continue };
+            let of_it = requests.iter().filter(|request| request.addrs.netns == id);
+            let of_it: Vec<LookupRequest> = of_it.copied().collect();
+            let Some(mut found) = space.lookup(&of_it) else { continue };
+            match &mut all {
+                Some(all) => {
+                    all.end = found.end;
+                    all.answers.append(&mut found.answers);
+                }
+                None => all = Some(Lookups { netns: None, ..found }),
+            }
+        }
+        all.map(Reading::Lookups)
     }
 
     /// What an interface of a namespace is called; `None` where that is not known.
@@ -211,9 +266,8 @@ impl Namespaces {
         let mut infos = TcpInfos::default();
         let mut place = 0;
         while place < self.spaces.len() {
-            if self.next_discovery <= Instant::now() {
-                let next = self.spaces[place].id;
-                self.discover();
+            let next = self.spaces[place].id;
+            if self.discover_if_due() {
                 // Their numbers only grow.
                 place = self.spaces.partition_point(|space| space.id < next);
                 continue;
@@ -275,14 +329,13 @@ impl Source for Namespaces {
         loop {
             let due = self.timer.due();
             let is_due = due.is_none_or(|due| due <= Instant::now());
-            let until = due.map_or(self.next_discovery, |due| due.min(self.next_discovery));
+            let search = self.next_discovery.min(self.next_look);
+            let until = due.map_or(search, |due| due.min(search));
             let until = if is_due { Instant::now() } else { until };
             if !continues(signals.wait(until)?)? {
                 return Ok(self.timer.gap_at_end());
             }
-            if self.next_discovery <= Instant::now() {
-                self.discover();
-            }
+            self.discover_if_due();
             if is_due {
                 break;
             }
@@ -297,23 +350,9 @@ impl Source for Namespaces {
     }
 
     fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
-        let mut all: Option<Lookups> = None;
-        for space in &mut self.spaces {
-            let of_it = requests.iter().filter(|request| request.addrs.netns == space.id);
-            let of_it: Vec<LookupRequest> = of_it.copied().collect();
-            if of_it.is_empty() {
-                continue;
-            }
-            let Some(mut found) = space.lookup(&of_it) else { continue };
-            match &mut all {
-                Some(all) => {
-                    all.end = found.end;
-                    all.answers.append(&mut found.answers);
-                }
-                None => all = Some(Lookups { netns: None, ..found }),
-            }
-        }
-        Ok(all.map(Reading::Lookups))
+        Ok(self.look_up(requests, |namespaces| {
+            namespaces.discover_if_due();
+        }))
     }
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
@@ -336,30 +375,6 @@ impl Source for Namespaces {
             format!("cannot read network namespace {which}; their sockets are not shown")
         }));
         warnings
-    }
-}
-
-impl Failures {
-    /// A namespace cannot be read. Returns 1 where its sockets are missing; one that goes away has
-    /// none.
-    fn note(&mut self, label: &str, why: &Failure) -> u64 {
-        let Failure::Lasting(why) = why else { return 0 };
-        debug!("network namespace {label}: {why}");
-        if !self.is_said {
-            self.unsaid.insert(format!("{label}: {why}"));
-        }
-        1
-    }
-
-    /// Once, in one sentence for all, what was not said before.
-    fn sentence(&mut self) -> Option<String> {
-        let unsaid = std::mem::take(&mut self.unsaid);
-        let first = unsaid.first()?;
-        self.is_said = true;
-        Some(match unsaid.len() - 1 {
-            0 => first.clone(),
-            others => format!("{first}; nor {others} more"),
-        })
     }
 }
 

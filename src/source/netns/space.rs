@@ -110,9 +110,20 @@ impl Space {
         same(self.table, found.table) || same(self.inode, found.inode)
     }
 
+    /// Whether none of the processes is in it any more that it was found by. Others may be.
+    pub(super) fn is_deserted(&self, procfs: &Path) -> bool {
+        let FoundNamespace { members, mounts, .. } = &self.found;
+        let is_in_it = |pid: &i32| table_of(&procfs.join(pid.to_string())) == self.table;
+        mounts.is_empty() && !members.is_empty() && !members.iter().any(is_in_it)
+    }
+
     /// It was not found: whether it is gone, but for what is kept open here.
     pub(super) fn is_gone(&mut self, means: &Means) -> bool {
         self.found = FoundNamespace::default();
+        // Its tables need no walk through those of all namespaces then.
+        if !means.settings.bound && self.counters.show_no_full_socket() {
+            return true;
+        }
         // Since the last poll sockets may have been closed, or handed to a process elsewhere. Where they
         // cannot be read, that poll has to do.
         let _ = self.read(&mut Vec::new(), &mut TcpInfos::default(), means);

@@ -55,13 +55,20 @@ impl Counters {
 
     /// Whether there is no socket, but perhaps a request whose listener is gone.
     pub(in crate::source) fn are_zero(&self) -> bool {
-        let none = |text: &str, line, name| number(text, line, name) == Some(0);
         // A full socket leaves `inuse` for `tw`, so that is read last.
-        let no_ipv6 = self.ipv6.as_ref().is_none_or(|file| none(&text_of(file), "TCP6:", "inuse"));
-        no_ipv6 && {
+        self.has_no_ipv6() && {
             let both = text_of(&self.both);
-            none(&both, "TCP:", "inuse") && none(&both, "TCP:", "tw")
+            is_zero(&both, "TCP:", "inuse") && is_zero(&both, "TCP:", "tw")
         }
+    }
+
+    /// Whether there is no socket that a process may hold, but perhaps mini-sockets.
+    pub(in crate::source) fn show_no_full_socket(&self) -> bool {
+        self.has_no_ipv6() && is_zero(&text_of(&self.both), "TCP:", "inuse")
+    }
+
+    fn has_no_ipv6(&self) -> bool {
+        self.ipv6.as_ref().is_none_or(|file| is_zero(&text_of(file), "TCP6:", "inuse"))
     }
 }
 
@@ -70,6 +77,10 @@ fn text_of(file: &File) -> String {
     let mut text = [0; 1024];
     let length = file.read_at(&mut text, 0).unwrap_or_default();
     String::from_utf8_lossy(&text[..length]).into_owned()
+}
+
+fn is_zero(text: &str, line: &str, name: &str) -> bool {
+    number(text, line, name) == Some(0)
 }
 
 /// A number of a line such as `TCP: inuse 4 orphan 0 tw 0 alloc 6 mem 1`.

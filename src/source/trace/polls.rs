@@ -57,8 +57,10 @@ impl Polls {
     }
 
     /// Whether the time has come for another poll.
-    pub(super) fn is_due(&self) -> bool {
-        self.is_needed || self.timer.due().is_none_or(|due| due <= Instant::now())
+    pub(super) fn is_due(&mut self) -> bool {
+        self.is_needed
+            || self.timer.due().is_none_or(|due| due <= Instant::now())
+            || self.tables.need_poll()
     }
 
     /// Whether a poll waits for the events up to its end.

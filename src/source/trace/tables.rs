@@ -30,6 +30,15 @@ impl Tables {
         }
     }
 
+    /// Whether they are to be read before the next poll is due: a network namespace that is gone is not
+    /// kept for long.
+    pub(super) fn need_poll(&mut self) -> bool {
+        match self {
+            Self::One(_) => false,
+            Self::Several(namespaces) => namespaces.needs_poll(),
+        }
+    }
+
     /// The sockets in SYN_SENT; of several namespaces those that polls show will do.
     ///
     /// # Errors
@@ -48,7 +57,8 @@ impl Tables {
     pub(super) fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
         match self {
             Self::One(dumps) => Ok(dumps.lookup(requests)),
-            Self::Several(namespaces) => namespaces.lookup(requests),
+            // The numbers of those that are gone are still needed, for events from before.
+            Self::Several(namespaces) => Ok(namespaces.look_up(requests, |_| ())),
         }
     }
 
