@@ -249,7 +249,7 @@ impl Source for Trace {
 
     /// Answers for sockets of which no event waits; those of others lead to what is asked for.
     fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
-        let Some(Reading::Lookups(mut lookups)) = self.polls.tables.lookup(requests)? else {
+        let Some(Reading::Lookups(mut lookups)) = self.polls.tables.lookup(requests) else {
             return Ok(None);
         };
         self.take_events();

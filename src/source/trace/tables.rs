@@ -50,15 +50,12 @@ impl Tables {
         }
     }
 
-    /// Looks up sockets.
-    ///
-    /// # Errors
-    /// What ends the run.
-    pub(super) fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>> {
+    /// Looks up sockets; `None` where nothing is found out.
+    pub(super) fn lookup(&mut self, requests: &[LookupRequest]) -> Option<Reading> {
         match self {
-            Self::One(dumps) => Ok(dumps.lookup(requests)),
+            Self::One(dumps) => dumps.lookup(requests),
             // The numbers of those that are gone are still needed, for events from before.
-            Self::Several(namespaces) => Ok(namespaces.look_up(requests, |_| ())),
+            Self::Several(namespaces) => namespaces.look_up(requests, |_| ()),
         }
     }
 
@@ -82,7 +79,7 @@ impl Tables {
             let StateChange { addrs, inode, cookie, ifindex, .. } = change;
             let inode = inode.unwrap_or_default();
             let request = LookupRequest { addrs, inode, cookie, ifindex };
-            if let Ok(Some(Reading::Lookups(found))) = self.lookup(&[request])
+            if let Some(Reading::Lookups(found)) = self.lookup(&[request])
                 && let Some((_, LookupResult::There(row))) = found.answers.first()
             {
                 change.ipv6_only = row.binding.ipv6_only;
