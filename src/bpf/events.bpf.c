@@ -54,17 +54,20 @@ struct sock {
 };
 struct inet_sock { struct sock sk; u16 inet_sport; };
 struct tcp_sock { struct inet_sock inet; u32 segs_out; };
+struct pid_namespace { struct ns_common ns; };
+struct upid { int nr; struct pid_namespace *ns; };
+struct pid { u32 level; struct upid numbers[1]; };
 struct task_struct {
 	int tgid;
 	u32 flags;
 	struct task_struct *real_parent, *group_leader;
+	struct pid *thread_pid;
 	char comm[16];
 };
 #pragma clang attribute pop
 
 // The numbers of the helpers are part of the kernel's interface (enum bpf_func_id in linux/bpf.h).
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
-static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
 static u64 (*bpf_get_socket_cookie)(const void *sk) = (void *)46;
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
@@ -75,9 +78,11 @@ static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 // bpf_probe_read_kernel is for programs whose licence is compatible with the GPL.
 char _license[] SEC("license") = "Dual MIT/GPL";
 
-// Set before the program is loaded: the network namespace whose sockets are followed, and a process
-// whose descendants are marked; 0 for none.
+// Set before the program is loaded: the network namespace whose sockets are followed, the reader's
+// pid namespace, unless that is the initial one, and a process there whose descendants are marked; 0
+// for none.
 const volatile u32 netns = 0;
+const volatile u32 pidns = 0;
 const volatile u32 root = 0;
 
 // The size is set before the program is loaded.
@@ -105,7 +110,7 @@ struct event {
 	u64 inode;      // 0 for none
 	u32 netns;
 	u32 uid;
-	u32 tgid;       // the current process, which may be any in an interrupt
+	u32 pid;        // of the current process, which may be any in an interrupt; 0 for none there
 	u32 ifindex;
 	u32 error;      // sk_err
 	u32 segments;   // sent so far
@@ -125,24 +130,64 @@ struct event {
 
 // At most so many generations between a process and the root.
 #define GENERATIONS 32
+// Pid namespaces may be nested so deep (MAX_PID_NS_LEVEL).
+#define LEVELS 32
 
-INLINE u8 flags_of(struct task_struct *task)
+// The number of a process in the pid namespace of this level, if that is the reader's; else 0. A
+// process has a number in its own namespace and in each above.
+INLINE u32 number_at(struct pid *pid, u32 level)
 {
-	u8 flags = task->flags & PF_KTHREAD ? KERNEL_THREAD : 0;
+	struct upid at = {};
+	u32 ns = 0;
 
-	if (root)
-		for (int i = 0; i < GENERATIONS; i++) {
-			task = task->real_parent;
-			if (!task)
-				break;
-			if (task->tgid == root) {
-				flags |= DESCENDANT;
-				break;
-			}
-			if (task->tgid <= 1)
-				break;
+	bpf_probe_read_kernel(&at, sizeof(at), (char *)&pid->numbers + level * sizeof(at));
+	bpf_probe_read_kernel(&ns, sizeof(ns), &at.ns->ns.inum);
+	return ns == pidns ? at.nr : 0;
+}
+
+// The number of a process in the reader's pid namespace, and the level of that; 0 if it has none.
+INLINE u32 number_of(struct task_struct *task, u32 *level)
+{
+	if (!pidns)
+		return task->tgid;
+	struct pid *pid = task->group_leader->thread_pid;
+	if (!pid)
+		return 0;
+	for (u32 i = 0; i <= LEVELS && i <= pid->level; i++) {
+		u32 number = number_at(pid, pid->level - i);
+
+		if (number) {
+			*level = pid->level - i;
+			return number;
 		}
-	return flags;
+	}
+	return 0;
+}
+
+// The same of an ancestor of a process that has a number, by the level that was found.
+INLINE u32 number_of_ancestor(struct task_struct *task, u32 level)
+{
+	if (!pidns)
+		return task->tgid;
+	struct pid *pid = task->group_leader->thread_pid;
+
+	return pid && pid->level >= level ? number_at(pid, level) : 0;
+}
+
+INLINE int descends_from_root(struct task_struct *task, u32 level)
+{
+	for (int i = 0; i < GENERATIONS; i++) {
+		task = task->real_parent;
+		if (!task)
+			return 0;
+		u32 number = number_of_ancestor(task, level);
+		if (number == root)
+			return 1;
+		// Its parent is outside of the namespace, or none.
+		if (number <= 1)
+			return 0;
+	}
+	return 0;
 }
 
 INLINE void write_event(struct sock *sk, u8 kind, u8 from, u8 to)
@@ -172,7 +217,6 @@ INLINE void write_event(struct sock *sk, u8 kind, u8 from, u8 to)
 				      &((struct socket_alloc *)socket)->vfs_inode.i_ino);
 	event->netns = ns;
 	event->uid = sk->sk_uid.val;
-	event->tgid = bpf_get_current_pid_tgid() >> 32;
 	event->ifindex = common->skc_bound_dev_if;
 	event->error = sk->sk_err;
 	bpf_probe_read_kernel(&event->segments, sizeof(event->segments),
@@ -186,7 +230,11 @@ INLINE void write_event(struct sock *sk, u8 kind, u8 from, u8 to)
 	event->from = from;
 	event->to = to;
 	struct task_struct *task = bpf_get_current_task_btf();
-	event->flags = flags_of(task);
+	u32 level = 0;
+	event->pid = number_of(task, &level);
+	event->flags = task->flags & PF_KTHREAD ? KERNEL_THREAD : 0;
+	if (root && event->pid && descends_from_root(task, level))
+		event->flags |= DESCENDANT;
 	__builtin_memset(event->unused, 0, sizeof(event->unused));
 	__builtin_memset(event->local, 0, sizeof(event->local));
 	__builtin_memset(event->remote, 0, sizeof(event->remote));

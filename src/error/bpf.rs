@@ -69,18 +69,12 @@ pub enum BpfError {
     /// The iterator is loaded and cannot be read.
     #[error("the BPF iterator cannot be read: {}", reason(.0))]
     Iterator(io::Error),
-    /// The iterator shows another pid namespace than procfs.
-    #[error("{} shows another pid namespace", .0.display())]
+    /// A procfs does not show the pid namespace of this process.
+    #[error("{} shows another pid namespace than that of this process", .0.display())]
     OtherProcesses(PathBuf),
     /// The network namespace of this process is not known.
     #[error("/proc/thread-self/ns/net cannot be read; mount /proc")]
     NoNamespace,
-    /// The events have the process numbers of the initial pid namespace.
-    #[error(
-        "its events number processes otherwise than this pid namespace, such as a container's; run it \
-         outside of that"
-    )]
-    PidNamespace,
 }
 
 #[cfg(test)]

@@ -31,4 +31,6 @@ mod trace;
 mod trace_ends;
 #[cfg(feature = "bpf")]
 mod trace_owners;
+#[cfg(feature = "bpf")]
+mod trace_pidns;
 mod wait;

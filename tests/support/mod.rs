@@ -11,6 +11,7 @@ pub(crate) mod loopback;
 pub(crate) mod mounts;
 pub(crate) mod netns;
 pub(crate) mod output;
+pub(crate) mod pidns;
 pub(crate) mod program;
 pub(crate) mod record;
 pub(crate) mod require;

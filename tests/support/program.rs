@@ -3,6 +3,7 @@
 //! the test is over is killed.
 
 use super::output::Output;
+use super::pidns::PidNamespace;
 use super::record::{Event, Listed, Lost, OutputLine};
 use super::stall;
 use super::wait::until_or;
@@ -215,9 +216,32 @@ impl Program {
         keep: impl Fn(&str) -> bool + Send + 'static,
     ) -> std::io::Result<Self> {
         let mut program = Self::try_spawn_unread(command)?;
-        let stdout = program.child.stdout.take().expect("piped, and not read yet");
-        program.stdout = Some(Output::of(stdout, keep));
+        program.keep_lines(keep);
         Ok(program)
+    }
+
+    /// Starts any command in a pid namespace.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub(crate) fn spawn_in(namespace: &PidNamespace, command: Command) -> Self {
+        let spawned = Self::try_spawn_unread_by(command, |command| namespace.spawn(command));
+        let mut program = spawned.expect("it can be run");
+        program.keep_lines(|_| true);
+        program
+    }
+
+    /// As [`Self::watch`], in a pid namespace.
+    pub(crate) fn watch_in(namespace: &PidNamespace, args: &[&str]) -> Self {
+        let args = [&["watch", "-j"], args, &UNLIMITED, &READY].concat();
+        let mut program = Self::spawn_in(namespace, command(&args));
+        program.until_ready();
+        program
+    }
+
+    fn keep_lines(&mut self, keep: impl Fn(&str) -> bool + Send + 'static) {
+        let stdout = self.child.stdout.take().expect("piped, and not read yet");
+        self.stdout = Some(Output::of(stdout, keep));
     }
 
     /// Starts a command whose standard output is left to the test: see [`Self::take_stdout`].
@@ -225,9 +249,16 @@ impl Program {
         Self::try_spawn_unread(command).expect("the program was built for this test")
     }
 
-    fn try_spawn_unread(mut command: Command) -> std::io::Result<Self> {
+    fn try_spawn_unread(command: Command) -> std::io::Result<Self> {
+        Self::try_spawn_unread_by(command, Command::spawn)
+    }
+
+    fn try_spawn_unread_by(
+        mut command: Command,
+        spawn: impl FnOnce(&mut Command) -> std::io::Result<Child>,
+    ) -> std::io::Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        let mut child = spawn(&mut command)?;
         let stderr = child.stderr.take().expect("piped");
         Ok(Self { child, stdout: None, stderr: Output::of(stderr, |_| true) })
     }

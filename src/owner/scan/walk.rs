@@ -12,7 +12,7 @@ use crate::filter::{Match, ProcessFilter};
 use crate::model::process::{Exe, Inodes, Process};
 use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
-use std::path::Path;
+use crate::privileges::shared_pid_namespace;
 
 /// With so many open files it is worth 50 ms of CPU time to load the iterator.
 const MANY_FILES: u64 = 20_000;
@@ -40,12 +40,10 @@ impl Scan {
 
     /// It walks through the caller's pid namespace alone, so procfs has to show that one.
     fn load_iterator(&self) -> Result<Iterator, BpfError> {
-        let shown = std::fs::read_link(self.root.join("self")).ok();
-        let own = rustix::process::getpid().as_raw_nonzero().to_string();
-        if shown.as_deref() != Some(Path::new(&own)) {
-            return Err(BpfError::OtherProcesses(self.root.clone()));
+        match shared_pid_namespace(&self.root) {
+            Some(_) => Iterator::load(),
+            None => Err(BpfError::OtherProcesses(self.root.clone())),
         }
-        Iterator::load()
     }
 
     /// Why the iterator is not used though it would pay; once.

@@ -250,7 +250,7 @@ fn change(
     };
     // The end of a listener is not a call on the connections that nobody has accepted from it.
     let is_held = event.inode != 0 && !event.is_kernel_thread;
-    let is_own_call = is_held && is_of_own_call(from, to, event.error);
+    let is_own_call = is_held && event.pid != 0 && is_of_own_call(from, to, event.error);
     let RawEvent { pid, ref comm, is_descendant, .. } = *event;
     StateChange {
         time: Stamp { wall, boot },

@@ -22,7 +22,7 @@ use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading,
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
-use crate::privileges::in_pid_namespace;
+use crate::privileges::{is_initial_pid_namespace, shared_pid_namespace};
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use changes::{Changes, RESET_WAIT};
@@ -93,18 +93,19 @@ impl Trace {
 
     fn open_in(settings: TraceSettings, several: Option<Namespaces>) -> Result<Self> {
         let TraceSettings { family, poll, ring, root } = settings;
-        if in_pid_namespace() {
-            // The events have the kernel's numbers: they would be taken for other processes.
-            return Err(Error::Trace(BpfError::PidNamespace));
-        }
+        // Events name processes by the numbers that procfs has for them, or else they are not found there.
+        let procfs = Path::new(OWN_PROCFS);
+        let pidns = shared_pid_namespace(procfs)
+            .ok_or_else(|| Error::Trace(BpfError::OtherProcesses(procfs.to_owned())))?;
+        let pidns = if is_initial_pid_namespace(pidns) { 0 } else { pidns };
         // Else events of all are taken, and those of the namespaces that are read are kept.
         let is_only = several.is_none();
-        let netns = namespace(&own_process(Path::new(OWN_PROCFS)));
+        let netns = namespace(&own_process(procfs));
         let netns = netns.ok_or(Error::Trace(BpfError::NoNamespace))?;
-        let only = is_only.then_some(netns);
+        let netns = if is_only { netns } else { 0 };
+        let scope = Scope { netns, pidns, root, ring };
         Ok(Self {
-            programs: Programs::attach(Scope { netns: only.unwrap_or_default(), root, ring })
-                .map_err(Error::Trace)?,
+            programs: Programs::attach(scope).map_err(Error::Trace)?,
             changes: Changes::default(),
             polls: Polls::open(family, poll, several)?,
             next_port_dump: Instant::now(),

@@ -31,8 +31,10 @@ const LARGEST_RING: usize = 1 << 30;
 /// Which events the kernel writes.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope {
-    /// The inode of the network namespace.
+    /// The inode of the network namespace; 0 for all.
     pub netns: u64,
+    /// The inode of the pid namespace in which processes are numbered; 0 for the initial one.
+    pub pidns: u64,
     /// Mark events of the descendants of this process.
     pub root: Option<i32>,
     /// Bytes of the ring for every CPU.
@@ -146,13 +148,15 @@ fn ring_size(per_cpu: usize, cpus: usize) -> u32 {
 type Loaded = (Ebpf, RingBuf<MapData>, Array<MapData, u64>);
 
 fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
-    let netns = u32::try_from(scope.netns).unwrap_or_default();
+    let [netns, pidns] =
+        [scope.netns, scope.pidns].map(|inode| u32::try_from(inode).unwrap_or_default());
     let root = scope.root.and_then(|root| u32::try_from(root).ok()).unwrap_or_default();
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let mut ebpf = EbpfLoader::new()
         .btf(Some(btf))
         .verifier_log_level(VerifierLogLevel::DISABLE)
         .override_global("netns", &netns, true)
+        .override_global("pidns", &pidns, true)
         .override_global("root", &root, true)
         .map_max_entries("events", ring_size(scope.ring, cpus))
         .load(OBJECT)?;

@@ -65,7 +65,8 @@ pub struct RawEvent {
     pub remote_port: u16,
     /// What happened.
     pub what: What,
-    /// The current process: in an interrupt, that is any.
+    /// The current process: in an interrupt, that is any. 0 of one without a number in the reader's pid
+    /// namespace.
     pub pid: i32,
     /// Its name.
     pub comm: Vec<u8>,

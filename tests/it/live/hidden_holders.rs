@@ -254,11 +254,5 @@ fn a_pid_namespace_gives_no_all_clear() {
                 assert_eq!(outcome.code, Some(2), "{question:?} {filter:?}: {outcome:?}");
             }
         }
-        // Another process of the namespace may have the number that an event names.
-        let traced = inside(&["--source", "trace"]).expect("it could be run before");
-        let messages = traced.messages();
-        assert_eq!((traced.code, messages.lines().count()), (Some(2), 1), "{messages}");
-        let auto = inside(&["--source", "auto", "--for", "1ms"]).expect("it could be run before");
-        assert!(auto.messages().contains("using --source netlink"), "{auto:?}");
     });
 }

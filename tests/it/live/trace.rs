@@ -287,10 +287,11 @@ fn events_without_room_in_the_ring_are_counted() {
     const STEPS: usize = 10 * CONNECTIONS + 1;
     isolated(|| {
         let netns = own_namespace();
-        let mut programs = match Programs::attach(Scope { netns, root: None, ring: SMALL_RING }) {
-            Ok(programs) => programs,
-            Err(why) => return skip(Feature::Trace, &why.to_string()),
-        };
+        let mut programs =
+            match Programs::attach(Scope { netns, pidns: 0, root: None, ring: SMALL_RING }) {
+                Ok(programs) => programs,
+                Err(why) => return skip(Feature::Trace, &why.to_string()),
+            };
         let server = listener(here(0), 128).expect("a port is free");
         (0..CONNECTIONS).for_each(|_| drop(pair(&server, here(0))));
         let (mut delivered, mut lost) = (0, 0);

@@ -4,6 +4,7 @@
 mod process;
 
 use super::output::Output;
+use super::pidns::PidNamespace;
 use super::wait::{until, until_or};
 use std::io::Write;
 use std::net::SocketAddrV4;
@@ -29,20 +30,30 @@ pub(crate) struct Actor {
 impl Actor {
     /// Starts one in the caller's network namespace.
     pub(crate) fn start(name: &str) -> Self {
-        Self::spawn(name, |link| Command::new(link))
+        Self::spawn(name, |link| Command::new(link), Command::spawn)
+    }
+
+    /// Starts one in a pid namespace.
+    pub(crate) fn start_in(namespace: &PidNamespace, name: &str) -> Self {
+        Self::spawn(name, |link| Command::new(link), |command| namespace.spawn(command))
     }
 
     /// Starts one by way of the program under test: these words come before the command. Its pid
     /// is the program's.
     pub(crate) fn run_by(name: &str, words: &[&str]) -> Self {
-        Self::spawn(name, |link| {
+        let by_program = |link: &Path| {
             let mut command = super::program::command(words);
             command.arg(link).stderr(Stdio::piped());
             command
-        })
+        };
+        Self::spawn(name, by_program, Command::spawn)
     }
 
-    fn spawn(name: &str, command: impl FnOnce(&Path) -> Command) -> Self {
+    fn spawn(
+        name: &str,
+        command: impl FnOnce(&Path) -> Command,
+        spawn: impl FnOnce(&mut Command) -> std::io::Result<Child>,
+    ) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let link = home.path().join(name);
         let this = std::env::current_exe().expect("a test knows its own file");
@@ -50,7 +61,7 @@ impl Actor {
         let mut command = command(&link);
         command.args(["--exact", PROCESS, "--nocapture"]).env(ACTOR, "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("a test binary can be run");
+        let mut child = spawn(&mut command).expect("a test binary can be run");
         let commands = child.stdin.take();
         let answers = Output::of(child.stdout.take().expect("piped"), |_| true);
         Self { child, commands, answers, _home: home }

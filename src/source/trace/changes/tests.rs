@@ -46,6 +46,17 @@ fn step(ms: u64, from: State, to: State) -> RawEvent {
     event(ms, What::Step { from, to })
 }
 
+#[test]
+fn a_caller_outside_of_the_pid_namespace_is_not_named() {
+    let callers = |pid| {
+        let steps = [step(1, Closed, Listen), step(2, Established, FinWait1)];
+        let changes = changes(&steps.map(|event| RawEvent { pid, ..event }));
+        changes.into_iter().map(|change| change.caller.map(|caller| caller.pid)).collect::<Vec<_>>()
+    };
+    assert_eq!(callers(12), [Some(12); 2]);
+    assert_eq!(callers(0), [None; 2]);
+}
+
 /// A connect() whose port the kernel chooses.
 fn connect(ms: u64) -> RawEvent {
     RawEvent { port: 0, last_port: 0, inode: 77, segments: 0, ..step(ms, Closed, SynSent) }
