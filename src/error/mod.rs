@@ -13,7 +13,9 @@ mod trust;
 mod usage;
 mod value;
 
-pub(crate) use bpf::{BTF, BpfError, LEAST_KERNEL};
+pub(crate) use bpf::BpfError;
+#[cfg(feature = "bpf")]
+pub(crate) use bpf::{BTF, LEAST_KERNEL};
 pub(crate) use condition::ConditionError;
 pub(crate) use inconclusive::{HiddenOwners, Inconclusive, Question, Reason, UnshownBindings};
 pub(crate) use netns::NetnsError;
