@@ -93,16 +93,15 @@ impl Trace {
 
     fn open_in(settings: TraceSettings, several: Option<Namespaces>) -> Result<Self> {
         let TraceSettings { family, poll, ring, root } = settings;
-        // Events name processes by the numbers that procfs has for them, or else they are not found there.
-        let procfs = Path::new(OWN_PROCFS);
+        let (procfs, is_only) = (Path::new(OWN_PROCFS), several.is_none());
+        let netns = namespace(&own_process(procfs));
+        let netns = netns.ok_or(Error::Trace(BpfError::NoNamespace))?;
+        // Else events of all are taken, and those of the namespaces that are read are kept.
+        let netns = if is_only { netns } else { 0 };
+        // Events name processes by the numbers that procfs has for them.
         let pidns = shared_pid_namespace(procfs)
             .ok_or_else(|| Error::Trace(BpfError::OtherProcesses(procfs.to_owned())))?;
         let pidns = if is_initial_pid_namespace(pidns) { 0 } else { pidns };
-        // Else events of all are taken, and those of the namespaces that are read are kept.
-        let is_only = several.is_none();
-        let netns = namespace(&own_process(procfs));
-        let netns = netns.ok_or(Error::Trace(BpfError::NoNamespace))?;
-        let netns = if is_only { netns } else { 0 };
         let scope = Scope { netns, pidns, root, ring };
         Ok(Self {
             programs: Programs::attach(scope).map_err(Error::Trace)?,
@@ -221,8 +220,9 @@ impl Trace {
     /// The cookies of sockets with changes that have not been handed out, among those asked for.
     fn waiting(&self, requests: &[LookupRequest]) -> HashSet<u64> {
         let asked: HashSet<u64> = requests.iter().map(|request| request.cookie).collect();
-        let waiting = self.ready.cookies().chain(self.changes.cookies());
-        waiting.filter(|cookie| asked.contains(cookie)).collect()
+        let made = self.changes.cookies().filter(|cookie| asked.contains(cookie));
+        let ready = asked.iter().copied().filter(|cookie| self.ready.has_change_of(*cookie));
+        made.chain(ready).collect()
     }
 }
 
