@@ -157,9 +157,10 @@ impl Signals {
         self.keys.watch();
     }
 
-    /// From now on `reader` is called in every wait when keys have been pressed.
+    /// From now on `reader` is called in every wait when keys have been pressed, with the instant at
+    /// which the wait ends.
     #[cfg(feature = "tui")]
-    pub(crate) fn watch_keys_with(&self, reader: Box<dyn FnMut() -> Keys>) {
+    pub(crate) fn watch_keys_with(&self, reader: Box<dyn FnMut(Instant) -> Keys>) {
         self.keys.watch_with(reader);
     }
 
@@ -250,14 +251,14 @@ impl Signals {
             let until = self.deadline.get().map_or(due, |deadline| deadline.min(due));
             let left = until.saturating_duration_since(Instant::now());
             let most = if self.keys.calls_soon() { BETWEEN_CALLS } else { left };
-            let wake = self.poll(left.min(most), source)?;
+            let wake = self.poll(left.min(most), source, due)?;
             let now = Instant::now();
             match wake {
                 // However much there is to read, a run ends in time.
                 None | Some(Wake::Readable) if self.is_time_over() => return Ok(Wake::Ended),
                 Some(wake) => return Ok(wake),
                 None if due <= now => return Ok(Wake::Due),
-                None if self.keys.calls_soon() && self.keys.read() => {
+                None if self.keys.calls_soon() && self.keys.read(due) => {
                     self.is_interrupted.set(true);
                 }
                 None => {}
@@ -265,8 +266,13 @@ impl Signals {
         }
     }
 
-    /// Waits at most for `left`; `None` where nothing happened.
-    fn poll(&self, left: Duration, source: Option<BorrowedFd<'_>>) -> Result<Option<Wake>> {
+    /// Waits at most for `left` of a wait until `due`; `None` where nothing happened.
+    fn poll(
+        &self,
+        left: Duration,
+        source: Option<BorrowedFd<'_>>,
+        due: Instant,
+    ) -> Result<Option<Wake>> {
         let (stdout, stdin) = (io::stdout(), io::stdin());
         let delivery = self.delivery.borrow();
         let signals = delivery.get_read().as_fd();
@@ -287,7 +293,7 @@ impl Signals {
         if !signals.is_empty() {
             self.empty_pipe();
         }
-        if !keys.is_empty() && self.keys.is_watched() && self.keys.read() {
+        if !keys.is_empty() && self.keys.is_watched() && self.keys.read(due) {
             self.is_interrupted.set(true);
         }
         let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;

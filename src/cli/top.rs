@@ -1,10 +1,10 @@
 //! The arguments of `top`.
 
 use super::args::{
-    CommonArgs, EndArgs, FilterArgs, Options, PollArgs, ReadyArgs, RecordArgs, SourceArgs,
-    TextArgs, TimeArgs, ViewArgs,
+    CommonArgs, EndArgs, FilterArgs, InfoArgs, Options, PollArgs, ReadyArgs, RecordArgs,
+    SourceArgs, TableArgs, TextArgs, TimeArgs, ViewArgs,
 };
-use super::choices::{ColorName, ViewName};
+use super::choices::ViewName;
 use clap::Args;
 
 /// The arguments of `top`.
@@ -17,6 +17,8 @@ pub struct TopOptions {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) poll: PollArgs,
+    #[command(flatten)]
+    pub(crate) info: InfoArgs,
     /// Stop after this long
     #[arg(long = "for", value_name = "DUR", allow_hyphen_values = true)]
     #[arg(help_heading = "Sampling options")]
@@ -28,9 +30,10 @@ pub struct TopOptions {
     /// Leave the mouse to the terminal, which then selects text with it
     #[arg(long, help_heading = "Output options")]
     pub(crate) no_mouse: bool,
-    /// Text: colors
-    #[arg(long, value_enum, default_value = "auto", help_heading = "Output options")]
-    pub(crate) color: ColorName,
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
     #[command(flatten)]
     pub(crate) time: TimeArgs,
     #[command(flatten)]
@@ -43,27 +46,30 @@ impl From<TopOptions> for Options {
             filter,
             source,
             poll,
+            info,
             duration,
             record,
             ready,
             no_mouse,
-            color,
+            table,
+            text,
             time,
             common,
         } = top;
         let end = EndArgs { duration, ..EndArgs::default() };
         let view = ViewArgs { view: ViewName::Top, ..ViewArgs::default() };
-        let text = TextArgs { color, ..TextArgs::default() };
         let with_defaults = Self::default();
         Self {
             filter,
             source,
             poll,
+            info,
             end,
             record,
             ready,
             view,
             no_mouse,
+            table,
             text,
             time,
             common,

@@ -112,7 +112,8 @@ impl MonitorSink for Follower<'_> {
     /// Events are written as they come, but for a picture and for rules, which need all events of a
     /// reading.
     fn push(&mut self, mut events: Vec<MonitorEvent>) {
-        let prints_later = self.settings.output.view == ViewName::Timeline;
+        let prints_later =
+            matches!(self.settings.output.view, ViewName::Timeline | ViewName::Table);
         if !prints_later && events.iter().any(passes) {
             self.nothing_yet = None;
         }
@@ -167,7 +168,10 @@ impl<'s> Follower<'s> {
     fn open(settings: &'s Settings, signals: &'s Signals) -> Result<Self> {
         let Settings { output, max_count, poll, .. } = settings;
         let shown = ShownRun::open(output, *max_count);
-        let drawn = shown.view().is_picture() && output.format == FormatName::Text;
+        // A table is drawn by `top`, or not at all.
+        let drawn = shown.view().is_picture()
+            && output.format == FormatName::Text
+            && output.view != ViewName::Table;
         let formatter = Formatter::of_view(shown.view(), output, *max_count, poll.interval);
         let output = Output::open(formatter, signals)?;
         Ok(Self {
@@ -351,7 +355,7 @@ fn title(settings: &Settings, columns: usize) -> String {
 }
 
 /// The rules of a file; their programs get alerts as `--format json` prints them.
-fn open_alerts(rules: &Path, settings: &Settings) -> Result<Alerts> {
+pub(super) fn open_alerts(rules: &Path, settings: &Settings) -> Result<Alerts> {
     let json = Json::new(&settings.output.labels);
     Alerts::open(rules, Box::new(move |alert| json.line(&Record::Alert(Box::new(alert.clone())))))
 }

@@ -30,6 +30,10 @@ pub(crate) fn run(options: ReplayOptions) -> Result<()> {
     let mut monitor = monitor_of(recording, &settings)?;
     let since = part.since.map(|since| since.after(start));
     #[cfg(feature = "tui")]
+    if waits_for_more && since.is_none() && super::top::is_table_drawn(&settings) {
+        return super::top::live(&mut monitor, &signals, &settings, Ready::default());
+    }
+    #[cfg(feature = "tui")]
     if super::top::is_drawn(&settings) {
         return if waits_for_more {
             super::top::live(&mut monitor, &signals, &settings, Ready::default())

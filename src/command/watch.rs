@@ -21,7 +21,7 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
         return Err(error.into());
     }
     #[cfg(feature = "tui")]
-    if super::top::is_drawn(settings) {
+    if super::top::is_drawn(settings) || super::top::is_table_drawn(settings) {
         return super::top::live(&mut monitor, &signals, settings, ready);
     }
     follow(
@@ -40,6 +40,7 @@ fn nothing_yet(settings: &Settings) -> String {
     };
     let state = match settings.output.view {
         ViewName::Timeline => "timelines are printed when sockets close, or at the end",
+        ViewName::Table => "the table is printed at the end",
         _ => "no matching socket yet",
     };
     format!("{state}; watching{of} (Ctrl-C to stop)")

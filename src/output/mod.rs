@@ -1,7 +1,7 @@
 //! Standard output: records of a run are formatted, queued and written by a thread, so that a slow
 //! reader delays no poll. What has no room is counted. Commands that print once write themselves.
 
-mod counts;
+pub(crate) mod counts;
 pub(crate) mod formatter;
 pub(crate) mod messages;
 mod open_lives;

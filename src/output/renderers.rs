@@ -24,8 +24,15 @@ pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
 /// How `top` looks.
 #[cfg(feature = "tui")]
 pub(crate) fn top_look(output: &OutputSettings) -> crate::tui::Look {
-    let color = tty::palette(output.color).on;
-    crate::tui::Look { color, unicode: tty::draws_unicode(), clock: clock(output) }
+    crate::tui::Look {
+        color: tty::palette(output.color).on,
+        unicode: tty::draws_unicode(),
+        header: output.header,
+        extended: output.extended,
+        timers: output.timers,
+        tcp_info: output.tcp_info,
+        clock: clock(output),
+    }
 }
 
 /// What sockets are grouped by.

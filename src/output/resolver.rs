@@ -107,6 +107,42 @@ impl Resolver {
         &self.names
     }
 
+    /// The names of these records that are known by now; the others are looked up meanwhile.
+    #[cfg(feature = "tui")]
+    pub(super) fn known_names(&mut self, records: &[Record]) -> Names {
+        self.forget_if_too_many();
+        for record in records {
+            self.request_names(record);
+        }
+        self.receive();
+        let mut known = Names::default();
+        for socket in records.iter().filter_map(Record::socket) {
+            for end in [socket.addrs.local, socket.addrs.remote] {
+                let name = self.names.addrs.get(&end).cloned();
+                known.addrs.extend(name.map(|name| (end, name)));
+            }
+        }
+        known.users.clone_from(&self.names.users);
+        known
+    }
+
+    /// Takes in the names that were found; whether there are any.
+    #[cfg(feature = "tui")]
+    pub(super) fn receive(&mut self) -> bool {
+        let before = self.names.addrs.len();
+        for (endpoint, name) in self.results.try_iter() {
+            self.pending -= 1;
+            self.names.addrs.extend(name.map(|name| (endpoint, name)));
+        }
+        self.names.addrs.len() > before
+    }
+
+    /// Whether names are being looked up.
+    #[cfg(feature = "tui")]
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.pending > 0
+    }
+
     fn forget_if_too_many(&mut self) {
         if self.requested.len() > REMEMBERED {
             self.names.addrs.clear();

@@ -52,17 +52,18 @@ pub(super) fn as_text(
     text
 }
 
-/// The timelines of the sockets that are open, and how much of the run was seen, as text for standard
-/// error.
+/// The timelines of the sockets that are open, the counts of the run, and how much of it was seen, as
+/// text for standard error.
 #[cfg(feature = "tui")]
 pub(crate) fn open_timelines(
     output: &OutputSettings,
     monitor: &mut Monitor<'_>,
     histories: &LifeHistories,
+    counts: &[Record],
 ) -> Vec<u8> {
     let mut lives = open_lives(monitor, histories);
     name_peers(monitor, &mut lives);
-    as_text(output, lives, &[], &monitor.coverage().to_string())
+    as_text(output, lives, counts, &monitor.coverage().to_string())
 }
 
 /// Where timelines that are not records of standard output go.

@@ -1,10 +1,12 @@
 //! The terminal of `top`: frames that are drawn by their differences, keys, the clipboard. Polling does
 //! not wait for it: while the terminal takes nothing, nothing is drawn.
 
+use super::resolver::Resolver;
 use super::screen::Screen;
 use super::tty;
 use crate::error::{Error, Result};
 use crate::render::Size;
+use crate::settings::OutputSettings;
 use crate::signals::Signals;
 use crate::tui::{Key, Top};
 use crossterm::clipboard::CopyToClipboard;
@@ -50,8 +52,14 @@ pub(crate) struct TopScreen {
     terminal: Terminal<CrosstermBackend<FrameBytes>>,
     bytes: FrameBytes,
     mouse: bool,
+    /// Finds the names of what is shown; `None` where numbers are wanted.
+    resolver: Option<Resolver>,
+    /// When a reading was drawn last.
     drawn: Option<Instant>,
-    /// What is to be seen has not been drawn, since the terminal had not taken the last frame.
+    /// How long the last frame took.
+    took: Duration,
+    /// What is to be seen has not been drawn, since the terminal had not taken the last frame, or a
+    /// poll was due.
     is_pending: bool,
     empty_reads: u32,
 }
@@ -61,12 +69,17 @@ impl TopScreen {
     ///
     /// # Errors
     /// Signals cannot be caught, or no thread can be started.
-    pub(crate) fn open(signals: &Signals, mouse: bool) -> Result<Option<Self>> {
+    pub(crate) fn open(signals: &Signals, output: &OutputSettings) -> Result<Option<Self>> {
+        let mouse = output.mouse;
         let Some(screen) = Screen::open_for_keys(signals, mouse)? else { return Ok(None) };
         let bytes = FrameBytes::default();
         let terminal = empty_terminal(&bytes)?;
+        // Nothing waits for them.
+        let resolver = output.resolve.then(|| Resolver::new(Duration::ZERO));
+        let (drawn, is_pending, empty_reads) = (None, false, 0);
+        let took = Duration::ZERO;
         let mut top =
-            Self { screen, terminal, bytes, mouse, drawn: None, is_pending: false, empty_reads: 0 };
+            Self { screen, terminal, bytes, mouse, resolver, drawn, took, is_pending, empty_reads };
         top.begin()?;
         Ok(Some(top))
     }
@@ -87,9 +100,14 @@ impl TopScreen {
         Ok(())
     }
 
-    /// Whether a reading is to be drawn, or the last one was drawn just before.
-    pub(crate) fn is_due(&self) -> bool {
-        self.drawn.is_none_or(|drawn| drawn.elapsed() >= BETWEEN_FRAMES)
+    /// Whether a reading is to be drawn now: not where the last one was drawn just before. Frames that
+    /// keys ask for do not count.
+    pub(crate) fn takes_reading(&mut self) -> bool {
+        let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= BETWEEN_FRAMES);
+        if is_due {
+            self.drawn = Some(Instant::now());
+        }
+        is_due
     }
 
     /// Draws, unless the terminal has not taken what was drawn before.
@@ -101,19 +119,48 @@ impl TopScreen {
         if self.is_pending {
             return Ok(());
         }
-        self.drawn = Some(Instant::now());
+        let start = Instant::now();
+        if let Some(resolver) = &mut self.resolver {
+            let records = top.on_screen();
+            top.set_names(resolver.known_names(&records));
+        }
         let area = area();
         if self.terminal.get_frame().area() != area {
             self.begin()?;
         }
         self.terminal.draw(|frame| top.draw(frame)).map_err(Error::output)?;
         let frame = std::mem::take(&mut *self.bytes.0.borrow_mut());
-        self.screen.push([BEGIN, &frame, END].concat())
+        self.screen.push([BEGIN, &frame, END].concat())?;
+        self.took = start.elapsed();
+        Ok(())
     }
 
-    /// Whether something is still to be drawn.
-    pub(crate) const fn is_pending(&self) -> bool {
-        self.is_pending
+    /// The same, if there is time for it until the next poll is due; else it is done later.
+    ///
+    /// # Errors
+    /// The terminal cannot be written.
+    pub(crate) fn draw_before(&mut self, due: Instant, top: &mut Top) -> Result<()> {
+        if Instant::now() + self.took < due {
+            return self.draw(top);
+        }
+        self.put_off();
+        Ok(())
+    }
+
+    /// What is to be seen is drawn later.
+    pub(crate) const fn put_off(&mut self) {
+        self.is_pending = true;
+    }
+
+    /// Whether there is something to draw that no key has changed: a frame that was put off, or names that were found.
+    pub(crate) fn has_news(&mut self) -> bool {
+        let found = self.resolver.as_mut().is_some_and(Resolver::receive);
+        self.is_pending || found
+    }
+
+    /// Whether something is still to be drawn, or names are being looked up.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.is_pending || self.resolver.as_ref().is_some_and(Resolver::is_waiting)
     }
 
     /// Puts text into the clipboard of the terminal.
@@ -157,7 +204,7 @@ impl TopScreen {
             is_empty = false;
             keys.extend(key(&read().ok()?));
         }
-        self.empty_reads = if is_empty && !self.is_pending { self.empty_reads + 1 } else { 0 };
+        self.empty_reads = if is_empty && !self.is_pending() { self.empty_reads + 1 } else { 0 };
         (self.empty_reads < MOST_EMPTY_READS).then_some(keys)
     }
 }
@@ -226,5 +273,25 @@ fn key(event: &Event) -> Option<Key> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The alphabet of base64 has no character that ends the sequence or begins another.
+    #[test]
+    fn what_is_copied_is_base64_in_one_sequence() {
+        for text in ["", "a line", "\u{1b}]52;c;x\u{7}", "\u{1b}\\\u{9c}\u{9d}\r\n", "ü\u{202e}"] {
+            let sequence = ansi(&CopyToClipboard::to_clipboard_from(text));
+            let payload = sequence
+                .strip_prefix(b"\x1b]52;c;")
+                .and_then(|rest| rest.strip_suffix(b"\x1b\\"))
+                .expect("one sequence");
+            let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+            assert!(payload.iter().all(is_base64), "{text:?}: {payload:?}");
+            assert_eq!(payload.len(), text.len().div_ceil(3) * 4, "{text:?}");
+        }
     }
 }

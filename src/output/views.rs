@@ -4,7 +4,7 @@
 //! ([`crate::render`]) turns records into bytes. JSON and CSV are written of the records of any view;
 //! as text each view has its own renderer. A view is a *stream*, which returns records as events
 //! come, or a *picture* of what there is at one instant: on a terminal it is drawn again with every
-//! reading, in a pipe once at the end of the run.
+//! reading (a table by [`crate::tui`]), in a pipe once at the end of the run.
 //!
 //! A new view has a name in `cli::ViewName`, and here an `impl View` and its line in [`open`].
 
@@ -23,7 +23,7 @@ use crate::monitor::sink::ReadingInfo;
 use crate::render::Renderer;
 use crate::render::diagram::DiagramRenderer;
 use crate::render::events::EventsText;
-use crate::render::socket_table::live::LiveTable;
+use crate::render::socket_table::by_held::HeldTable;
 use crate::render::summary::SummaryText;
 use crate::render::timeline::TimelineText;
 use crate::settings::OutputSettings;
@@ -36,10 +36,6 @@ use crate::view::socket::SocketRecord;
 use report::ReportView;
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::time::Duration;
-
-/// How long `--view table` still shows a socket that has closed.
-const CLOSED_SHOWN_FOR: Duration = Duration::from_secs(2);
 
 /// The sockets as of the last reading, and their histories.
 pub(crate) struct RunState<'m, 's, 'f> {
@@ -99,7 +95,7 @@ pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Box<dyn V
         #[cfg(feature = "tui")]
         ViewName::Top => Box::new(EventsView),
         ViewName::Timeline => Box::new(TimelineView::new(output.format == FormatName::Text)),
-        ViewName::Table => Box::new(TableView::default()),
+        ViewName::Table => Box::new(TableView),
         ViewName::Summary => Box::new(SummaryView),
         ViewName::Diagram => Box::new(DiagramView { diagram: Diagram::default(), left: max_count }),
     }
@@ -245,22 +241,15 @@ fn life(life: LifeRecord) -> Record {
 }
 
 /// `--view table`: the sockets there are now, longest in their state first.
-#[derive(Default)]
-struct TableView {
-    /// Sockets that have closed, to be shown for a moment.
-    closed: Vec<SocketRecord>,
-}
+struct TableView;
 
 impl View for TableView {
     fn apply(
         &mut self,
         events: Vec<MonitorEvent>,
-        ReadingInfo { at, .. }: ReadingInfo,
+        _: ReadingInfo,
         _: &LifeHistories,
     ) -> Vec<Record> {
-        self.closed.retain(|socket| at.since(socket.time) < CLOSED_SHOWN_FOR);
-        let sockets = sockets(&events).filter(|event| event.transition.kind == EventKind::Closed);
-        self.closed.extend(sockets.map(SocketRecord::closed));
         losses(events)
     }
 
@@ -274,18 +263,8 @@ impl View for TableView {
         sockets.into_iter().map(Box::new).map(Record::Socket).collect()
     }
 
-    fn frame(&mut self, run: &mut RunState<'_, '_, '_>) -> Vec<Record> {
-        let mut records = self.current(run);
-        let at = run.monitor.read_at();
-        records.extend(self.closed.iter().map(|socket| {
-            let held = Some(at.since(socket.time));
-            Record::Socket(Box::new(SocketRecord { held, ..socket.clone() }))
-        }));
-        records
-    }
-
     fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
-        Box::new(LiveTable::new(table_options(output), clock(output), tty::width()))
+        Box::new(HeldTable::new(table_options(output), tty::width()))
     }
 
     fn is_picture(&self) -> bool {

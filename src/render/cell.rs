@@ -254,7 +254,7 @@ pub(crate) fn timer(details: &Details) -> String {
 }
 
 /// How many columns a text takes on a terminal.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
 }
 
@@ -275,16 +275,19 @@ pub(crate) fn clip(text: &str, room: usize) -> String {
 }
 
 /// The same of an endpoint: its port is worth more than the rest of its address.
+#[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn clip_endpoint(text: &str, room: usize) -> String {
     clip_before(text, text.rfind(':').map_or("", |colon| &text[colon..]), room)
 }
 
 /// The same of an owner: its mark is worth more than its name.
+#[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn clip_owner(text: &str, room: usize) -> String {
     clip_before(text, text.strip_suffix(['~', '^']).map_or("", |name| &text[name.len()..]), room)
 }
 
 /// The text, or as much of it as fits with an ellipsis before its end, which is kept if there is room.
+#[cfg_attr(not(feature = "tui"), allow(dead_code))]
 fn clip_before(text: &str, end: &str, room: usize) -> String {
     match room.checked_sub(end.len()) {
         Some(left) if width(text) > room => clip(&text[..text.len() - end.len()], left) + end,

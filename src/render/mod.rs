@@ -67,9 +67,14 @@ pub trait Renderer {
 fn message(record: &Record) -> Option<String> {
     match record {
         Record::Lost(lost) => Some(lost_sentence(lost)),
-        Record::Alert(alert) => Some(format!("{} alert {}", alert.time, alert_sentence(alert))),
+        Record::Alert(alert) => Some(alert_message(alert)),
         _ => None,
     }
+}
+
+/// An alert with its time, for people.
+pub(crate) fn alert_message(alert: &Alert) -> String {
+    format!("{} alert {}", alert.time, alert_sentence(alert))
 }
 
 /// What an alert says, for people.

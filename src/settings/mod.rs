@@ -144,6 +144,7 @@ impl Settings {
         let by = summary::by(&options.view)?;
         filter.process.shows_workload = format(&options.view) != FormatName::Text
             || options.table.extend
+            || options.view.view == ViewName::Table
             || useless::is_top(options.view.view)
             || by.iter().flatten().any(|name| name.is_workload());
         let bound = bound(&options, &filter)?;
@@ -171,7 +172,7 @@ impl Settings {
                 tcp_info: options.info.tcp_info,
                 view: options.view.view,
                 by,
-                mouse: !options.no_mouse,
+                mouse: useless::is_top(options.view.view) && !options.no_mouse,
                 format: format(&options.view),
                 labels: labels::labels(&options.view.label)?,
                 extended: options.table.extend,

@@ -30,15 +30,18 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     let has_labels = is_csv || format(view) == FormatName::Json || view.rules.is_some();
     let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
     let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
-    let has_header = in_table || matches!(view.view, ViewName::Events | ViewName::Summary);
-    let is_summary = view.view == ViewName::Summary;
     let is_top = is_top(view.view);
+    let has_columns = (in_table || is_top) && is_text;
+    let has_header =
+        in_table || is_top || matches!(view.view, ViewName::Events | ViewName::Summary);
+    let is_summary = view.view == ViewName::Summary;
     let end = &options.end;
     // A diagram and a summary show none, and a table at most that of its last poll.
     let prints_times = is_html
         || is_text && (is_top || matches!(view.view, ViewName::Events | ViewName::Timeline));
     // It may be in the record of a socket; a count of states has none.
-    let has_sockets = in_table || matches!(view.view, ViewName::Events | ViewName::Timeline);
+    let has_sockets =
+        in_table || is_top || matches!(view.view, ViewName::Events | ViewName::Timeline);
     for (given, has_effect, flag, needs) in [
         (!is_text, !is_top, "--format", "another view than top"),
         (view.rules.is_some(), !is_top, "--rules", "another view than top"),
@@ -48,14 +51,9 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
         (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
         (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
         (poll.ring.is_some(), traces, "--ring", "--source trace"),
-        (table.extend, in_table && is_text, "--extend", "a table as text (--view table)"),
-        (table.timers, in_table && is_text, "--timers", "a table as text (--view table)"),
-        (
-            text.resolve,
-            is_text && !is_diagram && !is_summary && !is_top,
-            "--resolve",
-            "text with addresses",
-        ),
+        (table.extend, has_columns, "--extend", "a table as text (--view table)"),
+        (table.timers, has_columns, "--timers", "a table as text (--view table)"),
+        (text.resolve, is_text && !is_diagram && !is_summary, "--resolve", "text with addresses"),
         (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
         (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
         (text.color == ColorName::Always, is_text, "--color", "text"),

@@ -3,13 +3,17 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
+use std::time::Instant;
+
+/// Reads the keys that were pressed in a wait that ends at an instant.
+pub(crate) type KeyReader = Box<dyn FnMut(Instant) -> Keys>;
 
 /// The keys on standard input.
 #[derive(Default)]
 pub(super) struct KeyWatch {
     is_watched: Cell<bool>,
     /// Who reads them; `None` where only `q` matters.
-    reader: RefCell<Option<Box<dyn FnMut() -> Keys>>>,
+    reader: RefCell<Option<KeyReader>>,
     /// The reader has something left to do, and is called again soon.
     calls_soon: Cell<bool>,
 }
@@ -40,7 +44,7 @@ impl KeyWatch {
 
     /// From now on this reads them.
     #[cfg(feature = "tui")]
-    pub(super) fn watch_with(&self, reader: Box<dyn FnMut() -> Keys>) {
+    pub(super) fn watch_with(&self, reader: KeyReader) {
         *self.reader.borrow_mut() = Some(reader);
         self.watch();
     }
@@ -62,10 +66,10 @@ impl KeyWatch {
         self.calls_soon.set(soon && self.is_watched());
     }
 
-    /// Reads the keys that were pressed; whether the run has to end.
-    pub(super) fn read(&self) -> bool {
+    /// Reads the keys that were pressed in a wait until `due`; whether the run has to end.
+    pub(super) fn read(&self, due: Instant) -> bool {
         let keys = match self.reader.borrow_mut().as_mut() {
-            Some(read) => read(),
+            Some(read) => read(due),
             None => read_quit_key(),
         };
         self.calls_soon.set(keys == Keys::Later);

@@ -1,109 +1,215 @@
-//! The columns of the table of sockets: their cells, their widths, and where their headings are.
+//! The columns of the table of sockets: which there is room for, how wide they are, and where their
+//! headings stand.
 
-use super::Top;
 use super::order::Sort;
 use super::rows::Row;
-use crate::model::event::SocketStatus;
+use super::{Look, Top};
 use crate::model::time::Stamp;
-use crate::render::cell::{
-    Names, clip, clip_endpoint, clip_owner, held, local_end, owner_in, remote_end,
-};
+use crate::render::cell::{clip, clip_endpoint, clip_owner, owner_in, width};
+use crate::render::socket_table::columns::Column;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-/// The line of the headings, and the column at which each of them ends.
+/// Blanks between two columns.
+const GAP: usize = 2;
+/// Columns are not made narrower than this where room is short.
+const NARROWEST: usize = 12;
+/// Before owner and addresses take less than this together, other columns are left out.
+const ROOM_FOR_ENDS: usize = 60;
+/// What a terminal that is too narrow for all goes without, the first one first.
+const LEFT_OUT: [Column; 7] = [
+    Column::Queues,
+    Column::Unit,
+    Column::Descriptors,
+    Column::Inode,
+    Column::User,
+    Column::TcpInfo,
+    Column::Timer,
+];
+
+/// The line of the headings, and the place at which each of them ends.
 #[derive(Debug)]
 pub(super) struct Headings {
     pub(super) line: u16,
-    ends: [u16; 6],
+    ends: Vec<(u16, Column)>,
 }
 
 impl Headings {
-    /// What a click on a column of the screen sorts by.
-    pub(super) fn at(&self, column: u16) -> Option<Sort> {
-        let place = self.ends.iter().position(|end| column < *end)?;
-        Some(Sort::OF_COLUMNS[place])
+    /// What a click on a place of the line sorts by.
+    pub(super) fn at(&self, place: u16) -> Option<Sort> {
+        let (_, column) = self.ends.iter().find(|(end, _)| place < *end)?;
+        Sort::by_column(*column)
+    }
+}
+
+impl Look {
+    /// The columns, if there is room for all.
+    fn columns(&self) -> Vec<Column> {
+        let mut columns = Column::BY_HELD.to_vec();
+        columns.push(Column::Queues);
+        columns.extend(Column::added(self.extended, self.timers));
+        columns.extend(self.tcp_info.then_some(Column::TcpInfo));
+        columns
+    }
+}
+
+/// The columns of the table with the cells of some rows.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// Those that are shown, each with its width.
+    pub(super) shown: Vec<(Column, usize)>,
+    /// Those that were asked for, and have no room.
+    pub(super) left_out: Vec<Column>,
+    /// The cells of all columns that were asked for, from left to right.
+    cells: Vec<Vec<(Column, String)>>,
+}
+
+impl Columns {
+    /// The cells of a row that are shown, as one line.
+    pub(super) fn line(&self, row: usize) -> String {
+        let cell = |column| {
+            let cells = self.cells.get(row).into_iter().flatten();
+            cells.clone().find(|(of, _)| *of == column).map_or("", |(_, cell)| cell)
+        };
+        self.joined(cell)
+    }
+
+    /// The headings as one line.
+    pub(super) fn headings(&self) -> String {
+        self.joined(Column::heading)
+    }
+
+    /// One line of cells: numbers to the right, others to the left.
+    fn joined<'c>(&self, cell: impl Fn(Column) -> &'c str) -> String {
+        let mut line = String::new();
+        for (column, room) in &self.shown {
+            let cell = cut(*column, cell(*column), *room);
+            let pad = " ".repeat(room.saturating_sub(width(&cell)));
+            let gap = if line.is_empty() { "" } else { "  " };
+            let (left, right) =
+                if column.is_right_aligned() { (&pad, &cell) } else { (&cell, &pad) };
+            line.extend([gap, left, right]);
+        }
+        line
+    }
+
+    /// Where a column begins and how wide it is.
+    pub(super) fn place(&self, column: Column) -> Option<(u16, u16)> {
+        let at = self.shown.iter().position(|(shown, _)| *shown == column)?;
+        let before: usize = self.shown[..at].iter().map(|(_, width)| width + GAP).sum();
+        Some((u16::try_from(before).ok()?, u16::try_from(self.shown[at].1).ok()?))
+    }
+
+    /// The widths so that all columns fit where that is possible: the widest cells are cut, then what
+    /// is worth the least is left out.
+    fn fit(&mut self, room: usize) {
+        let is_end = |column| matches!(column, Column::Owner | Column::Local | Column::Remote);
+        let is_long = |column| matches!(column, Column::Unit | Column::TcpInfo);
+        while self.needed() > room {
+            let over = self.needed() - room;
+            let ends = self.shown.iter().filter(|(column, _)| is_end(*column));
+            let spare = ends.map(|(_, width)| *width).sum::<usize>().saturating_sub(ROOM_FOR_ENDS);
+            let cut = self.cut_widest(is_long, over) || (spare > 0 && self.cut_widest(is_end, 1));
+            if !cut && !self.leave_one_out() && !self.cut_widest(is_end, 1) {
+                break;
+            }
+        }
+    }
+
+    fn needed(&self) -> usize {
+        let cells: usize = self.shown.iter().map(|(_, width)| width).sum();
+        cells + GAP * self.shown.len().saturating_sub(1)
+    }
+
+    /// Cuts the widest of some columns by so much at most; whether there was one that may be cut.
+    fn cut_widest(&mut self, may_cut: impl Fn(Column) -> bool, most: usize) -> bool {
+        let wide = self.shown.iter_mut().filter(|(column, width)| {
+            may_cut(*column) && *width > NARROWEST.max(column.heading().len())
+        });
+        let Some((_, width)) = wide.max_by_key(|(_, width)| *width) else { return false };
+        *width -= most.min(*width - NARROWEST);
+        true
+    }
+
+    /// Leaves out the column that is worth the least; whether there was one.
+    fn leave_one_out(&mut self) -> bool {
+        let is_shown = |column: &Column| self.shown.iter().any(|(shown, _)| shown == column);
+        let Some(next) = LEFT_OUT.into_iter().find(is_shown) else { return false };
+        self.shown.retain(|(column, _)| *column != next);
+        self.left_out.push(next);
+        true
+    }
+}
+
+/// A cell cut to a width.
+fn cut(column: Column, cell: &str, room: usize) -> String {
+    match column {
+        Column::Local | Column::Remote => clip_endpoint(cell, room),
+        Column::Owner => clip_owner(cell, room),
+        _ => clip(cell, room),
     }
 }
 
 impl Top {
+    /// The columns of some rows in this room.
+    pub(super) fn columns(&self, rows: &[&Row], at: Stamp, room: usize) -> Columns {
+        let columns = self.look.columns();
+        let cells: Vec<Vec<(Column, String)>> =
+            rows.iter().map(|row| self.cells(&columns, row, at)).collect();
+        // Where rows come and go, most columns stay as they are.
+        let least = |column| match column {
+            Column::Held => 8,
+            Column::State => 11,
+            Column::Owner | Column::Local => 5,
+            Column::Remote => 6,
+            _ => 0,
+        };
+        let widest = |column: Column| {
+            let cells = cells.iter().flatten().filter(|(of, _)| *of == column);
+            let widest = cells.map(|(_, cell)| width(cell)).max().unwrap_or_default();
+            widest.max(column.heading().len()).max(least(column))
+        };
+        let shown = columns.iter().map(|column| (*column, widest(*column))).collect();
+        let mut columns = Columns { shown, left_out: Vec::new(), cells };
+        columns.fit(room);
+        columns
+    }
+
+    fn cells(&self, columns: &[Column], row: &Row, at: Stamp) -> Vec<(Column, String)> {
+        let record = self.socket_record(row, at);
+        let cell = |column: &Column| {
+            let mut text = String::new();
+            match column {
+                Column::Owner => {
+                    text = owner_in(&row.owner, &record.socket, record.netns_name.as_deref());
+                }
+                _ => column.write(&mut text, &record, &self.names),
+            }
+            (*column, text)
+        };
+        columns.iter().map(cell).collect()
+    }
+
     /// Marks the heading that rows are sorted by. Returns where each is, for clicks.
     pub(super) fn mark_headings(
         &self,
         buffer: &mut Buffer,
         header: Rect,
-        widths: &[usize; 6],
+        columns: &Columns,
     ) -> Option<Headings> {
-        let mut ends = [0; 6];
+        let mut ends = Vec::new();
         let mut x = header.x;
-        for (place, width) in widths.iter().enumerate() {
+        for (column, width) in &columns.shown {
             let room = u16::try_from(*width).unwrap_or(0).min(header.right().saturating_sub(x));
-            if Sort::OF_COLUMNS[place] == self.sort {
+            if Sort::by_column(*column) == Some(self.sort) {
                 let column = Rect { x, width: room, ..header }.intersection(buffer.area);
                 buffer.set_style(column, Style::new().add_modifier(Modifier::UNDERLINED));
             }
-            x = x.saturating_add(room);
             // A click between two columns is one on the left.
-            ends[place] = if *width == 0 { x } else { x.saturating_add(2) };
-            x = ends[place];
+            x = x.saturating_add(room).saturating_add(2);
+            ends.push((x, *column));
         }
         (header.height > 0).then_some(Headings { line: header.y, ends })
     }
-}
-
-/// The cells of a row.
-pub(super) fn cells(row: &Row, at: Stamp) -> [String; 6] {
-    let SocketStatus { socket, details, netns_name, .. } = &row.status;
-    let names = Names::default();
-    let queues = match (details.rx_queue, details.tx_queue) {
-        (0, 0) => String::new(),
-        (received, sent) => format!("{received}/{sent}"),
-    };
-    [
-        held(Some(row.held(at)), row.status.held_at_least),
-        row.status.state.to_string(),
-        owner_in(&row.owner, socket, netns_name.as_deref()),
-        local_end(socket, &names),
-        remote_end(socket, &names),
-        queues,
-    ]
-}
-
-/// The widths of the columns, so that all of them fit where that is possible.
-pub(super) fn widths(cells: &[[String; 6]], room: usize) -> [usize; 6] {
-    let least = [8, 11, 5, 5, 6, 6];
-    let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
-    let mut widths = least;
-    for row in cells {
-        for (widest, cell) in widths.iter_mut().zip(row) {
-            *widest = (*widest).max(width(cell));
-        }
-    }
-    // An owner, then an address, may be cut; the queues are left out.
-    while widths.iter().sum::<usize>() + 2 * 5 > room {
-        let widest = [2, 3, 4].into_iter().max_by_key(|column| widths[*column]);
-        match widest {
-            _ if widths[5] > 0 && widths[2] + widths[3] + widths[4] <= 60 => widths[5] = 0,
-            Some(column) if widths[column] > 12 => widths[column] -= 1,
-            _ => break,
-        }
-    }
-    widths
-}
-
-/// Cells as one line: times to the right, others to the left.
-pub(super) fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
-    let mut line = String::new();
-    for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        if *width == 0 {
-            continue;
-        }
-        let cut = [clip, clip, clip_owner, clip_endpoint, clip_endpoint, clip][place];
-        let cell = cut(cell, *width);
-        let blanks = width.saturating_sub(unicode_width::UnicodeWidthStr::width(cell.as_str()));
-        let pad = " ".repeat(blanks);
-        line += &if place == 0 { pad + &cell } else { ["  ", &cell, &pad].concat() };
-    }
-    line
 }

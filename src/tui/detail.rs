@@ -4,7 +4,7 @@
 use super::Top;
 use super::rows::Row;
 use crate::render::Renderer;
-use crate::render::cell::{Names, descriptors};
+use crate::render::socket_table::columns::Column;
 use crate::render::style::Palette;
 use crate::render::timeline::TimelineText;
 use crate::render::wrap::wrap;
@@ -28,16 +28,32 @@ impl Top {
                 details.rx_queue, details.tx_queue, details.retransmits
             ));
         }
-        let fds = descriptors(&row.owner);
-        if fds != "-" {
-            lines.push(format!("descriptor {fds}"));
-        }
+        lines.extend(self.belongings(row).into_iter().flat_map(|line| wrap(&line, width.max(1))));
         if let Some(doc) = docs::of(row.status.state) {
             let advice = [doc.brief, doc.many].join(". ");
             lines.extend(wrap(&format!("{}: {advice}", row.status.state), width.max(1)));
             lines.extend(doc.next.iter().map(|(command, shows)| format!("  {command}  {shows}")));
         }
         lines
+    }
+
+    /// Whose the socket is, and its timer, as far as that is known: what columns show if asked for.
+    fn belongings(&self, row: &Row) -> Option<String> {
+        let record = self.socket_record(row, self.shown().1);
+        let word = |(column, name): (Column, &str)| {
+            let mut text = String::new();
+            column.write(&mut text, &record, &self.names);
+            (!matches!(text.as_str(), "-" | "?")).then(|| format!("{name} {text}"))
+        };
+        let columns = [
+            (Column::User, "user"),
+            (Column::Inode, "inode"),
+            (Column::Descriptors, "descriptor"),
+            (Column::Unit, "runs in"),
+            (Column::Timer, "timer"),
+        ];
+        let words: Vec<String> = columns.into_iter().filter_map(word).collect();
+        (!words.is_empty()).then(|| words.join(", "))
     }
 
     fn timeline(&self, row: &Row, width: usize) -> Vec<String> {
@@ -47,7 +63,7 @@ impl Top {
         let Some(life) = lives.so_far(&row.status, &row.owner, at, true) else { return Vec::new() };
         let (clock, palette) = (self.look.clock.clone(), Palette { on: false });
         let mut text = TimelineText { clock, palette, width: Some(width.max(20)) };
-        let bytes = text.rows(&[Record::Life(Box::new(life))], &Names::default());
+        let bytes = text.rows(&[Record::Life(Box::new(life))], &self.names);
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 }

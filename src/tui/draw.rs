@@ -1,13 +1,13 @@
 //! The layout of the screen. A terminal that is too small for all has the table, and at last only a
 //! part of it.
 
-use super::columns::{cells, line, widths};
 use super::rows::Row;
 use super::{OverlayKind, Top};
 use crate::model::event::SocketId;
 use crate::render::ascii::ascii;
 use crate::render::cell::{Names, clip, duration};
 use crate::render::diagram::{DiagramFormat, DiagramRenderer};
+use crate::render::socket_table::columns::Column;
 use crate::render::style::{Palette, style_of};
 use crate::render::summary::heading;
 use crate::render::{Renderer, Size, explain};
@@ -52,19 +52,22 @@ impl Top {
         let buffer = frame.buffer_mut();
         let mut free = area;
         self.draw_title(buffer, take_top(&mut free, 1));
-        if area.height >= 2 {
-            let bottom = take_bottom(&mut free, 1);
-            self.draw_bottom(buffer, bottom);
-        }
+        let bottom = if area.height >= 2 { take_bottom(&mut free, 1) } else { Rect::ZERO };
         if area.height >= ROWS_FOR_COUNTS {
             self.draw_counts(buffer, &mut free);
         }
+        self.draw_middle(buffer, free, area.height >= ROWS_FOR_DETAIL);
+        self.draw_bottom(buffer, bottom);
+    }
+
+    /// Draws the table, the selected socket below it where it `has_detail`, or what covers both.
+    fn draw_middle(&mut self, buffer: &mut Buffer, mut free: Rect, has_detail: bool) {
         if self.overlay.is_some() {
             self.draw_overlay(buffer, free);
             return;
         }
-        if area.height >= ROWS_FOR_DETAIL && self.group.is_none() {
-            let lines = self.detail(usize::from(area.width));
+        if has_detail && self.group.is_none() {
+            let lines = self.detail(usize::from(free.width));
             let room = (free.height / 2).min(u16::try_from(lines.len()).unwrap_or(u16::MAX));
             let detail = take_bottom(&mut free, room);
             for (line, y) in lines.iter().zip(detail.top()..detail.bottom()) {
@@ -126,7 +129,13 @@ impl Top {
         } else {
             let keys =
                 "? help  / filter  s sort  g group  space pause  e explain  d diagram  q quit";
-            self.put(buffer, x, y, width, keys, dim());
+            let asked = self.left_out.iter().filter(|column| **column != Column::Queues);
+            let asked: Vec<&str> = asked.map(|column| column.heading()).collect();
+            let keys = match asked.as_slice() {
+                [] => keys.to_owned(),
+                asked => format!("no room for {}  {keys}", asked.join(", ")),
+            };
+            self.put(buffer, x, y, width, &keys, dim());
         }
     }
 
@@ -177,9 +186,14 @@ impl Top {
     }
 
     fn draw_table(&mut self, buffer: &mut Buffer, mut area: Rect) {
-        let header = if area.height >= 2 { take_top(&mut area, 1) } else { Rect::ZERO };
+        let header = if area.height >= 2 && (self.look.header || self.group.is_some()) {
+            take_top(&mut area, 1)
+        } else {
+            Rect::ZERO
+        };
         self.page = area.height.max(1).into();
         (self.first_line, self.headings) = (area.y, None);
+        self.left_out.clear();
         self.select(self.selected);
         if let Some(key) = self.group {
             return self.draw_groups(buffer, header, area, key);
@@ -193,13 +207,12 @@ impl Top {
         let ids: Vec<SocketId> =
             self.order.iter().skip(self.offset).take(area.height.into()).copied().collect();
         let rows: Vec<&Row> = ids.iter().filter_map(|id| self.row(*id)).collect();
-        let cells: Vec<[String; 6]> = rows.iter().map(|row| cells(row, at)).collect();
-        let widths = widths(&cells, usize::from(area.width));
-        let headings = ["HELD", "STATE", "OWNER", "LOCAL", "REMOTE", "QUEUES"].map(str::to_owned);
+        let columns = self.columns(&rows, at, usize::from(area.width));
         let bold = Style::new().add_modifier(Modifier::BOLD);
-        self.put(buffer, header.x, header.y, header.width, &line(&headings, &widths), bold);
-        let headings = self.mark_headings(buffer, header, &widths);
-        for (place, (row, cells)) in rows.iter().zip(&cells).enumerate() {
+        self.put(buffer, header.x, header.y, header.width, &columns.headings(), bold);
+        let headings = self.mark_headings(buffer, header, &columns);
+        let (state_at, state_width) = columns.place(Column::State).unwrap_or_default();
+        for (place, row) in rows.iter().enumerate() {
             let y = area.y + u16::try_from(place).unwrap_or_default();
             let is_selected = self.offset + place == self.selected;
             let base = match row.closed {
@@ -207,17 +220,18 @@ impl Top {
                 None => Style::new(),
             };
             let base = if is_selected { base.add_modifier(Modifier::REVERSED) } else { base };
-            let text = line(cells, &widths);
+            let text = columns.line(place);
             let padded = format!("{text:<width$}", width = usize::from(area.width));
             self.put(buffer, area.x, y, area.width, &padded, base);
             let fresh = row.held(at) < FRESH && !row.status.held_at_least && row.closed.is_none();
             let style = base.patch(state_style(row.status.state));
             let style = if fresh { style.add_modifier(Modifier::BOLD) } else { style };
-            let x = u16::try_from(widths[0] + 2).unwrap_or_default();
-            let room = area.width.saturating_sub(x).min(u16::try_from(widths[1]).unwrap_or(0));
-            self.put(buffer, area.x + x, y, room, &cells[1], style);
+            let room = area.width.saturating_sub(state_at).min(state_width);
+            let state = row.status.state.to_string();
+            self.put(buffer, area.x + state_at, y, room, &state, style);
         }
-        self.headings = headings;
+        let left_out = columns.left_out;
+        (self.headings, self.left_out) = (headings, left_out);
     }
 
     fn draw_groups(

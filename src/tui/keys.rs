@@ -208,7 +208,12 @@ impl Top {
     fn pause(&mut self) {
         self.paused = match self.paused.take() {
             Some(_) => None,
-            None => Some(Paused { rows: self.rows.clone(), at: self.at, news: 0 }),
+            None => Some(Paused {
+                rows: self.rows.clone(),
+                infos: self.infos.clone(),
+                at: self.at,
+                news: 0,
+            }),
         };
         self.is_stale = true;
     }
@@ -235,7 +240,7 @@ impl Top {
         let (_, at) = self.shown();
         let rows = self.order.iter().filter_map(|id| self.row(*id));
         let open = rows.filter(|row| row.closed.is_none());
-        open.map(|row| Record::Socket(Box::new(row.record(at)))).collect()
+        open.map(|row| Record::Socket(Box::new(self.socket_record(row, at)))).collect()
     }
 
     /// A sentence for the bottom of the screen.

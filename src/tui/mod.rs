@@ -19,12 +19,15 @@ mod tests;
 
 use crate::model::event::{MonitorEvent, SocketEvent, SocketId, SocketStatus};
 use crate::model::process::Attribution;
+use crate::model::tcp_info::TcpInfos;
 use crate::model::time::Stamp;
-use crate::render::cell::TimeFormatter;
+use crate::render::cell::{Names, TimeFormatter};
+use crate::render::socket_table::columns::Column;
 use crate::view::Record;
 use crate::view::diagram::Diagram;
 use crate::view::group::GroupKey;
 use crate::view::life::LifeHistories;
+use crate::view::socket::SocketRecord;
 use columns::Headings;
 use filter::RowFilter;
 use history::History;
@@ -32,6 +35,7 @@ pub(crate) use keys::Key;
 use order::Sort;
 use rows::{Row, Rows};
 use slider::Slider;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long a socket that has closed is still shown.
@@ -39,11 +43,20 @@ const CLOSED_SHOWN_FOR: Duration = Duration::from_secs(5);
 
 /// How the screen looks.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // they are flags
 pub(crate) struct Look {
     /// Colours are used.
     pub(crate) color: bool,
     /// Other characters than ASCII are used.
     pub(crate) unicode: bool,
+    /// The columns have headings.
+    pub(crate) header: bool,
+    /// Columns for user, inode, descriptor and unit.
+    pub(crate) extended: bool,
+    /// A column for the timer.
+    pub(crate) timers: bool,
+    /// A column for what the kernel measures of connections.
+    pub(crate) tcp_info: bool,
     /// How times are written.
     pub(crate) clock: TimeFormatter,
 }
@@ -70,6 +83,10 @@ pub(crate) struct Top {
     rows: Rows,
     history: History,
     lives: LifeHistories,
+    /// What the kernel measured with the last poll.
+    infos: Option<Rc<TcpInfos>>,
+    /// Names of what was shown last.
+    names: Names,
     diagram: Diagram,
     /// The instant that is shown.
     at: Stamp,
@@ -101,6 +118,8 @@ pub(crate) struct Top {
     first_line: u16,
     /// Where the headings of the sockets were; `None` where there were none.
     headings: Option<Headings>,
+    /// Columns that were asked for, and had no room when it was drawn last.
+    left_out: Vec<Column>,
     /// `None` where the run is live.
     slider: Option<Slider>,
 }
@@ -109,6 +128,7 @@ pub(crate) struct Top {
 #[derive(Debug)]
 struct Paused {
     rows: Rows,
+    infos: Option<Rc<TcpInfos>>,
     at: Stamp,
     /// How many events have come since.
     news: u64,
@@ -138,6 +158,8 @@ impl Top {
             rows: Rows::default(),
             history: History::default(),
             lives: LifeHistories::default(),
+            infos: None,
+            names: Names::default(),
             diagram: Diagram::default(),
             at: Stamp::default(),
             base: crate::filter::Filter::default(),
@@ -159,6 +181,7 @@ impl Top {
             page: 1,
             first_line: 0,
             headings: None,
+            left_out: Vec::new(),
             slider: None,
         }
     }
@@ -170,9 +193,7 @@ impl Top {
         for event in events {
             match event {
                 MonitorEvent::Socket(event) => self.apply_event(event),
-                MonitorEvent::Lost(lost) => {
-                    self.message = Some(crate::render::lost_sentence(lost));
-                }
+                MonitorEvent::Lost(_) => {}
             }
         }
     }
@@ -195,6 +216,19 @@ impl Top {
         self.rows.refresh(sockets)
     }
 
+    /// Takes in what the kernel measured with the last poll, where that is asked for.
+    pub(crate) fn measure(
+        &mut self,
+        infos: Rc<TcpInfos>,
+        sockets: impl Iterator<Item = SocketStatus>,
+    ) {
+        let info = |now: SocketStatus| {
+            (now.socket.id, infos.of(now.socket.addrs, now.clues.inode, now.state))
+        };
+        self.lives.measure(&infos, sockets.map(info));
+        self.infos = Some(infos);
+    }
+
     /// The reading that was complete at this instant was taken in.
     pub(crate) fn end_reading(&mut self, at: Stamp) {
         self.at = at;
@@ -203,12 +237,17 @@ impl Top {
     }
 
     /// Sockets that were dropped without it being known whether they closed: `followed` are those
-    /// that were not.
-    pub(crate) fn end_lives(&mut self, followed: impl Fn() -> std::collections::HashSet<SocketId>) {
-        if self.lives.end_reading(&followed) > 0 {
+    /// that were not. Returns whether there are any.
+    pub(crate) fn end_lives(
+        &mut self,
+        followed: impl Fn() -> std::collections::HashSet<SocketId>,
+    ) -> bool {
+        let is_any = self.lives.end_reading(&followed) > 0;
+        if is_any {
             self.rows.retain(&followed());
             self.is_stale = true;
         }
+        is_any
     }
 
     /// Adds a socket that has come to match without an event.
@@ -245,6 +284,30 @@ impl Top {
     /// The rows that are shown: those of now, or of when the screen was paused.
     fn shown(&self) -> (&Rows, Stamp) {
         self.paused.as_ref().map_or((&self.rows, self.at), |paused| (&paused.rows, paused.at))
+    }
+
+    /// A row as a record.
+    fn socket_record(&self, row: &Row, at: Stamp) -> SocketRecord {
+        let record = SocketRecord::new(&row.status, at, row.owner.clone());
+        if row.measured.is_some() {
+            return SocketRecord { tcp_info: row.measured.clone(), ..record };
+        }
+        let infos = self.paused.as_ref().map_or(&self.infos, |paused| &paused.infos);
+        record.with_tcp_info(infos.as_deref())
+    }
+
+    /// The sockets that are on the screen, for their names.
+    pub(crate) fn on_screen(&mut self) -> Vec<Record> {
+        self.arrange();
+        let at = self.shown().1;
+        let shown = self.order.iter().skip(self.offset).take(self.page);
+        let rows = shown.filter_map(|id| self.row(*id));
+        rows.map(|row| Record::Socket(Box::new(self.socket_record(row, at)))).collect()
+    }
+
+    /// From now on these names stand instead of numbers.
+    pub(crate) fn set_names(&mut self, names: Names) {
+        self.names = names;
     }
 
     fn row(&self, id: SocketId) -> Option<&Row> {

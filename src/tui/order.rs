@@ -4,6 +4,7 @@ use super::rows::Row;
 use crate::model::event::SocketId;
 use crate::model::process::Process;
 use crate::model::time::Stamp;
+use crate::render::socket_table::columns::Column;
 use crate::tcp::state::State;
 use crate::view::group::GroupKey;
 use foldhash::fast::RandomState;
@@ -27,9 +28,18 @@ pub(super) enum Sort {
 }
 
 impl Sort {
-    /// What the columns of the table are sorted by.
-    pub(super) const OF_COLUMNS: [Self; 6] =
-        [Self::Held, Self::State, Self::Owner, Self::Local, Self::Remote, Self::RecvQueue];
+    /// What a click on the heading of a column sorts by.
+    pub(super) const fn by_column(column: Column) -> Option<Self> {
+        Some(match column {
+            Column::Held => Self::Held,
+            Column::State => Self::State,
+            Column::Owner => Self::Owner,
+            Column::Local => Self::Local,
+            Column::Remote => Self::Remote,
+            Column::Queues => Self::RecvQueue,
+            _ => return None,
+        })
+    }
 
     pub(super) const fn next(self) -> Self {
         match self {

@@ -6,9 +6,9 @@ use crate::model::event::{
 };
 use crate::model::process::Attribution;
 use crate::model::socket_row::Details;
+use crate::model::tcp_info::TcpInfo;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use crate::view::socket::SocketRecord;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashSet};
@@ -21,11 +21,13 @@ pub(super) struct Row {
     pub(super) owner: Attribution,
     /// How it ended; `None` while it is open.
     pub(super) closed: Option<Verdict>,
+    /// What the kernel had measured when it closed, where that was asked for.
+    pub(super) measured: Option<Box<TcpInfo>>,
 }
 
 impl Row {
     pub(super) fn new(status: SocketStatus, owner: Attribution) -> Self {
-        Self { status, owner, closed: None }
+        Self { status, owner, closed: None, measured: None }
     }
 
     pub(super) const fn id(&self) -> SocketId {
@@ -35,11 +37,6 @@ impl Row {
     /// How long it has been in its state, or closed.
     pub(super) fn held(&self, at: Stamp) -> Duration {
         at.since(self.status.since)
-    }
-
-    /// As a record, for scripts.
-    pub(super) fn record(&self, at: Stamp) -> SocketRecord {
-        SocketRecord::new(&self.status, at, self.owner.clone())
     }
 }
 
@@ -111,7 +108,7 @@ impl Rows {
             self.closed.push(transition.socket.id);
         }
         let owner = event.owner.clone();
-        self.insert(Row { status, owner, closed });
+        self.insert(Row { status, owner, closed, measured: event.tcp_info.clone() });
     }
 
     /// Goes back to how it was before an event.

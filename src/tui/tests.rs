@@ -6,9 +6,21 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+fn look(clock: TimeFormatter) -> Look {
+    Look {
+        color: true,
+        unicode: true,
+        header: true,
+        extended: false,
+        timers: false,
+        tcp_info: false,
+        clock,
+    }
+}
+
 fn top() -> Top {
     let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
-    Top::new(Look { color: true, unicode: true, clock }, String::new())
+    Top::new(look(clock), String::new())
 }
 
 /// A listener, a connection that is not closed by the server, and one that was.
@@ -296,4 +308,64 @@ fn without_unicode_and_colours_there_are_none() {
         assert!(cell.symbol().is_ascii(), "{cell:?}");
         assert_eq!(cell.fg, ratatui::style::Color::Reset, "{cell:?}");
     }
+}
+
+#[test]
+fn flags_add_columns_and_narrow_terminals_drop_them() {
+    let mut top = live();
+    (top.look.extended, top.look.timers, top.look.tcp_info) = (true, true, true);
+    let wide = screen(&mut top, 160, 24);
+    let headings: Vec<&str> = wide[2].split_whitespace().collect();
+    let all = "HELD STATE OWNER LOCAL REMOTE QUEUES USER INODE FD TIMER UNIT TCP-INFO";
+    assert_eq!(headings.join(" "), all, "{wide:#?}");
+    let narrow = screen(&mut top, 90, 24);
+    let last = narrow.last().expect("a line");
+    assert!(last.starts_with("no room for UNIT, FD"), "{narrow:#?}");
+    assert!(narrow[3].contains("REMOTE") && narrow[3].contains("TIMER"), "{narrow:#?}");
+    top.press(Key::Down);
+    let below = screen(&mut top, 90, 24).join("\n");
+    assert!(below.contains("inode 7"), "what has no room is below: {below}");
+    for width in 1..170 {
+        screen(&mut top, width, 24);
+    }
+    (top.look.header, top.look.extended, top.look.tcp_info) = (false, false, false);
+    assert!(!screen(&mut top, 80, 24).join("\n").contains("HELD"));
+}
+
+#[test]
+fn names_stand_instead_of_numbers() {
+    let mut top = live();
+    screen(&mut top, 80, 24);
+    let shown = top.on_screen();
+    let Some(Record::Socket(server)) = shown.first() else { panic!("no socket") };
+    let mut names = Names::default();
+    names.addrs.insert(server.socket.addrs.local, "localhost:http".to_owned());
+    top.set_names(names);
+    let lines = screen(&mut top, 80, 24);
+    assert!(lines[4].contains("localhost:http") && lines[4].contains("LISTEN"), "{lines:#?}");
+}
+
+/// Nothing of a name reaches the terminal but text: neither drawn nor in what is copied.
+#[test]
+fn hostile_names_are_drawn_and_copied_as_text() {
+    const HOSTILE: &str =
+        "a\u{1b}]52;c;ZXZpbA==\u{7}b\u{1b}\\c\u{9b}31m\u{9d}52;c;eA==\u{9c}\r\nd\u{202e}e";
+    let mut top = top();
+    let socket = ScriptedSocket::new(1, (7, HOSTILE), "127.0.0.1:80", "0.0.0.0:0");
+    for (at, event) in socket.at(0.0, &[], &[], Listen).events() {
+        top.apply(at, &[MonitorEvent::Socket(Box::new(event))]);
+        top.end_reading(at);
+    }
+    let is_inert = |text: &str| !text.chars().any(|at| at.is_control() || at == '\u{202e}');
+    for keys in ["", "g", "gggggggd", "e", "?"] {
+        press(&mut top, keys);
+        for line in screen(&mut top, 160, 30) {
+            assert!(is_inert(&line), "{keys}: {line:?}");
+        }
+        if top.overlay.is_some() {
+            top.press(Key::Escape);
+        }
+    }
+    let Action::Copy(line) = top.press(Key::Char('y')) else { panic!("nothing is copied") };
+    assert!(is_inert(&line) && line.contains("\\x1b]52;c;ZXZpbA=="), "{line:?}");
 }

@@ -1,7 +1,7 @@
 //! A socket as it is now: a row of `list`, `check` and `--view table`.
 
 use crate::model::binding::{Binding, BindingKeys};
-use crate::model::event::{HeldFrom, OwnerClues, SocketEvent, SocketRef, SocketStatus, Transition};
+use crate::model::event::{HeldFrom, OwnerClues, SocketRef, SocketStatus};
 use crate::model::process::Attribution;
 use crate::model::socket_row::{DetailKeys, Details};
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
@@ -87,25 +87,5 @@ impl SocketRecord {
         let (addrs, inode) = (self.socket.addrs, self.clues.inode);
         let tcp_info = infos.map(|infos| Box::new(infos.of(addrs, inode, self.state)));
         Self { tcp_info, ..self }
-    }
-
-    /// The record of a socket at the instant at which it closed.
-    pub fn closed(event: &SocketEvent) -> Self {
-        let Transition { socket, time, to, ref clues, .. } = event.transition;
-        Self {
-            time,
-            socket,
-            state: to,
-            held: Some(Duration::ZERO),
-            held_at_least: false,
-            owner: event.owner.clone(),
-            clues: OwnerClues { uid: None, inode: 0, ..clues.clone() },
-            details: Details::NONE,
-            held_from: Some(HeldFrom::Observed),
-            workload: event.owner.workload(),
-            netns_name: event.transition.netns_name.as_deref().map(str::to_owned),
-            binding: socket.binding,
-            tcp_info: event.tcp_info.clone(),
-        }
     }
 }

@@ -3,18 +3,20 @@
 use crate::model::socket::Family;
 use crate::model::tcp_info;
 use crate::render::cell::{
-    Names, UNKNOWN, clip, clip_endpoint, clip_owner, descriptors, duration, held, local_end, netns,
-    owner, remote_end, timer, unit,
+    Names, UNKNOWN, descriptors, duration, held, local_end, netns, owner, remote_end, timer, unit,
 };
 use crate::view::socket::SocketRecord;
 use std::fmt::Write as _;
 
 /// A column of a table of sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Proto,
     RecvQueue,
     SendQueue,
+    /// Both queues, where there is something in one of them.
+    #[cfg(feature = "tui")]
+    Queues,
     Local,
     Remote,
     State,
@@ -40,22 +42,21 @@ impl Column {
     pub(super) const OF_NETSTAT: [Self; 7] =
         [Proto, RecvQueue, SendQueue, Local, Remote, State, Owner];
     /// Those of a table that is sorted by the time in the state.
-    pub(super) const BY_HELD: [Self; 5] = [Held, State, Owner, Local, Remote];
-
-    /// What a frame that is too narrow for all goes without, the first one first.
-    pub(super) const LEFT_OUT: [Self; 6] = [Unit, Descriptors, Inode, User, TcpInfo, Timer];
+    pub(crate) const BY_HELD: [Self; 5] = [Held, State, Owner, Local, Remote];
 
     /// Those that flags add, in their order.
-    pub(super) fn added(is_extended: bool, timers: bool) -> impl Iterator<Item = Self> {
+    pub(crate) fn added(is_extended: bool, timers: bool) -> impl Iterator<Item = Self> {
         let extended = [User, Inode, Descriptors].into_iter().filter(move |_| is_extended);
         extended.chain(timers.then_some(Timer)).chain(is_extended.then_some(Unit))
     }
 
-    pub(super) const fn heading(self) -> &'static str {
+    pub(crate) const fn heading(self) -> &'static str {
         match self {
             Proto => "PROTO",
             RecvQueue => "RECV-Q",
             SendQueue => "SEND-Q",
+            #[cfg(feature = "tui")]
+            Self::Queues => "QUEUES",
             Local => "LOCAL",
             Remote => "REMOTE",
             State => "STATE",
@@ -73,7 +74,7 @@ impl Column {
     }
 
     /// Appends the cell of a socket to a text.
-    pub(super) fn write(self, text: &mut String, socket: &SocketRecord, names: &Names) {
+    pub(crate) fn write(self, text: &mut String, socket: &SocketRecord, names: &Names) {
         let SocketRecord { state, clues, details, .. } = socket;
         let addrs = &socket.socket.addrs;
         // Writing to a string never fails.
@@ -85,6 +86,10 @@ impl Column {
                 None => write!(text, "{}", details.rx_queue),
             },
             SendQueue => write!(text, "{}", details.tx_queue),
+            #[cfg(feature = "tui")]
+            Self::Queues if (details.rx_queue, details.tx_queue) == (0, 0) => Ok(()),
+            #[cfg(feature = "tui")]
+            Self::Queues => write!(text, "{}/{}", details.rx_queue, details.tx_queue),
             Local => text.write_str(&local_end(&socket.socket, names)),
             Remote => text.write_str(&remote_end(&socket.socket, names)),
             State => write!(text, "{state}"),
@@ -117,21 +122,7 @@ impl Column {
     }
 
     /// Numbers stand below each other digit by digit.
-    pub(super) const fn is_right_aligned(self) -> bool {
+    pub(crate) const fn is_right_aligned(self) -> bool {
         matches!(self, RecvQueue | SendQueue | Held | Idle)
-    }
-
-    /// Whether a frame may cut its cells.
-    pub(super) const fn may_be_cut(self) -> bool {
-        matches!(self, Owner | Netns | Local | Remote | Unit | TcpInfo)
-    }
-
-    /// The cell cut to a width.
-    pub(super) fn cut(self, cell: &str, room: usize) -> String {
-        match self {
-            Local | Remote => clip_endpoint(cell, room),
-            Owner => clip_owner(cell, room),
-            _ => clip(cell, room),
-        }
     }
 }

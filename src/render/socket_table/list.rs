@@ -3,10 +3,10 @@
 use super::columns::Column;
 use super::rows::TableRows;
 use super::wrapped::Layout;
-use super::{GAP, RowLayout, SocketTable, TableOptions};
+use super::{GAP, SocketTable, TableOptions};
 use crate::render::Renderer;
 use crate::render::cell::{Names, UNKNOWN};
-use crate::render::style::{style_of, table_colour as colour};
+use crate::render::style::table_colour as colour;
 use crate::view::Record;
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use std::collections::VecDeque;
@@ -130,9 +130,7 @@ impl Renderer for SocketList {
         let lines = if let Some((usual, room)) = &self.wrapped {
             self.table.wrapped_lines((&part, first), usual, *room)
         } else {
-            let style = |column, state, _| (column == Column::State).then(|| style_of(state));
-            let layout = RowLayout { widths: &self.widths, gap: GAP, room: usize::MAX };
-            self.table.lines((&part, first), layout, style)
+            self.table.lines((&part, first), &self.widths)
         };
         Some(lines.into_bytes())
     }

@@ -1,33 +1,28 @@
 //! Sockets as a table, for `list` and `check` and for `--view table`.
 //!
 //! [`columns`] is the list of all columns; [`rows`] keeps the text of their cells until every row
-//! is known, because a column is as wide as its widest cell. [`list`] and [`live`] are the two
-//! renderers: one lays a table out once, the other one also draws frames that fit a terminal.
-//! [`wrapped`] continues rows that are wider than a terminal.
+//! is known, because a column is as wide as its widest cell. [`list`] and [`by_held`] are the two
+//! renderers. [`wrapped`] continues rows that are wider than a terminal.
 
-mod columns;
+pub(crate) mod by_held;
+pub(crate) mod columns;
 pub(crate) mod list;
-pub(crate) mod live;
 mod rows;
 mod wrapped;
 
-use super::cell::{Names, clip, width};
-use super::style::Palette;
+use super::cell::{Names, width};
+use super::style::{Palette, style_of};
 use crate::model::socket::NetnsId;
-use crate::tcp::state::State;
 use crate::view::Record;
 use crate::view::socket::SocketRecord;
 use anstyle::Style;
 use columns::Column;
 use rows::TableRows;
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
 const BLANKS: &str = "                                                                ";
-/// Columns are not made narrower than this where room is short.
-const NARROWEST: u16 = 12;
 
 /// The options of every table of sockets.
 #[derive(Debug, Clone, Copy)]
@@ -43,17 +38,6 @@ pub struct TableOptions {
     pub timers: bool,
     /// Show what the kernel measured of connections.
     pub tcp_info: bool,
-}
-
-/// Where the cells of a row stand.
-#[derive(Debug, Clone, Copy)]
-struct RowLayout<'a> {
-    /// The width of each column.
-    widths: &'a [usize],
-    /// Blanks between two columns.
-    gap: usize,
-    /// No line is wider than this.
-    room: usize,
 }
 
 /// The columns of a table, and how its lines are laid out.
@@ -103,92 +87,61 @@ impl SocketTable {
         widths
     }
 
-    /// The lines of some rows, below the headings where they are the `first`. `style` gives the
-    /// style of a cell by its column, and state and number of its row.
-    fn lines(
-        &self,
-        (rows, first): (&TableRows, bool),
-        layout: RowLayout<'_>,
-        style: impl Fn(Column, State, usize) -> Option<Style>,
-    ) -> String {
-        let RowLayout { widths, room, .. } = layout;
+    /// The lines of some rows, below the headings where they are the `first`.
+    fn lines(&self, (rows, first): (&TableRows, bool), widths: &[usize]) -> String {
         let line = widths.iter().sum::<usize>() + widths.len() * GAP;
         let mut text = String::with_capacity(rows.len() * line);
         if first && self.header {
             let headings = self.columns.iter().map(|column| column.heading());
-            let line = ClippedLine { text: &mut text, room };
-            self.push_cells(line, headings, layout, |_| Some(Style::new().bold()));
+            self.push_cells(&mut text, headings, widths, |_| Some(Style::new().bold()));
         }
-        for (row, (state, cells)) in rows.iter().enumerate() {
-            let line = ClippedLine { text: &mut text, room };
-            self.push_cells(line, cells, layout, |column| style(column, state, row));
+        for (state, cells) in rows.iter() {
+            let style = |column| (column == Column::State).then(|| style_of(state));
+            self.push_cells(&mut text, cells, widths, style);
         }
         text
     }
 
-    /// Adds a whole row: each cell is filled up to the width of its column, or cut to it. The last
-    /// one is not filled up.
+    /// Adds a whole row: each cell is filled up to the width of its column, but for the last one.
     fn push_cells<'c>(
         &self,
-        mut line: ClippedLine<'_>,
+        text: &mut String,
         cells: impl Iterator<Item = &'c str>,
-        RowLayout { widths, gap, .. }: RowLayout<'_>,
+        widths: &[usize],
         style: impl Fn(Column) -> Option<Style>,
     ) {
         let last = self.columns.len() - 1;
         for (i, ((column, cell), room)) in self.columns.iter().zip(cells).zip(widths).enumerate() {
-            let mut cell = Cow::Borrowed(cell);
-            let mut taken = width(&cell);
-            if taken > *room {
-                cell = column.cut(&cell, *room).into();
-                taken = width(&cell);
-            }
-            let fill = room - taken;
-            let gap = if i == 0 { 0 } else { gap };
+            let fill = room.saturating_sub(width(cell));
+            let gap = if i == 0 { 0 } else { GAP };
             let (before, after) = match column.is_right_aligned() {
                 _ if i == last => (gap, 0),
                 true => (gap + fill, 0),
                 false => (gap, fill),
             };
-            let style = style(*column).filter(|_| self.palette.on);
-            line.push_blanks(before);
-            line.push(&cell, taken, style);
-            line.push_blanks(after);
+            push_blanks(text, before);
+            push_styled(text, cell, style(*column).filter(|_| self.palette.on));
+            push_blanks(text, after);
         }
-        line.text.push('\n');
+        text.push('\n');
     }
 }
 
-/// A line that ends where there is no more room for it.
-struct ClippedLine<'t> {
-    text: &'t mut String,
-    /// The columns that are left.
-    room: usize,
+fn push_styled(text: &mut String, cell: &str, style: Option<Style>) {
+    match style {
+        Some(style) if !cell.is_empty() => {
+            // Writing to a string never fails.
+            let _ = write!(text, "{style}{cell}{style:#}");
+        }
+        _ => text.push_str(cell),
+    }
 }
 
-impl ClippedLine<'_> {
-    /// Adds a text that takes so many columns.
-    fn push(&mut self, text: &str, taken: usize, style: Option<Style>) {
-        if taken > self.room {
-            let cut = clip(text, self.room);
-            return self.push(&cut, width(&cut), style);
-        }
-        self.room -= taken;
-        match style {
-            Some(style) if !text.is_empty() => {
-                // Writing to a string never fails.
-                let _ = write!(self.text, "{style}{text}{style:#}");
-            }
-            _ => self.text.push_str(text),
-        }
-    }
-
-    fn push_blanks(&mut self, mut count: usize) {
-        while count > 0 {
-            let blanks = &BLANKS[..count.min(BLANKS.len())];
-            self.push(blanks, blanks.len(), None);
-            count -= blanks.len();
-        }
+fn push_blanks(text: &mut String, mut count: usize) {
+    while count > 0 {
+        let blanks = &BLANKS[..count.min(BLANKS.len())];
+        text.push_str(blanks);
+        count -= blanks.len();
     }
 }
 

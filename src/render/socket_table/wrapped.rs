@@ -4,7 +4,7 @@
 
 use super::columns::Column;
 use super::rows::TableRows;
-use super::{ClippedLine, GAP, SocketTable};
+use super::{GAP, SocketTable, push_blanks, push_styled};
 use crate::render::cell::{UNKNOWN, width};
 use crate::render::style::style_of;
 use anstyle::Style;
@@ -150,14 +150,13 @@ impl SocketTable {
         Layout { order, widths, gap, breaks }: &Layout,
         style: impl Fn(Column) -> Option<Style>,
     ) {
-        let mut line = ClippedLine { text, room: usize::MAX };
         for (place, index) in order.iter().enumerate() {
             let (column, cell) = (self.columns[*index], cells[*index]);
             let fill = widths[*index].saturating_sub(width(cell));
             let before = match place {
                 0 => 0,
                 _ if breaks.contains(&place) => {
-                    line.text.push('\n');
+                    text.push('\n');
                     INDENT
                 }
                 _ => *gap,
@@ -169,10 +168,10 @@ impl SocketTable {
                 false if breaks.contains(&(place + 1)) => (0, 0),
                 false => (0, fill),
             };
-            line.push_blanks(before + left);
-            line.push(cell, width(cell), style(column).filter(|_| self.palette.on));
-            line.push_blanks(right);
+            push_blanks(text, before + left);
+            push_styled(text, cell, style(column).filter(|_| self.palette.on));
+            push_blanks(text, right);
         }
-        line.text.push('\n');
+        text.push('\n');
     }
 }

@@ -1,6 +1,6 @@
 //! `top` on a pseudo terminal: keys, resizes, and how it leaves the terminal.
 
-use super::screen::Screen;
+use super::screen::{Screen, after_the_last_frame};
 use super::{Pty, plain};
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::output::Output;
@@ -8,8 +8,9 @@ use crate::support::program::{Program, command, run};
 use crate::support::wait::until;
 use nix::sys::signal::Signal;
 use rustix::io::ioctl_fionbio;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Stdio;
+use tempfile::NamedTempFile;
 
 #[test]
 fn top_draws_takes_keys_and_leaves_the_terminal_clean() {
@@ -52,6 +53,87 @@ fn a_signal_prints_the_timelines_beside_the_screen() {
     let written = plain(&screen.assert_restored(program));
     let timelines = written.matches("812/client  127.0.0.1:").count();
     assert!(timelines >= 4, "{written}");
+}
+
+#[test]
+fn a_table_is_drawn_as_top_and_printed_at_the_end() {
+    let (screen, program) = Screen::start(80, 24, "server|client --view table -i 10ms");
+    screen.until_written("tcplapse top  server|client");
+    screen.press("?");
+    screen.until_written("filter as you type");
+    screen.press("q");
+    let written = screen.assert_restored(program);
+    assert!(!written.contains("\x1b[?1000h"), "the mouse selects text, as before");
+    let last = plain(after_the_last_frame(&written));
+    assert!(last.contains("HELD") && last.contains("812/client"), "{last}");
+    assert_eq!(last.matches("812/client").count(), 4, "{last}");
+    assert!(last.contains("seen: 10 sockets"), "{last}");
+}
+
+#[test]
+fn a_table_stays_when_its_time_is_over() {
+    let (screen, program) = Screen::start(80, 24, "client --view table --for 1ms -eo");
+    let written = screen.assert_restored(program);
+    let last = plain(after_the_last_frame(&written));
+    assert!(last.contains("HELD") && last.contains("812/client"), "{last}");
+    assert!(last.contains("INODE") && last.contains("TIMER"), "{last}");
+}
+
+/// A screenful is left where the user ends the run: he has not asked for thousands of lines.
+#[test]
+fn what_has_no_room_is_counted_where_the_user_ends_a_table() {
+    let (screen, program) = Screen::start(80, 8, "--view table");
+    screen.until_written("tcplapse top");
+    program.signal(Signal::SIGINT);
+    let written = screen.assert_restored(program);
+    let last = plain(after_the_last_frame(&written));
+    assert!(last.contains("more not printed; tcplapse list shows all"), "{last}");
+    assert!(last.lines().count() < 16, "{last}");
+}
+
+#[test]
+fn rules_give_alerts_beside_the_table() {
+    let mut rules = NamedTempFile::new().expect("a file");
+    let rule = "[[rule]]\nname = \"any\"\nstate = \"LISTEN\"\nat_least = 1\n";
+    rules.write_all(rule.as_bytes()).expect("it is ours");
+    let line = format!("--view table -i 10ms --rules {}", rules.path().display());
+    let (screen, program) = Screen::start(80, 24, &line);
+    screen.until_written(" alert any: ");
+    screen.press("q");
+    screen.assert_restored(program);
+}
+
+#[test]
+fn columns_come_with_their_flags() {
+    let (screen, program) = Screen::start(200, 24, "top client -eor -i 1h");
+    for heading in ["USER", "INODE", "FD", "TIMER", "UNIT"] {
+        screen.until_written(heading);
+    }
+    // The name is found by another thread, and drawn without a key or a poll.
+    screen.until_written("localhost");
+    screen.press("q");
+    screen.assert_restored(program);
+}
+
+#[test]
+fn a_hostile_name_is_copied_as_text() {
+    let mut procfs = FakeProcfs::new();
+    procfs.process(7, "a\x1b]52;c;eA==\x07b", 50, &[7]);
+    let (mut screen, program) = Screen::start_unread(120, 24, "top -i 1ms", procfs.path());
+    procfs.adopt(program);
+    screen.read();
+    procfs.poll(&["4000 80 01/7"]);
+    screen.until_written("7/a\\x1b]52;c;eA==\\x07b");
+    screen.press("y");
+    screen.until_written("\x1b]52;c;");
+    screen.press("q");
+    procfs.poll_until_exit(&[]);
+    let written = screen.assert_restored(procfs.into_program());
+    let (_, copied) = written.split_once("\x1b]52;c;").expect("a sequence");
+    let (payload, after) = copied.split_once("\x1b\\").expect("its end");
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+    assert!(payload.len() > 40 && payload.bytes().all(is_base64), "{payload}");
+    assert!(!after.contains("\x1b]") && !written.contains('\x07'), "{written:?}");
 }
 
 #[test]
@@ -118,9 +200,7 @@ fn top_ends_when_its_terminal_is_gone() {
 
 #[test]
 fn top_refuses_what_it_does_not_print() {
-    for line in
-        [&["--view", "top", "-j"][..], &["--view", "top", "-m", "3"], &["--view", "top", "-r"]]
-    {
+    for line in [&["--view", "top", "-j"][..], &["--view", "top", "-m", "3"]] {
         let outcome = run(line);
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
         assert!(outcome.stderr.contains("has no effect without"), "{outcome:?}");
