@@ -3,13 +3,29 @@
 
 use super::Top;
 use super::rows::Row;
+use crate::model::counted::counted;
+use crate::model::socket_row::Details;
 use crate::render::Renderer;
 use crate::render::socket_table::columns::Column;
 use crate::render::style::Palette;
 use crate::render::timeline::TimelineText;
 use crate::render::wrap::wrap;
 use crate::tcp::docs;
+use crate::tcp::state::State;
 use crate::view::Record;
+
+/// What waits in the queues of a socket, under their names in ss: their bytes may be a FIN.
+fn queues(state: State, details: &Details) -> Option<String> {
+    let Details { rx_queue, tx_queue, retransmits, backlog_limit, .. } = *details;
+    if state == State::Listen {
+        let limit = backlog_limit.map(|limit| format!(" of at most {limit}"));
+        let waiting = counted(u64::from(rx_queue), "connection");
+        let text = format!("{waiting} waiting for accept(){}", limit.unwrap_or_default());
+        return (rx_queue > 0).then_some(text);
+    }
+    let text = format!("RECV-Q {rx_queue}, SEND-Q {tx_queue}, retransmissions {retransmits}");
+    (rx_queue > 0 || tx_queue > 0 || retransmits > 0).then_some(text)
+}
 
 impl Top {
     /// What is known of the selected socket, as lines that fit this width.
@@ -21,13 +37,7 @@ impl Top {
             let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or("unknown");
             lines.push(format!("ended: {name}"));
         }
-        let details = &row.status.details;
-        if details.rx_queue > 0 || details.tx_queue > 0 || details.retransmits > 0 {
-            lines.push(format!(
-                "{} bytes not read, {} not acknowledged, {} retransmissions",
-                details.rx_queue, details.tx_queue, details.retransmits
-            ));
-        }
+        lines.extend(queues(row.status.state, &row.status.details));
         lines.extend(self.belongings(row).into_iter().flat_map(|line| wrap(&line, width.max(1))));
         if let Some(doc) = docs::of(row.status.state) {
             let advice = [doc.brief, doc.many].join(". ");
@@ -65,5 +75,23 @@ impl Top {
         let mut text = TimelineText { clock, palette, width: Some(width.max(20)) };
         let bytes = text.rows(&[Record::Life(Box::new(life))], &self.names);
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_named_by_what_they_hold() {
+        let details = |rx_queue, tx_queue| Details { tx_queue, rx_queue, ..Details::NONE };
+        let listener = Details { backlog_limit: Some(7), ..details(1, 0) };
+        let text = queues(State::Listen, &listener);
+        assert_eq!(text.as_deref(), Some("1 connection waiting for accept() of at most 7"));
+        assert_eq!(queues(State::Listen, &details(0, 0)), None);
+        // Perhaps a FIN, and no byte.
+        let text = queues(State::CloseWait, &details(1, 0));
+        assert_eq!(text.as_deref(), Some("RECV-Q 1, SEND-Q 0, retransmissions 0"));
+        assert_eq!(queues(State::Established, &details(0, 0)), None);
     }
 }

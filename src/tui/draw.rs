@@ -100,8 +100,7 @@ impl Top {
         let (rows, at) = self.shown();
         let open = rows.open();
         let time = self.look.clock.clone().write(at);
-        let mut parts =
-            vec![format!("tcplapse top{}", self.title), time, format!("{open} sockets")];
+        let mut parts = vec![format!("tcplapse{}", self.title), time, format!("{open} sockets")];
         if let Some(paused) = &self.paused {
             parts.push(format!("PAUSED, {} events since", paused.news));
         }

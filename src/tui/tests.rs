@@ -87,7 +87,7 @@ fn the_screen_has_counts_sockets_and_the_selected_one() {
     top.press(Key::Down);
     let lines = screen(&mut top, 80, 24);
     let expected = [
-        "tcplapse top  12:01:10.000  3 sockets",
+        "tcplapse  12:01:10.000  3 sockets",
         "LISTEN            1 ██████████████████  CLOSE_WAIT        1 ██████████████████",
         "FIN_WAIT2         1 ██████████████████",
         "    HELD  STATE        OWNER           LOCAL           REMOTE          QUEUES",
@@ -202,7 +202,7 @@ fn a_paused_screen_stays_and_counts_what_is_new() {
         top.end_reading(at);
     }
     let title = &screen(&mut top, 80, 24)[0];
-    assert_eq!(title, "tcplapse top  12:01:10.000  3 sockets  PAUSED, 1 events since");
+    assert_eq!(title, "tcplapse  12:01:10.000  3 sockets  PAUSED, 1 events since");
     assert_eq!(states(&mut top).len(), 4);
     press(&mut top, " ");
     assert!(states(&mut top).contains(&Established));
@@ -241,7 +241,7 @@ fn a_recording_is_stepped_through_back_and_forth() {
     top.press(Key::Char('h'));
     assert_eq!(states(&mut top), [Listen, Established, Established, Established]);
     let title = &screen(&mut top, 80, 24)[0];
-    assert_eq!(title, "tcplapse top  12:00:02.000  4 sockets  event 4 of 7");
+    assert_eq!(title, "tcplapse  12:00:02.000  4 sockets  event 4 of 7");
     let lines = screen(&mut top, 80, 24);
     assert!(lines[23].starts_with("2.0s ") && lines[23].contains("●"), "{lines:#?}");
     press(&mut top, "<");

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 fn top_draws_takes_keys_and_leaves_the_terminal_clean() {
     // No poll follows within the limit of this test: keys are answered between polls.
     let (screen, program) = Screen::start(80, 24, "top server|client -i 1h --no-mouse");
-    screen.until_written("tcplapse top");
+    screen.until_written("tcplapse  ");
     screen.until_written("812/client");
     screen.press("?");
     screen.until_written("filter as you type");
@@ -28,7 +28,7 @@ fn top_draws_takes_keys_and_leaves_the_terminal_clean() {
 #[test]
 fn top_is_restored_by_signals_and_follows_the_size() {
     let (screen, program) = Screen::start(80, 24, "top -i 10ms");
-    screen.until_written("tcplapse top");
+    screen.until_written("tcplapse  ");
     for (columns, rows) in [(40, 10), (1, 1), (200, 50), (3, 2), (80, 24)] {
         screen.resize(columns, rows);
         program.signal(Signal::SIGWINCH);
@@ -46,7 +46,7 @@ fn top_is_restored_by_signals_and_follows_the_size() {
 #[test]
 fn a_signal_prints_the_timelines_beside_the_screen() {
     let (screen, program) = Screen::start(80, 24, "top client -i 10ms");
-    screen.until_written("tcplapse top");
+    screen.until_written("tcplapse  ");
     program.signal(Signal::SIGUSR1);
     screen.until_written("seen: 4 sockets (4 still there)");
     screen.press("q");
@@ -58,7 +58,7 @@ fn a_signal_prints_the_timelines_beside_the_screen() {
 #[test]
 fn a_table_is_drawn_as_top_and_printed_at_the_end() {
     let (screen, program) = Screen::start(80, 24, "server|client --view table -i 10ms");
-    screen.until_written("tcplapse top  server|client");
+    screen.until_written("tcplapse  server|client");
     screen.press("?");
     screen.until_written("filter as you type");
     screen.press("q");
@@ -83,7 +83,7 @@ fn a_table_stays_when_its_time_is_over() {
 #[test]
 fn what_has_no_room_is_counted_where_the_user_ends_a_table() {
     let (screen, program) = Screen::start(80, 8, "--view table");
-    screen.until_written("tcplapse top");
+    screen.until_written("tcplapse  ");
     program.signal(Signal::SIGINT);
     let written = screen.assert_restored(program);
     let last = plain(after_the_last_frame(&written));
@@ -192,7 +192,7 @@ fn top_ends_when_its_terminal_is_gone() {
         let mut bytes = [0; 4096];
         let read = (&pty.master).read(&mut bytes).unwrap_or_default();
         written.extend_from_slice(&bytes[..read]);
-        String::from_utf8_lossy(&written).contains("tcplapse top").then_some(())
+        String::from_utf8_lossy(&written).contains("tcplapse  ").then_some(())
     });
     drop(pty);
     program.finish();
