@@ -32,11 +32,11 @@ pub(super) enum Stream {
 /// A connection.
 pub(super) struct Connection {
     stream: Stream,
-    state: State,
+    state: ConnectionState,
     deadline: Instant,
 }
 
-enum State {
+enum ConnectionState {
     /// Its request is not complete.
     Reading(Vec<u8>),
     /// It waits for new metrics.
@@ -61,7 +61,7 @@ struct Response {
 impl Connection {
     /// One that has just been accepted.
     pub(super) fn new(stream: Stream, now: Instant) -> Self {
-        Self { stream, state: State::Reading(Vec::new()), deadline: now + REQUEST_TIME }
+        Self { stream, state: ConnectionState::Reading(Vec::new()), deadline: now + REQUEST_TIME }
     }
 
     /// When it has taken too long.
@@ -70,21 +70,21 @@ impl Connection {
     }
 
     pub(super) const fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed)
+        matches!(self.state, ConnectionState::Closed)
     }
 
     /// Whether it may be closed for another one: its request is not complete, or its response is sent.
     pub(super) const fn is_dispensable(&self) -> bool {
-        !matches!(self.state, State::Waiting { .. } | State::Writing(_))
+        !matches!(self.state, ConnectionState::Waiting { .. } | ConnectionState::Writing(_))
     }
 
     /// What lets it go on.
     pub(super) const fn waits_for(&self) -> PollFlags {
         match self.state {
-            State::Reading(_) | State::Lingering(_) => PollFlags::IN,
-            State::Writing(_) => PollFlags::OUT,
+            ConnectionState::Reading(_) | ConnectionState::Lingering(_) => PollFlags::IN,
+            ConnectionState::Writing(_) => PollFlags::OUT,
             // A client that closes is noticed.
-            State::Waiting { .. } | State::Closed => PollFlags::empty(),
+            ConnectionState::Waiting { .. } | ConnectionState::Closed => PollFlags::empty(),
         }
     }
 
@@ -99,25 +99,25 @@ impl Connection {
     ) {
         let is_late = now >= self.deadline;
         let advanced = match &mut self.state {
-            State::Waiting { .. } if is_ready => Err(ErrorKind::ConnectionReset.into()),
-            State::Waiting { format, body } if has_news || is_late => {
+            ConnectionState::Waiting { .. } if is_ready => Err(ErrorKind::ConnectionReset.into()),
+            ConnectionState::Waiting { format, body } if has_news || is_late => {
                 let (format, body) = (*format, *body);
                 self.respond_with_latest(now, format, body, published);
                 self.write(now)
             }
-            State::Reading(_) if is_ready => self.read(now, published),
-            State::Writing(_) if is_ready => self.write(now),
-            State::Lingering(_) if is_ready => self.linger(),
+            ConnectionState::Reading(_) if is_ready => self.read(now, published),
+            ConnectionState::Writing(_) if is_ready => self.write(now),
+            ConnectionState::Lingering(_) if is_ready => self.linger(),
             _ if is_late => Err(ErrorKind::TimedOut.into()),
             _ => Ok(()),
         };
         if advanced.is_err_and(|cause| !is_temporary(&cause)) {
-            self.state = State::Closed;
+            self.state = ConnectionState::Closed;
         }
     }
 
     fn read(&mut self, now: Instant, published: &Published) -> io::Result<()> {
-        let State::Reading(received) = &mut self.state else { return Ok(()) };
+        let ConnectionState::Reading(received) = &mut self.state else { return Ok(()) };
         let mut piece = [0; 4096];
         let length = self.stream.read(&mut piece)?;
         if length == 0 {
@@ -134,7 +134,7 @@ impl Connection {
                     self.respond_with_latest(now, format, body, published);
                 } else {
                     published.request();
-                    self.state = State::Waiting { format, body };
+                    self.state = ConnectionState::Waiting { format, body };
                     self.deadline = now + WAIT_TIME;
                     return Ok(());
                 }
@@ -159,12 +159,12 @@ impl Connection {
     }
 
     fn respond(&mut self, now: Instant, head: Vec<u8>, body: Arc<[u8]>) {
-        self.state = State::Writing(Response { head, body, sent: 0 });
+        self.state = ConnectionState::Writing(Response { head, body, sent: 0 });
         self.deadline = now + RESPONSE_TIME;
     }
 
     fn write(&mut self, now: Instant) -> io::Result<()> {
-        let State::Writing(response) = &mut self.state else { return Ok(()) };
+        let ConnectionState::Writing(response) = &mut self.state else { return Ok(()) };
         while let Some(rest) = response.rest() {
             match self.stream.write(rest) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -173,13 +173,13 @@ impl Connection {
             }
         }
         self.stream.end_output()?;
-        self.state = State::Lingering(MAX_LINGER);
+        self.state = ConnectionState::Lingering(MAX_LINGER);
         self.deadline = now + LINGER_TIME;
         Ok(())
     }
 
     fn linger(&mut self) -> io::Result<()> {
-        let State::Lingering(left) = &mut self.state else { return Ok(()) };
+        let ConnectionState::Lingering(left) = &mut self.state else { return Ok(()) };
         let length = self.stream.read(&mut [0; 4096])?;
         *left = left.saturating_sub(length);
         if length == 0 || *left == 0 {

@@ -13,7 +13,7 @@ pub(crate) type LabelSet = Vec<(&'static str, String)>;
 
 /// A metric: its name without a suffix, what it is, and its series.
 #[derive(Debug)]
-pub(crate) struct Family {
+pub(crate) struct MetricFamily {
     pub(crate) name: &'static str,
     pub(crate) help: &'static str,
     pub(crate) series: Series,
@@ -47,7 +47,7 @@ pub(crate) struct Exposition {
 }
 
 #[derive(Debug, Clone)]
-struct Families(Arc<[Family]>);
+struct Families(Arc<[MetricFamily]>);
 
 impl TextFormat {
     /// As the header Content-Type names it.
@@ -61,7 +61,7 @@ impl TextFormat {
 
 impl Exposition {
     /// Those of these families that have series.
-    pub(crate) fn new(families: Vec<Family>) -> Self {
+    pub(crate) fn new(families: Vec<MetricFamily>) -> Self {
         let families = families.into_iter().filter(|family| !family.series.is_empty()).collect();
         let (open_metrics, prometheus) = (OnceLock::new(), OnceLock::new());
         Self { families: Families(families), open_metrics, prometheus }
@@ -111,7 +111,7 @@ impl Series {
 
 impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for Family { name, help, series } in self.0.iter() {
+        for MetricFamily { name, help, series } in self.0.iter() {
             let mut metric = encoder.encode_descriptor(name, help, None, series.kind())?;
             match series {
                 Series::Gauge(series) => {
@@ -152,23 +152,27 @@ mod tests {
         histogram.add(Duration::from_secs(2));
         let labels = |value: &str| vec![("process", value.to_owned())];
         let exposition = Exposition::new(vec![
-            Family {
+            MetricFamily {
                 name: "a_now",
                 help: "How many.",
                 series: Series::Gauge(vec![(labels("x\"\\\n"), 1.0), (Vec::new(), 0.25)]),
             },
-            Family { name: "none", help: "Nothing.", series: Series::Gauge(Vec::new()) },
-            Family {
+            MetricFamily { name: "none", help: "Nothing.", series: Series::Gauge(Vec::new()) },
+            MetricFamily {
                 name: "b",
                 help: "How often.",
                 series: Series::Counter(vec![(labels("y"), 7)]),
             },
-            Family {
+            MetricFamily {
                 name: "c_seconds",
                 help: "How long.",
                 series: Series::Histogram(vec![(labels("z"), histogram)]),
             },
-            Family { name: "d", help: "What.", series: Series::Info(vec![("v", "1".to_owned())]) },
+            MetricFamily {
+                name: "d",
+                help: "What.",
+                series: Series::Info(vec![("v", "1".to_owned())]),
+            },
         ]);
         String::from_utf8(exposition.text(format).to_vec()).expect("UTF-8")
     }

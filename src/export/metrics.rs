@@ -1,6 +1,6 @@
 //! What is counted over a run, and all metrics at one instant. Pure: its time is that of the readings.
 
-use super::exposition::{Exposition, Family, LabelSet, Series};
+use super::exposition::{Exposition, LabelSet, MetricFamily, Series};
 use super::groups::{GroupId, GroupLabel, Groups};
 use super::histogram::Histogram;
 use super::ports::Remotes;
@@ -32,7 +32,7 @@ pub(crate) struct Metrics {
     remotes: Remotes,
     /// The states that the filters ask for.
     states: Vec<State>,
-    counts: BTreeMap<GroupId, Counts>,
+    counts: BTreeMap<GroupId, GroupCounts>,
     in_state: BTreeMap<State, Histogram>,
     polls: Histogram,
     /// In the order of [`LOST_REASONS`].
@@ -41,7 +41,7 @@ pub(crate) struct Metrics {
 
 /// What has happened to the sockets of a group.
 #[derive(Debug, Default)]
-struct Counts {
+struct GroupCounts {
     transitions: Diagram,
     /// How connections ended, and who closed first.
     closed: BTreeMap<(String, String), u64>,
@@ -134,7 +134,7 @@ impl Metrics {
         Exposition::new(families)
     }
 
-    fn gauges(&self, sockets: &Sockets) -> Vec<Family> {
+    fn gauges(&self, sockets: &Sockets) -> Vec<MetricFamily> {
         let by_state = || sockets.by_state(&self.groups, &self.states);
         let queues = || sockets.queues(&self.listeners);
         let limit = |(labels, queue): (LabelSet, super::sockets::AcceptQueue)| {
@@ -144,18 +144,18 @@ impl Metrics {
         let count =
             |(labels, state): (LabelSet, super::sockets::InState)| (labels, state.count as f64);
         vec![
-            Family {
+            MetricFamily {
                 name: "tcplapse_sockets",
                 help: "Sockets now, by state.",
                 series: Series::Gauge(by_state().map(count).collect()),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_oldest_seconds",
                 help: "How long the oldest of these sockets has been in its state, as far as that is \
                        known; 0 if there is none.",
                 series: Series::Gauge(by_state().map(|(labels, s)| (labels, s.oldest)).collect()),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_accept_queue",
                 help: "Connections that wait for accept(); where several listeners have these labels, \
                        those of the fullest.",
@@ -163,7 +163,7 @@ impl Metrics {
                     queues().map(|(labels, queue)| (labels, queue.length.into())).collect(),
                 ),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_accept_queue_limit",
                 help: "How many connections may wait for accept().",
                 series: Series::Gauge(queues().filter_map(limit).collect()),
@@ -171,9 +171,9 @@ impl Metrics {
         ]
     }
 
-    fn port_use(&mut self, usage: &[PortRecord]) -> Family {
+    fn port_use(&mut self, usage: &[PortRecord]) -> MetricFamily {
         let shares = self.remotes.shares(usage).into_iter();
-        Family {
+        MetricFamily {
             name: "tcplapse_ephemeral_ports_used_ratio",
             help: "Share of the ports that connect() chooses from that is in use towards a remote end, \
                    where it is large; the largest of all others.",
@@ -183,7 +183,7 @@ impl Metrics {
         }
     }
 
-    fn counters(&self) -> Vec<Family> {
+    fn counters(&self) -> Vec<MetricFamily> {
         let (mut transitions, mut gaps, mut closed) = (Vec::new(), Vec::new(), Vec::new());
         for (group, counts) in &self.counts {
             let labels = || self.groups.labels(*group);
@@ -204,25 +204,25 @@ impl Metrics {
             (vec![("state", state.to_string())], times.clone())
         };
         vec![
-            Family {
+            MetricFamily {
                 name: "tcplapse_transitions",
                 help: "Transitions that were observed or are certain, by the edges of the state \
                        diagram.",
                 series: Series::Counter(transitions),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_unproven_transitions",
                 help: "Pairs of states observed one after the other, of which it is not certain which \
                        transitions led from one to the other.",
                 series: Series::Counter(gaps),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_closed",
                 help: "Connections that ended, by how and by the side that closed first, as far as \
                        proven.",
                 series: Series::Counter(closed),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_state_seconds",
                 help: "How long sockets were in a state that they have left.",
                 series: Series::Histogram(self.in_state.iter().map(state).collect()),
@@ -231,41 +231,41 @@ impl Metrics {
     }
 
     /// How much of what happened was seen.
-    fn quality(&self, at: Stamp, missed: u64, undecided: usize) -> Vec<Family> {
+    fn quality(&self, at: Stamp, missed: u64, undecided: usize) -> Vec<MetricFamily> {
         let lost = LOST_REASONS.iter().zip(self.lost);
         let lost = lost.map(|(reason, count)| (vec![("reason", name(reason))], count));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         #[allow(clippy::cast_precision_loss)] // exact to the microsecond for 285 years
         let (at, undecided) = (at.wall as f64 / 1e6, undecided as f64);
         vec![
-            Family {
+            MetricFamily {
                 name: "tcplapse_undecided_sockets",
                 help: "Sockets that are not counted, and may be of a process that is asked for: their \
                        owners cannot be inspected.",
                 series: Series::Gauge(vec![(Vec::new(), undecided)]),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_missed",
                 help: "Sockets of any process that opened and closed between two polls, as far as they \
                        were noticed.",
                 series: Series::Counter(vec![(Vec::new(), missed)]),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_lost",
                 help: "Readings that were lost, by why.",
                 series: Series::Counter(lost.collect()),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_poll_seconds",
                 help: "How long polls took.",
                 series: Series::Histogram(vec![(Vec::new(), self.polls.clone())]),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_last_reading_timestamp_seconds",
                 help: "When the last reading was complete, in seconds since 1970.",
                 series: Series::Gauge(vec![(Vec::new(), at)]),
             },
-            Family {
+            MetricFamily {
                 name: "tcplapse_build",
                 help: "The version of tcplapse.",
                 series: Series::Info(vec![("version", version)]),

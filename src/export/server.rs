@@ -172,7 +172,7 @@ impl Serving {
     }
 
     /// Waits until something can go on, or the time of a connection is over.
-    fn wait(&mut self) -> io::Result<Ready> {
+    fn wait(&mut self) -> io::Result<ReadySockets> {
         let now = Instant::now();
         self.accepts_from = self.accepts_from.filter(|from| *from > now);
         let deadlines = self.connections.iter().map(Connection::deadline);
@@ -192,7 +192,7 @@ impl Serving {
             Err(errno) => return Err(errno.into()),
         }
         let is_ready = |polled: &PollFd<'_>| !polled.revents().is_empty();
-        Ok(Ready {
+        Ok(ReadySockets {
             news: is_ready(&polled[0]),
             listener: accepts && is_ready(&polled[1]),
             connections: polled[2..].iter().map(is_ready).collect(),
@@ -218,7 +218,7 @@ impl Serving {
 }
 
 /// What can go on.
-struct Ready {
+struct ReadySockets {
     news: bool,
     listener: bool,
     connections: Vec<bool>,

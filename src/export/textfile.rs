@@ -60,7 +60,7 @@ impl TextFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::exposition::{Family, Series};
+    use crate::export::exposition::{MetricFamily, Series};
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
         assert!(file.is_due());
         for _ in 0..2 {
             let series = Series::Gauge(vec![(Vec::new(), 1.0)]);
-            let families = vec![Family { name: "a", help: "A.", series }];
+            let families = vec![MetricFamily { name: "a", help: "A.", series }];
             file.write(&Exposition::new(families)).expect("it can be written");
             let text = fs::read_to_string(&path).expect("it is there");
             assert_eq!(text, "# HELP a A.\n# TYPE a gauge\na 1.0\n");

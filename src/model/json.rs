@@ -49,7 +49,7 @@ pub(crate) mod pair {
 
     /// The keys of an address pair.
     #[derive(Serialize, Deserialize)]
-    pub(crate) struct AddressKeys {
+    pub(crate) struct RecordedAddresses {
         /// Only where the local address does not show it: the address is v4-mapped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub(crate) family: Option<Family>,
@@ -59,15 +59,15 @@ pub(crate) mod pair {
         pub(crate) netns: NetnsId,
     }
 
-    impl From<AddressPair> for AddressKeys {
+    impl From<AddressPair> for RecordedAddresses {
         fn from(AddressPair { netns, family, local, remote }: AddressPair) -> Self {
             let family = (family != Family::of(local.addr)).then_some(family);
             Self { family, local: local.into(), remote: remote.into(), netns }
         }
     }
 
-    impl From<AddressKeys> for AddressPair {
-        fn from(AddressKeys { family, local, remote, netns }: AddressKeys) -> Self {
+    impl From<RecordedAddresses> for AddressPair {
+        fn from(RecordedAddresses { family, local, remote, netns }: RecordedAddresses) -> Self {
             let family = family.unwrap_or_else(|| Family::of(local.ip()));
             Self { netns, family, local: local.into(), remote: remote.into() }
         }
@@ -77,17 +77,17 @@ pub(crate) mod pair {
         addrs: &AddressPair,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        AddressKeys::from(*addrs).serialize(serializer)
+        RecordedAddresses::from(*addrs).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AddressPair, D::Error> {
-        AddressKeys::deserialize(from).map(AddressPair::from)
+        RecordedAddresses::deserialize(from).map(AddressPair::from)
     }
 }
 
 /// A [`pair`] that may be missing.
 pub(crate) mod optional_pair {
-    use super::pair::AddressKeys;
+    use super::pair::RecordedAddresses;
     use crate::model::socket::AddressPair;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -96,13 +96,13 @@ pub(crate) mod optional_pair {
         addrs: &Option<AddressPair>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        addrs.map(AddressKeys::from).serialize(serializer)
+        addrs.map(RecordedAddresses::from).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<AddressPair>, D::Error> {
-        Ok(Option::<AddressKeys>::deserialize(from)?.map(AddressPair::from))
+        Ok(Option::<RecordedAddresses>::deserialize(from)?.map(AddressPair::from))
     }
 }
 

@@ -112,10 +112,10 @@ impl fmt::Display for TcpInfo {
 
 /// What was measured of the sockets of one poll, by what a table shows of them, too.
 #[derive(Debug, Clone, Default)]
-pub struct TcpInfos(HashMap<Key, Option<TcpInfo>, RandomState>);
+pub struct TcpInfos(HashMap<InfoKey, Option<TcpInfo>, RandomState>);
 
 /// Address pair, inode and state.
-type Key = (AddressPair, u64, State);
+type InfoKey = (AddressPair, u64, State);
 
 impl TcpInfos {
     /// Adds a socket. Of two that nothing distinguishes, neither is known: not accepted yet, two
@@ -129,8 +129,9 @@ impl TcpInfos {
 
     /// Adds the sockets of a network namespace.
     pub(crate) fn add_all_in(&mut self, netns: NetnsId, of_it: Self) {
-        let in_it =
-            |((addrs, inode, state), info): (Key, _)| ((addrs.in_netns(netns), inode, state), info);
+        let in_it = |((addrs, inode, state), info): (InfoKey, _)| {
+            ((addrs.in_netns(netns), inode, state), info)
+        };
         self.0.extend(of_it.0.into_iter().map(in_it));
     }
 

@@ -6,7 +6,7 @@
 //! row that agrees with the prediction, but for rounding, is set to it: what is decoded is then the
 //! same to the last digit.
 
-use super::row::{Row, Step};
+use super::row::{RecordedRow, Step};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
 use crate::model::time::Stamp;
 use serde::Deserializer;
@@ -67,7 +67,7 @@ pub(super) fn steps(
         steps.drop(gone);
         old += gone;
         for row in &now[new..new + added] {
-            steps.push(Row::new(row));
+            steps.push(RecordedRow::new(row));
             after.push(WrittenRow::new(*row, end));
         }
         new += added;
@@ -81,11 +81,11 @@ pub(super) fn steps(
             steps.keep();
             after.push(*written);
         } else {
-            if let Some(change) = Row::change(&predicted, row) {
+            if let Some(change) = RecordedRow::change(&predicted, row) {
                 steps.push(change);
             } else {
                 steps.drop(1);
-                steps.push(Row::new(row));
+                steps.push(RecordedRow::new(row));
             }
             after.push(WrittenRow::new(*row, end));
         }
@@ -156,7 +156,7 @@ impl StepsTo<'_> {
         match step {
             Step::Keep(rows) => applied.keep(self.take(*rows)?, end),
             Step::Drop(rows) => drop(self.take(*rows)?),
-            Step::Row(row) => {
+            Step::RecordedRow(row) => {
                 let row = match row.complete() {
                     Some(row) => row,
                     None => row.applied_to(&self.take(1)?[0].predicted(end)),
@@ -231,10 +231,10 @@ impl Steps {
         }
     }
 
-    fn push(&mut self, row: Row) {
+    fn push(&mut self, row: RecordedRow) {
         self.finish_kept();
         self.finish_dropped();
-        self.finished.push(Step::Row(Box::new(row)));
+        self.finished.push(Step::RecordedRow(Box::new(row)));
     }
 
     fn finish_kept(&mut self) {

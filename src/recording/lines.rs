@@ -1,7 +1,7 @@
 //! The lines of a recording. Most hold a reading as `model` derives it; the rows of sockets are in
 //! `row`.
 
-use super::row::{Row, Step};
+use super::row::{RecordedRow, Step};
 use super::{Header, VERSION};
 use crate::model::json::{self, is_default};
 use crate::model::reading::{
@@ -134,7 +134,7 @@ struct LookupLine {
     #[serde(flatten)]
     request: LookupRequest,
     /// `null` if there is no such socket.
-    found: Option<Row>,
+    found: Option<RecordedRow>,
 }
 
 impl From<&Lookups> for LookupsLine {
@@ -142,7 +142,7 @@ impl From<&Lookups> for LookupsLine {
         let line = |(request, result): &(LookupRequest, LookupResult)| {
             let found = match result {
                 LookupResult::Gone => None,
-                LookupResult::There(row) => Some(Row::new(row)),
+                LookupResult::There(row) => Some(RecordedRow::new(row)),
             };
             LookupLine { request: *request, found }
         };

@@ -21,7 +21,7 @@ pub(super) enum Step {
     /// This many rows are gone: a negative number.
     Drop(u64),
     /// A new row or, without addresses, what changed of the next one.
-    Row(Box<Row>),
+    RecordedRow(Box<RecordedRow>),
 }
 
 impl Serialize for Step {
@@ -29,7 +29,7 @@ impl Serialize for Step {
         match self {
             Self::Keep(rows) => rows.serialize(serializer),
             Self::Drop(rows) => (-i128::from(*rows)).serialize(serializer),
-            Self::Row(row) => row.serialize(serializer),
+            Self::RecordedRow(row) => row.serialize(serializer),
         }
     }
 }
@@ -58,14 +58,16 @@ impl<'de> Visitor<'de> for StepVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Step, A::Error> {
-        Row::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(Step::Row)
+        RecordedRow::deserialize(MapAccessDeserializer::new(map))
+            .map(Box::new)
+            .map(Step::RecordedRow)
     }
 }
 
 /// A row or what changed of one: what differs from another row, or from one of zeros.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Row {
+pub(super) struct RecordedRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<Family>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,10 +116,10 @@ pub(super) struct Row {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Cookie(#[serde(with = "json::id")] u64);
 
-impl Row {
+impl RecordedRow {
     /// A row that was not there before.
     pub(super) fn new(row: &SocketRow) -> Self {
-        let pair::AddressKeys { family, local, remote, netns } = row.addrs.into();
+        let pair::RecordedAddresses { family, local, remote, netns } = row.addrs.into();
         let (local, remote) = (Some(local), Some(remote));
         Self {
             family,
@@ -174,7 +176,8 @@ impl Row {
     /// The new row that this is; `None` if it is a change.
     pub(super) fn complete(&self) -> Option<SocketRow> {
         let (local, remote) = (self.local?, self.remote?);
-        let addrs = pair::AddressKeys { family: self.family, local, remote, netns: self.netns };
+        let addrs =
+            pair::RecordedAddresses { family: self.family, local, remote, netns: self.netns };
         Some(self.applied_to(&SocketRow::new(addrs.into(), State::Closed)))
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct SummaryText {
 
 /// A column behind those of the group, and the least width of a terminal that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
+enum SummaryColumn {
     State,
     Now,
     Change,
@@ -49,7 +49,7 @@ enum Column {
     P95,
 }
 
-impl Column {
+impl SummaryColumn {
     const ALL: [Self; 9] = [
         Self::State,
         Self::Now,
@@ -109,8 +109,8 @@ fn rate(rate: Option<f64>) -> String {
 
 /// The columns that are shown.
 #[derive(Debug)]
-struct Layout {
-    columns: Vec<Column>,
+struct SummaryLayout {
+    columns: Vec<SummaryColumn>,
     /// Blanks between two of them.
     gap: u16,
     /// The width of a terminal; `None` elsewhere.
@@ -119,12 +119,12 @@ struct Layout {
     is_too_wide: bool,
 }
 
-impl Layout {
+impl SummaryLayout {
     /// A sentence about the columns that are left out; `None` where there are none.
     fn left_out(&self) -> Option<String> {
-        let is_out = |column: &&Column| !self.columns.contains(column);
+        let is_out = |column: &&SummaryColumn| !self.columns.contains(column);
         let out: Vec<&str> =
-            Column::ALL.iter().filter(is_out).map(|column| column.heading()).collect();
+            SummaryColumn::ALL.iter().filter(is_out).map(|column| column.heading()).collect();
         (!out.is_empty()).then(|| format!("this terminal has no room for {}", out.join(", ")))
     }
 }
@@ -136,9 +136,9 @@ impl SummaryText {
     }
 
     /// The columns that a terminal has room for, as many as possible; all without a terminal.
-    fn layout(&self, rows: &[&SummaryRecord], room: Option<usize>) -> Layout {
-        let columns = Column::ALL.to_vec();
-        let mut layout = Layout { columns, gap: GAP, room, is_too_wide: false };
+    fn layout(&self, rows: &[&SummaryRecord], room: Option<usize>) -> SummaryLayout {
+        let columns = SummaryColumn::ALL.to_vec();
+        let mut layout = SummaryLayout { columns, gap: GAP, room, is_too_wide: false };
         let Some(room) = room else { return layout };
         let heading = |text: &str| if self.header { text.len() } else { 0 };
         let by = rows.first().map_or(&[] as &[GroupKey], |row| &row.by);
@@ -147,13 +147,13 @@ impl SummaryText {
             names.max().unwrap_or_default().max(heading(self::heading(*key)))
         });
         let groups: Vec<usize> = groups.collect();
-        let widest = |column: &Column| {
+        let widest = |column: &SummaryColumn| {
             let cells = rows.iter().map(|row| column.text(row).len());
             cells.max().unwrap_or_default().max(heading(column.heading()))
         };
-        let widths: Vec<(Column, usize)> =
-            Column::ALL.map(|column| (column, widest(&column))).into();
-        let mut left_out = Column::LEFT_OUT.iter();
+        let widths: Vec<(SummaryColumn, usize)> =
+            SummaryColumn::ALL.map(|column| (column, widest(&column))).into();
+        let mut left_out = SummaryColumn::LEFT_OUT.iter();
         loop {
             let shown = widths.iter().filter(|(column, _)| layout.columns.contains(column));
             let cells: usize = groups.iter().copied().chain(shown.map(|(_, width)| *width)).sum();
@@ -175,7 +175,7 @@ impl SummaryText {
     }
 
     /// The rows as lines, with or without the one of headings.
-    fn table(&self, rows: &[&SummaryRecord], layout: &Layout, header: bool) -> Vec<String> {
+    fn table(&self, rows: &[&SummaryRecord], layout: &SummaryLayout, header: bool) -> Vec<String> {
         let Some(room) = layout.room.filter(|_| layout.is_too_wide) else {
             return self.lines(rows, layout, header);
         };
@@ -184,8 +184,8 @@ impl SummaryText {
         plain.lines(rows, layout, header).iter().map(|line| clip(line, room)).collect()
     }
 
-    fn lines(&self, rows: &[&SummaryRecord], layout: &Layout, header: bool) -> Vec<String> {
-        let Layout { columns, gap, .. } = layout;
+    fn lines(&self, rows: &[&SummaryRecord], layout: &SummaryLayout, header: bool) -> Vec<String> {
+        let SummaryLayout { columns, gap, .. } = layout;
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
@@ -195,8 +195,8 @@ impl SummaryText {
             table.force_no_tty();
         }
         let by = rows.first().map_or(&[] as &[GroupKey], |row| &row.by);
-        let aligned = |column: Column, text: String| {
-            let left = column == Column::State;
+        let aligned = |column: SummaryColumn, text: String| {
+            let left = column == SummaryColumn::State;
             let alignment = if left { CellAlignment::Left } else { CellAlignment::Right };
             Cell::new(text).set_alignment(alignment)
         };
@@ -216,7 +216,7 @@ impl SummaryText {
             let others = columns.iter().map(|column| {
                 let cell = aligned(*column, column.text(row));
                 match (column, row.state) {
-                    (Column::State, Some(state)) => cell.fg(colour(state)),
+                    (SummaryColumn::State, Some(state)) => cell.fg(colour(state)),
                     _ => cell,
                 }
             });
@@ -230,7 +230,7 @@ impl SummaryText {
     }
 
     /// What is said below the table.
-    fn sentences(records: &[Record], layout: &Layout) -> Vec<String> {
+    fn sentences(records: &[Record], layout: &SummaryLayout) -> Vec<String> {
         let ends = summaries(records).filter_map(sentences::ends).take(MOST_ENDS);
         let found = records.iter().filter_map(|record| match record {
             Record::Finding(found) => Some(sentence(found)),

@@ -2,7 +2,7 @@
 
 use super::filter::RowFilter;
 use super::order::Sort;
-use super::slider::Step;
+use super::slider::Jump;
 use super::{Action, Overlay, OverlayKind, Paused, Top, order};
 use crate::view::Record;
 use crate::view::group::GroupKey;
@@ -55,12 +55,12 @@ impl Top {
             Key::PageDown => self.select(self.selected.saturating_add(page)),
             Key::Home => self.select(0),
             Key::End => self.select(usize::MAX),
-            Key::Left | Key::Char('h') => self.go(Step::Back),
-            Key::Right | Key::Char('l') => self.go(Step::Forward),
-            Key::Char('[') => self.go(Step::MinuteBack),
-            Key::Char(']') => self.go(Step::MinuteForward),
-            Key::Char('<') => self.go(Step::Start),
-            Key::Char('>') => self.go(Step::End),
+            Key::Left | Key::Char('h') => self.go(Jump::Back),
+            Key::Right | Key::Char('l') => self.go(Jump::Forward),
+            Key::Char('[') => self.go(Jump::MinuteBack),
+            Key::Char(']') => self.go(Jump::MinuteForward),
+            Key::Char('<') => self.go(Jump::Start),
+            Key::Char('>') => self.go(Jump::End),
             Key::Char('/') => self.typed = Some(self.filter.text.clone()),
             Key::Char('s') => self.sort_by(self.sort.next()),
             Key::Char('S') => self.sort_by(self.sort),
@@ -223,7 +223,7 @@ impl Top {
     }
 
     /// Goes to another moment of a recording.
-    fn go(&mut self, step: Step) {
+    fn go(&mut self, step: Jump) {
         let Some(slider) = &mut self.slider else {
             self.message = Some("only a recording can be stepped through (replay)".to_owned());
             return;

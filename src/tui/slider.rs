@@ -22,7 +22,7 @@ pub(super) struct Slider {
 
 /// Which way to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Jump {
     /// To the event before the last one, or to the next one; events of one instant are one.
     Back,
     Forward,
@@ -70,14 +70,14 @@ impl Slider {
     }
 
     /// Goes somewhere, and applies or undoes the events in between.
-    pub(super) fn go(&mut self, step: Step, rows: &mut Rows) {
+    pub(super) fn go(&mut self, step: Jump, rows: &mut Rows) {
         let minute = Duration::from_secs(60);
         match step {
-            Step::Forward => self.forward(rows),
-            Step::Back => self.back(rows),
-            Step::End => self.go_to_end(rows),
-            Step::Start => self.back_while(rows, |_| true),
-            Step::MinuteForward => {
+            Jump::Forward => self.forward(rows),
+            Jump::Back => self.back(rows),
+            Jump::End => self.go_to_end(rows),
+            Jump::Start => self.back_while(rows, |_| true),
+            Jump::MinuteForward => {
                 let until = self.at().after(minute);
                 while self.next_time().is_some_and(|next| next.boot <= until.boot) {
                     self.forward(rows);
@@ -87,7 +87,7 @@ impl Slider {
                     self.forward(rows);
                 }
             }
-            Step::MinuteBack => {
+            Jump::MinuteBack => {
                 let until = self.at().before(minute);
                 self.back_while(rows, |at| at.boot > until.boot);
             }

@@ -1,7 +1,7 @@
 //! The BPF program that walks through the descriptors of all processes, in a fifth of the time that
 //! it takes to read them from procfs where there are many.
 
-use super::record::{Descriptor, Record, SIZE, Target};
+use super::record::{IteratorRecord, SIZE, SocketDescriptor, Target};
 use crate::bpf;
 use crate::error::BpfError;
 use crate::model::process::Inodes;
@@ -20,7 +20,7 @@ pub(super) struct Iterator(Ebpf);
 /// The descriptors of the wanted sockets, and of all that may hold them.
 #[derive(Debug, Default)]
 pub(super) struct Descriptors {
-    pub(super) all: Vec<Descriptor>,
+    pub(super) all: Vec<SocketDescriptor>,
     /// No process is left out: the reader is in the initial pid namespace.
     pub(super) has_all: bool,
 }
@@ -67,13 +67,13 @@ impl Iterator {
             };
             filled += read;
             let (records, rest) = buffer[..filled].as_chunks::<SIZE>();
-            for record in records.iter().filter_map(Record::parse) {
+            for record in records.iter().filter_map(IteratorRecord::parse) {
                 match record {
-                    Record::Descriptor(descriptor) => match descriptor.target {
+                    IteratorRecord::SocketDescriptor(descriptor) => match descriptor.target {
                         Target::Socket(inode) if !wanted.contains(&inode) => {}
                         _ => found.all.push(descriptor),
                     },
-                    Record::End { has_all } => found.has_all = has_all,
+                    IteratorRecord::End { has_all } => found.has_all = has_all,
                 }
             }
             let done = filled - rest.len();

@@ -16,7 +16,7 @@ pub(super) enum Target {
 
 /// A descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Descriptor {
+pub(super) struct SocketDescriptor {
     /// The process.
     pub(super) pid: i32,
     /// Its start in clock ticks since boot.
@@ -33,7 +33,7 @@ pub(super) struct Descriptor {
     pub(super) target: Target,
 }
 
-impl Descriptor {
+impl SocketDescriptor {
     /// The name of the process.
     pub(super) fn comm(&self) -> &[u8] {
         self.comm.split(|byte| *byte == 0).next().unwrap_or_default()
@@ -48,9 +48,9 @@ impl Descriptor {
 
 /// A record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Record {
+pub(super) enum IteratorRecord {
     /// A descriptor.
-    Descriptor(Descriptor),
+    SocketDescriptor(SocketDescriptor),
     /// The last one: all processes of the reader's pid namespace have been walked through.
     End {
         /// That is the initial one, which has the processes of all others.
@@ -58,7 +58,7 @@ pub(super) enum Record {
     },
 }
 
-impl Record {
+impl IteratorRecord {
     /// `None` for a record of a process that is gone.
     pub(super) fn parse(record: &[u8; SIZE]) -> Option<Self> {
         let long = |at: usize| u64::from_ne_bytes(bytes(record, at));
@@ -72,7 +72,7 @@ impl Record {
         let (pid, tid) = (number(24).filter(|pid| *pid > 0)?, number(28)?);
         let (comm, table, start) = (bytes(record, 48), long(8), long(16) / TICK);
         let fd = number(32)?;
-        Some(Self::Descriptor(Descriptor { pid, start, comm, tid, table, fd, target }))
+        Some(Self::SocketDescriptor(SocketDescriptor { pid, start, comm, tid, table, fd, target }))
     }
 }
 
@@ -101,13 +101,19 @@ mod tests {
     #[test]
     fn records_are_read_as_they_are_written() {
         let descriptor = |target| {
-            let descriptor = Descriptor::of_server(11, 12, 0xabc, 5, target);
-            Some(Record::Descriptor(Descriptor { start: 123, ..descriptor }))
+            let descriptor = SocketDescriptor::of_server(11, 12, 0xabc, 5, target);
+            Some(IteratorRecord::SocketDescriptor(SocketDescriptor { start: 123, ..descriptor }))
         };
-        assert_eq!(Record::parse(&record(11, 0, 0)), descriptor(Target::Socket(77)));
-        assert_eq!(Record::parse(&record(11, 1, 0)), descriptor(Target::IoUring));
-        assert_eq!(Record::parse(&record(0, 0, 0)), None, "its process is gone");
-        assert_eq!(Record::parse(&record(0, 2, 0)), Some(Record::End { has_all: true }));
-        assert_eq!(Record::parse(&record(0, 2, 1)), Some(Record::End { has_all: false }));
+        assert_eq!(IteratorRecord::parse(&record(11, 0, 0)), descriptor(Target::Socket(77)));
+        assert_eq!(IteratorRecord::parse(&record(11, 1, 0)), descriptor(Target::IoUring));
+        assert_eq!(IteratorRecord::parse(&record(0, 0, 0)), None, "its process is gone");
+        assert_eq!(
+            IteratorRecord::parse(&record(0, 2, 0)),
+            Some(IteratorRecord::End { has_all: true })
+        );
+        assert_eq!(
+            IteratorRecord::parse(&record(0, 2, 1)),
+            Some(IteratorRecord::End { has_all: false })
+        );
     }
 }

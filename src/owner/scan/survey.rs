@@ -37,7 +37,7 @@ pub(crate) struct SurveyedOwners {
 
 /// What a reading makes necessary.
 #[derive(Default)]
-struct Findings {
+struct SurveyFindings {
     /// All processes have to be scanned.
     needs_scan: bool,
     /// Sockets that their holders, which were checked, still hold.
@@ -65,8 +65,8 @@ impl SurveyedOwners {
         }
     }
 
-    fn check(&mut self, reading: &Reading, events: &[TrackerEvent]) -> Findings {
-        let mut findings = Findings::default();
+    fn check(&mut self, reading: &Reading, events: &[TrackerEvent]) -> SurveyFindings {
+        let mut findings = SurveyFindings::default();
         if let Reading::Snapshot(snapshot) = reading {
             let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
             let before = std::mem::replace(&mut self.sockets, inodes.collect());
@@ -86,7 +86,7 @@ impl SurveyedOwners {
     }
 
     /// Checks the holders that a transition needs.
-    fn check_holders(&mut self, transition: &Transition, findings: &mut Findings) {
+    fn check_holders(&mut self, transition: &Transition, findings: &mut SurveyFindings) {
         let clues = &transition.clues;
         let mut listeners = clues.waits_at();
         findings.needs_scan |= listeners.any(|it| !self.recorded.holders(it).is_empty());
@@ -101,7 +101,7 @@ impl SurveyedOwners {
     }
 
     /// Describes the process that caused a transition, and checks the holders known.
-    fn check_caller(&mut self, transition: &Transition, findings: &mut Findings) {
+    fn check_caller(&mut self, transition: &Transition, findings: &mut SurveyFindings) {
         if let Some(caller) = &transition.caller {
             let process = self.scan.describe_fully(caller.pid);
             if !self.recorded.knows_caller(&process) {
@@ -124,7 +124,7 @@ impl SurveyedOwners {
     }
 
     /// Drops those of the holders of a listener that were [new](Holder::is_new) and hold it no more.
-    fn check_new_holders(&self, listener: u64, now: u64, findings: &mut Findings) {
+    fn check_new_holders(&self, listener: u64, now: u64, findings: &mut SurveyFindings) {
         let known = self.recorded.holders(listener);
         if !known.iter().any(|holder| holder.is_new(now)) {
             return;
@@ -137,7 +137,7 @@ impl SurveyedOwners {
     }
 
     /// Adds the holders that were found to those that are known and still hold the socket.
-    fn add_found(&self, mut found: SearchResult, findings: &mut Findings) {
+    fn add_found(&self, mut found: SearchResult, findings: &mut SurveyFindings) {
         found.sort();
         for socket in found.by_socket() {
             let inode = socket[0].0;
@@ -161,7 +161,7 @@ impl SurveyedOwners {
     }
 
     /// Whether a socket has holders, and all of them still hold it.
-    fn prove(&self, inode: u64, findings: &mut Findings) -> bool {
+    fn prove(&self, inode: u64, findings: &mut SurveyFindings) -> bool {
         let holders = self.recorded.holders(inode);
         for holder in holders {
             let Some(comm) = self.scan.present_name(holder, inode) else { return false };
@@ -236,7 +236,7 @@ impl OwnerLookup for SurveyedOwners {
     }
 
     fn update(&mut self, reading: &Reading, events: &[TrackerEvent]) -> Option<OwnerUpdate> {
-        let Findings { needs_scan, proven, renamed, callers, holders, holding } =
+        let SurveyFindings { needs_scan, proven, renamed, callers, holders, holding } =
             self.check(reading, events);
         let is_poll = matches!(reading, Reading::Snapshot(_));
         let mut update = if needs_scan || is_poll && Instant::now() >= self.next_scan {

@@ -5,7 +5,7 @@ use super::Scan;
 use super::fd_table::{Extent, open_dir, ring_sockets};
 use super::iterator::{Descriptors, Iterator};
 use super::process::{ProcessFields, describe};
-use super::record::{Descriptor, Target};
+use super::record::{SocketDescriptor, Target};
 use super::search::Search;
 use crate::error::BpfError;
 use crate::filter::{Match, ProcessFilter};
@@ -127,10 +127,10 @@ impl Scan {
     }
 
     /// Adds the descriptors of one table.
-    fn add(&self, process: &Process, table: &[Descriptor], search: &mut Search<'_>) {
+    fn add(&self, process: &Process, table: &[SocketDescriptor], search: &mut Search<'_>) {
         let mut extent = Extent::Whole;
         let mut sockets = Vec::with_capacity(table.len());
-        for Descriptor { tid, fd, target, .. } in table {
+        for SocketDescriptor { tid, fd, target, .. } in table {
             match target {
                 Target::Socket(inode) => sockets.push((*inode, *fd)),
                 Target::IoUring => match self.sockets_of_ring(process.pid, *tid, *fd) {
@@ -150,7 +150,7 @@ impl Scan {
     }
 
     /// The process of a descriptor. One that procfs hides has a name.
-    fn describe_holder(&self, descriptor: &Descriptor, fields: ProcessFields) -> Process {
+    fn describe_holder(&self, descriptor: &SocketDescriptor, fields: ProcessFields) -> Process {
         let described =
             self.open_process(descriptor.pid).and_then(|it| describe(&it, fields, &self.workloads));
         match described {
@@ -181,12 +181,12 @@ mod tests {
 
     const PROCESS: i32 = 10;
 
-    fn descriptor(tid: i32, table: u64, fd: i32, inode: u64) -> Descriptor {
-        Descriptor::of_server(PROCESS, tid, table, fd, Target::Socket(inode))
+    fn descriptor(tid: i32, table: u64, fd: i32, inode: u64) -> SocketDescriptor {
+        SocketDescriptor::of_server(PROCESS, tid, table, fd, Target::Socket(inode))
     }
 
     /// The thread, if any, and the number of each descriptor that is found where procfs shows nothing.
-    fn found(descriptors: &[Descriptor], wanted: &[u64]) -> Vec<(u64, Option<i32>, i32)> {
+    fn found(descriptors: &[SocketDescriptor], wanted: &[u64]) -> Vec<(u64, Option<i32>, i32)> {
         let procfs = tempfile::tempdir().unwrap();
         let descriptors = Descriptors { all: descriptors.to_vec(), has_all: true };
         let (all, wanted) = (ProcessFilter::default(), wanted.iter().copied().collect());

@@ -30,7 +30,7 @@ pub(super) struct Workloads {
     known: RefCell<HashMap<Vec<u8>, Known>>,
     /// How many there were after those without a process were dropped.
     kept: Cell<usize>,
-    names: RefCell<Names>,
+    names: RefCell<WorkloadNames>,
     /// The end of the reading that is being processed (boot time, µs).
     now: Cell<u64>,
 }
@@ -44,7 +44,7 @@ struct Known {
 
 /// The names of containers and pods, by their ids.
 #[derive(Debug, Default)]
-struct Names {
+struct WorkloadNames {
     /// Pod, namespace and container.
     containers: HashMap<String, [String; 3]>,
     /// Namespace and pod, by uid.
@@ -121,7 +121,7 @@ impl Workloads {
     }
 }
 
-impl Names {
+impl WorkloadNames {
     fn read(&mut self, roots: &[PathBuf]) {
         *self = Self::default();
         for root in roots {

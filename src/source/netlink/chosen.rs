@@ -8,7 +8,7 @@ use crate::tcp::state::State;
 
 /// Which sockets are dumped, as the kernel is asked for them.
 #[derive(Debug, Clone)]
-pub(crate) struct Chosen {
+pub(crate) struct ChosenRows {
     /// `None` for both.
     pub(super) family: Option<Family>,
     /// The listeners of the other family are dumped, too.
@@ -17,7 +17,7 @@ pub(crate) struct Chosen {
     program: Vec<u8>,
 }
 
-impl Chosen {
+impl ChosenRows {
     /// The wanted rows, and all listeners.
     pub(crate) fn new(wanted: &WantedRows) -> Self {
         let states = match &wanted.states {
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn the_kernel_is_asked_for_wanted_rows_and_listeners() {
         let parts = |wanted: &WantedRows| {
-            let chosen = Chosen::new(wanted);
+            let chosen = ChosenRows::new(wanted);
             chosen.parts().map(|(states, program)| (states, program.to_vec())).collect::<Vec<_>>()
         };
         let all = WantedRows::default();

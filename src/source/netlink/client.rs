@@ -1,9 +1,9 @@
 //! A client of `NETLINK_SOCK_DIAG`: dumps and lookups. It sees the network namespace
 //! of the thread that opened it, and needs no privilege.
 
-use super::chosen::Chosen;
+use super::chosen::ChosenRows;
 use super::devices::{Devices, name_of};
-use super::tcp_info::TcpInfo;
+use super::tcp_info::DiagInfo;
 use super::wire::{
     Body, Message, NetlinkMessages, Selection, StateMask, write_dump, write_dump_of_both,
     write_look_up,
@@ -90,7 +90,7 @@ impl SockDiag {
     /// [`Error::Netlink`]
     pub(crate) fn dump_chosen(
         &mut self,
-        chosen: &Chosen,
+        chosen: &ChosenRows,
         rows: &mut Vec<SocketRow>,
     ) -> Result<u64> {
         let before = rows.len();
@@ -100,7 +100,7 @@ impl SockDiag {
         Ok(bad_rows)
     }
 
-    fn dump_parts(&mut self, chosen: &Chosen, rows: &mut Vec<SocketRow>) -> Result<u64> {
+    fn dump_parts(&mut self, chosen: &ChosenRows, rows: &mut Vec<SocketRow>) -> Result<u64> {
         let before = rows.len();
         if chosen.family.is_none() && !self.by_family {
             match self.dump_both(chosen, rows) {
@@ -123,7 +123,11 @@ impl SockDiag {
         Ok(bad_rows)
     }
 
-    fn dump_both(&mut self, chosen: &Chosen, rows: &mut Vec<SocketRow>) -> rustix::io::Result<u64> {
+    fn dump_both(
+        &mut self,
+        chosen: &ChosenRows,
+        rows: &mut Vec<SocketRow>,
+    ) -> rustix::io::Result<u64> {
         let mut bad_rows = 0;
         for (states, program) in chosen.parts() {
             self.sequence = self.sequence.wrapping_add(1);
@@ -197,7 +201,7 @@ impl SockDiag {
         &mut self,
         family: Family,
         (states, program): (StateMask, &[u8]),
-        apply: &mut dyn FnMut(&SocketRow, TcpInfo<'_>),
+        apply: &mut dyn FnMut(&SocketRow, DiagInfo<'_>),
     ) -> Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         write_dump(&mut self.request, self.sequence, family, Selection::WithInfo(states, program));

@@ -15,7 +15,7 @@
 //! while the machine sleeps: that, too, only makes a time smaller.
 
 use super::client::SockDiag;
-use super::tcp_info::TcpInfo;
+use super::tcp_info::DiagInfo;
 use super::wire::StateMask;
 use crate::model::socket::{AddressPair, Family};
 use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
@@ -139,7 +139,7 @@ fn times(
     Ok(found)
 }
 
-fn times_of(info: TcpInfo<'_>) -> KernelTimes {
+fn times_of(info: DiagInfo<'_>) -> KernelTimes {
     let (in_state, idle) = match info.state() {
         State::FinWait2 => (proven(info.last_ack_received(), ROUNDING), None),
         State::CloseWait => {

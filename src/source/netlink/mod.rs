@@ -26,7 +26,7 @@ use crate::model::tcp_info::TcpInfos;
 use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
-use chosen::Chosen;
+use chosen::ChosenRows;
 use client::SockDiag;
 use destroy::DestroyListener;
 use kernel_times::KernelTimesQuery;
@@ -43,7 +43,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Dumps {
     client: SockDiag,
-    chosen: Chosen,
+    chosen: ChosenRows,
     netns: Option<u64>,
     /// Memory for the rows of the next snapshot.
     spare_rows: Vec<SocketRow>,
@@ -74,7 +74,7 @@ impl Dumps {
     /// # Errors
     /// [`crate::error::Error::Netlink`] where the kernel does not answer.
     pub(super) fn open(wanted: &WantedRows, settings: &PollSettings) -> Result<Self> {
-        let chosen = Chosen::new(wanted);
+        let chosen = ChosenRows::new(wanted);
         Ok(Self {
             client: SockDiag::open()?,
             times: KernelTimesQuery::new(Path::new(OWN_PROCFS), settings, chosen.program()),

@@ -7,9 +7,9 @@ use std::time::Duration;
 /// The kernel's `tcp_info` of a full socket. It grows with every few versions of the kernel: its
 /// length says which fields it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TcpInfo<'a>(&'a [u8]);
+pub(crate) struct DiagInfo<'a>(&'a [u8]);
 
-impl<'a> TcpInfo<'a> {
+impl<'a> DiagInfo<'a> {
     /// Of an attribute's payload; `None` where it is too short to be one.
     pub(super) fn new(payload: &'a [u8]) -> Option<Self> {
         const OLDEST: usize = 104;
@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn fields_that_an_older_kernel_lacks_are_unknown() {
-        assert_eq!(TcpInfo::new(&payload(103)), None);
-        let of = |length| TcpInfo::new(&payload(length)).map(TcpInfo::values);
+        assert_eq!(DiagInfo::new(&payload(103)), None);
+        let of = |length| DiagInfo::new(&payload(length)).map(DiagInfo::values);
         let oldest = of(104).unwrap();
         assert_eq!(oldest.rtt, Some(Duration::from_micros(68)));
         assert_eq!((oldest.retrans, oldest.retrans_total), (Some(36), Some(100)));
@@ -131,11 +131,11 @@ mod tests {
         bytes[76..80].copy_from_slice(&0x7fff_ffff_u32.to_ne_bytes());
         bytes[104..112].fill(0xff);
         bytes[160..168].fill(0);
-        let info = TcpInfo::new(&bytes).unwrap().values();
+        let info = DiagInfo::new(&bytes).unwrap().values();
         assert_eq!((info.rtt, info.rttvar, info.ssthresh), (None, None, None));
         assert_eq!((info.pacing_rate, info.delivery_rate), (None, None));
         bytes[0] = State::SynSent.code();
-        let opening = TcpInfo::new(&bytes).unwrap().values();
+        let opening = DiagInfo::new(&bytes).unwrap().values();
         assert_eq!((opening.lastsnd, opening.lastrcv), (None, None));
     }
 }

@@ -10,7 +10,7 @@ mod state_mask;
 
 pub use state_mask::StateMask;
 
-use super::tcp_info::TcpInfo;
+use super::tcp_info::DiagInfo;
 use crate::model::binding::{Binding, Device};
 use crate::model::reading::{DestroyedSocket, LookupRequest};
 use crate::model::socket::{AddressPair, Endpoint, Family};
@@ -81,7 +81,7 @@ pub enum Selection<'a> {
 }
 
 /// A request of `inet_diag_req_v2`.
-struct Request<'a> {
+struct DiagRequest<'a> {
     flags: u16,
     states: StateMask,
     addrs: AddressPair,
@@ -108,7 +108,7 @@ pub fn write_dump(buffer: &mut Vec<u8>, sequence: u32, family: Family, selection
     let with_info = matches!(selection, Selection::WithInfo(..));
     let extensions = if with_info { 1 << (INET_DIAG_INFO - 1) } else { 0 };
     let request =
-        Request { flags, states, addrs, ifindex: 0, cookie: NO_COOKIE, program, extensions };
+        DiagRequest { flags, states, addrs, ifindex: 0, cookie: NO_COOKIE, program, extensions };
     request.write(buffer, sequence);
 }
 
@@ -136,10 +136,11 @@ pub fn write_look_up(buffer: &mut Vec<u8>, sequence: u32, request: &LookupReques
     let LookupRequest { addrs, ifindex, .. } = *request;
     let (flags, states) = (NLM_F_REQUEST, StateMask::ALL);
     let (program, extensions) = (&[][..], 0);
-    Request { flags, states, addrs, ifindex, cookie, program, extensions }.write(buffer, sequence);
+    DiagRequest { flags, states, addrs, ifindex, cookie, program, extensions }
+        .write(buffer, sequence);
 }
 
-impl Request<'_> {
+impl DiagRequest<'_> {
     fn write(&self, buffer: &mut Vec<u8>, sequence: u32) {
         let AddressPair { family, local, remote, .. } = self.addrs;
         write_header(buffer, SOCK_DIAG_BY_FAMILY, self.flags, sequence);
@@ -268,8 +269,8 @@ impl<'a> Iterator for NetlinkMessages<'a> {
 
 impl<'a> Body<'a> {
     /// The `tcp_info` of the socket; `None` where it was not requested, and of mini-sockets.
-    pub(crate) fn info(self) -> Option<TcpInfo<'a>> {
-        self.attribute(INET_DIAG_INFO).and_then(TcpInfo::new)
+    pub(crate) fn info(self) -> Option<DiagInfo<'a>> {
+        self.attribute(INET_DIAG_INFO).and_then(DiagInfo::new)
     }
 
     /// The row that `/proc/net/tcp` would show; `None` if the family is neither IPv4 nor IPv6.

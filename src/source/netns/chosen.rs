@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 /// Which namespaces are asked for.
 #[derive(Debug, Default)]
-pub(super) struct Chosen {
+pub(super) struct ChosenNamespaces {
     /// By the inode of a `net/tcp`.
     pub(super) tables: HashSet<u64>,
     /// By what is mounted there now.
     paths: Vec<PathBuf>,
 }
 
-impl Chosen {
+impl ChosenNamespaces {
     /// `None` where all are asked for.
     pub(super) fn of(choices: &[NetnsChoice], procfs: &Path) -> Result<Option<Self>> {
         let mut chosen = Self::default();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// Namespaces that cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Failures {
+pub(super) struct UnreadNamespaces {
     /// What to say of each, until the first of them are said.
     unsaid: BTreeSet<String>,
     is_said: bool,
@@ -14,7 +14,7 @@ pub(super) struct Failures {
     pub(super) unopened: u64,
 }
 
-impl Failures {
+impl UnreadNamespaces {
     /// A namespace cannot be read. Returns 1 where its sockets are missing; one that goes away has
     /// none.
     pub(super) fn note(&mut self, label: &str, why: &Failure) -> u64 {

@@ -28,10 +28,10 @@ use crate::privileges::may_enter_namespaces;
 use crate::settings::PollSettings;
 use crate::settings::netns::NetnsChoice;
 use crate::signals::Signals;
-use chosen::Chosen;
+use chosen::ChosenNamespaces;
 pub(crate) use chosen::inode_of;
 use discovery::FoundNamespace;
-use failures::Failures;
+use failures::UnreadNamespaces;
 use log::debug;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use space::{Means, Space};
@@ -51,7 +51,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct Namespaces {
     means: Means,
     /// `None`: all.
-    chosen: Option<Chosen>,
+    chosen: Option<ChosenNamespaces>,
     spaces: Vec<Space>,
     /// The number of the latest namespace.
     number: u32,
@@ -69,7 +69,7 @@ pub(crate) struct Namespaces {
     said_unmeasured: bool,
     /// Memory for the rows of the next snapshot.
     spare_rows: Vec<SocketRow>,
-    failures: Failures,
+    failures: UnreadNamespaces,
     warnings: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Namespaces {
         by_netlink: bool,
     ) -> Result<Self> {
         raise_limit();
-        let chosen = Chosen::of(choices, procfs)?;
+        let chosen = ChosenNamespaces::of(choices, procfs)?;
         let means = Means { procfs: procfs.to_owned(), wanted, settings, by_netlink };
         if by_netlink && chosen.is_none() && !may_enter_namespaces() {
             return Err(NetnsError::MayNotEnter.into());
@@ -104,7 +104,7 @@ impl Namespaces {
             infos: None,
             said_unmeasured: false,
             spare_rows: Vec::new(),
-            failures: Failures::default(),
+            failures: UnreadNamespaces::default(),
             warnings: Vec::new(),
         };
         namespaces.discover();

@@ -3,7 +3,7 @@
 //! A recorder that rotates its file finishes the one that was moved away, and continues in a new one
 //! of the same name. So they are read: the old file to its end, then the new one.
 
-use super::ring::{self, Ring, open_newest};
+use super::ring::{self, RingFiles, open_newest};
 use super::state::InputState;
 use crate::error::{Error, RecordingError, Result, reason};
 use crate::file_watch::FileWatch;
@@ -35,7 +35,7 @@ pub(super) struct GrowingFile<'a> {
     /// The last of them.
     last: u8,
     /// The other files, where the recording is a ring.
-    ring: Option<Ring>,
+    ring: Option<RingFiles>,
     /// The number of the last one that was there when this file was opened.
     newest_before: u64,
     /// `None` where the system does not report changes, and before the first wait.
@@ -52,7 +52,7 @@ impl<'a> GrowingFile<'a> {
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
-        let ring = Ring::of(path);
+        let ring = RingFiles::of(path);
         let file = open_newest(path, ring.as_ref());
         let file = file.map_err(|cause| Error::read(path, cause, ""))?;
         Ok(Self {
@@ -189,7 +189,7 @@ impl<'a> GrowingFile<'a> {
 }
 
 /// The number of the newest file of a ring that has been renamed; 0 if there is none.
-fn newest(ring: Option<&Ring>) -> u64 {
+fn newest(ring: Option<&RingFiles>) -> u64 {
     ring.and_then(|ring| ring.segments().pop()).map_or(0, |newest| newest.number)
 }
 

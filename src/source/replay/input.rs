@@ -2,7 +2,7 @@
 //! zstd or not, as the first bytes show.
 
 use super::follow::GrowingFile;
-use super::ring::{Joined, Ring, open_newest};
+use super::ring::{Joined, RingFiles, open_newest};
 use super::state::InputState;
 use crate::error::{Error, RecordingError, Result};
 use crate::signals::Signals;
@@ -46,7 +46,7 @@ impl<'a> Input<'a> {
     pub(super) fn open(path: &Path, follow: bool, signals: &'a Signals) -> Result<Self> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
         let state = Rc::new(InputState::default());
-        let ring = Ring::of(path);
+        let ring = RingFiles::of(path);
         let files_before = |file: &File| ring.as_ref().map(|ring| ring.before(file));
         let mut raw: Box<dyn Read + 'a> = if follow {
             let growing = GrowingFile::open(path, signals, Rc::clone(&state))?;
@@ -75,7 +75,7 @@ impl<'a> Input<'a> {
             return Err(RecordingError::Packed(path.to_owned()).into());
         }
         let packed = Rc::new(Cell::new(0));
-        let raw = Counted { bytes: raw, count: Rc::clone(&packed) };
+        let raw = CountingReader { bytes: raw, count: Rc::clone(&packed) };
         let whole = BufReader::new(Cursor::new(head.clone()).chain(raw));
         let bytes: Box<dyn Read + 'a> = if head.starts_with(GZIP) {
             Box::new(MultiGzDecoder::new(whole))
@@ -112,12 +112,12 @@ impl Read for Input<'_> {
 }
 
 /// Counts what is read.
-struct Counted<R> {
+struct CountingReader<R> {
     bytes: R,
     count: Rc<Cell<u64>>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read(buffer)?;
         self.count.set(self.count.get().saturating_add(read as u64));

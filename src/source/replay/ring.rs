@@ -13,18 +13,18 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Where the files are.
-pub(super) struct Ring {
+pub(super) struct RingFiles {
     folder: PathBuf,
     name: OsString,
 }
 
 /// A file that was renamed.
-pub(super) struct Segment {
+pub(super) struct RingFile {
     pub(super) number: u64,
     path: PathBuf,
 }
 
-impl Ring {
+impl RingFiles {
     /// The ring whose newest file has this path; `None` for standard input.
     pub(super) fn of(path: &Path) -> Option<Self> {
         // A link leads to where the files are.
@@ -35,12 +35,12 @@ impl Ring {
     }
 
     /// The files that were renamed, the oldest first.
-    pub(super) fn segments(&self) -> Vec<Segment> {
+    pub(super) fn segments(&self) -> Vec<RingFile> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let mut segments: Vec<Segment> = entries
+        let mut segments: Vec<RingFile> = entries
             .filter_map(|entry| {
                 let number = segment::number(&self.name, &entry.file_name())?;
-                Some(Segment { number, path: entry.path() })
+                Some(RingFile { number, path: entry.path() })
             })
             .collect();
         segments.sort_unstable_by_key(|segment| segment.number);
@@ -63,7 +63,7 @@ impl Ring {
     }
 }
 
-impl Segment {
+impl RingFile {
     /// Opens it if it is a recording, of whatever user.
     pub(super) fn open_any(&self) -> Option<File> {
         let uid = std::fs::symlink_metadata(&self.path).ok()?.uid();
@@ -92,17 +92,17 @@ pub(super) fn identity(found: &Metadata) -> (u64, u64) {
 /// Opens the newest file of a recording. The writer of a pipe may come later: that is waited for
 /// where signals are, too. Between two files of a ring, or if its recorder was killed there, the
 /// newest has been renamed.
-pub(super) fn open_newest(path: &Path, ring: Option<&Ring>) -> io::Result<File> {
+pub(super) fn open_newest(path: &Path, ring: Option<&RingFiles>) -> io::Result<File> {
     let missing = match open_nonblocking(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => cause,
         opened => return opened,
     };
-    let segments = ring.map(Ring::segments).unwrap_or_default();
+    let segments = ring.map(RingFiles::segments).unwrap_or_default();
     let newest_first = || segments.iter().rev();
     // Where others may put files, ours count first.
     let own = rustix::process::geteuid().as_raw();
     let newest = newest_first().find_map(|segment| Some(segment.open(own)?.1));
-    newest.or_else(|| newest_first().find_map(Segment::open_any)).ok_or(missing)
+    newest.or_else(|| newest_first().find_map(RingFile::open_any)).ok_or(missing)
 }
 
 /// Files, one after the other. A line that one of them leaves incomplete is ended.

@@ -26,7 +26,7 @@ use crate::privileges::{is_initial_pid_namespace, shared_pid_namespace};
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use changes::{Changes, RESET_WAIT};
-use polls::Polls;
+use polls::TracePolls;
 use program::{Programs, Scope};
 use ready::ReadyReadings;
 use std::collections::HashSet;
@@ -56,7 +56,7 @@ pub struct TraceSettings {
 pub struct Trace {
     programs: Programs,
     changes: Changes,
-    polls: Polls,
+    polls: TracePolls,
     /// When sockets in SYN_SENT may be dumped again.
     next_port_dump: Instant,
     /// When events are to be taken next.
@@ -106,7 +106,7 @@ impl Trace {
         Ok(Self {
             programs: Programs::attach(scope).map_err(Error::Trace)?,
             changes: Changes::default(),
-            polls: Polls::open(family, poll, several)?,
+            polls: TracePolls::open(family, poll, several)?,
             next_port_dump: Instant::now(),
             next_service: Instant::now(),
             ready: ReadyReadings::default(),

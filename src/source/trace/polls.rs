@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Dumps of the tables on an interval.
 #[derive(Debug)]
-pub(super) struct Polls {
+pub(super) struct TracePolls {
     pub(super) tables: Tables,
     /// The family to hand out; `None` for both.
     family: Option<Family>,
@@ -28,7 +28,7 @@ pub(super) struct Polls {
     cpu_after_poll: Option<Duration>,
 }
 
-impl Polls {
+impl TracePolls {
     /// # Errors
     /// The kernel does not answer.
     pub(super) fn open(

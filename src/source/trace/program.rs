@@ -62,11 +62,11 @@ pub struct Programs {
 }
 
 struct Shared {
-    reader: Mutex<Reader>,
+    reader: Mutex<RingReader>,
     is_over: AtomicBool,
 }
 
-struct Reader {
+struct RingReader {
     ring: RingBuf<MapData>,
     events: VecDeque<RawEvent>,
 }
@@ -78,7 +78,7 @@ impl Programs {
     /// What the kernel lacks or denies.
     pub fn attach(scope: Scope) -> Result<Self, BpfError> {
         let (attached, ring, lost) = bpf::load(|types| load(scope, types))?;
-        let reader = Mutex::new(Reader { ring, events: VecDeque::new() });
+        let reader = Mutex::new(RingReader { ring, events: VecDeque::new() });
         let shared = Arc::new(Shared { reader, is_over: AtomicBool::new(false) });
         let thread = std::thread::Builder::new().name("ring".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -116,7 +116,7 @@ impl Drop for Programs {
 }
 
 impl Shared {
-    fn reader(&self) -> MutexGuard<'_, Reader> {
+    fn reader(&self) -> MutexGuard<'_, RingReader> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -128,7 +128,7 @@ impl Shared {
     }
 }
 
-impl Reader {
+impl RingReader {
     fn read(&mut self) {
         while self.events.len() < MOST_WAITING {
             let Some(record) = self.ring.next() else { break };

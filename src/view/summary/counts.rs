@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The sockets of a group in one state, or in any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct StateCounts {
     /// How many there are.
     pub(crate) now: u64,
     /// How many there were at the start.
@@ -24,7 +24,7 @@ pub(crate) struct Counts {
     pub(crate) times: Times,
 }
 
-impl Counts {
+impl StateCounts {
     /// How many more there are than at the start.
     pub(crate) fn change(&self) -> i64 {
         i64::try_from(self.now).unwrap_or(i64::MAX)
@@ -78,7 +78,7 @@ impl Counts {
     }
 }
 
-/// What a socket is counted as in [`Counts`].
+/// What a socket is counted as in [`StateCounts`].
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools)] // named as the counts are
 pub(super) struct Share {

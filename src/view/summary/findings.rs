@@ -3,7 +3,7 @@
 //! those who show it.
 
 use super::Summary;
-use super::failures::{Failures, Reason};
+use super::failures::{FailureCounts, FailureReason};
 use crate::model::event::{Side, SocketEvent, SocketStatus, Verdict};
 use crate::model::net_limits::{NetLimits, PortRange};
 use crate::model::socket::Endpoint;
@@ -99,7 +99,7 @@ pub struct FindingRecord {
 pub(crate) struct Findings {
     /// By process, whatever the summary is grouped by.
     processes: Summary,
-    failures: Failures,
+    failures: FailureCounts,
     /// The counters at the start.
     limits_at_start: Option<NetLimits>,
 }
@@ -107,7 +107,7 @@ pub(crate) struct Findings {
 impl Default for Findings {
     fn default() -> Self {
         let processes = Summary::new(&[GroupKey::Process]);
-        Self { processes, failures: Failures::default(), limits_at_start: None }
+        Self { processes, failures: FailureCounts::default(), limits_at_start: None }
     }
 }
 
@@ -275,15 +275,15 @@ impl Findings {
         for (failure, count) in self.failures.most_frequent() {
             let process = failure.process.clone();
             match (failure.reason, failure.remote) {
-                (Reason::Connect(verdict), Some(remote)) => connects.push(FindingRecord {
+                (FailureReason::Connect(verdict), Some(remote)) => connects.push(FindingRecord {
                     verdict: Some(verdict),
                     ..self.towards(remote, FindingKind::FailedConnects, process, count)
                 }),
-                (Reason::Reset(reset_by), _) => resets.push(FindingRecord {
+                (FailureReason::Reset(reset_by), _) => resets.push(FindingRecord {
                     reset_by,
                     ..self.finding(FindingKind::Resets, process, count)
                 }),
-                (Reason::Connect(_), None) => {}
+                (FailureReason::Connect(_), None) => {}
             }
         }
         let mut all = most(connects);

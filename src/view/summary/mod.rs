@@ -17,7 +17,7 @@ use crate::model::process::Attribution;
 use crate::model::socket::Side;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
-use counts::{Counts, Share};
+use counts::{Share, StateCounts};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -26,13 +26,13 @@ use std::time::Duration;
 const MAX_GROUPS: usize = 10_000;
 
 /// The name of a group: one for each key. `None` for the groups beyond the limit.
-type GroupName = Option<Vec<Option<String>>>;
+type GroupLabels = Option<Vec<Option<String>>>;
 
 /// The counts of a run, or of its part that is shown.
 #[derive(Debug)]
 pub(crate) struct Summary {
     by: Vec<GroupKey>,
-    groups: IndexMap<GroupName, Group>,
+    groups: IndexMap<GroupLabels, Group>,
     sockets: HashMap<SocketId, Counted>,
     /// When the first and the last reading were complete.
     span: Option<(Stamp, Stamp)>,
@@ -45,9 +45,9 @@ pub(crate) struct Summary {
 pub(crate) struct Group {
     /// All of them: `entered` counts those that were opened, `left` those that were closed, and
     /// `times` how long they lived.
-    pub(crate) all: Counts,
+    pub(crate) all: StateCounts,
     /// By state.
-    pub(crate) states: BTreeMap<State, Counts>,
+    pub(crate) states: BTreeMap<State, StateCounts>,
     /// How those ended that were closed.
     verdicts: Vec<(Verdict, u64)>,
     /// Which side closed those first that were closed, as far as that is proven.
@@ -299,7 +299,7 @@ impl Summary {
 }
 
 impl Group {
-    fn state(&mut self, state: State) -> &mut Counts {
+    fn state(&mut self, state: State) -> &mut StateCounts {
         self.states.entry(state).or_default()
     }
 }

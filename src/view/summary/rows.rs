@@ -1,8 +1,8 @@
 //! The rows of the summary, made of its counts.
 
-use super::counts::Counts;
+use super::counts::StateCounts;
 use super::record::SummaryRecord;
-use super::{Group, GroupName, Summary};
+use super::{Group, GroupLabels, Summary};
 use crate::model::event::SocketStatus;
 use crate::tcp::state::State;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ impl Summary {
             let known = oldest.entry((counted.group, now.state)).or_default();
             *known = age.max(*known);
         }
-        let mut groups: Vec<(usize, &GroupName, &Group)> = self
+        let mut groups: Vec<(usize, &GroupLabels, &Group)> = self
             .groups
             .iter()
             .enumerate()
@@ -53,7 +53,7 @@ impl Summary {
         &self,
         name: Option<&Vec<Option<String>>>,
         state: Option<State>,
-        counts: &Counts,
+        counts: &StateCounts,
         group: &Group,
         oldest: Option<Oldest>,
     ) -> SummaryRecord {
