@@ -123,13 +123,9 @@ impl SockDiag {
         Ok(bad_rows)
     }
 
-    fn dump_both(
-        &mut self,
-        chosen: &ChosenRows,
-        rows: &mut Vec<SocketRow>,
-    ) -> rustix::io::Result<u64> {
+    fn dump_both(&mut self, of: &ChosenRows, rows: &mut Vec<SocketRow>) -> rustix::io::Result<u64> {
         let mut bad_rows = 0;
-        for (states, program) in chosen.parts() {
+        for (states, program) in of.parts() {
             self.sequence = self.sequence.wrapping_add(1);
             write_dump_of_both(&mut self.request, self.sequence, states, program);
             bad_rows += self.read_dump(rows)?.bad_rows;
