@@ -113,7 +113,7 @@ pub(crate) fn in_pid_namespace() -> bool {
 }
 
 /// The number of the pid namespace of this process and of a procfs; `None` if that shows another one, or
-/// none that can be told.
+/// does not say.
 #[cfg(feature = "bpf")]
 pub(crate) fn shared_pid_namespace(procfs: &Path) -> Option<u64> {
     // The pid in the procfs's namespace, and in each below it that this process is in.

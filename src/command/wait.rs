@@ -97,7 +97,7 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
         0 => String::new(),
         sockets => format!("; {}", HiddenOwners { sockets, remedy }),
     };
-    let unshown = monitor.unshown_ends(concerns);
+    let unshown = monitor.unshown_bindings(concerns);
     let unshown =
         if unshown == UnshownBindings::default() { String::new() } else { format!("; {unshown}") };
     format!("timed out waiting for '{}'; {there}{hidden}{unshown}", wait.expression)

@@ -273,7 +273,7 @@ impl Monitor<'_> {
     }
 
     /// How many these are.
-    pub(crate) fn unshown_ends(&self, matters: impl Fn(State) -> bool) -> UnshownBindings {
+    pub(crate) fn unshown_bindings(&self, matters: impl Fn(State) -> bool) -> UnshownBindings {
         let mut ends = UnshownBindings::default();
         self.unshown(matters).iter().for_each(|now| ends.count(&now.socket));
         ends

@@ -156,7 +156,7 @@ impl StepsTo<'_> {
         match step {
             Step::Keep(rows) => applied.keep(self.take(*rows)?, end),
             Step::Drop(rows) => drop(self.take(*rows)?),
-            Step::RecordedRow(row) => {
+            Step::Row(row) => {
                 let row = match row.complete() {
                     Some(row) => row,
                     None => row.applied_to(&self.take(1)?[0].predicted(end)),
@@ -234,7 +234,7 @@ impl Steps {
     fn push(&mut self, row: RecordedRow) {
         self.finish_kept();
         self.finish_dropped();
-        self.finished.push(Step::RecordedRow(Box::new(row)));
+        self.finished.push(Step::Row(Box::new(row)));
     }
 
     fn finish_kept(&mut self) {

@@ -21,7 +21,7 @@ pub(super) enum Step {
     /// This many rows are gone: a negative number.
     Drop(u64),
     /// A new row or, without addresses, what changed of the next one.
-    RecordedRow(Box<RecordedRow>),
+    Row(Box<RecordedRow>),
 }
 
 impl Serialize for Step {
@@ -29,7 +29,7 @@ impl Serialize for Step {
         match self {
             Self::Keep(rows) => rows.serialize(serializer),
             Self::Drop(rows) => (-i128::from(*rows)).serialize(serializer),
-            Self::RecordedRow(row) => row.serialize(serializer),
+            Self::Row(row) => row.serialize(serializer),
         }
     }
 }
@@ -58,9 +58,7 @@ impl<'de> Visitor<'de> for StepVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Step, A::Error> {
-        RecordedRow::deserialize(MapAccessDeserializer::new(map))
-            .map(Box::new)
-            .map(Step::RecordedRow)
+        RecordedRow::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(Step::Row)
     }
 }
 

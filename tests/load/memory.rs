@@ -24,7 +24,7 @@ const AT_A_TIME: u64 = 100;
 const BEGINNING: u64 = 50;
 const POLLS: u64 = 90;
 /// Less than a hundred bytes for each of the sockets in between.
-const SPARE_KB: u64 = 600;
+const SPARE_KB: u64 = 400;
 
 const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 

@@ -69,7 +69,7 @@ impl Iterator {
             let (records, rest) = buffer[..filled].as_chunks::<SIZE>();
             for record in records.iter().filter_map(IteratorRecord::parse) {
                 match record {
-                    IteratorRecord::SocketDescriptor(descriptor) => match descriptor.target {
+                    IteratorRecord::Descriptor(descriptor) => match descriptor.target {
                         Target::Socket(inode) if !wanted.contains(&inode) => {}
                         _ => found.all.push(descriptor),
                     },

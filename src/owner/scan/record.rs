@@ -50,7 +50,7 @@ impl SocketDescriptor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum IteratorRecord {
     /// A descriptor.
-    SocketDescriptor(SocketDescriptor),
+    Descriptor(SocketDescriptor),
     /// The last one: all processes of the reader's pid namespace have been walked through.
     End {
         /// That is the initial one, which has the processes of all others.
@@ -72,7 +72,7 @@ impl IteratorRecord {
         let (pid, tid) = (number(24).filter(|pid| *pid > 0)?, number(28)?);
         let (comm, table, start) = (bytes(record, 48), long(8), long(16) / TICK);
         let fd = number(32)?;
-        Some(Self::SocketDescriptor(SocketDescriptor { pid, start, comm, tid, table, fd, target }))
+        Some(Self::Descriptor(SocketDescriptor { pid, start, comm, tid, table, fd, target }))
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     fn records_are_read_as_they_are_written() {
         let descriptor = |target| {
             let descriptor = SocketDescriptor::of_server(11, 12, 0xabc, 5, target);
-            Some(IteratorRecord::SocketDescriptor(SocketDescriptor { start: 123, ..descriptor }))
+            Some(IteratorRecord::Descriptor(SocketDescriptor { start: 123, ..descriptor }))
         };
         assert_eq!(IteratorRecord::parse(&record(11, 0, 0)), descriptor(Target::Socket(77)));
         assert_eq!(IteratorRecord::parse(&record(11, 1, 0)), descriptor(Target::IoUring));

@@ -79,7 +79,7 @@ fn a_table_stays_when_its_time_is_over() {
     assert!(last.contains("INODE") && last.contains("TIMER"), "{last}");
 }
 
-/// A screenful is left where the user ends the run: he has not asked for thousands of lines.
+/// A screenful is left where the user ends the run, who has not asked for thousands of lines.
 #[test]
 fn what_has_no_room_is_counted_where_the_user_ends_a_table() {
     let (screen, program) = Screen::start(80, 8, "--view table");
