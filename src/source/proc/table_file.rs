@@ -96,15 +96,20 @@ impl TableFile {
 
     /// Waits until there is something in the pipe; false if the run is over before.
     fn wait(&self, table_wait: &mut TableWait<'_>) -> Result<bool> {
-        let (now, Some(signals)) = (Instant::now(), table_wait.signals) else { return Ok(false) };
-        if table_wait.end.is_none() {
-            let wake = signals.wait_for(now + LONG, Some(self.file.as_fd()))?;
-            if wake == Wake::Due || continues(wake)? {
-                return Ok(true);
+        let Some(signals) = table_wait.signals else { return Ok(false) };
+        let end = loop {
+            if let Some(end) = table_wait.end {
+                break end;
             }
-        }
-        let end = *table_wait.end.get_or_insert(now + PIPE_GRACE);
-        let left = end.saturating_duration_since(now);
+            match signals.wait_for(Instant::now() + LONG, Some(self.file.as_fd()))? {
+                Wake::Readable => return Ok(true),
+                // A signal came, not the table: a pipe that nobody has opened for writing yet would
+                // be read as an empty one.
+                wake if continues(wake)? => {}
+                _ => table_wait.end = Some(Instant::now() + PIPE_GRACE),
+            }
+        };
+        let left = end.saturating_duration_since(Instant::now());
         let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
         let timeout = Timespec::try_from(left).ok();
         let ready = poll(&mut fds, timeout.as_ref()).unwrap_or_default();

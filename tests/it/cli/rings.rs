@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 /// The least that can be kept.
 const SMALLEST: &str = "64KiB";
+/// Between two polls of a ring that waits for time to pass: more polls would take CPU time from the
+/// tests beside it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A run that records to a ring: each poll shows other sockets.
 struct Ring {
@@ -49,6 +52,7 @@ impl Ring {
         until_or(
             || {
                 self.poll(1);
+                std::thread::park_timeout(PAUSE);
                 holds(self).then_some(())
             },
             || what.to_owned(),
@@ -294,7 +298,8 @@ fn a_ring_waits_for_room_on_a_full_disk() {
         ring.poll_until("the recording to go on", |ring| {
             fs::metadata(&ring.path).expect("it is there").len() > length
         });
-        ring.poll(1);
+        // The first shows what is present, and a row is gone when two polls have missed it.
+        ring.poll(3);
         let live = ring.end();
         let warning = "recording pauses until there is room";
         assert_eq!(live.stderr.matches(warning).count(), 1, "{live:?}");

@@ -3,7 +3,10 @@
 use super::on_fixture;
 use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::program::Program;
+use crate::support::wait::until;
 use nix::sys::signal::Signal;
+use procfs::process::FDTarget;
+use std::path::Path;
 
 const SIGNALS: [(Signal, i32); 2] = [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)];
 
@@ -64,4 +67,33 @@ fn sigusr1_prints_the_timelines_so_far_to_stderr() {
         let stdout = program.stop().stdout;
         assert_eq!(stdout.matches("53088").count(), 1, "a report is not a record: {stdout}");
     }
+}
+
+/// The program waits for a table that nobody has opened for writing: to read it would be to find it
+/// empty.
+#[test]
+fn a_signal_before_a_table_comes_does_not_make_it_empty() {
+    let rows = ["1000 80 01/7"];
+    let mut procfs = FakeProcfs::new();
+    procfs.process(812, "client", 50, &[7]);
+    procfs.watch(1_000_000, &[]);
+    for _ in 0..5 {
+        procfs.poll(&rows);
+        let table = procfs.file("net/tcp");
+        let program = procfs.program();
+        until("the next table to be opened", || has_open(program, &table).then_some(()));
+        program.signal(Signal::SIGUSR1);
+        program.until_asleep();
+    }
+    procfs.program().signal(Signal::SIGTERM);
+    procfs.poll_until_exit(&rows);
+    let events = procfs.finish().recorded().events;
+    let kinds: Vec<&str> = events.iter().map(|event| event.event.as_str()).collect();
+    assert_eq!(kinds, ["present"]);
+}
+
+/// Whether a descriptor of a program leads to a file.
+fn has_open(program: &Program, file: &Path) -> bool {
+    let descriptors = program.process().fd().into_iter().flatten().flatten();
+    descriptors.map(|it| it.target).any(|it| matches!(it, FDTarget::Path(path) if path == file))
 }
