@@ -176,9 +176,9 @@ fn filters_narrow_and_repeated_values_widen() {
 #[test]
 fn flags_of_netstat_are_accepted() {
     let plain = run("list client");
-    for habit in ["list -apn client", "-apnt list client", "-4apn list client"] {
-        let outcome = run(habit);
-        assert_eq!((outcome.code, &outcome.stdout), (Some(0), &plain.stdout), "{habit}");
+    for line in ["list -apn client", "-apnt list client", "-4apn list client"] {
+        let outcome = run(line);
+        assert_eq!((outcome.code, &outcome.stdout), (Some(0), &plain.stdout), "{line}");
     }
     let watched = run("-apn client -j -m 1 -s SYN_SENT");
     assert!(watched.stdout.contains(r#""to":"SYN_SENT""#), "{watched:?}");

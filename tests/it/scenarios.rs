@@ -81,20 +81,20 @@ enum Step {
 impl Case {
     fn read(text: &str) -> Self {
         let (steps, expected) = (Vec::new(), String::new());
-        let mut case = Self { addrs: default_ends(), room: usize::MAX, steps, expected };
+        let mut case = Self { addrs: default_addrs(), room: usize::MAX, steps, expected };
         let mut expected = Vec::new();
         for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
             match line.split_once(' ').unwrap_or((line, "")) {
                 ("socket", rest) => case.define(rest),
                 ("room", rest) => case.room = rest.trim().parse().unwrap(),
                 ("poll", rest) => case.poll(rest),
-                ("look", rest) => case.lookups(rest),
+                ("lookup", rest) => case.lookups(rest),
                 ("late", rest) => {
                     case.poll(rest);
                     let Some(Step::Poll(rows, _)) = case.steps.pop() else { unreachable!() };
                     case.steps.push(Step::Late(rows));
                 }
-                ("died", rest) => case.destroyed(rest),
+                ("destroyed", rest) => case.destroyed(rest),
                 ("event", rest) => case.event(rest),
                 ("gap", seconds) => case.steps.push(Step::Gap(seconds.trim().parse().unwrap())),
                 ("expect", rest) => {
@@ -331,7 +331,7 @@ fn stamp(micros: u64) -> Stamp {
 
 /// `A` and `B` are the two ends of one connection, `C` is another connection of A's port, `L` the
 /// listener on its address and port, `W` the one on any address.
-fn default_ends() -> HashMap<char, AddressPair> {
+fn default_addrs() -> HashMap<char, AddressPair> {
     HashMap::from([
         ('A', addrs("10.0.0.1:4000", "10.0.0.2:80")),
         ('B', addrs("10.0.0.2:80", "10.0.0.1:4000")),

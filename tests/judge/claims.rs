@@ -2,7 +2,7 @@
 
 use super::matching::{self, Record};
 use super::readings::Readings;
-use super::truth::{Ends, NEVER, SLACK, Socket, Truth};
+use super::truth::{AddressPair, NEVER, SLACK, Socket, Truth};
 use crate::support::record::{Event, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -114,23 +114,23 @@ pub(crate) struct Case<'a> {
 /// Judges all records of a run, in the order of their output.
 pub(crate) fn judge(events: &[Event], case: &Case<'_>) -> Report {
     let mut report = Report::default();
-    let mut states: BTreeMap<(Ends, usize), BTreeSet<String>> = BTreeMap::new();
+    let mut states: BTreeMap<(AddressPair, usize), BTreeSet<String>> = BTreeMap::new();
     let groups = matching::by_id(events, case);
-    let mut by_ends: BTreeMap<Ends, Vec<&[Record<'_>]>> = BTreeMap::new();
+    let mut by_addrs: BTreeMap<AddressPair, Vec<&[Record<'_>]>> = BTreeMap::new();
     for group in &groups {
-        by_ends.entry(matching::ends_of(&group[0])).or_default().push(group);
+        by_addrs.entry(matching::addrs_of(&group[0])).or_default().push(group);
     }
-    for (ends, groups) in &by_ends {
+    for (addrs, groups) in &by_addrs {
         let explained = matching::explain(groups, case);
         for (group, found) in groups.iter().zip(explained) {
             for index in &found.sockets {
-                let states = states.entry((*ends, *index)).or_default();
+                let states = states.entry((*addrs, *index)).or_default();
                 states.extend(group.iter().map(|record| record.to.clone()));
                 // Nobody can say where one of these ends.
                 let unclear = found.restarted || found.sockets.len() > 1;
                 states.extend(unclear.then(|| UNCLEAR.to_owned()));
             }
-            report.add(found.report, case.truth.of_ends(*ends).len() > 1);
+            report.add(found.report, case.truth.with_addrs(*addrs).len() > 1);
         }
     }
     report.reported = states.len();
@@ -365,7 +365,7 @@ impl Case<'_> {
             }
             Some("remote-close") => socket.has("LAST_ACK"),
             Some("refused" | "no-answer") => !socket.has("ESTABLISHED"),
-            Some("no-port") => socket.ends.local.port() == 0,
+            Some("no-port") => socket.addrs.local.port() == 0,
             // Only an abort leads from there to the end.
             Some("reset" | "timed-out" | "unreachable") => !socket.has("TIME_WAIT"),
             Some(word) => word == "unknown",
@@ -379,8 +379,8 @@ impl Case<'_> {
     /// as long as this one is: what the next connection does with these addresses proves nothing.
     fn peer_closes(&self, socket: &Socket, time: i64) -> bool {
         let (birth, end) = (socket.birth().earliest, socket.full_until());
-        let peers = socket.ends.mirrored();
-        let mut peers = peers.iter().flat_map(|ends| self.truth.of_ends(*ends));
+        let peers = socket.addrs.mirrored();
+        let mut peers = peers.iter().flat_map(|addrs| self.truth.with_addrs(*addrs));
         peers.any(|peer| {
             let fin = peer.entered("FIN_WAIT1").map(|when| when.earliest);
             fin.is_some_and(|fin| (birth..=end.min(time)).contains(&fin))
@@ -417,7 +417,7 @@ impl Case<'_> {
         self.owner_is_found(event, socket, report);
     }
 
-    /// A process that had a socket all the time while a pass looked for it is reported.
+    /// A process that had a socket all the time while its owner was searched for is reported.
     fn owner_is_found(&self, event: &Record<'_>, socket: &Socket, report: &mut Report) {
         if event.inode.is_some() && self.source != "trace" {
             let (start, until) = (self.readings.start_of(self.boot(event.time.0)), event.done_by);
@@ -441,12 +441,17 @@ impl Case<'_> {
             from < until && self.readings.has_passes_between(from, until, PASSES_TO_FIND_A_HOLDER)
         });
         !(is_row && may_wait && accepted() || was_held_long)
-            && self.may_be_listener(event, socket.ends, socket.birth().earliest)
+            && self.may_be_listener(event, socket.addrs, socket.birth().earliest)
     }
 
     /// Whether all processes that a record names can have held a listener for these addresses since a
     /// socket was born, and whether it names all that held one the whole time.
-    pub(crate) fn may_be_listener(&self, event: &Record<'_>, ends: Ends, born: i64) -> bool {
+    pub(crate) fn may_be_listener(
+        &self,
+        event: &Record<'_>,
+        addrs: AddressPair,
+        born: i64,
+    ) -> bool {
         let time = self.boot(event.time.0);
         let (start, until) = (self.readings.start_of(time), event.done_by);
         let Some(pid) = event.pid else { return false };
@@ -454,7 +459,7 @@ impl Case<'_> {
             event.owners.iter().map(|owner| owner.pid).chain([pid]).collect();
         // A listener may be gone while what it made is still there.
         let possible: Vec<&Socket> =
-            self.truth.listeners(ends).filter(|socket| socket.overlaps(born, until)).collect();
+            self.truth.listeners(addrs).filter(|socket| socket.overlaps(born, until)).collect();
         let held = |holders: &dyn Fn(&Socket) -> BTreeSet<u32>| -> BTreeSet<u32> {
             possible.iter().flat_map(|listener| holders(listener)).collect()
         };
@@ -465,7 +470,7 @@ impl Case<'_> {
 
 /// A socket, a state, and an end that whole passes must have shown have to be reported.
 fn nothing_is_missing(
-    states: &BTreeMap<(Ends, usize), BTreeSet<String>>,
+    states: &BTreeMap<(AddressPair, usize), BTreeSet<String>>,
     case: &Case<'_>,
     all: &mut Report,
 ) {
@@ -482,7 +487,7 @@ fn nothing_is_missing(
         };
         let missing = || brief(socket);
         let mut report = Report::default();
-        let reported = states.get(&(socket.ends, index));
+        let reported = states.get(&(socket.addrs, index));
         if case.is_due(socket) {
             all.due += 1;
             report.claim(Claim::NotReported, reported.is_some(), missing);
@@ -496,13 +501,13 @@ fn nothing_is_missing(
                 });
             }
         }
-        all.add(report, case.truth.of_ends(socket.ends).len() > 1);
+        all.add(report, case.truth.with_addrs(socket.addrs).len() > 1);
     }
 }
 
 /// A socket in a few lines.
 pub(crate) fn brief(socket: &Socket) -> String {
-    let Ends { ipv6, local, remote } = socket.ends;
+    let AddressPair { ipv6, local, remote } = socket.addrs;
     let family = if ipv6 { "ipv6" } else { "ipv4" };
     let steps = socket.steps.iter();
     let steps = steps.map(|(s, when)| format!("{s} {}..{}", when.earliest, when.latest));

@@ -4,7 +4,7 @@
 use super::claims::{Case, Claim, Report, judge};
 use super::plan::{Act, Addresses, Handle, Step, Who};
 use super::readings::Readings;
-use super::truth::{Ends, Evidence, Truth};
+use super::truth::{AddressPair, Evidence, Truth};
 use super::workload::Done;
 use crate::support::record::{Event, Owner, Time};
 use crate::support::trace::{SocketEvent, What};
@@ -221,12 +221,12 @@ fn evidence(still_waits: bool) -> Evidence {
     let connect = Act::Connect { name: name.clone(), from: addr(CLIENT), to: addr(SERVER) };
     let close = Act::Close(Handle::Client(name));
     let log = vec![done(PID, connect, 100, 102), done(PID, close, 189, 191)];
-    let ends = Ends { ipv6: false, local: addr(CLIENT), remote: addr(SERVER) };
+    let addrs = AddressPair { ipv6: false, local: addr(CLIENT), remote: addr(SERVER) };
     Evidence {
         events,
         log,
-        samples: HashMap::from([(ends, vec![300 * MS])]),
-        table: if still_waits { HashSet::from([ends]) } else { HashSet::new() },
+        samples: HashMap::from([(addrs, vec![300 * MS])]),
+        table: if still_waits { HashSet::from([addrs]) } else { HashSet::new() },
         addresses: Addresses {
             near_v4: [10, 0, 0, 1].into(),
             far_v4: [10, 0, 0, 2].into(),

@@ -1,19 +1,19 @@
 //! Which process had a descriptor of which socket, and when: out of the log of the workload.
 
 use super::plan::{Act, Handle};
-use super::truth::{Ends, Holder, Socket, Truth, When};
+use super::truth::{AddressPair, Holder, Socket, Truth, When};
 use super::workload::Done;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 /// A socket of the truth.
-type Place = (Ends, usize);
+type Place = (AddressPair, usize);
 
 /// Adds the holders of all sockets.
 pub(super) fn add(truth: &mut Truth, log: &[Done]) {
-    let mut book = Book { truth, held: HashMap::new(), connections: HashMap::new() };
+    let mut holders = HolderLog { truth, held: HashMap::new(), connections: HashMap::new() };
     for done in log {
-        book.take(done);
+        holders.take(done);
     }
 }
 
@@ -26,13 +26,13 @@ pub(super) fn listens_on(done: &Done, local: SocketAddr) -> bool {
 /// Adds the port of a connection that ended before an event showed it: the kernel chose it in
 /// connect(), and its process knows it.
 pub(super) fn add_port(socket: &mut Socket, log: &[Done]) {
-    if socket.ends.local.port() != 0 {
+    if socket.addrs.local.port() != 0 {
         return;
     }
     let birth = socket.birth().earliest;
     let made = log.iter().find(|done| (done.sent..=done.answered).contains(&birth));
     if let Some(local) = made.and_then(|done| done.answer.as_ref().ok()?.parse().ok()) {
-        socket.ends.local = local;
+        socket.addrs.local = local;
     }
 }
 
@@ -40,7 +40,7 @@ const fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-struct Book<'a> {
+struct HolderLog<'a> {
     truth: &'a mut Truth,
     /// The sockets of a process, by the names that its plan has for them.
     held: HashMap<(u32, Handle), Place>,
@@ -48,7 +48,7 @@ struct Book<'a> {
     connections: HashMap<SocketAddr, (String, SocketAddr)>,
 }
 
-impl Book<'_> {
+impl HolderLog<'_> {
     fn take(&mut self, done: &Done) {
         let when = When { earliest: done.sent, latest: done.answered };
         match &done.step.act {
@@ -56,8 +56,8 @@ impl Book<'_> {
                 let addr = canonical(*addr);
                 let any = if addr.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
                 let remote = any.parse().expect("an address");
-                let ends = Ends { ipv6: addr.is_ipv6(), local: addr, remote };
-                let place = self.born_in(ends, when);
+                let addrs = AddressPair { ipv6: addr.is_ipv6(), local: addr, remote };
+                let place = self.born_in(addrs, when);
                 self.gain(done.pid, Handle::Listener(name.clone()), place, when);
             }
             Act::Connect { name, from, to } => self.connect(done, name, (*from, *to), when),
@@ -90,15 +90,15 @@ impl Book<'_> {
         let local = done.answer.as_ref().ok().and_then(|local| local.parse().ok());
         let local = local.unwrap_or(canonical(from));
         let remote = canonical(to);
-        let ends = Ends { ipv6: from.is_ipv6(), local, remote };
-        let place = self.born_in(ends, when);
+        let addrs = AddressPair { ipv6: from.is_ipv6(), local, remote };
+        let place = self.born_in(addrs, when);
         if done.answer.is_ok() {
             self.connections.insert(local, (name.to_owned(), remote));
             self.gain(done.pid, Handle::Client(name.to_owned()), place, when);
-        } else if let Some((ends, index)) = place {
+        } else if let Some((addrs, index)) = place {
             // It had it for as long as the call took.
             let holder = Holder { pid: done.pid, from: when, until: when };
-            self.truth.by_ends.entry(ends).or_default()[index].holders.push(holder);
+            self.truth.by_addrs.entry(addrs).or_default()[index].holders.push(holder);
         }
     }
 
@@ -110,15 +110,15 @@ impl Book<'_> {
         for (index, client) in clients.iter().enumerate() {
             let Some((name, server)) = self.connections.get(client).cloned() else { continue };
             let later = clients[index + 1..].iter().filter(|other| *other == client).count();
-            let ends = |ipv6| Ends { ipv6, local: server, remote: *client };
-            let of_ends = [false, true].map(ends);
-            let born = |ends: &Ends| {
-                let sockets = self.truth.of_ends(*ends);
+            let addrs = |ipv6| AddressPair { ipv6, local: server, remote: *client };
+            let with_addrs = [false, true].map(addrs);
+            let born = |addrs: &AddressPair| {
+                let sockets = self.truth.with_addrs(*addrs);
                 sockets.partition_point(|socket| socket.birth().earliest <= when.latest)
             };
-            let place = of_ends
+            let place = with_addrs
                 .into_iter()
-                .find_map(|ends| Some((ends, born(&ends).checked_sub(later + 1)?)));
+                .find_map(|addrs| Some((addrs, born(&addrs).checked_sub(later + 1)?)));
             let handle = Handle::Server(name);
             // Another one of that name is closed by this.
             self.lose(done.pid, &handle, when);
@@ -133,32 +133,32 @@ impl Book<'_> {
         let Some(child) = child else { return };
         let of_parent = self.held.iter().filter(|((pid, _), _)| *pid == done.pid);
         let places: Vec<Place> = of_parent.map(|(_, place)| *place).collect();
-        for (ends, index) in places {
+        for (addrs, index) in places {
             let holder = Holder { pid: child, from: when, until: when };
-            self.truth.by_ends.entry(ends).or_default()[index].holders.push(holder);
+            self.truth.by_addrs.entry(addrs).or_default()[index].holders.push(holder);
         }
         let place = self.held.get(&(done.pid, socket.clone())).copied();
         self.gain(child, socket.clone(), place, when);
     }
 
     /// The socket with these addresses that was born then.
-    fn born_in(&self, ends: Ends, when: When) -> Option<Place> {
+    fn born_in(&self, addrs: AddressPair, when: When) -> Option<Place> {
         let born = |socket: &Socket| {
             (when.earliest - 5..=when.latest + 5).contains(&socket.birth().earliest)
         };
-        Some((ends, self.truth.of_ends(ends).iter().position(born)?))
+        Some((addrs, self.truth.with_addrs(addrs).iter().position(born)?))
     }
 
     fn gain(&mut self, pid: u32, handle: Handle, place: Option<Place>, from: When) {
-        let Some((ends, index)) = place else { return };
+        let Some((addrs, index)) = place else { return };
         let holder = Holder { pid, from, until: When::NEVER };
-        self.truth.by_ends.entry(ends).or_default()[index].holders.push(holder);
-        self.held.insert((pid, handle), (ends, index));
+        self.truth.by_addrs.entry(addrs).or_default()[index].holders.push(holder);
+        self.held.insert((pid, handle), (addrs, index));
     }
 
     fn lose(&mut self, pid: u32, handle: &Handle, until: When) {
-        let Some((ends, index)) = self.held.remove(&(pid, handle.clone())) else { return };
-        let holders = &mut self.truth.by_ends.entry(ends).or_default()[index].holders;
+        let Some((addrs, index)) = self.held.remove(&(pid, handle.clone())) else { return };
+        let holders = &mut self.truth.by_addrs.entry(addrs).or_default()[index].holders;
         let open = holders.iter_mut().rfind(|h| h.pid == pid && h.until == When::NEVER);
         if let Some(holder) = open {
             holder.until = until;

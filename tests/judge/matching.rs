@@ -4,7 +4,7 @@
 //! order. Of all assignments that keep the order the one with the fewest violations counts.
 
 use super::claims::{Case, Claim, Report, Violation};
-use super::truth::{Ends, Socket};
+use super::truth::{AddressPair, Socket};
 use crate::support::record::Event;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
@@ -31,21 +31,21 @@ const NO_SUCH_SOCKET: usize = 2;
 
 /// Explains the records of all ids with the same addresses.
 pub(crate) fn explain(groups: &[&[Record<'_>]], case: &Case<'_>) -> Vec<Explanation> {
-    let ends = ends_of(&groups[0][0]);
-    if ends.remote.port() == 0 {
+    let addrs = addrs_of(&groups[0][0]);
+    if addrs.remote.port() == 0 {
         return explain_listeners(groups, case);
     }
-    let of_ends = if case.truth.is_watched(ends) { case.truth.of_ends(ends) } else { &[] };
+    let with_addrs = if case.truth.is_watched(addrs) { case.truth.with_addrs(addrs) } else { &[] };
     let restarts: Vec<bool> = groups.iter().map(|group| is_undecidable(&group[0], case)).collect();
     let all_options = groups.iter().enumerate().map(|(index, group)| {
         let last = !restarts[index + 1..].contains(&true);
-        options(group, last, of_ends, case)
+        options(group, last, with_addrs, case)
     });
     let mut options: Vec<Vec<Explanation>> = all_options.collect();
-    let due: Vec<usize> = (0..of_ends.len()).filter(|i| case.is_due(&of_ends[*i])).collect();
+    let due: Vec<usize> = (0..with_addrs.len()).filter(|i| case.is_due(&with_addrs[*i])).collect();
     let skipped = |from: usize, to: usize| due.iter().filter(|i| (from..to).contains(*i)).count();
     // The best way to explain the groups so far, by how many sockets are behind: with the choices.
-    let mut ways: Vec<Option<(Cost, Vec<usize>)>> = vec![None; of_ends.len() + 1];
+    let mut ways: Vec<Option<(Cost, Vec<usize>)>> = vec![None; with_addrs.len() + 1];
     ways[0] = Some(((0, 0), Vec::new()));
     for of_group in &options {
         let mut next: Vec<Option<(Cost, Vec<usize>)>> = vec![None; ways.len()];
@@ -66,7 +66,7 @@ pub(crate) fn explain(groups: &[&[Record<'_>]], case: &Case<'_>) -> Vec<Explanat
     }
     let total = |(behind, way): (usize, Option<(Cost, Vec<usize>)>)| {
         way.map(|((violations, undecided), choices)| {
-            ((violations + skipped(behind, of_ends.len()), undecided), choices)
+            ((violations + skipped(behind, with_addrs.len()), undecided), choices)
         })
     };
     let best = ways.into_iter().enumerate().filter_map(total).min();
@@ -77,10 +77,10 @@ pub(crate) fn explain(groups: &[&[Record<'_>]], case: &Case<'_>) -> Vec<Explanat
 
 /// Several listeners of one address (SO_REUSEPORT) are there at one time, in no order.
 fn explain_listeners(groups: &[&[Record<'_>]], case: &Case<'_>) -> Vec<Explanation> {
-    let of_ends = case.truth.of_ends(ends_of(&groups[0][0]));
+    let with_addrs = case.truth.with_addrs(addrs_of(&groups[0][0]));
     let mut taken = BTreeSet::new();
     let best = |group: &&[Record<'_>]| {
-        let mut options = options(group, true, of_ends, case);
+        let mut options = options(group, true, with_addrs, case);
         options.retain(|option| option.sockets.iter().all(|socket| !taken.contains(socket)));
         let best = options
             .into_iter()
@@ -114,14 +114,14 @@ fn advance(
 fn options(
     group: &[Record<'_>],
     last: bool,
-    of_ends: &[Socket],
+    with_addrs: &[Socket],
     case: &Case<'_>,
 ) -> Vec<Explanation> {
     let mut options = Vec::new();
-    for (index, socket) in of_ends.iter().enumerate() {
+    for (index, socket) in with_addrs.iter().enumerate() {
         let mut report = case.check(group, socket, None);
         if report.violations.is_empty() {
-            options.extend(absorbing(&[index], report.claims, group, of_ends, case));
+            options.extend(absorbing(&[index], report.claims, group, with_addrs, case));
         }
         if last {
             case.check_end(group, socket, &mut report);
@@ -130,7 +130,7 @@ fn options(
     }
     options.extend(request_only(group, case).map(|report| Explanation::new(Vec::new(), report)));
     if is_undecidable(&group[0], case) {
-        for (index, socket) in of_ends.iter().enumerate() {
+        for (index, socket) in with_addrs.iter().enumerate() {
             let report = case.check(group, socket, None);
             if report.violations.is_empty() {
                 let report = Report { undecided: 1, ..report };
@@ -139,12 +139,12 @@ fn options(
             }
         }
     }
-    if case.source == "proc" && of_ends.len() > 1 {
-        options.extend(joined(group, of_ends, case));
+    if case.source == "proc" && with_addrs.len() > 1 {
+        options.extend(joined(group, with_addrs, case));
     }
     let mut report = Report::default();
     report.claim(Claim::NoSuchSocket, false, || {
-        let known: Vec<String> = of_ends.iter().map(super::claims::brief).collect();
+        let known: Vec<String> = with_addrs.iter().map(super::claims::brief).collect();
         format!("{group:?}\nwhile there were {known:#?}")
     });
     options.push(Explanation::new(Vec::new(), report));
@@ -153,19 +153,19 @@ fn options(
 
 /// A request that never became a connection, which the trace does not know, after a SYN.
 fn request_only(group: &[Record<'_>], case: &Case<'_>) -> Option<Report> {
-    let ends = ends_of(&group[0]);
+    let addrs = addrs_of(&group[0]);
     let time = case.boot(group[0].time.0);
     let is_request_socket = |event: &Record<'_>| match event.event.as_str() {
         "opened" | "present" => event.to == "SYN_RECV" && event.via.is_empty(),
         "closed" => event.from.as_deref() == Some("SYN_RECV") && event.via.is_empty(),
         _ => false,
     };
-    if !group.iter().all(is_request_socket) || !case.truth.syn_before(ends, time) {
+    if !group.iter().all(is_request_socket) || !case.truth.syn_before(addrs, time) {
         return None;
     }
     let mut report = Report { claims: 1, ..Report::default() };
     for event in group.iter().filter(|event| event.pid.is_some()) {
-        report.claim(Claim::NotTheListener, case.may_be_listener(event, ends, 0), || {
+        report.claim(Claim::NotTheListener, case.may_be_listener(event, addrs, 0), || {
             format!("{:?}\nof a request", **event)
         });
     }
@@ -188,7 +188,7 @@ fn absorbing(
     sockets: &[usize],
     claims: usize,
     group: &[Record<'_>],
-    of_ends: &[Socket],
+    with_addrs: &[Socket],
     case: &Case<'_>,
 ) -> Vec<Explanation> {
     let mut all = sockets.to_vec();
@@ -197,8 +197,8 @@ fn absorbing(
     if case.source != "proc" || !matches!(state, "TIME_WAIT" | "FIN_WAIT2") {
         return options;
     }
-    for next in all[all.len() - 1] + 1..of_ends.len() {
-        if !case.looks_the_same(&of_ends[all[all.len() - 1]], &of_ends[next], state) {
+    for next in all[all.len() - 1] + 1..with_addrs.len() {
+        if !case.looks_the_same(&with_addrs[all[all.len() - 1]], &with_addrs[next], state) {
             break;
         }
         all.push(next);
@@ -211,7 +211,7 @@ fn absorbing(
 /// Polls cannot distinguish sockets with the same addresses if one of them was seen without an
 /// inode alone: an inode that comes is taken for an accept, one that goes for a close. The records
 /// of one id are then about several, one after the other.
-fn joined(group: &[Record<'_>], of_ends: &[Socket], case: &Case<'_>) -> Vec<Explanation> {
+fn joined(group: &[Record<'_>], with_addrs: &[Socket], case: &Case<'_>) -> Vec<Explanation> {
     let mut options = Vec::new();
     // Parts that are explained: how many records, by which sockets.
     let mut open: Vec<(usize, Vec<usize>, usize)> = vec![(0, Vec::new(), 0)];
@@ -225,9 +225,9 @@ fn joined(group: &[Record<'_>], of_ends: &[Socket], case: &Case<'_>) -> Vec<Expl
             if provable {
                 continue;
             }
-            for (index, socket) in of_ends.iter().enumerate().skip(first) {
+            for (index, socket) in with_addrs.iter().enumerate().skip(first) {
                 let told_apart = sockets.last().is_some_and(|last| {
-                    case.last_shown_with_inode(&of_ends[*last])
+                    case.last_shown_with_inode(&with_addrs[*last])
                         && case.first_shown_with_inode(socket)
                 });
                 if told_apart {
@@ -242,7 +242,7 @@ fn joined(group: &[Record<'_>], of_ends: &[Socket], case: &Case<'_>) -> Vec<Expl
                 if until < group.len() {
                     open.push((until, sockets, claims));
                 } else {
-                    options.extend(absorbing(&sockets, claims, group, of_ends, case));
+                    options.extend(absorbing(&sockets, claims, group, with_addrs, case));
                     let undecided = sockets.len() - 1;
                     let report = Report { claims, undecided, ..Report::default() };
                     let several = undecided > 0;
@@ -287,8 +287,8 @@ pub(crate) fn by_id<'a>(events: &'a [Event], case: &Case<'_>) -> Vec<Vec<Record<
     groups
 }
 
-pub(crate) fn ends_of(event: &Event) -> Ends {
-    Ends { ipv6: event.family == "ipv6", local: event.local(), remote: event.remote() }
+pub(crate) fn addrs_of(event: &Event) -> AddressPair {
+    AddressPair { ipv6: event.family == "ipv6", local: event.local(), remote: event.remote() }
 }
 
 /// The violations of a report by what they are about, most frequent first.

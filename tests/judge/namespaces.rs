@@ -174,7 +174,7 @@ fn happened(
     let parts: Vec<_> = spaces
         .into_iter()
         .map(|Space { workload, sampler, pid, inode }| {
-            let table = rows::table_of(&pid.to_string()).iter().map(|row| row.ends).collect();
+            let table = rows::table_of(&pid.to_string()).iter().map(|row| row.addrs).collect();
             let (samples, over) = (sampler.stop(), now());
             (inode, table, samples, over, workload.into_log())
         })

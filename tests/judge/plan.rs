@@ -263,7 +263,7 @@ impl Plan {
         let span = u64::try_from(span.as_micros()).expect("some minutes");
         while builder.connections < connections {
             let at = builder.random.below(span);
-            builder.conversation(at);
+            builder.plan_connection(at);
         }
         let Builder { mut steps, connections, .. } = builder;
         // Stable: steps of the same instant keep their order.
@@ -282,7 +282,7 @@ struct Builder<'a> {
 }
 
 /// One connection, or some that follow each other; `at` moves on.
-struct Conversation<'p, 'a> {
+struct ConnectionPlan<'p, 'a> {
     plan: &'p mut Builder<'a>,
     at: u64,
     client: Who,
@@ -338,7 +338,7 @@ impl Builder<'_> {
         }
     }
 
-    fn conversation(&mut self, at: u64) {
+    fn plan_connection(&mut self, at: u64) {
         let number = u16::try_from(self.connections).expect("thousands at most");
         let (client, server) = match (self.kind, self.random.below(2)) {
             (Kind::Link, 0) => (Who::Client, Who::FarServer),
@@ -357,7 +357,8 @@ impl Builder<'_> {
             _ => self.random.one_in(6),
         };
         let name = format!("c{number}");
-        let mut one = Conversation { plan: self, at, client, server, name, ipv6, any_port, number };
+        let mut one =
+            ConnectionPlan { plan: self, at, client, server, name, ipv6, any_port, number };
         match one.plan.kind {
             Kind::Reuse | Kind::Namespaces => one.reused(),
             Kind::PassedDescriptors => one.passed(),
@@ -386,7 +387,7 @@ fn listener_name(port: u16, ipv6: bool) -> String {
     format!("{}{port}", if ipv6 { "six-" } else { "" })
 }
 
-impl Conversation<'_, '_> {
+impl ConnectionPlan<'_, '_> {
     fn act(&mut self, who: Who, act: Act) {
         self.plan.steps.push(Step { at: self.at, who, act });
     }

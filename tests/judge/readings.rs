@@ -1,4 +1,4 @@
-//! When the program really looked: the passes of its recording, and the two clocks of each.
+//! When the program really polled: the readings of its recording, and the two clocks of each.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,7 +1,7 @@
 //! The kernel's own table, read by the judge itself: which mini-sockets are there. The tracepoint
 //! says nothing of how long a TIME_WAIT or an orphaned FIN_WAIT2 lasts.
 
-use super::truth::Ends;
+use super::truth::AddressPair;
 use super::workload::now;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -15,7 +15,7 @@ const TIME_WAIT: u8 = 6;
 /// One row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub(crate) ends: Ends,
+    pub(crate) addrs: AddressPair,
     state: u8,
     inode: u64,
 }
@@ -50,7 +50,7 @@ pub(crate) fn table_of(process: &str) -> Vec<Row> {
 }
 
 /// When mini-sockets were there: for each the times (boot clock, µs) before tables that show it.
-pub(crate) type Samples = HashMap<Ends, Vec<i64>>;
+pub(crate) type Samples = HashMap<AddressPair, Vec<i64>>;
 
 /// Reads the table again and again until it is stopped.
 pub(crate) struct Sampler {
@@ -67,7 +67,7 @@ impl Sampler {
             loop {
                 let before = now();
                 for row in table().into_iter().filter(|row| row.is_mini()) {
-                    samples.entry(row.ends).or_default().push(before);
+                    samples.entry(row.addrs).or_default().push(before);
                 }
                 match stopped.recv_timeout(interval) {
                     Err(RecvTimeoutError::Timeout) => {}
@@ -88,9 +88,10 @@ impl Sampler {
 /// `0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 …`
 fn row(line: &str, ipv6: bool) -> Option<Row> {
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let ends = Ends { ipv6, local: address(fields.get(1)?)?, remote: address(fields.get(2)?)? };
+    let addrs =
+        AddressPair { ipv6, local: address(fields.get(1)?)?, remote: address(fields.get(2)?)? };
     let state = u8::from_str_radix(fields.get(3)?, 16).ok()?;
-    Some(Row { ends, state, inode: fields.get(9)?.parse().ok()? })
+    Some(Row { addrs, state, inode: fields.get(9)?.parse().ok()? })
 }
 
 /// `0100007F:1F90`: the address as words in native byte order, the port in host order.
@@ -117,11 +118,11 @@ fn rows_of_both_families_are_read() {
         "   0: 0100007F:1F90 0200007F:9C40 06 00000000:00000000 03:00001770 00000000 0 0 0 3 0";
     let read = row(v4, false).expect("a row");
     assert!(read.is_mini());
-    assert_eq!(read.ends.local, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(read.addrs.local, "127.0.0.1:8080".parse().unwrap());
     let v6 = "   1: 0000000000000000FFFF00000100007F:4A38 0000000000000000FFFF00000100007F:4E20 01 \
               00000000:00000000 00:00000000 00000000 0 0 77 1 0 20 4 30 10 -1";
     let read = row(v6, true).expect("a row");
     assert!(!read.is_mini());
-    assert_eq!(read.ends.remote, "127.0.0.1:20000".parse().unwrap());
+    assert_eq!(read.addrs.remote, "127.0.0.1:20000".parse().unwrap());
     assert_eq!(row("  sl  local_address rem_address   st", false), None);
 }

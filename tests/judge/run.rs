@@ -112,7 +112,7 @@ fn run_once(kind: Kind, seed: u64) -> Verdict {
         until_expired();
     }
     let marked = in_time(|| (0..3).for_each(|_| workload.mark(&mut programs)));
-    let table: HashSet<_> = rows::table().iter().map(|row| row.ends).collect();
+    let table: HashSet<_> = rows::table().iter().map(|row| row.addrs).collect();
     let (samples, over) = (sampler.stop(), now());
     if marked.is_none() {
         return too_slow();

@@ -81,7 +81,7 @@ fn run() -> Verdict {
     for _ in 0..3 {
         workload.mark(&mut programs);
     }
-    let table = rows::table().iter().map(|row| row.ends).collect();
+    let table = rows::table().iter().map(|row| row.addrs).collect();
     let (samples, over) = (sampler.stop(), now());
     let [program] = programs;
     let (used, watchers) = (program.cpu(), vec![program.pid()]);

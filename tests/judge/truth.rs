@@ -20,13 +20,13 @@ pub(crate) const SLACK: i64 = 2_000;
 
 /// The addresses of a socket: v4-mapped ones in their IPv4 form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ends {
+pub(crate) struct AddressPair {
     pub(crate) ipv6: bool,
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
 }
 
-impl Ends {
+impl AddressPair {
     /// Those of the other end of the connection, which may be of either family.
     pub(crate) fn mirrored(self) -> [Self; 2] {
         let (local, remote) = (self.remote, self.local);
@@ -56,7 +56,7 @@ pub(crate) struct Holder {
 /// One socket from its birth to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Socket {
-    pub(crate) ends: Ends,
+    pub(crate) addrs: AddressPair,
     pub(crate) steps: Vec<(String, When)>,
     /// `None`: it is still there.
     pub(crate) end: Option<When>,
@@ -128,7 +128,7 @@ impl Socket {
 /// All sockets, by their addresses and in order.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
-    pub(crate) by_ends: BTreeMap<Ends, Vec<Socket>>,
+    pub(crate) by_addrs: BTreeMap<AddressPair, Vec<Socket>>,
     addresses: Option<Addresses>,
     /// The processes that watched.
     pub(crate) watchers: Vec<u32>,
@@ -140,7 +140,7 @@ pub(crate) struct Evidence {
     pub(crate) log: Vec<Done>,
     pub(crate) samples: Samples,
     /// The rows when all was over.
-    pub(crate) table: HashSet<Ends>,
+    pub(crate) table: HashSet<AddressPair>,
     pub(crate) addresses: Addresses,
     pub(crate) watchers: Vec<u32>,
     pub(crate) over: i64,
@@ -148,65 +148,65 @@ pub(crate) struct Evidence {
 
 impl Truth {
     pub(crate) fn of(evidence: &Evidence) -> Self {
-        let mut by_ends = full_sockets(evidence);
-        let sent = by_ends.clone();
-        for of_ends in by_ends.values_mut() {
-            for socket in &mut *of_ends {
+        let mut by_addrs = full_sockets(evidence);
+        let sent = by_addrs.clone();
+        for with_addrs in by_addrs.values_mut() {
+            for socket in &mut *with_addrs {
                 socket.steps[0].1.earliest = first_sight(socket, &sent);
             }
-            let births: Vec<When> = of_ends.iter().map(Socket::birth).collect();
-            for (index, socket) in of_ends.iter_mut().enumerate() {
+            let births: Vec<When> = with_addrs.iter().map(Socket::birth).collect();
+            for (index, socket) in with_addrs.iter_mut().enumerate() {
                 add_mini_socket(socket, births.get(index + 1).copied(), &sent, evidence);
             }
         }
         let addresses = Some(evidence.addresses);
         let watchers = evidence.watchers.clone();
-        let mut truth = Self { by_ends, addresses, watchers };
+        let mut truth = Self { by_addrs, addresses, watchers };
         holders::add(&mut truth, &evidence.log);
         truth
     }
 
     /// Those with these addresses, in order.
-    pub(crate) fn of_ends(&self, ends: Ends) -> &[Socket] {
-        self.by_ends.get(&ends).map_or(&[], Vec::as_slice)
+    pub(crate) fn with_addrs(&self, addrs: AddressPair) -> &[Socket] {
+        self.by_addrs.get(&addrs).map_or(&[], Vec::as_slice)
     }
 
     /// Sockets of the watched namespace.
     pub(crate) fn watched(&self) -> impl Iterator<Item = (usize, &Socket)> {
-        let near = |ends: &Ends| {
-            let local = ends.local.ip();
+        let near = |addrs: &AddressPair| {
+            let local = addrs.local.ip();
             self.addresses.is_none_or(|own| own.is_near(local) || local.is_unspecified())
         };
-        let watched = self.by_ends.iter().filter(move |(ends, _)| near(ends));
+        let watched = self.by_addrs.iter().filter(move |(addrs, _)| near(addrs));
         watched.flat_map(|(_, sockets)| sockets.iter().enumerate())
     }
 
     /// Whether a record of these addresses can be about the watched namespace.
-    pub(crate) fn is_watched(&self, ends: Ends) -> bool {
-        let local = ends.local.ip();
+    pub(crate) fn is_watched(&self, addrs: AddressPair) -> bool {
+        let local = addrs.local.ip();
         self.addresses.is_none_or(|own| own.is_near(local) || local.is_unspecified())
     }
 
     /// The listeners that can have made a socket with these addresses.
-    pub(crate) fn listeners(&self, ends: Ends) -> impl Iterator<Item = &Socket> {
-        let listeners = self.by_ends.iter().filter(move |(listener, _)| {
+    pub(crate) fn listeners(&self, addrs: AddressPair) -> impl Iterator<Item = &Socket> {
+        let listeners = self.by_addrs.iter().filter(move |(listener, _)| {
             listener.remote.port() == 0
-                && listener.local.port() == ends.local.port()
-                && (listener.local.ip() == ends.local.ip() || listener.local.ip().is_unspecified())
+                && listener.local.port() == addrs.local.port()
+                && (listener.local.ip() == addrs.local.ip() || listener.local.ip().is_unspecified())
         });
         listeners.flat_map(|(_, sockets)| sockets)
     }
 
     /// Whether a SYN was sent to these addresses before that.
-    pub(crate) fn syn_before(&self, ends: Ends, time: i64) -> bool {
-        let mirrored = ends.mirrored();
-        let mut peers = mirrored.iter().flat_map(|ends| self.of_ends(*ends));
+    pub(crate) fn syn_before(&self, addrs: AddressPair, time: i64) -> bool {
+        let mirrored = addrs.mirrored();
+        let mut peers = mirrored.iter().flat_map(|addrs| self.with_addrs(*addrs));
         peers.any(|peer| peer.birth().earliest <= time)
     }
 }
 
 /// What the trace shows by itself.
-fn full_sockets(evidence: &Evidence) -> BTreeMap<Ends, Vec<Socket>> {
+fn full_sockets(evidence: &Evidence) -> BTreeMap<AddressPair, Vec<Socket>> {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut open: HashMap<u64, usize> = HashMap::new();
     let mut reset: HashSet<u64> = HashSet::new();
@@ -216,7 +216,7 @@ fn full_sockets(evidence: &Evidence) -> BTreeMap<Ends, Vec<Socket>> {
             continue;
         };
         let by_reset = reset.remove(&event.socket);
-        let ends = Ends { ipv6: event.ipv6, local: event.local, remote: event.remote };
+        let addrs = AddressPair { ipv6: event.ipv6, local: event.local, remote: event.remote };
         let command = evidence.log.partition_point(|done| done.answered < event.at);
         let command = evidence.log.get(command).filter(|done| done.sent <= event.at);
         let command = command.filter(|_| event.preemptible);
@@ -226,14 +226,14 @@ fn full_sockets(evidence: &Evidence) -> BTreeMap<Ends, Vec<Socket>> {
                 When { earliest: event.at, latest: command.map_or(event.at, |done| done.answered) };
             let (steps, holders) = (vec![(to.clone(), when)], Vec::new());
             open.insert(event.socket, sockets.len());
-            sockets.push(Socket { ends, steps, end: None, holders, closed: None });
+            sockets.push(Socket { addrs, steps, end: None, holders, closed: None });
             continue;
         }
         // What was there before the trace began is not of this run.
         let Some(place) = open.get(&event.socket).copied() else { continue };
         let socket = &mut sockets[place];
-        if ends.local.port() != 0 && ends.remote.port() != 0 {
-            socket.ends = ends;
+        if addrs.local.port() != 0 && addrs.remote.port() != 0 {
+            socket.addrs = addrs;
         }
         if to == "CLOSED" {
             // It leaves the table before the event, and is in another state only after it.
@@ -247,18 +247,18 @@ fn full_sockets(evidence: &Evidence) -> BTreeMap<Ends, Vec<Socket>> {
             socket.steps.push((to.clone(), When { earliest: event.at, latest }));
         }
     }
-    let mut by_ends: BTreeMap<Ends, Vec<Socket>> = BTreeMap::new();
+    let mut by_addrs: BTreeMap<AddressPair, Vec<Socket>> = BTreeMap::new();
     for mut socket in sockets.into_iter().filter(|socket| is_ours(socket, evidence)) {
         holders::add_port(&mut socket, &evidence.log);
-        by_ends.entry(socket.ends).or_default().push(socket);
+        by_addrs.entry(socket.addrs).or_default().push(socket);
     }
-    by_ends
+    by_addrs
 }
 
 /// The trace is of the whole machine: addresses show what is of this run, and for a
 /// listener on all addresses the time does.
 fn is_ours(socket: &Socket, evidence: &Evidence) -> bool {
-    let Ends { local, remote, .. } = socket.ends;
+    let AddressPair { local, remote, .. } = socket.addrs;
     let listened = || {
         evidence.log.iter().any(|done| {
             (done.sent..=done.answered).contains(&socket.birth().earliest)
@@ -271,7 +271,7 @@ fn is_ours(socket: &Socket, evidence: &Evidence) -> bool {
 }
 
 /// A child may have been seen as a request since the SYN that made it.
-fn first_sight(socket: &Socket, sockets: &BTreeMap<Ends, Vec<Socket>>) -> i64 {
+fn first_sight(socket: &Socket, sockets: &BTreeMap<AddressPair, Vec<Socket>>) -> i64 {
     let born = socket.birth().earliest;
     match socket.opener() {
         Some("remote") => peer(socket, born, sockets).map_or(born, |peer| peer.birth().earliest),
@@ -283,10 +283,10 @@ fn first_sight(socket: &Socket, sockets: &BTreeMap<Ends, Vec<Socket>>) -> i64 {
 fn peer<'a>(
     socket: &Socket,
     before: i64,
-    sockets: &'a BTreeMap<Ends, Vec<Socket>>,
+    sockets: &'a BTreeMap<AddressPair, Vec<Socket>>,
 ) -> Option<&'a Socket> {
-    let mirrored = socket.ends.mirrored();
-    let peers = mirrored.iter().filter_map(|ends| sockets.get(ends)).flatten();
+    let mirrored = socket.addrs.mirrored();
+    let peers = mirrored.iter().filter_map(|addrs| sockets.get(addrs)).flatten();
     let born_before = peers.filter(|peer| peer.birth().earliest <= before);
     born_before.max_by_key(|peer| peer.birth().earliest)
 }
@@ -297,7 +297,7 @@ fn peer<'a>(
 fn add_mini_socket(
     socket: &mut Socket,
     next: Option<When>,
-    sockets: &BTreeMap<Ends, Vec<Socket>>,
+    sockets: &BTreeMap<AddressPair, Vec<Socket>>,
     evidence: &Evidence,
 ) {
     let Some(closed) = socket.closed.clone() else { return };
@@ -315,11 +315,11 @@ fn add_mini_socket(
         let latest = fin.latest.max(when.latest);
         socket.steps.push(("TIME_WAIT".to_owned(), When { earliest, latest }));
     }
-    if next.is_none() && evidence.table.contains(&socket.ends) {
+    if next.is_none() && evidence.table.contains(&socket.addrs) {
         return;
     }
     let until = next.map_or(NEVER, |next| next.earliest);
-    let samples = evidence.samples.get(&socket.ends).map_or(&[][..], Vec::as_slice);
+    let samples = evidence.samples.get(&socket.addrs).map_or(&[][..], Vec::as_slice);
     let shown = samples.iter().rfind(|sample| (when.latest..until).contains(sample)).copied();
     let earliest = shown.unwrap_or(when.earliest);
     // The next one can be born before the old one has gone, but not be in the table.

@@ -56,7 +56,7 @@ fn a_life_does_not_wait_for_a_socket_whose_track_was_lost() {
 }
 
 #[test]
-fn a_life_does_not_wait_for_what_took_the_place_of_a_lost_socket() {
+fn a_life_does_not_wait_for_the_successor_of_a_lost_socket() {
     let (mut pairing, client, server) = connection();
     assert_eq!(ids(&pairing.socket_closed(server.socket.addrs, Some(server.clone()))), []);
     // Another socket with the address pair of the client appears where the client was lost.

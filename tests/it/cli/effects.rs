@@ -83,8 +83,8 @@ fn a_flag_changes_the_output_or_is_refused() {
         let line = format!("check --from {file} --max all:0 --format {format}");
         all.extend(useless(&line, FLAGS.into_iter().chain(OF_CHECK), rules));
     }
-    for look in ["events --format html", "diagram --format svg", "events --format csv"] {
-        let line = format!("replay {file} --view {look}");
+    for view in ["events --format html", "diagram --format svg", "events --format csv"] {
+        let line = format!("replay {file} --view {view}");
         all.extend(useless(&line, FLAGS.into_iter().chain(OF_REPLAY), rules));
     }
     assert!(all.is_empty(), "{all:#?}");

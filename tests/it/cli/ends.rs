@@ -112,7 +112,7 @@ fn a_device_is_no_table() {
 }
 
 #[test]
-fn a_file_that_is_no_recording_is_not_read_to_the_end_of_its_line() {
+fn another_file_is_refused_before_its_first_line_ends() {
     assert_refused(&program::run(&["replay", "/dev/zero"]), "not a tcplapse recording");
     let check = ["check", "--max", "LISTEN:0", "--from", "/dev/zero"];
     assert_refused(&program::run(&check), "not a tcplapse recording");
@@ -291,7 +291,7 @@ fn a_run_that_watches_a_file_without_a_thread_does_not_panic() {
 }
 
 #[test]
-fn rules_are_checked_once_a_second_where_their_watcher_has_no_thread() {
+fn without_a_watcher_rules_are_checked_once_a_second() {
     let skipped = || skip(Feature::Prlimit, "other users cannot be limited to two threads here");
     if run_without_threads(&["--version"]).is_none() {
         return skipped();

@@ -33,7 +33,7 @@ fn what_is_left_out_is_refused_in_one_sentence() {
 }
 
 #[test]
-fn auto_takes_the_next_best_without_a_word_about_what_is_left_out() {
+fn auto_takes_the_next_best_and_names_no_feature_left_out() {
     let run_auto = |args: &[&str]| -> Outcome { run(&[args, &["--for", "1ms"]].concat()) };
     let source = run_auto(&["--source", "auto"]);
     assert_eq!(source.code, Some(0), "{source:?}");

@@ -152,7 +152,7 @@ fn a_table_that_cannot_be_read_hides_its_sockets_alone() {
     let row = "0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 7 1 0 100 0 0 \
                10 0\n";
     let procfs = FakeProcfs::with_table(HEADER.to_owned() + row);
-    // Nobody can read a folder, whatever his rights.
+    // No process can read a folder as a file, not even that of root.
     fs::create_dir(procfs.file("net/tcp6")).expect("it is ours");
     let run = |args: &[&str]| Program::spawn(procfs.command(args)).finish();
     let listed = run(&["list", "-H"]);

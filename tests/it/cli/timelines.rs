@@ -93,7 +93,7 @@ fn no_timeline_waits_for_a_socket_lost_in_a_gap() {
 }
 
 #[test]
-fn what_is_open_at_the_end_is_in_the_order_of_its_beginning_and_ports() {
+fn open_timelines_are_sorted_by_their_start_and_ports() {
     const LATER: (u16, u16, &str, u64) = (3000, 81, "ESTABLISHED", 12);
     let steps = [Step::Poll(&[OTHER, CLIENT]), Step::Poll(&[OTHER, CLIENT, LATER])];
     assert_eq!(blocks(&steps), ["4000 -- 80", "5000 -- 81", "3000 -- 81"]);

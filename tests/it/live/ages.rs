@@ -1,4 +1,4 @@
-//! The ages of real sockets from one look: never larger than the truth.
+//! The ages of real sockets from one poll: never larger than the truth.
 
 use crate::support::netns::isolated;
 use crate::support::program::{list, run, run_as_nobody};

@@ -1,4 +1,4 @@
-//! Owners that take more than one look at the descriptors of a process.
+//! Owners that one search of the descriptors of a process does not find.
 
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;

@@ -318,18 +318,18 @@ fn after_a_loss_the_tables_are_polled() {
     isolated(|| {
         let Some(trace) = open(SMALL_RING) else { return };
         let mut reader = Reader::new(trace);
-        reader.until("the first look", |reading| matches!(reading, Reading::Snapshot(_)));
+        reader.until("the first poll", |reading| matches!(reading, Reading::Snapshot(_)));
         let server = listener(here(0), 128).expect("a port is free");
         let held = until("a loss", || {
             let held = pair(&server, here(0));
             (0..500).for_each(|_| drop(pair(&server, here(0))));
-            reader.until("a look", |reading| matches!(reading, Reading::Snapshot(_)));
+            reader.until("a poll", |reading| matches!(reading, Reading::Snapshot(_)));
             (reader.lost() > 0).then_some(held)
         });
         let lost = reader.readings.iter().rfind(|reading| matches!(reading, Reading::Lost(_)));
         let lost_at = lost.expect("one was lost").time();
         reader.until(
-            "a look after the loss",
+            "a poll after the loss",
             |reading| matches!(reading, Reading::Snapshot(poll) if poll.start >= lost_at),
         );
         let Some(Reading::Snapshot(poll)) = reader.readings.last() else { panic!("just found") };

@@ -77,7 +77,7 @@ fn callers_have_the_numbers_of_the_readers_pid_namespace() {
 }
 
 #[test]
-fn a_process_outside_of_the_pid_namespace_is_never_taken_for_another() {
+fn a_process_outside_the_pid_namespace_has_no_wrong_name() {
     in_a_pid_namespace(|namespace| {
         let mut stranger = Actor::start("outside");
         let mut server = Actor::start_in(namespace, "inside");
