@@ -45,8 +45,9 @@ pub struct Signals {
     requests: Cell<Requests>,
     /// What SIGHUP means; `None` where it ends the run, or is not caught.
     hangup: Option<Hangup>,
-    /// Signals that are meant for a command, and those of them that have come.
+    /// Signals that are meant for a command.
     forwarded: Vec<i32>,
+    /// The signals in `forwarded` that have come and have not been passed on.
     to_forward: RefCell<Vec<i32>>,
     deadline: Cell<Option<Instant>>,
     watches_stdout: bool,

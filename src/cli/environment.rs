@@ -29,7 +29,7 @@ struct SetVariable {
 }
 
 impl Defaults {
-    /// Those for a command line. `command` is the name of its command, `None` for the default one;
+    /// The defaults for a command line. `command` is the name of its command, `None` for the default one;
     /// `given` are the arguments of the command. An empty variable counts as not set.
     pub(super) fn new(
         command: Option<&str>,

@@ -61,7 +61,7 @@ impl Mistake {
         Self { error, command, defaults: Defaults::default(), words }
     }
 
-    /// The same, where some of the arguments came from variables of the environment.
+    /// This mistake on a command line some of whose arguments came from variables of the environment.
     pub(super) fn with(self, defaults: &Defaults) -> Self {
         Self { defaults: defaults.clone(), ..self }
     }

@@ -304,7 +304,7 @@ struct Replayed {
     readings: u64,
     /// When the first and the last reading were complete.
     span: Option<(Stamp, Stamp)>,
-    /// The same of all readings, also those before the part.
+    /// When the first and the last of all readings were complete, also of those before the part.
     read: Option<(Stamp, Stamp)>,
 }
 

@@ -46,10 +46,10 @@ pub(crate) fn run(wait: &WaitSettings) -> Result<bool> {
 }
 
 enum Outcome {
-    /// It does, with what has to be said of sockets that nobody holds.
+    /// The condition holds, with a sentence about matching sockets that no process holds.
     Holds(Option<String>),
     HoldsNot,
-    /// It holds for the sockets that were read, but may not with those of the blind spots.
+    /// The condition holds for the sockets that were read, but may not with those of the blind spots.
     Undecided(BlindSpots),
 }
 

@@ -89,18 +89,18 @@ impl Connection {
     }
 
     /// Goes on as far as possible. `is_ready`: what it [waits for](Self::waits_for) has come;
-    /// `has_news`: there are new metrics.
+    /// `has_update`: there are new metrics.
     pub(super) fn advance(
         &mut self,
         now: Instant,
         is_ready: bool,
-        has_news: bool,
+        has_update: bool,
         published: &Published,
     ) {
         let is_late = now >= self.deadline;
         let advanced = match &mut self.state {
             ConnectionState::Waiting { .. } if is_ready => Err(ErrorKind::ConnectionReset.into()),
-            ConnectionState::Waiting { format, body } if has_news || is_late => {
+            ConnectionState::Waiting { format, body } if has_update || is_late => {
                 let (format, body) = (*format, *body);
                 self.respond_with_latest(now, format, body, published);
                 self.write(now)

@@ -60,7 +60,7 @@ impl TextFormat {
 }
 
 impl Exposition {
-    /// Those of these families that have series.
+    /// These families without the ones that have no series.
     pub(crate) fn new(families: Vec<MetricFamily>) -> Self {
         let families = families.into_iter().filter(|family| !family.series.is_empty()).collect();
         let (open_metrics, prometheus) = (OnceLock::new(), OnceLock::new());

@@ -27,7 +27,7 @@ const LOST_REASONS: [LostReason; 3] = [LostReason::Gap, LostReason::Table, LostR
 /// The metrics of a run.
 pub(crate) struct Metrics {
     groups: Groups,
-    /// Those of accept queues, by process and port.
+    /// Accept queues, by process and port.
     listeners: Groups,
     remotes: Remotes,
     /// The states that the filters ask for.

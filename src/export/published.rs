@@ -17,7 +17,7 @@ pub(crate) struct Published {
     /// The run is over.
     is_over: AtomicBool,
     /// Readable once there is something new.
-    news: OwnedFd,
+    update: OwnedFd,
 }
 
 impl Published {
@@ -26,9 +26,9 @@ impl Published {
     /// # Errors
     /// No descriptor is left.
     pub(crate) fn new() -> std::io::Result<Self> {
-        let news = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        let update = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         let (is_wanted, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { latest: Mutex::new(None), is_wanted, is_over, news })
+        Ok(Self { latest: Mutex::new(None), is_wanted, is_over, update })
     }
 
     /// Whether somebody waits for newer metrics than the latest.
@@ -64,18 +64,18 @@ impl Published {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Becomes readable with news.
-    pub(super) fn news(&self) -> BorrowedFd<'_> {
-        self.news.as_fd()
+    /// Becomes readable when there are newer metrics, or the run is over.
+    pub(super) fn update_fd(&self) -> BorrowedFd<'_> {
+        self.update.as_fd()
     }
 
-    /// Takes the news in: there is nothing to read until there is something new.
-    pub(super) fn take_news(&self) {
-        let _ = rustix::io::read(&self.news, &mut [0; 8]);
+    /// Notes that these are known: there is nothing to read until there are newer ones.
+    pub(super) fn take_update(&self) {
+        let _ = rustix::io::read(&self.update, &mut [0; 8]);
     }
 
     fn wake(&self) {
         // It fails only where it is readable anyway.
-        let _ = rustix::io::write(&self.news, &1_u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.update, &1_u64.to_ne_bytes());
     }
 }

@@ -158,11 +158,11 @@ impl Serving {
         while !self.published.is_over() {
             let Ok(ready) = self.wait() else { return };
             let now = Instant::now();
-            if ready.news {
-                self.published.take_news();
+            if ready.update {
+                self.published.take_update();
             }
             for (connection, is_ready) in self.connections.iter_mut().zip(ready.connections) {
-                connection.advance(now, is_ready, ready.news, &self.published);
+                connection.advance(now, is_ready, ready.update, &self.published);
             }
             self.connections.retain(|connection| !connection.is_closed());
             if ready.listener {
@@ -179,21 +179,21 @@ impl Serving {
         let next = deadlines.chain(self.accepts_from).min();
         let left = next.map(|next| next.saturating_duration_since(now));
         // Rounded up: a wait that ends before the time would be repeated at once.
-        let left = left.map(|left| Timespec::try_from(left + Duration::from_millis(1)));
-        let left = left.and_then(std::result::Result::ok);
-        let mut polled = vec![PollFd::from_borrowed_fd(self.published.news(), PollFlags::IN)];
+        let timeout =
+            left.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
+        let mut polled = vec![PollFd::from_borrowed_fd(self.published.update_fd(), PollFlags::IN)];
         let accepts = self.accepts_from.is_none();
         let wanted = if accepts { PollFlags::IN } else { PollFlags::empty() };
         polled.push(PollFd::new(&self.listener, wanted));
         let connection = |connection| PollFd::new(connection, Connection::waits_for(connection));
         polled.extend(self.connections.iter().map(connection));
-        match poll(&mut polled, left.as_ref()) {
+        match poll(&mut polled, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
         let is_ready = |polled: &PollFd<'_>| !polled.revents().is_empty();
         Ok(ReadySockets {
-            news: is_ready(&polled[0]),
+            update: is_ready(&polled[0]),
             listener: accepts && is_ready(&polled[1]),
             connections: polled[2..].iter().map(is_ready).collect(),
         })
@@ -219,7 +219,7 @@ impl Serving {
 
 /// What can go on.
 struct ReadySockets {
-    news: bool,
+    update: bool,
     listener: bool,
     connections: Vec<bool>,
 }

@@ -68,9 +68,9 @@ pub struct ProcessFilter {
 /// Whether a process passes a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// It does.
+    /// It passes.
     Yes,
-    /// It does not.
+    /// It does not pass.
     No,
     /// What decides cannot be read: no permission, or the source does not show it.
     Unreadable,
@@ -228,7 +228,7 @@ impl Filter {
         self.may_follow(&socket.addrs, &socket.binding) == Match::Yes
     }
 
-    /// The same of a socket between these addresses. Sources may not show what decides: whether a
+    /// Whether a socket between these addresses is followed. Sources may not show what decides: whether a
     /// listener on `::` accepts IPv4, too, and which interface a socket is bound to.
     pub fn may_follow(&self, addrs: &AddressPair, binding: &Binding) -> Match {
         let as_shown = self.passes(addrs, binding);

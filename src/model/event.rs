@@ -323,7 +323,7 @@ pub struct Alert {
     pub time: Stamp,
     /// The name of the rule.
     pub rule: String,
-    /// Whether the violation begins (true) or is over (false).
+    /// Whether the violation begins (true) or ends (false).
     pub active: bool,
     /// The sockets that violate the rule now, the worst first.
     #[serde(flatten, serialize_with = "count_and_list")]
@@ -343,7 +343,7 @@ struct ViolationKeys<'a> {
     /// How many sockets violate the rule.
     count: usize,
     /// Their `id`s, the worst first. The keys that follow are those of the worst socket; when the
-    /// violation is over, of the worst when it began.
+    /// violation ends, of the worst when it began.
     #[schemars(with = "Vec<String>")]
     sockets: &'a [SocketId],
 }

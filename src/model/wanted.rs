@@ -91,7 +91,7 @@ impl AddressCondition {
 }
 
 impl EndpointPattern {
-    /// The same without the interface.
+    /// This pattern for sockets that are bound to any interface or to none.
     fn on_any_device(&self) -> Self {
         Self { device: None, ..self.clone() }
     }

@@ -62,7 +62,7 @@ impl Pod {
 }
 
 impl Pod {
-    /// The same with its namespace, where that is known.
+    /// `NAMESPACE/NAME`, or the name alone where the namespace is not known.
     pub fn full_label(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("{namespace}/{}", self.label()),
@@ -77,7 +77,7 @@ impl Workload {
         *self == Self::default()
     }
 
-    /// The most telling of its parts, for a column: `NAMESPACE/POD`, a container, or a unit.
+    /// The most specific of its parts, for a column: `NAMESPACE/POD`, a container, or a unit.
     pub fn label(&self) -> Option<String> {
         match self {
             Self { pod: Some(pod), .. } => Some(pod.full_label()),

@@ -76,7 +76,8 @@ impl Holdings {
     }
 }
 
-/// How often (µs) the sockets that are not shown are looked at again before they are reported.
+/// How often (µs) the owners of sockets that are not shown are determined again before these are
+/// reported.
 const REVIEW_INTERVAL: u64 = 1_000_000;
 
 /// How many sockets have no known owner.
@@ -91,7 +92,7 @@ pub(super) struct HiddenSockets {
     doubtful: Vec<OwnerClues>,
     /// Shown, but without the owner, which permission is denied to inspect.
     denied: u64,
-    /// The boot time (µs) from which on the doubtful ones are looked at again.
+    /// The boot time (µs) from which on the owners of the doubtful ones are determined again.
     next_review: u64,
     reported: bool,
     /// Not shown, as the source does not show whether they match.
@@ -177,8 +178,8 @@ impl HiddenSockets {
 /// Sockets that pass the other filters and do not match by process, as far as that is known.
 #[derive(Debug, Default)]
 pub(crate) struct PossibleMatches {
-    /// Those that may belong to a matching process that cannot be inspected, or are known only now
-    /// to match.
+    /// Sockets that may belong to a matching process that cannot be inspected, or that are known only
+    /// now to match.
     pub(crate) sockets: Vec<SocketStatus>,
     /// Others, which no process holds at all.
     pub(crate) unheld: Vec<SocketStatus>,
@@ -255,7 +256,7 @@ impl Monitor<'_> {
         self.with_wanted_addrs().filter(may_match).collect()
     }
 
-    /// The sockets in states that matter of which the source does not show whether their ends match, and
+    /// The sockets in states that matter of which the source does not show whether their addresses match, and
     /// whose owners may match.
     fn unshown(&self, matters: impl Fn(State) -> bool) -> Vec<SocketStatus> {
         let (filter, owners) = (self.reporter.filter, &self.reporter.owners);
@@ -274,9 +275,9 @@ impl Monitor<'_> {
 
     /// How many these are.
     pub(crate) fn unshown_bindings(&self, matters: impl Fn(State) -> bool) -> UnshownBindings {
-        let mut ends = UnshownBindings::default();
-        self.unshown(matters).iter().for_each(|now| ends.count(&now.socket));
-        ends
+        let mut unshown = UnshownBindings::default();
+        self.unshown(matters).iter().for_each(|now| unshown.count(&now.socket));
+        unshown
     }
 
     fn may_match(&self, now: &SocketStatus) -> bool {

@@ -42,13 +42,13 @@ pub trait OwnerLookup {
     /// Finds the holders of the wanted sockets, and perhaps of others.
     fn find(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult;
 
-    /// The same where the absence of holders decides: a socket for which none is found, and which
+    /// Like [`Self::find`], where the absence of holders decides: a socket for which none is found, and which
     /// [`SearchResult::is_whole`] does not doubt, was held by no process.
     fn find_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.find(among, wanted)
     }
 
-    /// The same where it is enough to know who was found to hold them earlier.
+    /// Like [`Self::find`], where it is enough to know who was found to hold them earlier.
     fn find_known(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
         self.find(among, wanted)
     }

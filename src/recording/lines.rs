@@ -74,7 +74,7 @@ pub(super) struct Poll<'a> {
     pub(super) netns: Option<u64>,
     #[serde(default, rename = "bad", skip_serializing_if = "is_default")]
     pub(super) bad_rows: u64,
-    /// Those that were read, where they are other ones than before.
+    /// The namespaces that were read, where they are not those of the poll before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) namespaces: Option<Vec<PolledNamespace>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -86,7 +86,7 @@ pub enum DecodeError {
     /// The file does not begin with a header.
     #[error("not a tcplapse recording; write the name of one")]
     NotARecording,
-    /// It was written by a newer version of this program.
+    /// The file was written by a newer version of this program.
     #[error(
         "format version {0} is newer than this program, which reads up to {VERSION}; update tcplapse"
     )]

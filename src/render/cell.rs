@@ -146,8 +146,8 @@ pub(crate) fn owner(owner: &Attribution) -> String {
     format!("{pid}/{process}{more}{mark}")
 }
 
-/// The same with `@blue`, the network namespace of the socket by its name or its inode, where several
-/// may be read.
+/// `812/client@blue`: the owner, and the network namespace of the socket by its name or its inode where
+/// several may be read.
 pub(crate) fn owner_in(by: &Attribution, socket: &SocketRef, netns_name: Option<&str>) -> String {
     let owner = owner(by);
     if socket.addrs.netns == NetnsId::default() {
@@ -274,13 +274,15 @@ pub(crate) fn clip(text: &str, room: usize) -> String {
     if room == 0 { kept } else { kept + "…" }
 }
 
-/// The same of an endpoint: its port is worth more than the rest of its address.
+/// An endpoint, or as much of it as fits with an ellipsis before its port, which is worth more than the
+/// rest of its address.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn clip_endpoint(text: &str, room: usize) -> String {
     clip_before(text, text.rfind(':').map_or("", |colon| &text[colon..]), room)
 }
 
-/// The same of an owner: its mark is worth more than its name.
+/// An owner, or as much of it as fits with an ellipsis before its mark, which is worth more than its
+/// name.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn clip_owner(text: &str, room: usize) -> String {
     clip_before(text, text.strip_suffix(['~', '^']).map_or("", |name| &text[name.len()..]), room)

@@ -158,7 +158,7 @@ enum Acceptance {
     Unknown,
 }
 
-/// The same of the other end, where that is on this machine; elsewhere nothing speaks against it.
+/// Whether the other end was accepted, where it is on this machine; elsewhere nothing speaks against it.
 fn peer_acceptance(life: &LifeRecord) -> Acceptance {
     let source = life.peer_owner.as_ref().map(|owner| owner.source);
     match life.peer.as_deref() {

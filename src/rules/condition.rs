@@ -48,9 +48,9 @@ pub(crate) enum Age {
 /// What happens to a socket; what is given has to hold together.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EventPattern {
-    /// It changes its state like this.
+    /// The change of state; `None` for any event.
     pub(crate) transition: Option<TransitionPattern>,
-    /// It is closed with this verdict.
+    /// The verdict with which the socket is closed; `None` for any event.
     pub(crate) verdict: Option<Verdict>,
 }
 
@@ -84,9 +84,9 @@ pub(crate) enum Comparison {
 /// The sockets that match the filters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Those that the condition counts.
+    /// The sockets that the condition counts.
     pub(crate) counted: Count,
-    /// The rest.
+    /// The sockets that match and that it does not count.
     pub(crate) others: Count,
 }
 
@@ -219,7 +219,7 @@ impl TransitionPattern {
 }
 
 impl Counts {
-    /// The same sockets, where it is not certain that they match.
+    /// These counts of sockets of which it is not certain that they match.
     #[must_use]
     pub(crate) const fn as_possible(self) -> Self {
         Self { counted: self.counted.as_possible(), others: self.others.as_possible() }

@@ -29,7 +29,7 @@ impl Count {
         }
     }
 
-    /// The same sockets, where it is not certain that they match.
+    /// This count of sockets of which it is not certain that they match.
     #[must_use]
     pub(crate) const fn as_possible(self) -> Self {
         Self { certain: 0, possible: self.most() }

@@ -56,7 +56,7 @@ impl RulesFile {
         Some(format!("{} is checked for changes once a second: {failure}", self.path.display()))
     }
 
-    /// Its text, or why it cannot be read, where that has changed since the last call.
+    /// The text of the file, or why it cannot be read, where that has changed since the last call.
     pub(super) fn take_change(&mut self) -> Option<Result<&str>> {
         let (may_have_changed, delay) = match &self.watch {
             Ok(watch) => (watch.take_change(), SETTLED),

@@ -27,7 +27,7 @@ pub(crate) struct RuleState {
 struct RecentEvents {
     /// When the first event of a socket was read, in order of time.
     sockets: VecDeque<(Stamp, SocketId)>,
-    /// The same sockets.
+    /// The ids in `sockets`.
     known: HashSet<SocketId>,
     /// The socket of the latest event; of several at once, the one that was longest in the state
     /// it left.

@@ -4,7 +4,7 @@ use super::Result;
 use crate::cli::{GroupName, ViewArgs, ViewName};
 use crate::error::UsageError;
 
-/// The one or two things to group by, besides the state; none where that is all.
+/// The one or two keys to group by besides the state; none where sockets are counted by state alone.
 pub(super) fn by(view: &ViewArgs) -> Result<[Option<GroupName>; 2]> {
     let by = &view.by.by;
     if view.view != ViewName::Summary && !by.is_empty() {

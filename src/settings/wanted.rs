@@ -13,9 +13,9 @@ pub(crate) enum NeededRows {
     /// All, since one socket says something about another.
     #[default]
     All,
-    /// Those of the sockets that are followed, whatever state they are in, and of their peers.
+    /// The rows of the sockets that are followed, whatever state they are in, and of their peers.
     Followed,
-    /// Those that are shown.
+    /// The rows of the sockets that are shown.
     Shown,
 }
 

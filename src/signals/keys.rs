@@ -24,7 +24,7 @@ pub(super) struct KeyWatch {
 pub(crate) enum Keys {
     /// The run goes on.
     Pressed,
-    /// The same; the reader wants to be called again soon, also without a key.
+    /// The run goes on; the reader wants to be called again soon, also without a key.
     Later,
     /// The run has to end.
     Quit,

@@ -50,7 +50,7 @@ pub(super) struct MayHaveClosed {
 }
 
 impl MayHaveClosed {
-    /// Those of the missing ones that are not gone.
+    /// Of sockets that a poll did not show, those that are not known to be gone.
     pub(super) fn of(missing: &[Missing]) -> Self {
         let mut undecided = Self::default();
         for Missing { key, inode, .. } in missing.iter().filter(|missing| !missing.is_gone) {

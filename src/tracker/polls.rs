@@ -7,7 +7,7 @@ use crate::model::time::Stamp;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LastWithout {
     pub(super) poll: Option<Stamp>,
-    /// The one before. `None` also if there was none.
+    /// The poll before `poll`; `None` also if there was none.
     pub(super) earlier: Option<Stamp>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Polls {
     /// The start of the last one whose every row could be read, or else of the first: it shows which
     /// sockets there were. `None` until the first one is done with.
     pub(super) previous: Option<Stamp>,
-    /// The one before.
+    /// The poll before `previous` whose every row could be read.
     earlier: Option<Stamp>,
     /// Readings were lost for a time before the next one.
     pub(super) gap: bool,

@@ -48,7 +48,7 @@ pub struct Pairing {
     /// How many sockets with this address pair are open.
     open: HashMap<AddressPair, usize>,
     waiting: HashMap<SocketId, LifeRecord>,
-    /// The same by their address pairs.
+    /// The ids in `waiting` by the address pairs of their sockets.
     by_addrs: HashMap<AddressPair, Vec<SocketId>>,
     /// When each has waited too long (boot time, µs), in that order; some wait no more.
     queue: VecDeque<(u64, SocketId)>,
@@ -133,7 +133,7 @@ impl Pairing {
         self.waiting.insert(id, life);
     }
 
-    /// Those with the address pair that the other end of a connection has.
+    /// The waiting lives with the address pair that the other end of a connection has.
     fn mirrored(&self, addrs: AddressPair) -> impl Iterator<Item = &LifeRecord> {
         let ids = addrs.mirrored().into_iter().filter_map(|addrs| self.by_addrs.get(&addrs));
         ids.flatten().filter_map(|id| self.waiting.get(id))
@@ -145,7 +145,7 @@ impl Pairing {
         self.take(id)
     }
 
-    /// Those that wait for an end that is not shown.
+    /// Takes out the lives that wait for an end with these addresses, which will not be shown.
     fn take_mirrored(&mut self, addrs: AddressPair) -> Vec<LifeRecord> {
         let others: Vec<SocketId> = self.mirrored(addrs).map(|life| life.socket.id).collect();
         others.into_iter().filter_map(|id| self.take(id)).collect()

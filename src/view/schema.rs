@@ -32,7 +32,7 @@ pub fn schema() -> Value {
             "diagram",
             record::<DiagramKeys>(of, Some("diagram"), "How often each transition was made."),
         ),
-        ("alert", record::<Alert>(of, Some("alert"), "A violation of a rule begins, or is over.")),
+        ("alert", record::<Alert>(of, Some("alert"), "A violation of a rule begins or ends.")),
         ("lost", record::<LostKeys<'_>>(of, Some("lost"), "Readings or records are missing.")),
     ];
     let any_of = records.iter().map(|(name, _)| json!({ "$ref": format!("#/$defs/{name}") }));

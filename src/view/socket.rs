@@ -81,7 +81,7 @@ impl SocketRecord {
         }
     }
 
-    /// The same with what the kernel measured of it; `None` where that is not asked for.
+    /// This record with what the kernel measured of the socket; `None` where that is not asked for.
     #[must_use]
     pub fn with_tcp_info(self, infos: Option<&TcpInfos>) -> Self {
         let (addrs, inode) = (self.socket.addrs, self.clues.inode);

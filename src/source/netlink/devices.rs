@@ -6,12 +6,12 @@ use crate::source::with_known_uid;
 use rustix::fd::AsFd;
 use rustix::net::netdevice::index_to_name_inlined;
 
-/// Those that rows of one answer have shown.
+/// The names of the interfaces that rows of one answer have shown, by their indexes.
 #[derive(Debug, Default)]
 pub(super) struct Devices(Vec<(u32, Device)>);
 
 impl Devices {
-    /// They may have other names by now.
+    /// Forgets all names: interfaces may have other ones by now.
     pub(super) fn forget(&mut self) {
         self.0.clear();
     }

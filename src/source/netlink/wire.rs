@@ -68,15 +68,15 @@ const BOUND_TO_DEVICE: [u8; 12] = {
 /// Which sockets of a family a dump shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection<'a> {
-    /// Those in these states.
+    /// The sockets in these states.
     In(StateMask),
-    /// Those in these states that a program accepts, see `bytecode`.
+    /// The sockets in these states that a program accepts, see `bytecode`.
     Accepted(StateMask, &'a [u8]),
-    /// The same, with their `tcp_info`.
+    /// The sockets in these states that a program accepts, with their `tcp_info`.
     WithInfo(StateMask, &'a [u8]),
     /// The listeners of one port.
     ListenersOn(u16),
-    /// Those bound to a device.
+    /// The sockets that are bound to a device.
     BoundToDevice,
 }
 

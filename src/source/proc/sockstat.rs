@@ -33,7 +33,7 @@ impl Sockstat {
     }
 }
 
-/// The same counters, kept open.
+/// The counters of `sockstat` and `sockstat6`, kept open.
 #[derive(Debug)]
 pub(in crate::source) struct Counters {
     both: File,
@@ -45,7 +45,7 @@ impl Counters {
     /// Opens them in the `net` of a process.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The files cannot be opened.
     pub(in crate::source) fn open(net: &Path) -> io::Result<Self> {
         Ok(Self {
             both: File::open(net.join("sockstat"))?,

@@ -54,7 +54,7 @@ pub(crate) enum RecordingEnd {
     Later {
         /// When it was complete.
         next: Stamp,
-        /// It continues what was before.
+        /// It continues the readings before it: there is no gap between them.
         continues: bool,
     },
 }

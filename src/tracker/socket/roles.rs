@@ -29,11 +29,11 @@ pub(in crate::tracker) struct RoleEvidence {
 struct PeerEvidence {
     /// A listener made it.
     passive: bool,
-    /// It had our FIN.
+    /// The peer had received our FIN.
     had_fin: bool,
-    /// It had our FIN before it sent its own.
+    /// The peer had received our FIN before it sent its own.
     closed_second: bool,
-    /// Its FIN and ours crossed.
+    /// The FINs of both sides crossed.
     crossed: bool,
 }
 

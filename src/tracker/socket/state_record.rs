@@ -19,9 +19,9 @@ pub(in crate::tracker) struct StateRecord {
     pub(super) last_seen: Stamp,
     /// When the socket was first observed.
     pub(in crate::tracker) born: Stamp,
-    /// It had been there before, for an unknown time.
+    /// The socket had been there before `born`, for an unknown time.
     birth_unseen: bool,
-    /// And it still is in the state in which it was found.
+    /// The socket is still in the state in which it was found.
     pub(super) as_found: bool,
     /// How long before `since` the socket had been in it, as far as the kernel proved that, in
     /// milliseconds.

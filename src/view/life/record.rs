@@ -102,11 +102,11 @@ pub struct LifeStep {
 #[schemars(rename = "evidence")]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
-    /// It was observed.
+    /// The state was observed.
     Observed,
-    /// It was not observed, but is on every legal path.
+    /// The state was not observed, but is on every legal path.
     Certain,
-    /// It was not observed, and is on some legal path.
+    /// The state was not observed, and is on some legal path.
     Possible,
 }
 

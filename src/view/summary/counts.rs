@@ -53,7 +53,7 @@ impl StateCounts {
         }
     }
 
-    /// One of them is gone, after this time where that is known.
+    /// A socket has left the state, after this time in it where that is known.
     pub(super) fn leave(&mut self, after: Option<Duration>) {
         self.now = self.now.saturating_sub(1);
         self.left += 1;

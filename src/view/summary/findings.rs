@@ -117,7 +117,7 @@ impl Findings {
         &self.processes
     }
 
-    /// The same, to be brought up to date.
+    /// The summary by process, to be brought up to date.
     pub(crate) const fn processes_mut(&mut self) -> &mut Summary {
         &mut self.processes
     }
