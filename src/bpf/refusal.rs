@@ -30,8 +30,8 @@ pub(super) fn refusal(error: &EbpfError) -> BpfError {
 /// Why it is not permitted, by the text of `status` and `lockdown`; one that cannot be read says
 /// nothing.
 fn denial(status: &str, in_user_namespace: bool, lockdown: &str) -> BpfError {
-    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(u64::MAX);
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let set = line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(u64::MAX);
     let has = |capability: u32| set >> capability & 1 == 1;
     let missing = NEEDED.iter().filter(|(capability, _)| !has(*capability) && !has(SYS_ADMIN));
     let missing: Vec<_> = missing.map(|(_, name)| *name).collect();

@@ -128,10 +128,9 @@ impl Outlet {
             MetricsTarget::Tcp(address) => Address::Tcp(*address),
             MetricsTarget::Unix(path) => Address::Unix(path.clone()),
         };
-        let published = Published::new();
-        let published =
-            published.map_err(|cause| Error::System { what: "open an eventfd", cause })?;
-        let published = Arc::new(published);
+        let published = Published::new()
+            .map_err(|cause| Error::System { what: "open an eventfd", cause })
+            .map(Arc::new)?;
         let server = Server::start(&address, Arc::clone(&published))?;
         let measures_all = interval >= MEASURED_EVERY;
         Ok(Self::Server { server, published, measured: None, measures_all })

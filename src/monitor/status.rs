@@ -105,7 +105,7 @@ impl Monitor<'_> {
     }
 
     /// The sockets that the filters ask for, in no order, with their owners as far as they are known:
-    /// no process is looked at again.
+    /// no process is read for it.
     #[cfg(feature = "export")]
     pub(crate) fn statuses_with_owners(&self) -> impl Iterator<Item = (SocketStatus, Attribution)> {
         self.statuses().map(|now| {
@@ -180,8 +180,8 @@ impl Monitor<'_> {
     /// Lets the holders of sockets decide that matched as long as nobody had accepted them.
     pub(super) fn settle_queued(&mut self) {
         let queued = self.reporter.queued();
-        let queued = queued.filter_map(|(id, addrs)| self.tracker.status(addrs, id));
-        let accepted: Vec<SocketStatus> = queued.filter(|now| now.clues.inode != 0).collect();
+        let statuses = queued.filter_map(|(id, addrs)| self.tracker.status(addrs, id));
+        let accepted: Vec<SocketStatus> = statuses.filter(|now| now.clues.inode != 0).collect();
         let owners = &mut self.reporter.owners;
         let inodes = accepted.iter().map(|now| now.clues.inode);
         let unheld: Inodes = inodes.filter(|inode| !owners.table.is_held(*inode)).collect();
@@ -214,7 +214,7 @@ impl RuleInput for Monitor<'_> {
         self.polls.taken
     }
 
-    /// The sockets that the filters by process and ends ask for, in whatever state, as far as
+    /// The sockets that the filters by process and address ask for, in whatever state, as far as
     /// another filter asks for them, too.
     fn matching_too(&self, filter: &Filter) -> Vec<SocketStatus> {
         let asked = self.tracker.statuses().filter(|now| {

@@ -142,11 +142,11 @@ impl RecordedOwners {
         let denied = self.denied.values().filter(|process| among.includes(process) != Match::No);
         let denied = denied.cloned().collect();
         let mut found = SearchResult { denied, hidden: self.hidden, ..SearchResult::default() };
-        let mut matches: HashMap<(i32, u64), Match> = HashMap::new();
+        let mut known: HashMap<(i32, u64), Match> = HashMap::new();
         for inode in sockets {
             for holder in self.holders(inode) {
                 let Some(process) = self.process(holder) else { continue };
-                let matches = *matches.entry(holder.process()).or_insert_with(|| {
+                let is_wanted = *known.entry(holder.process()).or_insert_with(|| {
                     let matches = among.includes(process);
                     match matches {
                         Match::Yes => found.processes.push(process.clone()),
@@ -155,7 +155,7 @@ impl RecordedOwners {
                     }
                     matches
                 });
-                if matches == Match::Yes {
+                if is_wanted == Match::Yes {
                     found.holders.push((inode, *holder));
                 }
             }
@@ -273,8 +273,9 @@ fn by_identity(processes: Vec<Process>) -> Processes {
 
 /// The processes that are not known as they are now, in order.
 fn changed(now: &Processes, known: &Processes) -> Vec<Process> {
-    let changed = now.iter().filter(|(identity, process)| known.get(identity) != Some(process));
-    let mut changed: Vec<Process> = changed.map(|(_, process)| process.clone()).collect();
+    let is_new = |(identity, process): &(&_, &Process)| known.get(identity) != Some(*process);
+    let mut changed: Vec<Process> =
+        now.iter().filter(is_new).map(|(_, process)| process.clone()).collect();
     changed.sort_unstable_by_key(Process::identity);
     changed
 }

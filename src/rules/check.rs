@@ -45,7 +45,7 @@ pub(crate) struct Violation {
     pub(crate) socket: SocketStatus,
     /// When the poll ended.
     pub(crate) at: Stamp,
-    /// Its owner then.
+    /// The owner of the socket at that time.
     pub(crate) owner: Attribution,
 }
 
@@ -182,9 +182,9 @@ impl<'a> Checker<'a> {
         sockets: &[SocketStatus],
         candidates: &[SocketStatus],
     ) -> usize {
-        let limits = self.limits.iter().filter(|state| state.growth.is_none());
-        let limits = limits.map(|state| state.limit);
-        limits.map(|limit| limit.count_possible(now, sockets, candidates)).max().unwrap_or(0)
+        let of_now = self.limits.iter().filter(|state| state.growth.is_none());
+        let counts = of_now.map(|state| state.limit.count_possible(now, sockets, candidates));
+        counts.max().unwrap_or(0)
     }
 
     /// All violations, the longest in its state first. `sockets` are those that match the filters

@@ -14,8 +14,8 @@ pub(super) fn hints(filter: &FilterArgs) -> Vec<String> {
     };
     let families = (filter.ipv4 && filter.ipv6)
         .then(|| "-4 and -6 together show IPv4 and IPv6, as without them".to_owned());
-    let patterns = patterns.chain(families);
-    patterns.chain(of("--local", &filter.local)).chain(of("--remote", &filter.remote)).collect()
+    let endpoints = [of("--local", &filter.local), of("--remote", &filter.remote)].concat();
+    patterns.chain(families).chain(endpoints).collect()
 }
 
 fn pattern_hint(pattern: &str) -> Option<String> {

@@ -55,12 +55,14 @@ impl EndView {
 /// Lets all sockets, as the first poll found them, learn from their other ends.
 pub(super) fn compare_all(sockets: &mut TrackedSockets, poll: u64) {
     // Both ends are new: comparing those that prove something is enough.
-    let proving = sockets.iter().filter(|(_, socket)| EndView::of(socket).proves_something());
-    let proving: Vec<_> = proving.map(|(addrs, socket)| socket.key(addrs)).collect();
+    let proves = |(_, socket): &(_, &TrackedSocket)| EndView::of(socket).proves_something();
+    let proving: Vec<SocketKey> =
+        sockets.iter().filter(proves).map(|(addrs, socket)| socket.key(addrs)).collect();
     compare(sockets, poll, proving.into_iter());
 }
 
-/// Lets every socket with news, and its other end, learn from each other. `poll` is the last one.
+/// Lets each of the changed sockets and its peer learn from each other. `poll` is the number of the last
+/// poll.
 pub(super) fn compare(
     sockets: &mut TrackedSockets,
     poll: u64,

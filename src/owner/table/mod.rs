@@ -38,8 +38,9 @@ impl SearchResult {
 
     /// Whether a holder of each of these sockets was found.
     pub(crate) fn has_all(&self, wanted: &Inodes) -> bool {
-        let found = self.holders.iter().map(|(inode, _)| *inode);
-        let found: Inodes = found.filter(|inode| wanted.contains(inode)).collect();
+        let is_wanted = |inode: &u64| wanted.contains(inode);
+        let found: Inodes =
+            self.holders.iter().map(|(inode, _)| *inode).filter(is_wanted).collect();
         found.len() == wanted.len()
     }
 
@@ -187,11 +188,12 @@ impl OwnerTable {
         for socket in found.by_socket() {
             let entry = self.sockets.entry(socket[0].0).or_default();
             let is_first = entry.holders.is_empty();
-            let found = socket.iter().filter_map(|(_, holder)| processes.descriptor(holder));
             let mut held: SmallVec<[Descriptor; 8]> = entry.holders.iter().collect();
-            let found: SmallVec<[Descriptor; 8]> =
-                found.filter(|descriptor| !held.contains(descriptor)).collect();
-            held.extend(found);
+            for descriptor in socket.iter().filter_map(|(_, holder)| processes.descriptor(holder)) {
+                if !held.contains(&descriptor) {
+                    held.push(descriptor);
+                }
+            }
             // Those that were known may have let go of it.
             let proven = if is_first { self.reading } else { entry.proven };
             entry.set_holders(held.into_iter(), proven);

@@ -27,9 +27,9 @@ pub(in crate::source) fn add_what_tables_lack(
             debug!("nothing more is known of listeners: {error}");
             continue;
         }
-        let found: ByInode<SocketRow> = found.into_iter().map(|row| (row.inode, row)).collect();
+        let by_inode: ByInode<SocketRow> = found.into_iter().map(|row| (row.inode, row)).collect();
         for row in rows.iter_mut().filter(|row| is_listener(row)) {
-            if let Some(SocketRow { backlog_limit, binding, .. }) = found.get(&row.inode) {
+            if let Some(SocketRow { backlog_limit, binding, .. }) = by_inode.get(&row.inode) {
                 (row.backlog_limit, row.binding) = (*backlog_limit, *binding);
             }
         }

@@ -208,13 +208,11 @@ impl Summary {
 
     /// The index of the group of a socket.
     fn place(&mut self, socket: &SocketRef, owner: &Attribution, state: State) -> usize {
-        let name: Vec<_> = self.by.iter().map(|key| key.of(socket, owner, state)).collect();
-        let name = Some(name);
+        let name = Some(self.by.iter().map(|key| key.of(socket, owner, state)).collect());
         if let Some(place) = self.groups.get_index_of(&name) {
             return place;
         }
-        let name = name.filter(|_| self.groups.len() < MAX_GROUPS);
-        let entry = self.groups.entry(name);
+        let entry = self.groups.entry(name.filter(|_| self.groups.len() < MAX_GROUPS));
         let place = entry.index();
         entry.or_default();
         place
