@@ -13,7 +13,7 @@ use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::Source;
 use crate::source::netlink::Netlink;
-use crate::source::netns::Namespaces;
+use crate::source::netns::{NamespacePolls, Namespaces};
 use crate::source::proc::Proc;
 use crate::tcp::state_set::StateSet;
 use rustix::system::uname;
@@ -85,8 +85,9 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
 fn several(settings: &Settings) -> Result<Box<dyn Source>> {
     let choices = netns::resolved(settings)?;
     let open = |by_netlink| -> Result<Box<dyn Source>> {
-        let means = (settings.wanted_rows(), settings.poll);
-        Ok(Box::new(Namespaces::open(&settings.procfs, &choices, means, by_netlink)?))
+        let rows = (settings.wanted_rows(), settings.poll);
+        let namespaces = Namespaces::open(&settings.procfs, &choices, rows, by_netlink)?;
+        Ok(Box::new(NamespacePolls::new(namespaces)))
     };
     match settings.source {
         SourceName::Proc => open(false),

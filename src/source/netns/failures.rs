@@ -1,6 +1,6 @@
 //! What is said of network namespaces that cannot be read.
 
-use super::space::Failure;
+use super::open_namespace::Failure;
 use log::debug;
 use std::collections::BTreeSet;
 

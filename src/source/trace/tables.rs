@@ -6,7 +6,6 @@ use crate::model::reading::{LookupRequest, LookupResult, Reading, Snapshot, Stat
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
-use crate::source::Source as _;
 use crate::source::netlink::Dumps;
 use crate::source::netns::Namespaces;
 use crate::tcp::state::State;

@@ -1,7 +1,7 @@
 //! One of several network namespaces: what is kept open of it, and how its sockets are read.
 //!
 //! What is kept open keeps the namespace from going away, and so its inodes from being used again:
-//! it is dropped as soon as nobody else is in it.
+//! it is closed as soon as no process is in it.
 
 use super::discovery::{FoundNamespace, table_of};
 use super::enter::in_namespace;
@@ -9,7 +9,9 @@ use super::mounts;
 use crate::error::{Error, reason};
 use crate::model::binding::DeviceName;
 use crate::model::escape::escape;
-use crate::model::reading::{DestroyEvents, LookupRequest, LookupResult, Lookups, Reading};
+use crate::model::reading::{
+    DestroyEvents, LookupRequest, LookupResult, Lookups, PolledNamespace, Reading,
+};
 use crate::model::socket::{AddressPair, Family, NetnsId};
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
@@ -30,23 +32,23 @@ use std::path::{Path, PathBuf};
 
 /// What every namespace of a run is read with.
 #[derive(Debug)]
-pub(super) struct Means {
+pub(super) struct NamespaceSettings {
     pub(super) procfs: PathBuf,
     pub(super) wanted: WantedRows,
-    pub(super) settings: PollSettings,
+    pub(super) poll: PollSettings,
     /// By sock_diag; else by the tables of procfs.
     pub(super) by_netlink: bool,
 }
 
-/// A network namespace that is followed.
+/// A network namespace that is read, and kept open for that.
 #[derive(Debug)]
-pub(super) struct Space {
+pub(super) struct OpenNamespace {
     pub(super) id: NetnsId,
     pub(super) inode: Option<u64>,
     pub(super) table: Option<u64>,
-    pub(super) name: Option<String>,
+    name: Option<String>,
     /// How it was found last.
-    pub(super) found: FoundNamespace,
+    found: FoundNamespace,
     /// How many sockets it has, by the kernel's counters.
     counters: Counters,
     /// Opened once there is a socket.
@@ -69,19 +71,19 @@ enum Reader {
 pub(super) enum Failure {
     /// Its processes went away meanwhile: it may be gone, or be found by others.
     Passing,
-    /// In a few words.
+    /// It cannot be read for this reason.
     Lasting(String),
 }
 
-impl Space {
-    /// Opens what tells whether there is any socket.
+impl OpenNamespace {
+    /// Opens the counters that show whether there is any socket.
     pub(super) fn open(
         id: NetnsId,
         found: &FoundNamespace,
-        means: &Means,
+        settings: &NamespaceSettings,
     ) -> Result<Self, Failure> {
-        let counters = with_files(found, means, &Counters::open)?;
-        let mut space = Self {
+        let counters = with_files(found, settings, &Counters::open)?;
+        let mut namespace = Self {
             id,
             inode: None,
             table: None,
@@ -92,11 +94,11 @@ impl Space {
             had_rows: false,
             has_held: false,
         };
-        space.refresh(found.clone());
-        Ok(space)
+        namespace.refresh(found.clone());
+        Ok(namespace)
     }
 
-    /// It was found again, perhaps with other processes and names.
+    /// Takes over the processes and names that a search has found it with.
     pub(super) fn refresh(&mut self, found: FoundNamespace) {
         self.inode = self.inode.or(found.inode);
         self.table = self.table.or(found.table);
@@ -104,30 +106,35 @@ impl Space {
         self.found = found;
     }
 
-    /// Whether this is it.
+    /// Whether a search has found this namespace.
     pub(super) fn is(&self, found: &FoundNamespace) -> bool {
         let same = |one: Option<u64>, other: Option<u64>| one.is_some() && one == other;
         same(self.table, found.table) || same(self.inode, found.inode)
     }
 
-    /// Whether none of the processes is in it any more that it was found by. Others may be.
+    /// Whether none of the processes that it was found by is in it any more. Others may be.
     pub(super) fn is_deserted(&self, procfs: &Path) -> bool {
         let FoundNamespace { members, mounts, .. } = &self.found;
         let is_in_it = |pid: &i32| table_of(&procfs.join(pid.to_string())) == self.table;
         mounts.is_empty() && !members.is_empty() && !members.iter().any(is_in_it)
     }
 
-    /// It was not found: whether it is gone, but for what is kept open here.
-    pub(super) fn is_gone(&mut self, means: &Means) -> bool {
+    /// Whether it is gone, but for what is kept open here. To be called where a search has not found it.
+    pub(super) fn is_gone(&mut self, settings: &NamespaceSettings) -> bool {
         self.found = FoundNamespace::default();
         // Its tables need no walk through those of all namespaces then.
-        if !means.settings.bound && self.counters.show_no_full_socket() {
+        if !settings.poll.bound && self.counters.show_no_full_socket() {
             return true;
         }
         // Since the last poll sockets may have been closed, or handed to a process elsewhere. Where they
         // cannot be read, that poll has to do.
-        let _ = self.read(&mut Vec::new(), &mut TcpInfos::default(), means);
+        let _ = self.read(&mut Vec::new(), &mut TcpInfos::default(), settings);
         !self.has_held
+    }
+
+    /// How a reading names it.
+    pub(super) fn polled(&self) -> PolledNamespace {
+        PolledNamespace { id: self.id, inode: self.inode, name: self.name.clone() }
     }
 
     /// What it is called in messages.
@@ -140,14 +147,14 @@ impl Space {
         &mut self,
         rows: &mut Vec<SocketRow>,
         infos: &mut TcpInfos,
-        means: &Means,
+        settings: &NamespaceSettings,
     ) -> Result<(), Failure> {
         if !self.had_rows && self.counters.are_zero() {
             return Ok(());
         }
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            None => self.reader.insert(Reader::open(&self.found, means)?),
+            None => self.reader.insert(Reader::open(&self.found, settings)?),
         };
         let snapshot = match reader {
             Reader::Proc(tables, _) => tables.snapshot(),
@@ -225,46 +232,47 @@ impl Reader {
         }
     }
 
-    fn open(found: &FoundNamespace, means: &Means) -> Result<Self, Failure> {
-        if !means.by_netlink {
-            return open_tables(found, means);
+    fn open(found: &FoundNamespace, settings: &NamespaceSettings) -> Result<Self, Failure> {
+        if !settings.by_netlink {
+            return open_tables(found, settings);
         }
         let open = || -> crate::error::Result<(Dumps, DestroyListener)> {
             // Before the first dump, so that no event is missed between them.
-            let listener = DestroyListener::open(means.wanted.family)?;
-            let dumps = Dumps::open(&means.wanted, &means.settings)?;
+            let listener = DestroyListener::open(settings.wanted.family)?;
+            let dumps = Dumps::open(&settings.wanted, &settings.poll)?;
             Ok((dumps, listener))
         };
-        let opened = if found.is_own { Ok(open()) } else { enter(found, means, open) };
+        let opened = if found.is_own { Ok(open()) } else { enter(found, settings, open) };
         let (dumps, listener) = opened?.map_err(|error| in_few_words(&error))?;
         Ok(Self::Netlink(Box::new(dumps), listener))
     }
 }
 
 /// Opens the tables for good: they lead to the same namespace when the process is gone.
-fn open_tables(found: &FoundNamespace, means: &Means) -> Result<Reader, Failure> {
+fn open_tables(found: &FoundNamespace, settings: &NamespaceSettings) -> Result<Reader, Failure> {
     let open = |net: &Path| -> io::Result<Vec<(File, Family)>> {
         let mut files = vec![(File::open(net.join("tcp"))?, Family::Ipv4)];
         // A kernel without IPv6 has none.
         files.extend(File::open(net.join("tcp6")).ok().map(|file| (file, Family::Ipv6)));
         Ok(files)
     };
-    let files = with_files(found, means, &open)?;
+    let files = with_files(found, settings, &open)?;
     let again = |(file, family): &(File, Family)| {
         (PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())), *family)
     };
     let tables = files.iter().map(again).collect();
-    let client = client(found, means);
-    let proc = Proc::of_namespace(tables, client, &means.procfs, &means.wanted, means.settings);
+    let client = client(found, settings);
+    let proc =
+        Proc::of_namespace(tables, client, &settings.procfs, &settings.wanted, settings.poll);
     let files = files.into_iter().map(|(file, _)| file).collect();
     Ok(Reader::Proc(Box::new(proc), files))
 }
 
 /// What sock_diag adds to the tables, where the namespace may be entered.
-fn client(found: &FoundNamespace, means: &Means) -> Option<SockDiag> {
-    match means.procfs == Path::new(OWN_PROCFS) {
+fn client(found: &FoundNamespace, settings: &NamespaceSettings) -> Option<SockDiag> {
+    match settings.procfs == Path::new(OWN_PROCFS) {
         true if found.is_own => SockDiag::open().ok(),
-        true if may_enter_namespaces() => enter(found, means, SockDiag::open).ok()?.ok(),
+        true if may_enter_namespaces() => enter(found, settings, SockDiag::open).ok()?.ok(),
         _ => None,
     }
 }
@@ -272,12 +280,12 @@ fn client(found: &FoundNamespace, means: &Means) -> Option<SockDiag> {
 /// Opens files below the `net` of a process in a namespace, or of a thread that enters it.
 fn with_files<T: Send>(
     found: &FoundNamespace,
-    means: &Means,
+    settings: &NamespaceSettings,
     open: &(dyn Fn(&Path) -> io::Result<T> + Sync),
 ) -> Result<T, Failure> {
     let mut failure = Failure::Passing;
     for pid in &found.members {
-        let process = means.procfs.join(pid.to_string());
+        let process = settings.procfs.join(pid.to_string());
         match open(&process.join("net")) {
             // Else it has entered another one meanwhile, or is another process.
             Ok(files) if table_of(&process) == found.table => return Ok(files),
@@ -288,17 +296,17 @@ fn with_files<T: Send>(
     if found.mounts.is_empty() {
         return Err(failure);
     }
-    let opened = enter(found, means, || open(&own_process(Path::new("/proc")).join("net")))?;
+    let opened = enter(found, settings, || open(&own_process(Path::new("/proc")).join("net")))?;
     opened.map_err(|error| Failure::of(&error))
 }
 
 /// What `open` returns in a namespace.
 fn enter<T: Send>(
     found: &FoundNamespace,
-    means: &Means,
+    settings: &NamespaceSettings,
     open: impl Fn() -> T + Sync,
 ) -> Result<T, Failure> {
-    let of_member = |pid: &i32| means.procfs.join(pid.to_string()).join("ns/net");
+    let of_member = |pid: &i32| settings.procfs.join(pid.to_string()).join("ns/net");
     let ways = found.members.iter().map(of_member).chain(found.mounts.iter().cloned());
     let mut failure = Failure::Passing;
     for way in ways {
