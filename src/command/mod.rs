@@ -23,8 +23,8 @@ use crate::error::{Error, ProcessError, Result};
 use crate::monitor::Monitor;
 use crate::output::messages;
 use crate::owner::scan::Scan;
+use crate::owner::scan::pids::WrongPid;
 use crate::owner::scan::survey::SurveyedOwners;
-use crate::owner::scan::whereabouts::WrongPid;
 use crate::owner::{OwnerLookup, OwnersBy};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
@@ -85,11 +85,11 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
         OwnersName::Auto => OwnersBy::Auto,
     };
     let scan = Scan::new(&settings.procfs).following(tree).by(by).map_err(Error::Owners)?;
-    let scope = netns::scope(settings, &scan)?;
+    let scope = netns::scope(settings, scan.processes())?;
     let scan = scan.of_namespaces(scope);
     let missing = scan.check_pids(&settings.filter.process).map_err(|wrong| match wrong {
         WrongPid::Missing(pid) => {
-            let remedy = (!scan.lists_all()).then(|| scan.remedy());
+            let remedy = (!scan.processes().lists_all()).then(|| scan.remedy());
             ProcessError::Missing { pid, remedy }
         }
         WrongPid::Thread { thread, process } => ProcessError::Thread { thread, process },

@@ -1,13 +1,13 @@
 //! The network namespaces that `--netns` names, as processes and paths.
 
 use crate::error::{NetnsError, Result};
-use crate::owner::scan::Scan;
-use crate::owner::scan::whereabouts::NetnsScope;
+use crate::owner::scan::netns::{NetnsScope, pids_in_container, table_of, table_of_namespace};
+use crate::owner::scan::process_files::ProcessFiles;
 use crate::settings::Settings;
 use crate::settings::netns::NetnsChoice;
 use crate::source::netns::inode_of;
 
-/// The same choices, with processes instead of containers.
+/// The network namespaces that are asked for, with the processes of containers instead of these.
 ///
 /// # Errors
 /// No process runs in a container.
@@ -18,7 +18,7 @@ pub(super) fn resolved(settings: &Settings) -> Result<Vec<NetnsChoice>> {
             choices.push(choice.clone());
             continue;
         };
-        let pids = Scan::new(&settings.procfs).pids_in_container(container);
+        let pids = pids_in_container(container, &ProcessFiles::new(&settings.procfs));
         if pids.is_empty() {
             return Err(NetnsError::NoContainer(container.to_string()).into());
         }
@@ -31,7 +31,7 @@ pub(super) fn resolved(settings: &Settings) -> Result<Vec<NetnsChoice>> {
 ///
 /// # Errors
 /// See [`resolved`].
-pub(super) fn scope(settings: &Settings, scan: &Scan) -> Result<NetnsScope> {
+pub(super) fn scope(settings: &Settings, processes: &ProcessFiles) -> Result<NetnsScope> {
     if settings.netns.is_empty() {
         return Ok(NetnsScope::Own);
     }
@@ -39,9 +39,9 @@ pub(super) fn scope(settings: &Settings, scan: &Scan) -> Result<NetnsScope> {
     for choice in resolved(settings)? {
         match &choice {
             NetnsChoice::All => return Ok(NetnsScope::All),
-            NetnsChoice::Process(pid) => tables.extend(scan.table_of(*pid)),
+            NetnsChoice::Process(pid) => tables.extend(table_of(*pid, processes)),
             choice => {
-                tables.extend(inode_of(choice).and_then(|it| scan.table_of_namespace(it)));
+                tables.extend(inode_of(choice).and_then(|it| table_of_namespace(it, processes)));
             }
         }
     }

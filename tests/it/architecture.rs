@@ -142,7 +142,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "command::run",
             "export",
             "output",
-            "owner::scan::some",
+            "owner::scan::budget",
             "owner::scan::survey",
             "rules::alerts",
             "rules::exec",

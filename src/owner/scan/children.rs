@@ -1,8 +1,9 @@
 //! Which process was started by which: the processes of a command and of all that it starts.
 
-use super::Scan;
 use super::process::{parent_of, start_of};
+use super::process_files::ProcessFiles;
 use crate::model::process::Process;
+use crate::model::process_tree::ProcessTree;
 use procfs::process::all_processes_with_root;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -11,37 +12,62 @@ use std::path::Path;
 /// again meanwhile.
 const GENERATIONS: usize = 1000;
 
-impl Scan {
-    /// Adds the processes to the tree that were started since the last call. One that has exited
-    /// stays in the tree, since its sockets may be reported later, but is not searched any more.
-    pub(super) fn update_tree(&mut self) {
-        let Some(tree) = &self.tree else { return };
-        self.running = descendants(&self.root, tree.root());
-        let identity = |pid: &i32| Some((*pid, start_of(&self.open_process(*pid).ok()?)?));
-        tree.set_running(self.running.iter().filter_map(identity).collect());
+/// The processes of a command, which grow more while it runs.
+#[derive(Debug)]
+pub(super) struct CommandTree {
+    tree: ProcessTree,
+    /// The members that ran when the tree was last brought up to date.
+    running: Vec<i32>,
+}
+
+impl CommandTree {
+    /// Keeps this tree up to date.
+    pub(super) const fn new(tree: ProcessTree) -> Self {
+        Self { tree, running: Vec::new() }
     }
 
-    /// Adds a process to the tree if it descends from its root. There may be thousands of system
-    /// calls a second, so the parents of this process are read, and no other.
-    pub(super) fn add_to_tree(&self, process: &Process) {
-        let Some(tree) = &self.tree else { return };
+    /// The processes that run.
+    pub(super) fn running(&self) -> &[i32] {
+        &self.running
+    }
+
+    /// Adds the processes to the tree that were started since the last call. One that has exited
+    /// stays in the tree, since its sockets may be reported later, but is not searched any more.
+    pub(super) fn update(&mut self, processes: &ProcessFiles) {
+        self.running = descendants(processes.root(), self.tree.root());
+        let identity = |pid: &i32| Some((*pid, start_of(&processes.open(*pid).ok()?)?));
+        self.tree.set_running(self.running.iter().filter_map(identity).collect());
+    }
+
+    /// Adds a process if it is known to be a descendant of the tree's root, also where it has ended
+    /// since, or if its parents show that it is one.
+    pub(super) fn add(&self, process: &Process, is_descendant: bool, processes: &ProcessFiles) {
+        if is_descendant {
+            self.tree.add(process.identity());
+        } else {
+            self.add_by_parents(process, processes);
+        }
+    }
+
+    /// There may be thousands of system calls a second, so the parents of this process are read, and no
+    /// other.
+    fn add_by_parents(&self, process: &Process, processes: &ProcessFiles) {
         let mut line = Vec::new();
         let mut next = process.identity();
-        while !tree.contains(next) {
-            let entry =
-                self.open_process(next.0).ok().filter(|entry| start_of(entry) == Some(next.1));
+        while !self.tree.contains(next) {
+            let entry = processes.open(next.0).ok().filter(|it| start_of(it) == Some(next.1));
             let parent = entry.and_then(|entry| parent_of(&entry));
             let Some(parent) = parent.filter(|_| line.len() < GENERATIONS) else { return };
             line.push(next);
-            if parent == tree.root() {
+            if parent == self.tree.root() {
                 break;
             }
-            let start = self.open_process(parent).ok().and_then(|entry| start_of(&entry));
+            let start = processes.open(parent).ok().and_then(|entry| start_of(&entry));
             let Some(start) = start else { return };
             next = (parent, start);
         }
         for member in line {
-            tree.add(member);
+            self.tree.add(member);
         }
     }
 }
@@ -134,15 +160,13 @@ mod tests {
     #[test]
     fn a_caller_is_added_if_an_ancestor_is_in_the_tree() {
         let procfs = procfs(&[(10, 1), (11, 10), (12, 11), (20, 1), (21, 20)], true);
-        let tree = crate::model::process_tree::ProcessTree::new(10);
-        let scan = Scan::new(procfs.path()).following(Some(tree.clone()));
+        let (tree, processes) = (ProcessTree::new(10), ProcessFiles::new(procfs.path()));
+        let followed = CommandTree::new(tree.clone());
         for pid in [12, 21, 10, 99] {
-            scan.add_to_tree(&Process {
-                start: u64::try_from(pid).unwrap(),
-                ..Process::unknown(pid)
-            });
+            let process = Process { start: u64::try_from(pid).unwrap(), ..Process::unknown(pid) };
+            followed.add(&process, false, &processes);
         }
-        scan.add_to_tree(&Process { start: 1, ..Process::unknown(11) });
+        followed.add(&Process { start: 1, ..Process::unknown(11) }, false, &processes);
         assert!(tree.contains((12, 12)) && tree.contains((11, 11)));
         assert!(
             ![(21, 21), (20, 20), (10, 10), (99, 99), (11, 1)].iter().any(|it| tree.contains(*it))
@@ -152,12 +176,12 @@ mod tests {
     #[test]
     fn a_process_that_has_exited_stays_in_the_tree() {
         let procfs = procfs(&[(10, 1), (11, 10)], true);
-        let tree = crate::model::process_tree::ProcessTree::new(10);
-        let mut scan = Scan::new(procfs.path()).following(Some(tree.clone()));
-        scan.update_tree();
+        let (tree, processes) = (ProcessTree::new(10), ProcessFiles::new(procfs.path()));
+        let mut followed = CommandTree::new(tree.clone());
+        followed.update(&processes);
         fs::remove_dir_all(procfs.path().join("11")).unwrap();
         fs::write(procfs.path().join("10/task/10/children"), "").unwrap();
-        scan.update_tree();
+        followed.update(&processes);
         assert!(tree.contains((11, 11)) && !tree.contains((10, 10)) && !tree.contains((11, 12)));
     }
 }

@@ -1,35 +1,34 @@
 //! In place of `walk` where the program is built without the cargo feature `bpf`: all searches are by
 //! procfs.
 
-use super::Scan;
+use super::process_files::ProcessFiles;
+use super::search::Search;
 use crate::error::BpfError;
-use crate::model::process::Inodes;
+use crate::owner::OwnersBy;
 use crate::owner::table::SearchResult;
-use crate::owner::{OwnersBy, SearchScope};
 
-impl Scan {
-    /// Finds descriptors by procfs.
+/// Finds no descriptors.
+#[derive(Debug, Default)]
+pub(super) struct Walker {}
+
+#[allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)] // as in `walk`
+impl Walker {
+    /// Leaves the search to procfs.
     ///
     /// # Errors
     /// The iterator is asked for.
-    pub(crate) fn by(self, by: OwnersBy) -> Result<Self, BpfError> {
+    pub(super) fn new(by: OwnersBy, _: &ProcessFiles) -> Result<Self, BpfError> {
         match by {
             OwnersBy::Bpf => Err(BpfError::LeftOut),
-            OwnersBy::Proc | OwnersBy::Auto => Ok(self),
+            OwnersBy::Proc | OwnersBy::Auto => Ok(Self {}),
         }
     }
 
-    #[allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)] // as in `walk`
     pub(super) fn take_refusal(&mut self) -> Option<String> {
         None
     }
 
-    #[allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)] // as in `walk`
-    pub(super) fn search_by_walk(
-        &mut self,
-        _: SearchScope<'_>,
-        _: &Inodes,
-    ) -> Option<SearchResult> {
+    pub(super) fn search(&mut self, _: &mut Search<'_>) -> Option<SearchResult> {
         None
     }
 }

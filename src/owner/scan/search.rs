@@ -3,8 +3,8 @@
 use super::fd_table::{Extent, FdTable, leads_to, open_dir, read_sockets, read_table};
 use super::idle::{CachedFds, IdleProcess};
 use super::is_denied;
-use super::process::{Described, ProcessFields, describe};
-use super::workloads::Workloads;
+use super::process::{Described, ProcessFields};
+use super::process_files::ProcessFiles;
 use crate::filter::Match;
 use crate::model::process::{CommandLines, Holder, Inodes, Process};
 use crate::owner::SearchScope;
@@ -17,6 +17,9 @@ use std::fs::File;
 
 /// A search under way.
 pub(super) struct Search<'a> {
+    pub(super) processes: &'a ProcessFiles,
+    /// The processes of a followed tree that run.
+    running: &'a [i32],
     pub(super) among: SearchScope<'a>,
     wanted: &'a Inodes,
     /// What is read of a process for it.
@@ -29,10 +32,30 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(among: SearchScope<'a>, wanted: &'a Inodes) -> Self {
+    /// One that has found nothing yet. `running`: the processes of a followed tree.
+    pub(super) fn new(
+        processes: &'a ProcessFiles,
+        running: &'a [i32],
+        among: SearchScope<'a>,
+        wanted: &'a Inodes,
+    ) -> Self {
         let fields = ProcessFields::needed_by(among.filter());
         let (found, threaded, unchecked) = (SearchResult::default(), Vec::new(), Inodes::default());
-        Self { among, wanted, fields, found, threaded, unchecked }
+        Self { processes, running, among, wanted, fields, found, threaded, unchecked }
+    }
+
+    /// The pids of the processes to search, as they are listed now.
+    ///
+    /// # Errors
+    /// The list of processes cannot be read.
+    pub(super) fn pids(&self) -> Result<Vec<i32>, ProcError> {
+        self.processes.pids(self.among, self.running)
+    }
+
+    /// The inodes of the sockets whose holders are wanted.
+    #[cfg_attr(not(feature = "bpf"), allow(dead_code))]
+    pub(super) const fn wanted(&self) -> &Inodes {
+        self.wanted
     }
 
     /// Whether a holder of every wanted socket was found.
@@ -49,9 +72,8 @@ impl<'a> Search<'a> {
         &mut self,
         entry: &ProcEntry,
         commands: &mut CommandLines,
-        workloads: &Workloads,
     ) -> ProcResult<Option<(Process, CachedFds)>> {
-        let described = describe(entry, self.fields, workloads)?;
+        let described = self.processes.read(entry, self.fields)?;
         let Described { mut process, has_threads, is_running } = described;
         commands.share(&mut process);
         let fds = match self.among.includes(&process) {
@@ -117,7 +139,7 @@ impl<'a> Search<'a> {
     }
 
     /// Finds in an idle process what was found before; false if it has to be read.
-    pub(super) fn reuse(&mut self, idle: &IdleProcess, procfs: Option<&File>) -> bool {
+    pub(super) fn reuse(&mut self, idle: &IdleProcess) -> bool {
         let IdleProcess { process, fields, fds, .. } = idle;
         if *fields != self.fields {
             return false;
@@ -129,7 +151,7 @@ impl<'a> Search<'a> {
             (_, CachedFds::Sockets(sockets)) => {
                 let is_wanted = |(inode, _): &&(u64, i32)| self.wanted.contains(inode);
                 let (wanted, others): (Vec<_>, Vec<_>) = sockets.iter().partition(is_wanted);
-                if !still_lead(procfs, process.pid, wanted.iter()) {
+                if !still_lead(self.processes.directory(), process.pid, wanted.iter()) {
                     return false;
                 }
                 self.add_table(process, None, &wanted, Extent::Whole);

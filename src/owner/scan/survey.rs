@@ -103,7 +103,7 @@ impl SurveyedOwners {
     /// Describes the process that caused a transition, and checks the holders known.
     fn check_caller(&mut self, transition: &Transition, findings: &mut SurveyFindings) {
         if let Some(caller) = &transition.caller {
-            let process = self.scan.describe_fully(caller.pid);
+            let process = self.scan.processes.describe_fully(caller.pid);
             if !self.recorded.knows_caller(&process) {
                 findings.callers.push(process);
             }
@@ -129,7 +129,7 @@ impl SurveyedOwners {
         if !known.iter().any(|holder| holder.is_new(now)) {
             return;
         }
-        let still = |holder: &&Holder| self.scan.present_name(holder, listener).is_some();
+        let still = |holder: &&Holder| self.scan.processes.present_name(holder, listener).is_some();
         let holders: Vec<Holder> = known.iter().filter(still).copied().collect();
         if !holders.is_empty() && holders.len() < known.len() {
             findings.holders.push((listener, holders));
@@ -141,12 +141,15 @@ impl SurveyedOwners {
         found.sort();
         for socket in found.by_socket() {
             let inode = socket[0].0;
-            let known = self.recorded.holders(inode).iter();
-            let known = known.filter(|holder| self.scan.present_name(holder, inode).is_some());
+            let still_holds =
+                |holder: &&Holder| self.scan.processes.present_name(holder, inode).is_some();
+            let known = self.recorded.holders(inode).iter().filter(still_holds);
             let mut holders: Vec<Holder> = known.copied().collect();
-            let new = socket.iter().map(|(_, holder)| *holder);
-            let new: Vec<Holder> = new.filter(|holder| !holders.contains(holder)).collect();
-            holders.extend(new);
+            for (_, holder) in socket {
+                if !holders.contains(holder) {
+                    holders.push(*holder);
+                }
+            }
             holders.sort_unstable_by_key(|holder| (holder.start, holder.pid, holder.fd));
             findings.holders.push((inode, holders));
             findings.proven.push(inode);
@@ -154,7 +157,7 @@ impl SurveyedOwners {
         let is_new = |process: &Process| self.recorded.is_unknown(process.identity());
         let new = found.processes.iter().filter(|process| is_new(process));
         findings.holding.extend(new.map(|process| {
-            let described = self.scan.describe_fully(process.pid);
+            let described = self.scan.processes.describe_fully(process.pid);
             // One that procfs hides is known by what BPF found.
             if described.is_unknown() { process.clone() } else { described }
         }));
@@ -164,7 +167,7 @@ impl SurveyedOwners {
     fn prove(&self, inode: u64, findings: &mut SurveyFindings) -> bool {
         let holders = self.recorded.holders(inode);
         for holder in holders {
-            let Some(comm) = self.scan.present_name(holder, inode) else { return false };
+            let Some(comm) = self.scan.processes.present_name(holder, inode) else { return false };
             if let Some(process) = self.recorded.process(holder)
                 && process.comm != comm
             {
@@ -178,7 +181,7 @@ impl SurveyedOwners {
 
     fn scan_all(&mut self) -> OwnerUpdate {
         let start = Instant::now();
-        let scan = self.scan.scan_all(&self.sockets);
+        let scan = self.scan.search_for_recording(&self.sockets);
         self.next_scan = Instant::now() + SCAN_INTERVAL.max(start.elapsed() * SCAN_SHARE);
         self.recorded.update_to(scan)
     }
@@ -216,7 +219,7 @@ impl OwnerLookup for SurveyedOwners {
     }
 
     fn warning(&mut self) -> Option<String> {
-        self.scan.take_refusal()
+        self.scan.warning()
     }
 
     fn remedy(&self) -> Remedy {

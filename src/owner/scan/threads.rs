@@ -1,9 +1,9 @@
 //! Threads with descriptor tables of their own, which their process does not show.
 
 use super::fd_table::{FdTable, open_dir, read_table};
+use super::is_denied;
 use super::process::start_of;
 use super::search::Search;
-use super::{Scan, is_denied};
 use crate::model::process::Process;
 use std::collections::HashSet;
 
@@ -20,78 +20,72 @@ pub(super) struct Threads {
     with_tables: HashSet<(i32, u64)>,
 }
 
-impl Scan {
-    /// Searches the threads of the processes that have some, since some sockets were not found
-    /// elsewhere: now and then all of them, so that a socket may be found that much later, and each
-    /// time those with tables of their own.
-    pub(super) fn search_threads(&mut self, search: &mut Search<'_>) {
-        let all = self.reading >= self.threads.due;
-        if all {
-            self.threads.due = self.reading + SEARCH_INTERVAL;
-            self.threads.with_tables.clear();
+impl Threads {
+    /// Searches the threads of the processes that a search has come upon and that have some, since some
+    /// sockets were not found elsewhere: now and then all of them, so that a socket may be found that
+    /// much later, and each time those with tables of their own. `now` is a boot time (µs).
+    pub(super) fn search(&mut self, search: &mut Search<'_>, now: u64) {
+        if now >= self.due {
+            self.search_all(search, now);
+        } else {
+            self.search_found(false, search);
         }
-        self.search_threaded(all, search);
+    }
+
+    /// Searches all threads of the processes that a search has come upon, at this boot time (µs).
+    pub(super) fn search_all(&mut self, search: &mut Search<'_>, now: u64) {
+        self.due = now + SEARCH_INTERVAL;
+        self.with_tables.clear();
+        self.search_found(true, search);
     }
 
     /// Searches the threads of the processes that a search has come upon: `all`, or those with tables
     /// of their own.
-    pub(super) fn search_threaded(&mut self, all: bool, search: &mut Search<'_>) {
+    pub(super) fn search_found(&mut self, all: bool, search: &mut Search<'_>) {
         for (process, table) in std::mem::take(&mut search.threaded) {
             let identity = process.identity();
-            if (all || self.threads.with_tables.contains(&identity))
-                && self.search_threads_of(&process, table, search)
+            if (all || self.with_tables.contains(&identity))
+                && search_threads_of(&process, table, search)
             {
-                self.threads.with_tables.insert(identity);
+                self.with_tables.insert(identity);
             }
         }
     }
+}
 
-    /// Returns whether there is any table besides the leader's.
-    fn search_threads_of(
-        &self,
-        process: &Process,
-        leader: FdTable,
-        search: &mut Search<'_>,
-    ) -> bool {
-        let Ok(entry) = self.open_process(process.pid) else { return false };
-        if start_of(&entry) != Some(process.start) {
+/// Returns whether there is any table besides the leader's.
+fn search_threads_of(process: &Process, leader: FdTable, search: &mut Search<'_>) -> bool {
+    let Ok(entry) = search.processes.open(process.pid) else { return false };
+    if start_of(&entry) != Some(process.start) {
+        return false;
+    }
+    let tasks = match entry.tasks() {
+        Ok(tasks) => tasks,
+        Err(error) => {
+            if is_denied(&error) {
+                search.add_denied(process);
+            }
             return false;
         }
-        let tasks = match entry.tasks() {
-            Ok(tasks) => tasks,
+    };
+    let mut known = vec![leader];
+    for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
+        let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
+            Ok(dir) => dir,
             Err(error) => {
                 if is_denied(&error) {
                     search.add_denied(process);
                 }
-                return false;
-            }
-        };
-        let mut known = vec![leader];
-        for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
-            let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
-                Ok(dir) => dir,
-                Err(error) => {
-                    if is_denied(&error) {
-                        search.add_denied(process);
-                    }
-                    continue;
-                }
-            };
-            if known.iter().any(|table| table.is(&dir)) {
                 continue;
             }
-            let mut sockets = Vec::new();
-            let (table, extent) = read_table(&dir, |inode, fd| sockets.push((inode, fd)));
-            known.push(table);
-            search.add_table(process, Some(tid), &sockets, extent);
+        };
+        if known.iter().any(|table| table.is(&dir)) {
+            continue;
         }
-        known.len() > 1
+        let mut sockets = Vec::new();
+        let (table, extent) = read_table(&dir, |inode, fd| sockets.push((inode, fd)));
+        known.push(table);
+        search.add_table(process, Some(tid), &sockets, extent);
     }
-}
-
-impl Threads {
-    /// The next search is one of all threads.
-    pub(super) const fn search_all(&mut self) {
-        self.due = 0;
-    }
+    known.len() > 1
 }

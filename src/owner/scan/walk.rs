@@ -1,18 +1,18 @@
 //! A search by the BPF iterator: it shows the descriptors of all processes, also of those that procfs
 //! hides or that need permission there. What a process is called is still read from procfs.
 
-use super::Scan;
 use super::fd_table::{Extent, open_dir, ring_sockets};
 use super::iterator::{Descriptors, Iterator};
-use super::process::{ProcessFields, describe};
+use super::process_files::ProcessFiles;
 use super::record::{SocketDescriptor, Target};
 use super::search::Search;
 use crate::error::BpfError;
 use crate::filter::{Match, ProcessFilter};
-use crate::model::process::{Exe, Inodes, Process};
+use crate::model::process::{Exe, Process};
 use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
 use crate::privileges::shared_pid_namespace;
+use std::path::Path;
 
 /// With so many open files it is worth 50 ms of CPU time to load the iterator.
 const MANY_FILES: u64 = 20_000;
@@ -27,141 +27,131 @@ pub(super) struct Walker {
     refusal: Option<BpfError>,
 }
 
-impl Scan {
-    /// Finds descriptors like this.
+impl Walker {
+    /// Finds descriptors in the way that is asked for.
     ///
     /// # Errors
     /// The iterator is asked for and cannot be used.
-    pub(crate) fn by(mut self, by: OwnersBy) -> Result<Self, BpfError> {
-        let iterator = if by == OwnersBy::Bpf { Some(self.load_iterator()?) } else { None };
-        self.walker = Walker { by, iterator, refusal: None };
-        Ok(self)
-    }
-
-    /// It walks through the caller's pid namespace alone, so procfs has to show that one.
-    fn load_iterator(&self) -> Result<Iterator, BpfError> {
-        match shared_pid_namespace(&self.root) {
-            Some(_) => Iterator::load(),
-            None => Err(BpfError::OtherProcesses(self.root.clone())),
-        }
+    pub(super) fn new(by: OwnersBy, processes: &ProcessFiles) -> Result<Self, BpfError> {
+        let iterator = if by == OwnersBy::Bpf { Some(load_iterator(processes)?) } else { None };
+        Ok(Self { by, iterator, refusal: None })
     }
 
     /// Why the iterator is not used though it would pay; once.
     pub(super) fn take_refusal(&mut self) -> Option<String> {
-        let why = self.walker.refusal.take()?;
+        let why = self.refusal.take()?;
         Some(format!("using --owners proc: {why}"))
     }
 
     /// Searches by the iterator; `None` where that is to be done by procfs.
-    pub(super) fn search_by_walk(
-        &mut self,
-        among: SearchScope<'_>,
-        wanted: &Inodes,
-    ) -> Option<SearchResult> {
-        let pays = || !asks_for_few(among) && self.has_many_files();
-        match self.walker.by {
+    pub(super) fn search(&mut self, search: &mut Search<'_>) -> Option<SearchResult> {
+        let processes = search.processes;
+        let pays = || !asks_for_few(search.among) && has_many_files(processes.root());
+        match self.by {
             OwnersBy::Proc => return None,
             OwnersBy::Auto if !pays() => return None,
             OwnersBy::Auto | OwnersBy::Bpf => {}
         }
-        if self.walker.iterator.is_none() {
-            match self.load_iterator() {
-                Ok(iterator) => self.walker.iterator = Some(iterator),
-                Err(why) => self.walker = Walker { refusal: Some(why), ..Walker::default() },
+        if self.iterator.is_none() {
+            match load_iterator(processes) {
+                Ok(iterator) => self.iterator = Some(iterator),
+                Err(why) => *self = Self { refusal: Some(why), ..Self::default() },
             }
         }
-        match self.walker.iterator.as_mut()?.walk(wanted) {
-            Ok(descriptors) => Some(self.found_in(descriptors, among, wanted)),
+        match self.iterator.as_mut()?.walk(search.wanted()) {
+            Ok(descriptors) => Some(found_in(descriptors, search)),
             Err(error) => {
                 log::debug!("the BPF iterator: {error}");
                 None
             }
         }
     }
+}
 
-    /// How many files are open on this machine: there are hardly fewer descriptors.
-    fn has_many_files(&self) -> bool {
-        let text = std::fs::read_to_string(self.root.join("sys/fs/file-nr")).unwrap_or_default();
-        let count = text.split_whitespace().next().and_then(|count| count.parse().ok());
-        count.is_some_and(|count: u64| count > MANY_FILES)
+/// It walks through the caller's pid namespace alone, so procfs has to show that one.
+fn load_iterator(processes: &ProcessFiles) -> Result<Iterator, BpfError> {
+    match shared_pid_namespace(processes.root()) {
+        Some(_) => Iterator::load(),
+        None => Err(BpfError::OtherProcesses(processes.root().to_owned())),
     }
+}
 
-    fn found_in(
-        &self,
-        descriptors: Descriptors,
-        among: SearchScope<'_>,
-        wanted: &Inodes,
-    ) -> SearchResult {
-        let Descriptors { all: mut descriptors, has_all } = descriptors;
-        descriptors.sort_by_key(|found| (found.pid, found.tid != found.pid, found.tid));
-        let mut search = Search::new(among, wanted);
-        let mut of_threads = Vec::new();
-        for of_process in descriptors.chunk_by(|one, next| one.pid == next.pid) {
-            let process = self.describe_holder(&of_process[0], search.fields);
-            if among.includes(&process) == Match::No {
+/// How many files are open on this machine: there are hardly fewer descriptors.
+fn has_many_files(procfs: &Path) -> bool {
+    let text = std::fs::read_to_string(procfs.join("sys/fs/file-nr")).unwrap_or_default();
+    let count = text.split_whitespace().next().and_then(|count| count.parse().ok());
+    count.is_some_and(|count: u64| count > MANY_FILES)
+}
+
+/// What the iterator has shown of the processes that are searched.
+fn found_in(descriptors: Descriptors, search: &mut Search<'_>) -> SearchResult {
+    let Descriptors { all: mut descriptors, has_all } = descriptors;
+    descriptors.sort_by_key(|found| (found.pid, found.tid != found.pid, found.tid));
+    let mut of_threads = Vec::new();
+    for of_process in descriptors.chunk_by(|one, next| one.pid == next.pid) {
+        let process = holder(&of_process[0], search);
+        if search.among.includes(&process) == Match::No {
+            continue;
+        }
+        let mut tables = Vec::new();
+        for table in of_process.chunk_by(|one, next| one.tid == next.tid) {
+            // Threads share one whose process has ended its first thread.
+            if tables.contains(&table[0].table) {
                 continue;
             }
-            let mut tables = Vec::new();
-            for table in of_process.chunk_by(|one, next| one.tid == next.tid) {
-                // Threads share one whose process has ended its first thread.
-                if tables.contains(&table[0].table) {
-                    continue;
-                }
-                tables.push(table[0].table);
-                if table[0].tid == process.pid {
-                    self.add(&process, table, &mut search);
-                } else {
-                    of_threads.push((process.clone(), table));
-                }
+            tables.push(table[0].table);
+            if table[0].tid == process.pid {
+                add(&process, table, search);
+            } else {
+                of_threads.push((process.clone(), table));
             }
         }
-        // As a search by procfs does: what threads have copied is their process's.
-        if !search.has_all() {
-            for (process, table) in of_threads {
-                self.add(&process, table, &mut search);
-            }
+    }
+    // As a search by procfs does: what threads have copied is their process's.
+    if !search.has_all() {
+        for (process, table) in of_threads {
+            add(&process, table, search);
         }
-        let mut found = search.found;
-        found.hidden |= self.may_hide(among, || has_all);
-        found
     }
+    let mut found = std::mem::take(&mut search.found);
+    found.hidden |= search.processes.may_hide(search.among, || has_all);
+    found
+}
 
-    /// Adds the descriptors of one table.
-    fn add(&self, process: &Process, table: &[SocketDescriptor], search: &mut Search<'_>) {
-        let mut extent = Extent::Whole;
-        let mut sockets = Vec::with_capacity(table.len());
-        for SocketDescriptor { tid, fd, target, .. } in table {
-            match target {
-                Target::Socket(inode) => sockets.push((*inode, *fd)),
-                Target::IoUring => match self.sockets_of_ring(process.pid, *tid, *fd) {
-                    Some(held) => sockets.extend(held.into_iter().map(|inode| (inode, *fd))),
-                    None => extent = Extent::Partial,
-                },
-            }
-        }
-        let task = Some(table[0].tid).filter(|tid| *tid != process.pid);
-        search.add_table(process, task, &sockets, extent);
-    }
-
-    /// The sockets in the table of an io_uring; `None` if they are not shown.
-    fn sockets_of_ring(&self, pid: i32, tid: i32, fd: i32) -> Option<Vec<u64>> {
-        let entry = self.open_process(pid).ok()?;
-        ring_sockets(&open_dir(&entry, &format!("task/{tid}/fd")).ok()?, fd)
-    }
-
-    /// The process of a descriptor. One that procfs hides has a name.
-    fn describe_holder(&self, descriptor: &SocketDescriptor, fields: ProcessFields) -> Process {
-        let described =
-            self.open_process(descriptor.pid).and_then(|it| describe(&it, fields, &self.workloads));
-        match described {
-            Ok(described) if !described.process.is_unknown() => described.process,
-            _ => Process {
-                start: descriptor.start,
-                comm: descriptor.comm().to_vec(),
-                exe: Exe::Denied,
-                ..Process::unknown(descriptor.pid)
+/// Adds the descriptors of one table.
+fn add(process: &Process, table: &[SocketDescriptor], search: &mut Search<'_>) {
+    let mut extent = Extent::Whole;
+    let mut sockets = Vec::with_capacity(table.len());
+    for SocketDescriptor { tid, fd, target, .. } in table {
+        match target {
+            Target::Socket(inode) => sockets.push((*inode, *fd)),
+            Target::IoUring => match sockets_of_ring(search.processes, process.pid, *tid, *fd) {
+                Some(held) => sockets.extend(held.into_iter().map(|inode| (inode, *fd))),
+                None => extent = Extent::Partial,
             },
         }
+    }
+    let task = Some(table[0].tid).filter(|tid| *tid != process.pid);
+    search.add_table(process, task, &sockets, extent);
+}
+
+/// The sockets in the table of an io_uring; `None` if they are not shown.
+fn sockets_of_ring(processes: &ProcessFiles, pid: i32, tid: i32, fd: i32) -> Option<Vec<u64>> {
+    let entry = processes.open(pid).ok()?;
+    ring_sockets(&open_dir(&entry, &format!("task/{tid}/fd")).ok()?, fd)
+}
+
+/// The process of a descriptor. One that procfs hides has a name.
+fn holder(descriptor: &SocketDescriptor, search: &Search<'_>) -> Process {
+    let process = search.processes.describe(descriptor.pid, search.fields);
+    if !process.is_unknown() {
+        return process;
+    }
+    Process {
+        start: descriptor.start,
+        comm: descriptor.comm().to_vec(),
+        exe: Exe::Denied,
+        ..Process::unknown(descriptor.pid)
     }
 }
 
@@ -190,8 +180,9 @@ mod tests {
         let procfs = tempfile::tempdir().unwrap();
         let descriptors = Descriptors { all: descriptors.to_vec(), has_all: true };
         let (all, wanted) = (ProcessFilter::default(), wanted.iter().copied().collect());
-        let scan = Scan::new(procfs.path());
-        let found = scan.found_in(descriptors, SearchScope::All(&all), &wanted);
+        let processes = ProcessFiles::new(procfs.path());
+        let mut search = Search::new(&processes, &[], SearchScope::All(&all), &wanted);
+        let found = found_in(descriptors, &mut search);
         assert!(found.is_whole(), "{found:?}");
         let named = found.processes.iter().all(|it| it.comm == b"server" && it.start == 7);
         assert!(named, "{found:?}");
