@@ -1,10 +1,12 @@
 //! Which socket a row of a poll belongs to: first the rows whose inode proves it, then the rest.
 
-use super::Tracker;
+use super::kernel_events::KernelEvents;
+use super::polls::Polls;
 use super::sharers::{Sharers, latest};
 use super::socket::{PolledRow, SocketKey, TrackedSocket};
-use crate::model::event::Side;
-use crate::model::reading::{PollWindow, Snapshot};
+use super::sockets::TrackedSockets;
+use crate::model::event::{Side, SocketId};
+use crate::model::reading::PollWindow;
 use crate::model::socket::AddressPair;
 use crate::model::socket_row::SocketRow;
 use crate::tcp::state::State;
@@ -26,28 +28,64 @@ pub(super) struct Matched {
     pub(super) left_out: u64,
     /// Restarted timers that left it open whether a 4-tuple was reused.
     pub(super) ambiguous: u64,
+    /// Sockets that are not followed any more, since it is not known whether they have closed.
+    pub(super) dropped: Vec<SocketId>,
 }
 
-impl Tracker {
-    /// Gives every row of a poll to its socket.
-    pub(super) fn match_rows(&mut self, snapshot: &Snapshot, window: &PollWindow) -> Matched {
-        let (mut matched, mut rest) = (Matched::default(), Vec::new());
-        let poll = self.polls.number;
+/// How well a row without a proof of its socket fits one that it can show, from worst to best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// The last poll has probably shown another socket in place of this one.
+    Replaced,
+    /// This poll has shown the socket before this row.
+    Shown,
+    /// This poll has not shown the socket.
+    NotShown,
+    /// This poll has shown the socket before, and shows it again with this row.
+    ShownAgain,
+    /// This poll has not shown the socket, and the row shows its timer as it runs on.
+    SameTimer,
+}
+
+/// Gives the rows of one poll to the sockets that they show.
+pub(super) struct RowMatcher<'t> {
+    sockets: &'t mut TrackedSockets,
+    polls: &'t Polls,
+    kernel_events: &'t KernelEvents,
+    window: &'t PollWindow,
+    matched: Matched,
+}
+
+impl<'t> RowMatcher<'t> {
+    /// For the last of these polls, which read its rows in this window.
+    pub(super) fn new(
+        sockets: &'t mut TrackedSockets,
+        polls: &'t Polls,
+        kernel_events: &'t KernelEvents,
+        window: &'t PollWindow,
+    ) -> Self {
+        Self { sockets, polls, kernel_events, window, matched: Matched::default() }
+    }
+
+    /// Gives every row to its socket.
+    pub(super) fn match_rows(mut self, rows: &[SocketRow]) -> Matched {
+        let (window, poll) = (self.window, self.polls.number);
         let sample = |index| {
-            let row = &snapshot.rows[index];
+            let row = &rows[index];
             PolledRow { row, index: u32::try_from(index).unwrap_or(u32::MAX), poll, window }
         };
+        let mut rest = Vec::new();
         // Address pairs that this poll shows to be reused.
         let mut reused: HashSet<AddressPair> = HashSet::new();
-        for index in 0..snapshot.rows.len() {
-            let (sample, row) = (sample(index), &snapshot.rows[index]);
-            if self.apply_if_stale(sample, &mut matched) {
+        for (index, row) in rows.iter().enumerate() {
+            let sample = sample(index);
+            if self.apply_if_stale(sample) {
                 continue;
             }
             let is_of_the_new = row.inode == 0
                 && reused.contains(&row.addrs)
                 && !self.sockets.of(row.addrs).iter().any(|socket| socket.timer_goes_on(sample));
-            if is_of_the_new || !self.continue_socket(sample, &mut matched) {
+            if is_of_the_new || !self.continue_socket(sample) {
                 if row.inode != 0 && !self.sockets.of(row.addrs).is_empty() {
                     reused.insert(row.addrs);
                 }
@@ -56,14 +94,14 @@ impl Tracker {
         }
         self.sockets.reserve(rest.len());
         for index in rest {
-            self.assign(sample(index), &mut matched);
+            self.assign(sample(index));
         }
-        matched.changed.sort_unstable_by_key(|(index, _)| *index);
-        matched
+        self.matched.changed.sort_unstable_by_key(|(index, _)| *index);
+        self.matched
     }
 
     /// Whether kernel events or lookups are ahead of a row, which then shows no new state.
-    fn apply_if_stale(&mut self, sample: PolledRow<'_>, matched: &mut Matched) -> bool {
+    fn apply_if_stale(&mut self, sample: PolledRow<'_>) -> bool {
         let (row, start) = (sample.row, sample.window.start);
         if let Some(sharers) = self.sockets.sharers_mut(self.sockets.place(row.addrs)) {
             let ahead = |socket: &TrackedSocket| {
@@ -75,7 +113,7 @@ impl Tracker {
             if let Some(at) = found {
                 if let Some(mut socket) = sharers.get_mut(at) {
                     trace!("{}: {} is known from later than this row", row.addrs, socket.id);
-                    matched.note(&socket, sample);
+                    self.matched.note(&socket, sample);
                     socket.apply_stale_row(sample);
                 }
                 return true;
@@ -86,7 +124,7 @@ impl Tracker {
     }
 
     /// Gives a row to the socket with the same inode, if one can have come to show it.
-    fn continue_socket(&mut self, sample: PolledRow<'_>, matched: &mut Matched) -> bool {
+    fn continue_socket(&mut self, sample: PolledRow<'_>) -> bool {
         let row = sample.row;
         let place = self.sockets.place(row.addrs);
         let Some(sharers) = self.sockets.sharers(place) else { return false };
@@ -125,7 +163,7 @@ impl Tracker {
         if let Some(sharers) = self.sockets.sharers_mut(place)
             && let Some(mut socket) = sharers.get_mut(at)
         {
-            matched.apply(&mut socket, sample);
+            self.matched.apply(&mut socket, sample);
         }
         true
     }
@@ -143,7 +181,7 @@ impl Tracker {
     }
 
     /// Gives a row to a socket whose inode came or went, or else to a new socket.
-    fn assign(&mut self, sample: PolledRow<'_>, matched: &mut Matched) {
+    fn assign(&mut self, sample: PolledRow<'_>) {
         let PolledRow { row, index, poll, window } = sample;
         let sharers = self.sockets.sharers(self.sockets.place(row.addrs));
         let sockets = sharers.into_iter().flat_map(|sharers| {
@@ -157,18 +195,21 @@ impl Tracker {
         // A row may be there twice; and what follows the first row of a new socket is read later than
         // that socket took the addresses of others.
         let candidate = sockets.max_by_key(|socket| {
-            let (last_poll, is_shown) = (socket.seen.last_poll, socket.seen.last_poll == poll);
-            let is_new = is_shown && socket.seen.first_poll == poll && row.inode == 0;
-            let is_twin = is_shown && socket.has_same_timer(sample);
-            let rank = match is_shown {
-                false if replaces && may_be_replaced(socket, sample) => 0,
-                false if socket.timer_goes_on(sample) => 4,
-                false if row.inode == 0 && is_superseded(socket, all) => 0,
-                true if is_new || is_twin => 3,
-                false => 2,
-                true => 1,
+            let last_poll = socket.seen.last_poll;
+            let fit = if last_poll == poll {
+                let is_new = socket.seen.first_poll == poll && row.inode == 0;
+                let is_again = is_new || socket.has_same_timer(sample);
+                if is_again { Fit::ShownAgain } else { Fit::Shown }
+            } else if replaces && may_be_replaced(socket, sample) {
+                Fit::Replaced
+            } else if socket.timer_goes_on(sample) {
+                Fit::SameTimer
+            } else if row.inode == 0 && is_superseded(socket, all) {
+                Fit::Replaced
+            } else {
+                Fit::NotShown
             };
-            (rank, last_poll, socket.id)
+            (fit, last_poll, socket.id)
         });
         let mut found = poll == 1 || self.sockets.is_incomplete;
         if let Some(socket) = candidate {
@@ -180,27 +221,27 @@ impl Tracker {
             if socket.seen.last_poll == poll || !is_doubtful {
                 let (before, now) = (socket.row.inode, row.inode);
                 debug!("{}: taken for {}, inode {before} before, {now} now", row.addrs, key.id);
-                return self.apply(key, sample, matched);
+                return self.apply(key, sample);
             }
             debug!("{}: may be {} or its successor: a new socket (gap: {gap})", row.addrs, key.id);
             // Neither that it closed nor that it went on is known.
-            matched.ambiguous += u64::from(!self.polls.gap);
+            self.matched.ambiguous += u64::from(!self.polls.gap);
             self.sockets.remove(key);
-            self.withheld.forget(key.id);
+            self.matched.dropped.push(key.id);
             found = true;
         }
         match self.sockets.open(row.addrs, row.state, window.end, found, poll) {
             Some(key) => {
                 debug!("{}: new socket {} in {}", row.addrs, key.id, row.state);
-                self.apply(key, sample, matched);
+                self.apply(key, sample);
             }
-            None => matched.left_out += 1,
+            None => self.matched.left_out += 1,
         }
     }
 
-    fn apply(&mut self, key: SocketKey, sample: PolledRow<'_>, matched: &mut Matched) {
+    fn apply(&mut self, key: SocketKey, sample: PolledRow<'_>) {
         if let Some(mut socket) = self.sockets.get_mut(key) {
-            matched.apply(&mut socket, sample);
+            self.matched.apply(&mut socket, sample);
         }
     }
 }

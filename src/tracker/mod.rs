@@ -1,11 +1,12 @@
 //! Turns readings into events: follows every socket from its first row or event to its end.
 //!
 //! Each kind of reading has a file that says what it does: `snapshot`, `lookups`, `destroyed`,
-//! `state_changes`, with what is remembered of its kind. `matching` finds the socket of a row,
-//! `missing` those without one, and `peer` what both ends of a connection within this machine prove of
-//! each other.
+//! `state_changes`; what is remembered for them is in types of its own. `matching` finds the socket of a
+//! row, `missing` the sockets without one, and `peer` what both ends of a connection within this machine
+//! prove of each other.
 
 mod destroyed;
+mod kernel_events;
 mod lookups;
 mod matching;
 mod missing;
@@ -24,11 +25,11 @@ use crate::model::reading::{LookupRequest, LostReason, PollWindow, Reading};
 use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use destroyed::UnseenDestroyed;
+use kernel_events::KernelEvents;
 use lookups::PendingLookups;
 use polls::Polls;
 use socket::SocketKey;
 use sockets::{SocketCount, TrackedSockets};
-use state_changes::KernelEvents;
 use std::rc::Rc;
 use withheld::Withheld;
 
@@ -95,7 +96,9 @@ impl Tracker {
         };
         if !matches!(reading, Reading::Snapshot(_) | Reading::Lookups(_)) {
             let new = match reading {
-                Reading::StateChange(change) => self.new_inode(change).into_iter().collect(),
+                Reading::StateChange(change) => {
+                    self.kernel_events.new_inode(change, &self.sockets).into_iter().collect()
+                }
                 _ => Vec::new(),
             };
             sink.inodes(new, &mut self.shown_inodes());
@@ -117,6 +120,27 @@ impl Tracker {
             Reading::OwnerUpdate(_) | Reading::Begin(_) => {}
         }
         self.renew_lookups(&pending);
+    }
+
+    /// The inode of the network namespace of the last poll.
+    const fn netns(&self) -> Option<u64> {
+        self.polls.netns
+    }
+
+    /// The network namespace is gone, and with it all its sockets.
+    fn end(&mut self, window: &PollWindow, sink: &mut dyn TrackerSink) {
+        let mut keys: Vec<_> =
+            self.sockets.iter().map(|(addrs, socket)| socket.key(addrs)).collect();
+        keys.sort_unstable_by_key(|key| key.id);
+        let window = PollWindow { netns: self.polls.netns, ..*window };
+        for key in keys {
+            // What the last poll did not show had closed before, for whatever reason.
+            if self.sockets.get(key).is_some_and(|socket| socket.seen.is_missing()) {
+                self.close(key, &window, sink);
+            } else {
+                self.close(key, &window, &mut EndOfNamespace { sink: &mut *sink });
+            }
+        }
     }
 
     /// The status of a socket; `None` if it is not followed or has not been reported.
@@ -241,5 +265,23 @@ impl Tracker {
             })
         };
         self.withheld.release_decided(is_decided, sink);
+    }
+}
+
+/// Says of sockets that were there when their namespace was last read why they are gone.
+struct EndOfNamespace<'s> {
+    sink: &'s mut dyn TrackerSink,
+}
+
+impl TrackerSink for EndOfNamespace<'_> {
+    fn inodes(&mut self, new: Vec<u64>, shown: &mut dyn Iterator<Item = u64>) {
+        self.sink.inodes(new, shown);
+    }
+
+    fn push(&mut self, mut event: TrackerEvent) {
+        if let TrackerEvent::Transition(transition) = &mut event {
+            transition.end_with_namespace();
+        }
+        self.sink.push(event);
     }
 }

@@ -4,9 +4,7 @@
 use super::sockets::SocketCount;
 use super::{Tracker, TrackerSink};
 use crate::model::event::{SocketId, SocketStatus, TrackerEvent, Transition};
-use crate::model::reading::{
-    LookupRequest, Lookups, Lost, PollWindow, PolledNamespace, Reading, Snapshot,
-};
+use crate::model::reading::{LookupRequest, Lookups, Lost, PolledNamespace, Reading, Snapshot};
 use crate::model::socket::{AddressPair, NetnsId};
 use crate::model::socket_row::SocketRow;
 use std::collections::{BTreeMap, HashMap};
@@ -242,47 +240,6 @@ impl Trackers {
 impl Followed {
     fn named(&self, now: SocketStatus) -> SocketStatus {
         SocketStatus { netns_name: self.name.clone(), ..now }
-    }
-}
-
-impl Tracker {
-    /// The inode of the network namespace of the last poll.
-    const fn netns(&self) -> Option<u64> {
-        self.polls.netns
-    }
-
-    /// The network namespace is gone, and with it all its sockets.
-    fn end(&mut self, window: &PollWindow, sink: &mut dyn TrackerSink) {
-        let mut keys: Vec<_> =
-            self.sockets.iter().map(|(addrs, socket)| socket.key(addrs)).collect();
-        keys.sort_unstable_by_key(|key| key.id);
-        let window = PollWindow { netns: self.polls.netns, ..*window };
-        for key in keys {
-            // What the last poll did not show had closed before, for whatever reason.
-            if self.sockets.get(key).is_some_and(|socket| socket.seen.is_missing()) {
-                self.close(key, &window, sink);
-            } else {
-                self.close(key, &window, &mut Ending { sink: &mut *sink });
-            }
-        }
-    }
-}
-
-/// Says of sockets that were there when their namespace was last read why they are gone.
-struct Ending<'s> {
-    sink: &'s mut dyn TrackerSink,
-}
-
-impl TrackerSink for Ending<'_> {
-    fn inodes(&mut self, new: Vec<u64>, shown: &mut dyn Iterator<Item = u64>) {
-        self.sink.inodes(new, shown);
-    }
-
-    fn push(&mut self, mut event: TrackerEvent) {
-        if let TrackerEvent::Transition(transition) = &mut event {
-            transition.end_with_namespace();
-        }
-        self.sink.push(event);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a poll does: its rows are matched, what it does not show may have closed, what it shows in
 //! another state is reported.
 
+use super::matching::RowMatcher;
 use super::missing::{MayHaveClosed, Missing, count_misses};
 use super::polls::LastWithout;
 use super::socket::{SocketKey, is_unaccepted_state};
@@ -43,8 +44,13 @@ impl Tracker {
             let second = snapshot.end.wall / 1_000_000;
             self.sockets.begin(u32::try_from(second).unwrap_or(u32::MAX));
         }
-        let matched = self.match_rows(snapshot, &window);
+        let (sockets, polls) = (&mut self.sockets, &self.polls);
+        let matcher = RowMatcher::new(sockets, polls, &self.kernel_events, &window);
+        let matched = matcher.match_rows(&snapshot.rows);
         self.ambiguous += matched.ambiguous;
+        for id in matched.dropped {
+            self.withheld.forget(id);
+        }
         sink.inodes(matched.new_inodes, &mut self.shown_inodes());
         let whole = self.report_lost_rows(snapshot, matched.left_out, sink);
         let poll = self.polls.number;

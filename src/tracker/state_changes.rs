@@ -1,108 +1,40 @@
 //! State changes that the kernel reports: exact in time and way. Polls go on beside them and show
 //! what events do not: inodes, request sockets, the end of TIME_WAIT.
 
+use super::kernel_events::is_request_socket_of;
 use super::polls::LastWithout;
-use super::sharers::{Sharers, latest};
+use super::sharers::latest;
 use super::socket::{SocketKey, TrackedSocket};
-use super::sockets::TrackedSockets;
 use super::{Tracker, TrackerSink};
 use crate::model::event::{Listeners, TrackerEvent};
-use crate::model::growth::most_kept;
 use crate::model::reading::{PollWindow, StateChange};
-use crate::model::socket::AddressPair;
-use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
-use std::collections::HashMap;
-
-/// So many closed sockets are remembered from one poll to the next, some 20 MB.
-const MOST_CLOSED: usize = 1 << 18;
-
-/// What is remembered of state changes that the kernel reported.
-#[derive(Debug, Default)]
-pub(super) struct KernelEvents {
-    /// Sockets by their address in the kernel, where events have no cookie.
-    by_address: HashMap<u64, SocketKey>,
-    /// Sockets that closed since the last two polls began, by address pair and cookie: rows may still
-    /// show them, and of one that a lookup showed to be gone the event of its end may still come.
-    closed: HashMap<(AddressPair, u64), Stamp>,
-    /// When there were more: any socket may have closed then.
-    closed_more: Option<Stamp>,
-    /// Events from before the end of the first poll.
-    early: Vec<StateChange>,
-    /// When the last poll started.
-    last_poll: Stamp,
-}
-
-impl KernelEvents {
-    /// A socket closed: rows and events from before this instant may still show it.
-    pub(super) fn note_closed(&mut self, addrs: AddressPair, cookie: u64, time: Stamp) {
-        if self.closed.len() < MOST_CLOSED {
-            self.closed.insert((addrs, cookie), time);
-        } else {
-            self.closed_more = Some(time);
-        }
-    }
-
-    /// Whether the socket of a row, or any, closed at this instant or later.
-    pub(super) fn has_closed_since(&self, row: &SocketRow, since: Stamp) -> bool {
-        let closed = self.closed.get(&(row.addrs, row.cookie)).copied().max(self.closed_more);
-        closed.is_some_and(|time| time >= since)
-    }
-
-    /// Whether a lookup was ahead of this change of a socket, which is closed.
-    fn is_known_to_be_closed(&self, change: &StateChange) -> bool {
-        let closed = self.closed.get(&(change.addrs, change.cookie)).copied().max(self.closed_more);
-        closed.is_some_and(|time| change.cookie != 0 || time >= change.time)
-    }
-
-    /// A poll that started at `start` is done with: no row or event from before will come. Drops the
-    /// addresses of sockets that closed without an event, once there are many.
-    pub(super) fn end_poll(&mut self, start: Stamp, sockets: &TrackedSockets) {
-        let before = std::mem::replace(&mut self.last_poll, start);
-        self.closed.retain(|_, time| *time >= before);
-        if self.by_address.len() > most_kept(sockets.count()) {
-            self.by_address.retain(|_, key| sockets.get(*key).is_some());
-        }
-    }
-
-    /// Events were lost: an address may have been given to another socket.
-    pub(super) fn forget_addresses(&mut self) {
-        self.by_address.clear();
-    }
-}
 
 impl Tracker {
     pub(super) fn apply_change(&mut self, change: &StateChange, sink: &mut dyn TrackerSink) {
         if self.polls.previous.is_none() {
-            return self.kernel_events.early.push(change.clone());
+            return self.kernel_events.keep_early(change.clone());
         }
-        match self.socket_of(change) {
+        let is_other =
+            |key| self.sockets.get(key).is_some_and(|known| is_of_another(change, known));
+        match self.kernel_events.socket_of(change, &self.sockets) {
             known if change.from == State::Closed => self.open_socket(change, known, sink),
-            Some(key) if self.is_of_another(change, key) => {
-                self.open_unseen(change, Some(key), sink);
-            }
+            Some(key) if is_other(key) => self.open_unseen(change, Some(key), sink),
             Some(key) => self.step(change, key, sink),
             None if self.kernel_events.is_known_to_be_closed(change) => {}
             None => self.open_unseen(change, None, sink),
         }
     }
 
-    /// The inode that a change is the first to show of its socket.
-    pub(super) fn new_inode(&self, change: &StateChange) -> Option<u64> {
-        let inode = change.inode.filter(|inode| *inode != 0)?;
-        let known = self.socket_of(change).and_then(|key| self.sockets.get(key));
-        known.is_none_or(|socket| socket.identity.last_inode != inode).then_some(inode)
-    }
-
     /// Applies changes from before the end of the first poll, whose rows may show them already.
     pub(super) fn apply_early_changes(&mut self, start: Stamp, sink: &mut dyn TrackerSink) {
-        for change in std::mem::take(&mut self.kernel_events.early) {
+        for change in self.kernel_events.take_early() {
             let key = if change.cookie == 0 {
                 self.sockets.of(change.addrs).last().map(|socket| socket.key(change.addrs))
             } else {
-                self.socket_of(&change)
+                self.kernel_events.socket_of(&change, &self.sockets)
             };
             let mut socket = key.and_then(|key| self.sockets.get_mut(key));
             let is_new = change.time >= start
@@ -117,47 +49,10 @@ impl Tracker {
                 }
                 drop(socket);
                 self.apply_change(&change, sink);
-            } else if change.cookie == 0
-                && let Some(key) = key.filter(|_| change.to != State::Closed)
-            {
-                self.kernel_events.by_address.insert(change.socket, key);
+            } else if let Some(key) = key.filter(|_| change.to != State::Closed) {
+                self.kernel_events.note_address(&change, key);
             }
         }
-    }
-
-    /// The socket that a change is about: by its cookie, or by its address in the kernel, else by its
-    /// address pair.
-    fn socket_of(&self, change: &StateChange) -> Option<SocketKey> {
-        let sharers = self.sockets.sharers(self.sockets.place(change.addrs));
-        let sockets = sharers.map(Sharers::as_slice).unwrap_or_default();
-        let sockets = || latest(sockets);
-        if change.cookie != 0 {
-            let itself = sharers.and_then(|sharers| sharers.with_cookie(change.cookie));
-            // A request that was first dumped after its child had been made has a cookie of its own.
-            let is_its_request = |socket: &&TrackedSocket| is_request_socket_of(change, socket);
-            let socket = itself.or_else(|| sockets().find(is_its_request))?;
-            return Some(socket.key(change.addrs));
-        }
-        let named = self.kernel_events.by_address.get(&change.socket).copied();
-        if let Some(key) = named.filter(|key| self.sockets.get(*key).is_some()) {
-            return Some(key);
-        }
-        let is_full =
-            |socket: &&TrackedSocket| !socket.row.mini || socket.row.state == State::SynRecv;
-        let is_expected = |socket: &&TrackedSocket| socket.reported() == Some(change.from);
-        let mut full = sockets().filter(is_full);
-        let socket = full.clone().find(is_expected).or_else(|| full.next())?;
-        Some(socket.key(change.addrs))
-    }
-
-    /// Whether a change is of another socket than this one, which is destroyed, or cannot have come
-    /// to where the change starts from: events of its end, and of the other's opening, were lost.
-    fn is_of_another(&self, change: &StateChange, key: SocketKey) -> bool {
-        self.sockets.get(key).is_some_and(|socket| {
-            let is_new = socket.state.since.boot <= change.time.boot;
-            !is_end_of_remnant(change, socket)
-                && (socket.seen.is_destroyed || is_new && !reachable(socket.row.state, change.from))
-        })
     }
 
     /// A socket is opened. A request that polls have shown is the same one, and so is a socket with
@@ -176,7 +71,7 @@ impl Tracker {
             if let Some(mut socket) = self.sockets.get_mut(key) {
                 socket.apply_change(&StateChange { from: State::SynRecv, ..change.clone() });
             }
-            self.note_address(change, key);
+            self.kernel_events.note_address(change, key);
             return self.report_step(key, LastWithout::default(), &window, sink);
         }
         if let Some(mut socket) = known.and_then(|key| self.sockets.get_mut(key)) {
@@ -203,7 +98,7 @@ impl Tracker {
         let Some(key) = self.sockets.open(addrs, change.to, change.time, false, poll) else {
             return sink.push(TrackerEvent::NeverSeen(Some(addrs)));
         };
-        self.note_address(change, key);
+        self.kernel_events.note_address(change, key);
         for before in before {
             self.withhold_until_closed(before, key, change.time);
         }
@@ -217,12 +112,6 @@ impl Tracker {
             socket.apply_change(change);
         }
         self.report_step(key, LastWithout::at(change.time), &window, sink);
-    }
-
-    fn note_address(&mut self, change: &StateChange, key: SocketKey) {
-        if change.cookie == 0 {
-            self.kernel_events.by_address.insert(change.socket, key);
-        }
     }
 
     /// A socket was there before, unseen by polls, in place of another if there was one.
@@ -255,7 +144,7 @@ impl Tracker {
     /// A known socket changes its state.
     fn step(&mut self, change: &StateChange, key: SocketKey, sink: &mut dyn TrackerSink) {
         let window = window(change);
-        self.note_address(change, key);
+        self.kernel_events.note_address(change, key);
         let Some(mut socket) = self.sockets.get_mut(key) else { return };
         // A poll or lookup has shown more than this.
         if is_end_of_remnant(change, &socket) || socket.state.since.boot > change.time.boot {
@@ -266,7 +155,7 @@ impl Tracker {
             drop(socket);
             return self.report_step(key, LastWithout::default(), &window, sink);
         }
-        self.kernel_events.by_address.remove(&change.socket);
+        self.kernel_events.forget_address(change);
         let may_have_remnant = matches!(change.from, State::FinWait2 | State::Closing);
         if may_have_remnant && change.abort.is_none() {
             socket.may_have_remnant();
@@ -295,9 +184,12 @@ impl Tracker {
     }
 }
 
-/// Whether a change makes a child of this request.
-fn is_request_socket_of(change: &StateChange, socket: &TrackedSocket) -> bool {
-    change.passive && socket.row.mini && socket.row.state == State::SynRecv
+/// Whether a change is of another socket than this one, which is destroyed, or cannot have come to where
+/// the change starts from: events of its end, and of the other's opening, were lost.
+fn is_of_another(change: &StateChange, socket: &TrackedSocket) -> bool {
+    let is_new = socket.state.since.boot <= change.time.boot;
+    !is_end_of_remnant(change, socket)
+        && (socket.seen.is_destroyed || is_new && !reachable(socket.row.state, change.from))
 }
 
 /// Whether a change is the end of the full socket that left this mini-socket: a poll or a lookup may see
