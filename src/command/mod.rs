@@ -30,6 +30,7 @@ use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::source::Source;
+use crate::source::net_limits::LimitFiles;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -95,12 +96,19 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
         WrongPid::Thread { thread, process } => ProcessError::Thread { thread, process },
     })?;
     messages::print(missing.iter().map(|pid| format!("there is no process {pid}")));
-    let Some(record) = &settings.record else {
-        return Ok(Monitor::new(source, Box::new(scan), &settings.filter));
+    let monitor = if let Some(record) = &settings.record {
+        let recorder = Recorder::open(record, source.interface(), settings.poll.interval)?;
+        let owners = Box::new(SurveyedOwners::new(scan));
+        Monitor::new(source, owners, &settings.filter).recorded_by(recorder)
+    } else {
+        Monitor::new(source, Box::new(scan), &settings.filter)
     };
-    let recorder = Recorder::open(record, source.interface(), settings.poll.interval)?;
-    let owners = Box::new(SurveyedOwners::new(scan));
-    Ok(Monitor::new(source, owners, &settings.filter).recorded_by(recorder))
+    // The limits of several namespaces are not compared with their sockets.
+    Ok(if settings.netns.is_empty() {
+        monitor.with_limits(LimitFiles::of(&settings.procfs))
+    } else {
+        monitor
+    })
 }
 
 /// From now on SIGINT and SIGTERM end the process at once, with the status 130 or 143: a question that

@@ -3,7 +3,7 @@
 /// What the kernel shows of a network namespace besides its sockets; `None` where it was not read, as
 /// in a recording.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct NetLimits {
+pub(crate) struct NetLimits {
     /// The ports that connect() chooses from.
     pub ports: Option<PortRange>,
     /// Connections that were not accepted because the accept queue of their listener was full, since
@@ -13,7 +13,7 @@ pub struct NetLimits {
 
 /// The local ports that connect() chooses from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PortRange {
+pub(crate) struct PortRange {
     /// The first one.
     pub first: u16,
     /// The last one, which is not less.
@@ -24,7 +24,7 @@ pub struct PortRange {
 
 impl PortRange {
     /// What a kernel has that nobody has configured.
-    pub const DEFAULT: Self = Self { first: 32_768, last: 60_999, reserved: 0 };
+    pub(crate) const DEFAULT: Self = Self { first: 32_768, last: 60_999, reserved: 0 };
 
     /// Whether a port is one of them, reserved or not.
     pub(crate) fn contains(self, port: u16) -> bool {

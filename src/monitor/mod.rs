@@ -18,6 +18,7 @@ use crate::model::time::Stamp;
 use crate::owner::OwnerLookup;
 use crate::recorder::Recorder;
 use crate::signals::Signals;
+use crate::source::net_limits::LimitFiles;
 use crate::source::{ReadingContext, Source};
 use crate::tracker::Collected;
 use crate::tracker::namespaces::Trackers;
@@ -36,6 +37,8 @@ const MANY_LOOKUPS: usize = 256;
 pub struct Monitor<'a> {
     source: Box<dyn Source + 'a>,
     recorder: Option<Recorder>,
+    /// `None` where they are not known, as of a recording.
+    limits: Option<LimitFiles>,
     tracker: Trackers,
     reporter: Reporter<'a>,
     polls: PollCount,
@@ -56,6 +59,7 @@ impl<'a> Monitor<'a> {
         Self {
             source,
             recorder: None,
+            limits: None,
             tracker: Trackers::default(),
             reporter: Reporter::new(finder, filter),
             polls: PollCount::default(),
@@ -70,6 +74,12 @@ impl<'a> Monitor<'a> {
     #[must_use]
     pub(crate) fn recorded_by(self, recorder: Recorder) -> Self {
         Self { recorder: Some(recorder), ..self }
+    }
+
+    /// Knows the limits of the network namespace that is read, from these files.
+    #[must_use]
+    pub(crate) fn with_limits(self, limits: LimitFiles) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// Waits for the next reading and pushes its events into `sink`, as far as the filters ask for
@@ -152,7 +162,7 @@ impl<'a> Monitor<'a> {
 
     /// Limits and counters of the network namespace now, as far as they are known.
     pub(crate) fn net_limits(&self) -> NetLimits {
-        self.source.net_limits()
+        self.limits.as_ref().map(LimitFiles::read).unwrap_or_default()
     }
 
     /// How much of what happened was seen.
@@ -190,7 +200,7 @@ impl<'a> Monitor<'a> {
         warnings
     }
 
-    /// Those of the source and of the recorder, each once.
+    /// The warnings of the source and of the recorder, each once.
     pub fn source_warnings(&mut self) -> Vec<String> {
         let mut warnings = self.source.warnings();
         warnings.extend(self.recorder.iter_mut().flat_map(Recorder::take_warnings));

@@ -3,7 +3,7 @@
 
 pub(crate) mod clock;
 mod namespace;
-mod net_limits;
+pub(crate) mod net_limits;
 pub(crate) mod netlink;
 pub(crate) mod netns;
 mod poll;
@@ -13,7 +13,6 @@ pub(crate) mod replay;
 pub(crate) mod trace;
 
 use crate::error::Result;
-use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
@@ -48,11 +47,6 @@ pub trait Source {
     /// What belongs to the reading that was yielded last. To be asked for once.
     fn context(&mut self) -> ReadingContext {
         ReadingContext::default()
-    }
-
-    /// Limits and counters of the network namespace now, as far as they are known.
-    fn net_limits(&self) -> NetLimits {
-        NetLimits::default()
     }
 
     /// Which of the kernel's interfaces the readings come from.

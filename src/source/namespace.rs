@@ -1,5 +1,6 @@
 //! Which network namespace readings come from.
 
+use crate::settings::OWN_PROCFS;
 use std::path::{Path, PathBuf};
 
 /// The inode of a process's network namespace, by its directory in a procfs; `None` where it cannot
@@ -14,4 +15,14 @@ pub(super) fn namespace(process: &Path) -> Option<u64> {
 pub(super) fn own_process(procfs: &Path) -> PathBuf {
     let thread = procfs.join("thread-self");
     if thread.exists() { thread } else { procfs.join("self") }
+}
+
+/// The directory with the network namespace that a procfs shows: that of the caller in its own procfs,
+/// else that of process 1, or the root of a procfs that is made up and has no processes.
+pub(super) fn shown_process(procfs: &Path) -> PathBuf {
+    if procfs == Path::new(OWN_PROCFS) {
+        return own_process(procfs);
+    }
+    let first = procfs.join("1");
+    if first.join("net/tcp").exists() { first } else { procfs.to_owned() }
 }

@@ -1,32 +1,31 @@
 //! Limits and counters of a network namespace, as procfs shows them.
 
-use super::namespace::own_process;
+use super::namespace::shown_process;
 use crate::model::net_limits::{NetLimits, PortRange};
+use crate::settings::OWN_PROCFS;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the limits and counters of a network namespace are read.
 #[derive(Debug)]
-pub(super) struct LimitFiles {
+pub(crate) struct LimitFiles {
     netstat: PathBuf,
     /// `None` where it is of another namespace: a sysctl is always that of the reader.
     sysctls: Option<PathBuf>,
 }
 
 impl LimitFiles {
-    /// Those of the caller's own network namespace.
-    pub(super) fn own(procfs: &Path) -> Self {
-        let netstat = own_process(procfs).join("net/netstat");
-        Self { netstat, sysctls: Some(procfs.join("sys/net/ipv4")) }
-    }
-
-    /// Those of the namespace of another process, by its directory in a procfs.
-    pub(super) fn of_process(process: &Path) -> Self {
-        Self { netstat: process.join("net/netstat"), sysctls: None }
+    /// The files of the network namespace that a procfs shows.
+    pub(crate) fn of(procfs: &Path) -> Self {
+        let is_own = procfs == Path::new(OWN_PROCFS);
+        Self {
+            netstat: shown_process(procfs).join("net/netstat"),
+            sysctls: is_own.then(|| procfs.join("sys/net/ipv4")),
+        }
     }
 
     /// What they show now.
-    pub(super) fn read(&self) -> NetLimits {
+    pub(crate) fn read(&self) -> NetLimits {
         let netstat = fs::read_to_string(&self.netstat).ok();
         let sysctl = |name: &str| fs::read_to_string(self.sysctls.as_ref()?.join(name)).ok();
         let ports = sysctl("ip_local_port_range").and_then(|range| {

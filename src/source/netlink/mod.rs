@@ -13,13 +13,11 @@ pub(crate) mod wire;
 
 use super::clock::stamp;
 use super::namespace::{namespace, own_process};
-use super::net_limits::LimitFiles;
 use super::poll::{PollTimer, continues, recycled};
 use super::{ReadingContext, Source};
 use crate::error::Result;
 use crate::model::binding::DeviceName;
 use crate::model::counted::counted;
-use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
@@ -203,8 +201,11 @@ impl Source for Netlink {
             }
             // Events before a poll come before it, but only once: then it is the poll's turn.
             let is_due = wake == Wake::Due;
-            let has_received = std::mem::replace(&mut self.has_received, is_due);
-            if !has_received && let Some(events) = self.receive() {
+            if is_due && self.has_received {
+                break;
+            }
+            if let Some(events) = self.receive() {
+                self.has_received = is_due;
                 return Ok(Some(events));
             }
             if is_due {
@@ -234,10 +235,6 @@ impl Source for Netlink {
     fn context(&mut self) -> ReadingContext {
         let (due, tcp_infos) = (self.timer.due(), self.dumps.take_tcp_infos());
         ReadingContext { due, has_more: false, tcp_infos }
-    }
-
-    fn net_limits(&self) -> NetLimits {
-        LimitFiles::own(Path::new(OWN_PROCFS)).read()
     }
 
     fn interface(&self) -> Interface {

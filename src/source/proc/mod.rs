@@ -10,8 +10,7 @@ mod sockstat;
 mod table_file;
 
 use super::clock::stamp;
-use super::namespace::{namespace, own_process};
-use super::net_limits::LimitFiles;
+use super::namespace::{namespace, shown_process};
 use super::netlink::bytecode::program;
 use super::netlink::client::SockDiag;
 use super::netlink::kernel_times::KernelTimesQuery;
@@ -20,7 +19,6 @@ use super::netlink::tcp_infos::TcpInfoQuery;
 use super::poll::{PollTimer, recycled};
 use super::{ReadingContext, Source, with_known_uid};
 use crate::error::{Error, Result, UsageError};
-use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::socket_row::{SocketRow, Timer};
@@ -65,7 +63,6 @@ pub struct Proc {
     client: Option<SockDiag>,
     times: KernelTimesQuery,
     infos: TcpInfoQuery,
-    limits: LimitFiles,
     oddities: Oddities,
     /// Of each table that is a copy, which version of it was read last, and when that was first.
     copies: HashMap<PathBuf, (FileState, Stamp)>,
@@ -84,15 +81,7 @@ impl Proc {
         if root.join("status").is_file() && root.join("fd").is_dir() {
             return Err(UsageError::ProcfsOfProcess(root.to_owned()).into());
         }
-        let of_process = |process: &str| root.join(process);
-        let own = root == Path::new(OWN_PROCFS);
-        let process = if own {
-            own_process(root)
-        } else if of_process("1/net/tcp").exists() {
-            of_process("1")
-        } else {
-            root.to_owned()
-        };
+        let process = shown_process(root);
         let mut tables =
             vec![(process.join("net/tcp"), Family::Ipv4), (process.join("net/tcp6"), Family::Ipv6)];
         if !tables.iter().any(|(path, _)| path.exists()) {
@@ -106,14 +95,13 @@ impl Proc {
             tables,
             family: wanted.family,
             netns: namespace(&process),
-            limits: if own { LimitFiles::own(root) } else { LimitFiles::of_process(&process) },
             sockstat: is_real.then(|| Sockstat::new(&process)),
             times: KernelTimesQuery::new(root, &settings, &program(&wanted.addrs)),
             infos: TcpInfoQuery::new(&settings, &program(&wanted.addrs)),
             timer: PollTimer::new(settings),
             buffer: vec![0; BUFFER],
             spare_rows: Vec::new(),
-            client: own.then(|| SockDiag::open().ok()).flatten(),
+            client: (root == Path::new(OWN_PROCFS)).then(|| SockDiag::open().ok()).flatten(),
             oddities: Oddities::default(),
             copies: HashMap::new(),
             warnings: Vec::new(),
@@ -135,7 +123,6 @@ impl Proc {
             family: wanted.family,
             netns: None,
             sockstat: None,
-            limits: LimitFiles::of_process(procfs),
             times: KernelTimesQuery::new(procfs, &settings, &program(&wanted.addrs)),
             infos: TcpInfoQuery::new(&settings, &program(&wanted.addrs)),
             timer: PollTimer::new(settings),
@@ -326,10 +313,6 @@ impl Source for Proc {
     fn context(&mut self) -> ReadingContext {
         let (due, tcp_infos) = (self.timer.due(), self.take_tcp_infos());
         ReadingContext { due, has_more: false, tcp_infos }
-    }
-
-    fn net_limits(&self) -> NetLimits {
-        self.limits.read()
     }
 
     fn interface(&self) -> Interface {

@@ -13,11 +13,9 @@ pub mod record;
 mod tables;
 
 use super::namespace::{namespace, own_process};
-use super::net_limits::LimitFiles;
 use super::netns::Namespaces;
 use super::{ReadingContext, Source, clock};
 use crate::error::{BpfError, Error, Result};
-use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading, StateChange};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
@@ -266,10 +264,6 @@ impl Source for Trace {
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
         self.polls.tables.recycle(rows);
-    }
-
-    fn net_limits(&self) -> NetLimits {
-        LimitFiles::own(Path::new(OWN_PROCFS)).read()
     }
 
     fn interface(&self) -> Interface {
