@@ -15,29 +15,44 @@ const MAX_CPU: &str = "25";
 /// The memory per CPU for kernel events unless it is given.
 const RING: &str = "1MiB";
 
-/// The options of any command that looks at sockets; those that it does not take have their
-/// defaults.
-#[derive(Debug, Default)]
+/// The options of any command that shows sockets, and the arguments of `watch`, which takes all of them.
+/// Those that another command does not take have their defaults.
+#[derive(Debug, Default, Args)]
+#[allow(missing_docs)] // the groups say what they are
 pub struct Options {
+    #[command(flatten)]
     pub(crate) filter: FilterArgs,
+    #[command(flatten)]
     pub(crate) source: SourceArgs,
+    #[command(flatten)]
     pub(crate) poll: PollArgs,
+    #[command(flatten)]
     pub(crate) info: InfoArgs,
+    #[command(flatten)]
     pub(crate) end: EndArgs,
+    #[command(flatten)]
     pub(crate) record: RecordArgs,
+    #[command(flatten)]
     pub(crate) ready: ReadyArgs,
+    #[command(flatten)]
     pub(crate) view: ViewArgs,
-    /// Of `top`: leave the mouse to the terminal.
-    pub(crate) no_mouse: bool,
+    #[command(flatten)]
     pub(crate) table: TableArgs,
+    #[command(flatten)]
     pub(crate) text: TextArgs,
+    #[command(flatten)]
     pub(crate) time: TimeArgs,
-    /// Of `replay`: times are also read from the command line, in the time zone of `time`.
-    pub(crate) reads_times: bool,
+    #[command(flatten)]
     pub(crate) common: CommonArgs,
+    /// Of `top`: leave the mouse to the terminal.
+    #[arg(skip)]
+    pub(crate) no_mouse: bool,
+    /// Of `replay`: times are also read from the command line, in the time zone of `time`.
+    #[arg(skip)]
+    pub(crate) reads_times: bool,
 }
 
-/// What every command that looks at sockets takes.
+/// What every command that shows sockets takes.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output options")]
 pub(crate) struct CommonArgs {
@@ -284,7 +299,7 @@ pub(crate) struct FormatArgs {
 }
 
 impl FormatArgs {
-    /// The same, of a view.
+    /// These options as those of a command that has this view.
     pub(crate) fn of_view(self, view: ViewName) -> ViewArgs {
         let Self { format, json, label } = self;
         let format = match format {

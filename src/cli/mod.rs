@@ -20,7 +20,6 @@ mod subcommand_first;
 #[cfg(feature = "tui")]
 mod top;
 mod wait;
-mod watch;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
@@ -50,7 +49,6 @@ pub use subcommand_first::subcommand_first;
 #[cfg(feature = "tui")]
 pub(crate) use top::TopOptions;
 pub(crate) use wait::WaitOptions;
-pub(crate) use watch::WatchOptions;
 
 /// Print a line for every TCP state change, with the owning process and the time spent in the
 /// previous state.
@@ -75,7 +73,7 @@ pub struct Cli {
     pub command: Option<Command>,
     /// The options of the default command, `watch`.
     #[command(flatten)]
-    pub options: WatchOptions,
+    pub options: Options,
     /// The variables of the environment that stand for flags.
     #[arg(skip)]
     pub defaults: Defaults,
@@ -85,7 +83,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print the current sockets, then every transition, until Ctrl-C (the default)
-    Watch(WatchOptions),
+    Watch(Options),
     /// Show the current sockets on the whole terminal, with keys to sort, filter, group and pause
     #[cfg(feature = "tui")]
     Top(TopOptions),
@@ -143,9 +141,9 @@ fn usage() -> String {
         (true, "schema"),
         (true, "help [COMMAND]"),
     ];
-    let lines = lines.into_iter().filter(|(is_there, _)| *is_there);
-    let lines: Vec<String> = lines.map(|(_, line)| format!("tcplapse {line}")).collect();
-    lines.join("\n       ")
+    let there = lines.into_iter().filter(|(is_there, _)| *is_there);
+    let usage: Vec<String> = there.map(|(_, line)| format!("tcplapse {line}")).collect();
+    usage.join("\n       ")
 }
 
 /// The names of all commands.
@@ -204,10 +202,16 @@ fn sampling_flags(given: &ArgMatches) -> Vec<String> {
 
 /// The arguments that choose how the kernel is sampled: a recording has settled them.
 static SAMPLING: LazyLock<Vec<Id>> = LazyLock::new(|| {
-    let groups = args::SourceArgs::augment_args(clap::Command::new("sampling"));
-    let groups = args::RecordArgs::augment_args(args::PollArgs::augment_args(groups));
-    let groups = args::ReadyArgs::augment_args(args::InfoArgs::augment_args(groups));
-    groups.get_arguments().map(|arg| arg.get_id().clone()).collect()
+    let groups = [
+        args::SourceArgs::augment_args,
+        args::PollArgs::augment_args,
+        args::InfoArgs::augment_args,
+        args::RecordArgs::augment_args,
+        args::ReadyArgs::augment_args,
+    ];
+    let command = clap::Command::new("sampling");
+    let command = groups.into_iter().fold(command, |command, add_group| add_group(command));
+    command.get_arguments().map(|arg| arg.get_id().clone()).collect()
 });
 
 fn is_sampling(id: &str) -> bool {

@@ -59,6 +59,6 @@ impl From<ReplayOptions> for Options {
         let ReplayShared { filter, netns, end, view, table, text, time, common } = replay.shared;
         let source = SourceArgs { netns, ..SourceArgs::default() };
         let with_defaults = Self::default();
-        Self { filter, source, end, view, table, text, time, reads_times, common, ..with_defaults }
+        Self { filter, source, end, view, table, text, time, common, reads_times, ..with_defaults }
     }
 }

@@ -68,11 +68,11 @@ impl From<TopOptions> for Options {
             record,
             ready,
             view,
-            no_mouse,
             table,
             text,
             time,
             common,
+            no_mouse,
             ..with_defaults
         }
     }
