@@ -36,7 +36,7 @@ pub mod model {
         pub use crate::model::socket::{AddressPair, Endpoint, Family, NetnsId, Side};
     }
     pub mod socket_row {
-        pub use crate::model::socket_row::{SocketRow, Timer};
+        pub use crate::model::socket_row::{Details, SocketRow, Timer};
     }
     pub mod time {
         pub use crate::model::time::Stamp;

@@ -52,16 +52,6 @@ pub struct SocketRow {
     pub uid: u32,
     /// A mini-socket: a request, or one that waits in FIN_WAIT2 or TIME_WAIT after its close.
     pub mini: bool,
-    /// Bytes sent and not acknowledged; a FIN counts as one.
-    pub tx_queue: u32,
-    /// Bytes received and not read; of a listener, the connections not accepted.
-    pub rx_queue: u32,
-    /// The running timer.
-    pub timer: Timer,
-    /// Its remaining time in 1/100 s (`USER_HZ`).
-    pub timer_left: u64,
-    /// Retransmissions without an answer.
-    pub retransmits: u32,
     /// sock_diag's name for the socket from its creation to the end of TIME_WAIT; 0 where the source
     /// does not report it. It survives `connect(AF_UNSPEC)`, so the address pair belongs to the
     /// identity.
@@ -71,10 +61,8 @@ pub struct SocketRow {
     pub ifindex: u32,
     /// What it is bound to besides its local address, where the source reports it.
     pub binding: Binding,
-    /// Of a listener, how many connections may wait for accept(), where the source reports it.
-    pub backlog_limit: Option<u32>,
-    /// What the kernel remembers of the time before this poll.
-    pub times: KernelTimes,
+    /// What may change at any time.
+    pub details: Details,
 }
 
 /// Times in milliseconds that the kernel proved of a socket, as of the end of the poll that shows its
@@ -90,19 +78,19 @@ pub struct KernelTimes {
 /// What a row shows besides identity and state; it may change at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Details {
-    /// See [`SocketRow::tx_queue`].
+    /// Bytes sent and not acknowledged; a FIN counts as one.
     pub tx_queue: u32,
-    /// See [`SocketRow::rx_queue`].
+    /// Bytes received and not read; of a listener, the connections not accepted.
     pub rx_queue: u32,
-    /// See [`SocketRow::timer`].
+    /// The running timer.
     pub timer: Timer,
-    /// See [`SocketRow::timer_left`].
+    /// Its remaining time in 1/100 s (`USER_HZ`).
     pub timer_left: u64,
-    /// See [`SocketRow::retransmits`].
+    /// Retransmissions without an answer.
     pub retransmits: u32,
-    /// See [`SocketRow::backlog_limit`].
+    /// Of a listener, how many connections may wait for accept(), where the source reports it.
     pub backlog_limit: Option<u32>,
-    /// See [`SocketRow::times`].
+    /// What the kernel remembers of the time before this poll.
     pub times: KernelTimes,
 }
 
@@ -177,25 +165,11 @@ impl SocketRow {
             inode: 0,
             uid: 0,
             mini: false,
-            tx_queue: 0,
-            rx_queue: 0,
-            timer: Timer::None,
-            timer_left: 0,
-            retransmits: 0,
             cookie: 0,
             ifindex: 0,
             binding: Binding { device: Device::Unknown, ipv6_only: None },
-            backlog_limit: None,
-            times: KernelTimes { in_state: None, idle: None },
+            details: Details::NONE,
         }
-    }
-
-    /// What it shows besides identity and state.
-    pub const fn details(&self) -> Details {
-        let Self {
-            tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, times, ..
-        } = *self;
-        Details { tx_queue, rx_queue, timer, timer_left, retransmits, backlog_limit, times }
     }
 
     /// No user has this uid.

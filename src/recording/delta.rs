@@ -7,7 +7,7 @@
 //! same to the last digit.
 
 use super::row::{RecordedRow, Step};
-use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::model::socket_row::{Details, KernelTimes, SocketRow, Timer};
 use crate::model::time::Stamp;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
@@ -33,10 +33,11 @@ pub(super) struct WrittenRow {
 impl WrittenRow {
     /// A row of a snapshot that ended at `end`.
     fn new(row: SocketRow, end: Stamp) -> Self {
-        let left = row.timer_left.saturating_mul(TICK_MICROS);
-        let timer_end = (row.timer != Timer::None).then(|| end.boot.saturating_add(left));
+        let left = row.details.timer_left.saturating_mul(TICK_MICROS);
+        let timer_end = (row.details.timer != Timer::None).then(|| end.boot.saturating_add(left));
         // These are of one poll alone.
-        Self { row: SocketRow { times: KernelTimes::default(), ..row }, timer_end }
+        let details = Details { times: KernelTimes::default(), ..row.details };
+        Self { row: SocketRow { details, ..row }, timer_end }
     }
 
     /// The row as it will be at the end of a later poll if only its timer runs.
@@ -44,7 +45,7 @@ impl WrittenRow {
         match self.timer_end {
             Some(timer_end) => {
                 let timer_left = timer_end.saturating_sub(end.boot) / TICK_MICROS;
-                SocketRow { timer_left, ..self.row }
+                SocketRow { details: Details { timer_left, ..self.row.details }, ..self.row }
             }
             None => self.row,
         }
@@ -117,10 +118,10 @@ fn rows_before_shared(before: &[WrittenRow], now: &[SocketRow]) -> (usize, usize
 }
 
 fn round_to_prediction(row: &mut SocketRow, predicted: &SocketRow, slack: u64) {
-    let runs = row.timer != Timer::None && row.timer == predicted.timer;
-    let rounded = row.timer_left..=row.timer_left.saturating_add(slack);
-    if runs && rounded.contains(&predicted.timer_left) {
-        row.timer_left = predicted.timer_left;
+    let runs = row.details.timer != Timer::None && row.details.timer == predicted.details.timer;
+    let rounded = row.details.timer_left..=row.details.timer_left.saturating_add(slack);
+    if runs && rounded.contains(&predicted.details.timer_left) {
+        row.details.timer_left = predicted.details.timer_left;
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::binding::{Binding, Device, DeviceName};
 use crate::model::json;
 use crate::model::json::pair;
 use crate::model::socket::{Family, NetnsId};
-use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::model::socket_row::{Details, KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -130,7 +130,8 @@ impl RecordedRow {
 
     /// What changed of a row; `None` if only a new row can say it.
     pub(super) fn change(before: &SocketRow, now: &SocketRow) -> Option<Self> {
-        let lost_a_limit = before.backlog_limit.is_some() && now.backlog_limit.is_none();
+        let lost_a_limit =
+            before.details.backlog_limit.is_some() && now.details.backlog_limit.is_none();
         let (was_only, is_only) = (before.binding.ipv6_only, now.binding.ipv6_only);
         let lost_something = lost_a_limit || was_only.is_some() && is_only.is_none();
         (before.addrs == now.addrs && !lost_something).then(|| Self::difference(before, now))
@@ -149,11 +150,11 @@ impl RecordedRow {
             inode: new(before.inode, now.inode),
             uid: new(before.uid, now.uid),
             mini: new(before.mini, now.mini),
-            tx: new(before.tx_queue, now.tx_queue),
-            rx: new(before.rx_queue, now.rx_queue),
-            timer: new(before.timer, now.timer),
-            left: new(before.timer_left, now.timer_left),
-            retransmits: new(before.retransmits, now.retransmits),
+            tx: new(before.details.tx_queue, now.details.tx_queue),
+            rx: new(before.details.rx_queue, now.details.rx_queue),
+            timer: new(before.details.timer, now.details.timer),
+            left: new(before.details.timer_left, now.details.timer_left),
+            retransmits: new(before.details.retransmits, now.details.retransmits),
             cookie: new(before.cookie, now.cookie).map(Cookie),
             ifindex: new(before.ifindex, now.ifindex),
             device: now
@@ -165,9 +166,12 @@ impl RecordedRow {
                 .binding
                 .ipv6_only
                 .filter(|_| before.binding.ipv6_only != now.binding.ipv6_only),
-            backlog_limit: now.backlog_limit.filter(|_| before.backlog_limit != now.backlog_limit),
-            in_state: now.times.in_state,
-            idle: now.times.idle,
+            backlog_limit: now
+                .details
+                .backlog_limit
+                .filter(|_| before.details.backlog_limit != now.details.backlog_limit),
+            in_state: now.details.times.in_state,
+            idle: now.details.times.idle,
         }
     }
 
@@ -196,16 +200,18 @@ impl RecordedRow {
             inode: self.inode.unwrap_or(before.inode),
             uid: self.uid.unwrap_or(before.uid),
             mini: self.mini.unwrap_or(before.mini),
-            tx_queue: self.tx.unwrap_or(before.tx_queue),
-            rx_queue: self.rx.unwrap_or(before.rx_queue),
-            timer: self.timer.unwrap_or(before.timer),
-            timer_left: self.left.unwrap_or(before.timer_left),
-            retransmits: self.retransmits.unwrap_or(before.retransmits),
+            details: Details {
+                tx_queue: self.tx.unwrap_or(before.details.tx_queue),
+                rx_queue: self.rx.unwrap_or(before.details.rx_queue),
+                timer: self.timer.unwrap_or(before.details.timer),
+                timer_left: self.left.unwrap_or(before.details.timer_left),
+                retransmits: self.retransmits.unwrap_or(before.details.retransmits),
+                backlog_limit: self.backlog_limit.or(before.details.backlog_limit),
+                times: KernelTimes { in_state: self.in_state, idle: self.idle },
+            },
             cookie,
             ifindex,
             binding: Binding { device, ipv6_only },
-            backlog_limit: self.backlog_limit.or(before.backlog_limit),
-            times: KernelTimes { in_state: self.in_state, idle: self.idle },
         }
     }
 }

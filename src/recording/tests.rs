@@ -6,7 +6,7 @@ use crate::model::reading::{
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
 use crate::model::socket::{AddressPair, Endpoint, Family, NetnsId, Side};
-use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::model::socket_row::{Details, KernelTimes, SocketRow, Timer};
 use crate::model::workload::Workload;
 use crate::tcp::state::State;
 use proptest::collection::vec;
@@ -69,10 +69,15 @@ fn row(port: u16, state: State, inode: u64) -> SocketRow {
     }
 }
 
+/// A TIME_WAIT that ends after this time, in 1/100 s.
+fn time_wait(timer_left: u64) -> SocketRow {
+    let details = Details { timer: Timer::TimeWait, timer_left, ..Details::NONE };
+    SocketRow { details, ..row(2, State::TimeWait, 0) }
+}
+
 #[test]
 fn the_format_is_as_recorded() {
-    let waiting =
-        SocketRow { timer: Timer::TimeWait, timer_left: 6000, ..row(2, State::TimeWait, 0) };
+    let waiting = time_wait(6000);
     let server = Process {
         start: 5,
         comm: b"ser\xffver\n".to_vec(),
@@ -89,7 +94,7 @@ fn the_format_is_as_recorded() {
         holders: vec![(7, vec![Holder { pid: 10, start: 5, fd: 3, task: None }])],
         ..OwnerUpdate::default()
     };
-    let later = SocketRow { timer_left: 5990, ..waiting };
+    let later = time_wait(5990);
     let (file, _) = encoded(vec![
         Reading::OwnerUpdate(owners),
         snapshot(1000, &[row(1, State::Established, 7), waiting]),
@@ -111,8 +116,8 @@ fn an_hour_without_changes_takes_little_space() {
     let rows = |poll: u64| {
         // The kernel rounds to jiffies of 4 ms, and a row is read at some instant of the poll.
         let timer_left = (7_200_000 - poll * 100 - poll % 7) / 10;
-        let timer = Timer::Keepalive;
-        [row(1, State::Listen, 7), SocketRow { timer, timer_left, ..row(2, State::Established, 9) }]
+        let details = Details { timer: Timer::Keepalive, timer_left, ..Details::NONE };
+        [row(1, State::Listen, 7), SocketRow { details, ..row(2, State::Established, 9) }]
     };
     let mut encoder = Encoder::default();
     let mut thinner = Thinner::default();
@@ -129,19 +134,17 @@ fn an_hour_without_changes_takes_little_space() {
 
 #[test]
 fn a_restarted_timer_is_written() {
-    let waiting =
-        |left| SocketRow { timer: Timer::TimeWait, timer_left: left, ..row(2, State::TimeWait, 0) };
     for left in [5991, 6000] {
         let (file, readings) =
-            encoded(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(left)])]);
+            encoded(vec![snapshot(0, &[time_wait(6000)]), snapshot(100_000, &[time_wait(left)])]);
         assert_eq!(decoded(&file)[1..], readings);
         let Reading::Snapshot(last) = &readings[1] else { panic!() };
-        assert_eq!(last.rows[0].timer_left, left, "a tick more than predicted");
+        assert_eq!(last.rows[0].details.timer_left, left, "a tick more than predicted");
     }
     let (_, readings) =
-        encoded(vec![snapshot(0, &[waiting(6000)]), snapshot(100_000, &[waiting(5988)])]);
+        encoded(vec![snapshot(0, &[time_wait(6000)]), snapshot(100_000, &[time_wait(5988)])]);
     let Reading::Snapshot(last) = &readings[1] else { panic!() };
-    assert_eq!(last.rows[0].timer_left, 5990, "rounding");
+    assert_eq!(last.rows[0].details.timer_left, 5990, "rounding");
 }
 
 #[test]
@@ -247,11 +250,15 @@ fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
             inode,
             uid,
             mini: rest.2,
-            tx_queue: rest.0,
-            rx_queue: rest.1,
-            timer,
-            timer_left,
-            retransmits,
+            details: Details {
+                tx_queue: rest.0,
+                rx_queue: rest.1,
+                timer,
+                timer_left,
+                retransmits,
+                backlog_limit: rest.3,
+                times: rest.5,
+            },
             cookie,
             ifindex: rest.4,
             binding: Binding {
@@ -262,8 +269,6 @@ fn row_of_any_values() -> impl Strategy<Value = SocketRow> {
                 },
                 ipv6_only,
             },
-            backlog_limit: rest.3,
-            times: rest.5,
         },
     )
 }

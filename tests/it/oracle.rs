@@ -48,7 +48,7 @@ fn assert_same(ours: &SocketRow, theirs: &TcpNetEntry) {
     }
     assert_eq!(ours.state.code(), theirs.state.clone() as u8);
     assert_eq!((ours.inode, ours.uid), (theirs.inode, theirs.uid));
-    assert_eq!((ours.rx_queue, ours.tx_queue), (theirs.rx_queue, theirs.tx_queue));
+    assert_eq!((ours.details.rx_queue, ours.details.tx_queue), (theirs.rx_queue, theirs.tx_queue));
 }
 
 #[test]
@@ -115,7 +115,8 @@ fn assert_same_socket(ours: &SocketRow, theirs: &InetResponseHeader) {
     assert_eq!(ours.ifindex, id.interface_id);
     assert_eq!(ours.state.code(), theirs.state);
     assert_eq!((ours.inode, ours.uid), (theirs.inode.into(), theirs.uid));
-    let queues = (ours.rx_queue, ours.backlog_limit.unwrap_or(ours.tx_queue));
+    let queues =
+        (ours.details.rx_queue, ours.details.backlog_limit.unwrap_or(ours.details.tx_queue));
     assert_eq!(queues, (theirs.recv_queue, theirs.send_queue));
     let (timer, left) = match &theirs.timer {
         None => (Timer::None, None),
@@ -124,6 +125,6 @@ fn assert_same_socket(ours: &SocketRow, theirs: &InetResponseHeader) {
         Some(TheirTimer::KeepAlive(left)) => (Timer::Keepalive, Some(left)),
         Some(TheirTimer::Probe(left)) => (Timer::Probe, Some(left)),
     };
-    assert_eq!(ours.timer, timer);
-    assert!(left.is_none_or(|left| left.as_millis() / 10 == u128::from(ours.timer_left)));
+    assert_eq!(ours.details.timer, timer);
+    assert!(left.is_none_or(|left| left.as_millis() / 10 == u128::from(ours.details.timer_left)));
 }

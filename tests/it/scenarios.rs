@@ -12,7 +12,7 @@ use tcplapse::testing::model::reading::{
     LostReason, Reading, Snapshot, StateChange,
 };
 use tcplapse::testing::model::socket::{AddressPair, Endpoint, Family, NetnsId};
-use tcplapse::testing::model::socket_row::{SocketRow, Timer};
+use tcplapse::testing::model::socket_row::{Details, SocketRow, Timer};
 use tcplapse::testing::model::time::Stamp;
 use tcplapse::testing::tcp::state::State;
 use tcplapse::testing::tracker::{Collected, Tracker};
@@ -365,8 +365,11 @@ fn row(addrs: AddressPair, text: &str) -> SocketRow {
         inode,
         uid: 1000,
         mini: may_be_mini && inode == 0 && !full,
-        timer: if left.is_some() { Timer::TimeWait } else { Timer::None },
-        timer_left: left.map_or(0, |left| u64::try_from(left).unwrap()),
+        details: Details {
+            timer: if left.is_some() { Timer::TimeWait } else { Timer::None },
+            timer_left: left.map_or(0, |left| u64::try_from(left).unwrap()),
+            ..Details::NONE
+        },
         cookie: cookie.parse().unwrap(),
         ..SocketRow::new(addrs, state)
     }

@@ -92,7 +92,7 @@ impl KernelTimesQuery {
             };
             for row in rows.iter_mut().filter(|row| !row.mini) {
                 if let Some(times) = found.get(&(row.addrs, row.inode, row.state)) {
-                    row.times = *times;
+                    row.details.times = *times;
                 }
             }
         }
@@ -108,9 +108,9 @@ impl KernelTimesQuery {
 }
 
 fn add_time_wait(row: &mut SocketRow) {
-    if row.mini && row.state == State::TimeWait && row.timer == Timer::TimeWait {
-        let left = u32::try_from(row.timer_left.saturating_mul(10)).unwrap_or(u32::MAX);
-        row.times.in_state = proven(TIME_WAIT, left.saturating_add(ROUNDING));
+    if row.mini && row.state == State::TimeWait && row.details.timer == Timer::TimeWait {
+        let left = u32::try_from(row.details.timer_left.saturating_mul(10)).unwrap_or(u32::MAX);
+        row.details.times.in_state = proven(TIME_WAIT, left.saturating_add(ROUNDING));
     }
 }
 

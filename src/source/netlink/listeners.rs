@@ -29,8 +29,8 @@ pub(in crate::source) fn add_what_tables_lack(
         }
         let by_inode: ByInode<SocketRow> = found.into_iter().map(|row| (row.inode, row)).collect();
         for row in rows.iter_mut().filter(|row| is_listener(row)) {
-            if let Some(SocketRow { backlog_limit, binding, .. }) = by_inode.get(&row.inode) {
-                (row.backlog_limit, row.binding) = (*backlog_limit, *binding);
+            if let Some(SocketRow { details, binding, .. }) = by_inode.get(&row.inode) {
+                (row.details.backlog_limit, row.binding) = (details.backlog_limit, *binding);
             }
         }
     }

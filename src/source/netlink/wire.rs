@@ -14,7 +14,7 @@ use super::tcp_info::DiagInfo;
 use crate::model::binding::{Binding, Device};
 use crate::model::reading::{DestroyedSocket, LookupRequest};
 use crate::model::socket::{AddressPair, Endpoint, Family};
-use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::model::socket_row::{Details, KernelTimes, SocketRow, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -287,21 +287,23 @@ impl<'a> Body<'a> {
             inode: u64::from(inode),
             uid,
             mini: state == State::TimeWait || self.attribute(INET_DIAG_SHUTDOWN).is_none(),
-            // A listener's tx_queue is not data: it is the limit of its backlog.
-            tx_queue: if listens { 0 } else { tx_queue },
-            rx_queue,
-            timer,
-            timer_left: centiseconds(expires),
-            // With the other timers it counts probes.
-            retransmits: if timer == Timer::Retransmit { u32::from(self.0[3]) } else { 0 },
+            details: Details {
+                // A listener's tx_queue is not data: it is the limit of its backlog.
+                tx_queue: if listens { 0 } else { tx_queue },
+                backlog_limit: listens.then_some(tx_queue),
+                rx_queue,
+                timer,
+                timer_left: centiseconds(expires),
+                // With the other timers it counts probes.
+                retransmits: if timer == Timer::Retransmit { u32::from(self.0[3]) } else { 0 },
+                times: KernelTimes::default(),
+            },
             cookie: self.cookie(),
             ifindex,
             binding: Binding {
                 device: Device::of_number(ifindex),
                 ipv6_only: ipv6_only.map(|only| *only != 0),
             },
-            backlog_limit: listens.then_some(tx_queue),
-            times: KernelTimes::default(),
         })
     }
 

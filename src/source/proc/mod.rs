@@ -277,8 +277,8 @@ impl Proc {
             return;
         };
         let ticks = u64::try_from(now.since(*since).as_millis() / 10).unwrap_or(u64::MAX);
-        for row in rows.iter_mut().filter(|row| row.timer == Timer::TimeWait) {
-            row.timer_left = row.timer_left.saturating_sub(ticks);
+        for row in rows.iter_mut().filter(|row| row.details.timer == Timer::TimeWait) {
+            row.details.timer_left = row.details.timer_left.saturating_sub(ticks);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::model::binding::Binding;
 use crate::model::socket::{AddressPair, Endpoint, Family};
-use crate::model::socket_row::{KernelTimes, SocketRow, Timer};
+use crate::model::socket_row::{Details, SocketRow, Timer};
 use crate::tcp::state::State;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -36,17 +36,18 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
         inode,
         uid,
         mini: inode == 0 && is_mini_state && fields.count() == BEHIND_MINI,
-        tx_queue: u32::try_from(tx_queue).ok()?,
-        rx_queue: u32::try_from(rx_queue).ok()?,
-        timer: Timer::from_code(timer),
-        timer_left,
-        retransmits: u32::try_from(retransmits).ok()?,
-        // The tables show none of these.
+        details: Details {
+            tx_queue: u32::try_from(tx_queue).ok()?,
+            rx_queue: u32::try_from(rx_queue).ok()?,
+            timer: Timer::from_code(timer),
+            timer_left,
+            retransmits: u32::try_from(retransmits).ok()?,
+            // The tables show none of what follows.
+            ..Details::NONE
+        },
         cookie: 0,
         ifindex: 0,
         binding: Binding::default(),
-        backlog_limit: None,
-        times: KernelTimes::default(),
     })
 }
 

@@ -230,7 +230,7 @@ impl Identity {
         window: &PollWindow,
     ) -> bool {
         // A timer that has expired reads 0 until the kernel gets to it, seconds later if need be.
-        let running = has_countdown(row) && row.timer_left > 0;
+        let running = has_countdown(row) && row.details.timer_left > 0;
         let same = last.state == row.state && last.mini && running;
         same && self.has_cookie_of(last, row).is_none()
             && self.countdown.is_some_and(|timer| timer.was_restarted(row, last_seen, window))
@@ -238,7 +238,7 @@ impl Identity {
 
     /// Whether both this socket and a row show a timer that runs.
     pub(super) fn has_timer_of(&self, row: &SocketRow) -> bool {
-        self.countdown.is_some() && has_countdown(row) && row.timer_left > 0
+        self.countdown.is_some() && has_countdown(row) && row.details.timer_left > 0
     }
 
     /// How far (µs) the expiry of a row's timer is from that of this socket, which
@@ -270,12 +270,12 @@ impl Identity {
 }
 
 fn has_countdown(row: &SocketRow) -> bool {
-    row.mini && row.timer == Timer::TimeWait
+    row.mini && row.details.timer == Timer::TimeWait
 }
 
 /// When (boot time, µs) the timer of a row expires that was read at this instant.
 fn expiry(row: &SocketRow, read: Stamp) -> u64 {
-    read.boot.saturating_add(row.timer_left.saturating_mul(10_000))
+    read.boot.saturating_add(row.details.timer_left.saturating_mul(10_000))
 }
 
 /// States in which a socket without an inode has not been accepted yet: a close leaves them.

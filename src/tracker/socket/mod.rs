@@ -137,7 +137,7 @@ impl TrackedSocket {
         self.row.replace(row, index);
         self.seen.note_poll(poll, window.start);
         self.uid = row.known_uid();
-        self.details = row.details();
+        self.details = row.details;
         self.binding = self.binding.updated_by(row.binding);
         if reported == Some(row.state) {
             self.state.last_seen = window.start;

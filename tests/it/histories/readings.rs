@@ -13,7 +13,7 @@ use tcplapse::testing::model::reading::{
     LostReason, OwnerUpdate, Reading, Snapshot, StateChange,
 };
 use tcplapse::testing::model::socket::{AddressPair, Endpoint, Family, NetnsId};
-use tcplapse::testing::model::socket_row::{SocketRow, Timer};
+use tcplapse::testing::model::socket_row::{Details, SocketRow, Timer};
 use tcplapse::testing::model::time::Stamp;
 use tcplapse::testing::tcp::edge::EDGES;
 use tcplapse::testing::tcp::state::State;
@@ -225,11 +225,11 @@ fn row() -> impl Strategy<Value = SocketRow> {
             let may_be_mini = matches!(state, State::SynRecv | State::FinWait2);
             let mini = if odd { mini } else { state == State::TimeWait || may_be_mini && mini };
             let closed = mini && state != State::SynRecv;
+            let timer = if closed && !odd { Timer::TimeWait } else { timer };
             SocketRow {
                 inode: if mini && !odd { 0 } else { inode },
                 mini,
-                timer: if closed && !odd { Timer::TimeWait } else { timer },
-                timer_left,
+                details: Details { timer, timer_left, ..Details::NONE },
                 cookie,
                 ..SocketRow::new(addrs, state)
             }

@@ -87,7 +87,7 @@ fn each_listener_of_a_group_is_looked_up_by_itself() {
         let mut group: Vec<Socket> = (1..=4).map(|backlog| member(port, backlog)).collect();
         let mut client = client();
         let rows = dump(&mut client, Family::Ipv4);
-        let mut limits: Vec<_> = rows.iter().filter_map(|row| row.backlog_limit).collect();
+        let mut limits: Vec<_> = rows.iter().filter_map(|row| row.details.backlog_limit).collect();
         limits.sort_unstable();
         assert_eq!(limits, [1, 2, 3, 4], "as listen() got them");
         for row in &rows {
@@ -95,7 +95,8 @@ fn each_listener_of_a_group_is_looked_up_by_itself() {
                 assert_eq!(client.look_up(&question), Some(LookupResult::There(*row)));
             }
         }
-        let gone = *rows.iter().find(|row| row.backlog_limit == Some(3)).expect("listed above");
+        let gone =
+            *rows.iter().find(|row| row.details.backlog_limit == Some(3)).expect("listed above");
         drop(group.remove(2));
         for row in &rows {
             let answer = if *row == gone { LookupResult::Gone } else { LookupResult::There(*row) };

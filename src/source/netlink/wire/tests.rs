@@ -65,7 +65,10 @@ mod golden {
         assert_eq!(row.addrs.local, end("127.0.0.1", 36349));
         assert_eq!(row.addrs.remote, end("0.0.0.0", 0));
         assert_eq!((row.state, row.mini, row.inode), (State::Listen, false, 0x5a2f0));
-        assert_eq!((row.rx_queue, row.tx_queue, row.backlog_limit), (2, 0, Some(7)));
+        assert_eq!(
+            (row.details.rx_queue, row.details.tx_queue, row.details.backlog_limit),
+            (2, 0, Some(7))
+        );
         assert_eq!((row.cookie, row.ifindex), (0x129bd, 0));
         assert_eq!(row.known_uid(), Some(0));
     }
@@ -85,8 +88,14 @@ mod golden {
         assert_eq!(row.addrs.local, end("127.0.0.1", 44172));
         assert_eq!(row.addrs.remote, end("127.0.0.2", 36349));
         assert_eq!((row.state, row.mini), (State::Established, false));
-        assert_eq!((row.timer, row.timer_left, row.retransmits), (Timer::Retransmit, 100, 3));
-        assert_eq!((row.rx_queue, row.tx_queue, row.backlog_limit), (4, 5, None));
+        assert_eq!(
+            (row.details.timer, row.details.timer_left, row.details.retransmits),
+            (Timer::Retransmit, 100, 3)
+        );
+        assert_eq!(
+            (row.details.rx_queue, row.details.tx_queue, row.details.backlog_limit),
+            (4, 5, None)
+        );
         assert_eq!((row.uid, row.inode), (1000, 0x59f15));
         assert_eq!((row.ifindex, row.cookie), (7, 0x1_0001_29be));
     }
@@ -104,7 +113,7 @@ mod golden {
             {MARK}"
         ));
         assert_eq!((row.state, row.mini, row.inode), (State::TimeWait, true, 0));
-        assert_eq!((row.timer, row.timer_left), (Timer::TimeWait, 5970));
+        assert_eq!((row.details.timer, row.details.timer_left), (Timer::TimeWait, 5970));
         assert_eq!(row.known_uid(), None);
     }
 
@@ -349,8 +358,8 @@ proptest! {
         prop_assert_eq!(row.state, State::from_code(sample.codes[0]));
         prop_assert_eq!((row.cookie, row.ifindex), (sample.cookie, sample.ifindex));
         let [_, rx, tx, uid, inode] = sample.numbers;
-        prop_assert_eq!((row.rx_queue, row.uid, row.inode), (rx, uid, u64::from(inode)));
-        prop_assert_eq!(row.backlog_limit.unwrap_or(row.tx_queue), tx);
+        prop_assert_eq!((row.details.rx_queue, row.uid, row.inode), (rx, uid, u64::from(inode)));
+        prop_assert_eq!(row.details.backlog_limit.unwrap_or(row.details.tx_queue), tx);
         prop_assert_eq!(row.mini, row.state == State::TimeWait || !sample.full);
     }
 

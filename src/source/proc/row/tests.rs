@@ -23,8 +23,11 @@ fn a_full_row_keeps_every_column() {
     assert_eq!(row.addrs.local, end("127.0.0.1", 9527));
     assert_eq!(row.addrs.remote, end("127.0.0.1", 39_994));
     assert_eq!((row.state, row.inode, row.uid), (State::Established, 18345, 1000));
-    assert_eq!((row.tx_queue, row.rx_queue), (1, 10));
-    assert_eq!((row.timer, row.timer_left, row.retransmits), (Timer::Retransmit, 20, 2));
+    assert_eq!((row.details.tx_queue, row.details.rx_queue), (1, 10));
+    assert_eq!(
+        (row.details.timer, row.details.timer_left, row.details.retransmits),
+        (Timer::Retransmit, 20, 2)
+    );
     assert!(!row.mini);
     assert_eq!(row.known_uid(), Some(1000));
 }
@@ -33,7 +36,7 @@ fn a_full_row_keeps_every_column() {
 fn a_time_wait_row_is_a_mini_socket_of_unknown_uid() {
     let row = row(MINI, Family::Ipv4);
     assert_eq!((row.state, row.inode, row.mini), (State::TimeWait, 0, true));
-    assert_eq!((row.timer, row.timer_left), (Timer::TimeWait, 5998));
+    assert_eq!((row.details.timer, row.details.timer_left), (Timer::TimeWait, 5998));
     assert_eq!(row.known_uid(), None);
 }
 
@@ -41,7 +44,7 @@ fn a_time_wait_row_is_a_mini_socket_of_unknown_uid() {
 fn ipv6_rows_and_v4_mapped_ones() {
     let listen = row(LISTEN6, Family::Ipv6);
     assert_eq!(listen.addrs.local, end("::", 22));
-    assert_eq!((listen.state, listen.rx_queue), (State::Listen, 3));
+    assert_eq!((listen.state, listen.details.rx_queue), (State::Listen, 3));
     let mapped = row(MAPPED, Family::Ipv6);
     assert_eq!(mapped.addrs.local, end("127.99.7.1", 80));
     assert_eq!(mapped.addrs.family, Family::Ipv6);
@@ -51,7 +54,7 @@ fn ipv6_rows_and_v4_mapped_ones() {
 fn unknown_states_timers_and_longer_rows_are_no_error() {
     let odd = FULL.replace(" 01 ", " 1F ").replace("01:00000014", "09:00000014") + " 7 8 9";
     let row = row(&odd, Family::Ipv4);
-    assert_eq!((row.state, row.timer), (State::Unknown(31), Timer::None));
+    assert_eq!((row.state, row.details.timer), (State::Unknown(31), Timer::None));
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn print(row: &SocketRow) -> String {
         };
         format!("{digits}:{:04X}", end.port)
     };
-    let timer = match row.timer {
+    let timer = match row.details.timer {
         Timer::None => 0,
         Timer::Retransmit => 1,
         Timer::Keepalive => 2,
@@ -105,10 +108,10 @@ fn print(row: &SocketRow) -> String {
         end(&row.addrs.local),
         end(&row.addrs.remote),
         row.state.code(),
-        row.tx_queue,
-        row.rx_queue,
-        row.timer_left,
-        row.retransmits,
+        row.details.tx_queue,
+        row.details.rx_queue,
+        row.details.timer_left,
+        row.details.retransmits,
         row.uid,
         0,
         row.inode,
@@ -138,13 +141,17 @@ prop_compose! {
         let inode = if mini { 0 } else { inode };
         SocketRow {
             addrs, state, inode, uid, mini,
-            tx_queue: queues.0, rx_queue: queues.1, timer: Timer::from_code(timer), timer_left,
-            retransmits,
+            details: Details {
+                tx_queue: queues.0,
+                rx_queue: queues.1,
+                timer: Timer::from_code(timer),
+                timer_left,
+                retransmits,
+                ..Details::NONE
+            },
             cookie: 0,
             ifindex: 0,
             binding: crate::model::binding::Binding::default(),
-            backlog_limit: None,
-            times: KernelTimes::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::socket::Family;
-use crate::model::socket_row::Timer;
+use crate::model::socket_row::{Details, Timer};
 use State::{
     CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
 };
@@ -113,9 +113,12 @@ fn a_connect_gets_its_port_from_a_row() {
     let row = SocketRow {
         inode: 77,
         uid: 1000,
-        tx_queue: 1,
-        timer: Timer::Retransmit,
-        timer_left: 100,
+        details: Details {
+            tx_queue: 1,
+            timer: Timer::Retransmit,
+            timer_left: 100,
+            ..Details::NONE
+        },
         cookie: 5,
         ..SocketRow::new(AddressPair::new(Family::Ipv4, local, remote), SynSent)
     };
