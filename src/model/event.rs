@@ -11,6 +11,7 @@ use super::time::{Stamp, seconds};
 use crate::tcp::state::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +25,12 @@ pub struct SocketId {
     /// Counts the sockets of the run from 1.
     pub number: u64,
 }
+
+/// A set of sockets, which events are looked up in: hashed fast, since no one else chooses these numbers.
+pub(crate) type SocketIds = HashSet<SocketId, foldhash::fast::RandomState>;
+
+/// A map from sockets.
+pub(crate) type BySocket<T> = HashMap<SocketId, T, foldhash::fast::RandomState>;
 
 impl fmt::Display for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 //! to it.
 
 use crate::filter::{Filter, ProcessFilter};
-use crate::model::event::{EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
+use crate::model::event::{BySocket, EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
 use crate::model::process::{Attribution, ByInode, Caller, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
 use crate::owner::event_search::EventSearch;
@@ -10,7 +10,6 @@ use crate::owner::table::OwnerTable;
 use crate::owner::{OwnerLookup, SearchScope};
 use crate::tcp::state::State;
 use log::debug;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What was read of a process that makes system calls holds for so long (µs).
@@ -25,7 +24,7 @@ pub(super) struct Owners<'a> {
     pub(super) table: OwnerTable,
     /// The process that caused the latest state change of a socket by its own system call, and the
     /// boot time (µs) of that.
-    pub(super) callers: HashMap<SocketId, (Rc<Process>, u64)>,
+    pub(super) callers: BySocket<(Rc<Process>, u64)>,
     /// When (boot time, µs) all processes were searched for the holders of listeners that kernel
     /// events have named.
     listeners: ByInode<u64>,
@@ -45,7 +44,7 @@ impl<'a> Owners<'a> {
         Self {
             finder,
             table: OwnerTable::default(),
-            callers: HashMap::new(),
+            callers: BySocket::default(),
             listeners: ByInode::default(),
             last_caller: None,
             filter,

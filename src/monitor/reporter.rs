@@ -8,7 +8,8 @@ use super::sink::MonitorSink;
 use crate::filter::{Filter, Match};
 use crate::model::binding::Binding;
 use crate::model::event::{
-    EventKind, MonitorEvent, SocketEvent, SocketId, SocketRef, TrackerEvent, Transition,
+    BySocket, EventKind, MonitorEvent, SocketEvent, SocketId, SocketIds, SocketRef, TrackerEvent,
+    Transition,
 };
 use crate::model::growth::most_kept;
 use crate::model::process::{Attribution, OwnerSource};
@@ -18,7 +19,6 @@ use crate::owner::OwnerLookup;
 use crate::tcp::state::State;
 use crate::tracker::TrackerSink;
 use crate::tracker::namespaces::Trackers;
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// The owners of this many events are proven together: enough to share a scan of all processes,
@@ -33,10 +33,10 @@ pub(super) struct Reporter<'a> {
     pub(super) filter: &'a Filter,
     pub(super) owners: Owners<'a>,
     /// Sockets that matched the filter by process once: they stay matched, whichever process holds them then.
-    matched: HashSet<SocketId>,
+    matched: SocketIds,
     /// Sockets that match as long as nobody is known to have accepted them: a holder of a listener
     /// that they can have come from matches.
-    queued: HashMap<SocketId, AddressPair>,
+    queued: BySocket<AddressPair>,
     pub(super) hidden: HiddenSockets,
     pub(super) coverage: Coverage,
     /// What the kernel measured with the last poll, where that is asked for.
@@ -48,8 +48,8 @@ impl<'a> Reporter<'a> {
         Self {
             filter,
             owners: Owners::new(finder, filter),
-            matched: HashSet::new(),
-            queued: HashMap::new(),
+            matched: SocketIds::default(),
+            queued: BySocket::default(),
             hidden: HiddenSockets::default(),
             coverage: Coverage::default(),
             tcp_infos: None,
@@ -207,7 +207,7 @@ impl<'a> Reporter<'a> {
         self.owners.table.sweep(open, tracker.inodes());
         let callers = &mut self.owners.callers;
         if self.matched.len().max(callers.len()) > most_kept(open) {
-            let open: HashSet<SocketId> = tracker.ids().collect();
+            let open: SocketIds = tracker.ids().collect();
             self.matched.retain(|id| open.contains(id));
             callers.retain(|id, _| open.contains(id));
             self.queued.retain(|id, _| open.contains(id));

@@ -9,6 +9,7 @@ use crate::model::socket::AddressPair;
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 /// So many closed sockets are remembered from one poll to the next, some 20 MB.
@@ -18,10 +19,10 @@ const MOST_CLOSED: usize = 1 << 18;
 #[derive(Debug, Default)]
 pub(super) struct KernelEvents {
     /// Sockets by their address in the kernel, where events have no cookie.
-    by_address: HashMap<u64, SocketKey>,
+    by_address: HashMap<u64, SocketKey, RandomState>,
     /// Sockets that closed since the last two polls began, by address pair and cookie: rows may still
     /// show them, and of one that a lookup showed to be gone the event of its end may still come.
-    closed: HashMap<(AddressPair, u64), Stamp>,
+    closed: HashMap<(AddressPair, u64), Stamp, RandomState>,
     /// When there were more: any socket may have closed then.
     closed_more: Option<Stamp>,
     /// Events from before the end of the first poll.

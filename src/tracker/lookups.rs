@@ -8,6 +8,7 @@ use super::{Tracker, TrackerSink, peer};
 use crate::model::event::SocketId;
 use crate::model::reading::{LookupRequest, LookupResult, Lookups};
 use crate::model::socket::AddressPair;
+use foldhash::fast::RandomState;
 use log::debug;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,7 +18,7 @@ use std::collections::hash_map::Entry;
 pub(super) struct PendingLookups {
     order: Vec<LookupRequest>,
     /// `None` where one request would be for several sockets: the result could be about either.
-    sockets: HashMap<LookupRequest, Option<SocketId>>,
+    sockets: HashMap<LookupRequest, Option<SocketId>, RandomState>,
 }
 
 impl PendingLookups {

@@ -3,17 +3,16 @@
 
 use super::TrackerSink;
 use super::socket::SocketKey;
-use crate::model::event::{SocketId, TrackerEvent, Transition};
+use crate::model::event::{BySocket, SocketId, TrackerEvent, Transition};
 use crate::model::time::Stamp;
-use std::collections::HashMap;
 
 /// Sockets that wait for the end of others: of those with the same address pair, or with the same
 /// inode elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct Withheld {
     /// Who waits for a socket and since when, with the key of that one.
-    successors: HashMap<SocketId, (SocketKey, Vec<(SocketId, Stamp)>)>,
-    waiting: HashMap<SocketId, Waiting>,
+    successors: BySocket<(SocketKey, Vec<(SocketId, Stamp)>)>,
+    waiting: BySocket<Waiting>,
 }
 
 /// A socket that waits.

@@ -5,7 +5,8 @@ mod record;
 
 pub(crate) use self::record::{Evidence, LifeRecord, LifeStep};
 use crate::model::event::{
-    EventKind, MonitorEvent, Roles, SocketEvent, SocketId, SocketRef, SocketStatus, Transition,
+    BySocket, EventKind, MonitorEvent, Roles, SocketEvent, SocketId, SocketIds, SocketRef,
+    SocketStatus, Transition,
 };
 use crate::model::process::{Attribution, OwnerSource};
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
@@ -13,7 +14,7 @@ use crate::model::time::Stamp;
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,11 +24,11 @@ const MAX_STEPS: usize = 24;
 /// What is kept of the sockets that have not closed, and of those that the last reading closed.
 #[derive(Debug, Default)]
 pub struct LifeHistories {
-    open: HashMap<SocketId, LifeHistory>,
-    closed: HashMap<SocketId, LifeHistory>,
+    open: BySocket<LifeHistory>,
+    closed: BySocket<LifeHistory>,
     /// Sockets still in the state in which they were found: most of those of a busy machine, and
     /// there is nothing else to keep of them.
-    unchanged: HashSet<SocketId>,
+    unchanged: SocketIds,
     /// The time of the first event of a socket.
     first_event: Option<Stamp>,
     /// At the end of this reading, ask which sockets are still followed.
@@ -42,7 +43,7 @@ pub struct LifeHistories {
 /// What the kernel last measured of the sockets that are open.
 #[derive(Debug, Default)]
 struct Measured {
-    by_id: HashMap<SocketId, TcpInfo>,
+    by_id: BySocket<TcpInfo>,
     /// The poll that it is of.
     poll: Rc<TcpInfos>,
 }

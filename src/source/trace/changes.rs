@@ -13,6 +13,7 @@ use crate::model::socket::{AddressPair, Endpoint};
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
 
 /// An end waits so long (ns) for the reset that may follow it: the two are the work of one function,
@@ -31,11 +32,11 @@ pub struct Changes {
     /// In the order of the events.
     queue: VecDeque<Queued>,
     /// Sockets without a port yet, by cookie, with the event of their opening.
-    nameless: HashMap<u64, RawEvent>,
+    nameless: HashMap<u64, RawEvent, RandomState>,
     /// When listeners made children of which no more is known, by their address in the kernel.
-    children: HashMap<u64, u64>,
+    children: HashMap<u64, u64, RandomState>,
     /// Resets of sockets that have not ended, by their address in the kernel.
-    resets: HashMap<u64, Resets>,
+    resets: HashMap<u64, Resets, RandomState>,
 }
 
 #[derive(Debug)]

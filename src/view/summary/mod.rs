@@ -11,15 +11,16 @@ pub(crate) mod times;
 
 use super::group::GroupKey;
 use crate::model::event::{
-    EventKind, SocketEvent, SocketId, SocketRef, SocketStatus, Transition, Verdict,
+    BySocket, EventKind, SocketEvent, SocketId, SocketRef, SocketStatus, Transition, Verdict,
 };
 use crate::model::process::Attribution;
 use crate::model::socket::Side;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use counts::{Share, StateCounts};
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 /// So many groups are counted by themselves, a few megabytes; the rest are one group.
@@ -32,12 +33,12 @@ type GroupLabels = Option<Vec<Option<String>>>;
 #[derive(Debug)]
 pub(crate) struct Summary {
     by: Vec<GroupKey>,
-    groups: IndexMap<GroupLabels, Group>,
-    sockets: HashMap<SocketId, Counted>,
+    groups: IndexMap<GroupLabels, Group, RandomState>,
+    sockets: BySocket<Counted>,
     /// When the first and the last reading were complete.
     span: Option<(Stamp, Stamp)>,
     /// The groups and states that the current reading has changed.
-    touched: HashSet<(usize, State)>,
+    touched: HashSet<(usize, State), RandomState>,
 }
 
 /// The sockets of one group.
@@ -85,7 +86,8 @@ impl Summary {
     /// Counts nothing yet. The state is always one of the things it counts by.
     pub(crate) fn new(by: &[GroupKey]) -> Self {
         let by = by.iter().copied().filter(|key| *key != GroupKey::State).collect();
-        let (groups, sockets, touched) = (IndexMap::new(), HashMap::new(), HashSet::new());
+        let (groups, sockets, touched) =
+            (IndexMap::default(), BySocket::default(), HashSet::default());
         Self { by, groups, sockets, span: None, touched }
     }
 
