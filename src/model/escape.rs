@@ -1,11 +1,25 @@
 //! Names of other processes, made safe to print. Other programs chose these bytes: they may
 //! contain escape sequences, newlines, or text that runs backwards.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A name as every format shows it: control characters, bidi controls and bytes that are not UTF-8
 /// become escapes of their bytes such as `\x1b`, a backslash becomes `\\`.
 pub fn escape(name: &[u8]) -> String {
+    escaped(name).into_owned()
+}
+
+/// The same, which nearly every name is as it stands.
+pub(crate) fn escaped(name: &[u8]) -> Cow<'_, str> {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+    match std::str::from_utf8(name) {
+        Ok(plain) if name.iter().all(is_plain) => Cow::Borrowed(plain),
+        _ => Cow::Owned(with_escapes(name)),
+    }
+}
+
+fn with_escapes(name: &[u8]) -> String {
     let mut safe = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {

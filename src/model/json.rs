@@ -122,12 +122,12 @@ pub(crate) mod id {
 
 /// A name that another program chose, which may be any bytes, as an escaped string.
 pub(crate) mod name {
-    use crate::model::escape::{escape, unescape};
+    use crate::model::escape::{escaped, unescape};
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(name: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        escape(name).serialize(serializer)
+        escaped(name).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {

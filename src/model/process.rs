@@ -1,10 +1,11 @@
 //! Processes, the socket descriptors they hold, and what is known of the owner of a socket.
 
-use super::escape::escape;
+use super::escape::escaped;
 use super::json::{self, is_default};
 use super::workload::{self, MainWorkload, Workload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -142,7 +143,12 @@ impl Process {
 
     /// What the kernel calls it, safe to print; `None` where no more than its id is known.
     pub fn name(&self) -> Option<String> {
-        (!self.is_unknown()).then(|| escape(&self.comm))
+        self.shown_name().map(Cow::into_owned)
+    }
+
+    /// The same, for a while.
+    pub(crate) fn shown_name(&self) -> Option<Cow<'_, str>> {
+        (!self.is_unknown()).then(|| escaped(&self.comm))
     }
 
     /// The same process with the name in the kernel's event, if that has one.
@@ -251,12 +257,12 @@ pub enum OwnerSource {
 pub struct Attribution {
     /// The main owner: one that the filter matches, if any does.
     #[serde(flatten, serialize_with = "pid_and_name")]
-    #[schemars(with = "MainOwnerKeys")]
+    #[schemars(with = "MainOwnerKeys<'_>")]
     pub main: Option<Rc<Process>>,
     /// All processes found that hold the socket: a list of `pid`, `fd` and `process`, in the order
     /// of their start. Where `owner_source` is `listener`: those that may accept it, if several may.
     #[serde(rename = "owners", serialize_with = "holders")]
-    #[schemars(with = "Vec<HolderKeys>")]
+    #[schemars(with = "Vec<HolderKeys<'_>>")]
     pub holders: Vec<(Holder, Rc<Process>)>,
     /// How the owner is known: `proven` (its descriptor was verified for this record), `remembered`
     /// (held the socket earlier), `listener` (not accepted yet, or not seen in a process since: a
@@ -276,17 +282,17 @@ impl Attribution {
 #[allow(clippy::ref_option)] // serde passes the field by reference
 fn pid_and_name<S: Serializer>(main: &Option<Rc<Process>>, s: S) -> Result<S::Ok, S::Error> {
     let main = main.as_ref();
-    let process = main.and_then(|process| process.name());
+    let process = main.and_then(|process| process.shown_name());
     MainOwnerKeys { pid: main.map(|process| process.pid), process }.serialize(s)
 }
 
 #[derive(JsonSchema, Serialize)]
-struct MainOwnerKeys {
+struct MainOwnerKeys<'a> {
     /// Process id of the main owner: of the holders that match the filter the one that started
     /// first; null if unknown.
     pid: Option<i32>,
     /// The name that the kernel shows for it.
-    process: Option<String>,
+    process: Option<Cow<'a, str>>,
 }
 
 /// A list of objects with the keys `pid`, `fd` and `process`.
@@ -294,20 +300,20 @@ fn holders<S: Serializer>(holders: &[(Holder, Rc<Process>)], s: S) -> Result<S::
     s.collect_seq(holders.iter().map(|(holder, process)| HolderKeys {
         pid: holder.pid,
         fd: holder.fd,
-        process: escape(&process.comm),
+        process: escaped(&process.comm),
     }))
 }
 
 /// A process that holds a socket, with its descriptor.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "holder")]
-struct HolderKeys {
+struct HolderKeys<'a> {
     /// Process id.
     pid: i32,
     /// The number of the descriptor.
     fd: i32,
     /// The name that the kernel shows for the process.
-    process: String,
+    process: Cow<'a, str>,
 }
 
 /// Inodes of sockets. There may be a hundred thousand, each looked up in every poll, so they are

@@ -54,6 +54,23 @@ impl GroupKey {
             Self::State => Some(state.to_string()),
         }
     }
+
+    /// Whether a socket belongs to the group with this name.
+    pub(crate) fn is_in(
+        self,
+        group: Option<&str>,
+        socket: &SocketRef,
+        owner: &Attribution,
+        state: State,
+    ) -> bool {
+        match self {
+            Self::Process => {
+                let name = owner.main.as_ref().and_then(|process| process.shown_name());
+                name.as_deref() == group
+            }
+            _ => self.of(socket, owner, state).as_deref() == group,
+        }
+    }
 }
 
 fn of_workload(owner: &Attribution, name: impl Fn(&Workload) -> Option<String>) -> Option<String> {

@@ -13,6 +13,7 @@ use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::model::time::Stamp;
 use crate::tcp::edge::EDGES;
 use crate::tcp::state::State;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -233,15 +234,13 @@ impl LifeHistory {
         self.opened |= transition.kind == EventKind::Opened;
         self.roles = transition.roles;
         let at = transition.time;
-        let unseen = |states: &[State], evidence| {
-            let step = |state: &State| HistoryStep { state: *state, evidence, at, held_before: 0 };
-            states.iter().map(step).collect::<Vec<_>>()
-        };
-        let mut passed = unseen(&transition.via, Evidence::Certain);
-        passed.extend(unseen(&transition.maybe, Evidence::Possible));
+        let step = |state, evidence| HistoryStep { state, evidence, at, held_before: 0 };
+        let certain = transition.via.iter().map(|state| step(*state, Evidence::Certain));
+        let possible = transition.maybe.iter().map(|state| step(*state, Evidence::Possible));
+        let mut passed: SmallVec<[HistoryStep; 4]> = certain.chain(possible).collect();
         // In the order of the table of edges no legal path goes backwards.
         passed.sort_by_key(|step| step.state);
-        passed.extend(unseen(&[transition.to], Evidence::Observed));
+        passed.push(step(transition.to, Evidence::Observed));
         if let (EventKind::Present, Some(found)) = (transition.kind, passed.last_mut()) {
             found.held_before = millis(transition.ages.held.unwrap_or_default());
         }

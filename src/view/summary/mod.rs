@@ -177,6 +177,9 @@ impl Summary {
             return;
         };
         let (known, state) = (*known, from.unwrap_or(event.transition.to));
+        if self.is_in(known.group as usize, socket, owner, state) {
+            return;
+        }
         let place = self.place(socket, owner, state);
         if place != known.group as usize {
             self.regroup(socket.id, known, place);
@@ -206,6 +209,13 @@ impl Summary {
         let group = u32::try_from(place).expect("there are few groups");
         let entered = if is_opened && is_there { bit(state) } else { 0 };
         self.sockets.insert(socket.id, Counted { group, state, at_start, entered, is_opened });
+    }
+
+    /// Whether a socket belongs to this group, which is one that is counted by itself.
+    fn is_in(&self, place: usize, socket: &SocketRef, owner: &Attribution, state: State) -> bool {
+        let Some((Some(names), _)) = self.groups.get_index(place) else { return false };
+        let mut parts = self.by.iter().zip(names);
+        parts.all(|(key, name)| key.is_in(name.as_deref(), socket, owner, state))
     }
 
     /// The index of the group of a socket.

@@ -19,7 +19,7 @@ const FLATTENED: [(&str, Place); 12] = [
     ("AddressPair", ("src/model/socket.rs", "pub(crate) struct AddressKeys {")),
     ("Ages", ("src/model/event.rs", "pub struct Ages {")),
     ("Attribution", ("src/model/process.rs", "pub struct Attribution {")),
-    ("Option<Rc<Process>>", ("src/model/process.rs", "struct MainOwnerKeys {")),
+    ("Option<Rc<Process>>", ("src/model/process.rs", "struct MainOwnerKeys<'a> {")),
     ("OwnerClues", ("src/model/event.rs", "pub struct OwnerClues {")),
     ("Roles", ("src/model/event.rs", "pub struct Roles {")),
     ("Details", ("src/model/socket_row.rs", "pub(crate) struct DetailKeys {")),
