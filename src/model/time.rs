@@ -105,6 +105,80 @@ impl JsonSchema for Stamp {
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.text() {
+            Some(text) => serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default()),
+            None => serializer.collect_str(self),
+        }
+    }
+}
+
+impl Stamp {
+    /// As it is displayed, for the years from 1970 to 9998: there are two in every line of JSON, and this
+    /// takes a fifth of the time.
+    fn text(self) -> Option<[u8; 27]> {
+        const DAY: u64 = 24 * 3600 * 1_000_000;
+        let wall = u64::try_from(self.wall).ok()?;
+        let (year, month, day) = civil_date(wall / DAY);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut put = |range: std::ops::Range<usize>, mut number: u64| {
+            for digit in text[range].iter_mut().rev() {
+                *digit += u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+        };
+        put(0..4, year);
+        put(5..7, month);
+        put(8..10, day);
+        put(11..13, wall / 3_600_000_000 % 24);
+        put(14..16, wall / 60_000_000 % 60);
+        put(17..19, wall / 1_000_000 % 60);
+        put(20..26, wall % 1_000_000);
+        (year < 9999).then_some(text)
+    }
+}
+
+/// Year, month and day of a number of days since 1970 (the algorithm `civil_from_days` of Howard
+/// Hinnant): years begin in March, so that the day that some have more is their last.
+const fn civil_date(days: u64) -> (u64, u64, u64) {
+    // In 400 years there are as many days as in any other 400.
+    const ERA: u64 = 146_097;
+    let days = days + 719_468;
+    let (era, day) = (days / ERA, days % ERA);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let starts_later = if month <= 2 { 1 } else { 0 };
+    (400 * era + year + starts_later, month, of_year - (153 * from_march + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The start of the year 9999.
+    const END: i64 = 253_370_764_800_000_000;
+
+    fn written(wall: i64) -> Option<String> {
+        let text = Stamp { wall, boot: 0 }.text()?;
+        Some(String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn an_instant_is_written_as_it_is_displayed() {
+        const DAY: i64 = 86_400_000_000;
+        // Every day of 400 years, and the last one.
+        for wall in (0..146_097).map(|day| day * DAY + day).chain([END - 1]) {
+            assert_eq!(written(wall), Some(Stamp { wall, boot: 0 }.to_string()));
+        }
+        assert_eq!([written(-1), written(END), written(i64::MAX)], [None, None, None]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_instant_is_written_as_it_is_displayed(wall in 0..END) {
+            prop_assert_eq!(written(wall), Some(Stamp { wall, boot: 0 }.to_string()));
+        }
     }
 }

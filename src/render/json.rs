@@ -6,6 +6,9 @@ use crate::view::Record;
 use crate::view::labels::Labels;
 use serde::Serialize;
 
+/// Lines are rarely longer: to grow the memory step by step takes longer than to write the record.
+const ROOM: usize = 1024;
+
 /// Writes each record as one line.
 #[derive(Debug, Default)]
 pub struct Json {
@@ -47,7 +50,7 @@ impl Json {
 
 impl Renderer for Json {
     fn rows(&mut self, records: &[Record], _: &Names) -> Vec<u8> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(records.len() * ROOM);
         for record in records {
             self.push_line(&mut bytes, record);
         }
