@@ -133,7 +133,8 @@ impl<'a> Monitor<'a> {
     /// Looks up what the last readings left open, before anything else is read, but not between
     /// kernel events that came together, nor before a reading that the recorder holds.
     fn lookup(&mut self) -> Result<Option<Reading>> {
-        if self.has_more && self.tracker.pending_lookups() < MANY_LOOKUPS
+        if !self.source.can_look_up()
+            || self.has_more && self.tracker.pending_lookups() < MANY_LOOKUPS
             || self.recorder.as_ref().is_some_and(Recorder::is_ready)
         {
             return Ok(None);

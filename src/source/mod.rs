@@ -41,6 +41,11 @@ pub trait Source {
     /// What ends the run.
     fn lookup(&mut self, requests: &[LookupRequest]) -> Result<Option<Reading>>;
 
+    /// Whether it ever looks anything up.
+    fn can_look_up(&self) -> bool {
+        true
+    }
+
     /// Takes back the rows of a snapshot that is processed, to use their memory again.
     fn recycle(&mut self, _: Vec<SocketRow>) {}
 

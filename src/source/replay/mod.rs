@@ -263,6 +263,10 @@ impl Source for Replay<'_> {
         Ok(None)
     }
 
+    fn can_look_up(&self) -> bool {
+        false
+    }
+
     fn interface(&self) -> Interface {
         self.decoder.header().map_or(Interface::Proc, |Header { source, .. }| *source)
     }
