@@ -1,6 +1,7 @@
 //! Who owns the sockets: searched for when a socket is new, and proven again when something happens
 //! to it.
 
+use super::known_callers::KnownCallers;
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::{BySocket, EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
 use crate::model::process::{Attribution, ByInode, Caller, Holder, Inodes, OwnerSource, Process};
@@ -12,8 +13,6 @@ use crate::tcp::state::State;
 use log::debug;
 use std::rc::Rc;
 
-/// What was read of a process that makes system calls holds for so long (µs).
-const CALLER_HOLDS: u64 = 50_000;
 /// What was found of the holders of a listener holds for so long (µs), but for [new
 /// ones](Holder::is_new).
 const LISTENER_HOLDS: u64 = 1_000_000;
@@ -28,8 +27,7 @@ pub(super) struct Owners<'a> {
     /// When (boot time, µs) all processes were searched for the holders of listeners that kernel
     /// events have named.
     listeners: ByInode<u64>,
-    /// The last caller, with its process and the boot time (µs) of its call when that was read.
-    last_caller: Option<(Caller, Rc<Process>, u64)>,
+    known_callers: KnownCallers,
     filter: &'a Filter,
     /// Inodes that rows have shown since the last search.
     new_inodes: Vec<u64>,
@@ -46,7 +44,7 @@ impl<'a> Owners<'a> {
             table: OwnerTable::default(),
             callers: BySocket::default(),
             listeners: ByInode::default(),
-            last_caller: None,
+            known_callers: KnownCallers::default(),
             filter,
             new_inodes: Vec::new(),
             now: 0,
@@ -59,7 +57,7 @@ impl<'a> Owners<'a> {
     pub(super) fn restart(&mut self) {
         self.table = OwnerTable::default();
         self.callers.clear();
-        self.last_caller = None;
+        self.known_callers.clear();
         self.listeners.clear();
         self.new_inodes.clear();
     }
@@ -221,27 +219,12 @@ impl<'a> Owners<'a> {
         if !self.is_owners_call(transition, caller) {
             return;
         }
-        let process = self.describe_caller(caller, transition.time.boot);
+        let read = || self.finder.describe_caller(caller, &self.filter.process);
+        let process = self.known_callers.describe(caller, transition.time.boot, read);
         let before = self.callers.get(&transition.socket.id).map(|(before, _)| before);
         let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
         let process = same.cloned().unwrap_or(process);
         self.callers.insert(transition.socket.id, (process, transition.time.boot));
-    }
-
-    /// The process of a call at this boot time (µs). One that calls by the thousand is read once in a
-    /// while: no pid is used again so soon.
-    fn describe_caller(&mut self, caller: &Caller, time: u64) -> Rc<Process> {
-        if let Some((known, process, read)) = &self.last_caller
-            && known == caller
-            && time.abs_diff(*read) < CALLER_HOLDS
-        {
-            return Rc::clone(process);
-        }
-        let process = Rc::new(self.finder.describe_caller(caller, &self.filter.process));
-        if !process.is_unknown() {
-            self.last_caller = Some((caller.clone(), Rc::clone(&process), time));
-        }
-        process
     }
 
     /// The owner of a socket, as far as it was found.
