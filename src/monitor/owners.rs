@@ -35,6 +35,8 @@ pub(super) struct Owners<'a> {
     pub(super) now: u64,
     is_poll: bool,
     is_kernel_event: bool,
+    /// Nobody holds the socket of the reading at hand any more.
+    is_released: bool,
 }
 
 impl<'a> Owners<'a> {
@@ -50,6 +52,7 @@ impl<'a> Owners<'a> {
             now: 0,
             is_poll: false,
             is_kernel_event: false,
+            is_released: false,
         }
     }
 
@@ -62,10 +65,13 @@ impl<'a> Owners<'a> {
         self.new_inodes.clear();
     }
 
-    /// Starts on a reading: what was proven for the last one has to be proven again.
-    pub(super) fn begin(&mut self, reading: &Reading) {
+    /// Starts on a reading: what was proven for the last one has to be proven again. `is_released`:
+    /// nobody holds the socket that it is about any more.
+    pub(super) fn begin(&mut self, reading: &Reading, is_released: bool) {
         self.is_poll = matches!(reading, Reading::Snapshot(_));
         self.is_kernel_event = matches!(reading, Reading::StateChange(_));
+        // The same has to be looked up when a recording of this run is replayed.
+        self.is_released = is_released && !self.finder.is_recorded();
         self.begin_round(reading.time().boot);
     }
 
@@ -139,7 +145,8 @@ impl<'a> Owners<'a> {
             }
             // A process that acts on it has it, and may be about to let go of it.
             let is_callers = caller.as_ref().is_some_and(|caller| self.holds(caller, clues.inode));
-            if clues.inode != 0 && !is_callers && !self.prove_again(clues.inode) {
+            let is_held = clues.inode != 0 && !self.is_released;
+            if is_held && !is_callers && !self.prove_again(clues.inode) {
                 doubtful.insert(clues.inode);
             }
         }
@@ -184,7 +191,7 @@ impl<'a> Owners<'a> {
                 continue;
             }
             let holders = |inode| self.table.holders(inode).collect();
-            if let Some(search) = EventSearch::after(transition, holders)
+            if let Some(search) = EventSearch::after(transition, self.is_released, holders)
                 && let Some(found) = self.finder.find_now(&search, &self.filter.process)
             {
                 debug!("{search:?}: {:?}", found.holders);

@@ -28,18 +28,19 @@ impl EventSearch {
     }
 
     /// What a transition that the kernel reported makes worth searching, with the holders of sockets
-    /// that are known; `None` for nothing.
+    /// that are known; `None` for nothing. `is_released`: nobody holds its socket any more.
     ///
     /// A process that listens has the descriptor, also before a first connection comes. A connection
     /// accepted since the last event is in one of the processes that hold its listener. And who closes
     /// a connection without being one of them may be a new one of them.
     pub(crate) fn after(
         transition: &Transition,
+        is_released: bool,
         holders: impl Fn(u64) -> Vec<Holder>,
     ) -> Option<Self> {
         let clues = &transition.clues;
         let caller = transition.caller.as_ref().map(|caller| caller.pid);
-        let inode = Some(clues.inode).filter(|inode| *inode != 0);
+        let inode = Some(clues.inode).filter(|inode| *inode != 0 && !is_released);
         if transition.to == State::Listen {
             let pids = Some(vec![caller?]);
             return Some(Self { pids, socket: Some(inode?), ..Self::default() });

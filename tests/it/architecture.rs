@@ -280,6 +280,7 @@ const PARSERS: &[&str] = &[
     "source::netns::mounts",
     "source::proc::row",
     "source::trace::changes",
+    "source::trace::pending",
     "source::trace::record",
 ];
 

@@ -47,7 +47,7 @@ fn search(transition: &Transition, holder: Option<i32>) -> Option<(Vec<i32>, Vec
         let holds = |pid| Holder { pid, start: 1, fd: 3, task: None };
         pids.into_iter().map(holds).collect()
     };
-    let search = EventSearch::after(transition, holders)?;
+    let search = EventSearch::after(transition, false, holders)?;
     let mut wanted: Vec<u64> = search.wanted().into_iter().collect();
     wanted.sort_unstable();
     Some((search.pids?, wanted))

@@ -116,7 +116,7 @@ impl SurveyedOwners {
             self.prove(inode, findings);
         }
         let holders = |inode| self.recorded.holders(inode).to_vec();
-        if let Some(search) = EventSearch::after(transition, holders)
+        if let Some(search) = EventSearch::after(transition, false, holders)
             && let Some(found) = self.scan.find_now(&search, &ProcessFilter::default())
         {
             self.add_found(found, findings);

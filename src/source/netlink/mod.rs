@@ -234,7 +234,7 @@ impl Source for Netlink {
 
     fn context(&mut self) -> ReadingContext {
         let (due, tcp_infos) = (self.timer.due(), self.dumps.take_tcp_infos());
-        ReadingContext { due, has_more: false, tcp_infos }
+        ReadingContext { due, tcp_infos, ..ReadingContext::default() }
     }
 
     fn interface(&self) -> Interface {

@@ -312,7 +312,7 @@ impl Source for Proc {
 
     fn context(&mut self) -> ReadingContext {
         let (due, tcp_infos) = (self.timer.due(), self.take_tcp_infos());
-        ReadingContext { due, has_more: false, tcp_infos }
+        ReadingContext { due, tcp_infos, ..ReadingContext::default() }
     }
 
     fn interface(&self) -> Interface {

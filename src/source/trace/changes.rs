@@ -5,6 +5,7 @@
 //! after its SYN_RECV, and close() sends its reset after CLOSED. So some changes wait for the next
 //! event of their socket, or for a poll.
 
+use super::pending::PendingChanges;
 use super::record::{RawEvent, What};
 use crate::model::event::Side;
 use crate::model::process::Caller;
@@ -37,6 +38,8 @@ pub struct Changes {
     children: HashMap<u64, u64, RandomState>,
     /// Resets of sockets that have not ended, by their address in the kernel.
     resets: HashMap<u64, Resets, RandomState>,
+    /// Those that are in the queue, or were removed and have not been handed out.
+    pending: PendingChanges,
 }
 
 #[derive(Debug)]
@@ -122,6 +125,7 @@ impl Changes {
     }
 
     fn push(&mut self, socket: u64, change: StateChange, waits_until: u64) {
+        self.pending.add(&change);
         self.queue.push_back(Queued { change, socket, waits_until });
     }
 
@@ -175,10 +179,15 @@ impl Changes {
         self.resets.clear();
     }
 
-    /// The cookies of sockets with changes that have not been handed out.
-    pub fn cookies(&self) -> impl Iterator<Item = u64> {
-        let nameless = self.nameless.keys().copied();
-        nameless.chain(self.queue.iter().map(|queued| queued.change.cookie))
+    /// Whether there is something of the socket with this cookie that has not been handed out.
+    pub fn has_change_of(&self, cookie: u64) -> bool {
+        self.nameless.contains_key(&cookie) || self.pending.has(cookie)
+    }
+
+    /// A change that was removed from here is handed out, or dropped. Returns whether the process, which
+    /// had the socket then, has closed it since: nobody holds it now.
+    pub fn hand_out(&mut self, change: &StateChange) -> bool {
+        self.pending.remove(change)
     }
 
     /// Removes the changes that are complete at this boot time (ns), in order.

@@ -6,6 +6,7 @@
 //! did is reported in its order.
 
 pub(crate) mod changes;
+mod pending;
 mod polls;
 pub(crate) mod program;
 mod ready;
@@ -27,7 +28,6 @@ use changes::{Changes, RESET_WAIT};
 use polls::TracePolls;
 use program::{Programs, Scope};
 use ready::ReadyReadings;
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ pub struct Trace {
     /// When events are to be taken next.
     next_service: Instant,
     ready: ReadyReadings,
+    /// The reading that was handed out last is a change of a socket that was closed since.
+    is_released: bool,
     resets: LostResets,
     warnings: Vec<String>,
 }
@@ -108,6 +110,7 @@ impl Trace {
             next_port_dump: Instant::now(),
             next_service: Instant::now(),
             ready: ReadyReadings::default(),
+            is_released: false,
             resets: LostResets::None,
             warnings: Vec::new(),
         })
@@ -181,11 +184,12 @@ impl Trace {
     }
 
     fn push_changes(&mut self, changes: Vec<StateChange>) {
-        for change in changes {
-            if self.polls.wants(change.addrs.family)
-                && let Some(change) = self.polls.tables.numbered(change)
-            {
+        for mut change in changes {
+            let wanted = self.polls.wants(change.addrs.family);
+            if wanted && self.polls.tables.complete(&mut change) {
                 self.ready.push(Reading::StateChange(change));
+            } else {
+                self.changes.hand_out(&change);
             }
         }
     }
@@ -209,18 +213,14 @@ impl Trace {
     /// The next reading that is ready.
     fn pop(&mut self) -> Option<Reading> {
         let reading = self.ready.pop()?;
+        self.is_released = match &reading {
+            Reading::StateChange(change) => self.changes.hand_out(change),
+            _ => false,
+        };
         if matches!(reading, Reading::Snapshot(_)) {
             self.polls.exclude_events();
         }
         Some(reading)
-    }
-
-    /// The cookies of sockets with changes that have not been handed out, among those asked for.
-    fn waiting(&self, requests: &[LookupRequest]) -> HashSet<u64> {
-        let asked: HashSet<u64> = requests.iter().map(|request| request.cookie).collect();
-        let made = self.changes.cookies().filter(|cookie| asked.contains(cookie));
-        let ready = asked.iter().copied().filter(|cookie| self.ready.has_change_of(*cookie));
-        made.chain(ready).collect()
     }
 }
 
@@ -252,14 +252,14 @@ impl Source for Trace {
             return Ok(None);
         };
         self.take_events();
-        let waiting = self.waiting(requests);
-        lookups.answers.retain(|(request, _)| !waiting.contains(&request.cookie));
+        lookups.answers.retain(|(request, _)| !self.changes.has_change_of(request.cookie));
         Ok(Some(Reading::Lookups(lookups)))
     }
 
     fn context(&mut self) -> ReadingContext {
         let tcp_infos = self.polls.tables.take_tcp_infos();
-        ReadingContext { due: None, has_more: !self.ready.is_empty(), tcp_infos }
+        let (has_more, is_released) = (!self.ready.is_empty(), self.is_released);
+        ReadingContext { due: None, has_more, is_released, tcp_infos }
     }
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {

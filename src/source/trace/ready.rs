@@ -1,9 +1,7 @@
 //! Readings that are ready to be handed out, in the kernel's order.
 
 use crate::model::reading::Reading;
-use foldhash::fast::RandomState;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// So many readings may be ready before no more events are taken from the ring's thread.
@@ -15,9 +13,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct ReadyReadings {
     readings: VecDeque<Reading>,
-    /// How many state changes of each socket are among them, by cookie: a lookup asks while there may be
-    /// hundreds of thousands.
-    changes: HashMap<u64, usize, RandomState>,
     has_poll: bool,
     /// The run is over, and what is ready may be handed out until then.
     drain_until: Option<Instant>,
@@ -28,11 +23,7 @@ pub(super) struct ReadyReadings {
 impl ReadyReadings {
     /// Adds a reading behind all others.
     pub(super) fn push(&mut self, reading: Reading) {
-        match &reading {
-            Reading::StateChange(change) => *self.changes.entry(change.cookie).or_default() += 1,
-            Reading::Snapshot(_) => self.has_poll = true,
-            _ => {}
-        }
+        self.has_poll |= matches!(reading, Reading::Snapshot(_));
         self.readings.push_back(reading);
     }
 
@@ -41,20 +32,10 @@ impl ReadyReadings {
         if self.drain_until.is_some_and(|end| end <= Instant::now()) {
             self.dropped += self.readings.len();
             self.readings.clear();
-            self.changes.clear();
         }
         let reading = self.readings.pop_front()?;
-        match &reading {
-            Reading::StateChange(change) => {
-                if let Entry::Occupied(mut count) = self.changes.entry(change.cookie) {
-                    *count.get_mut() -= 1;
-                    if *count.get() == 0 {
-                        count.remove();
-                    }
-                }
-            }
-            Reading::Snapshot(_) => self.has_poll = false,
-            _ => {}
+        if matches!(reading, Reading::Snapshot(_)) {
+            self.has_poll = false;
         }
         Some(reading)
     }
@@ -86,10 +67,5 @@ impl ReadyReadings {
     /// How many were dropped since the last call.
     pub(super) fn take_dropped(&mut self) -> usize {
         std::mem::take(&mut self.dropped)
-    }
-
-    /// Whether a state change of the socket with this cookie is ready.
-    pub(super) fn has_change_of(&self, cookie: u64) -> bool {
-        self.changes.contains_key(&cookie)
     }
 }

@@ -58,12 +58,14 @@ impl Tables {
         }
     }
 
-    /// A change with the number of its namespace, the name of the interface, and of a listener on `::`
-    /// whether it refuses IPv4, which the event does not say; `None` if the namespace
-    /// is not read, or not yet.
-    pub(super) fn numbered(&mut self, mut change: StateChange) -> Option<StateChange> {
+    /// Adds to a change the number of its namespace, the name of the interface, and of a listener on `::`
+    /// whether it refuses IPv4, which the event does not say; false if the namespace is not read, or
+    /// not yet.
+    pub(super) fn complete(&mut self, change: &mut StateChange) -> bool {
         if let Self::Several(namespaces) = self {
-            change.addrs.netns = namespaces.number_of(change.netns?)?;
+            let number = change.netns.and_then(|netns| namespaces.number_of(netns));
+            let Some(number) = number else { return false };
+            change.addrs.netns = number;
         }
         if change.ifindex != 0 {
             change.device = match self {
@@ -75,7 +77,7 @@ impl Tables {
             && change.addrs.family == Family::Ipv6
             && change.addrs.local.addr.is_unspecified()
         {
-            let StateChange { addrs, inode, cookie, ifindex, .. } = change;
+            let StateChange { addrs, inode, cookie, ifindex, .. } = *change;
             let inode = inode.unwrap_or_default();
             let request = LookupRequest { addrs, inode, cookie, ifindex };
             if let Some(Reading::Lookups(found)) = self.lookup(&[request])
@@ -84,7 +86,7 @@ impl Tables {
                 change.ipv6_only = row.binding.ipv6_only;
             }
         }
-        Some(change)
+        true
     }
 
     pub(super) fn take_tcp_infos(&mut self) -> Option<TcpInfos> {

@@ -107,7 +107,7 @@ fn a_connect_gets_its_port_from_a_row() {
     changes.take(&connect(1), 0);
     assert_eq!(changes.complete_at(u64::MAX), []);
     assert_eq!(changes.oldest_nameless(), Some(MS));
-    assert!(changes.cookies().eq([5]));
+    assert!(changes.has_change_of(5));
     let local = Endpoint { addr: addr(7), port: PORT };
     let remote = Endpoint { addr: addr(8), port: 80 };
     let row = SocketRow {
