@@ -14,9 +14,9 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::mem::MaybeUninit;
 
-/// How many of a table's newest descriptors are compared. Two tables in which they are the same are
-/// the same table: one that was split off (`unshare(CLONE_FILES)`) and has a socket of its own
-/// differs there.
+/// How many of a table's newest descriptors are compared. One that was split off
+/// (`unshare(CLONE_FILES)`) and has a socket of its own differs there or in size, unless it has closed
+/// another one.
 const SAMPLE: usize = 8;
 
 /// How often the table of an io_uring is read: the kernel shows nothing of one that is in use.
@@ -49,6 +49,11 @@ impl FdTable {
                 readlinkat(dir, DecInt::new(*fd), Vec::new())
                     .is_ok_and(|found| found.as_bytes() == link)
             })
+    }
+
+    /// Whether no descriptor was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sample.is_empty()
     }
 
     fn add(&mut self, fd: i32, link: &[u8]) {

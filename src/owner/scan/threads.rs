@@ -68,7 +68,9 @@ fn search_threads_of(process: &Process, leader: FdTable, search: &mut Search<'_>
             return false;
         }
     };
-    let mut known = vec![leader];
+    // Nearly all threads share one table: that of the leader, or if it has ended the first one's.
+    let mut shared = Some(leader).filter(|leader| !leader.is_empty());
+    let mut others = Vec::new();
     for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
         let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
             Ok(dir) => dir,
@@ -79,13 +81,17 @@ fn search_threads_of(process: &Process, leader: FdTable, search: &mut Search<'_>
                 continue;
             }
         };
-        if known.iter().any(|table| table.is(&dir)) {
+        if shared.as_ref().is_some_and(|shared| shared.is(&dir)) {
             continue;
         }
         let mut sockets = Vec::new();
         let (table, extent) = read_table(&dir, |inode, fd| sockets.push((inode, fd)));
-        known.push(table);
-        search.add_table(process, Some(tid), &sockets, extent);
+        shared.get_or_insert(table);
+        // The newest descriptors of tables that were split off the same one may be the same.
+        if !others.contains(&sockets) {
+            search.add_table(process, Some(tid), &sockets, extent);
+            others.push(sockets);
+        }
     }
-    known.len() > 1
+    !others.is_empty()
 }

@@ -48,6 +48,12 @@ fn the_iterator_and_procfs_find_the_same_owners() {
         client.order("listen six [::1]:7001 1");
         // In a thread with descriptors of its own.
         client.order("private 127.0.0.1:7002");
+        // In two more, whose descriptors differ in nothing else.
+        client.order("listen gap 127.0.0.1:7003 1");
+        client.order("descriptors 20");
+        client.order("close gap");
+        client.order("private 127.0.0.1:7004");
+        client.order("private 127.0.0.1:7005");
         let pid = server.pid().to_string();
         let filters: [&[&str]; 6] = [
             &[],
