@@ -1,15 +1,12 @@
 //! The columns of the table of sockets: which there is room for, how wide they are, and where their
 //! headings stand.
 
+use super::Look;
 use super::order::Sort;
-use super::rows::Row;
-use super::{Look, Top};
-use crate::model::time::Stamp;
-use crate::render::cell::{clip, clip_endpoint, clip_owner, owner_in, width};
+use crate::render::cell::{Names, clip, clip_endpoint, clip_owner, owner_in, width};
 use crate::render::socket_table::columns::Column;
-use ratatui::buffer::Buffer;
+use crate::view::socket::SocketRecord;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -28,19 +25,60 @@ const LEFT_OUT: [Column; 7] = [
     Column::Timer,
 ];
 
-/// The line of the headings, and the place at which each of them ends.
-#[derive(Debug)]
-pub(super) struct Headings {
-    pub(super) line: u16,
+/// Where the table was when it was drawn last.
+#[derive(Debug, Default)]
+pub(super) struct Drawn {
+    /// The line of the screen with its first row.
+    first_line: u16,
+    /// The line of the headings; `None` where sockets have none.
+    headings: Option<u16>,
+    /// The place at which each column ends.
     ends: Vec<(u16, Column)>,
+    /// Columns that were asked for, and had no room.
+    left_out: Vec<Column>,
 }
 
-impl Headings {
-    /// What a click on a place of the line sorts by.
-    pub(super) fn at(&self, place: u16) -> Option<Sort> {
-        let (_, column) = self.ends.iter().find(|(end, _)| place < *end)?;
-        Sort::by_column(*column)
+impl Drawn {
+    /// A table without columns.
+    pub(super) fn at(first_line: u16) -> Self {
+        Self { first_line, ..Self::default() }
     }
+
+    pub(super) fn with_columns(first_line: u16, header: Rect, columns: &Columns) -> Self {
+        let mut ends = Vec::new();
+        let mut x = header.x;
+        for (column, width) in &columns.shown {
+            let room = u16::try_from(*width).unwrap_or(0).min(header.right().saturating_sub(x));
+            // A click between two columns is one on the left.
+            x = x.saturating_add(room).saturating_add(2);
+            ends.push((x, *column));
+        }
+        let headings = (header.height > 0).then_some(header.y);
+        Self { first_line, headings, ends, left_out: columns.left_out.clone() }
+    }
+
+    /// The columns that were asked for, and had no room. Queues are shown without being asked for.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = Column> {
+        self.left_out.iter().copied().filter(|column| *column != Column::Queues)
+    }
+
+    /// What was clicked on.
+    pub(super) fn at_place(&self, column: u16, line: u16) -> Option<Clicked> {
+        if self.headings == Some(line) {
+            let (_, column) = self.ends.iter().find(|(end, _)| column < *end)?;
+            return Sort::by_column(*column).map(Clicked::Heading);
+        }
+        line.checked_sub(self.first_line).map(|row| Clicked::Row(row.into()))
+    }
+}
+
+/// What a place of the screen belongs to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Clicked {
+    /// A heading, by which rows can be sorted.
+    Heading(Sort),
+    /// A place on the page, counted from 0; there may be no row.
+    Row(usize),
 }
 
 impl Look {
@@ -58,14 +96,38 @@ impl Look {
 #[derive(Debug)]
 pub(super) struct Columns {
     /// Those that are shown, each with its width.
-    pub(super) shown: Vec<(Column, usize)>,
+    shown: Vec<(Column, usize)>,
     /// Those that were asked for, and have no room.
-    pub(super) left_out: Vec<Column>,
+    left_out: Vec<Column>,
     /// The cells of all columns that were asked for, from left to right.
     cells: Vec<Vec<(Column, String)>>,
 }
 
 impl Columns {
+    /// The columns of some sockets in this room.
+    pub(super) fn new(sockets: &[SocketRecord], look: &Look, names: &Names, room: usize) -> Self {
+        let columns = look.columns();
+        let cells: Vec<Vec<(Column, String)>> =
+            sockets.iter().map(|socket| cells(&columns, socket, names)).collect();
+        // Where rows come and go, most columns stay as they are.
+        let least = |column| match column {
+            Column::Held => 8,
+            Column::State => 11,
+            Column::Owner | Column::Local => 5,
+            Column::Remote => 6,
+            _ => 0,
+        };
+        let widest = |column: Column| {
+            let cells = cells.iter().flatten().filter(|(of, _)| *of == column);
+            let widest = cells.map(|(_, cell)| width(cell)).max().unwrap_or_default();
+            widest.max(column.heading().len()).max(least(column))
+        };
+        let shown = columns.iter().map(|column| (*column, widest(*column))).collect();
+        let mut columns = Self { shown, left_out: Vec::new(), cells };
+        columns.fit(room);
+        columns
+    }
+
     /// The cells of a row that are shown, as one line.
     pub(super) fn line(&self, row: usize) -> String {
         let cell = |column| {
@@ -95,10 +157,17 @@ impl Columns {
     }
 
     /// Where a column begins and how wide it is.
-    pub(super) fn place(&self, column: Column) -> Option<(u16, u16)> {
+    pub(super) fn place(&self, column: Column) -> Option<(usize, usize)> {
         let at = self.shown.iter().position(|(shown, _)| *shown == column)?;
         let before: usize = self.shown[..at].iter().map(|(_, width)| width + GAP).sum();
-        Some((u16::try_from(before).ok()?, u16::try_from(self.shown[at].1).ok()?))
+        Some((before, self.shown[at].1))
+    }
+
+    /// Where the column begins that rows are sorted by, and how wide it is.
+    pub(super) fn sorted_by(&self, sort: Sort) -> Option<(usize, usize)> {
+        let columns = self.shown.iter().map(|(column, _)| *column);
+        let by = columns.clone().find(|column| Sort::by_column(*column) == Some(sort))?;
+        self.place(by)
     }
 
     /// The widths so that all columns fit where that is possible: the widest cells are cut, then what
@@ -142,74 +211,27 @@ impl Columns {
     }
 }
 
+/// The cells of a socket.
+fn cells(columns: &[Column], socket: &SocketRecord, names: &Names) -> Vec<(Column, String)> {
+    let cell = |column: &Column| {
+        let mut text = String::new();
+        match column {
+            Column::Owner => {
+                let netns = socket.netns_name.as_deref();
+                text = owner_in(&socket.owner, &socket.socket, netns);
+            }
+            _ => column.write(&mut text, socket, names),
+        }
+        (*column, text)
+    };
+    columns.iter().map(cell).collect()
+}
+
 /// A cell cut to a width.
 fn cut(column: Column, cell: &str, room: usize) -> String {
     match column {
         Column::Local | Column::Remote => clip_endpoint(cell, room),
         Column::Owner => clip_owner(cell, room),
         _ => clip(cell, room),
-    }
-}
-
-impl Top {
-    /// The columns of some rows in this room.
-    pub(super) fn columns(&self, rows: &[&Row], at: Stamp, room: usize) -> Columns {
-        let columns = self.look.columns();
-        let cells: Vec<Vec<(Column, String)>> =
-            rows.iter().map(|row| self.cells(&columns, row, at)).collect();
-        // Where rows come and go, most columns stay as they are.
-        let least = |column| match column {
-            Column::Held => 8,
-            Column::State => 11,
-            Column::Owner | Column::Local => 5,
-            Column::Remote => 6,
-            _ => 0,
-        };
-        let widest = |column: Column| {
-            let cells = cells.iter().flatten().filter(|(of, _)| *of == column);
-            let widest = cells.map(|(_, cell)| width(cell)).max().unwrap_or_default();
-            widest.max(column.heading().len()).max(least(column))
-        };
-        let shown = columns.iter().map(|column| (*column, widest(*column))).collect();
-        let mut columns = Columns { shown, left_out: Vec::new(), cells };
-        columns.fit(room);
-        columns
-    }
-
-    fn cells(&self, columns: &[Column], row: &Row, at: Stamp) -> Vec<(Column, String)> {
-        let record = self.socket_record(row, at);
-        let cell = |column: &Column| {
-            let mut text = String::new();
-            match column {
-                Column::Owner => {
-                    text = owner_in(&row.owner, &record.socket, record.netns_name.as_deref());
-                }
-                _ => column.write(&mut text, &record, &self.names),
-            }
-            (*column, text)
-        };
-        columns.iter().map(cell).collect()
-    }
-
-    /// Marks the heading that rows are sorted by. Returns where each is, for clicks.
-    pub(super) fn mark_headings(
-        &self,
-        buffer: &mut Buffer,
-        header: Rect,
-        columns: &Columns,
-    ) -> Option<Headings> {
-        let mut ends = Vec::new();
-        let mut x = header.x;
-        for (column, width) in &columns.shown {
-            let room = u16::try_from(*width).unwrap_or(0).min(header.right().saturating_sub(x));
-            if Sort::by_column(*column) == Some(self.sort) {
-                let column = Rect { x, width: room, ..header }.intersection(buffer.area);
-                buffer.set_style(column, Style::new().add_modifier(Modifier::UNDERLINED));
-            }
-            // A click between two columns is one on the left.
-            x = x.saturating_add(room).saturating_add(2);
-            ends.push((x, *column));
-        }
-        (header.height > 0).then_some(Headings { line: header.y, ends })
     }
 }

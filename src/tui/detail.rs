@@ -1,11 +1,13 @@
 //! The socket that is selected: its timeline so far, its owner, how it ended or what is missing, and
 //! what to do about its state.
 
-use super::Top;
+use super::Look;
+use super::contents::Contents;
 use super::rows::Row;
 use crate::model::counted::counted;
 use crate::model::socket_row::Details;
 use crate::render::Renderer;
+use crate::render::cell::Names;
 use crate::render::socket_table::columns::Column;
 use crate::render::style::Palette;
 use crate::render::timeline::TimelineText;
@@ -27,21 +29,28 @@ fn queues(state: State, details: &Details) -> Option<String> {
     (rx_queue > 0 || tx_queue > 0 || retransmits > 0).then_some(text)
 }
 
-impl Top {
-    /// What is known of the selected socket, as lines that fit this width.
-    pub(super) fn detail(&self, width: usize) -> Vec<String> {
-        let Some(row) = self.selected_row() else { return Vec::new() };
-        let mut lines = self.timeline(row, width);
+/// What is known of a socket, in lines that fit a width.
+pub(super) struct Detail<'t> {
+    pub(super) contents: &'t Contents,
+    pub(super) look: &'t Look,
+    pub(super) names: &'t Names,
+    pub(super) width: usize,
+}
+
+impl Detail<'_> {
+    pub(super) fn lines(&self, row: &Row) -> Vec<String> {
+        let width = self.width.max(1);
+        let mut lines = self.timeline(row);
         if let Some(verdict) = row.closed {
             let name = serde_json::to_value(verdict).ok();
             let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or("unknown");
             lines.push(format!("ended: {name}"));
         }
         lines.extend(queues(row.status.state, &row.status.details));
-        lines.extend(self.belongings(row).into_iter().flat_map(|line| wrap(&line, width.max(1))));
+        lines.extend(self.belongings(row).into_iter().flat_map(|line| wrap(&line, width)));
         if let Some(doc) = docs::of(row.status.state) {
             let advice = [doc.brief, doc.many].join(". ");
-            lines.extend(wrap(&format!("{}: {advice}", row.status.state), width.max(1)));
+            lines.extend(wrap(&format!("{}: {advice}", row.status.state), width));
             lines.extend(doc.next.iter().map(|(command, shows)| format!("  {command}  {shows}")));
         }
         lines
@@ -49,10 +58,10 @@ impl Top {
 
     /// Whose the socket is, and its timer, as far as that is known: what columns show if asked for.
     fn belongings(&self, row: &Row) -> Option<String> {
-        let record = self.socket_record(row, self.shown().1);
+        let record = self.contents.record(row);
         let word = |(column, name): (Column, &str)| {
             let mut text = String::new();
-            column.write(&mut text, &record, &self.names);
+            column.write(&mut text, &record, self.names);
             (!matches!(text.as_str(), "-" | "?")).then(|| format!("{name} {text}"))
         };
         let columns = [
@@ -66,14 +75,11 @@ impl Top {
         (!words.is_empty()).then(|| words.join(", "))
     }
 
-    fn timeline(&self, row: &Row, width: usize) -> Vec<String> {
-        let (_, at) = self.shown();
-        let lives = self.slider.as_ref().map(|slider| slider.lives(row.id()));
-        let lives = lives.as_ref().unwrap_or(&self.lives);
-        let Some(life) = lives.so_far(&row.status, &row.owner, at, true) else { return Vec::new() };
+    fn timeline(&self, row: &Row) -> Vec<String> {
+        let Some(life) = self.contents.life(row) else { return Vec::new() };
         let (clock, palette) = (self.look.clock.clone(), Palette { on: false });
-        let mut text = TimelineText { clock, palette, width: Some(width.max(20)) };
-        let bytes = text.rows(&[Record::Life(Box::new(life))], &self.names);
+        let mut text = TimelineText { clock, palette, width: Some(self.width.max(20)) };
+        let bytes = text.rows(&[Record::Life(Box::new(life))], self.names);
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 }

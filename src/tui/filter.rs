@@ -9,7 +9,7 @@ use crate::values::{address, name, pid, ports, regex, states, user};
 /// A filter of rows, as it was typed.
 #[derive(Debug, Default)]
 pub(super) struct RowFilter {
-    pub(super) text: String,
+    text: String,
     filter: Filter,
     /// It asks for something.
     is_active: bool,
@@ -39,6 +39,11 @@ impl RowFilter {
         }
         filter.states = states(sets)?;
         Ok(Self { text: text.to_owned(), filter, is_active: !text.trim().is_empty() })
+    }
+
+    /// What was typed.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether a row is asked for.

@@ -1,6 +1,5 @@
 //! The sockets of the screen, as events and polls show them.
 
-use super::CLOSED_SHOWN_FOR;
 use crate::model::event::{
     EventKind, HeldFrom, SocketEvent, SocketId, SocketStatus, Transition, Verdict,
 };
@@ -13,6 +12,9 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
+
+/// How long a socket that has closed is still shown.
+const CLOSED_SHOWN_FOR: Duration = Duration::from_secs(5);
 
 /// A socket of the screen.
 #[derive(Debug, Clone)]

@@ -13,11 +13,11 @@ use std::time::Duration;
 pub(super) struct Slider {
     events: Vec<SocketEvent>,
     /// How many of them have been applied.
-    pub(super) position: usize,
+    position: usize,
     /// So many have been applied at the beginning.
     first: usize,
     /// There were more events than these.
-    pub(super) is_cut: bool,
+    is_cut: bool,
 }
 
 /// Which way to go.
@@ -48,6 +48,16 @@ impl Slider {
     /// How many events there are.
     pub(super) fn len(&self) -> usize {
         self.events.len()
+    }
+
+    /// How many of them have been applied.
+    pub(super) const fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Whether there were more events than these.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// When the last event that was applied happened; of none, when the first one did.

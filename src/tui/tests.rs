@@ -78,7 +78,7 @@ fn press(top: &mut Top, keys: &str) {
 /// The states of the sockets that are shown.
 fn states(top: &mut Top) -> Vec<State> {
     top.arrange();
-    top.order.iter().filter_map(|id| top.row(*id)).map(|row| row.status.state).collect()
+    top.lines.sockets().iter().filter_map(|id| top.row(*id)).map(|row| row.status.state).collect()
 }
 
 #[test]
@@ -184,12 +184,12 @@ fn a_click_on_a_heading_sorts_and_one_on_a_row_selects() {
     assert_eq!(states(&mut top), [Closed, Listen, CloseWait, FinWait2], "as RFC 9293 has them");
     screen(&mut top, 80, 24);
     top.press(Key::Click { column: 70, line: 6 });
-    assert_eq!(top.selected, 2);
+    assert_eq!(top.lines.selected_on_screen(), 2);
     // Where headings of groups, or a help, stand instead there is nothing to sort.
     press(&mut top, "g");
     screen(&mut top, 80, 24);
     top.press(heading("HELD"));
-    assert_eq!(top.sort, Sort::State);
+    assert_eq!(top.choice.sort(), order::Sort::State);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn the_selected_socket_stays_selected() {
     let mut top = live();
     screen(&mut top, 80, 24);
     top.press(Key::Down);
-    let selected = top.selected_id;
+    let selected = top.lines.selected_socket();
     assert!(selected.is_some());
     press(&mut top, "S");
     screen(&mut top, 80, 24);
@@ -294,7 +294,7 @@ fn overlays_cover_the_table() {
         top.press(Key::PageDown);
         screen(&mut top, 100, 30);
         top.press(Key::Escape);
-        assert_eq!(top.overlay, None);
+        assert_eq!(top.dialog.overlay(), None);
     }
 }
 
@@ -362,7 +362,7 @@ fn hostile_names_are_drawn_and_copied_as_text() {
         for line in screen(&mut top, 160, 30) {
             assert!(is_inert(&line), "{keys}: {line:?}");
         }
-        if top.overlay.is_some() {
+        if top.dialog.overlay().is_some() {
             top.press(Key::Escape);
         }
     }
