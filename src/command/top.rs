@@ -1,29 +1,25 @@
 //! `top`, and `--view table` on a terminal: the sockets on a whole screen, live or of a recording.
 
+mod session;
+
 use super::follow::open_alerts;
 use crate::cli::{FormatName, ViewName};
-use crate::error::{Error, Result};
-use crate::model::escape::printable;
+use crate::error::Result;
 use crate::model::event::{MonitorEvent, SocketEvent};
 use crate::model::time::Stamp;
 use crate::monitor::Monitor;
 use crate::monitor::sink::{MonitorSink, ReadingInfo};
-use crate::output::counts::RunCounts;
 use crate::output::formatter::Formatter;
-use crate::output::messages::{Messages, lines, warnings};
 use crate::output::ready::Ready;
 use crate::output::shown::ShownRun;
-use crate::output::timelines::open_timelines;
 use crate::output::top_screen::TopScreen;
-use crate::output::{Output, new_file, top_look, tty};
-use crate::render::json::Json;
+use crate::output::{Output, tty};
 use crate::render::{alert_message, lost_sentence};
 use crate::rules::alerts::Alerts;
 use crate::settings::{OutputSettings, Settings};
-use crate::signals::{Keys, Signals, Wake};
-use crate::tui::{Action, Top};
-use crate::view::Record;
+use crate::signals::{Signals, Wake};
 use crate::view::life::LifeHistories;
+use session::Session;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
@@ -49,145 +45,12 @@ pub(super) fn is_table_drawn(settings: &Settings) -> bool {
     view == ViewName::Table && format == FormatName::Text && tty::can_be_drawn_on()
 }
 
-/// The screen and what is on it: changed by readings, and between them by keys.
-struct Session {
-    top: Top,
-    screen: TopScreen,
-    messages: Messages,
-    /// What SIGUSR1 prints below the timelines.
-    counts: RunCounts,
-    /// What went wrong where it could not be returned.
-    failure: Option<Error>,
-}
-
-impl Session {
-    fn open(settings: &Settings, signals: &Signals) -> Result<Rc<RefCell<Self>>> {
-        let screen = TopScreen::open(signals, &settings.output)?;
-        let screen = screen.ok_or_else(|| Error::System {
-            what: "draw on standard output",
-            cause: std::io::ErrorKind::Unsupported.into(),
-        })?;
-        let of = match settings.patterns.as_slice() {
-            [] => String::new(),
-            patterns => format!("  {}", printable(&patterns.join(" or "))),
-        };
-        let mut top = Top::new(top_look(&settings.output), of);
-        top.show_states_of(&settings.filter);
-        let has_keys = screen.has_keys();
-        let (messages, counts) = (Messages::default(), RunCounts::new(&settings.output));
-        let session = Self { top, screen, messages, counts, failure: None };
-        let session = Rc::new(RefCell::new(session));
-        if has_keys {
-            let pressed = Rc::clone(&session);
-            signals.watch_keys_with(Box::new(move |due| pressed.borrow_mut().press_keys(due)));
-        }
-        Ok(session)
-    }
-
-    /// Does what the keys ask for that were pressed, and shows it at once, unless a poll is `due`.
-    fn press_keys(&mut self, due: Instant) -> Keys {
-        if TopScreen::is_gone() {
-            return Keys::Quit;
-        }
-        let Some(keys) = self.screen.keys() else { return Keys::Gone };
-        let is_changed = !keys.is_empty();
-        for key in keys {
-            match self.top.press(key) {
-                Action::None => {}
-                Action::Quit => return Keys::Quit,
-                Action::Copy(line) => self.screen.copy(&line),
-                Action::Write(records) => self.write(&records),
-            }
-        }
-        if (is_changed || self.screen.has_news())
-            && let Err(error) = self.screen.draw_before(due, &mut self.top)
-        {
-            self.failure = Some(error);
-            return Keys::Quit;
-        }
-        if self.screen.is_pending() { Keys::Later } else { Keys::Pressed }
-    }
-
-    fn write(&mut self, records: &[Record]) {
-        let lines: Vec<u8> =
-            records.iter().flat_map(|record| Json::default().line(record)).collect();
-        let name = format!("tcplapse-{}.jsonl", self.top.file_stamp());
-        let written = new_file(name.as_ref(), &lines);
-        self.top.say(match written {
-            Ok(()) => format!("{} sockets written to {name}", records.len()),
-            Err(error) => error.to_string(),
-        });
-    }
-
-    fn draw(&mut self) -> Result<()> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
-        self.screen.draw(&mut self.top)
-    }
-
-    /// Does what signals have asked for.
-    fn answer_requests(
-        &mut self,
-        signals: &Signals,
-        monitor: &mut Monitor<'_>,
-        settings: &Settings,
-    ) -> Result<()> {
-        let requests = signals.take_requests();
-        if requests.report {
-            let counts = self.counts.records(monitor, true);
-            let text = open_timelines(&settings.output, monitor, self.top.histories(), &counts);
-            self.print(text)?;
-        }
-        if requests.suspend {
-            self.screen.suspend()?;
-        }
-        Ok(())
-    }
-
-    fn warn(&mut self, sentences: Vec<String>) -> Result<()> {
-        if let Some(first) = sentences.first() {
-            self.top.say(first.clone());
-        }
-        self.print(warnings(sentences))
-    }
-
-    /// Shows what was lost, and alerts, which `--quiet` leaves.
-    fn report(&mut self, sentences: Vec<String>) -> Result<()> {
-        if let Some(last) = sentences.last() {
-            self.top.say(last.clone());
-        }
-        self.print(lines(sentences))
-    }
-
-    /// Takes in the sockets as they are after a reading, and draws them.
-    fn show(&mut self, monitor: &mut Monitor<'_>) -> Result<()> {
-        for now in self.top.refresh(monitor.matching()) {
-            let owner = monitor.current_owner(&now);
-            self.top.add(now, owner);
-        }
-        if let Some(infos) = monitor.tcp_infos() {
-            self.top.measure(infos, monitor.matching());
-        }
-        self.top.end_reading(monitor.read_at());
-        self.draw()
-    }
-
-    /// Writes text to standard error; where that is the terminal, to its main screen.
-    fn print(&mut self, text: Vec<u8>) -> Result<()> {
-        if tty::stderr_is_stdout() {
-            self.screen.print(&text)?;
-        } else {
-            self.messages.write(text);
-        }
-        Ok(())
-    }
-}
-
 /// Takes in what is read.
 struct Sink<'s> {
     session: &'s RefCell<Session>,
     at: Stamp,
+    /// When the next poll is due, where the reading is not a poll itself.
+    due: Option<Instant>,
     alerts: Option<Alerts>,
     /// The events of the current reading, where rules need all of them at once.
     collected: Vec<MonitorEvent>,
@@ -198,6 +61,7 @@ struct Sink<'s> {
 impl MonitorSink for Sink<'_> {
     fn begin(&mut self, reading: ReadingInfo) {
         self.at = reading.at;
+        self.due = reading.due.filter(|_| reading.took.is_none());
         self.session.borrow_mut().counts.begin_reading(reading.at);
     }
 
@@ -217,6 +81,11 @@ impl MonitorSink for Sink<'_> {
 }
 
 impl Sink<'_> {
+    /// Whether the reading can be drawn before the next poll is due. There is no better time than after a poll.
+    fn leaves_time(&self, screen: &TopScreen) -> bool {
+        self.due.is_none_or(|due| screen.has_time_before(due))
+    }
+
     /// What was lost in a reading that is over, and the alerts that it gives.
     fn reports(&mut self, monitor: &mut Monitor<'_>) -> Vec<String> {
         let mut sentences = std::mem::take(&mut self.losses);
@@ -239,8 +108,8 @@ pub(super) fn live(
 ) -> Result<()> {
     let alerts = settings.rules.as_deref().map(|rules| open_alerts(rules, settings)).transpose()?;
     let session = Session::open(settings, signals)?;
-    let (at, collected, losses) = (Stamp::default(), Vec::new(), Vec::new());
-    let mut sink = Sink { session: &session, at, alerts, collected, losses };
+    let (at, due, collected, losses) = (Stamp::default(), None, Vec::new(), Vec::new());
+    let mut sink = Sink { session: &session, at, due, alerts, collected, losses };
     let mut outcome = Ok(());
     loop {
         match monitor.read(signals, &mut sink) {
@@ -264,7 +133,10 @@ pub(super) fn live(
         let mut sentences = monitor.warnings();
         sentences.extend(sink.alerts.iter_mut().flat_map(Alerts::warnings));
         session.warn(sentences)?;
-        if session.screen.takes_reading() {
+        if !session.press_keys_left() {
+            break;
+        }
+        if sink.leaves_time(&session.screen) && session.screen.takes_reading() {
             session.show(monitor)?;
         } else {
             session.screen.put_off();

@@ -56,8 +56,9 @@ pub(crate) struct TopScreen {
     resolver: Option<Resolver>,
     /// When a reading was drawn last.
     drawn: Option<Instant>,
-    /// How long the last frame took.
-    took: Duration,
+    /// How long frames take that arrange the table anew: as long as the slowest one, which is forgotten little
+    /// by little.
+    slowest: Duration,
     /// What is to be seen has not been drawn, since the terminal had not taken the last frame, or a
     /// poll was due.
     is_pending: bool,
@@ -77,9 +78,18 @@ impl TopScreen {
         // Nothing waits for them.
         let resolver = output.resolve.then(|| Resolver::new(Duration::ZERO));
         let (drawn, is_pending, empty_reads) = (None, false, 0);
-        let took = Duration::ZERO;
-        let mut top =
-            Self { screen, terminal, bytes, mouse, resolver, drawn, took, is_pending, empty_reads };
+        let slowest = Duration::ZERO;
+        let mut top = Self {
+            screen,
+            terminal,
+            bytes,
+            mouse,
+            resolver,
+            drawn,
+            slowest,
+            is_pending,
+            empty_reads,
+        };
         top.begin()?;
         Ok(Some(top))
     }
@@ -106,6 +116,7 @@ impl TopScreen {
         let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= BETWEEN_FRAMES);
         if is_due {
             self.drawn = Some(Instant::now());
+            self.slowest = self.slowest * 3 / 4;
         }
         is_due
     }
@@ -131,20 +142,14 @@ impl TopScreen {
         self.terminal.draw(|frame| top.draw(frame)).map_err(Error::output)?;
         let frame = std::mem::take(&mut *self.bytes.0.borrow_mut());
         self.screen.push([BEGIN, &frame, END].concat())?;
-        self.took = start.elapsed();
+        self.slowest = self.slowest.max(start.elapsed());
         Ok(())
     }
 
-    /// The same, if there is time for it until the next poll is due; else it is done later.
-    ///
-    /// # Errors
-    /// The terminal cannot be written.
-    pub(crate) fn draw_before(&mut self, due: Instant, top: &mut Top) -> Result<()> {
-        if Instant::now() + self.took < due {
-            return self.draw(top);
-        }
-        self.put_off();
-        Ok(())
+    /// Whether there is time before the next poll is `due` to do what a key asks for and to draw it. What the
+    /// key asks for may take longer than anything so far, but hardly twice as long.
+    pub(crate) fn has_time_before(&self, due: Instant) -> bool {
+        Instant::now() + 2 * self.slowest < due
     }
 
     /// What is to be seen is drawn later.

@@ -36,8 +36,17 @@ impl Default for Choice {
 impl Choice {
     /// The sockets that are asked for, in their order.
     pub(super) fn sockets(&self, rows: &Rows) -> Vec<SocketId> {
-        let shown = rows.iter().filter(|row| self.asks_for(row) && self.filter.matches(row));
-        order::sorted(shown, self.sort, self.is_reversed)
+        order::sorted(self.rows(rows), self.sort, self.is_reversed)
+    }
+
+    /// Their groups; `None` where they are not grouped.
+    pub(super) fn groups(&self, rows: &Rows) -> Option<Vec<GroupLine>> {
+        self.group.map(|key| order::grouped(self.rows(rows), key))
+    }
+
+    fn rows<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = &'r Row> {
+        let mut matcher = self.filter.matcher();
+        rows.iter().filter(move |row| self.asks_for(row) && matcher.matches(row))
     }
 
     /// Whether the command line asks for a row, and the keys do.
@@ -46,11 +55,6 @@ impl Choice {
             Some(_) => self.shows_closed,
             None => self.base.shows(&row.status),
         }
-    }
-
-    /// The groups of some rows; `None` where they are not grouped.
-    pub(super) fn groups<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> Option<Vec<GroupLine>> {
-        self.group.map(|key| order::grouped(rows, key))
     }
 
     /// Shows sockets in the states alone that a filter asks for.

@@ -43,6 +43,11 @@ struct Paused {
 }
 
 impl Contents {
+    /// Whether the sockets that are shown stay as they are.
+    pub(super) const fn is_paused(&self) -> bool {
+        self.paused.is_some()
+    }
+
     /// Takes in events of a reading that was complete at this instant.
     pub(super) fn apply(&mut self, at: Stamp, events: &[MonitorEvent]) {
         self.at = at;

@@ -68,7 +68,7 @@ impl Top {
         }
         let filter = self.choice.filter_text();
         if !filter.is_empty() {
-            parts.push(format!("filter: {filter} ({} shown)", self.lines.sockets().len()));
+            parts.push(format!("filter: {filter} ({} shown)", self.lines.count()));
         }
         if let Some(slider) = self.contents.slider() {
             let more = if slider.is_cut() { ", more are not shown" } else { "" };

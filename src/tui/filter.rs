@@ -4,7 +4,9 @@
 use super::rows::Row;
 use crate::error::ValueError;
 use crate::filter::Filter;
+use crate::model::process::{Attribution, Process};
 use crate::values::{address, name, pid, ports, regex, states, user};
+use std::rc::Rc;
 
 /// A filter of rows, as it was typed.
 #[derive(Debug, Default)]
@@ -46,10 +48,45 @@ impl RowFilter {
         &self.text
     }
 
-    /// Whether a row is asked for.
-    pub(super) fn matches(&self, row: &Row) -> bool {
-        !self.is_active
-            || self.filter.matches(&row.status)
-                && row.owner.satisfies(&self.filter.process, row.status.clues.uid)
+    /// Looks at rows one by one.
+    pub(super) const fn matcher(&self) -> Matcher<'_> {
+        Matcher { filter: self, last: None }
     }
+}
+
+/// Which rows a filter asks for.
+#[derive(Debug)]
+pub(super) struct Matcher<'f> {
+    filter: &'f RowFilter,
+    /// The process whose socket was looked at last, and whether it is asked for: most sockets are of the
+    /// same process as the one before, and patterns take the most time.
+    last: Option<(*const Process, bool)>,
+}
+
+impl Matcher<'_> {
+    /// Whether a row is asked for.
+    pub(super) fn matches(&mut self, row: &Row) -> bool {
+        let RowFilter { filter, is_active, .. } = self.filter;
+        !is_active || filter.matches(&row.status) && self.is_owner_asked_for(row)
+    }
+
+    fn is_owner_asked_for(&mut self, row: &Row) -> bool {
+        let filter = &self.filter.filter.process;
+        let only_owner = only_owner(&row.owner);
+        if let (Some(owner), Some((last, is_asked_for))) = (only_owner, self.last)
+            && owner == last
+        {
+            return is_asked_for;
+        }
+        let is_asked_for = row.owner.satisfies(filter, row.status.clues.uid);
+        self.last = only_owner.map(|owner| (owner, is_asked_for));
+        is_asked_for
+    }
+}
+
+/// The one process that holds a socket, by its place in memory: all its sockets share it. `None` where there
+/// are several, or none.
+fn only_owner(owner: &Attribution) -> Option<*const Process> {
+    let main = Rc::as_ptr(owner.main.as_ref()?);
+    owner.holders.iter().all(|(_, holder)| Rc::as_ptr(holder) == main).then_some(main)
 }

@@ -24,22 +24,10 @@ impl Top {
             self.dialog.press_in_overlay(key);
             return Action::None;
         }
-        self.arrange();
-        self.press_in_table(key)
-    }
-
-    fn press_in_table(&mut self, key: Key) -> Action {
-        let page = self.lines.page();
         match key {
             Key::Escape if self.choice.group().is_some() => self.group_by(None),
             Key::Escape if !self.choice.filter_text().is_empty() => self.clear_filter(),
             Key::Escape => return Action::Quit,
-            Key::Up | Key::Char('k') => self.lines.select_up(1),
-            Key::Down | Key::Char('j') => self.lines.select_down(1),
-            Key::PageUp => self.lines.select_up(page),
-            Key::PageDown => self.lines.select_down(page),
-            Key::Home => self.lines.select(0),
-            Key::End => self.lines.select(usize::MAX),
             Key::Left | Key::Char('h') => self.go(Jump::Back),
             Key::Right | Key::Char('l') => self.go(Jump::Forward),
             Key::Char('[') => self.go(Jump::MinuteBack),
@@ -50,7 +38,6 @@ impl Top {
             Key::Char('s') => self.sort_by(self.choice.sort().next()),
             Key::Char('S') => self.sort_by(self.choice.sort()),
             Key::Char('g') => self.group_by(self.choice.next_group()),
-            Key::Enter => self.open_group(),
             Key::Char(' ') => {
                 self.contents.pause();
                 self.lines.mark_stale();
@@ -63,20 +50,39 @@ impl Top {
             Key::Char('d') => self.dialog.cover(OverlayKind::Diagram),
             Key::Char('e') => self.dialog.cover(OverlayKind::Explain),
             Key::Char('?') => self.dialog.cover(OverlayKind::Help),
-            Key::Char('y') => {
-                let at = self.contents.at();
-                if let Some(line) = self.selected_row().map(|row| order::line(row, at)) {
+            Key::Char('w') => return Action::Write(self.records()),
+            _ => return self.press_in_table(key),
+        }
+        Action::None
+    }
+
+    /// Does what a key asks for that is about a line of the table. Only these keys need the lines to be up
+    /// to date: several others in a row are arranged once, when they are drawn.
+    fn press_in_table(&mut self, key: Key) -> Action {
+        self.arrange();
+        let page = self.lines.page();
+        match key {
+            Key::Up | Key::Char('k') => self.lines.select_up(1),
+            Key::Down | Key::Char('j') => self.lines.select_down(1),
+            Key::PageUp => self.lines.select_up(page),
+            Key::PageDown => self.lines.select_down(page),
+            Key::Home => self.lines.select(0),
+            Key::End => self.lines.select(usize::MAX),
+            Key::Enter => self.open_group(),
+            Key::Char('y') => match self.selected_row() {
+                Some(row) => {
+                    let line = order::line(row, self.contents.at());
                     self.dialog.say("copied, if the terminal permits it (OSC 52)".to_owned());
                     return Action::Copy(line);
                 }
-            }
-            Key::Char('w') => return Action::Write(self.records()),
+                None => self.dialog.say("no socket is selected".to_owned()),
+            },
             Key::Click { column, line } => match self.drawn.at_place(column, line) {
                 Some(Clicked::Heading(sort)) => self.sort_by(sort),
                 Some(Clicked::Row(place)) => self.lines.select_on_screen(place),
                 None => {}
             },
-            Key::Char(_) | Key::Backspace => {}
+            _ => {}
         }
         Action::None
     }
@@ -114,7 +120,7 @@ impl Top {
 
     fn group_by(&mut self, group: Option<GroupKey>) {
         self.choice.group_by(group);
-        self.lines.restart(self.contents.rows(), &self.choice);
+        self.lines.restart();
     }
 
     /// Shows the sockets of the group that is selected.
@@ -143,7 +149,8 @@ impl Top {
 
     /// What is shown, as records.
     fn records(&self) -> Vec<Record> {
-        let rows = self.lines.sockets().iter().filter_map(|id| self.row(*id));
+        let sockets = self.choice.sockets(self.contents.rows());
+        let rows = sockets.into_iter().filter_map(|id| self.row(id));
         let open = rows.filter(|row| row.closed.is_none());
         open.map(|row| Record::Socket(Box::new(self.contents.record(row)))).collect()
     }

@@ -9,10 +9,8 @@ use crate::model::event::SocketId;
 /// The lines of the table, of which a page is on the screen.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// The sockets that are shown, in their order; out of date where `is_stale`.
-    order: Vec<SocketId>,
-    /// Their groups, which are the lines then; `None` where they are not grouped.
-    groups: Option<Vec<GroupLine>>,
+    /// Out of date where `is_stale`.
+    all: AllLines,
     is_stale: bool,
     selected: usize,
     /// The socket that is selected stays so when others come and go.
@@ -23,17 +21,17 @@ pub(super) struct Lines {
     page: usize,
 }
 
+/// What stands on the lines.
+#[derive(Debug)]
+enum AllLines {
+    Sockets(Vec<SocketId>),
+    Groups(Vec<GroupLine>),
+}
+
 impl Default for Lines {
     fn default() -> Self {
-        Self {
-            order: Vec::new(),
-            groups: None,
-            is_stale: true,
-            selected: 0,
-            selected_id: None,
-            offset: 0,
-            page: 1,
-        }
+        let (all, is_stale) = (AllLines::Sockets(Vec::new()), true);
+        Self { all, is_stale, selected: 0, selected_id: None, offset: 0, page: 1 }
     }
 }
 
@@ -43,44 +41,58 @@ impl Lines {
         self.is_stale = true;
     }
 
+    /// The same, and the first line is selected.
+    pub(super) const fn restart(&mut self) {
+        self.is_stale = true;
+        (self.selected, self.offset, self.selected_id) = (0, 0, None);
+    }
+
     /// Brings the lines up to date, where they are not.
     pub(super) fn arrange(&mut self, rows: &Rows, choice: &Choice) {
         if !std::mem::take(&mut self.is_stale) {
             return;
         }
-        self.order = choice.sockets(rows);
-        self.regroup(rows, choice);
-        let kept = self.selected_id.and_then(|id| self.order.iter().position(|at| *at == id));
+        self.all = match choice.groups(rows) {
+            Some(groups) => AllLines::Groups(groups),
+            None => AllLines::Sockets(choice.sockets(rows)),
+        };
+        let kept = self.selected_id.and_then(|id| self.sockets().iter().position(|at| *at == id));
         self.select(kept.unwrap_or(self.selected));
     }
 
-    /// Brings the groups up to date, for sockets that are.
-    fn regroup(&mut self, rows: &Rows, choice: &Choice) {
-        self.groups = choice.groups(self.order.iter().filter_map(|id| rows.get(*id)));
-    }
-
-    /// The sockets are grouped by something else from now on: begins with the first line.
-    pub(super) fn restart(&mut self, rows: &Rows, choice: &Choice) {
-        self.regroup(rows, choice);
-        (self.selected, self.offset, self.selected_id) = (0, 0, None);
-    }
-
     /// How many lines there are.
-    fn len(&self) -> usize {
-        self.groups.as_ref().map_or(self.order.len(), Vec::len)
+    const fn len(&self) -> usize {
+        match &self.all {
+            AllLines::Sockets(sockets) => sockets.len(),
+            AllLines::Groups(groups) => groups.len(),
+        }
     }
 
-    /// The sockets that are shown, in their order.
+    /// The sockets on the lines, in their order; none where groups stand there.
     pub(super) fn sockets(&self) -> &[SocketId] {
-        &self.order
+        match &self.all {
+            AllLines::Sockets(sockets) => sockets,
+            AllLines::Groups(_) => &[],
+        }
+    }
+
+    fn groups(&self) -> &[GroupLine] {
+        match &self.all {
+            AllLines::Sockets(_) => &[],
+            AllLines::Groups(groups) => groups,
+        }
+    }
+
+    /// How many sockets are shown, each by itself or in a group.
+    pub(super) fn count(&self) -> u64 {
+        self.sockets().len() as u64 + self.groups().iter().map(|group| group.count).sum::<u64>()
     }
 
     /// Selects a line, or the last one if there are fewer.
     pub(super) fn select(&mut self, line: usize) {
         let last = self.len().saturating_sub(1);
         self.selected = line.min(last);
-        let is_socket = self.groups.is_none();
-        self.selected_id = self.order.get(self.selected).copied().filter(|_| is_socket);
+        self.selected_id = self.selected_socket();
         let page = self.page.max(1);
         // No line stays empty as long as there is a socket for it.
         let offset = self.offset.min(self.len().saturating_sub(page));
@@ -103,11 +115,11 @@ impl Lines {
     }
 
     pub(super) fn selected_socket(&self) -> Option<SocketId> {
-        self.order.get(self.selected).copied()
+        self.sockets().get(self.selected).copied()
     }
 
     pub(super) fn selected_group(&self) -> Option<&GroupLine> {
-        self.groups.as_ref()?.get(self.selected)
+        self.groups().get(self.selected)
     }
 
     /// How many lines a page has.
@@ -126,13 +138,13 @@ impl Lines {
         self.selected - self.offset
     }
 
-    /// The sockets that are on the screen, or would be if they were not grouped.
+    /// The sockets that are on the screen.
     pub(super) fn sockets_on_screen(&self) -> impl Iterator<Item = SocketId> + use<'_> {
-        self.order.iter().skip(self.offset).take(self.page).copied()
+        self.sockets().iter().skip(self.offset).take(self.page).copied()
     }
 
     /// The groups that are on the screen.
     pub(super) fn groups_on_screen(&self) -> impl Iterator<Item = &GroupLine> {
-        self.groups.iter().flatten().skip(self.offset).take(self.page)
+        self.groups().iter().skip(self.offset).take(self.page)
     }
 }

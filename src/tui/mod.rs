@@ -129,7 +129,7 @@ impl Top {
     pub(crate) fn apply(&mut self, at: Stamp, events: &[MonitorEvent]) {
         self.contents.apply(at, events);
         if events.iter().any(|event| matches!(event, MonitorEvent::Socket(_))) {
-            self.lines.mark_stale();
+            self.sockets_changed();
         }
     }
 
@@ -139,6 +139,9 @@ impl Top {
         &mut self,
         sockets: impl Iterator<Item = SocketStatus>,
     ) -> Vec<SocketStatus> {
+        if self.choice.sort().is_by_queue() {
+            self.sockets_changed();
+        }
         self.contents.refresh(sockets)
     }
 
@@ -154,7 +157,7 @@ impl Top {
     /// The reading that was complete at this instant was taken in.
     pub(crate) fn end_reading(&mut self, at: Stamp) {
         if self.contents.end_reading(at) {
-            self.lines.mark_stale();
+            self.sockets_changed();
         }
     }
 
@@ -166,7 +169,7 @@ impl Top {
     ) -> bool {
         let is_any = self.contents.end_lives(followed);
         if is_any {
-            self.lines.mark_stale();
+            self.sockets_changed();
         }
         is_any
     }
@@ -174,7 +177,7 @@ impl Top {
     /// Adds a socket that has come to match without an event.
     pub(crate) fn add(&mut self, now: SocketStatus, owner: Attribution) {
         self.contents.add(now, owner);
-        self.lines.mark_stale();
+        self.sockets_changed();
     }
 
     /// What was observed of each socket.
@@ -220,6 +223,13 @@ impl Top {
     /// A sentence for the bottom of the screen.
     pub(crate) fn say(&mut self, sentence: String) {
         self.dialog.say(sentence);
+    }
+
+    /// Sockets have come, gone or changed their state.
+    const fn sockets_changed(&mut self) {
+        if !self.contents.is_paused() {
+            self.lines.mark_stale();
+        }
     }
 
     fn row(&self, id: SocketId) -> Option<&Row> {

@@ -41,6 +41,11 @@ impl Sort {
         })
     }
 
+    /// Whether polls change the order also where nothing happens to a socket.
+    pub(super) const fn is_by_queue(self) -> bool {
+        matches!(self, Self::RecvQueue | Self::SendQueue)
+    }
+
     pub(super) const fn next(self) -> Self {
         match self {
             Self::Held => Self::State,
@@ -72,7 +77,7 @@ pub(super) fn sorted<'r>(
     sort: Sort,
     reversed: bool,
 ) -> Vec<SocketId> {
-    let since = |row: &Row| (row.closed.is_some(), row.status.since.boot, row.id());
+    let since = |row: &Row| (row.closed.is_some(), row.status.since.boot);
     match sort {
         Sort::Held => by_key(rows, reversed, since),
         Sort::State => by_key(rows, reversed, |row| (row.status.state, since(row))),
@@ -97,8 +102,8 @@ pub(super) fn sorted<'r>(
     }
 }
 
-/// Sorts by a key that has the id at its end. The keys stand side by side: to follow a reference for
-/// each comparison takes four times as long where there are many rows.
+/// Sorts by a key, and by the id where keys are equal. The keys stand side by side: to follow a
+/// reference for each comparison takes four times as long where there are many rows.
 fn by_key<'r, K: Ord>(
     rows: impl Iterator<Item = &'r Row>,
     reversed: bool,

@@ -7,6 +7,7 @@ use crate::render::cell::Names;
 use crate::render::diagram::{DiagramFormat, DiagramRenderer};
 use crate::render::style::Palette;
 use crate::render::{Renderer, Size, explain};
+use crate::tcp::state::State;
 use crate::view::Record;
 use ratatui::layout::Rect;
 
@@ -40,13 +41,22 @@ impl Top {
         painter.put_lines(area, lines.into_iter().skip(first));
     }
 
+    /// The state of the selected socket, or of all sockets of the selected group.
+    fn selected_state(&self) -> Option<State> {
+        if let Some(group) = self.lines.selected_group() {
+            let mut states = group.states.keys();
+            return states.next().copied().filter(|_| states.next().is_none());
+        }
+        self.selected_row().map(|row| row.status.state)
+    }
+
     fn overlay_text(&self, kind: OverlayKind, width: usize) -> String {
         let palette = Palette { on: false };
         match kind {
             OverlayKind::Help => HELP.to_owned(),
-            OverlayKind::Explain => match self.selected_row() {
-                Some(row) => explain::state(row.status.state, palette, width.max(20)),
-                None => "no socket is selected".to_owned(),
+            OverlayKind::Explain => match self.selected_state() {
+                Some(state) => explain::state(state, palette, width.max(20)),
+                None => "no state is selected".to_owned(),
             },
             OverlayKind::Diagram => {
                 let mut renderer = DiagramRenderer { format: DiagramFormat::Text, palette, width };

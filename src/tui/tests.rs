@@ -163,6 +163,9 @@ fn rows_are_sorted_and_grouped() {
     let lines = screen(&mut top, 80, 24);
     assert!(lines[4].starts_with("ser\\x20ver                     2"), "{lines:#?}");
     assert!(lines[4].ends_with("1 LISTEN  1 CLOSE_WAIT"), "{lines:#?}");
+    assert_eq!(top.press(Key::Char('y')), Action::None, "a group is no socket");
+    let Action::Write(records) = top.press(Key::Char('w')) else { panic!("no records") };
+    assert_eq!(records.len(), 3, "those of all groups");
     top.press(Key::Down);
     top.press(Key::Enter);
     assert_eq!(states(&mut top), [FinWait2], "the sockets of the group");
