@@ -18,6 +18,7 @@ use crate::render::{alert_message, lost_sentence};
 use crate::rules::alerts::Alerts;
 use crate::settings::{OutputSettings, Settings};
 use crate::signals::{Signals, Wake};
+use crate::view::Record;
 use crate::view::life::LifeHistories;
 use session::Session;
 use std::cell::RefCell;
@@ -162,9 +163,16 @@ fn print_table(monitor: &mut Monitor<'_>, signals: &Signals, settings: &Settings
     let mut shown = ShownRun::open(output, *max_count);
     let formatter = Formatter::of_view(shown.view(), output, *max_count, poll.interval);
     let mut records = shown.current(monitor);
-    // With room for the headings, two closing lines and the prompt.
-    let room = tty::size().rows.saturating_sub(4).max(1);
-    let most = if signals.is_interrupted() { room } else { usize::MAX };
+    let mut most = records.len();
+    if signals.is_interrupted() {
+        let unnamed = OutputSettings { resolve: false, ..output.clone() };
+        let lines = |records: &[Record]| {
+            let mut formatter = Formatter::of_view(shown.view(), &unnamed, None, poll.interval);
+            memchr::memchr_iter(b'\n', &formatter.bytes(records.to_vec())).count()
+        };
+        // With room for two closing lines and the prompt.
+        most = fitting(&records, tty::size().rows.saturating_sub(3), lines);
+    }
     let left = records.len().saturating_sub(most);
     records.truncate(most);
     let mut output = Output::open(formatter, signals)?;
@@ -174,6 +182,20 @@ fn print_table(monitor: &mut Monitor<'_>, signals: &Signals, settings: &Settings
         crate::output::messages::print([sentence]);
     }
     Ok(())
+}
+
+/// How many of some records have room on so many lines, at least one: on a narrow terminal a record
+/// takes several.
+fn fitting(records: &[Record], room: usize, lines: impl Fn(&[Record]) -> usize) -> usize {
+    let mut most = records.len().min(room).max(1);
+    while most > 1 {
+        let taken = lines(&records[..most.min(records.len())]);
+        if taken <= room {
+            break;
+        }
+        most = (most * room / taken).clamp(1, most - 1);
+    }
+    most
 }
 
 /// Gives the terminal back.

@@ -281,10 +281,13 @@ pub(crate) fn clip_endpoint(text: &str, room: usize) -> String {
     clip_before(text, text.rfind(':').map_or("", |colon| &text[colon..]), room)
 }
 
-/// An owner, or as much of it as fits with an ellipsis before its mark, which is worth more than its
-/// name.
+/// An owner, or as much of it as fits with an ellipsis before its mark: the mark is worth more than the
+/// name, and that more than the pid.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn clip_owner(text: &str, room: usize) -> String {
+    const LEAST_OF_NAME: usize = 4;
+    let pid = text.find('/').map_or(0, |slash| slash + 1);
+    let text = if width(text) > room && room < pid + LEAST_OF_NAME { &text[pid..] } else { text };
     clip_before(text, text.strip_suffix(['~', '^']).map_or("", |name| &text[name.len()..]), room)
 }
 
@@ -315,6 +318,16 @@ mod tests {
         let expected =
             ["0s", "32us", "999us", "1.0ms", "1.3ms", "9.9ms", "10ms", "40ms", "99ms", "0.1s"];
         assert_eq!(short, expected);
+    }
+
+    #[test]
+    fn what_is_cut_keeps_what_is_worth_the_most() {
+        assert_eq!(clip_endpoint("127.0.0.1:60316", 7), "…:60316");
+        assert_eq!(clip_endpoint("[2001:db8::1]:443", 12), "[2001:d…:443");
+        assert_eq!(clip_owner("28877/nginx+2", 12), "28877/nginx…");
+        assert_eq!(clip_owner("28877/nginx+2", 8), "nginx+2");
+        assert_eq!(clip_owner("28879/redis-server~", 9), "redis-s…~");
+        assert_eq!(clip_owner("!", 7), "!");
     }
 
     #[test]

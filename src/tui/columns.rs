@@ -10,8 +10,10 @@ use ratatui::layout::Rect;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
-/// Columns are not made narrower than this where room is short.
-const NARROWEST: usize = 12;
+/// Columns are not made narrower than this as long as others can be left out.
+const NARROW: usize = 12;
+/// Owner and addresses are not made narrower than this, in which a port has room: `…:65535`.
+const NARROWEST: usize = 7;
 /// Before owner and addresses take less than this together, other columns are left out.
 const ROOM_FOR_ENDS: usize = 60;
 /// What a terminal that is too narrow for all goes without, the first one first.
@@ -24,6 +26,8 @@ const LEFT_OUT: [Column; 7] = [
     Column::TcpInfo,
     Column::Timer,
 ];
+/// And what it goes without where owner and addresses cannot be narrower.
+const LEFT_OUT_LAST: [Column; 3] = [Column::Held, Column::Owner, Column::Remote];
 
 /// Where the table was when it was drawn last.
 #[derive(Debug, Default)]
@@ -179,8 +183,13 @@ impl Columns {
             let over = self.needed() - room;
             let ends = self.shown.iter().filter(|(column, _)| is_end(*column));
             let spare = ends.map(|(_, width)| *width).sum::<usize>().saturating_sub(ROOM_FOR_ENDS);
-            let cut = self.cut_widest(is_long, over) || (spare > 0 && self.cut_widest(is_end, 1));
-            if !cut && !self.leave_one_out() && !self.cut_widest(is_end, 1) {
+            let fits_better = self.cut_widest(is_long, NARROW, over)
+                || spare > 0 && self.cut_widest(is_end, NARROW, 1)
+                || self.leave_out(&LEFT_OUT)
+                || self.cut_widest(is_end, NARROW, 1)
+                || self.cut_widest(is_end, NARROWEST, 1)
+                || self.leave_out(&LEFT_OUT_LAST);
+            if !fits_better {
                 break;
             }
         }
@@ -191,20 +200,20 @@ impl Columns {
         cells + GAP * self.shown.len().saturating_sub(1)
     }
 
-    /// Cuts the widest of some columns by so much at most; whether there was one that may be cut.
-    fn cut_widest(&mut self, may_cut: impl Fn(Column) -> bool, most: usize) -> bool {
+    /// Cuts the widest of some columns, to `least` or by `most`; whether there was one that may be cut.
+    fn cut_widest(&mut self, may_cut: impl Fn(Column) -> bool, least: usize, most: usize) -> bool {
         let wide = self.shown.iter_mut().filter(|(column, width)| {
-            may_cut(*column) && *width > NARROWEST.max(column.heading().len())
+            may_cut(*column) && *width > least.max(column.heading().len())
         });
         let Some((_, width)) = wide.max_by_key(|(_, width)| *width) else { return false };
-        *width -= most.min(*width - NARROWEST);
+        *width -= most.min(*width - least);
         true
     }
 
-    /// Leaves out the column that is worth the least; whether there was one.
-    fn leave_one_out(&mut self) -> bool {
-        let is_shown = |column: &Column| self.shown.iter().any(|(shown, _)| shown == column);
-        let Some(next) = LEFT_OUT.into_iter().find(is_shown) else { return false };
+    /// Leaves out the first one of these that is shown; whether there was one.
+    fn leave_out(&mut self, columns: &[Column]) -> bool {
+        let is_shown = |column: &&Column| self.shown.iter().any(|(shown, _)| shown == *column);
+        let Some(next) = columns.iter().find(is_shown).copied() else { return false };
         self.shown.retain(|(column, _)| *column != next);
         self.left_out.push(next);
         true

@@ -86,13 +86,13 @@ impl Top {
         } else if let Some(bar) = self.slider_bar(area.width.into()) {
             painter.put(area, &bar, Style::new());
         } else {
-            let keys =
-                "? help  / filter  s sort  g group  space pause  e explain  d diagram  q quit";
             let asked: Vec<&str> = self.drawn.left_out().map(Column::heading).collect();
-            let keys = match asked.as_slice() {
-                [] => keys.to_owned(),
-                asked => format!("no room for {}  {keys}", asked.join(", ")),
+            let left_out = match asked.as_slice() {
+                [] => String::new(),
+                asked => format!("no room for {}  ", asked.join(", ")),
             };
+            let keys = "/ filter  s sort  g group  space pause  e explain  d diagram  q quit";
+            let keys = format!("? help  {left_out}{keys}");
             painter.put(area, &keys, dim());
         }
     }

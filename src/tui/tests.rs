@@ -106,7 +106,9 @@ fn the_screen_has_counts_sockets_and_the_selected_one() {
 fn a_small_terminal_has_the_table_and_the_smallest_breaks_nothing() {
     let mut top = live();
     let lines = screen(&mut top, 40, 10);
-    assert!(lines.iter().any(|line| line.contains("CLOSE_WAIT")), "{lines:#?}");
+    let row = lines.iter().find(|line| line.starts_with("CLOSE_WAIT")).expect("a row");
+    assert!(row.contains(":80 ") && row.ends_with(":4001"), "ports are not cut: {lines:#?}");
+    assert!(lines[9].starts_with("? help  no room for HELD"), "{lines:#?}");
     for (width, height) in [(1, 1), (1, 50), (200, 1), (2, 2), (12, 3), (80, 7), (200, 50)] {
         for keys in ["", "g", "?", "\u{1b}"] {
             press(&mut top, keys);
@@ -323,7 +325,7 @@ fn flags_add_columns_and_narrow_terminals_drop_them() {
     assert_eq!(headings.join(" "), all, "{wide:#?}");
     let narrow = screen(&mut top, 90, 24);
     let last = narrow.last().expect("a line");
-    assert!(last.starts_with("no room for UNIT, FD"), "{narrow:#?}");
+    assert!(last.starts_with("? help  no room for UNIT, FD"), "{narrow:#?}");
     assert!(narrow[3].contains("REMOTE") && narrow[3].contains("TIMER"), "{narrow:#?}");
     top.press(Key::Down);
     let below = screen(&mut top, 90, 24).join("\n");

@@ -91,6 +91,18 @@ fn what_has_no_room_is_counted_where_the_user_ends_a_table() {
     assert!(last.lines().count() < 16, "{last}");
 }
 
+/// Rows that are continued in the next line do not push the headings off the screen.
+#[test]
+fn what_is_left_of_a_wide_table_fits_with_its_headings() {
+    let (screen, program) = Screen::start(80, 10, "--view table -eo");
+    screen.until_written("tcplapse  ");
+    program.signal(Signal::SIGINT);
+    let last = plain(after_the_last_frame(&screen.assert_restored(program)));
+    let lines: Vec<&str> = last.lines().collect();
+    let headings = lines.iter().position(|line| line.contains("HELD")).expect("headings");
+    assert!(lines.len() - headings < 10, "with the prompt they fit into 10 lines: {last}");
+}
+
 #[test]
 fn rules_give_alerts_beside_the_table() {
     let mut rules = NamedTempFile::new().expect("a file");
