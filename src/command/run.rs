@@ -61,7 +61,7 @@ pub(crate) fn run(options: RunOptions) -> Result<ExitCode> {
         messages::print_errors([error.to_string()]);
     }
     let status = child.wait(&signals)?;
-    report.end(&mut monitor);
+    report.end(&mut monitor, status == 0);
     Ok(ExitCode::from(status))
 }
 
@@ -234,8 +234,9 @@ impl<'s> RunReport<'s> {
         }
     }
 
-    /// Writes the timelines that are left, and the messages.
-    fn end(mut self, monitor: &mut Monitor<'_>) {
+    /// Writes the timelines that are left, and the messages. A command without `success` may have been
+    /// one that could not connect.
+    fn end(mut self, monitor: &mut Monitor<'_>, success: bool) {
         let mut records = std::mem::take(&mut self.held_back);
         records.extend(self.shown.current(monitor));
         if self.follows_echo && io::stderr().is_terminal() {
@@ -250,7 +251,13 @@ impl<'s> RunReport<'s> {
                 "{many} more timelines dropped while the command was running; use --output FILE"
             ));
         }
-        self.sentences.push(monitor.coverage().to_string());
+        let coverage = monitor.coverage();
+        if !success && coverage.has_all() && coverage.sockets == 0 {
+            let sentence = "no matching socket reached a state; where there is no route to the \
+                            destination, connect() fails before that";
+            self.sentences.push(sentence.to_owned());
+        }
+        self.sentences.push(coverage.to_string());
         messages::print_errors(self.errors);
         messages::print(self.sentences);
     }

@@ -26,6 +26,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// Whether every state of every socket was seen that the filters ask for.
+    pub(crate) fn has_all(&self) -> bool {
+        self.interface == Some(Interface::Trace) && self.missed == 0 && self.lost == 0
+    }
+
     /// Whether a socket can have come and gone without being counted as missed.
     fn is_lower_bound(&self) -> bool {
         self.destroy_events_lost || self.interface == Some(Interface::Proc)

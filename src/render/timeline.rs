@@ -6,7 +6,7 @@ use super::style::{Palette, style_of};
 use super::wording::{SideNames, process, remark, summary};
 use super::wrap::wrap;
 use super::{Renderer, alert_sentence, lost_sentence};
-use crate::model::event::Side;
+use crate::model::event::{Side, Verdict};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::Record;
@@ -144,6 +144,9 @@ impl TimelineText {
                 cause: match (first, life.matched_late) {
                     (true, true) => "before the owner was known",
                     (true, false) => "there at the first poll",
+                    _ if step.state == State::Closed => {
+                        end_cause(life).unwrap_or_else(|| cause(step))
+                    }
                     _ => cause(step),
                 }
                 .to_owned(),
@@ -325,6 +328,17 @@ fn cause(step: &LifeStep) -> &'static str {
         (None, State::SynRecv) => "received SYN, sent SYN+ACK",
         (None, _) => "",
     }
+}
+
+/// What closed a socket, where it is proven which of the causes in the table of edges it was.
+const fn end_cause(life: &LifeRecord) -> Option<&'static str> {
+    Some(match (life.verdict, life.reset_by) {
+        (Some(Verdict::Refused), _) | (Some(Verdict::Reset), Some(Side::Remote)) => "received RST",
+        (Some(Verdict::Reset), Some(Side::Local)) => "sent RST",
+        (Some(Verdict::TimedOut), _) => "no answer",
+        (Some(Verdict::NoAnswer), _) => "close()",
+        _ => return None,
+    })
 }
 
 /// Text in lines that fit the terminal, each with an indent.

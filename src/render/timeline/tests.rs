@@ -188,6 +188,24 @@ fn an_unproven_end_is_called_likely() {
 }
 
 #[test]
+fn a_proven_end_has_its_cause() {
+    let cause = |state, verdict, reset_by| {
+        let socket = ScriptedSocket::new(1, (7, "client"), "10.0.0.1:5000", "10.0.0.2:81");
+        let mut life = closed(socket.at(1.0, &[], &[], state), 1.1, verdict, &[]);
+        life.reset_by = reset_by;
+        let text = shown(vec![life], None, false);
+        let (_, cause) = text.split_once("  CLOSED").expect("its end");
+        cause.trim().to_owned()
+    };
+    assert_eq!(cause(SynSent, Verdict::Refused, Some(Side::Remote)), "received RST");
+    assert_eq!(cause(SynSent, Verdict::NoAnswer, None), "close()");
+    assert_eq!(cause(SynSent, Verdict::TimedOut, None), "no answer");
+    assert_eq!(cause(Established, Verdict::Reset, Some(Side::Local)), "sent RST");
+    let unproven = cause(Established, Verdict::Reset, None);
+    assert_eq!(unproven, "RST received or sent, or no answer");
+}
+
+#[test]
 fn a_listener_has_no_remote_address() {
     let listener = ScriptedSocket::new(1, (700, "server"), "0.0.0.0:80", "0.0.0.0:0");
     let life = listener.at(0.0, &[], &[], Listen).life(600.0);

@@ -3,7 +3,7 @@
 use super::trace::is_permitted;
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;
-use crate::support::program::Program;
+use crate::support::program::{Program, run};
 use crate::support::record::Event;
 use crate::support::require::{Feature, skip};
 use std::process::Command;
@@ -69,6 +69,19 @@ fn each_reason_of_a_failed_connect_is_reported() {
         let closed = until_closed(&mut watch, DEAF);
         assert_eq!((verdict(&closed), &closed.reset_by), (Some("timed-out"), &None));
         watch.stop();
+    });
+}
+
+/// The kernel looks for a route before a socket leaves CLOSED.
+#[test]
+fn run_says_why_a_connect_without_a_route_is_not_seen() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let connect = ["run", "--", "bash", "-c", "exec 3<>/dev/tcp/203.0.113.8/80"];
+        let outcome = run(&connect);
+        assert!(outcome.stderr.contains("where there is no route"), "{outcome:?}");
     });
 }
 
