@@ -19,6 +19,8 @@ const HEADINGS: [&str; 5] = ["TIME", "OWNER", "LOCAL", "REMOTE", "HELD"];
 /// them before they are written.
 const WIDTHS: [usize; 5] = [12, 11, 15, 15, 6];
 const GAP: &str = "  ";
+/// How far a row is indented that is continued below its time.
+const INDENT: usize = 4;
 /// On a terminal, the columns that are left for a state, and those that an owner gets at most.
 const ROOM_FOR_STATE: usize = 26;
 const WIDEST_OWNER: usize = 24;
@@ -100,11 +102,32 @@ impl EventsText {
         [usize::MAX, WIDEST_OWNER, addr.max(local), addr.max(remote), usize::MAX]
     }
 
-    /// The aligned columns, then the state: on the same line as far as it fits.
+    /// The aligned columns, then the state: on the same line as far as it fits. What is continued stands
+    /// beside the times, or below them where that takes fewer lines.
     fn line(&self, cells: &[String; 5], state_cell: &StateCell) -> String {
-        let indent = self.widths[0] + GAP.len();
+        let beside = self.aligned_line(cells, state_cell);
+        let lines = |text: &str| text.matches('\n').count();
+        if lines(&beside) <= 2 {
+            return beside;
+        }
+        let [time, owner, ..] = self.widths;
+        let below = self.line_in([time, owner, 0, 0, 0], INDENT, cells, state_cell);
+        if lines(&below) < lines(&beside) { below } else { beside }
+    }
+
+    fn aligned_line(&self, cells: &[String; 5], state_cell: &StateCell) -> String {
+        self.line_in(self.widths, self.widths[0] + GAP.len(), cells, state_cell)
+    }
+
+    fn line_in(
+        &self,
+        widths: [usize; 5],
+        indent: usize,
+        cells: &[String; 5],
+        state_cell: &StateCell,
+    ) -> String {
         let mut text = WrappedLine { text: String::new(), at: 0, room: self.width, indent };
-        for (i, (cell, width)) in cells.iter().zip(self.widths).enumerate() {
+        for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
             text.push_cell(cell, width, i + 1 == cells.len());
         }
         text.push(&state_cell.change, "");
@@ -157,7 +180,7 @@ impl EventsText {
         self.header_widths = Some(self.widths);
         let cells = HEADINGS.map(str::to_owned);
         let state = StateCell { change: vec![StyledWord::plain("STATE")], note: Vec::new() };
-        let line = self.line(&cells, &state);
+        let line = self.aligned_line(&cells, &state);
         self.palette.heading(line.trim_end_matches('\n')) + "\n"
     }
 }

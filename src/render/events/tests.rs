@@ -153,9 +153,24 @@ fn at_80_columns_the_state_goes_to_the_next_line() {
     TIME          OWNER                    LOCAL            REMOTE             HELD
                   STATE
     12:00:01.104  813/e\x1b[2Jvil\x20one
-                  [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527
-                  >=4.0s  ESTABLISHED -> CLOSED
-                  likely reset or peer closed, watched 69.1s
+        [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527  >=4.0s
+        ESTABLISHED -> CLOSED  likely reset or peer closed, watched 69.1s
+    ");
+}
+
+#[test]
+fn long_addresses_are_continued_where_they_take_fewer_lines() {
+    let mut closed =
+        event(EventKind::Closed, Some(State::CloseWait), &[State::LastAck], &[], State::Closed);
+    closed.socket = socket(1, "[2001:db8:1:2:3:4:5:6]:4443", "[2001:db8:1:2:3:4:5:6]:55756");
+    closed.verdict = Some(Verdict::RemoteClose);
+    let clock = TimeFormatter { format: TimeFormat::Clock, zone: TimeZone::UTC, start: None };
+    let mut events = EventsText::new(clock, Palette { on: false }, false, Some(80));
+    let rows = events.rows(&[Record::Event(Box::new(closed))], &Names::default());
+    assert_snapshot!(String::from_utf8(rows).unwrap(), @"
+    12:00:01.104  812/client   [2001:db8:1:2:3:4:5:6]:4443
+        [2001:db8:1:2:3:4:5:6]:55756  4.0s  CLOSE_WAIT -> [LAST_ACK] -> CLOSED
+        the peer closed first, lived 69.1s
     ");
 }
 
