@@ -253,6 +253,9 @@ impl Settings {
         // It makes a poll of many connections twice as expensive.
         self.needs = NeededRows::Shown;
         self.poll.idle = self.output.format != FormatName::Text || self.output.timers;
+        // It is in a file of each process, and in one column of the text.
+        self.filter.process.shows_workload =
+            self.output.format != FormatName::Text || self.output.extended;
         Ok(self)
     }
 }

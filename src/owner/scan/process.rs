@@ -44,6 +44,8 @@ pub(super) struct Described {
     pub(super) has_threads: bool,
     /// It was on a processor, or waited for one.
     pub(super) is_running: bool,
+    /// It is a thread of the kernel's own: these have no descriptors, also where they may not be read.
+    pub(super) is_kernel_thread: bool,
 }
 
 /// The one line of `stat`: the name, and some of the fields behind it.
@@ -72,7 +74,12 @@ pub(super) fn describe(
     let line = match read_file(entry, "stat") {
         Err(error) if is_denied(&error) => {
             let process = Process { exe: Exe::Denied, ..Process::unknown(entry.pid()) };
-            return Ok(Described { process, has_threads: true, is_running: true });
+            return Ok(Described {
+                process,
+                has_threads: true,
+                is_running: true,
+                is_kernel_thread: false,
+            });
         }
         line => line?,
     };
@@ -89,7 +96,8 @@ pub(super) fn describe(
     Ok(Described {
         process,
         has_threads: stat.as_ref().is_none_or(|stat| stat.threads > 1 || stat.state == b'Z'),
-        is_running: stat.is_none_or(|stat| stat.state == b'R'),
+        is_running: stat.as_ref().is_none_or(|stat| stat.state == b'R'),
+        is_kernel_thread: stat.is_some_and(|stat| stat.is_kernel_thread()),
     })
 }
 
@@ -106,7 +114,7 @@ pub(super) fn parent_of(entry: &ProcEntry) -> Option<i32> {
 /// Whether it is a thread of the kernel's own.
 pub(super) fn is_kernel_thread(entry: &ProcEntry) -> bool {
     read_file(entry, "stat")
-        .is_ok_and(|line| Stat::parse(&line).is_some_and(|stat| stat.flags & PF_KTHREAD != 0))
+        .is_ok_and(|line| Stat::parse(&line).is_some_and(|stat| stat.is_kernel_thread()))
 }
 
 /// The present name of a process, if it is the one with this start.
@@ -117,6 +125,10 @@ pub(super) fn name_of(entry: &ProcEntry, start: u64) -> Option<Vec<u8>> {
 }
 
 impl<'a> Stat<'a> {
+    const fn is_kernel_thread(&self) -> bool {
+        self.flags & PF_KTHREAD != 0
+    }
+
     /// The name may contain anything, blanks and brackets too; what follows it contains neither.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let open = line.iter().position(|byte| *byte == b'(')?;

@@ -74,10 +74,11 @@ impl<'a> Search<'a> {
         commands: &mut CommandLines,
     ) -> ProcResult<Option<(Process, CachedFds)>> {
         let described = self.processes.read(entry, self.fields)?;
-        let Described { mut process, has_threads, is_running } = described;
+        let Described { mut process, has_threads, is_running, is_kernel_thread } = described;
         commands.share(&mut process);
         let fds = match self.among.includes(&process) {
             Match::No => Some(CachedFds::NotSearched),
+            _ if is_kernel_thread => Some(CachedFds::Sockets(Box::default())),
             _ => match open_dir(entry, "fd") {
                 Ok(dir) => self.read_fds(&dir, &process, has_threads),
                 Err(error) if is_denied(&error) => {

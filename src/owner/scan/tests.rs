@@ -67,6 +67,21 @@ fn a_process_that_has_not_run_is_not_read_again() {
     assert_eq!(found(&mut scan, &[77, 78]), [(77, PARENT, 3), (78, PARENT, 4)]);
 }
 
+/// They have no descriptors, and only root could see so.
+#[test]
+fn threads_of_the_kernel_hold_nothing_and_hide_nothing() {
+    let procfs = Procfs::new();
+    procfs.set_run_time(PARENT, 5);
+    let stat = procfs.0.path().join("10/stat");
+    let line = fs::read_to_string(&stat).unwrap();
+    procfs.open_fd(PARENT, 3, 77);
+    let mut scan = Scan::new(procfs.0.path());
+    assert_eq!(found(&mut scan, &[77]), [(77, PARENT, 3)]);
+    // The flags as of kworker/0:0 (PF_KTHREAD, PF_WQ_WORKER and others).
+    fs::write(&stat, line.replacen("0 -1 0", "0 -1 69238880", 1)).unwrap();
+    assert_eq!(found(&mut Scan::new(procfs.0.path()), &[77]), []);
+}
+
 #[test]
 fn a_remembered_descriptor_is_checked_before_it_counts() {
     let procfs = Procfs::new();
