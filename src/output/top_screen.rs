@@ -56,8 +56,8 @@ pub(crate) struct TopScreen {
     resolver: Option<Resolver>,
     /// When a reading was drawn last.
     drawn: Option<Instant>,
-    /// How long frames take that arrange the table anew: as long as the slowest one, which is forgotten little
-    /// by little.
+    /// How long frames take that arrange the table again: as long as the slowest one, which is forgotten
+    /// little by little.
     slowest: Duration,
     /// What is to be seen has not been drawn, since the terminal had not taken the last frame, or a
     /// poll was due.

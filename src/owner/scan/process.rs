@@ -44,7 +44,7 @@ pub(super) struct Described {
     pub(super) has_threads: bool,
     /// It was on a processor, or waited for one.
     pub(super) is_running: bool,
-    /// It is a thread of the kernel's own: these have no descriptors, also where they may not be read.
+    /// It is a thread of the kernel's own: these have no descriptors, also where permission to read them is denied.
     pub(super) is_kernel_thread: bool,
 }
 

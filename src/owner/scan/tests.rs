@@ -67,9 +67,9 @@ fn a_process_that_has_not_run_is_not_read_again() {
     assert_eq!(found(&mut scan, &[77, 78]), [(77, PARENT, 3), (78, PARENT, 4)]);
 }
 
-/// They have no descriptors, and only root could see so.
+/// They have no descriptors.
 #[test]
-fn threads_of_the_kernel_hold_nothing_and_hide_nothing() {
+fn kernel_threads_are_not_searched() {
     let procfs = Procfs::new();
     procfs.set_run_time(PARENT, 5);
     let stat = procfs.0.path().join("10/stat");

@@ -83,6 +83,8 @@ fn a_signal_before_a_table_comes_does_not_make_it_empty() {
         let program = procfs.program();
         until("the next table to be opened", || has_open(program, &table).then_some(()));
         program.signal(Signal::SIGUSR1);
+        // What the signal makes it do it does before it waits again. Where it has not even begun the
+        // table comes first, which shows nothing of the fault and fails nothing.
         program.until_asleep();
     }
     procfs.program().signal(Signal::SIGTERM);

@@ -191,3 +191,24 @@ fn run_reports_a_command_that_is_gone_at_once() {
         assert_eq!(how, (Some("refused"), Some("remote")));
     });
 }
+
+#[test]
+fn run_says_why_a_failed_command_may_have_no_socket() {
+    const SENTENCE: &str = "connect() fails before that";
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let run = |command| {
+            program::run(&["run", "--source", "trace", "-i", "300ms", "--", "bash", "-c", command])
+        };
+        // This namespace has no route but that of its loopback interface.
+        let failed = run("(: </dev/tcp/203.0.113.8/80) 2>/dev/null; exit 7");
+        assert_eq!(failed.code, Some(7), "{failed:?}");
+        assert!(failed.stderr.contains(SENTENCE), "{failed:?}");
+        let connected = run("(: </dev/tcp/127.0.0.1/7999) 2>/dev/null; exit 7");
+        assert!(!connected.stderr.contains(SENTENCE), "{connected:?}");
+        let done = run("exit 0");
+        assert!(!done.stderr.contains(SENTENCE), "{done:?}");
+    });
+}
