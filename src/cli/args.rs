@@ -2,9 +2,10 @@
 //! others; [`Options`] is what they have in common for the settings.
 
 use super::choices::{
-    ColorName, FormatName, GroupName, OwnersName, RecordFormat, SourceName, TimeName, ViewName,
+    ColorName, FormatName, GroupName, OwnersName, RecordFormat, SourceName, TimeName,
 };
 use super::complete::{StateWords, states};
+use crate::view::ViewName;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -4,8 +4,9 @@ use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, Options, PollArgs, ReadyArgs,
     RecordArgs, SourceArgs, TableArgs, TextArgs,
 };
-use super::choices::{GroupName, ViewName};
+use super::choices::GroupName;
 use super::complete::{StateWords, ages, counts, states};
+use crate::view::ViewName;
 use clap::Args;
 use std::path::PathBuf;
 

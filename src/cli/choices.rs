@@ -1,22 +1,53 @@
 //! The named values that flags take.
 
+use crate::model::reading::Interface;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use std::sync::LazyLock;
 
 /// Where states come from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourceName {
-    /// Polls of /proc/net/tcp and /proc/net/tcp6
-    #[default]
-    Proc,
-    /// Polls of sock_diag, as ss does, with the kernel's destroy events of sockets that close
-    /// between two polls; no privilege needed
-    Netlink,
-    /// Every state change as the kernel makes it, by BPF, beside polls of sock_diag; needs CAP_BPF
-    /// and CAP_PERFMON, as root has them
-    #[cfg_attr(not(feature = "bpf"), value(hide = true))]
-    Trace,
-    /// The best that is permitted: trace, else netlink, else proc
+    /// One of the kernel's interfaces.
+    Of(Interface),
+    /// The best that is permitted.
     Auto,
+}
+
+impl Default for SourceName {
+    fn default() -> Self {
+        Self::Of(Interface::default())
+    }
+}
+
+impl SourceName {
+    /// What is asked for; `None` where the program chooses.
+    pub(crate) const fn interface(self) -> Option<Interface> {
+        match self {
+            Self::Of(interface) => Some(interface),
+            Self::Auto => None,
+        }
+    }
+}
+
+impl ValueEnum for SourceName {
+    fn value_variants<'a>() -> &'a [Self] {
+        static VARIANTS: LazyLock<Vec<SourceName>> = LazyLock::new(|| {
+            let interfaces = Interface::value_variants().iter().copied().map(SourceName::Of);
+            interfaces.chain([SourceName::Auto]).collect()
+        });
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Of(interface) => interface.to_possible_value(),
+            Self::Auto => {
+                let help = "The best that is permitted: trace, else netlink, else proc";
+                Some(PossibleValue::new("auto").help(help))
+            }
+        }
+    }
 }
 
 /// How the processes that hold sockets are found.
@@ -30,26 +61,6 @@ pub(crate) enum OwnersName {
     Bpf,
     /// By BPF where it is permitted and more than 20,000 files are open, else by procfs
     Auto,
-}
-
-/// What is printed of a run that goes on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ViewName {
-    /// One line per transition
-    #[default]
-    Events,
-    /// One block per socket, printed when it closes or when tcplapse exits
-    Timeline,
-    /// The current sockets, longest in their state first
-    Table,
-    /// The TCP state diagram with the number of times each transition was made
-    Diagram,
-    /// Sockets counted by group and state: how many, how fast they come and go, how long they stay,
-    /// how they end, and what is noteworthy
-    Summary,
-    /// The sockets on a whole terminal, with keys: as the command top
-    #[cfg(feature = "tui")]
-    Top,
 }
 
 /// What is printed of the sockets of a command.

@@ -4,7 +4,8 @@ use super::args::{
     CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, InfoArgs, Options, RecordArgs,
     SourceArgs, TableArgs, TextArgs,
 };
-use super::choices::{SortName, ViewName};
+use super::choices::SortName;
+use crate::view::ViewName;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -32,7 +32,6 @@ pub(crate) use args::{FilterArgs, NetstatCompat, RecordArgs, ViewArgs};
 pub(crate) use check::CheckOptions;
 pub(crate) use choices::{
     ColorName, DrawingName, FormatName, GroupName, OwnersName, SortName, SourceName, TimeName,
-    ViewName,
 };
 pub(crate) use completions::completions;
 pub(crate) use environment::Defaults;

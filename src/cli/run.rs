@@ -4,7 +4,8 @@ use super::args::{
     ByArgs, CommonArgs, CountArgs, EndArgs, FilterArgs, FormatArgs, InfoArgs, Options, OwnersArgs,
     PollArgs, RecordArgs, SourceArgs, TextArgs, TimeArgs, ViewArgs,
 };
-use super::choices::{RunViewName, SourceName, ViewName};
+use super::choices::{RunViewName, SourceName};
+use crate::view::ViewName;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use super::args::{
     CommonArgs, EndArgs, FilterArgs, InfoArgs, Options, PollArgs, ReadyArgs, RecordArgs,
     SourceArgs, TableArgs, TextArgs, TimeArgs, ViewArgs,
 };
-use super::choices::ViewName;
+use crate::view::ViewName;
 use clap::Args;
 
 /// The arguments of `top`.

@@ -1,6 +1,6 @@
 //! The loop of the commands that show a run: readings in, records of the chosen view out.
 
-use crate::cli::{FormatName, ViewName};
+use crate::cli::FormatName;
 use crate::error::{Error, Result};
 use crate::model::counted::counted;
 use crate::model::escape::printable;
@@ -14,13 +14,13 @@ use crate::output::ready::Ready;
 use crate::output::screen::Screen;
 use crate::output::shown::{EndOfReading, ShownRun};
 use crate::output::{Output, date_and_time, tty};
+use crate::render::Size;
 use crate::render::cell::clip;
 use crate::render::json::Json;
-use crate::render::{Size, diagram};
 use crate::rules::alerts::Alerts;
 use crate::settings::{OutputSettings, Settings};
 use crate::signals::Signals;
-use crate::view::Record;
+use crate::view::{Record, View};
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
@@ -28,8 +28,8 @@ use std::path::Path;
 pub(super) enum Mode {
     /// What happens now: a slow reader delays no poll.
     Live {
-        /// The sentence for a terminal where the first reading shows nothing.
-        nothing_yet: String,
+        /// What is watched, for a terminal where the first reading shows nothing.
+        watched: String,
         /// Where the end of the first poll is announced.
         ready: Ready,
     },
@@ -52,9 +52,11 @@ pub(super) fn follow(
 ) -> Result<()> {
     let mut follower = Follower::open(settings, signals)?;
     match mode {
-        Mode::Live { nothing_yet, ready } => {
+        Mode::Live { watched, ready } => {
             follower.writer.output.go_live(settings.poll.interval);
-            (follower.ready, follower.nothing_yet) = (ready, Some(nothing_yet));
+            let state = follower.shown.view().prints_later().unwrap_or("no matching socket yet");
+            follower.nothing_yet = Some(format!("{state}; {watched} (Ctrl-C to stop)"));
+            follower.ready = ready;
         }
         Mode::Recorded { since } => {
             follower.shown.hide_before(since);
@@ -112,9 +114,7 @@ impl MonitorSink for Follower<'_> {
     /// Events are written as they come, but for a picture and for rules, which need all events of a
     /// reading.
     fn push(&mut self, mut events: Vec<MonitorEvent>) {
-        let prints_later =
-            matches!(self.settings.output.view, ViewName::Timeline | ViewName::Table);
-        if !prints_later && events.iter().any(passes) {
+        if self.shown.view().prints_later().is_none() && events.iter().any(passes) {
             self.nothing_yet = None;
         }
         if self.needs_whole_readings() {
@@ -169,9 +169,7 @@ impl<'s> Follower<'s> {
         let Settings { output, max_count, poll, .. } = settings;
         let shown = ShownRun::open(output, *max_count);
         // A table is drawn by `top`, or not at all.
-        let drawn = shown.view().is_picture()
-            && output.format == FormatName::Text
-            && output.view != ViewName::Table;
+        let drawn = shown.view().title().is_some() && output.format == FormatName::Text;
         let formatter = Formatter::of_view(shown.view(), output, *max_count, poll.interval);
         let output = Output::open(formatter, signals)?;
         Ok(Self {
@@ -223,8 +221,8 @@ impl<'s> Follower<'s> {
         self.writer.end_reading(records)?;
         self.answer_requests(monitor)?;
         self.ready.announce_first_poll(monitor.polls().taken);
-        let mut sentences: Vec<String> =
-            lost_track_sentence(lost_track, self.settings).into_iter().collect();
+        let lost_track = (lost_track > 0).then(|| self.shown.view().lost_track_of(lost_track));
+        let mut sentences: Vec<String> = lost_track.flatten().into_iter().collect();
         sentences.extend(monitor.warnings());
         sentences.extend(self.alerts.iter_mut().flat_map(Alerts::warnings));
         let explains = |_: &_| self.screen.is_none() && io::stderr().is_terminal();
@@ -247,7 +245,7 @@ impl<'s> Follower<'s> {
         let records = self.shown.frame(monitor);
         let Size { columns, rows } = Screen::size();
         let room = Size { columns, rows: rows.saturating_sub(1) };
-        let mut lines = vec![title(self.settings, columns)];
+        let mut lines = vec![title(self.shown.view(), self.settings, columns)];
         lines.extend(self.writer.output.formatter.frame(&records, room));
         screen.draw(&lines)
     }
@@ -274,13 +272,8 @@ impl<'s> Follower<'s> {
         if self.writer.wants_more && is_read {
             if is_interrupted && was_drawn_on {
                 let Size { columns, rows } = Screen::size();
-                // With room for the closing line and the prompt, but for a drawing, which is no use in part.
-                let whole = match self.settings.output.view {
-                    ViewName::Diagram => diagram::HEIGHT,
-                    _ => 0,
-                };
-                let rows = rows.saturating_sub(3).max(whole);
-                let size = Size { columns, rows };
+                // With room for the closing line and the prompt.
+                let size = Size { columns, rows: rows.saturating_sub(3) };
                 self.writer.output.write_frame(&self.shown.frame(monitor), size)?;
             } else if !self.shown.is_hidden() {
                 self.writer.write(self.shown.current(monitor))?;
@@ -340,12 +333,8 @@ impl Replayed {
 }
 
 /// What a picture on a terminal shows, and how to quit.
-fn title(settings: &Settings, columns: usize) -> String {
-    let (view, hint) = match settings.output.view {
-        ViewName::Diagram => ("TCP state diagram", "; legend: tcplapse explain"),
-        ViewName::Summary => ("summary of TCP sockets", ""),
-        _ => ("TCP sockets", ""),
-    };
+fn title(view: &dyn View, settings: &Settings, columns: usize) -> String {
+    let (view, hint) = view.title().unwrap_or_default();
     let owners = match settings.patterns.as_slice() {
         [] => String::new(),
         patterns => format!(" of '{}'", printable(&patterns.join("' or '"))),
@@ -366,14 +355,4 @@ fn passes(event: &MonitorEvent) -> bool {
         MonitorEvent::Socket(event) => event.passes,
         MonitorEvent::Lost(_) => true,
     }
-}
-
-/// The sentence about sockets whose timelines end before their close; `None` where no timelines are
-/// shown, or there are no such sockets.
-fn lost_track_sentence(sockets: usize, settings: &Settings) -> Option<String> {
-    if settings.output.view != ViewName::Timeline || sockets == 0 {
-        return None;
-    }
-    let sockets = counted(sockets, "socket");
-    Some(format!("lost track of {sockets}; their timelines are incomplete"))
 }

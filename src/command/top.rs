@@ -3,7 +3,7 @@
 mod session;
 
 use super::follow::open_alerts;
-use crate::cli::{FormatName, ViewName};
+use crate::cli::FormatName;
 use crate::error::Result;
 use crate::model::event::{MonitorEvent, SocketEvent};
 use crate::model::time::Stamp;
@@ -31,7 +31,7 @@ const MOST_EVENTS: usize = 1_000_000;
 /// Whether `top` is asked for, and can be drawn here. Where it cannot, the events are printed, and
 /// that is said.
 pub(super) fn is_drawn(settings: &Settings) -> bool {
-    if settings.output.view != ViewName::Top {
+    if !settings.output.view.traits().is_interactive {
         return false;
     }
     let drawn = tty::can_be_drawn_on();
@@ -43,7 +43,7 @@ pub(super) fn is_drawn(settings: &Settings) -> bool {
 /// Whether a table is asked for that is drawn here until the run ends, and printed then.
 pub(super) fn is_table_drawn(settings: &Settings) -> bool {
     let OutputSettings { view, format, .. } = settings.output;
-    view == ViewName::Table && format == FormatName::Text && tty::can_be_drawn_on()
+    view.traits().is_of_one_instant && format == FormatName::Text && tty::can_be_drawn_on()
 }
 
 /// Takes in what is read.
@@ -146,7 +146,7 @@ pub(super) fn live(
     }
     let alerts = sink.alerts.take();
     leave(signals, session, outcome)?;
-    if settings.output.view == ViewName::Table {
+    if settings.output.view.traits().is_of_one_instant {
         print_table(monitor, signals, settings)?;
     }
     let mut sentences = monitor.warnings();

@@ -2,7 +2,6 @@
 
 use super::follow::{Mode, follow};
 use super::{monitor, signals};
-use crate::cli::ViewName;
 use crate::error::Result;
 use crate::output::ready::Ready;
 use crate::settings::Settings;
@@ -24,24 +23,13 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     if super::top::is_drawn(settings) || super::top::is_table_drawn(settings) {
         return super::top::live(&mut monitor, &signals, settings, ready);
     }
-    follow(
-        &mut monitor,
-        &signals,
-        settings,
-        Mode::Live { nothing_yet: nothing_yet(settings), ready },
-    )
+    follow(&mut monitor, &signals, settings, Mode::Live { watched: watched(settings), ready })
 }
 
-/// The sentence for a terminal on which nothing is shown yet.
-fn nothing_yet(settings: &Settings) -> String {
-    let of = match settings.patterns.as_slice() {
-        [] => String::new(),
-        patterns => format!(" processes matching '{}'", patterns.join("' or '")),
-    };
-    let state = match settings.output.view {
-        ViewName::Timeline => "timelines are printed when sockets close, or at the end",
-        ViewName::Table => "the table is printed at the end",
-        _ => "no matching socket yet",
-    };
-    format!("{state}; watching{of} (Ctrl-C to stop)")
+/// What is watched.
+fn watched(settings: &Settings) -> String {
+    match settings.patterns.as_slice() {
+        [] => "watching".to_owned(),
+        patterns => format!("watching processes matching '{}'", patterns.join("' or '")),
+    }
 }

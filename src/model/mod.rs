@@ -5,6 +5,7 @@ pub(crate) mod counted;
 pub(crate) mod escape;
 pub(crate) mod event;
 pub(crate) mod growth;
+pub(crate) mod interface;
 pub(crate) mod json;
 pub(crate) mod net_limits;
 pub(crate) mod netns_name;

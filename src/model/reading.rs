@@ -1,5 +1,7 @@
 //! What a source reads: the kernel's own words, stamped with time. Nothing is concluded here.
 
+pub use super::interface::Interface;
+
 use super::binding::DeviceName;
 use super::json::{self, is_default};
 use super::process::{Caller, Holder, Process};
@@ -230,19 +232,6 @@ pub struct Lost {
     pub reason: LostReason,
     /// How many, where they can be counted.
     pub count: Option<u64>,
-}
-
-/// Which of the kernel's interfaces readings come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
-#[schemars(rename = "interface")]
-#[serde(rename_all = "lowercase")]
-pub enum Interface {
-    /// Polls of `/proc/net/tcp` and `/proc/net/tcp6`.
-    Proc,
-    /// sock_diag dumps and destroy events.
-    Netlink,
-    /// Kernel events of every state change, by BPF, beside polls.
-    Trace,
 }
 
 /// What was found out about owners for one reading, as far as it is new.

@@ -28,12 +28,17 @@ pub struct Coverage {
 impl Coverage {
     /// Whether every state of every socket was seen that the filters ask for.
     pub(crate) fn has_all(&self) -> bool {
-        self.interface == Some(Interface::Trace) && self.missed == 0 && self.lost == 0
+        self.sees_every_change() && self.missed == 0 && self.lost == 0
     }
 
     /// Whether a socket can have come and gone without being counted as missed.
     fn is_lower_bound(&self) -> bool {
-        self.destroy_events_lost || self.interface == Some(Interface::Proc)
+        let has_events = |source: Interface| source.traits().has_destroy_events;
+        self.destroy_events_lost || !self.interface.is_none_or(has_events)
+    }
+
+    fn sees_every_change(&self) -> bool {
+        self.interface.is_some_and(|source| source.traits().yields_every_change)
     }
 }
 
@@ -48,7 +53,7 @@ impl fmt::Display for Coverage {
             let whose = if self.of_all { " of any process" } else { "" };
             let number = counted(missed, "socket");
             write!(f, "; {least}{number}{whose} opened and closed by their process between polls")?;
-            if self.interface != Some(Interface::Trace) {
+            if !self.sees_every_change() {
                 f.write_str(" (--source trace, where permitted, sees them)")?;
             }
         }

@@ -1,24 +1,24 @@
 //! Records to bytes in the chosen format: with names, at most as many as wanted, and without those
 //! that the format has no place for.
 
-use super::renderers::table_options;
+use super::renderers::{clock, table_options, text_options};
 use super::resolver::Resolver;
 use super::timelines::TimelineTarget;
 use super::tty;
-use super::views::View;
 use crate::cli::FormatName;
 use crate::monitor::sink::ReadingInfo;
 use crate::render::ascii::ascii;
 use crate::render::cell::Names;
 use crate::render::csv::Csv;
 use crate::render::groups::GroupTable;
+use crate::render::html::HtmlReport;
 use crate::render::json::Json;
 use crate::render::ports::PortTable;
 use crate::render::socket_table::TableOptions;
 use crate::render::socket_table::list::SocketList;
-use crate::render::{Renderer, Size};
+use crate::render::{Renderer, Size, of_view};
 use crate::settings::OutputSettings;
-use crate::view::Record;
+use crate::view::{Record, View};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -60,7 +60,9 @@ impl Formatter {
         interval: Duration,
     ) -> Self {
         let part = if view.is_picture() { usize::MAX } else { TEXT_PART };
-        Self::new(output, max_count, interval / 2, part, || view.renderer(output))
+        Self::new(output, max_count, interval / 2, part, || {
+            of_view(output.view, text_options(output))
+        })
     }
 
     /// For the lives of a command's sockets, as text for `target`. What goes to standard error is
@@ -108,6 +110,7 @@ impl Formatter {
         let renderer: Box<dyn Renderer> = match output.format {
             FormatName::Json => Box::new(Json::new(&output.labels)),
             FormatName::Csv => Box::new(Csv::new(output.header, &output.labels)),
+            FormatName::Html => Box::new(HtmlReport::new(clock(output))),
             _ => text(),
         };
         let resolves = output.resolve && output.format == FormatName::Text;
@@ -203,6 +206,11 @@ impl Formatter {
     pub(crate) fn frame(&mut self, records: &[Record], size: Size) -> Vec<String> {
         let lines = self.renderer.frame(records, &names_for(&mut self.resolver, records), size);
         if self.is_ascii { lines.iter().map(|line| ascii(line)).collect() } else { lines }
+    }
+
+    /// See [`Renderer::least_rows`].
+    pub(super) fn least_rows(&self) -> usize {
+        self.renderer.least_rows()
     }
 
     /// Removes the records that the format has no place for, and keeps them as messages for

@@ -4,18 +4,17 @@
 pub(crate) mod counts;
 pub(crate) mod formatter;
 pub(crate) mod messages;
-mod open_lives;
 mod queue;
 pub(crate) mod ready;
 mod renderers;
 mod resolver;
+mod run_state;
 pub(crate) mod screen;
 pub(crate) mod shown;
 pub(crate) mod timelines;
 #[cfg(feature = "tui")]
 pub(crate) mod top_screen;
 pub(crate) mod tty;
-pub(crate) mod views;
 
 use crate::cli::FormatName;
 use crate::error::{Error, Result};
@@ -153,12 +152,14 @@ impl Output {
         }
     }
 
-    /// Writes the lines of a frame that shows these records, to stay on the terminal.
+    /// Writes the lines of a frame that shows these records, to stay on the terminal: as many as fit,
+    /// but all of a picture that is no use in part.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub(crate) fn write_frame(&mut self, records: &[Record], size: Size) -> Result<()> {
-        let mut lines = self.formatter.frame(records, size).join("\n");
+        let rows = size.rows.max(self.formatter.least_rows());
+        let mut lines = self.formatter.frame(records, Size { rows, ..size }).join("\n");
         lines.push('\n');
         self.push(lines.into_bytes())
     }

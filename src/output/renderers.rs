@@ -3,6 +3,7 @@
 use super::tty;
 use crate::cli::{FormatName, GroupName, TimeName};
 use crate::model::time::Stamp;
+use crate::render::TextOptions;
 use crate::render::cell::{TimeFormat, TimeFormatter};
 use crate::render::diagram::DiagramFormat;
 use crate::render::socket_table::TableOptions;
@@ -18,6 +19,16 @@ pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
         extended: output.extended,
         timers: output.timers,
         tcp_info: output.tcp_info,
+    }
+}
+
+/// How the records of a view look on standard output.
+pub(super) fn text_options(output: &OutputSettings) -> TextOptions {
+    TextOptions {
+        table: table_options(output),
+        clock: clock(output),
+        width: tty::width(),
+        drawing: diagram_format(output.format),
     }
 }
 
@@ -49,7 +60,7 @@ pub(crate) const fn group_key(name: GroupName) -> GroupKey {
 }
 
 /// The format of a diagram. Formats for scripts have renderers of their own: what is left is text.
-pub(super) const fn diagram_format(format: FormatName) -> DiagramFormat {
+const fn diagram_format(format: FormatName) -> DiagramFormat {
     match format {
         FormatName::Text | FormatName::Json | FormatName::Csv | FormatName::Html => {
             DiagramFormat::Text

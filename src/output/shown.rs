@@ -1,14 +1,15 @@
 //! A run as it is shown: a view, fed with one reading after the other.
 
 use super::counts::RunCounts;
+use super::run_state::RunState;
 use super::timelines::as_text;
-use super::views::{self, RunState, View};
+use crate::cli::FormatName;
 use crate::model::event::{MonitorEvent, SocketStatus};
 use crate::monitor::Monitor;
 use crate::monitor::sink::ReadingInfo;
 use crate::settings::OutputSettings;
-use crate::view::Record;
 use crate::view::life::LifeHistories;
+use crate::view::{Record, Run, View, open_report};
 
 /// A view, and the histories of the sockets it shows.
 pub(crate) struct ShownRun {
@@ -29,9 +30,13 @@ pub(crate) struct EndOfReading {
 }
 
 impl ShownRun {
-    /// The view that the settings ask for; parameters as for [`views::open`].
+    /// The view that the settings ask for; `max_count` as for [`ViewName::open`](crate::view::ViewName::open).
     pub(crate) fn open(output: &OutputSettings, max_count: Option<u64>) -> Self {
-        let (view, histories) = (views::open(output, max_count), LifeHistories::default());
+        let view = match output.format {
+            FormatName::Html => open_report(),
+            format => output.view.open(format == FormatName::Text, max_count),
+        };
+        let histories = LifeHistories::default();
         let counts = RunCounts::new(output);
         Self { view, histories, counts, reading: None, since: None }
     }
@@ -66,11 +71,11 @@ impl ShownRun {
         self.histories.apply(&events);
         if !self.is_hidden() {
             self.counts.apply(&events);
-            return self.view.apply(events, reading, &self.histories);
+            return self.view.apply(events, (reading.at, reading.interface), &self.histories);
         }
         // A diagram counts what is shown; timelines join the ends of what began before.
         if !self.view.is_picture() {
-            drop(self.view.apply(events, reading, &self.histories));
+            drop(self.view.apply(events, (reading.at, reading.interface), &self.histories));
         }
         Vec::new()
     }
@@ -117,8 +122,8 @@ impl ShownRun {
         let (_, mut run) = self.run(monitor);
         let mut lives = run.open_lives();
         run.name_peers(&mut lives);
-        let counts = run.counts.records(run.monitor, true);
-        as_text(output, lives, &counts, &run.monitor.coverage().to_string())
+        let counts = run.summary(true);
+        as_text(output, lives, &counts, &run.coverage())
     }
 
     /// The view, and what it shows.

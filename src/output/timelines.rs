@@ -1,27 +1,25 @@
 //! Timelines beside the records: those of a command, and the timelines so far on SIGUSR1.
 
 use super::messages::{warnings, write};
+use super::renderers::text_options;
 #[cfg(feature = "tui")]
-use super::open_lives::{name_peers, open_lives};
-use super::renderers::clock;
+use super::run_state::{name_peers, open_lives};
 use super::tty;
-use crate::cli::{ColorName, ViewName};
+use crate::cli::ColorName;
 use crate::error::{Error, Result};
 #[cfg(feature = "tui")]
 use crate::monitor::Monitor;
-use crate::render::Renderer;
 use crate::render::ascii::ascii;
 use crate::render::cell::Names;
 use crate::render::style::Palette;
-use crate::render::summary::SummaryText;
-use crate::render::timeline::TimelineText;
+use crate::render::{Renderer, TextOptions, of_view};
 use crate::settings::OutputSettings;
 use crate::trusted_path::open_for_writing;
-use crate::view::Record;
 #[cfg(feature = "tui")]
 use crate::view::life::LifeHistories;
 use crate::view::life::LifeRecord;
 use crate::view::pairing::paired;
+use crate::view::{Record, ViewName};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -40,11 +38,11 @@ pub(super) fn as_text(
     let lives = paired(lives).into_iter().map(Box::new);
     let records: Vec<_> = lives.map(Record::Life).collect();
     let (target, names) = (TimelineTarget::Stderr, Names::default());
-    let mut text = target.timeline(output).rows(&records, &names);
+    let mut text = target.text(ViewName::Timeline, output).rows(&records, &names);
     if !records.is_empty() && !counts.is_empty() {
         text.push(b'\n');
     }
-    text.extend(target.summary(output).rows(counts, &names));
+    text.extend(target.text(ViewName::Summary, output).rows(counts, &names));
     if !tty::draws_unicode() {
         text = ascii(&String::from_utf8_lossy(&text)).into_bytes();
     }
@@ -93,8 +91,8 @@ impl TimelineTarget {
         matches!(self, Self::Stderr)
     }
 
-    /// The colours and the width of the target, if it has one.
-    fn look(&self, output: &OutputSettings) -> (Palette, Option<u16>) {
+    /// Formats the records of a view as text, in the width and colours of the target.
+    fn text(&self, view: ViewName, output: &OutputSettings) -> Box<dyn Renderer> {
         let stderr = io::stderr();
         let (width, terminal) = match self {
             Self::Stderr => (tty::width_of(&stderr), stderr.is_terminal()),
@@ -104,27 +102,14 @@ impl TimelineTarget {
             ColorName::Auto => terminal && tty::palette(output.color).on,
             chosen => tty::palette(chosen).on,
         };
-        (Palette { on }, width)
-    }
-
-    /// Formats lives as text, in the width and colours of the target.
-    fn timeline(&self, output: &OutputSettings) -> TimelineText {
-        let (palette, width) = self.look(output);
-        TimelineText { clock: clock(output), palette, width: width.map(usize::from) }
-    }
-
-    /// Formats the counts of a run as text, in the width and colours of the target.
-    fn summary(&self, output: &OutputSettings) -> SummaryText {
-        let (palette, width) = self.look(output);
-        SummaryText::new(palette, output.header, width)
+        let mut options = text_options(output);
+        options.table.palette = Palette { on };
+        of_view(view, TextOptions { width, ..options })
     }
 
     /// Formats what the settings ask for as text.
     pub(crate) fn renderer(&self, output: &OutputSettings) -> Box<dyn Renderer> {
-        match output.view {
-            ViewName::Summary => Box::new(self.summary(output)),
-            _ => Box::new(self.timeline(output)),
-        }
+        self.text(output.view, output)
     }
 
     /// Writes bytes, and waits until they are written.

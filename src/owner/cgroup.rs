@@ -1,5 +1,5 @@
 //! Understands `/proc/PID/cgroup`: the paths of control groups name units of systemd, containers and
-//! pods. It reads nothing itself.
+//! pods. Pure.
 
 use crate::model::escape::escape;
 use crate::model::workload::{Container, Pod, Workload};

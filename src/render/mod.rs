@@ -2,7 +2,7 @@
 //! here.
 //!
 //! A [`Renderer`] knows one format. JSON and CSV take every [`Record`]; of text there is a renderer
-//! for each view (`output::views`), which takes the records of that view, losses and alerts.
+//! for each view ([`of_view`]), which takes the records of that view, losses and alerts.
 
 pub(crate) mod ascii;
 pub(crate) mod cell;
@@ -23,8 +23,14 @@ pub(crate) mod wrap;
 
 use crate::model::counted::counted;
 use crate::model::event::Alert;
-use crate::view::Record;
-use cell::Names;
+use crate::view::{Record, ViewName};
+use cell::{Names, TimeFormatter};
+use diagram::{DiagramFormat, DiagramRenderer};
+use events::EventsText;
+use socket_table::TableOptions;
+use socket_table::by_held::HeldTable;
+use summary::SummaryText;
+use timeline::TimelineText;
 
 /// The room that a terminal has for a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +38,37 @@ use cell::Names;
 pub struct Size {
     pub columns: usize,
     pub rows: usize,
+}
+
+/// How the records of a view look as text.
+#[derive(Debug, Clone)]
+pub(crate) struct TextOptions {
+    /// The colours, and the columns of tables.
+    pub(crate) table: TableOptions,
+    /// How times are written.
+    pub(crate) clock: TimeFormatter,
+    /// The columns of the terminal; `None` where it is none.
+    pub(crate) width: Option<u16>,
+    /// What a diagram is drawn with.
+    pub(crate) drawing: DiagramFormat,
+}
+
+/// The renderer of a view's records as text, or in a format that only this view has.
+pub(crate) fn of_view(view: ViewName, options: TextOptions) -> Box<dyn Renderer> {
+    let TextOptions { table, clock, width, drawing } = options;
+    let (TableOptions { palette, header, .. }, columns) = (table, width.map(usize::from));
+    match view {
+        ViewName::Events => Box::new(EventsText::new(clock, palette, header, columns)),
+        #[cfg(feature = "tui")]
+        ViewName::Top => Box::new(EventsText::new(clock, palette, header, columns)),
+        ViewName::Timeline => Box::new(TimelineText { clock, palette, width: columns }),
+        ViewName::Table => Box::new(HeldTable::new(table, width)),
+        ViewName::Summary => Box::new(SummaryText::new(palette, header, width)),
+        ViewName::Diagram => {
+            let width = columns.unwrap_or(80);
+            Box::new(DiagramRenderer { format: drawing, palette, width })
+        }
+    }
 }
 
 /// Turns records into bytes, ready to be written.
@@ -54,6 +91,12 @@ pub trait Renderer {
     /// view is no picture.
     fn frame(&mut self, _: &[Record], _: &Names, _: Size) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How many rows of a frame stay on the terminal after the run even if it has fewer: those of a
+    /// picture that is no use in part.
+    fn least_rows(&self) -> usize {
+        0
     }
 
     /// A record for which this format has no place, as a sentence for standard error; `None` for

@@ -21,13 +21,14 @@ mod wanted;
 
 use crate::cli::{
     self, ColorName, FormatName, GroupName, Options, OwnersName, ReplayOptions, SourceName,
-    TimeName, ViewName,
+    TimeName,
 };
 use crate::error::UsageError;
 use crate::filter::Filter;
 use crate::model::time::Moment;
 use crate::tcp::state::State;
 use crate::values::{bytes, duration, moment};
+use crate::view::ViewName;
 use crate::view::labels::Labels;
 use filter::filter;
 use hints::hints;
@@ -141,11 +142,11 @@ impl Settings {
         hints.extend(unit_hint(&options.poll.interval));
         hints.extend(single_poll(interval, duration, options.source.source));
         let mut filter = filter(&options.filter, options.view.rules.is_some())?;
+        let view = options.view.view.traits();
         let by = summary::by(&options.view)?;
         filter.process.shows_workload = format(&options.view) != FormatName::Text
             || options.table.extend
-            || options.view.view == ViewName::Table
-            || useless::is_top(options.view.view)
+            || view.has_columns
             || by.iter().flatten().any(|name| name.is_workload());
         let bound = bound(&options, &filter)?;
         let (ring, rounded) = ring(options.poll.ring())?;
@@ -159,8 +160,7 @@ impl Settings {
                 max_cpu,
                 // Text does not show it, and it makes the first poll of many connections twice as
                 // expensive.
-                idle: options.view.view == ViewName::Events
-                    && format(&options.view) != FormatName::Text,
+                idle: view.has_idle && format(&options.view) != FormatName::Text,
                 tcp_info: options.info.tcp_info,
                 bound,
             },
@@ -172,7 +172,7 @@ impl Settings {
                 tcp_info: options.info.tcp_info,
                 view: options.view.view,
                 by,
-                mouse: useless::is_top(options.view.view) && !options.no_mouse,
+                mouse: view.is_interactive && !options.no_mouse,
                 format: format(&options.view),
                 labels: labels::labels(&options.view.label)?,
                 extended: options.table.extend,
@@ -216,7 +216,7 @@ pub struct RecordedPart {
 pub fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
     let view = &options.shared.view;
     // Alerts from before that time are not printed.
-    if options.since.is_some() && view.view == ViewName::Table && view.rules.is_none() {
+    if options.since.is_some() && view.view.traits().is_of_one_instant && view.rules.is_none() {
         let needs = "a view of what happened, such as events";
         return Err(UsageError::NoEffect { flag: "--since", needs });
     }
@@ -243,7 +243,7 @@ pub fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
 impl Settings {
     /// The settings of `list`; an error where one is useful only to a run that goes on.
     pub(crate) fn of_list(mut self) -> Result<Self> {
-        if self.source == SourceName::Trace {
+        if self.source.interface().is_some_and(|source| source.traits().yields_every_change) {
             return Err(UsageError::ListTrace);
         }
         let mut listed = State::NAMED.into_iter().filter(|state| *state != State::Closed);
@@ -277,7 +277,7 @@ fn single_poll(
     duration: Option<Duration>,
     source: SourceName,
 ) -> Option<String> {
-    let traces = matches!(source, SourceName::Trace | SourceName::Auto);
+    let traces = source.interface().is_none_or(|source| source.traits().yields_every_change);
     let is_long = interval > Duration::from_millis(100) && !traces;
     let time = duration.filter(|time| is_long && !time.is_zero() && *time < interval)?;
     Some(format!(
@@ -298,7 +298,7 @@ fn tcp_only(netstat: &cli::NetstatCompat) -> Result<Option<String>> {
 
 /// Refuses `--procfs` for sources that read only the network namespace of the caller.
 fn source(name: SourceName, procfs: &Path) -> Result<SourceName> {
-    let ignores_procfs = matches!(name, SourceName::Netlink | SourceName::Trace);
+    let ignores_procfs = name.interface().is_some_and(|source| !source.traits().reads_procfs);
     if ignores_procfs && procfs != Path::new(OWN_PROCFS) {
         return Err(UsageError::SourceIgnoresProcfs(procfs.to_owned()));
     }

@@ -1,7 +1,7 @@
 //! States in which no table shows a socket, or only some views do.
 
 use super::Result;
-use crate::cli::{Options, SourceName, ViewName};
+use crate::cli::Options;
 use crate::error::UsageError;
 use crate::filter::Filter;
 use crate::tcp::state_set::StateSet;
@@ -13,8 +13,8 @@ use crate::tcp::state_set::StateSet;
 /// lists them.
 pub(super) fn bound(options: &Options, filter: &Filter) -> Result<bool> {
     let is_named = filter.states.as_ref().is_some_and(StateSet::names_bound);
-    let are_shown = options.view.view == ViewName::Table
-        && options.source.source == SourceName::Netlink
+    let are_shown = options.view.view.traits().is_of_one_instant
+        && options.source.source.interface().is_some_and(|source| source.traits().shows_bound)
         && options.record.record.is_none()
         && options.view.rules.is_none();
     match (is_named, are_shown) {

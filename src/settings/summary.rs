@@ -1,13 +1,13 @@
 //! What `--view summary` counts by.
 
 use super::Result;
-use crate::cli::{GroupName, ViewArgs, ViewName};
+use crate::cli::{GroupName, ViewArgs};
 use crate::error::UsageError;
 
 /// The one or two keys to group by besides the state; none where sockets are counted by state alone.
 pub(super) fn by(view: &ViewArgs) -> Result<[Option<GroupName>; 2]> {
     let by = &view.by.by;
-    if view.view != ViewName::Summary && !by.is_empty() {
+    if !view.view.traits().has_groups && !by.is_empty() {
         return Err(UsageError::NoEffect { flag: "--by", needs: "--view summary" });
     }
     match by.as_slice() {

@@ -1,8 +1,10 @@
 //! Flags that would have no effect.
 
 use super::{Result, format};
-use crate::cli::{ColorName, FormatName, Options, SourceName, TimeName, ViewArgs, ViewName};
+use crate::cli::{ColorName, FormatName, Options, TimeName, ViewArgs};
 use crate::error::UsageError;
+use crate::model::reading::Interface;
+use crate::view::ViewName;
 
 const A_VIEW_WITH_TIMES: &str = "a view that prints times, such as timeline";
 
@@ -19,8 +21,12 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     if info.tcp_info && options.record.record.is_some() {
         return Err(UsageError::TcpInfoRecorded);
     }
-    let may_trace = cfg!(feature = "bpf") && source.source == SourceName::Auto;
-    let traces = may_trace || source.source == SourceName::Trace;
+    let fills_ring = |source: Interface| source.traits().yields_every_change;
+    let may_trace = || {
+        let mut choices = Interface::BEST_FIRST.into_iter();
+        choices.any(|choice| fills_ring(choice) && choice.traits().is_built_in)
+    };
+    let traces = source.source.interface().map_or_else(may_trace, fills_ring);
     let is_text = format(view) == FormatName::Text;
     let is_html = format(view) == FormatName::Html;
     if is_html && view.view != ViewName::Events {
@@ -28,34 +34,26 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
     }
     let is_csv = format(view) == FormatName::Csv;
     let has_labels = is_csv || format(view) == FormatName::Json || view.rules.is_some();
-    let (in_table, is_diagram) = (view.view == ViewName::Table, view.view == ViewName::Diagram);
     let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
-    let is_top = is_top(view.view);
-    let has_columns = (in_table || is_top) && is_text;
-    let has_header =
-        in_table || is_top || matches!(view.view, ViewName::Events | ViewName::Summary);
-    let is_summary = view.view == ViewName::Summary;
+    let shown = view.view.traits();
+    let has_columns = shown.has_columns && is_text;
+    let prints_times = is_html || is_text && shown.has_times;
+    let is_top = shown.is_interactive;
     let end = &options.end;
-    // A diagram and a summary show none, and a table at most that of its last poll.
-    let prints_times = is_html
-        || is_text && (is_top || matches!(view.view, ViewName::Events | ViewName::Timeline));
-    // It may be in the record of a socket; a count of states has none.
-    let has_sockets =
-        in_table || is_top || matches!(view.view, ViewName::Events | ViewName::Timeline);
     for (given, has_effect, flag, needs) in [
         (!is_text, !is_top, "--format", "another view than top"),
         (view.rules.is_some(), !is_top, "--rules", "another view than top"),
         (end.count.max_count.is_some(), !is_top, "--max-count", "another view than top"),
         (end.count.max_count.is_some(), !is_html, "--max-count", "another format than html"),
-        (info.tcp_info, has_sockets, "--tcp-info", "--view events, timeline or table"),
+        (info.tcp_info, shown.has_sockets, "--tcp-info", "--view events, timeline or table"),
         (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
         (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
         (poll.ring.is_some(), traces, "--ring", "--source trace"),
         (table.extend, has_columns, "--extend", "a table as text (--view table)"),
         (table.timers, has_columns, "--timers", "a table as text (--view table)"),
-        (text.resolve, is_text && !is_diagram && !is_summary, "--resolve", "text with addresses"),
+        (text.resolve, is_text && shown.has_sockets, "--resolve", "text with addresses"),
         (!view.label.is_empty(), has_labels, "--label", "--format json or csv"),
-        (text.no_header, is_csv || is_text && has_header, "--no-header", "a table or CSV"),
+        (text.no_header, is_csv || is_text && shown.has_header, "--no-header", "a table or CSV"),
         (text.color == ColorName::Always, is_text, "--color", "text"),
         (time.time.is_some(), is_text || is_html, "--time", "text"),
         (time.time.is_some(), prints_times, "--time", A_VIEW_WITH_TIMES),
@@ -78,19 +76,8 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
 /// Refuses the formats that only the diagram has for other views.
 fn drawings(view: &ViewArgs) -> Result<()> {
     let drawing = matches!(view.format, FormatName::Svg | FormatName::Dot | FormatName::Mermaid);
-    if drawing && view.view != ViewName::Diagram {
+    if drawing && !view.view.traits().is_drawing {
         return Err(UsageError::OnlyDiagramIsDrawn);
     }
     Ok(())
-}
-
-/// Whether a view is the one that is drawn on a whole terminal.
-#[cfg(feature = "tui")]
-pub(super) fn is_top(view: ViewName) -> bool {
-    view == ViewName::Top
-}
-
-#[cfg(not(feature = "tui"))]
-pub(super) const fn is_top(_: ViewName) -> bool {
-    false
 }

@@ -1,6 +1,13 @@
 //! Where readings come from. Besides `owner::scan`, only sources read the kernel; besides the header
 //! of a recording, only they ask the clock.
+//!
+//! [`open`] has the sources by their [`Interface`].
 
+#[cfg(feature = "bpf")]
+mod by_events;
+#[cfg(not(feature = "bpf"))]
+#[path = "without_bpf.rs"]
+mod by_events;
 pub(crate) mod clock;
 mod namespace;
 pub(crate) mod net_limits;
@@ -17,13 +24,52 @@ use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
 use crate::privileges::known_uid;
+use crate::settings::Settings;
+use crate::settings::netns::NetnsChoice;
 use crate::signals::Signals;
+use netns::{NamespacePolls, Namespaces};
+use proc::Proc;
 use rustix::fs::OFlags;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Instant;
+
+/// Opens the source that reads the caller's own network namespace by an interface.
+///
+/// # Errors
+/// What the kernel lacks or denies.
+pub(crate) fn open(interface: Interface, settings: &Settings) -> Result<Box<dyn Source>> {
+    Ok(match interface {
+        Interface::Proc => {
+            Box::new(Proc::open(&settings.procfs, &settings.wanted_rows(), settings.poll)?)
+        }
+        Interface::Netlink => Box::new(netlink::open::open(settings)?),
+        Interface::Trace => by_events::open(settings)?,
+    })
+}
+
+/// Opens the source that reads several network namespaces by an interface.
+///
+/// # Errors
+/// See [`open`]; a namespace that is named is not there or cannot be read.
+pub(crate) fn open_several(
+    interface: Interface,
+    settings: &Settings,
+    choices: &[NetnsChoice],
+) -> Result<Box<dyn Source>> {
+    let polls = |by_netlink| -> Result<Box<dyn Source>> {
+        let rows = (settings.wanted_rows(), settings.poll);
+        let namespaces = Namespaces::open(&settings.procfs, choices, rows, by_netlink)?;
+        Ok(Box::new(NamespacePolls::new(namespaces)))
+    };
+    match interface {
+        Interface::Proc => polls(false),
+        Interface::Netlink => polls(true),
+        Interface::Trace => by_events::open_several(settings, choices),
+    }
+}
 
 /// Yields what the kernel, or a recording, says about sockets.
 pub trait Source {

@@ -6,7 +6,11 @@
 //! one after the other, and as certain where one of them was inferred (`via`). Two states without
 //! such an edge between them, as ESTABLISHED and then CLOSED, count as a gap.
 
-use crate::model::event::{EventKind, SocketEvent, Transition};
+use super::life::LifeHistories;
+use super::{Record, Run, View, losses};
+use crate::model::event::{EventKind, MonitorEvent, SocketEvent, Transition};
+use crate::model::reading::Interface;
+use crate::model::time::Stamp;
 use crate::tcp::edge::{EDGES, Edge};
 use crate::tcp::path::{Proof, between};
 use crate::tcp::state::State;
@@ -135,6 +139,61 @@ pub(super) struct DiagramKeys {
     /// How often each legal transition was made: a list of these keys, in the order of
     /// `tcplapse explain`:
     edges: Vec<EdgeRecord>,
+}
+
+/// `--view diagram`: how often each edge was passed, and how many sockets are in each state now.
+pub(super) struct DiagramView {
+    diagram: Diagram,
+    /// How many more events it counts; `None` for all.
+    left: Option<u64>,
+}
+
+impl DiagramView {
+    pub(super) fn new(max_count: Option<u64>) -> Self {
+        Self { diagram: Diagram::default(), left: max_count }
+    }
+}
+
+impl View for DiagramView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        _: (Stamp, Interface),
+        _: &LifeHistories,
+    ) -> Vec<Record> {
+        for event in passing(&events) {
+            if !self.is_full() {
+                self.diagram.apply(event);
+                self.left = self.left.map(|left| left - 1);
+            }
+        }
+        losses(events)
+    }
+
+    fn current(&mut self, run: &mut dyn Run) -> Vec<Record> {
+        self.diagram.set_states(run.states());
+        vec![Record::Diagram(Box::new(self.diagram.clone()))]
+    }
+
+    fn is_picture(&self) -> bool {
+        true
+    }
+
+    fn title(&self) -> Option<(&'static str, &'static str)> {
+        Some(("TCP state diagram", "; legend: tcplapse explain"))
+    }
+
+    fn is_full(&self) -> bool {
+        self.left == Some(0)
+    }
+}
+
+/// The events of sockets that pass the filter by state.
+fn passing(events: &[MonitorEvent]) -> impl Iterator<Item = &SocketEvent> {
+    events.iter().filter_map(|event| match event {
+        MonitorEvent::Socket(event) if event.passes => Some(&**event),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

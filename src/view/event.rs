@@ -1,8 +1,11 @@
 //! An event of one socket as a record: a line of `--view events`.
 
+use super::life::LifeHistories;
+use super::{Record, Run, View};
 use crate::model::binding::{Binding, BindingKeys};
 use crate::model::event::{
-    Ages, EventKind, HeldFrom, OwnerClues, Roles, Side, SocketEvent, SocketRef, Verdict,
+    Ages, EventKind, HeldFrom, MonitorEvent, OwnerClues, Roles, Side, SocketEvent, SocketRef,
+    Verdict,
 };
 use crate::model::process::Attribution;
 use crate::model::reading::Interface;
@@ -121,5 +124,30 @@ impl EventRecord {
                 .then_some(transition.ages.lived),
             tcp_info,
         }
+    }
+}
+
+/// `--view events`: a record per transition.
+pub(super) struct EventsView;
+
+impl View for EventsView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        (_, interface): (Stamp, Interface),
+        _: &LifeHistories,
+    ) -> Vec<Record> {
+        let record = |event| match event {
+            MonitorEvent::Lost(lost) => Some(Record::Lost(lost)),
+            MonitorEvent::Socket(event) if event.passes => {
+                Some(Record::Event(Box::new(EventRecord::new(*event, interface))))
+            }
+            MonitorEvent::Socket(_) => None,
+        };
+        events.into_iter().filter_map(record).collect()
+    }
+
+    fn current(&mut self, _: &mut dyn Run) -> Vec<Record> {
+        Vec::new()
     }
 }

@@ -1,8 +1,11 @@
 //! A socket as it is now: a row of `list`, `check` and `--view table`.
 
+use super::life::LifeHistories;
+use super::{Record, Run, View, losses};
 use crate::model::binding::{Binding, BindingKeys};
-use crate::model::event::{HeldFrom, OwnerClues, SocketRef, SocketStatus};
+use crate::model::event::{HeldFrom, MonitorEvent, OwnerClues, SocketRef, SocketStatus};
 use crate::model::process::Attribution;
+use crate::model::reading::Interface;
 use crate::model::socket_row::{DetailKeys, Details};
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::model::time::{Stamp, seconds};
@@ -10,6 +13,7 @@ use crate::model::workload::{MainWorkload, WorkloadKeys};
 use crate::tcp::state::State;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// One socket at one instant. Field names, order and values are the public schema, version 1; the
@@ -87,5 +91,33 @@ impl SocketRecord {
         let (addrs, inode) = (self.socket.addrs, self.clues.inode);
         let tcp_info = infos.map(|infos| Box::new(infos.of(addrs, inode, self.state)));
         Self { tcp_info, ..self }
+    }
+}
+
+/// `--view table`: the sockets there are now, longest in their state first.
+pub(super) struct TableView;
+
+impl View for TableView {
+    fn apply(
+        &mut self,
+        events: Vec<MonitorEvent>,
+        _: (Stamp, Interface),
+        _: &LifeHistories,
+    ) -> Vec<Record> {
+        losses(events)
+    }
+
+    fn current(&mut self, run: &mut dyn Run) -> Vec<Record> {
+        let mut sockets = run.sockets();
+        sockets.sort_by_key(|socket| Reverse(socket.held));
+        sockets.into_iter().map(Box::new).map(Record::Socket).collect()
+    }
+
+    fn is_picture(&self) -> bool {
+        true
+    }
+
+    fn prints_later(&self) -> Option<&'static str> {
+        Some("the table is printed at the end")
     }
 }

@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("owner::scan", &["bpf", "model", "error", "filter", "privileges", "owner"]),
     ("rules", &["tcp", "model", "error", "file_watch", "trusted_path", "filter", "values"]),
     ("view", &["tcp", "model"]),
-    ("cli", &["tcp"]),
+    ("cli", &["tcp", "model", "view"]),
     ("settings", &["tcp", "model", "error", "filter", "values", "rules", "view", "cli"]),
     (
         "source",
@@ -64,6 +64,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "output",
         &[
+            "tcp",
             "model",
             "error",
             "trusted_path",
@@ -267,22 +268,15 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::env", &["debug_log", "program", "output::tty"]),
     ("uzers", &["output::resolver", "trusted_path", "values"]),
     ("dns_lookup", &["output::resolver", "settings::names"]),
-    ("clap", &["cli", "program"]),
+    // The names of sources and views are values of flags.
+    ("clap", &["cli", "program", "model::interface", "view"]),
     ("clap_complete", &["cli"]),
 ];
 
-/// Files that only understand what others have read.
-const PARSERS: &[&str] = &[
-    "owner::cgroup",
-    "source::netlink::bytecode",
-    "source::netlink::tcp_info",
-    "source::netlink::wire",
-    "source::netns::mounts",
-    "source::proc::row",
-    "source::trace::changes",
-    "source::trace::pending",
-    "source::trace::record",
-];
+/// What the head of a file says that only understands what others have read.
+const PARSER: &str = "Pure.";
+/// So many parsers there are at least.
+const PARSERS: usize = 9;
 
 fn within(path: &str, module: &str) -> bool {
     path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -411,7 +405,8 @@ fn only_the_modules_listed_reach_outside() {
 
 #[test]
 fn parsers_of_the_sources_are_pure() {
-    let is_parser = |module: &str| PARSERS.iter().any(|parser| within(module, parser));
+    let parsers: Vec<&SourceFile> = FILES.iter().filter(|source| source.is_parser).collect();
+    let is_parser = |module: &str| parsers.iter().any(|parser| within(module, &parser.module));
     let mut seen = 0;
     for source in FILES.iter().filter(|source| is_parser(&source.module)) {
         seen += 1;
@@ -422,7 +417,7 @@ fn parsers_of_the_sources_are_pure() {
             assert!(!is_outside && ours.is_none_or(pure), "{} uses {path}", source.file);
         }
     }
-    assert!(seen >= PARSERS.len(), "a parser has moved");
+    assert!(seen >= PARSERS, "only {seen} files say: {PARSER}");
 }
 
 #[test]

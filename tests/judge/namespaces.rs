@@ -11,7 +11,7 @@ use super::matching::by_claim;
 use super::plan::{Addresses, Kind, PORTS, Plan, Random};
 use super::readings::Readings;
 use super::rows::{self, Sampler};
-use super::run::{self, Verdict, can_use, in_new_namespace, in_time, seed, too_slow};
+use super::run::{self, Verdict, in_new_namespace, in_time, seed, too_slow, usable_sources};
 use super::truth::{Evidence, Truth};
 use super::workload::{Workload, now};
 use crate::support::loopback;
@@ -85,8 +85,8 @@ fn run_once(seed: u64) -> Verdict {
         space.workload.prepare(&plan);
     }
     let folder = tempfile::tempdir().expect("a directory");
-    let sources: Vec<&str> = run::SOURCES.into_iter().filter(|source| can_use(source)).collect();
-    let watch = |source: &&str| watch(source, &spaces, folder.path());
+    let sources = usable_sources();
+    let watch = |source: &String| watch(source, &spaces, folder.path());
     let Some(mut programs) = in_time(|| sources.iter().map(watch).collect::<Vec<_>>()) else {
         return too_slow();
     };

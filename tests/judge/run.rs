@@ -18,9 +18,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tcplapse::testing::model::reading::Interface;
 use tempfile::TempDir;
 
-pub(crate) const SOURCES: [&str; 3] = ["proc", "netlink", "trace"];
 /// So many plans are tried where the machine is too slow for them.
 const ATTEMPTS: u64 = 3;
 /// A run with fewer sockets that had to be reported, of all its connections, has tested little.
@@ -100,9 +100,9 @@ fn run_once(kind: Kind, seed: u64) -> Verdict {
     let plan = Plan::random(kind, addresses, &mut random);
     workload.prepare(&plan);
     let folder = tempfile::tempdir().expect("a directory");
-    let sources: Vec<&str> = SOURCES.into_iter().filter(|source| can_use(source)).collect();
+    let sources = usable_sources();
     let interval = if kind == Kind::Expiry { 200 } else { 20 };
-    let watch = |source: &&str| watch(source, interval, &folder);
+    let watch = |source: &String| watch(source, interval, &folder);
     let Some(mut programs) = in_time(|| sources.iter().map(watch).collect::<Vec<_>>()) else {
         return too_slow();
     };
@@ -173,8 +173,14 @@ fn until_expired() {
     }
 }
 
+/// All sources that the program can use here. A new one is judged from its first day.
+pub(crate) fn usable_sources() -> Vec<String> {
+    let names = Interface::BEST_FIRST.into_iter().map(Interface::name);
+    names.filter(|source| can_use(source)).collect()
+}
+
 /// Whether the program can use a source here; if not, it says why.
-pub(crate) fn can_use(source: &str) -> bool {
+fn can_use(source: &str) -> bool {
     let outcome = run_program(&["--source", source, "--for", "1ms"]);
     if outcome.code != Some(0) {
         skip(Feature::Trace, &format!("{source} is not judged: {}", outcome.stderr));

@@ -15,7 +15,7 @@ use super::{Renderer, Size};
 use crate::view::Record;
 use crate::view::diagram::Diagram;
 use dot::dot;
-pub(crate) use layout::HEIGHT;
+use layout::HEIGHT;
 use mermaid::mermaid;
 use svg::svg;
 use text::{frame, text};
@@ -68,6 +68,10 @@ impl Renderer for DiagramRenderer {
     fn frame(&mut self, records: &[Record], _: &Names, size: Size) -> Vec<String> {
         let drawn = |diagram| frame(diagram, self.palette, size.columns, size.rows);
         records.iter().filter_map(diagram).flat_map(drawn).collect()
+    }
+
+    fn least_rows(&self) -> usize {
+        HEIGHT
     }
 }
 

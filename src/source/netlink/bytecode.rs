@@ -1,4 +1,4 @@
-//! The programs by which the kernel chooses the sockets of a dump (`INET_DIAG_REQ_BYTECODE`).
+//! The programs by which the kernel chooses the sockets of a dump (`INET_DIAG_REQ_BYTECODE`). Pure.
 //!
 //! A program is a list of operations (`struct inet_diag_bc_op`: code, how many bytes to go on if the
 //! condition holds, and if not), each with its data behind it. It accepts a socket when it arrives

@@ -7,6 +7,7 @@ pub(crate) mod destroy;
 mod devices;
 pub(super) mod kernel_times;
 pub(super) mod listeners;
+pub(super) mod open;
 pub(crate) mod tcp_info;
 pub(super) mod tcp_infos;
 pub(crate) mod wire;

@@ -1,4 +1,4 @@
-//! `struct tcp_info` (`linux/tcp.h`) as sock_diag shows it. It reads nothing itself.
+//! `struct tcp_info` (`linux/tcp.h`) as sock_diag shows it. Pure.
 
 use crate::model::tcp_info;
 use crate::tcp::state::State;

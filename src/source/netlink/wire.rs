@@ -1,4 +1,4 @@
-//! The messages of `NETLINK_SOCK_DIAG`: requests to bytes, bytes to rows. It reads nothing itself.
+//! The messages of `NETLINK_SOCK_DIAG`: requests to bytes, bytes to rows. Pure.
 //!
 //! The kernel writes them in `net/ipv4/inet_diag.c`; the layouts are those of `linux/netlink.h`
 //! and `linux/inet_diag.h`. Numbers are in the byte order of the machine, addresses and ports in

@@ -1,4 +1,5 @@
 //! Understands `/proc/self/mountinfo`: which network namespaces are mounted, and so have a name.
+//! Pure.
 
 pub(super) use crate::model::netns_name::mount_name as name_of;
 use std::path::PathBuf;

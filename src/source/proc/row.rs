@@ -1,4 +1,4 @@
-//! One line of `/proc/net/tcp` or `/proc/net/tcp6` to a row. It reads nothing itself.
+//! One line of `/proc/net/tcp` or `/proc/net/tcp6` to a row. Pure.
 //!
 //! The kernel writes it in `get_tcp4_sock()`, `get_openreq4()`, `get_timewait4_sock()`
 //! (`net/ipv4/tcp_ipv4.c`) and their IPv6 twins.

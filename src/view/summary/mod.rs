@@ -8,6 +8,7 @@ pub(crate) mod findings;
 pub(crate) mod record;
 mod rows;
 pub(crate) mod times;
+pub(super) mod view;
 
 use super::group::GroupKey;
 use crate::model::event::{

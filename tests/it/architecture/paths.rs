@@ -1,5 +1,6 @@
 //! The paths that the files of `src/` are written with: imports, and paths within the code.
 
+use super::PARSER;
 use regex::Regex;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -11,6 +12,8 @@ pub(super) struct SourceFile {
     pub(super) file: String,
     pub(super) module: String,
     pub(super) lines: usize,
+    /// Its head says that it only understands what others have read.
+    pub(super) is_parser: bool,
     /// Every path in it, as far as the text shows it.
     pub(super) paths: BTreeSet<String>,
 }
@@ -40,7 +43,9 @@ pub(super) fn source(file: &str, text: &str) -> SourceFile {
     let module = name.strip_suffix("::mod").unwrap_or(&name).to_owned();
     let code = &text[..TESTS.find(text).map_or(text.len(), |tests| tests.start())];
     let paths = paths(&module, code);
-    SourceFile { file: file.to_owned(), module, lines: code.lines().count(), paths }
+    let head = text.lines().map_while(|line| line.strip_prefix("//!"));
+    let is_parser = head.collect::<String>().contains(PARSER);
+    SourceFile { file: file.to_owned(), module, lines: code.lines().count(), is_parser, paths }
 }
 
 static TESTS: LazyLock<Regex> =

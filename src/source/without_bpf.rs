@@ -1,9 +1,9 @@
 //! In place of `by_events` where the program is built without the cargo feature `bpf`.
 
+use super::Source;
 use crate::error::{BpfError, Error, Result};
 use crate::settings::Settings;
 use crate::settings::netns::NetnsChoice;
-use crate::source::Source;
 
 /// Refuses.
 ///

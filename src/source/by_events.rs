@@ -1,13 +1,13 @@
 //! Opens the source that follows the kernel's events.
 
+use super::Source;
+use super::netns::Namespaces;
+use super::trace::{Trace, TraceSettings};
 use crate::error::Result;
 use crate::model::process_tree::ProcessTree;
 use crate::model::wanted::WantedRows;
 use crate::settings::Settings;
 use crate::settings::netns::NetnsChoice;
-use crate::source::Source;
-use crate::source::netns::Namespaces;
-use crate::source::trace::{Trace, TraceSettings};
 
 /// Follows the caller's own network namespace.
 ///
