@@ -2,24 +2,22 @@
 //! terminal. Every wait of a run goes through here, so that none of them is missed.
 
 mod keys;
+mod pipe;
+mod requests;
 
 use crate::error::{Error, Result};
 use keys::KeyWatch;
 #[cfg(feature = "tui")]
 pub(crate) use keys::Keys;
+use pipe::SignalPipe;
+use requests::Noted;
+pub(crate) use requests::{Requests, is_ignored};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGWINCH};
-use signal_hook::flag;
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::SignalOnly;
-use std::cell::{Cell, RefCell};
-use std::io::{self, IsTerminal, Write};
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::Cell;
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 /// Longer than any run.
@@ -30,37 +28,15 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(50);
 /// Waits for the time of the next poll, for something to read, and for whatever ends the run.
 #[derive(Debug)]
 pub struct Signals {
-    /// The signals that are caught. Its pipe is readable once one has come.
-    delivery: RefCell<SignalDelivery<UnixStream, SignalOnly>>,
-    /// A signal has come that was not read from the pipe yet: to know costs no system call.
-    has_signal: Arc<AtomicBool>,
-    /// The other end of the pipe: a byte in it ends a wait, too.
-    wake: UnixStream,
+    pipe: SignalPipe,
+    noted: Noted,
     /// Something has come that ends a wait, and no wait has ended with it yet.
     is_woken: Cell<bool>,
     /// A signal or a key has ended the run.
     is_interrupted: Cell<bool>,
-    /// A signal that ends the run has come, see [`Self::take_signal`].
-    end_signal: Cell<bool>,
-    requests: Cell<Requests>,
-    /// What SIGHUP means; `None` where it ends the run, or is not caught.
-    hangup: Option<Hangup>,
-    /// Signals that are meant for a command.
-    forwarded: Vec<i32>,
-    /// The signals in `forwarded` that have come and have not been passed on.
-    to_forward: RefCell<Vec<i32>>,
     deadline: Cell<Option<Instant>>,
     watches_stdout: bool,
     keys: KeyWatch,
-}
-
-/// SIGHUP in a run that is recorded.
-#[derive(Debug)]
-struct Hangup {
-    /// The recording is to be opened again.
-    reopen: Cell<bool>,
-    /// It ends the run if the run's terminal is gone.
-    ends_with_terminal: bool,
 }
 
 /// What a wait ended with.
@@ -74,15 +50,6 @@ pub(crate) enum Wake {
     Ended,
     /// The run is over because the reader of standard output has closed it.
     ReaderGone,
-}
-
-/// What signals have requested while the run goes on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Requests {
-    /// SIGUSR1: print what there is so far.
-    pub(crate) report: bool,
-    /// SIGTSTP: the key Ctrl-Z on a terminal that is drawn on.
-    pub(crate) suspend: bool,
 }
 
 impl Signals {
@@ -101,56 +68,36 @@ impl Signals {
     /// signals are meant for the command. Those, SIGCHLD and SIGUSR1 end a wait.
     pub fn for_command(forwarded: &[i32]) -> Result<Self> {
         let signals = Self::catching(forwarded)?;
-        signals.catch(&[SIGCHLD])?;
-        Ok(Self { forwarded: forwarded.to_vec(), ..signals })
+        signals.pipe.catch(&[SIGCHLD])?;
+        Ok(Self { noted: Noted::forwarding(forwarded), ..signals })
     }
 
     fn catching(caught: &[i32]) -> Result<Self> {
-        let (read, wake) = UnixStream::pair().map_err(cannot_catch)?;
-        wake.set_nonblocking(true).map_err(cannot_catch)?;
-        let write = wake.try_clone().map_err(cannot_catch)?;
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, [0; 0]);
-        let signals = Self {
-            delivery: RefCell::new(delivery.map_err(cannot_catch)?),
-            has_signal: Arc::default(),
-            wake,
+        let pipe = SignalPipe::open()?;
+        pipe.catch(caught)?;
+        pipe.catch(&[SIGUSR1])?;
+        Ok(Self {
+            pipe,
+            noted: Noted::default(),
             is_woken: Cell::new(false),
             is_interrupted: Cell::new(false),
-            end_signal: Cell::new(false),
-            requests: Cell::default(),
-            hangup: None,
-            forwarded: Vec::new(),
-            to_forward: RefCell::default(),
             deadline: Cell::new(None),
             watches_stdout: false,
             keys: KeyWatch::default(),
-        };
-        signals.catch(caught)?;
-        signals.catch(&[SIGUSR1])?;
-        Ok(signals)
-    }
-
-    fn catch(&self, caught: &[i32]) -> Result<()> {
-        let handle = self.delivery.borrow().handle();
-        for signal in caught {
-            handle.add_signal(*signal).map_err(cannot_catch)?;
-            flag::register(*signal, Arc::clone(&self.has_signal)).map_err(cannot_catch)?;
-        }
-        Ok(())
+        })
     }
 
     /// Lets SIGHUP ask for a recording to be opened again. It still ends the run if it comes because
     /// the run's terminal is gone, unless SIGHUP was ignored from the start, as by nohup(1).
     pub(crate) fn reopen_on_hangup(&mut self) -> Result<()> {
-        let ends_with_terminal = !is_ignored(SIGHUP) && has_terminal();
-        self.hangup = Some(Hangup { reopen: Cell::new(false), ends_with_terminal });
-        self.catch(&[SIGHUP])
+        self.noted.reopen_on_hangup();
+        self.pipe.catch(&[SIGHUP])
     }
 
     /// Catches what concerns a terminal that is drawn on: SIGQUIT and SIGHUP end the run, SIGWINCH
     /// and SIGTSTP end a wait.
     pub(crate) fn catch_terminal_signals(&self) -> Result<()> {
-        self.catch(&[SIGQUIT, SIGHUP, SIGWINCH, SIGTSTP])
+        self.pipe.catch(&[SIGQUIT, SIGHUP, SIGWINCH, SIGTSTP])
     }
 
     /// From now on the key `q` on standard input ends the run.
@@ -197,33 +144,31 @@ impl Signals {
 
     /// Something that another thread calls to end a wait early.
     pub(crate) fn waker(&self) -> Result<impl FnOnce() + Send + 'static> {
-        let mut wake = self.wake.try_clone().map_err(cannot_catch)?;
-        // A pipe without room for one more byte is readable.
-        Ok(move || drop(wake.write(&[0])))
+        self.pipe.waker()
     }
 
     /// The signals for the command that have come since the last call.
     pub(crate) fn take_forwarded(&self) -> Vec<i32> {
         self.receive();
-        self.to_forward.take()
+        self.noted.take_forwarded()
     }
 
     /// The requests since the last call.
     pub(crate) fn take_requests(&self) -> Requests {
         self.receive();
-        self.requests.take()
+        self.noted.take_requests()
     }
 
     /// Whether SIGHUP has asked for the recording to be opened again since the last call.
     pub(crate) fn take_reopen_request(&self) -> bool {
         self.receive();
-        self.hangup.as_ref().is_some_and(|hangup| hangup.reopen.take())
+        self.noted.take_reopen_request()
     }
 
     /// Whether a signal that ends the run has come since the last call.
     pub(crate) fn take_signal(&self) -> bool {
         self.receive();
-        self.end_signal.take()
+        self.noted.take_end_signal()
     }
 
     /// Whether a signal or a key has ended the run.
@@ -275,8 +220,8 @@ impl Signals {
         due: Instant,
     ) -> Result<Option<Wake>> {
         let (stdout, stdin) = (io::stdout(), io::stdin());
-        let delivery = self.delivery.borrow();
-        let signals = delivery.get_read().as_fd();
+        let pipe = self.pipe.read_end();
+        let signals = pipe.as_fd();
         // What is not watched is replaced by what is.
         let reader = if self.watches_stdout { stdout.as_fd() } else { signals };
         let keys = if self.keys.is_watched() { stdin.as_fd() } else { signals };
@@ -290,7 +235,7 @@ impl Signals {
         let goes_on = !self.is_interrupted() && !self.is_woken.get();
         poll_for(&mut fds, if goes_on { left } else { Duration::ZERO })?;
         let [signals, reader, source, keys] = fds.map(|fd| fd.revents());
-        drop(delivery);
+        drop(pipe);
         if !signals.is_empty() {
             self.empty_pipe();
         }
@@ -311,48 +256,20 @@ impl Signals {
 
     /// Notes what signals mean that have come since the last wait. They still end the next one.
     fn receive(&self) {
-        if self.has_signal.load(Ordering::Relaxed) {
+        if self.pipe.has_signal() {
             self.empty_pipe();
         }
     }
 
     /// Empties the pipe, and notes what the signals mean that have come.
     fn empty_pipe(&self) {
-        self.has_signal.store(false, Ordering::Relaxed);
         self.is_woken.set(true);
-        for signal in self.delivery.borrow_mut().pending() {
-            let requests = self.requests.get();
-            match signal {
-                SIGUSR1 => self.requests.set(Requests { report: true, ..requests }),
-                SIGTSTP => self.requests.set(Requests { suspend: true, ..requests }),
-                SIGCHLD | SIGWINCH => {}
-                _ if self.forwarded.contains(&signal) => self.to_forward.borrow_mut().push(signal),
-                SIGHUP if self.hangup.as_ref().is_some_and(Hangup::note_hangup) => {}
-                _ => {
-                    self.is_interrupted.set(true);
-                    self.end_signal.set(true);
-                }
+        self.pipe.empty(|signal| {
+            if self.noted.note(signal) {
+                self.is_interrupted.set(true);
             }
-        }
+        });
     }
-}
-
-impl Hangup {
-    /// Notes a SIGHUP; false if it ends the run.
-    fn note_hangup(&self) -> bool {
-        self.reopen.set(true);
-        !self.ends_with_terminal || has_terminal()
-    }
-}
-
-fn cannot_catch(cause: io::Error) -> Error {
-    Error::System { what: "catch signals", cause }
-}
-
-/// Whether there is a controlling terminal.
-fn has_terminal() -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
 }
 
 /// Polls for at most `left`; a signal ends it early.
@@ -362,10 +279,4 @@ fn poll_for(fds: &mut [PollFd<'_>], left: Duration) -> Result<()> {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(errno) => Err(Error::System { what: "wait", cause: errno.into() }),
     }
-}
-
-/// Whether this process ignores a signal, as its parent may have arranged.
-pub(crate) fn is_ignored(signal: i32) -> bool {
-    let status = procfs::process::Process::myself().and_then(|own| own.status());
-    status.is_ok_and(|status| status.sigign & 1 << (signal - 1) != 0)
 }
