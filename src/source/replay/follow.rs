@@ -3,16 +3,15 @@
 //! A recorder that rotates its file finishes the one that was moved away, and continues in a new one
 //! of the same name. So they are read: the old file to its end, then the new one.
 
-use super::ring::{self, RingFiles, open_newest};
+use super::next_file::NextFile;
+use super::read_file::{Change, ReadFile};
 use super::state::InputState;
 use crate::error::{Error, RecordingError, Result, reason};
 use crate::file_watch::FileWatch;
 use crate::signals::Signals;
-use crate::source::open_nonblocking;
 use rustix::fd::AsFd;
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,29 +19,14 @@ use std::time::{Duration, Instant};
 /// How often the file is checked where the file system does not report changes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// So much of the beginning of a file shows whether it is still the same recording: the first line
-/// has the time at which the run began, and how often its file was started again.
-const HEAD: usize = 512;
-
 /// A file that grows.
 pub(super) struct GrowingFile<'a> {
     path: PathBuf,
-    file: File,
-    /// How many bytes of it have been read.
-    read: u64,
-    /// The first of them.
-    head: Vec<u8>,
-    /// The last of them.
-    last: u8,
-    /// The other files, where the recording is a ring.
-    ring: Option<RingFiles>,
-    /// The number of the last one that was there when this file was opened.
-    newest_before: u64,
+    current: ReadFile,
+    next: NextFile,
     /// `None` where the system does not report changes, and before the first wait.
     changes: Option<FileWatch>,
     has_waited: bool,
-    /// The user has been warned that the next file cannot be opened.
-    has_warned: bool,
     signals: &'a Signals,
     state: Rc<InputState>,
 }
@@ -52,27 +36,21 @@ impl<'a> GrowingFile<'a> {
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
-        let ring = RingFiles::of(path);
-        let file = open_newest(path, ring.as_ref());
-        let file = file.map_err(|cause| Error::read(path, cause, ""))?;
+        let opened = NextFile::open(path);
+        let (file, next) = opened.map_err(|cause| Error::read(path, cause, ""))?;
         Ok(Self {
             path: path.to_owned(),
-            file,
-            newest_before: newest(ring.as_ref()),
-            ring,
-            read: 0,
-            head: Vec::new(),
-            last: b'\n',
+            current: ReadFile::new(file),
+            next,
             changes: None,
             has_waited: false,
-            has_warned: false,
             signals,
             state,
         })
     }
 
     fn warn(&self, what: &str) {
-        self.state.warnings.borrow_mut().push(format!("{} {what}", self.path.display()));
+        warn(&self.state, &self.path, what);
     }
 
     /// Waits until something may have changed. The watch takes a thread, which it shall not take from
@@ -97,100 +75,27 @@ impl<'a> GrowingFile<'a> {
 
     /// The file that is read.
     pub(super) const fn file(&self) -> &File {
-        &self.file
+        self.current.file()
     }
 
-    /// The next file, once there is something in it: of a ring the one that was begun after this
-    /// one, else the one that has this one's name now.
-    fn next_file(&mut self) -> io::Result<Option<File>> {
-        let ours = self.file.metadata()?;
-        let Ok(there) = std::fs::metadata(&self.path) else { return Ok(None) };
-        if ring::identity(&there) == ring::identity(&ours) || there.len() == 0 {
-            return Ok(None);
-        }
-        if let Some((number, next)) = self.next_segment(&ours) {
-            self.newest_before = number;
-            return Ok(Some(next));
-        }
-        match open_nonblocking(&self.path) {
-            Ok(file) => {
-                self.newest_before = newest(self.ring.as_ref());
-                Ok(Some(file))
-            }
-            Err(cause) => {
-                if !std::mem::replace(&mut self.has_warned, true) {
-                    self.warn(&format!(
-                        "was replaced, and the new file cannot be read: {}; waiting until it can",
-                        reason(&cause)
-                    ));
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// The file of a ring that was begun after this one and has been renamed, too, with its number:
-    /// a slow reader finds several.
-    fn next_segment(&self, ours: &Metadata) -> Option<(u64, File)> {
-        let (mut newer, mut after) = (Vec::new(), self.newest_before);
-        for segment in self.ring.as_ref()?.segments() {
-            let Some((found, file)) = segment.open(ours.uid()) else { continue };
-            if ring::identity(&found) == ring::identity(ours) {
-                newer.clear();
-                after = segment.number;
-            } else if segment.number > after {
-                newer.push((segment.number, file));
-            }
-        }
-        newer.into_iter().next()
-    }
-
-    /// Goes on with what was written after the file was emptied or cut, where it was.
-    fn restart_if_truncated(&mut self) -> io::Result<()> {
-        let length = self.file.metadata()?.len();
-        let mut head = vec![0; self.head.len()];
-        let found = self.file.read_at(&mut head, 0)?;
-        let is_same = found == self.head.len() && head == self.head;
-        if length >= self.read && is_same {
-            return Ok(());
-        }
-        // Of one that was cut the beginning is known; of another all is new.
-        self.read = if is_same { length } else { 0 };
-        self.file.seek(SeekFrom::Start(self.read))?;
-        if !is_same {
-            self.head.clear();
-        }
+    /// Goes on where a file was cut; whether a line is ended in the buffer because of that.
+    fn follow_cut(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        let Change::Truncated { is_shorter } = self.current.restart_if_truncated()? else {
+            return Ok(false);
+        };
         self.warn("was cut while it was read; what follows is shown");
-        Ok(())
+        Ok(is_shorter && self.current.end_line(buffer))
     }
 
-    fn read_more(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        let of_head = read.min(HEAD - self.head.len());
-        if self.read == self.head.len() as u64 {
-            self.head.extend(&buffer[..of_head]);
-        }
-        self.read += read as u64;
-        if let Some(last) = buffer[..read].last() {
-            self.last = *last;
-        }
-        Ok(read)
-    }
-
-    /// Ends the line that the end of a file or a cut has left incomplete, so that it does not run
-    /// into the next one; whether there was one.
-    fn end_line(&mut self, buffer: &mut [u8]) -> bool {
-        let is_incomplete = std::mem::replace(&mut self.last, b'\n') != b'\n';
-        if is_incomplete {
-            buffer[0] = b'\n';
-        }
-        is_incomplete
+    /// The file in which the recording goes on, once there is one.
+    fn next_file(&mut self) -> io::Result<Option<File>> {
+        let (state, path) = (&self.state, &self.path);
+        self.next.find(self.current.file(), |what| warn(state, path, what))
     }
 }
 
-/// The number of the newest file of a ring that has been renamed; 0 if there is none.
-fn newest(ring: Option<&RingFiles>) -> u64 {
-    ring.and_then(|ring| ring.segments().pop()).map_or(0, |newest| newest.number)
+fn warn(state: &InputState, path: &Path, what: &str) {
+    state.warnings.borrow_mut().push(format!("{} {what}", path.display()));
 }
 
 impl Read for GrowingFile<'_> {
@@ -199,12 +104,10 @@ impl Read for GrowingFile<'_> {
             return Ok(0);
         }
         loop {
-            let before = self.read;
-            self.restart_if_truncated()?;
-            if self.read < before && self.end_line(buffer) {
+            if self.follow_cut(buffer)? {
                 return Ok(1);
             }
-            let read = self.read_more(buffer)?;
+            let read = self.current.read_more(buffer)?;
             if read > 0 {
                 return Ok(read);
             }
@@ -213,13 +116,12 @@ impl Read for GrowingFile<'_> {
                 continue;
             };
             // It may have been finished just before the next one was begun.
-            let read = self.read_more(buffer)?;
+            let read = self.current.read_more(buffer)?;
             if read > 0 {
                 return Ok(read);
             }
-            (self.file, self.read, self.has_warned) = (next, 0, false);
-            self.head.clear();
-            if self.end_line(buffer) {
+            self.current.go_on_in(next);
+            if self.current.end_line(buffer) {
                 return Ok(1);
             }
         }

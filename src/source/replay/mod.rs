@@ -3,6 +3,8 @@
 mod follow;
 mod input;
 mod netns;
+mod next_file;
+mod read_file;
 mod ring;
 mod state;
 
