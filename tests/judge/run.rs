@@ -61,7 +61,8 @@ pub(crate) fn judge_plan(kind: Kind) {
         }
     }
     drop(alone);
-    eprintln!("skipped: {} is inconclusive in {ATTEMPTS} runs on this machine", kind.name());
+    let reason = format!("{} is inconclusive in {ATTEMPTS} runs on this machine", kind.name());
+    skip(Feature::Speed, &reason);
 }
 
 pub(crate) fn seed() -> u64 {

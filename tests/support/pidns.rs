@@ -1,9 +1,10 @@
 //! A pid namespace of the test's own with a procfs of its own, as a container has.
 
+use super::output::Output;
 use super::require::{Feature, skip};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
 
 /// The namespaces of processes and mounts; what runs in it is killed when this is dropped.
@@ -28,19 +29,17 @@ impl PidNamespace {
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "cat"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = spawn(&mut command).and_then(|mut parent| {
-            let (Some(stdin), Some(stdout)) = (&mut parent.stdin, &mut parent.stdout) else {
-                unreachable!("they are pipes")
-            };
+            let (stdout, stderr) = (parent.stdout.take(), parent.stderr.take());
+            let mut answers = Output::of(stdout.expect("a pipe"), |_| true);
+            let messages = Output::of(stderr.expect("a pipe"), |_| true);
+            let mut namespace = Self { parent };
             // It answers from where procfs is mounted.
-            let (mut answer, sent) = (String::new(), stdin.write_all(b"ready\n"));
-            sent.and(BufReader::new(stdout).read_line(&mut answer))?;
-            if answer == "ready\n" {
-                return Ok(Self { parent });
+            let sent = namespace.parent.stdin.as_mut().expect("a pipe").write_all(b"ready\n");
+            if sent.is_ok() && answers.next_line().as_deref() == Some("ready\n") {
+                return Ok(namespace);
             }
-            let mut why = String::new();
-            parent.stderr.take().expect("a pipe").read_to_string(&mut why)?;
-            parent.wait()?;
-            Err(io::Error::other(why))
+            assert!(messages.wait_for_end(), "unshare goes on without an answer");
+            Err(io::Error::other(messages.so_far()))
         });
         started.map_err(|why| skip(Feature::Mount, &format!("no pid namespace: {why}"))).ok()
     }

@@ -32,6 +32,8 @@ pub(crate) enum Feature {
     Browser,
     /// Bound sockets listed by sock_diag (Linux 6.8).
     Bound,
+    /// Time enough for the judge, of one plan in three.
+    Speed,
 }
 
 impl Feature {
@@ -52,6 +54,7 @@ impl Feature {
             Self::Prometheus => "prometheus",
             Self::Browser => "browser",
             Self::Bound => "bound",
+            Self::Speed => "speed",
         }
     }
 }
