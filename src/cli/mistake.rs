@@ -108,6 +108,12 @@ impl Mistake {
         if flag == "-c" || flag == "--continuous" {
             return write!(f, "there is no {flag}; tcplapse watch is continuous without it");
         }
+        self.similar_flag(f, flag)
+    }
+
+    /// Names the flag that was probably meant, or the commands that have it.
+    fn similar_flag(&self, f: &mut fmt::Formatter<'_>, flag: &str) -> fmt::Result {
+        let command = self.command.as_str();
         let mut cli = Cli::command();
         cli.build();
         let typed = flag.trim_start_matches('-');

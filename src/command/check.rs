@@ -86,19 +86,8 @@ fn violations(
         let now = monitor.read_at();
         let concerned = |now: &SocketStatus| check.limits.concern(now.state);
         let sockets: Vec<SocketStatus> = monitor.statuses().filter(concerned).collect();
-        let polls = monitor.polls().taken;
-        ready.announce_first_poll(polls);
-        if polls < polls_before {
-            checker.restart();
-        }
-        if polls > polls_before {
-            checker.apply_poll(now, &sockets, &mut |socket| monitor.current_owner(socket));
-            let concerns = |state| check.limits.concern(state);
-            let doubtful = monitor.doubtful(concerns);
-            if checker.note_doubtful(now, &sockets, &doubtful) {
-                checker.review(now, &sockets, &monitor.possible_matches(concerns).sockets);
-            }
-        }
+        ready.announce_first_poll(monitor.polls().taken);
+        apply_polls(&mut checker, monitor, check, (polls_before, &sockets));
         let is_over = check.duration.is_some_and(|time| checker.watched(now) >= Some(time));
         let is_decided = ends_when_decided && checker.is_decided(now, &sockets);
         if more && !is_over && !is_decided {
@@ -125,6 +114,30 @@ fn violations(
         if !more || undecided == MAX_INCONCLUSIVE_POLLS {
             return Err(error);
         }
+    }
+}
+
+/// Counts the sockets of a reading and those that may match, if it was a poll. Begins again where
+/// another run of a recording has begun.
+fn apply_polls(
+    checker: &mut Checker<'_>,
+    monitor: &mut Monitor<'_>,
+    check: &CheckSettings,
+    (polls_before, sockets): (u64, &[SocketStatus]),
+) {
+    let polls = monitor.polls().taken;
+    if polls < polls_before {
+        checker.restart();
+    }
+    if polls <= polls_before {
+        return;
+    }
+    let now = monitor.read_at();
+    checker.apply_poll(now, sockets, &mut |socket| monitor.current_owner(socket));
+    let concerns = |state| check.limits.concern(state);
+    let doubtful = monitor.doubtful(concerns);
+    if checker.note_doubtful(now, sockets, &doubtful) {
+        checker.review(now, sockets, &monitor.possible_matches(concerns).sockets);
     }
 }
 

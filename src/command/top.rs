@@ -123,11 +123,7 @@ pub(super) fn live(
         }
         let reports = sink.reports(monitor);
         let mut session = session.borrow_mut();
-        let Session { top, counts, .. } = &mut *session;
-        if top.end_lives(|| monitor.open_ids()) {
-            counts.retain(|id| top.histories().is_open(id));
-        }
-        counts.end_reading(monitor);
+        session.end_reading(monitor);
         session.answer_requests(signals, monitor, settings)?;
         ready.announce_first_poll(monitor.polls().taken);
         session.report(reports)?;
@@ -137,11 +133,8 @@ pub(super) fn live(
         if !session.press_keys_left() {
             break;
         }
-        if sink.leaves_time(&session.screen) && session.screen.takes_reading() {
-            session.show(monitor)?;
-        } else {
-            session.screen.put_off();
-        }
+        let has_time = sink.leaves_time(&session.screen);
+        session.show_if(has_time, monitor)?;
         signals.call_key_reader(session.screen.is_pending());
     }
     let alerts = sink.alerts.take();

@@ -11,7 +11,7 @@ use super::summary::sentence;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use crate::view::Record;
-use crate::view::life::{Evidence, LifeRecord};
+use crate::view::life::{Evidence, LifeRecord, LifeStep};
 use crate::view::report::Report;
 use crate::view::summary::record::SummaryRecord;
 use std::fmt::Write as _;
@@ -112,26 +112,10 @@ impl HtmlReport {
         for (place, step) in life.steps.iter().enumerate() {
             let state = step.state.to_string();
             words = words + " " + &state.to_lowercase();
-            let next = life.steps[place + 1..].iter().find_map(|next| next.at);
-            let until = next.unwrap_or_else(|| life.ended.unwrap_or(life.followed_until));
-            let (x, width, evidence) = match step.at {
-                Some(at) => (x(at, start, end), x(until, start, end) - x(at, start, end), ""),
-                // Somewhere before the next one that was observed.
-                None => (x(until, start, end) - 3.0, 3.0, evidence(step.evidence)),
-            };
-            let when = step.at.map_or_else(|| "not observed".to_owned(), |at| self.clock.write(at));
-            let held = step.held.map(duration).unwrap_or_default();
-            let what = format!("{state} {when} {held} {}", step.cause.unwrap_or_default());
             if step.state != State::Closed {
-                let _ = write!(
-                    drawn,
-                    "<rect class=\"{}{evidence}\" x=\"{:.3}\" y=\"0\" width=\"{:.3}\" \
-                     height=\"10\"><title>{}</title></rect>",
-                    class(step.state),
-                    x.max(0.0),
-                    width.max(0.3),
-                    text(what.trim())
-                );
+                let next = life.steps[place + 1..].iter().find_map(|next| next.at);
+                let until = next.unwrap_or_else(|| life.ended.unwrap_or(life.followed_until));
+                drawn += &self.bar(step, until, (start, end));
             }
             path.push(match step.evidence {
                 Evidence::Observed => state,
@@ -148,6 +132,26 @@ impl HtmlReport {
             text(&label),
             text(&name),
             text(&label)
+        )
+    }
+
+    /// The bar of a step that lasts until then.
+    fn bar(&mut self, step: &LifeStep, until: Stamp, (start, end): (Stamp, Stamp)) -> String {
+        let (x, width, evidence) = match step.at {
+            Some(at) => (x(at, start, end), x(until, start, end) - x(at, start, end), ""),
+            // Somewhere before the next one that was observed.
+            None => (x(until, start, end) - 3.0, 3.0, evidence(step.evidence)),
+        };
+        let when = step.at.map_or_else(|| "not observed".to_owned(), |at| self.clock.write(at));
+        let held = step.held.map(duration).unwrap_or_default();
+        let what = format!("{} {when} {held} {}", step.state, step.cause.unwrap_or_default());
+        format!(
+            "<rect class=\"{}{evidence}\" x=\"{:.3}\" y=\"0\" width=\"{:.3}\" \
+             height=\"10\"><title>{}</title></rect>",
+            class(step.state),
+            x.max(0.0),
+            width.max(0.3),
+            text(what.trim())
         )
     }
 }
@@ -268,56 +272,21 @@ fn summary(records: &[Record]) -> String {
 fn area(lives: &[&LifeRecord], start: Stamp, end: Stamp) -> String {
     let states: Vec<State> =
         State::NAMED.into_iter().filter(|state| *state != State::Closed).collect();
-    let samples = usize::from(SAMPLES);
-    let mut counts = vec![vec![0_u32; samples + 1]; states.len()];
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let sample = |at: Stamp| (x(at, start, end) / WIDTH * f64::from(SAMPLES)).ceil() as usize;
-    for life in lives {
-        for (place, step) in life.steps.iter().enumerate() {
-            let (Some(at), Some(row)) =
-                (step.at, states.iter().position(|state| *state == step.state))
-            else {
-                continue;
-            };
-            let next = life.steps[place + 1..].iter().find_map(|next| next.at);
-            let first = sample(at);
-            let last = match next.or(life.ended) {
-                Some(until) => sample(until),
-                None => samples + 1,
-            };
-            for count in &mut counts[row]
-                [first.min(samples + 1)..last.min(samples + 1).max(first.min(samples + 1))]
-            {
-                *count += 1;
-            }
-        }
-    }
+    let counts = sampled(lives, &states, (start, end));
     let total = |sample: usize| counts.iter().map(|row| row[sample]).sum::<u32>();
-    let most = (0..=samples).map(total).max().unwrap_or_default().max(1);
-    let mut below = vec![0_u32; samples + 1];
+    let most = (0..=usize::from(SAMPLES)).map(total).max().unwrap_or_default().max(1);
+    let mut below = vec![0_u32; usize::from(SAMPLES) + 1];
     let mut drawn = String::new();
     for (state, row) in states.iter().zip(&counts) {
         if row.iter().all(|count| *count == 0) {
             continue;
         }
-        let y = |count: u32| 100.0 - f64::from(count) / f64::from(most) * 100.0;
-        let at = |sample: usize| {
-            let sample = u16::try_from(sample).unwrap_or(SAMPLES);
-            WIDTH / f64::from(SAMPLES) * f64::from(sample)
-        };
         let above: Vec<u32> = below.iter().zip(row).map(|(below, count)| below + count).collect();
-        let mut points = String::new();
-        for (sample, count) in above.iter().enumerate() {
-            let _ = write!(points, "{:.1},{:.1} ", at(sample), y(*count));
-        }
-        for (sample, count) in below.iter().enumerate().rev() {
-            let _ = write!(points, "{:.1},{:.1} ", at(sample), y(*count));
-        }
         let _ = write!(
             drawn,
             "<polygon class=\"{}\" points=\"{}\"><title>{state}</title></polygon>",
             class(*state),
-            points.trim_end()
+            outline(&above, &below, most)
         );
         below = above;
     }
@@ -326,6 +295,39 @@ fn area(lives: &[&LifeRecord], start: Stamp, end: Stamp) -> String {
          preserveAspectRatio=\"none\" role=\"img\" aria-label=\"sockets in each state over time\">\
          {drawn}</svg></div>\n<p class=\"soft\">Up to {most} sockets at a time, of those below.</p>\n"
     )
+}
+
+/// How many sockets are in each of these states at each sample of a time.
+fn sampled(lives: &[&LifeRecord], states: &[State], (start, end): (Stamp, Stamp)) -> Vec<Vec<u32>> {
+    let samples = usize::from(SAMPLES) + 1;
+    let mut counts = vec![vec![0_u32; samples]; states.len()];
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let sample = |at: Stamp| (x(at, start, end) / WIDTH * f64::from(SAMPLES)).ceil() as usize;
+    for life in lives {
+        for (place, step) in life.steps.iter().enumerate() {
+            let row = states.iter().position(|state| *state == step.state);
+            let (Some(at), Some(row)) = (step.at, row) else { continue };
+            let next = life.steps[place + 1..].iter().find_map(|next| next.at);
+            let first = sample(at).min(samples);
+            let last = next.or(life.ended).map_or(samples, sample).min(samples).max(first);
+            for count in &mut counts[row][first..last] {
+                *count += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// The points of a polygon between two lines of counts, of which the highest may be `most`.
+fn outline(above: &[u32], below: &[u32], most: u32) -> String {
+    let y = |count: u32| 100.0 - f64::from(count) / f64::from(most) * 100.0;
+    let x = |sample: usize| {
+        let sample = u16::try_from(sample).unwrap_or(SAMPLES);
+        WIDTH / f64::from(SAMPLES) * f64::from(sample)
+    };
+    let there_and_back = above.iter().enumerate().chain(below.iter().enumerate().rev());
+    let points = there_and_back.map(|(sample, count)| format!("{:.1},{:.1}", x(sample), y(*count)));
+    points.collect::<Vec<_>>().join(" ")
 }
 
 fn diagram(records: &[Record]) -> String {

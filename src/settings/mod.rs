@@ -142,47 +142,32 @@ impl Settings {
         hints.extend(unit_hint(&options.poll.interval));
         hints.extend(single_poll(interval, duration, options.source.source));
         let mut filter = filter(&options.filter, options.view.rules.is_some())?;
-        let view = options.view.view.traits();
         let by = summary::by(&options.view)?;
-        filter.process.shows_workload = format(&options.view) != FormatName::Text
-            || options.table.extend
-            || view.has_columns
-            || by.iter().flatten().any(|name| name.is_workload());
+        filter.process.shows_workload = shows_workload(&options, by);
         let bound = bound(&options, &filter)?;
         let (ring, rounded) = ring(options.poll.ring())?;
         hints.extend(rounded);
+        let poll = PollSettings {
+            interval,
+            max_cpu,
+            // Text does not show it, and it makes the first poll of many connections twice as
+            // expensive.
+            idle: options.view.view.traits().has_idle && format(&options.view) != FormatName::Text,
+            tcp_info: options.info.tcp_info,
+            bound,
+        };
+        let max_count = max_count.as_deref().map(self::max_count).transpose()?;
+        let output = output(&options, by)?;
         let procfs = options.source.procfs.unwrap_or_else(|| OWN_PROCFS.into());
         Ok(Self {
             ring,
             filter,
-            poll: PollSettings {
-                interval,
-                max_cpu,
-                // Text does not show it, and it makes the first poll of many connections twice as
-                // expensive.
-                idle: view.has_idle && format(&options.view) != FormatName::Text,
-                tcp_info: options.info.tcp_info,
-                bound,
-            },
+            poll,
             needs: NeededRows::default(),
             asks_for_listeners: true,
             duration,
-            max_count: max_count.as_deref().map(self::max_count).transpose()?,
-            output: OutputSettings {
-                tcp_info: options.info.tcp_info,
-                view: options.view.view,
-                by,
-                mouse: view.is_interactive && !options.no_mouse,
-                format: format(&options.view),
-                labels: labels::labels(&options.view.label)?,
-                extended: options.table.extend,
-                timers: options.table.timers,
-                resolve: options.text.resolve,
-                header: !options.text.no_header,
-                color: options.text.color,
-                time: options.time.time.unwrap_or_default(),
-                utc: options.time.utc,
-            },
+            max_count,
+            output,
             ready_fd: options.ready.ready_fd.as_deref().map(ready_fd).transpose()?,
             record: record::record(options.record)?,
             hints,
@@ -195,6 +180,33 @@ impl Settings {
             quiet: options.common.quiet,
         })
     }
+}
+
+/// Whether something shows what owners run in, which is in a file of each process.
+fn shows_workload(options: &Options, by: [Option<GroupName>; 2]) -> bool {
+    format(&options.view) != FormatName::Text
+        || options.table.extend
+        || options.view.view.traits().has_columns
+        || by.iter().flatten().any(|name| name.is_workload())
+}
+
+fn output(options: &Options, by: [Option<GroupName>; 2]) -> Result<OutputSettings> {
+    let Options { view, table, text, time, info, .. } = options;
+    Ok(OutputSettings {
+        tcp_info: info.tcp_info,
+        view: view.view,
+        by,
+        mouse: view.view.traits().is_interactive && !options.no_mouse,
+        format: format(view),
+        labels: labels::labels(&view.label)?,
+        extended: table.extend,
+        timers: table.timers,
+        resolve: text.resolve,
+        header: !text.no_header,
+        color: text.color,
+        time: time.time.unwrap_or_default(),
+        utc: time.utc,
+    })
 }
 
 /// How the kernel is sampled was settled when a recording was made.

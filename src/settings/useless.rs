@@ -1,7 +1,7 @@
 //! Flags that would have no effect.
 
 use super::{Result, format};
-use crate::cli::{ColorName, FormatName, Options, TimeName, ViewArgs};
+use crate::cli::{ColorName, FormatName, Options, SourceName, TimeName, ViewArgs};
 use crate::error::UsageError;
 use crate::model::reading::Interface;
 use crate::view::ViewName;
@@ -10,28 +10,10 @@ const A_VIEW_WITH_TIMES: &str = "a view that prints times, such as timeline";
 
 /// Refuses flags that would have no effect together with others.
 pub(super) fn refuse(options: &Options) -> Result<()> {
+    refuse_contradictions(options)?;
     let Options { filter, source, poll, info, view, table, text, time, .. } = options;
-    drawings(view)?;
-    if options.common.netstat.numeric && text.resolve {
-        return Err(UsageError::NumbersAndNames);
-    }
-    if info.tcp_info && source.procfs.is_some() {
-        return Err(UsageError::TcpInfoOfProcfs);
-    }
-    if info.tcp_info && options.record.record.is_some() {
-        return Err(UsageError::TcpInfoRecorded);
-    }
-    let fills_ring = |source: Interface| source.traits().yields_every_change;
-    let may_trace = || {
-        let mut choices = Interface::BEST_FIRST.into_iter();
-        choices.any(|choice| fills_ring(choice) && choice.traits().is_built_in)
-    };
-    let traces = source.source.interface().map_or_else(may_trace, fills_ring);
     let is_text = format(view) == FormatName::Text;
     let is_html = format(view) == FormatName::Html;
-    if is_html && view.view != ViewName::Events {
-        return Err(UsageError::HtmlOfView);
-    }
     let is_csv = format(view) == FormatName::Csv;
     let has_labels = is_csv || format(view) == FormatName::Json || view.rules.is_some();
     let has_clock = !matches!(time.time, Some(TimeName::Epoch | TimeName::Elapsed));
@@ -48,7 +30,7 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
         (info.tcp_info, shown.has_sockets, "--tcp-info", "--view events, timeline or table"),
         (filter.exact, !filter.patterns.is_empty(), "--exact", "a PATTERN"),
         (filter.full, !filter.patterns.is_empty(), "--full", "a PATTERN"),
-        (poll.ring.is_some(), traces, "--ring", "--source trace"),
+        (poll.ring.is_some(), fills_ring(source.source), "--ring", "--source trace"),
         (table.extend, has_columns, "--extend", "a table as text (--view table)"),
         (table.timers, has_columns, "--timers", "a table as text (--view table)"),
         (text.resolve, is_text && shown.has_sockets, "--resolve", "text with addresses"),
@@ -71,6 +53,33 @@ pub(super) fn refuse(options: &Options) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses flags that contradict each other.
+fn refuse_contradictions(options: &Options) -> Result<()> {
+    let Options { source, info, view, text, .. } = options;
+    drawings(view)?;
+    if options.common.netstat.numeric && text.resolve {
+        return Err(UsageError::NumbersAndNames);
+    }
+    if info.tcp_info && source.procfs.is_some() {
+        return Err(UsageError::TcpInfoOfProcfs);
+    }
+    if info.tcp_info && options.record.record.is_some() {
+        return Err(UsageError::TcpInfoRecorded);
+    }
+    if format(view) == FormatName::Html && view.view != ViewName::Events {
+        return Err(UsageError::HtmlOfView);
+    }
+    Ok(())
+}
+
+/// Whether a source fills the ring of `--ring`; of `auto`, whether one does that it may choose.
+fn fills_ring(source: SourceName) -> bool {
+    let fills = |source: Interface| source.traits().yields_every_change;
+    let may_fill = |source: Interface| fills(source) && source.traits().is_built_in;
+    let any_may = || Interface::BEST_FIRST.into_iter().any(may_fill);
+    source.interface().map_or_else(any_may, fills)
 }
 
 /// Refuses the formats that only the diagram has for other views.

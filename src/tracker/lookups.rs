@@ -3,11 +3,12 @@
 
 use super::missing::MayHaveClosed;
 use super::snapshot::Context;
-use super::socket::{PolledRow, SocketKey};
+use super::socket::{PolledRow, SocketKey, TrackedSocket};
 use super::{Tracker, TrackerSink, peer};
 use crate::model::event::SocketId;
-use crate::model::reading::{LookupRequest, LookupResult, Lookups};
+use crate::model::reading::{LookupRequest, LookupResult, Lookups, PollWindow};
 use crate::model::socket::AddressPair;
+use crate::model::socket_row::SocketRow;
 use foldhash::fast::RandomState;
 use log::debug;
 use std::collections::HashMap;
@@ -80,13 +81,8 @@ impl Tracker {
                 }
                 LookupResult::There(row) => row,
             };
-            // What has this address pair and no inode may be what a successor left: a row beside this
-            // one, or another timer, says so.
-            let is_doubtful = row.inode == 0
-                && socket.has_cookie_of(row).is_none()
-                && (!is_alone || socket.timer_restarted(row, &window));
             // Else it is a successor, or on another interface: the next poll decides.
-            if row.addrs != key.addrs || is_doubtful {
+            if row.addrs != key.addrs || may_be_left(row, &socket, is_alone, &window) {
                 debug!("{}: what was looked up need not be {id}", key.addrs);
                 continue;
             }
@@ -116,4 +112,17 @@ impl Tracker {
             self.report(key, &context, sink);
         }
     }
+}
+
+/// Whether what has the address pair of a socket and no inode may be what a successor left: a row beside
+/// this one, or another timer, says so.
+fn may_be_left(
+    row: &SocketRow,
+    socket: &TrackedSocket,
+    is_alone: bool,
+    window: &PollWindow,
+) -> bool {
+    row.inode == 0
+        && socket.has_cookie_of(row).is_none()
+        && (!is_alone || socket.timer_restarted(row, window))
 }

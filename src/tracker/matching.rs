@@ -180,9 +180,10 @@ impl<'t> RowMatcher<'t> {
         })
     }
 
-    /// Gives a row to a socket whose inode came or went, or else to a new socket.
-    fn assign(&mut self, sample: PolledRow<'_>) {
-        let PolledRow { row, index, poll, window } = sample;
+    /// The socket that fits best to a row which shows no inode of a known one.
+    #[inline]
+    fn candidate(&self, sample: PolledRow<'_>) -> Option<&TrackedSocket> {
+        let PolledRow { row, index, poll, .. } = sample;
         let sharers = self.sockets.sharers(self.sockets.place(row.addrs));
         let sockets = sharers.into_iter().flat_map(|sharers| {
             sharers.candidates(row).into_iter().map(|at| &sharers.as_slice()[at])
@@ -194,7 +195,7 @@ impl<'t> RowMatcher<'t> {
         let all = sharers.map_or(&[][..], Sharers::as_slice);
         // A row may be there twice; and what follows the first row of a new socket is read later than
         // that socket took the addresses of others.
-        let candidate = sockets.max_by_key(|socket| {
+        sockets.max_by_key(|socket| {
             let last_poll = socket.seen.last_poll;
             let fit = if last_poll == poll {
                 let is_new = socket.seen.first_poll == poll && row.inode == 0;
@@ -210,9 +211,14 @@ impl<'t> RowMatcher<'t> {
                 Fit::NotShown
             };
             (fit, last_poll, socket.id)
-        });
+        })
+    }
+
+    /// Gives a row to a socket whose inode came or went, or else to a new socket.
+    fn assign(&mut self, sample: PolledRow<'_>) {
+        let PolledRow { row, poll, window, .. } = sample;
         let mut found = poll == 1 || self.sockets.is_incomplete;
-        if let Some(socket) = candidate {
+        if let Some(socket) = self.candidate(sample) {
             let key = socket.key(row.addrs);
             let is_unproven = socket.has_cookie_of(row).is_none();
             let gap = self.polls.gap && is_unproven;

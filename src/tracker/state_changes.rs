@@ -80,20 +80,7 @@ impl Tracker {
                 return socket.note_change_details(change);
             }
         }
-        let others = latest(self.sockets.of(addrs));
-        // Without cookies: no two sockets share an address pair, so a TIME_WAIT has given way. With
-        // them: the kernel may refuse the pair to the new one, so all are looked up.
-        let is_gone = |socket: &&TrackedSocket| {
-            change.cookie == 0 && (socket.seen.is_destroyed || socket.row.state == State::TimeWait)
-        };
-        let (gone, before): (Vec<_>, Vec<_>) = others.partition(is_gone);
-        let keys = |sockets: Vec<&TrackedSocket>| -> Vec<SocketKey> {
-            sockets.into_iter().map(|socket| socket.key(addrs)).collect()
-        };
-        let (gone, before) = (keys(gone), keys(before));
-        for key in gone {
-            self.close(key, &window, sink);
-        }
+        let before = self.close_replaced(change, &window, sink);
         let poll = self.polls.number;
         let Some(key) = self.sockets.open(addrs, change.to, change.time, false, poll) else {
             return sink.push(TrackerEvent::NeverSeen(Some(addrs)));
@@ -112,6 +99,32 @@ impl Tracker {
             socket.apply_change(change);
         }
         self.report_step(key, LastWithout::at(change.time), &window, sink);
+    }
+
+    /// Closes the sockets that have given way to one that is opened. Returns those of its address pair
+    /// that need not be gone.
+    fn close_replaced(
+        &mut self,
+        change: &StateChange,
+        window: &PollWindow,
+        sink: &mut dyn TrackerSink,
+    ) -> Vec<SocketKey> {
+        let addrs = change.addrs;
+        let others = latest(self.sockets.of(addrs));
+        // Without cookies: no two sockets share an address pair, so a TIME_WAIT has given way. With
+        // them: the kernel may refuse the pair to the new one, so all are looked up.
+        let is_gone = |socket: &&TrackedSocket| {
+            change.cookie == 0 && (socket.seen.is_destroyed || socket.row.state == State::TimeWait)
+        };
+        let (gone, before): (Vec<_>, Vec<_>) = others.partition(is_gone);
+        let keys = |sockets: Vec<&TrackedSocket>| -> Vec<SocketKey> {
+            sockets.into_iter().map(|socket| socket.key(addrs)).collect()
+        };
+        let (gone, before) = (keys(gone), keys(before));
+        for key in gone {
+            self.close(key, window, sink);
+        }
+        before
     }
 
     /// A socket was there before, unseen by polls, in place of another if there was one.

@@ -63,34 +63,12 @@ pub(crate) fn port_usage(
         }
     }
     let available = range.available();
-    let record = |(end, mut ports): (PortsTowards, Vec<(u16, bool)>)| {
-        let (netns, local_addr, remote) = end;
-        // Of a port that is used again, the connection comes before its TIME_WAIT.
-        ports.sort_unstable();
-        ports.dedup_by_key(|(port, _)| *port);
-        let waits = ports.iter().filter(|(_, waits)| *waits).count();
-        let is_free = |port: &&u16| ports.binary_search_by_key(*port, |(port, _)| *port).is_err();
-        let mut taken: Vec<u16> =
-            bound.get(&netns).into_iter().flatten().filter(is_free).copied().collect();
-        taken.sort_unstable();
-        taken.dedup();
-        let count = |ports| u32::try_from(ports).unwrap_or(u32::MAX);
-        let used = count(ports.len() + taken.len());
-        PortRecord {
-            time: at,
-            netns,
-            local_addr,
-            remote_addr: remote.addr,
-            remote_port: remote.port,
-            used,
-            time_wait: count(waits),
-            available,
-            percent: (share(used, available) * 10.0).round() / 10.0,
-        }
-    };
     let mut records: Vec<PortRecord> = towards
         .into_iter()
-        .map(record)
+        .map(|(end, ports)| {
+            let bound = bound.get(&end.0).map(Vec::as_slice).unwrap_or_default();
+            record(end, ports, bound, (at, available))
+        })
         .filter(|usage| share(usage.used, available) >= least)
         .collect();
     records.sort_by(|a, b| {
@@ -98,6 +76,36 @@ pub(crate) fn port_usage(
         b.used.cmp(&a.used).then_with(|| end(a).cmp(&end(b)))
     });
     records
+}
+
+/// The use of the ports towards one end, beside those that sockets are merely bound to.
+fn record(
+    (netns, local_addr, remote): PortsTowards,
+    mut ports: Vec<(u16, bool)>,
+    bound: &[u16],
+    (time, available): (Stamp, u32),
+) -> PortRecord {
+    // Of a port that is used again, the connection comes before its TIME_WAIT.
+    ports.sort_unstable();
+    ports.dedup_by_key(|(port, _)| *port);
+    let waits = ports.iter().filter(|(_, waits)| *waits).count();
+    let is_free = |port: &&u16| ports.binary_search_by_key(*port, |(port, _)| *port).is_err();
+    let mut taken: Vec<u16> = bound.iter().filter(is_free).copied().collect();
+    taken.sort_unstable();
+    taken.dedup();
+    let count = |ports| u32::try_from(ports).unwrap_or(u32::MAX);
+    let used = count(ports.len() + taken.len());
+    PortRecord {
+        time,
+        netns,
+        local_addr,
+        remote_addr: remote.addr,
+        remote_port: remote.port,
+        used,
+        time_wait: count(waits),
+        available,
+        percent: (share(used, available) * 10.0).round() / 10.0,
+    }
 }
 
 /// A share in percent.

@@ -56,6 +56,24 @@ impl Session {
         Ok(session)
     }
 
+    /// Ends a reading, after all of its events.
+    pub(super) fn end_reading(&mut self, monitor: &Monitor<'_>) {
+        let Self { top, counts, .. } = self;
+        if top.end_lives(|| monitor.open_ids()) {
+            counts.retain(|id| top.histories().is_open(id));
+        }
+        counts.end_reading(monitor);
+    }
+
+    /// Shows the sockets as they are now where there is time for that, else later.
+    pub(super) fn show_if(&mut self, has_time: bool, monitor: &mut Monitor<'_>) -> Result<()> {
+        if has_time && self.screen.takes_reading() {
+            return self.show(monitor);
+        }
+        self.screen.put_off();
+        Ok(())
+    }
+
     /// Does what the keys ask for that were pressed, and shows it at once: as far as there is time
     /// before a poll is `due`. What is left is done after that poll.
     fn press_keys(&mut self, due: Instant) -> Keys {
