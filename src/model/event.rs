@@ -138,7 +138,7 @@ pub struct OwnerClues {
 /// Inodes of listeners, without order. Connections that one poll shows, of which there may be
 /// thousands, share those of their listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listeners(Option<Rc<[u64]>>);
+pub struct Listeners(Option<Rc<Vec<u64>>>);
 
 impl Listeners {
     /// Each of them.
@@ -155,7 +155,7 @@ impl Listeners {
 impl FromIterator<u64> for Listeners {
     fn from_iter<I: IntoIterator<Item = u64>>(inodes: I) -> Self {
         let inodes: Vec<u64> = inodes.into_iter().collect();
-        Self((!inodes.is_empty()).then(|| inodes.into()))
+        Self((!inodes.is_empty()).then(|| Rc::new(inodes)))
     }
 }
 

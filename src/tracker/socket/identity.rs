@@ -6,10 +6,12 @@ use crate::model::socket_row::{SocketRow, Timer};
 use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
 use crate::tcp::state::State;
+use std::num::NonZeroU64;
 
 /// A restarted timer moves its expiry by more than this: `when` counts 1/100 s, and a jiffy may
 /// take as long again.
 pub(super) const TIMER_SLACK_MICROS: u64 = 20_000;
+const HALF_SLACK: NonZeroU64 = NonZeroU64::new(TIMER_SLACK_MICROS / 2).unwrap();
 
 /// What the latest row of a socket showed; a kernel event moves its state on.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,7 @@ pub(in crate::tracker) struct Identity {
 #[derive(Debug, Clone, Copy)]
 struct Countdown {
     /// The latest boot time (µs) at which it can expire.
-    expiry: u64,
+    expiry: NonZeroU64,
     /// The boot time (µs) at which it was first seen to run.
     since: u64,
 }
@@ -103,7 +105,7 @@ impl Countdown {
     /// timer puts its expiry off by as long as it has run: by less than half of what was seen of
     /// that only a busy machine's tick is late, from which the kernel counts.
     fn was_restarted(self, row: &SocketRow, last_seen: u64, window: &PollWindow) -> bool {
-        let put_off = expiry(row, window.start).saturating_sub(self.expiry);
+        let put_off = expiry(row, window.start).saturating_sub(self.expiry.get());
         let ran = last_seen.saturating_sub(self.since);
         put_off > TIMER_SLACK_MICROS && put_off >= ran / 2
     }
@@ -246,7 +248,7 @@ impl Identity {
     pub(in crate::tracker) fn timer_distance(&self, row: &SocketRow, window: &PollWindow) -> u64 {
         let expiry = expiry(row, window.end);
         let countdown = self.countdown.filter(|_| has_countdown(row));
-        countdown.map_or(0, |before| expiry.abs_diff(before.expiry))
+        countdown.map_or(0, |before| expiry.abs_diff(before.expiry.get()))
     }
 
     /// Takes in the timer of a row that shows this socket; parameters as for
@@ -258,7 +260,7 @@ impl Identity {
         last_seen: u64,
         window: &PollWindow,
     ) {
-        let expiry = expiry(row, window.end).saturating_add(TIMER_SLACK_MICROS / 2);
+        let expiry = HALF_SLACK.saturating_add(expiry(row, window.end));
         let goes_on = |timer: &Countdown| {
             last.state == row.state && !timer.was_restarted(row, last_seen, window)
         };
