@@ -7,10 +7,9 @@ use crate::render::TextOptions;
 use crate::render::cell::{TimeFormat, TimeFormatter};
 use crate::render::diagram::DiagramFormat;
 use crate::render::socket_table::TableOptions;
-use crate::settings::OutputSettings;
+use crate::settings::{OutputSettings, local_time};
 use crate::view::group::GroupKey;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
     TableOptions {
@@ -72,13 +71,13 @@ const fn diagram_format(format: FormatName) -> DiagramFormat {
 }
 
 pub(super) fn clock(output: &OutputSettings) -> TimeFormatter {
-    let zone = if output.utc { TimeZone::UTC } else { TimeZone::system() };
+    let zone = local_time::zone(output.utc);
     TimeFormatter { format: time_format(output.time), zone, start: None }
 }
 
 /// `2026-11-28 14:03:22`, for a message.
 pub(crate) fn date_and_time(at: Stamp, output: &OutputSettings) -> String {
-    let zone = if output.utc { TimeZone::UTC } else { TimeZone::system() };
+    let zone = local_time::zone(output.utc);
     let at = Timestamp::from_microsecond(at.wall).unwrap_or_default();
     zone.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

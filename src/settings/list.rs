@@ -1,11 +1,10 @@
 //! The settings of `list`.
 
-use super::{Result, Settings, refuse_sampling, top};
+use super::{Result, Settings, local_time, refuse_sampling, top};
 use crate::cli::{ListOptions, SortName};
 use crate::error::UsageError;
 use crate::model::time::Moment;
 use crate::values::moment;
-use jiff::tz::TimeZone;
 use std::path::PathBuf;
 
 /// The settings that commands share, what is listed, and the order of the rows.
@@ -48,7 +47,8 @@ fn listed(options: &ListOptions) -> Result<Option<ListedRecording>> {
         };
     };
     refuse_sampling(&options.sampling_flags)?;
-    let moment = options.at.as_deref().map(|text| moment(text, &TimeZone::system())).transpose();
+    let moment =
+        options.at.as_deref().map(|text| moment(text, &local_time::zone(false))).transpose();
     let at = moment.map_err(|cause| UsageError::value("--at", cause))?;
     Ok(Some(ListedRecording { file: file.clone(), at }))
 }

@@ -9,6 +9,7 @@ mod filter;
 mod hints;
 mod labels;
 pub(crate) mod list;
+pub(crate) mod local_time;
 mod names;
 pub(crate) mod netns;
 pub(crate) mod record;
@@ -32,7 +33,6 @@ use crate::view::ViewName;
 use crate::view::labels::Labels;
 use filter::filter;
 use hints::hints;
-use jiff::tz::TimeZone;
 use netns::NetnsChoice;
 use record::RecordSettings;
 use states::{bound, refuse_uncounted};
@@ -238,7 +238,7 @@ pub fn check_replay(options: &ReplayOptions) -> Result<RecordedPart> {
     if !options.follow && options.shared.end.duration.is_some() {
         return Err(UsageError::ForWithoutFollow);
     }
-    let zone = if options.shared.time.utc { TimeZone::UTC } else { TimeZone::system() };
+    let zone = local_time::zone(options.shared.time.utc);
     let moment = |flag, text: &Option<String>| {
         let parsed = text.as_deref().map(|text| moment(text, &zone)).transpose();
         parsed.map_err(|cause| UsageError::value(flag, cause))

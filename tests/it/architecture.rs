@@ -190,6 +190,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "privileges",
             "recorder",
             "rules::file",
+            "settings::local_time",
             "source",
             "trusted_path",
         ],
@@ -265,7 +266,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     ("signal_hook", &["command", "output::screen", "signals"]),
     // The environment, users, hosts, the command line.
-    ("std::env", &["debug_log", "program", "output::tty"]),
+    ("std::env", &["debug_log", "program", "output::tty", "settings::local_time"]),
     ("uzers", &["output::resolver", "trusted_path", "values"]),
     ("dns_lookup", &["output::resolver", "settings::names"]),
     // The names of sources and views are values of flags.
