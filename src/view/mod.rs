@@ -153,9 +153,11 @@ pub(crate) trait View {
     fn apply(
         &mut self,
         events: Vec<MonitorEvent>,
-        reading: (Stamp, Interface),
-        histories: &LifeHistories,
-    ) -> Vec<Record>;
+        _reading: (Stamp, Interface),
+        _histories: &LifeHistories,
+    ) -> Vec<Record> {
+        losses(events)
+    }
 
     /// Returns the records that follow from a reading as a whole, after all of its events.
     fn end_reading(&mut self, _: &mut dyn Run) -> Vec<Record> {

@@ -1,11 +1,9 @@
 //! A socket as it is now: a row of `list`, `check` and `--view table`.
 
-use super::life::LifeHistories;
-use super::{Record, Run, View, losses};
+use super::{Record, Run, View};
 use crate::model::binding::{Binding, BindingKeys};
-use crate::model::event::{HeldFrom, MonitorEvent, OwnerClues, SocketRef, SocketStatus};
+use crate::model::event::{HeldFrom, OwnerClues, SocketRef, SocketStatus};
 use crate::model::process::Attribution;
-use crate::model::reading::Interface;
 use crate::model::socket_row::{DetailKeys, Details};
 use crate::model::tcp_info::{TcpInfo, TcpInfos};
 use crate::model::time::{Stamp, seconds};
@@ -98,15 +96,6 @@ impl SocketRecord {
 pub(super) struct TableView;
 
 impl View for TableView {
-    fn apply(
-        &mut self,
-        events: Vec<MonitorEvent>,
-        _: (Stamp, Interface),
-        _: &LifeHistories,
-    ) -> Vec<Record> {
-        losses(events)
-    }
-
     fn current(&mut self, run: &mut dyn Run) -> Vec<Record> {
         let mut sockets = run.sockets();
         sockets.sort_by_key(|socket| Reverse(socket.held));
