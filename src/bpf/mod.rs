@@ -5,7 +5,7 @@
 mod refusal;
 
 use crate::error::{BTF, BpfError};
-use aya::{Btf, EbpfError};
+use aya::{Btf, EbpfError, VerifierLogLevel};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 3;
 /// So much later each time.
 const DELAY: Duration = Duration::from_millis(20);
+
+/// What the verifier says of a program that it refuses. Without any, the loader's last attempt fails for
+/// that (`EINVAL`) where the kernel had a reason of its own.
+pub(crate) const VERIFIER_LOG: VerifierLogLevel = VerifierLogLevel::STATS;
 
 /// Loads programs by what `load` does with the kernel's types, which takes some 50 ms of CPU time to
 /// read.

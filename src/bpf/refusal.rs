@@ -1,6 +1,6 @@
 //! Why the kernel does not take a program.
 
-use crate::error::{BpfError, LEAST_KERNEL};
+use crate::error::{BpfError, LEAST_KERNEL, reason};
 use crate::privileges::in_user_namespace;
 use aya::programs::ProgramError;
 use aya::{BtfError, EbpfError};
@@ -12,19 +12,49 @@ use std::io;
 const SYS_ADMIN: u32 = 21;
 const NEEDED: [(u32, &str); 2] = [(39, "CAP_BPF"), (38, "CAP_PERFMON")];
 
+/// How the kernel is locked down, where securityfs is mounted.
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
 /// Why a program cannot be loaded.
 pub(super) fn refusal(error: &EbpfError) -> BpfError {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     match errno_of(error) {
-        _ if is_denied(error) => denial(
-            &read("/proc/self/status"),
-            in_user_namespace(),
-            &read("/sys/kernel/security/lockdown"),
-        ),
+        _ if is_denied(error) => {
+            denial(&read("/proc/self/status"), in_user_namespace(), &read(LOCKDOWN))
+        }
         _ if is_old(&release) => BpfError::Old { release },
         Some(Errno::NOMEM) => BpfError::Memory,
-        _ => missing_type(error).map_or_else(|| BpfError::Rejected(chain(error)), BpfError::Lacks),
+        _ => match verifiers(error) {
+            Some((_, log)) if is_locked_down(&log, &read(LOCKDOWN)) => BpfError::Lockdown,
+            Some((error, log)) => BpfError::Rejected(rejection(error, &log)),
+            None => missing_type(error)
+                .map_or_else(|| BpfError::Rejected(chain(error)), BpfError::Lacks),
+        },
     }
+}
+
+/// What the kernel answered to a program, and what its verifier said of it.
+fn verifiers(error: &EbpfError) -> Option<(&io::Error, String)> {
+    match error {
+        EbpfError::ProgramError(ProgramError::LoadError { io_error, verifier_log }) => {
+            Some((io_error, verifier_log.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the verifier has refused a program because the kernel is locked down: no helper then reads
+/// the kernel's memory (`bpf_tracing_func_proto()`), and the errno is that of any faulty program. The
+/// loader replaces one that is missing by the older `bpf_probe_read`. In a container `lockdown` often
+/// cannot be read.
+fn is_locked_down(log: &str, lockdown: &str) -> bool {
+    lockdown.contains("[confidentiality]") || log.contains(" bpf_probe_read")
+}
+
+fn rejection(error: &io::Error, log: &str) -> String {
+    // Notes come before it, and how much was verified after it.
+    let why = log.lines().rfind(|line| !line.is_empty() && !line.starts_with("processed "));
+    why.map_or_else(|| reason(error), |why| format!("{}: {why}", reason(error)))
 }
 
 /// Why it is not permitted, by the text of `status` and `lockdown`; one that cannot be read says
@@ -137,6 +167,28 @@ mod tests {
         let locked = denied(all, false, "none integrity [confidentiality]\n");
         assert!(matches!(locked, BpfError::Lockdown));
         assert!(matches!(denial("", false, ""), BpfError::Forbidden));
+    }
+
+    #[test]
+    fn a_lockdown_is_known_by_what_the_verifier_misses() {
+        let (open, locked) =
+            ("[none] integrity confidentiality\n", "none integrity [confidentiality]\n");
+        assert!(is_locked_down("", locked));
+        for unreadable in ["", open] {
+            // Linux 6.1, then 6.12.
+            assert!(is_locked_down("unknown func bpf_probe_read#4\n", unreadable));
+            let log = "program of this type cannot use helper bpf_probe_read#4\nprocessed 9 insns";
+            assert!(is_locked_down(log, unreadable));
+            assert!(!is_locked_down("R1 type=scalar expected=fp\n", unreadable));
+        }
+    }
+
+    #[test]
+    fn a_rejection_has_what_the_verifier_says_last() {
+        let error = io::Error::from(Errno::INVAL);
+        let log = "reg type unsupported for arg#0\nR1 type=scalar expected=fp\nprocessed 9 insns\n";
+        assert_eq!(rejection(&error, log), "Invalid argument: R1 type=scalar expected=fp");
+        assert_eq!(rejection(&error, ""), "Invalid argument");
     }
 
     #[test]

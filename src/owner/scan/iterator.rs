@@ -6,7 +6,7 @@ use crate::bpf;
 use crate::error::BpfError;
 use crate::model::process::Inodes;
 use aya::programs::{Iter, ProgramError};
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use std::io::{self, Read};
 
 const OBJECT: &[u8] = include_bytes_aligned!("../../bpf/owners.bpf.o");
@@ -39,7 +39,7 @@ impl Iterator {
     pub(super) fn load() -> Result<Self, BpfError> {
         let loaded = bpf::load(|types| {
             let mut loader = EbpfLoader::new();
-            let loader = loader.btf(Some(types)).verifier_log_level(VerifierLogLevel::DISABLE);
+            let loader = loader.btf(Some(types)).verifier_log_level(bpf::VERIFIER_LOG);
             let mut ebpf = loader.load(OBJECT)?;
             program(&mut ebpf)?.load("task_file", types)?;
             Ok(ebpf)

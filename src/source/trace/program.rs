@@ -6,7 +6,7 @@ use crate::bpf;
 use crate::error::BpfError;
 use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
-use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -154,7 +154,7 @@ fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let mut ebpf = EbpfLoader::new()
         .btf(Some(btf))
-        .verifier_log_level(VerifierLogLevel::DISABLE)
+        .verifier_log_level(bpf::VERIFIER_LOG)
         .override_global("netns", &netns, true)
         .override_global("pidns", &pidns, true)
         .override_global("root", &root, true)
