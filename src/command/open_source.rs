@@ -1,12 +1,15 @@
 //! Opens the source that the settings name, or the best one.
 
 use super::netns;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::reading::Interface;
 use crate::output::messages;
 use crate::settings::{OWN_PROCFS, Settings};
 use crate::source::{self, Source};
 use std::path::Path;
+
+/// Why tables are read where `--procfs` names others than the kernel's own.
+const NO_OTHER_SOURCE: &str = "no other source reads another procfs";
 
 /// Opens the source for polls one after the other.
 ///
@@ -40,7 +43,7 @@ fn best(settings: &Settings) -> Result<Box<dyn Source>> {
     let choices = choices(settings);
     if let ([choice], true) = (&*choices, is_other_procfs(settings)) {
         let name = choice.name();
-        messages::print([format!("using --source {name}: no other source reads another procfs")]);
+        messages::print([format!("using --source {name}: {NO_OTHER_SOURCE}")]);
         return source::open(*choice, settings);
     }
     first(
@@ -63,8 +66,13 @@ fn several(settings: &Settings) -> Result<Box<dyn Source>> {
     let open = |interface| source::open_several(interface, settings, &namespaces);
     match settings.source.interface() {
         Some(interface) => open(interface),
-        None => first(&polled(settings), open, |choice, _| {
-            messages::print([format!("using --source {}: --netns is given", choice.name())]);
+        None => first(&polled(settings), open, |choice, lacks| {
+            let why = match lacks {
+                [] if is_other_procfs(settings) => NO_OTHER_SOURCE.to_owned(),
+                [] => "--netns is given".to_owned(),
+                lacks => lacks.join("; "),
+            };
+            messages::print([format!("using --source {}: {why}", choice.name())]);
         }),
     }
 }
@@ -107,9 +115,10 @@ fn first(
                 chosen(*choice, &lacks);
                 return Ok(source);
             }
-            Err(Error::Trace(why)) => lacks.push(why.to_string()),
-            Err(error) => lacks.push(error.to_string()),
+            Err(error) => lacks.push(error.lack()),
         }
+        // Beside the kernel's events, sock_diag is polled, too.
+        lacks.dedup();
     }
     let source = open(*last)?;
     chosen(*last, &lacks);

@@ -26,6 +26,7 @@ pub(crate) use trust::Distrust;
 pub use usage::UsageError;
 pub(crate) use value::ValueError;
 
+use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -109,7 +110,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// The kernel does not answer on sock_diag.
-    #[error("cannot query TCP sockets over netlink: {}; {}", reason(cause), netlink_hint(cause))]
+    #[error("{}{}", no_sock_diag(cause), another_source(cause))]
     Netlink {
         /// What the kernel said.
         cause: io::Error,
@@ -153,20 +154,27 @@ fn file_hint(cause: &io::Error) -> &'static str {
     }
 }
 
-/// What to do where the kernel refuses sock_diag.
-fn netlink_hint(cause: &io::Error) -> &'static str {
-    use rustix::io::Errno;
-    match Errno::from_io_error(cause) {
-        Some(Errno::NOENT) => {
-            "load the kernel's module tcp_diag (modprobe tcp_diag), or use --source proc"
-        }
-        Some(Errno::MFILE | Errno::NFILE) => "raise the limit of open files (ulimit -n)",
+/// Why the kernel refuses sock_diag, and what to do so that it does not.
+fn no_sock_diag(cause: &io::Error) -> String {
+    let remedy = match Errno::from_io_error(cause) {
+        Some(Errno::NOENT) => "; load the kernel's module tcp_diag (modprobe tcp_diag)",
+        Some(Errno::MFILE | Errno::NFILE) => "; raise the limit of open files (ulimit -n)",
         Some(Errno::PERM | Errno::ACCESS) => {
-            "a seccomp filter or security module forbids it: allow AF_NETLINK sockets, or use \
-             --source proc"
+            "; a seccomp filter or security module forbids it: allow AF_NETLINK sockets"
         }
-        Some(Errno::NOBUFS | Errno::NOMEM) => "the kernel is short of memory; try again",
-        _ => "use --source proc",
+        Some(Errno::NOBUFS | Errno::NOMEM) => "; the kernel is short of memory; try again",
+        _ => "",
+    };
+    format!("cannot query TCP sockets over netlink: {}{remedy}", reason(cause))
+}
+
+/// What else to do, led by a separator: another source does not help where memory or descriptors are
+/// short.
+fn another_source(cause: &io::Error) -> &'static str {
+    match Errno::from_io_error(cause) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => "",
+        Some(Errno::NOENT | Errno::PERM | Errno::ACCESS) => ", or use --source proc",
+        _ => "; use --source proc",
     }
 }
 
@@ -174,6 +182,20 @@ fn netlink_hint(cause: &io::Error) -> &'static str {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// What is lacking, without the advice to use another source: that is used already.
+    pub(crate) fn lack(&self) -> String {
+        match self {
+            Self::Trace(why) => why.to_string(),
+            Self::Netlink { cause } => no_sock_diag(cause),
+            Self::Netns(NetnsError::MayNotEnter) => {
+                "sock_diag shows the sockets of other network namespaces only to who may enter them \
+                 (CAP_SYS_ADMIN)"
+                    .to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// A file that could not be read. `hint`, led by a separator: what to do about it; if it is
     /// empty, what follows from the cause.
     pub fn read(path: &Path, cause: impl Into<io::Error>, hint: &'static str) -> Self {

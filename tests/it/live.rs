@@ -14,6 +14,7 @@ mod mounts;
 mod names;
 mod namespaces;
 mod netns;
+mod no_sock_diag;
 mod owners;
 #[cfg(feature = "bpf")]
 mod owners_bpf;

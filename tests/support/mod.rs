@@ -10,6 +10,7 @@ pub(crate) mod fake_procfs;
 pub(crate) mod loopback;
 pub(crate) mod mounts;
 pub(crate) mod netns;
+pub(crate) mod no_sock_diag;
 pub(crate) mod output;
 pub(crate) mod pidns;
 pub(crate) mod program;

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-const TCPLAPSE: &str = env!("CARGO_BIN_EXE_tcplapse");
+pub(crate) const TCPLAPSE: &str = env!("CARGO_BIN_EXE_tcplapse");
 /// The user without rights.
 const NOBODY: u32 = 65534;
 /// On a loaded machine, polls come when they can: no test is about how much CPU they may take,

@@ -18,6 +18,8 @@ pub(crate) enum Feature {
     Descriptors,
     /// The command `ip`, and links made with it.
     Ip,
+    /// The command `python3`, and a filter of system calls that it installs.
+    Seccomp,
     /// The command `prlimit`.
     Prlimit,
     /// TUN devices.
@@ -47,6 +49,7 @@ impl Feature {
             Self::Sysctl => "sysctl",
             Self::Descriptors => "descriptors",
             Self::Ip => "ip",
+            Self::Seccomp => "seccomp",
             Self::Prlimit => "prlimit",
             Self::Tun => "tun",
             Self::Databases => "databases",

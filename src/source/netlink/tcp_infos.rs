@@ -2,6 +2,7 @@
 
 use super::client::SockDiag;
 use super::wire::StateMask;
+use crate::error::Error;
 use crate::model::socket::Family;
 use crate::model::tcp_info::TcpInfos;
 use crate::settings::PollSettings;
@@ -19,6 +20,11 @@ const MEASURED: [State; 8] = [
     State::FinWait2,
     State::Closing,
 ];
+
+/// What to say where sock_diag cannot be asked for it.
+pub(in crate::source) fn nothing_measured(why: &Error) -> String {
+    format!("--tcp-info: nothing is measured: {}", why.lack())
+}
 
 /// Asks for it with each poll.
 #[derive(Debug)]

@@ -17,6 +17,8 @@ use crate::privileges::may_enter_namespaces;
 use crate::settings::PollSettings;
 use crate::settings::netns::NetnsChoice;
 use crate::source::clock::stamp;
+use crate::source::netlink::client::SockDiag;
+use crate::source::netlink::tcp_infos::nothing_measured;
 use crate::source::poll::recycled;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeSet;
@@ -55,6 +57,15 @@ impl Namespaces {
         if by_netlink && chosen.is_none() && !may_enter_namespaces() {
             return Err(NetnsError::MayNotEnter.into());
         }
+        let mut warnings = Vec::new();
+        if (by_netlink || poll.tcp_info)
+            && let Err(error) = SockDiag::open()
+        {
+            if by_netlink {
+                return Err(error);
+            }
+            warnings.push(nothing_measured(&error));
+        }
         let settings = NamespaceSettings { procfs: procfs.to_owned(), wanted, poll, by_netlink };
         let is_named = chosen.is_some();
         let mut open = OpenNamespaces::new(settings, chosen);
@@ -67,9 +78,9 @@ impl Namespaces {
             open,
             polled: Rc::new([]),
             infos: None,
-            warned_unmeasured: false,
+            warned_unmeasured: !warnings.is_empty(),
             spare_rows: Vec::new(),
-            warnings: Vec::new(),
+            warnings,
         })
     }
 

@@ -342,8 +342,9 @@ pub(super) fn label(name: Option<&str>, inode: Option<u64>, found: &FoundNamespa
 
 fn in_few_words(error: &Error) -> Failure {
     match error {
-        Error::Read { cause, .. } | Error::Netlink { cause } => Failure::of(cause),
-        other => Failure::Lasting(other.to_string()),
+        Error::Read { cause, .. } => Failure::of(cause),
+        // Where sock_diag is not there, its sockets are.
+        other => Failure::Lasting(other.lack()),
     }
 }
 

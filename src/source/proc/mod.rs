@@ -10,6 +10,7 @@ mod tables;
 use super::clock::stamp;
 use super::namespace::{namespace, shown_process};
 use super::netlink::client::SockDiag;
+use super::netlink::tcp_infos::nothing_measured;
 use super::poll::{PollTimer, recycled};
 use super::{ReadingContext, Source};
 use crate::error::{Error, Result, UsageError};
@@ -21,6 +22,7 @@ use crate::model::wanted::WantedRows;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::Signals;
 use additions::Additions;
+use log::debug;
 use rustix::io::Errno;
 pub(in crate::source) use sockstat::Counters;
 use sockstat::Sockstat;
@@ -64,14 +66,21 @@ impl Proc {
         tables.retain(|(path, family)| wanted.is_of(*family) && path.exists());
         let is_real = File::open(&process).is_ok_and(|dir| is_procfs(&dir));
         let sockstat = is_real.then(|| Sockstat::new(&process));
-        let client = (root == Path::new(OWN_PROCFS)).then(|| SockDiag::open().ok()).flatten();
+        let (mut client, mut warnings) = (None, Vec::new());
+        if root == Path::new(OWN_PROCFS) {
+            match SockDiag::open() {
+                Ok(opened) => client = Some(opened),
+                Err(error) if settings.tcp_info => warnings.push(nothing_measured(&error)),
+                Err(error) => debug!("{error}"),
+            }
+        }
         Ok(Self {
             tables: Tables::new(tables, wanted.family, sockstat),
             additions: Additions::new(client, root, wanted, &settings),
             netns: namespace(&process),
             timer: PollTimer::new(settings),
             spare_rows: Vec::new(),
-            warnings: Vec::new(),
+            warnings,
         })
     }
 
