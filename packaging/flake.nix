@@ -1,5 +1,5 @@
 # nix build ./packaging
-# Untested: no nix was at hand.
+# Read and evaluated by nix 2.8 with a stand-in for nixpkgs; not built: nixpkgs was not at hand.
 {
   description = "Prints every TCP state change of a program's sockets, with the owning process";
 
