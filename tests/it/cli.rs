@@ -44,7 +44,6 @@ use crate::support::fake_procfs::{FakeProcfs, fixture};
 use crate::support::program::{Outcome, Program, command};
 use crate::support::record::Listed;
 use nix::sys::signal::Signal;
-use regex::Regex;
 use std::process::Command;
 
 /// A command that reads the fixture, not started yet.
@@ -237,7 +236,7 @@ fn process_names_are_printed_escaped() {
 #[test]
 fn short_help_is_as_recorded() {
     // The values of a flag are in the manual, with what they mean.
-    let values = Regex::new(r"\s+\[possible\s+values:[^\]]*\]").unwrap();
+    let values = regex::Regex::new(r"\s+\[possible\s+values:[^\]]*\]").unwrap();
     let help = |line| values.replace_all(&run(line).stdout, "").into_owned();
     insta::assert_snapshot!(help("-h"));
     insta::assert_snapshot!(help("wait -h"));
