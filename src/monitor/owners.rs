@@ -168,16 +168,19 @@ impl<'a> Owners<'a> {
     fn search_for_events(&mut self, events: &[TrackerEvent], listeners: Inodes) {
         let now = self.now;
         let is_old = |at: &u64| now.saturating_sub(*at) > LISTENER_HOLDS;
-        let (again, known): (Inodes, Inodes) =
-            listeners.into_iter().partition(|inode| self.listeners.get(inode).is_none_or(is_old));
+        let is_known = |inode: &u64| self.listeners.get(inode).is_some_and(|at| !is_old(at));
+        let (known, mut listeners): (Inodes, Inodes) = listeners.into_iter().partition(is_known);
         for inode in known {
-            let mut holders = self.table.holders(inode);
-            if holders.any(|holder| holder.is_new(now)) {
-                drop(holders);
+            if !self.table.holders(inode).any(|holder| holder.is_new(now)) {
+                continue;
+            }
+            // What is recorded of them is as new as this event.
+            if self.finder.is_recorded() {
+                listeners.insert(inode);
+            } else {
                 self.prove_again(inode);
             }
         }
-        let listeners = again;
         if !listeners.is_empty() {
             let search = EventSearch::of_listeners(listeners);
             if let Some(found) = self.finder.find_now(&search, &self.filter.process) {

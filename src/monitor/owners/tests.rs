@@ -1,4 +1,7 @@
 use super::*;
+use crate::model::reading::OwnerUpdate;
+use crate::model::time::Stamp;
+use crate::owner::recorded::RecordedOwners;
 use crate::owner::table::SearchResult;
 use crate::privileges::Remedy;
 
@@ -9,8 +12,13 @@ const SERVER_IS_OLD: u64 = 5_000_000;
 /// A server that listens, and a child of it that was a holder at every search and is none since.
 struct ChildThatLetGo;
 
-fn holder(pid: i32, start: u64) -> Holder {
-    Holder { pid, start, fd: 4, task: None }
+const SERVER: Holder = Holder { pid: 1, start: 100, fd: 4, task: None };
+/// Clock ticks: it was started 10 ms before that.
+const CHILD: Holder = Holder { pid: 2, start: 499, ..SERVER };
+
+fn process(holder: Holder) -> Process {
+    let Holder { pid, start, .. } = holder;
+    Process { start, comm: b"server".to_vec(), ..Process::unknown(pid) }
 }
 
 impl OwnerLookup for ChildThatLetGo {
@@ -21,16 +29,10 @@ impl OwnerLookup for ChildThatLetGo {
     }
 
     fn find(&mut self, _: SearchScope<'_>, _: &Inodes) -> SearchResult {
-        // Clock ticks: the child was started 10 ms before the search.
-        let (server, child) = (holder(1, 100), holder(2, 499));
-        let process = |holder: Holder| Process {
-            start: holder.start,
-            comm: b"server".to_vec(),
-            ..Process::unknown(holder.pid)
-        };
+        let both = [SERVER, CHILD];
         SearchResult {
-            processes: vec![process(server), process(child)],
-            holders: vec![(LISTENER, server), (LISTENER, child)],
+            processes: both.map(process).to_vec(),
+            holders: both.map(|holder| (LISTENER, holder)).to_vec(),
             ..SearchResult::default()
         }
     }
@@ -59,4 +61,24 @@ fn a_process_that_was_only_started_is_asked_again_at_each_event() {
     };
     assert_eq!(holders_at(SERVER_IS_OLD), [1, 2], "both were found");
     assert_eq!(holders_at(SERVER_IS_OLD + 1000), [1], "the child has let go of it since");
+}
+
+#[test]
+fn what_is_recorded_of_a_process_that_was_only_started_counts_at_each_event() {
+    let update = |time, holders: &[Holder]| OwnerUpdate {
+        time: Stamp { wall: 0, boot: time },
+        processes: holders.iter().copied().map(process).collect(),
+        holders: vec![(LISTENER, holders.to_vec())],
+        ..OwnerUpdate::default()
+    };
+    let filter = Filter::default();
+    let mut owners = Owners::new(Box::new(RecordedOwners::default()), &filter);
+    let mut holders_after = |time, holders: &[Holder]| -> Vec<i32> {
+        owners.begin_round(time);
+        owners.finder.apply(update(time, holders));
+        owners.search_for_events(&[], Inodes::from_iter([LISTENER]));
+        owners.table.holders(LISTENER).map(|holder| holder.pid).collect()
+    };
+    assert_eq!(holders_after(SERVER_IS_OLD, &[SERVER, CHILD]), [1, 2]);
+    assert_eq!(holders_after(SERVER_IS_OLD + 1000, &[SERVER]), [1], "the child has let go of it");
 }
