@@ -11,8 +11,8 @@ pub(crate) fn zone(utc: bool) -> TimeZone {
     if utc {
         return TimeZone::UTC;
     }
-    // To know it by its name as well, which nothing here shows, all files of the time zone database are
-    // listed.
+    // `TimeZone::system` lists all files of the time zone database, to know the zone by its name, too,
+    // which nothing here shows.
     let of_machine =
         if std::env::var_os("TZ").is_none() { read(OF_MACHINE.as_ref()) } else { None };
     of_machine.unwrap_or_else(TimeZone::system)
