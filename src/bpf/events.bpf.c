@@ -25,6 +25,7 @@ typedef unsigned long long u64;
 #define PF_KTHREAD 0x00200000
 
 #define BPF_MAP_TYPE_ARRAY 2
+#define BPF_MAP_TYPE_PERCPU_ARRAY 6
 #define BPF_MAP_TYPE_RINGBUF 27
 #define BPF_RB_NO_WAKEUP 1
 
@@ -91,15 +92,26 @@ struct {
 	int (*max_entries)[1 << 21];
 } events SEC(".maps");
 
-// How many state changes, and how many resets, found no room in the ring.
+enum kind { STATE_CHANGE, RESET_SENT, RESET_RECEIVED };
+
+// How many state changes, and how many resets, found no room in the ring, and how many events were
+// written by the programs for nested ones.
+enum counter { LOST_CHANGES, LOST_RESETS, NESTED };
 struct {
 	int (*type)[BPF_MAP_TYPE_ARRAY];
-	int (*max_entries)[2];
+	int (*max_entries)[3];
 	u32 *key;
 	u64 *value;
-} lost SEC(".maps");
+} counters SEC(".maps");
 
-enum kind { STATE_CHANGE, RESET_SENT, RESET_RECEIVED };
+// By kind: whether this processor is within the first program for it.
+struct {
+	int (*type)[BPF_MAP_TYPE_PERCPU_ARRAY];
+	int (*max_entries)[3];
+	u32 *key;
+	u32 *value;
+} is_within SEC(".maps");
+
 enum flag { KERNEL_THREAD = 1, DESCENDANT = 2 };
 
 // As record.rs reads it; without padding.
@@ -190,7 +202,16 @@ INLINE int descends_from_root(struct task_struct *task, u32 level)
 	return 0;
 }
 
-INLINE void write_event(struct sock *sk, u8 kind, u8 from, u8 to)
+INLINE void count(u32 counter)
+{
+	u64 *count = bpf_map_lookup_elem(&counters, &counter);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+// A function of its own: the programs below share it.
+static __attribute__((noinline)) void write_event(struct sock *sk, u8 kind, u8 from, u8 to)
 {
 	struct sock_common *common = &sk->__sk_common;
 	u32 ns = common->skc_net.net->ns.inum;
@@ -199,11 +220,7 @@ INLINE void write_event(struct sock *sk, u8 kind, u8 from, u8 to)
 		return;
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
-		u32 key = kind != STATE_CHANGE;
-		u64 *count = bpf_map_lookup_elem(&lost, &key);
-
-		if (count)
-			__sync_fetch_and_add(count, 1);
+		count(kind == STATE_CHANGE ? LOST_CHANGES : LOST_RESETS);
 		return;
 	}
 	event->time = bpf_ktime_get_boot_ns();
@@ -261,29 +278,60 @@ INLINE int is_connection(struct sock *sk)
 	       sk->sk_protocol == IPPROTO_TCP;
 }
 
-SEC("tp_btf/inet_sock_set_state") int set_state(u64 *arguments)
+INLINE void write_change(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 
 	if (sk->sk_protocol == IPPROTO_TCP)
 		write_event(sk, STATE_CHANGE, arguments[1], arguments[2]);
-	return 0;
 }
 
-SEC("tp_btf/tcp_send_reset") int send_reset(u64 *arguments)
+INLINE void write_reset_sent(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 
 	if (sk && is_connection(sk))
 		write_event(sk, RESET_SENT, sk->__sk_common.skc_state, 0);
-	return 0;
 }
 
-SEC("tp_btf/tcp_receive_reset") int receive_reset(u64 *arguments)
+INLINE void write_reset_received(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
 
 	if (is_connection(sk))
 		write_event(sk, RESET_RECEIVED, sk->__sk_common.skc_state, 0);
-	return 0;
 }
+
+// While a processor is within a program, newer kernels (commit 05b24ff9b2cf) do not run that one again
+// there: not for an event in an interrupt, nor, where programs can be preempted, for one of another
+// process. So there are two for each kind of event. The second, which is attached behind the first,
+// does nothing but where the first is being run: then it was left out for this event.
+#define PROGRAMS(first, second, tracepoint, kind, write)                    \
+	SEC("tp_btf/" tracepoint) int first(u64 *arguments)                 \
+	{                                                                   \
+		u32 key = kind;                                             \
+		volatile u32 *within = bpf_map_lookup_elem(&is_within, &key); \
+                                                                            \
+		if (!within)                                                \
+			return 0;                                           \
+		*within = 1;                                                \
+		write(arguments);                                           \
+		*within = 0;                                                \
+		return 0;                                                   \
+	}                                                                   \
+                                                                            \
+	SEC("tp_btf/" tracepoint) int second(u64 *arguments)                \
+	{                                                                   \
+		u32 key = kind;                                             \
+		volatile u32 *within = bpf_map_lookup_elem(&is_within, &key); \
+                                                                            \
+		if (!within || !*within)                                    \
+			return 0;                                           \
+		write(arguments);                                           \
+		count(NESTED);                                              \
+		return 0;                                                   \
+	}
+
+PROGRAMS(set_state, nested_state, "inet_sock_set_state", STATE_CHANGE, write_change)
+PROGRAMS(send_reset, nested_send, "tcp_send_reset", RESET_SENT, write_reset_sent)
+PROGRAMS(receive_reset, nested_receive, "tcp_receive_reset", RESET_RECEIVED, write_reset_received)

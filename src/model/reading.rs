@@ -216,6 +216,9 @@ pub enum LostReason {
     Table,
     /// The kernel had more events than its ring has room for.
     Ring,
+    /// The kernel left out its program for events that came while a processor was within it for
+    /// others. The count is the most that it can be: it is of all network namespaces.
+    Recursion,
     /// The reader of the output did not keep up. Records are missing, no readings: a recording
     /// does not know it.
     #[serde(skip_deserializing)]

@@ -149,6 +149,12 @@ pub(crate) fn lost_sentence(lost: &crate::model::reading::Lost) -> String {
         (LostReason::Ring, None) => {
             "kernel events lost: ring buffer full (enlarge --ring)".to_owned()
         }
+        (LostReason::Recursion, count) => {
+            let count = count.map(|count| format!("up to {count} ")).unwrap_or_default();
+            format!(
+                "{count}kernel events lost: they came while a processor was still at another one"
+            )
+        }
         (LostReason::Table, None) => "a table could not be read completely".to_owned(),
         (LostReason::Output, Some(count)) => {
             format!("{count} records dropped: output reader too slow")

@@ -111,7 +111,9 @@ impl Tracker {
             Reading::Lost(lost) => {
                 match lost.reason {
                     LostReason::Gap => self.polls.gap = true,
-                    LostReason::Ring => self.kernel_events.forget_addresses(),
+                    LostReason::Ring | LostReason::Recursion => {
+                        self.kernel_events.forget_addresses();
+                    }
                     LostReason::Table | LostReason::Output => {}
                 }
                 sink.push(TrackerEvent::Lost(*lost));

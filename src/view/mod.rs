@@ -330,7 +330,8 @@ struct LostKeys<'r> {
     time: &'r Stamp,
     /// `gap`: too long since the last poll to know what happened. `table`: rows that could not be
     /// read, or are beyond the limit of followed sockets. `ring`: kernel events that did not fit
-    /// into `--ring`. `output`: records that were dropped because their reader was too slow.
+    /// into `--ring`. `recursion`: at most so many kernel events that came while a processor was still
+    /// at another one. `output`: records that were dropped because their reader was too slow.
     reason: &'r LostReason,
     /// How many; null if unknown.
     count: &'r Option<u64>,

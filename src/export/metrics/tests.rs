@@ -199,7 +199,12 @@ fn what_was_not_seen_is_said() {
     let lines = lines(&mut metrics, Vec::new());
     assert_eq!(
         with(&lines, "tcplapse_lost_total"),
-        ["{reason=\"gap\"} 1", "{reason=\"table\"} 0", "{reason=\"ring\"} 9"]
+        [
+            "{reason=\"gap\"} 1",
+            "{reason=\"table\"} 0",
+            "{reason=\"ring\"} 9",
+            "{reason=\"recursion\"} 0"
+        ]
     );
     assert_eq!(with(&lines, "tcplapse_missed_total"), [" 3"]);
     assert_eq!(with(&lines, "tcplapse_undecided_sockets"), [" 2"]);

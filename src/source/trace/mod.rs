@@ -6,6 +6,7 @@
 //! did is reported in its order.
 
 pub(crate) mod changes;
+mod misses;
 mod pending;
 mod polls;
 pub(crate) mod program;
@@ -148,15 +149,17 @@ impl Trace {
     fn take_events(&mut self) -> u64 {
         let (now, wall_offset) = (nanos(clock::stamp()), clock::wall_offset());
         let delivery = self.programs.take();
-        if delivery.lost > 0 {
-            let (time, reason) = (clock::stamp(), LostReason::Ring);
-            self.ready.push(Reading::Lost(Lost { time, reason, count: Some(delivery.lost) }));
+        let lost =
+            [(LostReason::Ring, delivery.lost), (LostReason::Recursion, delivery.lost_nested)];
+        for (reason, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
+            let time = clock::stamp();
+            self.ready.push(Reading::Lost(Lost { time, reason, count: Some(count) }));
             self.polls.hurry();
         }
         if delivery.lost_resets > 0 && self.resets == LostResets::None {
             self.resets = LostResets::Some;
         }
-        if delivery.lost + delivery.lost_resets > 0 {
+        if delivery.lost + delivery.lost_resets + delivery.lost_nested > 0 {
             self.changes.forget_addresses();
         }
         for event in &delivery.events {

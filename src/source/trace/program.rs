@@ -1,6 +1,7 @@
 //! The BPF programs in the kernel, and the ring buffer that they write into. What the records mean is
 //! in `record`.
 
+use super::misses::Misses;
 use super::record::{RawEvent, SIZE};
 use crate::bpf;
 use crate::error::BpfError;
@@ -8,18 +9,28 @@ use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 const OBJECT: &[u8] = include_bytes_aligned!("../../bpf/events.bpf.o");
-/// Each program with the kernel's tracepoint that it is for.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("set_state", "inet_sock_set_state"),
-    ("send_reset", "tcp_send_reset"),
-    ("receive_reset", "tcp_receive_reset"),
+/// The programs for each of the kernel's tracepoints: the second writes the events for which the kernel
+/// leaves the first out.
+const PROGRAMS: [(&str, [&str; 2]); 3] = [
+    ("inet_sock_set_state", ["set_state", "nested_state"]),
+    ("tcp_send_reset", ["send_reset", "nested_send"]),
+    ("tcp_receive_reset", ["receive_reset", "nested_receive"]),
 ];
+
+/// What the programs count, by the numbers of `enum counter`.
+#[derive(Clone, Copy)]
+enum Counter {
+    LostChanges,
+    LostResets,
+    Nested,
+}
 
 /// The ring is emptied so often: with the smallest sensible ring, no burst fills it meanwhile.
 const INTERVAL: Duration = Duration::from_millis(5);
@@ -50,13 +61,18 @@ pub struct Delivery {
     pub lost: u64,
     /// Resets that found none.
     pub lost_resets: u64,
+    /// At most so many events, of any namespace, came while a processor was within the programs for
+    /// others, and no program was run for them.
+    pub lost_nested: u64,
 }
 
 /// The programs, attached until this is dropped, and a thread that empties their ring.
 pub struct Programs {
     shared: Arc<Shared>,
-    lost: Array<MapData, u64>,
-    delivered_lost: [u64; 2],
+    counters: Array<MapData, u64>,
+    misses: Misses,
+    /// What was delivered of what is lost: changes, resets and nested events.
+    delivered_lost: [u64; 3],
     thread: Option<JoinHandle<()>>,
     _attached: Ebpf,
 }
@@ -77,7 +93,7 @@ impl Programs {
     /// # Errors
     /// What the kernel lacks or denies.
     pub fn attach(scope: Scope) -> Result<Self, BpfError> {
-        let (attached, ring, lost) = bpf::load(|types| load(scope, types))?;
+        let Loaded { attached, ring, counters, misses } = bpf::load(|types| load(scope, types))?;
         let reader = Mutex::new(RingReader { ring, events: VecDeque::new() });
         let shared = Arc::new(Shared { reader, is_over: AtomicBool::new(false) });
         let thread = std::thread::Builder::new().name("ring".to_owned()).spawn({
@@ -85,22 +101,34 @@ impl Programs {
             move || shared.read_until_over()
         });
         let thread = Some(thread.map_err(BpfError::Thread)?);
-        Ok(Self { shared, lost, delivered_lost: [0; 2], thread, _attached: attached })
+        Ok(Self { shared, counters, misses, delivered_lost: [0; 3], thread, _attached: attached })
     }
 
     /// Takes all events that were written before this call.
     pub fn take(&mut self) -> Delivery {
-        // What found no room before is counted first: what is read then may be later than the loss.
-        let lost = [0, 1].map(|index| self.lost.get(&index, 0).unwrap_or_default());
-        let [changes, resets] = lost;
-        let [changes_before, resets_before] = std::mem::replace(&mut self.delivered_lost, lost);
+        // What is lost is counted first: what is read then may be later than the loss.
+        let total = self.lost();
+        let before = std::mem::replace(&mut self.delivered_lost, total);
+        let [lost, lost_resets, lost_nested] =
+            std::array::from_fn(|kind| total[kind].saturating_sub(before[kind]));
         let mut reader = self.shared.reader();
         reader.read();
-        Delivery {
-            events: std::mem::take(&mut reader.events),
-            lost: changes.saturating_sub(changes_before),
-            lost_resets: resets.saturating_sub(resets_before),
-        }
+        let events = std::mem::take(&mut reader.events);
+        Delivery { events, lost, lost_resets, lost_nested }
+    }
+
+    /// All changes, resets and nested events that are lost.
+    fn lost(&self) -> [u64; 3] {
+        let [changes, resets, before] = self.delivered_lost;
+        let counter = |counter: Counter| self.counters.get(&(counter as u32), 0);
+        // First what was left out: the second program may still be at the last of it.
+        let left_out = self.misses.count();
+        let nested = left_out.saturating_sub(counter(Counter::Nested).unwrap_or(left_out));
+        [
+            counter(Counter::LostChanges).unwrap_or(changes),
+            counter(Counter::LostResets).unwrap_or(resets),
+            nested.max(before),
+        ]
     }
 }
 
@@ -144,8 +172,13 @@ fn ring_size(per_cpu: usize, cpus: usize) -> u32 {
     u32::try_from(size.next_power_of_two()).unwrap_or(1 << 30)
 }
 
-/// The programs, attached, with their ring and their counters.
-type Loaded = (Ebpf, RingBuf<MapData>, Array<MapData, u64>);
+/// The programs, attached.
+struct Loaded {
+    attached: Ebpf,
+    ring: RingBuf<MapData>,
+    counters: Array<MapData, u64>,
+    misses: Misses,
+}
 
 fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
     let [netns, pidns] =
@@ -163,14 +196,20 @@ fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
     let mut map = |name: &str| {
         ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() })
     };
-    let (ring, lost) = (RingBuf::try_from(map("events")?)?, Array::try_from(map("lost")?)?);
-    for (name, tracepoint) in PROGRAMS {
-        let program = ebpf.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?;
-        let program: &mut BtfTracePoint = program.try_into()?;
-        program.load(tracepoint, btf)?;
-        program.attach()?;
+    let (ring, counters) = (RingBuf::try_from(map("events")?)?, Array::try_from(map("counters")?)?);
+    let mut misses = Misses::default();
+    for (tracepoint, names) in PROGRAMS {
+        for name in names {
+            let program = ebpf.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?;
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(tracepoint, btf)?;
+            program.attach()?;
+            if name == names[0] {
+                misses.add(program.fd()?.as_fd());
+            }
+        }
     }
-    Ok((ebpf, ring, lost))
+    Ok(Loaded { attached: ebpf, ring, counters, misses })
 }
 
 #[cfg(test)]
