@@ -27,7 +27,6 @@ typedef unsigned long long u64;
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_MAP_TYPE_PERCPU_ARRAY 6
 #define BPF_MAP_TYPE_RINGBUF 27
-#define BPF_RB_NO_WAKEUP 1
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct ns_common { u32 inum; };
@@ -264,8 +263,8 @@ static __attribute__((noinline)) void write_event(struct sock *sk, u8 kind, u8 f
 	}
 	// Threads have names of their own; this is the process's.
 	bpf_probe_read_kernel(event->comm, sizeof(event->comm), &task->group_leader->comm);
-	// The reader looks into the ring by itself.
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	// The kernel wakes up the reader where that has read all before.
+	bpf_ringbuf_submit(event, 0);
 }
 
 // A request or a TIME_WAIT is no full socket: it has the common part alone. A reset for a request

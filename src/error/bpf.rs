@@ -63,9 +63,9 @@ pub enum BpfError {
     /// The loader or the kernel does not take a program, in their words.
     #[error("the kernel does not take the BPF programs: {0}")]
     Rejected(String),
-    /// No thread can be started that reads the events.
-    #[error("cannot start a thread: {}", reason(.0))]
-    Thread(io::Error),
+    /// There is no thread or no descriptor to read the events with.
+    #[error("the events of the BPF programs cannot be read: {}", reason(.0))]
+    Ring(io::Error),
     /// The iterator is loaded and cannot be read.
     #[error("the BPF iterator cannot be read: {}", reason(.0))]
     Iterator(io::Error),

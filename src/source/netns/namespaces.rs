@@ -117,6 +117,12 @@ impl Namespaces {
         self.open.needs_search()
     }
 
+    /// When that may change next.
+    #[cfg(feature = "bpf")]
+    pub(in crate::source) fn next_check(&self) -> Instant {
+        self.open.next_check()
+    }
+
     /// The number of the namespace with this inode; `None` if it is not read. One that may be new is
     /// searched for with the next poll.
     #[cfg(feature = "bpf")]

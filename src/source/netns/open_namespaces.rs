@@ -112,6 +112,12 @@ impl OpenNamespaces {
         self.is_any_deserted()
     }
 
+    /// When [`needs_search`](Self::needs_search) is due to be asked next.
+    #[cfg(feature = "bpf")]
+    pub(super) fn next_check(&self) -> Instant {
+        self.times.check.max(self.times.search)
+    }
+
     fn is_any_deserted(&self) -> bool {
         self.open.iter().any(|namespace| namespace.is_deserted(&self.settings.procfs))
     }

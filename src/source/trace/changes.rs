@@ -173,6 +173,11 @@ impl Changes {
         self.nameless.values().map(|birth| birth.time).min()
     }
 
+    /// Whether no change waits for a later event, or for its time.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.nameless.is_empty()
+    }
+
     /// Events were lost: an address in the kernel may have been given to another socket.
     pub fn forget_addresses(&mut self) {
         self.children.clear();

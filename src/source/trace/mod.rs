@@ -32,7 +32,7 @@ use ready::ReadyReadings;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How often events are taken from the ring.
+/// How often events are taken from the ring while there are some.
 const CADENCE: Duration = Duration::from_millis(10);
 /// A connect() without a port is looked for after so long (ns), and then every so often.
 const PORT_PATIENCE: u64 = 20_000_000;
@@ -60,6 +60,8 @@ pub struct Trace {
     next_port_dump: Instant,
     /// When events are to be taken next.
     next_service: Instant,
+    /// There were no events the last time.
+    is_quiet: bool,
     ready: ReadyReadings,
     /// The reading that was handed out last is a change of a socket that was closed since.
     is_released: bool,
@@ -110,6 +112,7 @@ impl Trace {
             polls: TracePolls::open(family, poll, several)?,
             next_port_dump: Instant::now(),
             next_service: Instant::now(),
+            is_quiet: false,
             ready: ReadyReadings::default(),
             is_released: false,
             resets: LostResets::None,
@@ -131,6 +134,23 @@ impl Trace {
         }
         self.hand_out(now);
         Ok(())
+    }
+
+    /// Waits until there is something to do: while things happen for a moment, in which more of them
+    /// come, else until there is an event or a poll is due.
+    fn wait(&mut self, signals: &Signals) -> Result<Wake> {
+        let is_idle = self.is_quiet
+            && self.ready.is_empty()
+            && self.changes.is_empty()
+            && !self.polls.is_waiting();
+        let idle_until = self.polls.due().filter(|_| is_idle && self.programs.pause());
+        let until = idle_until.unwrap_or(self.next_service);
+        let wake = signals.wait_for(until, idle_until.map(|_| self.programs.ring()))?;
+        if wake == Wake::Due && Instant::now() < until {
+            // A signal asks for how things are now.
+            self.polls.hurry();
+        }
+        Ok(wake)
     }
 
     /// The run is over: hands out what has happened.
@@ -162,6 +182,7 @@ impl Trace {
         if delivery.lost + delivery.lost_resets + delivery.lost_nested > 0 {
             self.changes.forget_addresses();
         }
+        self.is_quiet = delivery.events.is_empty();
         for event in &delivery.events {
             self.changes.take(event, wall_offset);
         }
@@ -234,9 +255,14 @@ impl Source for Trace {
         loop {
             let now = Instant::now();
             if !self.ready.is_draining() && (self.ready.is_empty() || self.next_service <= now) {
-                match signals.wait(self.next_service)? {
+                match self.wait(signals)? {
                     Wake::ReaderGone => return Err(Error::ReaderGone),
-                    Wake::Due | Wake::Readable => self.service()?,
+                    Wake::Due => self.service()?,
+                    Wake::Readable => {
+                        self.service()?;
+                        // Not at once again, if a record was still being written.
+                        self.is_quiet = false;
+                    }
                     Wake::Ended => self.finish()?,
                 }
             }

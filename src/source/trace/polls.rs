@@ -63,6 +63,12 @@ impl TracePolls {
             || self.tables.need_poll()
     }
 
+    /// When another poll may be due; `None` for at once.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let due = self.timer.due().filter(|_| !self.is_needed)?;
+        Some(self.tables.next_check().map_or(due, |check| due.min(check)))
+    }
+
     /// Whether a poll waits for the events up to its end.
     pub(super) const fn is_waiting(&self) -> bool {
         self.waiting.is_some()

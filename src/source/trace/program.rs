@@ -9,10 +9,10 @@ use aya::maps::{Array, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 use std::collections::VecDeque;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const OBJECT: &[u8] = include_bytes_aligned!("../../bpf/events.bpf.o");
@@ -66,9 +66,12 @@ pub struct Delivery {
     pub lost_nested: u64,
 }
 
-/// The programs, attached until this is dropped, and a thread that empties their ring.
+/// The programs, attached until this is dropped, and a thread that empties their ring while there is
+/// something to read.
 pub struct Programs {
     shared: Arc<Shared>,
+    /// Readable once there is something in the ring.
+    ring: OwnedFd,
     counters: Array<MapData, u64>,
     misses: Misses,
     /// What was delivered of what is lost: changes, resets and nested events.
@@ -85,6 +88,8 @@ struct Shared {
 struct RingReader {
     ring: RingBuf<MapData>,
     events: VecDeque<RawEvent>,
+    /// The thread leaves the ring alone.
+    is_paused: bool,
 }
 
 impl Programs {
@@ -94,14 +99,34 @@ impl Programs {
     /// What the kernel lacks or denies.
     pub fn attach(scope: Scope) -> Result<Self, BpfError> {
         let Loaded { attached, ring, counters, misses } = bpf::load(|types| load(scope, types))?;
-        let reader = Mutex::new(RingReader { ring, events: VecDeque::new() });
+        let ring_fd = ring.as_fd().try_clone_to_owned().map_err(BpfError::Ring)?;
+        let reader = RingReader { ring, events: VecDeque::new(), is_paused: false };
+        let reader = Mutex::new(reader);
         let shared = Arc::new(Shared { reader, is_over: AtomicBool::new(false) });
-        let thread = std::thread::Builder::new().name("ring".to_owned()).spawn({
+        let thread = thread::Builder::new().name("ring".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.read_until_over()
         });
-        let thread = Some(thread.map_err(BpfError::Thread)?);
-        Ok(Self { shared, counters, misses, delivered_lost: [0; 3], thread, _attached: attached })
+        let thread = Some(thread.map_err(BpfError::Ring)?);
+        let ring = ring_fd;
+        let delivered_lost = [0; 3];
+        Ok(Self { shared, ring, counters, misses, delivered_lost, thread, _attached: attached })
+    }
+
+    /// Where no event waits, the thread pauses until this or [`take`](Self::take) is called again, for
+    /// which the caller waits for [`ring`](Self::ring): where nothing happens nobody is woken. Returns
+    /// whether it pauses.
+    pub fn pause(&mut self) -> bool {
+        let mut reader = self.shared.reader();
+        reader.read();
+        let pauses = reader.events.is_empty();
+        self.set_paused(reader, pauses);
+        pauses
+    }
+
+    /// What becomes readable once there is an event in the ring.
+    pub fn ring(&self) -> BorrowedFd<'_> {
+        self.ring.as_fd()
     }
 
     /// Takes all events that were written before this call.
@@ -114,7 +139,22 @@ impl Programs {
         let mut reader = self.shared.reader();
         reader.read();
         let events = std::mem::take(&mut reader.events);
+        self.set_paused(reader, false);
         Delivery { events, lost, lost_resets, lost_nested }
+    }
+
+    fn set_paused(&self, mut reader: MutexGuard<'_, RingReader>, pauses: bool) {
+        let has_paused = std::mem::replace(&mut reader.is_paused, pauses);
+        drop(reader);
+        if has_paused && !pauses {
+            self.wake_thread();
+        }
+    }
+
+    fn wake_thread(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
     }
 
     /// All changes, resets and nested events that are lost.
@@ -135,8 +175,8 @@ impl Programs {
 impl Drop for Programs {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
+        self.wake_thread();
         if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
             // It does not panic; if it did, there would be nothing to do here.
             let _ = thread.join();
         }
@@ -150,8 +190,15 @@ impl Shared {
 
     fn read_until_over(&self) {
         while !self.is_over.load(Ordering::Relaxed) {
-            self.reader().read();
-            std::thread::park_timeout(INTERVAL);
+            let mut reader = self.reader();
+            if reader.is_paused {
+                drop(reader);
+                thread::park();
+            } else {
+                reader.read();
+                drop(reader);
+                thread::park_timeout(INTERVAL);
+            }
         }
     }
 }
@@ -184,7 +231,7 @@ fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
     let [netns, pidns] =
         [scope.netns, scope.pidns].map(|inode| u32::try_from(inode).unwrap_or_default());
     let root = scope.root.and_then(|root| u32::try_from(root).ok()).unwrap_or_default();
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
     let mut ebpf = EbpfLoader::new()
         .btf(Some(btf))
         .verifier_log_level(bpf::VERIFIER_LOG)

@@ -9,6 +9,7 @@ use crate::model::tcp_info::TcpInfos;
 use crate::source::netlink::Dumps;
 use crate::source::netns::Namespaces;
 use crate::tcp::state::State;
+use std::time::Instant;
 
 /// Where polls read.
 #[derive(Debug)]
@@ -35,6 +36,14 @@ impl Tables {
         match self {
             Self::One(_) => false,
             Self::Several(namespaces) => namespaces.needs_poll(),
+        }
+    }
+
+    /// When that may change next; `None` for never.
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        match self {
+            Self::One(_) => None,
+            Self::Several(namespaces) => Some(namespaces.next_check()),
         }
     }
 

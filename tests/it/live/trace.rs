@@ -4,12 +4,15 @@
 //! test inherits ours for a moment, and then its exec() may be what closes them.
 
 use crate::support::actor::Actor;
+use crate::support::mounts::enter_private_mounts;
 use crate::support::netns::isolated;
-use crate::support::program::run_as_nobody;
+use crate::support::program::{Program, run_as_nobody};
 use crate::support::require::{Feature, skip};
 use crate::support::sockets::{self, listener, pair};
 use crate::support::trace::{Trace as Account, Traced, What};
 use crate::support::wait::until;
+use nix::sys::signal::Signal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::MetadataExt;
@@ -309,6 +312,49 @@ fn events_without_room_in_the_ring_are_counted() {
     });
 }
 
+#[test]
+fn nobody_is_woken_until_there_is_an_event() {
+    isolated(|| {
+        let scope = Scope { netns: own_namespace(), pidns: 0, root: None, ring: RING };
+        let mut programs = match Programs::attach(scope) {
+            Ok(programs) => programs,
+            Err(why) => return skip(Feature::Trace, &why.to_string()),
+        };
+        assert!(programs.pause(), "there are no sockets here");
+        let is_readable = |programs: &Programs, limit: Duration| {
+            let ring = programs.ring();
+            let limit = Timespec::try_from(limit).expect("it is short");
+            let mut ring = [PollFd::from_borrowed_fd(ring, PollFlags::IN)];
+            poll(&mut ring, Some(&limit)).expect("a ring can be waited for") == 1
+        };
+        assert!(!is_readable(&programs, Duration::ZERO));
+        let server = listener(here(0), 128).expect("a port is free");
+        assert!(is_readable(&programs, LIMIT));
+        assert!(!programs.pause(), "an event waits");
+        assert_eq!(programs.take().events.len(), 1);
+        // Who has not paused it need not wake it.
+        drop(pair(&server, here(0)));
+        until("the ring to be emptied", || (!is_readable(&programs, Duration::ZERO)).then_some(()));
+        assert!(!programs.take().events.is_empty());
+    });
+}
+
+#[test]
+fn a_signal_is_answered_while_nothing_happens() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let mut watch = Program::watch(&["--source", "trace", "-i", "1h"]);
+        for _ in 0..2 {
+            watch.signal(Signal::SIGUSR1);
+            let seen = watch.message_with("seen: ");
+            assert!(seen.ends_with("seen: 0 sockets (0 still there)\n"), "{seen}");
+        }
+        watch.stop();
+    });
+}
+
 fn own_namespace() -> u64 {
     std::fs::metadata("/proc/thread-self/ns/net").expect("procfs").ino()
 }
@@ -345,6 +391,9 @@ fn end(socket: &socket2::Socket) -> SocketAddrV4 {
 #[test]
 fn the_source_mounts_nothing() {
     isolated(|| {
+        if let Err(error) = enter_private_mounts() {
+            return skip(Feature::Trace, &error.to_string());
+        }
         let mounts = || std::fs::read_to_string("/proc/thread-self/mountinfo").expect("procfs");
         let before = mounts();
         let Some(trace) = open(RING) else { return };
