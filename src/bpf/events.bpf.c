@@ -25,7 +25,6 @@ typedef unsigned long long u64;
 #define PF_KTHREAD 0x00200000
 
 #define BPF_MAP_TYPE_ARRAY 2
-#define BPF_MAP_TYPE_PERCPU_ARRAY 6
 #define BPF_MAP_TYPE_RINGBUF 27
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -93,23 +92,27 @@ struct {
 
 enum kind { STATE_CHANGE, RESET_SENT, RESET_RECEIVED };
 
-// How many state changes, and how many resets, found no room in the ring, and how many events were
-// written by the programs for nested ones.
-enum counter { LOST_CHANGES, LOST_RESETS, NESTED };
+// How many state changes, and how many resets, found no room in the ring; how many events the first
+// program left to the second, and how many that has written.
+enum counter { LOST_CHANGES, LOST_RESETS, LEFT_TO_SECOND, BY_SECOND };
 struct {
 	int (*type)[BPF_MAP_TYPE_ARRAY];
-	int (*max_entries)[3];
+	int (*max_entries)[4];
 	u32 *key;
 	u64 *value;
 } counters SEC(".maps");
 
-// By kind: whether this processor is within the first program for it.
+// Events that the first program has written, until the second one comes across them. Those of a socket
+// are in one of the sets of their kind.
+#define SET_BITS 8
+#define WAYS 4
+struct written { u64 events[WAYS]; };
 struct {
-	int (*type)[BPF_MAP_TYPE_PERCPU_ARRAY];
-	int (*max_entries)[3];
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*max_entries)[3 << SET_BITS];
 	u32 *key;
-	u32 *value;
-} is_within SEC(".maps");
+	struct written *value;
+} written SEC(".maps");
 
 enum flag { KERNEL_THREAD = 1, DESCENDANT = 2 };
 
@@ -301,36 +304,62 @@ INLINE void write_reset_received(u64 *arguments)
 		write_event(sk, RESET_RECEIVED, sk->__sk_common.skc_state, 0);
 }
 
+// The address of an event's socket as a number: verifiers allow no arithmetic with a pointer that may be 0.
+INLINE u64 socket_of(u64 *arguments)
+{
+	u64 socket = 0;
+
+	bpf_probe_read_kernel(&socket, sizeof(socket), arguments);
+	return socket;
+}
+
+INLINE struct written *set_of(u64 socket, u8 kind)
+{
+	// Sockets are aligned to a cache line.
+	u32 key = kind << SET_BITS | ((socket >> 6) * 0x9e3779b97f4a7c15) >> (64 - SET_BITS);
+
+	return bpf_map_lookup_elem(&written, &key);
+}
+
 // While a processor is within a program, newer kernels (commit 05b24ff9b2cf) do not run that one again
 // there: not for an event in an interrupt, nor, where programs can be preempted, for one of another
-// process. So there are two for each kind of event. The second, which is attached behind the first,
-// does nothing but where the first is being run: then it was left out for this event.
-#define PROGRAMS(first, second, tracepoint, kind, write)                    \
+// process. So there are two for each kind of event, and the second, which is attached behind the first,
+// writes what that one has not. A socket has one event at a time, since its lock is held, so that this
+// is exact on whichever processor the second is run; no event is 0.
+#define PROGRAMS(first, second, tracepoint, kind, event, write)             \
 	SEC("tp_btf/" tracepoint) int first(u64 *arguments)                 \
 	{                                                                   \
-		u32 key = kind;                                             \
-		volatile u32 *within = bpf_map_lookup_elem(&is_within, &key); \
+		u64 socket = socket_of(arguments);                          \
+		u64 id = event(socket, arguments);                          \
+		struct written *set = set_of(socket, kind);                 \
                                                                             \
-		if (!within)                                                \
-			return 0;                                           \
-		*within = 1;                                                \
-		write(arguments);                                           \
-		*within = 0;                                                \
+		for (int i = 0; set && i < WAYS; i++)                       \
+			if (!__sync_val_compare_and_swap(&set->events[i], 0, id)) { \
+				write(arguments);                           \
+				return 0;                                   \
+			}                                                   \
+		count(LEFT_TO_SECOND);                                      \
 		return 0;                                                   \
 	}                                                                   \
                                                                             \
 	SEC("tp_btf/" tracepoint) int second(u64 *arguments)                \
 	{                                                                   \
-		u32 key = kind;                                             \
-		volatile u32 *within = bpf_map_lookup_elem(&is_within, &key); \
+		u64 socket = socket_of(arguments);                          \
+		u64 id = event(socket, arguments);                          \
+		struct written *set = set_of(socket, kind);                 \
                                                                             \
-		if (!within || !*within)                                    \
-			return 0;                                           \
+		for (int i = 0; set && i < WAYS; i++)                       \
+			if (__sync_val_compare_and_swap(&set->events[i], id, 0) == id) \
+				return 0;                                   \
 		write(arguments);                                           \
-		count(NESTED);                                              \
+		count(BY_SECOND);                                           \
 		return 0;                                                   \
 	}
 
-PROGRAMS(set_state, nested_state, "inet_sock_set_state", STATE_CHANGE, write_change)
-PROGRAMS(send_reset, nested_send, "tcp_send_reset", RESET_SENT, write_reset_sent)
-PROGRAMS(receive_reset, nested_receive, "tcp_receive_reset", RESET_RECEIVED, write_reset_received)
+// No two sockets have addresses that differ in the upper byte alone.
+#define CHANGE(socket, arguments) (socket << 8 | arguments[1] << 4 | arguments[2])
+#define RESET(socket, arguments) (socket << 8 | 1)
+
+PROGRAMS(set_state, set_state_2, "inet_sock_set_state", STATE_CHANGE, CHANGE, write_change)
+PROGRAMS(send_reset, send_reset_2, "tcp_send_reset", RESET_SENT, RESET, write_reset_sent)
+PROGRAMS(receive_reset, receive_reset_2, "tcp_receive_reset", RESET_RECEIVED, RESET, write_reset_received)

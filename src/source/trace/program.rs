@@ -16,12 +16,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const OBJECT: &[u8] = include_bytes_aligned!("../../bpf/events.bpf.o");
-/// The programs for each of the kernel's tracepoints: the second writes the events for which the kernel
-/// leaves the first out.
+/// The programs for each of the kernel's tracepoints: the second writes the events that the first has not,
+/// since the kernel has left it out, see `events.bpf.c`.
 const PROGRAMS: [(&str, [&str; 2]); 3] = [
-    ("inet_sock_set_state", ["set_state", "nested_state"]),
-    ("tcp_send_reset", ["send_reset", "nested_send"]),
-    ("tcp_receive_reset", ["receive_reset", "nested_receive"]),
+    ("inet_sock_set_state", ["set_state", "set_state_2"]),
+    ("tcp_send_reset", ["send_reset", "send_reset_2"]),
+    ("tcp_receive_reset", ["receive_reset", "receive_reset_2"]),
 ];
 
 /// What the programs count, by the numbers of `enum counter`.
@@ -29,7 +29,8 @@ const PROGRAMS: [(&str, [&str; 2]); 3] = [
 enum Counter {
     LostChanges,
     LostResets,
-    Nested,
+    LeftToSecond,
+    BySecond,
 }
 
 /// The ring is emptied so often: with the smallest sensible ring, no burst fills it meanwhile.
@@ -161,9 +162,9 @@ impl Programs {
     fn lost(&self) -> [u64; 3] {
         let [changes, resets, before] = self.delivered_lost;
         let counter = |counter: Counter| self.counters.get(&(counter as u32), 0);
-        // First what was left out: the second program may still be at the last of it.
-        let left_out = self.misses.count();
-        let nested = left_out.saturating_sub(counter(Counter::Nested).unwrap_or(left_out));
+        // First what the first programs have not written: the second may still be at the last of it.
+        let left = self.misses.count() + counter(Counter::LeftToSecond).unwrap_or_default();
+        let nested = left.saturating_sub(counter(Counter::BySecond).unwrap_or(left));
         [
             counter(Counter::LostChanges).unwrap_or(changes),
             counter(Counter::LostResets).unwrap_or(resets),
@@ -245,18 +246,23 @@ fn load(scope: Scope, btf: &Btf) -> Result<Loaded, EbpfError> {
     };
     let (ring, counters) = (RingBuf::try_from(map("events")?)?, Array::try_from(map("counters")?)?);
     let mut misses = Misses::default();
-    for (tracepoint, names) in PROGRAMS {
-        for name in names {
-            let program = ebpf.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?;
-            let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(tracepoint, btf)?;
-            program.attach()?;
-            if name == names[0] {
-                misses.add(program.fd()?.as_fd());
-            }
+    for (tracepoint, [first, second]) in PROGRAMS {
+        for name in [first, second] {
+            program(&mut ebpf, name)?.load(tracepoint, btf)?;
         }
+        // One right after the other: what comes between them is taken for an event that the second has
+        // still to come across.
+        for name in [first, second] {
+            program(&mut ebpf, name)?.attach()?;
+        }
+        misses.add(program(&mut ebpf, first)?.fd()?.as_fd());
     }
     Ok(Loaded { attached: ebpf, ring, counters, misses })
+}
+
+fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut BtfTracePoint, EbpfError> {
+    let program = ebpf.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?;
+    Ok(program.try_into()?)
 }
 
 #[cfg(test)]
