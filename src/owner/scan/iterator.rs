@@ -46,7 +46,7 @@ impl Iterator {
         });
         let mut iterator = Self(loaded?);
         // The kernel checks some permissions only now.
-        iterator.walk(&Inodes::default()).map_err(BpfError::Iterator)?;
+        iterator.open().map_err(BpfError::Iterator)?;
         Ok(iterator)
     }
 
