@@ -4,8 +4,8 @@
 //! are given leave room for it: what was exported once must not refuse a command line that is right
 //! without it.
 
-use clap::ArgMatches;
 use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
 use std::ffi::{OsStr, OsString};
 
 /// The variables, the ids of their arguments, and the flags.
@@ -29,17 +29,19 @@ struct SetVariable {
 }
 
 impl Defaults {
-    /// The defaults for a command line. `command` is the name of its command, `None` for the default one;
-    /// `given` are the arguments of the command. An empty variable counts as not set.
+    /// The defaults for a command line with this command; `given` are its arguments. An empty variable
+    /// counts as not set.
     pub(super) fn new(
-        command: Option<&str>,
+        command: &Command,
         given: &ArgMatches,
         variable: impl Fn(&'static str) -> Option<OsString>,
     ) -> Self {
         let default = |(name, id, flag): (&'static str, &str, &'static str)| {
+            // Matches know what a command takes with debug assertions alone.
+            command.get_arguments().find(|argument| argument.get_id() == id)?;
             let value = variable(name).filter(|value| !value.is_empty())?;
             // One poll has no kernel events; what trace reads beside them is sock_diag.
-            let is_one_poll = id == "source" && command == Some("list") && value == "trace";
+            let is_one_poll = id == "source" && command.get_name() == "list" && value == "trace";
             let value = if is_one_poll { "netlink".into() } else { value };
             leaves_room(given, id, &value).then_some(SetVariable { name, flag, value })
         };
@@ -73,7 +75,7 @@ impl Defaults {
     }
 }
 
-/// Whether a command has an argument that is not given, and could be given with this value.
+/// Whether an argument of a command is not given, and could be given with this value.
 fn leaves_room(given: &ArgMatches, id: &str, value: &OsStr) -> bool {
     let typed = |id: &str| {
         given.try_contains_id(id).is_ok()
@@ -87,8 +89,7 @@ fn leaves_room(given: &ArgMatches, id: &str, value: &OsStr) -> bool {
         || is_text
             && text("view")
                 .is_none_or(|view| ["events", "timeline", "top"].iter().any(|name| view == *name));
-    given.try_contains_id(id).is_ok()
-        && !typed(id)
+    !typed(id)
         && match id {
             // A recording has settled how the kernel was sampled.
             "source" | "interval" | "max_cpu" if typed("from") => false,

@@ -162,12 +162,12 @@ pub(crate) fn parse(
     variable: impl Fn(&'static str) -> Option<OsString>,
 ) -> Result<Cli, Mistake> {
     let mut args = subcommand_first(args);
-    let parsed = Cli::command().try_get_matches_from(&args);
+    let cli = Cli::command();
+    let parsed = cli.clone().try_get_matches_from(&args);
     let mut matches = parsed.map_err(|error| Mistake::new(error, &args))?;
-    let defaults = match matches.subcommand() {
-        Some((command, given)) => Defaults::new(Some(command), given, variable),
-        None => Defaults::new(None, &matches, variable),
-    };
+    let (name, given) = matches.subcommand().unwrap_or((cli.get_name(), &matches));
+    let command = cli.find_subcommand(name).unwrap_or(&cli);
+    let defaults = Defaults::new(command, given, variable);
     if !defaults.is_empty() {
         let first = if matches.subcommand().is_some() { 2 } else { 1 };
         args.splice(first..first, defaults.args());
