@@ -70,9 +70,10 @@ struct HistoryStep {
     evidence: Evidence,
     /// When it was observed, or else the step after it.
     at: Stamp,
-    /// How long before that the socket had been in the state, by what the kernel proved, in
-    /// milliseconds.
-    held_before: u32,
+    /// Of the state in which the socket was found: what is to be added to the time from `at` to the next
+    /// step, in microseconds. It had been in it before, by what the kernel proved; and how long it was in
+    /// it after the last poll that showed that is not known.
+    correction: i64,
 }
 
 impl LifeHistories {
@@ -220,7 +221,7 @@ impl LifeHistory {
     /// That of a socket of which only the state is known that it is in.
     fn without_events(now: &SocketStatus, unchanged: bool, wanted: bool) -> Self {
         let (state, at) = (now.state, now.since);
-        let step = HistoryStep { state, evidence: Evidence::Observed, at, held_before: 0 };
+        let step = HistoryStep { state, evidence: Evidence::Observed, at, correction: 0 };
         let (matched_late, passes) = (!unchanged, unchanged || wanted);
         Self { steps: vec![step], matched_late, passes, ..Self::default() }
     }
@@ -231,18 +232,24 @@ impl LifeHistory {
             self.matched_late = transition.from.is_some();
             self.push_previous_state(transition);
         }
+        let Transition { kind, time, ages, .. } = transition;
+        if let [found] = self.steps.as_mut_slice()
+            && ages.held_at_least
+        {
+            found.correction = micros(ages.held) - micros(Some(time.since(found.at)));
+        }
         self.opened |= transition.kind == EventKind::Opened;
         self.roles = transition.roles;
         let at = transition.time;
-        let step = |state, evidence| HistoryStep { state, evidence, at, held_before: 0 };
+        let step = |state, evidence| HistoryStep { state, evidence, at, correction: 0 };
         let certain = transition.via.iter().map(|state| step(*state, Evidence::Certain));
         let possible = transition.maybe.iter().map(|state| step(*state, Evidence::Possible));
         let mut passed: SmallVec<[HistoryStep; 4]> = certain.chain(possible).collect();
         // In the order of the table of edges no legal path goes backwards.
         passed.sort_by_key(|step| step.state);
         passed.push(step(transition.to, Evidence::Observed));
-        if let (EventKind::Present, Some(found)) = (transition.kind, passed.last_mut()) {
-            found.held_before = millis(transition.ages.held.unwrap_or_default());
+        if let (EventKind::Present, Some(found)) = (kind, passed.last_mut()) {
+            found.correction = micros(ages.held);
         }
         for step in passed {
             self.push(step);
@@ -253,9 +260,7 @@ impl LifeHistory {
     fn push_previous_state(&mut self, transition: &Transition) {
         self.steps.reserve_exact(2 + transition.via.len() + transition.maybe.len());
         if let (Some(state), Some(at)) = (transition.from, transition.ages.since) {
-            let held = transition.ages.held.unwrap_or_default();
-            let held_before = millis(held.saturating_sub(transition.time.since(at)));
-            self.steps.push(HistoryStep { state, evidence: Evidence::Observed, at, held_before });
+            self.steps.push(HistoryStep { state, evidence: Evidence::Observed, at, correction: 0 });
         }
     }
 
@@ -299,9 +304,7 @@ impl LifeHistory {
             LifeStep {
                 state: step.state,
                 at: observed(step).then_some(step.at),
-                held: next.filter(|_| observed(step)).map(|next| {
-                    next.at.since(step.at) + Duration::from_millis(step.held_before.into())
-                }),
+                held: next.filter(|_| observed(step)).map(|next| held_until(step, next)),
                 evidence: step.evidence,
                 cause: self.cause(i),
             }
@@ -324,8 +327,15 @@ impl LifeHistory {
     }
 }
 
-fn millis(time: Duration) -> u32 {
-    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+/// How long a socket was in the state of a step that was observed, until the next one.
+fn held_until(step: &HistoryStep, next: &HistoryStep) -> Duration {
+    let correction = Duration::from_micros(step.correction.unsigned_abs());
+    let time = next.at.since(step.at);
+    if step.correction < 0 { time.saturating_sub(correction) } else { time + correction }
+}
+
+fn micros(time: Option<Duration>) -> i64 {
+    i64::try_from(time.unwrap_or_default().as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Whether an event says no more of a socket than the state in which it was found.

@@ -264,10 +264,11 @@ impl TrackedSocket {
             from => self.between(from, State::Closed),
         };
         let was_connection = !matches!(state, Some(State::Listen | State::Bound));
+        // A lookup gets ahead of events: what it saw later than this end was a successor's.
+        let last_seen = self.seen.last_start.min(window.end);
         Transition {
             kind: EventKind::Closed,
-            // A lookup gets ahead of events: what it saw later than this end was a successor's.
-            after: Some(self.seen.last_start.min(window.end)),
+            after: Some(last_seen),
             via: between.certain,
             maybe: between.possible,
             to: State::Closed,

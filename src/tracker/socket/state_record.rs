@@ -129,12 +129,16 @@ impl StateRecord {
         if self.held_before > 0 { HeldFrom::Kernel } else { HeldFrom::Observed }
     }
 
-    /// How long the socket has been in the state and followed, at this instant.
+    /// How long the socket had been in the state and followed when it was observed, at this instant, not to
+    /// be in it any more.
     pub(super) fn ages(&self, at: Stamp) -> Ages {
         let since = self.reported.map(|_| self.since);
+        // A lower bound ends when the socket was last observed in the state.
+        let last_seen = [self.last_seen, self.since].into_iter().max_by_key(|seen| seen.boot);
+        let until = last_seen.filter(|_| self.as_found).unwrap_or(at);
         Ages {
             since,
-            held: since.map(|_| at.since(self.known_since())),
+            held: since.map(|_| until.since(self.known_since())),
             held_at_least: since.is_some() && self.as_found,
             held_from: since.map(|_| self.held_from()),
             lived: at.since(self.born),
