@@ -7,8 +7,10 @@
 //!   smaller (`tcp_timewait_state_process()`).
 //! * FIN_WAIT2 of a full socket: the segment that acknowledged its FIN has set `tcpi_last_ack_recv`,
 //!   or a later one has (`tcp_ack()`).
-//! * CLOSE_WAIT: so has the segment with the peer's FIN, unless one that was sent after it arrived
-//!   before it. That does not show, but it is over before the peer would repeat its FIN.
+//! * CLOSE_WAIT: so has the segment with the peer's FIN, unless one that acknowledges more was sent after
+//!   it and arrived before it. That does not show. It cannot be where no data was acknowledged. Else
+//!   the FIN was under way for no longer than segments can be, or, on the loopback interface, for less
+//!   time than after which it is repeated.
 //!
 //! Of FIN_WAIT2 as a mini-socket nothing is proven: its timer runs as long as its process chose
 //! (`TCP_LINGER2`). The kernel counts in 32 bits of milliseconds and of jiffies, neither of which pass
@@ -33,6 +35,8 @@ const TIME_WAIT: u32 = 60_000;
 const ROUNDING: u32 = 20;
 /// `TCP_RTO_MIN`: FINs are not repeated sooner, unless the route says so.
 const SHORTEST_RETRANSMIT_TIMEOUT: u32 = 200;
+/// The kernel takes for granted that no segment of a connection is under way any more after TIME_WAIT.
+const LONGEST_UNDER_WAY: u32 = TIME_WAIT;
 
 /// Asks for these times with the first poll of a source.
 #[derive(Debug)]
@@ -129,7 +133,7 @@ fn times(
     client.dump_infos(family, chosen, &mut |row, info| {
         // It may have gone on since the fixed part of the message was written.
         if info.state() == row.state {
-            let new = times_of(info);
+            let new = times_of(info, row.addrs.remote.addr.is_loopback());
             let times = found.entry((row.addrs, row.inode, row.state)).or_insert(new);
             // Not accepted yet, two link-local sockets may differ in their interface alone.
             times.in_state = times.in_state.min(new.in_state);
@@ -139,15 +143,70 @@ fn times(
     Ok(found)
 }
 
-fn times_of(info: DiagInfo<'_>) -> KernelTimes {
+fn times_of(info: DiagInfo<'_>, is_loopback: bool) -> KernelTimes {
     let (in_state, idle) = match info.state() {
         State::FinWait2 => (proven(info.last_ack_received(), ROUNDING), None),
         State::CloseWait => {
-            let doubt = info.retransmit_timeout().max(SHORTEST_RETRANSMIT_TIMEOUT) + ROUNDING;
-            (proven(info.last_ack_received(), doubt), None)
+            let under_way = match info.has_acknowledged_data() {
+                false => 0,
+                true if is_loopback => info.retransmit_timeout().max(SHORTEST_RETRANSMIT_TIMEOUT),
+                true => LONGEST_UNDER_WAY,
+            };
+            (proven(info.last_ack_received(), under_way + ROUNDING), None)
         }
-        State::Established => (None, Some(info.last_data_sent().min(info.last_data_received()))),
+        State::Established => {
+            let data = info.last_data_sent().min(info.last_data_received());
+            // Data that comes too early counts only once what comes before it is there.
+            let early = info.has_data_out_of_order().then(|| info.last_ack_received());
+            (None, Some(early.map_or(data, |any| any.min(data))))
+        }
         _ => (None, None),
     };
     KernelTimes { in_state, idle }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second since data was sent and received, half a second since the last acknowledgement, with a
+    /// retransmission time-out of 0.3 s.
+    fn payload(state: State) -> Vec<u8> {
+        let mut bytes = vec![0; 232];
+        bytes[0] = state.code();
+        for (at, number) in [(8, 300_000_u32), (44, 1000), (52, 1000), (56, 500)] {
+            bytes[at..at + 4].copy_from_slice(&number.to_ne_bytes());
+        }
+        bytes
+    }
+
+    fn times(bytes: &[u8], is_loopback: bool) -> KernelTimes {
+        times_of(DiagInfo::new(bytes).expect("it is long enough"), is_loopback)
+    }
+
+    #[test]
+    fn a_fin_that_cannot_have_been_overtaken_was_the_last_segment_or_before_it() {
+        let mut bytes = payload(State::CloseWait);
+        // The handshake.
+        bytes[120] = 1;
+        assert_eq!(times(&bytes, false).in_state, Some(480));
+        bytes[120] = 2;
+        assert_eq!(times(&bytes, true).in_state, Some(180));
+        assert_eq!(times(&bytes, false).in_state, None);
+        bytes[56..60].copy_from_slice(&70_000_u32.to_ne_bytes());
+        assert_eq!(times(&bytes, false).in_state, Some(9_980));
+        // The kernel does not count.
+        bytes.truncate(120);
+        assert_eq!(times(&bytes, false).in_state, Some(9_980));
+    }
+
+    #[test]
+    fn data_that_came_too_early_ends_idleness_like_an_acknowledgement() {
+        let mut bytes = payload(State::Established);
+        assert_eq!(times(&bytes, false).idle, Some(1000));
+        bytes[224] = 1;
+        assert_eq!(times(&bytes, false).idle, Some(500));
+        bytes.truncate(224);
+        assert_eq!(times(&bytes, false).idle, Some(500));
+    }
 }

@@ -31,7 +31,7 @@ impl<'a> DiagInfo<'a> {
         self.number_at(44)
     }
 
-    /// Milliseconds since data was last received.
+    /// Milliseconds since data was last received, but for what came before the data before it.
     pub(crate) fn last_data_received(self) -> u32 {
         self.number_at(52)
     }
@@ -39,6 +39,18 @@ impl<'a> DiagInfo<'a> {
     /// Milliseconds since a segment with a current acknowledgement was last received.
     pub(crate) fn last_ack_received(self) -> u32 {
         self.number_at(56)
+    }
+
+    /// Whether data that was sent has been acknowledged; also where the kernel does not count it.
+    pub(crate) fn has_acknowledged_data(self) -> bool {
+        /// The SYN counts, too.
+        const HANDSHAKE: u64 = 1;
+        self.field_at(120).map(u64::from_ne_bytes).is_none_or(|bytes| bytes > HANDSHAKE)
+    }
+
+    /// Whether data was received before what comes before it; also where the kernel does not count it.
+    pub(crate) fn has_data_out_of_order(self) -> bool {
+        self.field_at(224).map(u32::from_ne_bytes).is_none_or(|segments| segments > 0)
     }
 
     /// What is shown of it. Fields that an older kernel does not have are not known.
