@@ -16,6 +16,7 @@ typedef unsigned long long u64;
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct seq_file;
@@ -121,7 +122,8 @@ SEC("iter/task_file") int holders(struct bpf_iter__task_file *context)
 	if (socket) {
 		struct sock *sk = socket->sk;
 
-		if (!sk || sk->sk_protocol != IPPROTO_TCP)
+		// The TCP sockets of one of MPTCP have its inode.
+		if (!sk || (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP))
 			return 0;
 		if (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6)
 			return 0;

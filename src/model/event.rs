@@ -76,7 +76,7 @@ pub enum Verdict {
     Refused,
     /// The peer did not answer, and the kernel gave up.
     TimedOut,
-    /// Its own process closed it in SYN_SENT, before an answer came.
+    /// Its own process closed it in SYN_SENT, before the peer answered.
     NoAnswer,
     /// The kernel or a router reported that there is no way to the peer.
     Unreachable,

@@ -1,5 +1,6 @@
 //! The 4-tuple of a socket, its address family, and the two sides of a connection.
 
+use crate::tcp::state::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -137,6 +138,14 @@ impl AddressPair {
     /// Whether an end belongs to a link: then the interface is part of the addresses.
     pub(crate) fn has_link_local_end(&self) -> bool {
         [self.local, self.remote].iter().any(Endpoint::is_link_local)
+    }
+
+    /// The addresses of a socket in this state. A listener has no remote end, but the kernel shows the
+    /// address that a connect() before has left.
+    #[must_use]
+    pub(crate) fn of_state(self, state: State) -> Self {
+        let none = Endpoint { addr: self.family.unspecified(), port: 0 };
+        if state == State::Listen { Self { remote: none, ..self } } else { self }
     }
 
     /// The same addresses in a network namespace.

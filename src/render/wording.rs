@@ -29,7 +29,7 @@ pub(super) fn ending(
         },
         (Some(Verdict::Refused), _) => "refused by the peer",
         (Some(Verdict::TimedOut), _) => "timed out: the peer did not answer",
-        (Some(Verdict::NoAnswer), _) => "abandoned by this side before an answer came",
+        (Some(Verdict::NoAnswer), _) => "abandoned by this side before the peer answered",
         (Some(Verdict::Unreachable), _) => "the peer is unreachable",
         (Some(Verdict::NoPort), _) => "no free local port",
         (Some(Verdict::NetnsGone), _) => "its network namespace is gone",

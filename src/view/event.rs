@@ -56,8 +56,8 @@ pub struct EventRecord {
     pub roles: Roles,
     /// Of `closed` events, how the connection ended, if it is proven: `local-close`,
     /// `remote-close`, `simultaneous-close`; with `--source trace` also `reset`, `refused`,
-    /// `timed-out` (the kernel gave up), `no-answer` (its process closed it in SYN_SENT, before an
-    /// answer came), `unreachable` (a network error), `no-port` (connect() found no free port);
+    /// `timed-out` (the kernel gave up), `no-answer` (its process closed it in SYN_SENT, before the
+    /// peer answered; the process may have learnt of a network error before), `unreachable` (a network error), `no-port` (connect() found no free port);
     /// `netns-gone` of what was there when its network namespace was last read before it was removed;
     /// else `unknown`. Null for listeners and other events.
     pub verdict: Option<Verdict>,

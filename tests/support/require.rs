@@ -34,6 +34,8 @@ pub(crate) enum Feature {
     Browser,
     /// Bound sockets listed by sock_diag (Linux 6.8).
     Bound,
+    /// Multipath TCP.
+    Mptcp,
     /// Time enough for the judge, of one plan in three.
     Speed,
 }
@@ -57,6 +59,7 @@ impl Feature {
             Self::Prometheus => "prometheus",
             Self::Browser => "browser",
             Self::Bound => "bound",
+            Self::Mptcp => "mptcp",
             Self::Speed => "speed",
         }
     }

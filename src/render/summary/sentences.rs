@@ -106,7 +106,7 @@ const fn reason(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Refused => "refused",
         Verdict::TimedOut => "timed out",
-        Verdict::NoAnswer => "closed before an answer came",
+        Verdict::NoAnswer => "closed before the peer answered",
         Verdict::Unreachable => "unreachable",
         Verdict::NoPort => "no local port was free",
         Verdict::Reset => "reset",

@@ -282,7 +282,7 @@ impl<'a> Body<'a> {
         let ifindex = self.number_at(40);
         let ipv6_only = self.attribute(INET_DIAG_SKV6ONLY).and_then(|only| only.first());
         Some(SocketRow {
-            addrs: self.addrs()?,
+            addrs: self.addrs()?.of_state(state),
             state,
             inode: u64::from(inode),
             uid,

@@ -31,7 +31,7 @@ pub fn parse(line: &[u8], family: Family) -> Option<SocketRow> {
     let inode = decimal(fields.next()?)?;
     let is_mini_state = matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
     Some(SocketRow {
-        addrs: AddressPair::new(family, local, remote),
+        addrs: AddressPair::new(family, local, remote).of_state(state),
         state,
         inode,
         uid,

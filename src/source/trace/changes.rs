@@ -38,6 +38,9 @@ pub struct Changes {
     children: HashMap<u64, u64, RandomState>,
     /// Resets of sockets that have not ended, by their address in the kernel.
     resets: HashMap<u64, Resets, RandomState>,
+    /// Errors that sockets had when they went on, by their address in the kernel: with IP_RECVERR, that of
+    /// an ICMP message stays until it is asked for.
+    errors: HashMap<u64, u32, RandomState>,
     /// Those that are in the queue, or were removed and have not been handed out.
     pending: PendingChanges,
 }
@@ -96,9 +99,13 @@ impl Changes {
             self.push(event.socket, StateChange { passive: true, ..change }, 0);
         }
         let is_reborn = from == State::Closed;
-        if let Some(birth) = self.nameless.remove(&event.cookie).filter(|_| !is_reborn) {
+        let birth = self.nameless.remove(&event.cookie).filter(|_| !is_reborn);
+        // It may have sent others in an earlier life.
+        let sent_before = birth.as_ref().map_or(0, |birth| birth.segments);
+        let has_sent = event.segments > sent_before;
+        if let Some(birth) = birth {
             // The port that it had in an earlier life is none that it got now.
-            if event.port == 0 && event.last_port == birth.last_port {
+            if event.port == 0 && event.last_port == birth.last_port && !has_sent {
                 local.port = 0;
             }
             self.name(&birth, local, wall_offset);
@@ -107,7 +114,10 @@ impl Changes {
         let mut waits_until = 0;
         if to == State::Closed {
             let resets = self.resets.remove(&event.socket).unwrap_or_default();
-            (change.abort, change.reset_by) = resets.abort_reason(from, event, local.port);
+            let is_from_before = self.errors.remove(&event.socket) == Some(event.error);
+            let error = if is_from_before { 0 } else { event.error };
+            (change.abort, change.reset_by) =
+                resets.abort_reason(from, event, error, (local.port, has_sent));
             if change.reset_by == Some(Side::Remote) {
                 // A process that has asked for the socket's error since has taken it away.
                 change.caller = None;
@@ -120,6 +130,9 @@ impl Changes {
             if may_follow && change.reset_by != Some(Side::Local) {
                 waits_until = event.time.saturating_add(RESET_WAIT);
             }
+        }
+        if to != State::Closed && event.error != 0 {
+            self.errors.insert(event.socket, event.error);
         }
         self.push(event.socket, change, waits_until);
     }
@@ -182,6 +195,7 @@ impl Changes {
     pub fn forget_addresses(&mut self) {
         self.children.clear();
         self.resets.clear();
+        self.errors.clear();
     }
 
     /// Whether there is something of the socket with this cookie that has not been handed out.
@@ -204,12 +218,14 @@ impl Changes {
 }
 
 impl Resets {
-    /// Why a socket ended in `from` by this event, and who sent the reset.
+    /// Why a socket ended in `from` by this event, and who sent the reset. Also given: its error,
+    /// its port, and whether it has sent segments since it was opened.
     fn abort_reason(
         self,
         from: State,
         event: &RawEvent,
-        port: u16,
+        error: u32,
+        (port, has_sent): (u16, bool),
     ) -> (Option<AbortReason>, Option<Side>) {
         const EPIPE: u32 = 32;
         const ENETUNREACH: u32 = 101;
@@ -224,7 +240,7 @@ impl Resets {
         if from == State::Listen {
             return (None, None);
         }
-        match event.error {
+        match error {
             // Keepalive gives up with a reset that nobody gets.
             ETIMEDOUT => (Some(AbortReason::TimedOut), None),
             _ if is_sent && is_recent => (Some(AbortReason::Reset), Some(Side::Local)),
@@ -236,7 +252,10 @@ impl Resets {
             // By a message of ICMP.
             ECONNREFUSED if is_opening => (Some(AbortReason::Refused), None),
             ECONNRESET | EPIPE if !is_opening => (Some(AbortReason::Reset), None),
-            0 if is_opening && event.segments > 0 => (Some(AbortReason::NoAnswer), None),
+            // Else an error may have ended it that a process has asked for, and taken away, since.
+            0 if is_opening && has_sent && is_own_call(event, (from, State::Closed)) => {
+                (Some(AbortReason::NoAnswer), None)
+            }
             0 if is_opening && port == 0 => (Some(AbortReason::NoPort), None),
             _ => (None, None),
         }
@@ -263,9 +282,7 @@ fn change(
     } else {
         Endpoint { addr: event.remote, port: event.remote_port }
     };
-    // The end of a listener is not a call on the connections that nobody has accepted from it.
-    let is_held = event.inode != 0 && !event.is_kernel_thread;
-    let is_own_call = is_held && event.pid != 0 && is_of_own_call(from, to, event.error);
+    let is_own_call = is_own_call(event, (from, to));
     let RawEvent { pid, ref comm, is_descendant, .. } = *event;
     StateChange {
         time: Stamp { wall, boot },
@@ -285,6 +302,13 @@ fn change(
         abort: None,
         reset_by: None,
     }
+}
+
+/// Whether an event comes from a system call of the current process on the socket. The end of a listener is
+/// not a call on the connections that nobody has accepted from it.
+fn is_own_call(event: &RawEvent, (from, to): (State, State)) -> bool {
+    let is_held = event.inode != 0 && !event.is_kernel_thread;
+    is_held && event.pid != 0 && is_of_own_call(from, to, event.error)
 }
 
 /// Whether a step is made by a system call on the socket, or the end of its last descriptor, and never

@@ -1,11 +1,13 @@
 //! Listeners on `::` that accept IPv4, too, and others that do not.
 
+use super::trace::is_permitted;
 use crate::support::netns::isolated;
 use crate::support::program::{Program, list, run};
 use crate::support::record::Listed;
 use crate::support::require::{Feature, skip};
+use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A listener on `::`, and its port.
 fn listener(only_ipv6: bool) -> (Socket, u16) {
@@ -45,6 +47,32 @@ fn a_filter_for_ipv4_finds_a_listener_that_accepts_it() {
             let args = ["-4", "--port", &dual, "--max", "LISTEN:0", "--for", "0", "-i", "5ms"];
             let check = run(&[&["check", "--source", source], &args[..]].concat());
             assert_eq!(check.code, Some(1), "{source}: {check:?}");
+        }
+    });
+}
+
+/// The kernel still has the remote address of an earlier connect().
+#[test]
+fn a_listener_that_tried_to_connect_before_has_no_other_end() {
+    isolated(|| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        // A port that the kernel has chosen would be taken away with the failure.
+        let port = 7000;
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).expect("it is free");
+        let nobody = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port));
+        socket.connect(&nobody.into()).expect_err("nobody listens there");
+        let mut watch = is_permitted()
+            .then(|| Program::watch(&["-l", "--source", "trace", "-i", "1m", "--for", "1m"]));
+        socket.listen(1).expect("it is bound");
+        for source in ["proc", "netlink"] {
+            let rows = list(&["-l", "--source", source]);
+            assert_eq!((rows.len(), rows[0].remote().to_string()), (1, "0.0.0.0:0".to_owned()));
+        }
+        if let Some(watch) = &mut watch {
+            watch.until("the listener", |event| event.to == "LISTEN");
+            // The next poll shows the same socket.
+            watch.signal(Signal::SIGUSR1);
+            watch.message_with("seen: 1 socket ");
         }
     });
 }

@@ -7,6 +7,8 @@ use crate::support::netns::isolated;
 use crate::support::program::{Program, list, run, run_as_nobody};
 use crate::support::record::Listed;
 use crate::support::require::{Feature, skip};
+use crate::support::sockets::ANY_PORT;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -22,6 +24,27 @@ fn owned(rows: Vec<Listed>) -> Vec<Owned> {
     let mut owned: Vec<Owned> = rows.into_iter().map(of_row).collect();
     owned.sort();
     owned
+}
+
+/// The TCP sockets of a socket of MPTCP have its inode, and its descriptors.
+#[test]
+fn the_iterator_finds_the_owner_of_a_multipath_connection() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let listener = match Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)) {
+            Ok(socket) => socket,
+            Err(error) => return skip(Feature::Mptcp, &error.to_string()),
+        };
+        listener.bind(&ANY_PORT.into()).expect("a port is free");
+        listener.listen(1).expect("it is bound");
+        let args = |method| ["list", "-j", "-l", "--owners", method];
+        let [by_procfs, by_bpf] = ["proc", "bpf"].map(|method| owned(list(&args(method)[2..])));
+        assert_eq!(by_procfs.len(), 1);
+        assert_eq!(by_procfs[0].3, Some(std::process::id()));
+        assert_eq!(by_bpf, by_procfs);
+    });
 }
 
 #[test]

@@ -354,7 +354,8 @@ proptest! {
         let [(1, Message::Socket(body))] = read(&bytes)[..] else { panic!("one socket") };
         let row = body.row().expect("a socket");
         let end = |i: usize| Endpoint { addr: sample.addr(i), port: sample.ports[i] };
-        prop_assert_eq!((row.addrs.local, row.addrs.remote), (end(0), end(1)));
+        let addrs = AddressPair::new(row.addrs.family, end(0), end(1)).of_state(row.state);
+        prop_assert_eq!(row.addrs, addrs);
         prop_assert_eq!(row.state, State::from_code(sample.codes[0]));
         prop_assert_eq!((row.cookie, row.ifindex), (sample.cookie, sample.ifindex));
         let [_, rx, tx, uid, inode] = sample.numbers;

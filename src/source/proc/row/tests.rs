@@ -140,7 +140,8 @@ prop_compose! {
         let mini = mini && matches!(state, State::SynRecv | State::FinWait2 | State::TimeWait);
         let inode = if mini { 0 } else { inode };
         SocketRow {
-            addrs, state, inode, uid, mini,
+            addrs: addrs.of_state(state),
+            state, inode, uid, mini,
             details: Details {
                 tx_queue: queues.0,
                 rx_queue: queues.1,

@@ -216,7 +216,12 @@ fn errors_tell_why_a_socket_ended() {
     assert_eq!(cut(failed(EHOSTUNREACH, SynSent)), Some(AbortReason::Unreachable));
     assert_eq!(cut(failed(ECONNREFUSED, SynSent)), Some(AbortReason::Refused));
     assert_eq!(cut(step(9, SynSent, Closed)), Some(AbortReason::NoAnswer));
+    // Another process asks for its error, in a loop, while a packet ends it.
+    let taken_away = RawEvent { pid: 0, ..step(9, SynSent, Closed) };
+    assert_eq!(cut(taken_away), None);
     assert_eq!(cut(step(9, FinWait2, Closed)), None, "TIME_WAIT may follow");
+    let before = RawEvent { error: EHOSTUNREACH, ..step(8, CloseWait, LastAck) };
+    assert_eq!(end(&[before, failed(EHOSTUNREACH, LastAck)]).0, None, "it got over that before");
     assert_eq!(cut(step(9, LastAck, Closed)), None);
     let keepalive = [event(9, What::ResetSent(Established)), failed(ETIMEDOUT, Established)];
     assert_eq!(end(&keepalive), (Some(AbortReason::TimedOut), None), "nobody gets that reset");
@@ -230,8 +235,15 @@ fn a_connect_without_a_free_port_never_had_one() {
     assert_eq!(found[1].abort, Some(AbortReason::NoPort));
     // It has been connected before, and that port is none of this connect().
     let again = RawEvent { last_port: 999, ..connect(1) };
-    let found = changes(&[again, RawEvent { last_port: 999, ..failed }]);
+    let found = changes(&[again, RawEvent { last_port: 999, ..failed.clone() }]);
     assert_eq!(summaries(&found), ["CLOSED -> SYN_SENT 0 @1", "SYN_SENT -> CLOSED 0 @1"]);
+    // It has sent three segments before, and one by this connect(), from the same port.
+    let again = RawEvent { last_port: 999, segments: 3, ..connect(1) };
+    let without = RawEvent { last_port: 999, segments: 3, ..failed };
+    let refused = RawEvent { segments: 4, ..without.clone() };
+    assert_eq!(changes(&[again.clone(), without])[1].abort, Some(AbortReason::NoPort));
+    let found = changes(&[again, refused]);
+    assert_eq!(summaries(&found), ["CLOSED -> SYN_SENT 999 @1", "SYN_SENT -> CLOSED 999 @1"]);
 }
 
 #[test]
