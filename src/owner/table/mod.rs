@@ -187,15 +187,13 @@ impl OwnerTable {
         let mut processes = self.processes.with_found(std::mem::take(&mut found.processes));
         for socket in found.by_socket() {
             let entry = self.sockets.entry(socket[0].0).or_default();
-            let is_first = entry.holders.is_empty();
+            let seen = socket.iter().filter_map(|(_, holder)| processes.descriptor(holder));
+            let seen: SmallVec<[Descriptor; 8]> = seen.collect();
             let mut held: SmallVec<[Descriptor; 8]> = entry.holders.iter().collect();
-            for descriptor in socket.iter().filter_map(|(_, holder)| processes.descriptor(holder)) {
-                if !held.contains(&descriptor) {
-                    held.push(descriptor);
-                }
-            }
-            // Those that were known may have let go of it.
-            let proven = if is_first { self.reading } else { entry.proven };
+            // Those that were known and not seen may have let go of it.
+            let are_all_seen = held.iter().all(|known| seen.contains(known));
+            let proven = if are_all_seen { self.reading } else { entry.proven };
+            held.extend(seen.into_iter().filter(|new| !entry.holders.iter().any(|it| it == *new)));
             entry.set_holders(held.into_iter(), proven);
         }
     }

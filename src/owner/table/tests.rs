@@ -104,6 +104,11 @@ fn a_holder_that_is_found_later_joins_those_known() {
     assert_eq!(main_owner(&table, 5, 5, 0), (Some(10), OwnerSource::Remembered), "not seen again");
     assert_eq!(main_owner(&table, 9, 9, 5), (Some(11), OwnerSource::Proven));
     assert!(table.was_searched(5) && !table.was_searched(9), "others may hold it, too");
+    // All that are known are seen again, by a search after the socket was opened.
+    table.start_reading(3);
+    table.insert_more(found(&[(9, &worker, 7)], false));
+    table.forget_holders_before(9, 3);
+    assert_eq!(main_owner(&table, 9, 9, 0), (Some(11), OwnerSource::Proven));
 }
 
 #[test]
