@@ -1,7 +1,8 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
+use super::not_seen::NotSeen;
 use super::{begin_question, check_ports, monitor};
-use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result};
+use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result, Unseen};
 use crate::model::event::SocketStatus;
 use crate::model::time::Stamp;
 use crate::monitor::Monitor;
@@ -67,6 +68,15 @@ fn print(check: &CheckSettings, violations: &[Violation]) -> Result<()> {
     Ok(())
 }
 
+/// What is known of the limits after each reading.
+struct Watch<'c> {
+    check: &'c CheckSettings,
+    checker: Checker<'c>,
+    not_seen: NotSeen<'c>,
+    /// When the last reading ended that showed sockets.
+    now: Stamp,
+}
+
 /// Watches until the readings cover the time to watch, and then as long as it is undecided whether
 /// there are violations. Returns them, the worst first.
 fn violations(
@@ -75,19 +85,14 @@ fn violations(
     signals: &Signals,
     mut ready: Ready,
 ) -> Result<Vec<Violation>> {
-    let mut checker = Checker::new(&check.limits);
+    let mut watch = Watch::new(check);
     let mut undecided = 0;
     let mut ends_when_decided = check.ends_when_decided;
     let mut announces = check.from.is_none() && io::stderr().is_terminal();
     loop {
-        let polls_before = monitor.polls().taken;
-        let more = monitor.update(signals)?;
-        messages::print(monitor.source_warnings());
-        let now = monitor.read_at();
-        let concerned = |now: &SocketStatus| check.limits.concern(now.state);
-        let sockets: Vec<SocketStatus> = monitor.statuses().filter(concerned).collect();
-        ready.announce_first_poll(monitor.polls().taken);
-        apply_polls(&mut checker, monitor, check, (polls_before, &sockets));
+        let (more, sockets) = watch.read(monitor, signals, &mut ready)?;
+        let Watch { checker, not_seen, now, .. } = &mut watch;
+        let now = *now;
         let is_over = check.duration.is_some_and(|time| checker.watched(now) >= Some(time));
         let is_decided = ends_when_decided && checker.is_decided(now, &sockets);
         if more && !is_over && !is_decided {
@@ -102,7 +107,11 @@ fn violations(
             messages::print(checker.sentences(now, &sockets, is_decided && !is_over));
             return Ok(violations);
         }
-        let Some(error) = inconclusive(monitor, &checker, check, &sockets) else {
+        // What was missed comes back with no further poll.
+        if let Some(error) = not_seen.error() {
+            return Err(error);
+        }
+        let Some(error) = watch.inconclusive(monitor, &sockets) else {
             return Ok(violations);
         };
         if more && !is_over {
@@ -117,27 +126,83 @@ fn violations(
     }
 }
 
-/// Counts the sockets of a reading and those that may match, if it was a poll. Begins again where
-/// another run of a recording has begun.
-fn apply_polls(
-    checker: &mut Checker<'_>,
-    monitor: &mut Monitor<'_>,
-    check: &CheckSettings,
-    (polls_before, sockets): (u64, &[SocketStatus]),
-) {
-    let polls = monitor.polls().taken;
-    if polls < polls_before {
-        checker.restart();
+impl<'c> Watch<'c> {
+    fn new(check: &'c CheckSettings) -> Self {
+        let (checker, not_seen) = (Checker::new(&check.limits), NotSeen::new(check));
+        Self { check, checker, not_seen, now: Stamp::default() }
     }
-    if polls <= polls_before {
-        return;
+
+    /// Waits for the next reading. Returns whether there was one, and the sockets after it that the
+    /// limits concern.
+    fn read(
+        &mut self,
+        monitor: &mut Monitor<'_>,
+        signals: &Signals,
+        ready: &mut Ready,
+    ) -> Result<(bool, Vec<SocketStatus>)> {
+        let polls_before = monitor.polls().taken;
+        let more = monitor.update(signals)?;
+        messages::print(monitor.source_warnings());
+        let unseen = monitor.take_unseen();
+        // What became of the sockets meanwhile is not known before the next poll.
+        if more && !unseen.iter().any(|unseen| matches!(unseen, Unseen::Readings(..))) {
+            self.now = monitor.read_at();
+        }
+        let concerned = |now: &SocketStatus| self.check.limits.concern(now.state);
+        let sockets: Vec<SocketStatus> = monitor.statuses().filter(concerned).collect();
+        ready.announce_first_poll(monitor.polls().taken);
+        self.apply_polls(monitor, polls_before, &sockets);
+        self.not_seen.note(unseen, self.checker.watched(self.now).is_some());
+        Ok((more, sockets))
     }
-    let now = monitor.read_at();
-    checker.apply_poll(now, sockets, &mut |socket| monitor.current_owner(socket));
-    let concerns = |state| check.limits.concern(state);
-    let doubtful = monitor.doubtful(concerns);
-    if checker.note_doubtful(now, sockets, &doubtful) {
-        checker.review(now, sockets, &monitor.possible_matches(concerns).sockets);
+
+    /// Counts the sockets of a reading and those that may match, if it was a poll. Begins again where
+    /// another run of a recording has begun.
+    fn apply_polls(
+        &mut self,
+        monitor: &mut Monitor<'_>,
+        polls_before: u64,
+        sockets: &[SocketStatus],
+    ) {
+        let Self { check, checker, now, .. } = self;
+        let polls = monitor.polls().taken;
+        if polls < polls_before {
+            checker.restart();
+        }
+        if polls <= polls_before {
+            return;
+        }
+        checker.apply_poll(*now, sockets, &mut |socket| monitor.current_owner(socket));
+        let concerns = |state| check.limits.concern(state);
+        let doubtful = monitor.doubtful(concerns);
+        if checker.note_doubtful(*now, sockets, &doubtful) {
+            checker.review(*now, sockets, &monitor.possible_matches(concerns).sockets);
+        }
+    }
+
+    /// Why it is not certain that there are no violations; `None` where it is.
+    fn inconclusive(&self, monitor: &mut Monitor<'_>, sockets: &[SocketStatus]) -> Option<Error> {
+        let Self { check, checker, now, .. } = self;
+        let blind_spots = BlindSpots::of(monitor, |state| check.limits.concern(state));
+        let question = Question::NoViolations;
+        let because =
+            |reason| Some(Inconclusive { question: Question::NoViolations, reason }.into());
+        match checker.undecided(*now, sockets, &blind_spots.candidates.sockets) {
+            Some(Undecided::TooFewPolls) => because(Reason::TooFewPolls),
+            Some(Undecided::UnknownAge) => because(Reason::UnknownAge),
+            Some(Undecided::Candidates) => Some(blind_spots.error(question)),
+            Some(Undecided::PastCandidates(sockets)) => {
+                let remedy = monitor.remedy();
+                because(Reason::HiddenOwners(HiddenOwners { sockets, remedy }))
+            }
+            None if !blind_spots.only_candidates() => Some(blind_spots.error(question)),
+            None => {
+                // If they matched, the answer would be another one.
+                let unheld = checker.undecided(*now, sockets, &blind_spots.candidates.unheld);
+                messages::print(unheld.map(|_| blind_spots.unheld()));
+                None
+            }
+        }
     }
 }
 
@@ -147,33 +212,4 @@ fn announcement(check: &CheckSettings, now: Stamp) -> Option<String> {
     let end = date_and_time(now.after(time), &check.settings.output);
     let most = if check.ends_when_decided { " at the latest" } else { "" };
     Some(format!("watching for {} until {end}{most}; Ctrl-C to stop", check.limits))
-}
-
-/// Why it is not certain that there are no violations; `None` where it is.
-fn inconclusive(
-    monitor: &mut Monitor<'_>,
-    checker: &Checker<'_>,
-    check: &CheckSettings,
-    sockets: &[SocketStatus],
-) -> Option<Error> {
-    let blind_spots = BlindSpots::of(monitor, |state| check.limits.concern(state));
-    let question = Question::NoViolations;
-    let because = |reason| Some(Inconclusive { question: Question::NoViolations, reason }.into());
-    match checker.undecided(monitor.read_at(), sockets, &blind_spots.candidates.sockets) {
-        Some(Undecided::TooFewPolls) => because(Reason::TooFewPolls),
-        Some(Undecided::UnknownAge) => because(Reason::UnknownAge),
-        Some(Undecided::Candidates) => Some(blind_spots.error(question)),
-        Some(Undecided::PastCandidates(sockets)) => {
-            let remedy = monitor.remedy();
-            because(Reason::HiddenOwners(HiddenOwners { sockets, remedy }))
-        }
-        None if !blind_spots.only_candidates() => Some(blind_spots.error(question)),
-        None => {
-            // If they matched, the answer would be another one.
-            let now = monitor.read_at();
-            let unheld = checker.undecided(now, sockets, &blind_spots.candidates.unheld);
-            messages::print(unheld.map(|_| blind_spots.unheld()));
-            None
-        }
-    }
 }

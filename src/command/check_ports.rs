@@ -1,5 +1,6 @@
 //! `check --ports`: whether connections to one remote end use up the local ports.
 
+use super::not_seen::NotSeen;
 use super::{begin_question, monitor, replay};
 use crate::error::{Inconclusive, Question, Reason, Result};
 use crate::model::net_limits::PortRange;
@@ -61,7 +62,9 @@ fn violations(
 ) -> Result<Vec<PortRecord>> {
     let mut highest: HashMap<_, PortRecord> = HashMap::new();
     let (mut polls, mut bad_rows, mut start, mut is_assumed) = (0, 0, None, false);
+    let mut not_seen = NotSeen::new(check);
     while monitor.update(signals)? {
+        not_seen.note(monitor.take_unseen(), start.is_some());
         messages::print(monitor.source_warnings());
         let (now, taken) = (monitor.read_at(), monitor.polls());
         ready.announce_first_poll(taken.taken);
@@ -85,6 +88,10 @@ fn violations(
         }
     }
     let because = |reason| Err(Inconclusive { question: Question::NoViolations, reason }.into());
+    not_seen.note(monitor.take_unseen(), true);
+    if let Some(error) = not_seen.error().filter(|_| highest.is_empty()) {
+        return Err(error);
+    }
     if highest.is_empty() && polls < POLLS {
         return because(Reason::TooFewPolls);
     }

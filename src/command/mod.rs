@@ -9,6 +9,7 @@ pub(crate) mod export;
 mod follow;
 pub(crate) mod list;
 mod netns;
+mod not_seen;
 mod open_source;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -3,7 +3,7 @@
 use super::follow::{Mode, follow};
 use super::{checked, signals};
 use crate::cli::ReplayOptions;
-use crate::error::{NoSamples, RecordingError, Result};
+use crate::error::{NoSamples, RecordingError, Result, Unseen};
 use crate::model::time::Moment;
 use crate::monitor::Monitor;
 #[cfg(feature = "tui")]
@@ -78,10 +78,12 @@ pub(super) fn monitor_at<'a>(
         RecordingEnd::Complete if read_at.wall < until => Some(NoSamples::After(read_at)),
         RecordingEnd::Complete | RecordingEnd::Later { .. } => None,
     });
-    match missing {
-        Some(missing) => Err(RecordingError::NoSamples { name, missing }.into()),
-        None => Ok(monitor),
-    }
+    let Some(missing) = missing else { return Ok(monitor) };
+    let unread = monitor.take_unseen().into_iter().find_map(|unseen| match unseen {
+        Unseen::Part(part) => Some(part),
+        _ => None,
+    });
+    Err(unread.map_or(RecordingError::NoSamples { name, missing }, RecordingError::Unread).into())
 }
 
 fn monitor_of<'a>(recording: Replay<'a>, settings: &'a Settings) -> Result<Monitor<'a>> {

@@ -1,7 +1,9 @@
 //! A question of `wait` or `check` that cannot be decided by what could be seen.
 
-use super::ProcessError;
+use super::{ProcessError, UnreadPart};
 use crate::model::counted::counted;
+use crate::model::reading::{Lost, LostReason};
+use crate::model::time::Stamp;
 use crate::privileges::Remedy;
 use std::fmt;
 
@@ -49,6 +51,42 @@ pub enum Reason {
     /// So many rows of the kernel's tables could not be parsed.
     #[error("{} of the kernel's tables could not be read; try again", counted(*.0, "row"))]
     BadRows(u64),
+    /// Not all of the time was seen that the question is about.
+    #[error(transparent)]
+    Unseen(#[from] Unseen),
+}
+
+/// What was not seen of a run or of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unseen {
+    /// Readings that were lost after this moment.
+    #[error("{}", lost_readings(*.0, .1))]
+    Readings(Stamp, Lost),
+    /// So many rows of the kernel's tables, at this moment.
+    #[error("{} of the kernel's tables could not be read at {}", counted(*.0, "row"), .1)]
+    Rows(u64, Stamp),
+    /// A file of a recording.
+    #[error(transparent)]
+    Part(#[from] UnreadPart),
+    /// Files of a recording that are gone or were never written.
+    #[error("{name}: samples are missing before {before}")]
+    Samples {
+        /// What the recording is called in messages.
+        name: String,
+        /// When the next file begins.
+        before: Stamp,
+    },
+}
+
+/// What is missing, and where there is something to do about it, what.
+fn lost_readings(since: Stamp, Lost { time, reason, count }: &Lost) -> String {
+    let events = count.map_or("kernel events".to_owned(), |count| counted(count, "kernel event"));
+    match reason {
+        LostReason::Gap => format!("there are no samples between {since} and {time}"),
+        LostReason::Ring => format!("{events} lost by {time}; use a larger --ring"),
+        LostReason::Recursion => format!("up to {events} lost by {time}"),
+        LostReason::Table | LostReason::Output => format!("samples lost by {time}"),
+    }
 }
 
 /// Sockets of which their source does not show what decides whether they match.

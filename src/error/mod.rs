@@ -17,10 +17,12 @@ pub(crate) use bpf::BpfError;
 #[cfg(feature = "bpf")]
 pub(crate) use bpf::{BTF, LEAST_KERNEL};
 pub(crate) use condition::ConditionError;
-pub(crate) use inconclusive::{HiddenOwners, Inconclusive, Question, Reason, UnshownBindings};
+pub(crate) use inconclusive::{
+    HiddenOwners, Inconclusive, Question, Reason, Unseen, UnshownBindings,
+};
 pub(crate) use netns::NetnsError;
 pub(crate) use process::ProcessError;
-pub(crate) use recording::{NoSamples, RecordingError};
+pub(crate) use recording::{NoSamples, RecordingError, UnreadPart};
 pub(crate) use rules::{RuleCause, RuleError, RuleFileError};
 pub(crate) use trust::Distrust;
 pub use usage::UsageError;

@@ -39,12 +39,25 @@ pub enum RecordingError {
         /// What it has instead.
         missing: NoSamples,
     },
+    /// `list --at` of a moment that may be in a file that cannot be read.
+    #[error(transparent)]
+    Unread(#[from] UnreadPart),
     /// Another process records to the same file.
     #[error("{} is in use by another recording; choose another file", .0.display())]
     InUse(PathBuf),
     /// `--record` to a file that holds something else.
     #[error("{} is not a tcplapse recording; choose another file", .0.display())]
     OtherContent(PathBuf),
+}
+
+/// A part of a recording that is there and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {}: {reason}; part of the recording is missing", path.display())]
+pub struct UnreadPart {
+    /// The file, or the folder that cannot be searched for files.
+    pub path: PathBuf,
+    /// What the kernel said.
+    pub reason: String,
 }
 
 /// Where samples of a moment are missing in a recording.

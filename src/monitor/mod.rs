@@ -10,7 +10,7 @@ mod single_poll;
 pub(crate) mod sink;
 mod status;
 
-use crate::error::Result;
+use crate::error::{Result, Unseen};
 use crate::filter::Filter;
 use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Lost, Reading};
@@ -48,6 +48,8 @@ pub struct Monitor<'a> {
     /// The source has more that came together with the last reading.
     has_more: bool,
     ambiguity_reported: bool,
+    /// The first that was not seen since that was asked last.
+    unseen: Option<Unseen>,
 }
 
 impl<'a> Monitor<'a> {
@@ -67,6 +69,7 @@ impl<'a> Monitor<'a> {
             read_at: Stamp::default(),
             has_more: false,
             ambiguity_reported: false,
+            unseen: None,
         }
     }
 
@@ -209,6 +212,14 @@ impl<'a> Monitor<'a> {
         warnings
     }
 
+    /// What was not seen since this was asked last. To be asked after each reading: else only the
+    /// first of several is known.
+    pub(crate) fn take_unseen(&mut self) -> Vec<Unseen> {
+        let mut unseen = self.source.take_unread();
+        unseen.extend(self.unseen.take());
+        unseen
+    }
+
     /// Works on a reading; false if it is none of sockets.
     fn process(&mut self, reading: Reading, sink: &mut Destination<'_>) -> bool {
         match reading {
@@ -222,8 +233,12 @@ impl<'a> Monitor<'a> {
             }
             _ => {}
         }
-        if let Reading::Lost(Lost { reason, count, .. }) = &reading {
+        if let Reading::Lost(lost @ Lost { reason, count, .. }) = &reading {
             debug!("lost: {reason:?}, {count:?}");
+            // What was lost before the first reading is not missing from the run.
+            if self.read_at != Stamp::default() {
+                self.unseen.get_or_insert(Unseen::Readings(self.read_at, *lost));
+            }
         }
         self.read_at = reading.time();
         let ReadingContext { due, has_more, is_released, tcp_infos } = self.source.context();
@@ -251,6 +266,9 @@ impl<'a> Monitor<'a> {
         };
         if let Reading::Snapshot(snapshot) = reading {
             self.polls.add(&snapshot, self.tracker.left_out());
+            if self.polls.bad_rows > 0 {
+                self.unseen.get_or_insert(Unseen::Rows(self.polls.bad_rows, snapshot.end));
+            }
             self.source.recycle(snapshot.rows);
             self.settle_queued();
         }

@@ -77,6 +77,11 @@ impl Limits {
         self.0.iter().all(|limit| limit.condition.age.is_some())
     }
 
+    /// Whether every limit is about a number that grows.
+    pub(crate) fn are_growth(&self) -> bool {
+        self.0.iter().all(|limit| limit.condition.growing.is_some())
+    }
+
     /// Whether a number has to grow to violate a limit.
     pub(crate) fn ask_for_growth(&self) -> bool {
         self.0.iter().any(|limit| limit.condition.growing.is_some())

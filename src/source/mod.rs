@@ -19,7 +19,7 @@ pub(crate) mod replay;
 #[cfg(feature = "bpf")]
 pub(crate) mod trace;
 
-use crate::error::Result;
+use crate::error::{Result, Unseen};
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
 use crate::model::tcp_info::TcpInfos;
@@ -105,6 +105,11 @@ pub trait Source {
 
     /// What the user should know about the readings, each thing once.
     fn warnings(&mut self) -> Vec<String>;
+
+    /// What a recording is known to lack beside what its own readings report, each thing once.
+    fn take_unread(&mut self) -> Vec<Unseen> {
+        Vec::new()
+    }
 }
 
 /// What a source knows beside a reading.

@@ -36,6 +36,7 @@ mod streams;
 mod summary;
 mod tables;
 mod timelines;
+mod unseen;
 mod usage_errors;
 mod wait;
 mod workloads;

@@ -2,13 +2,12 @@
 //! one after the other, and the next poll waits until the program begins to read it. Whatever the
 //! machine does meanwhile, the program sees the same tables in the same order.
 
-use super::program::{Outcome, Program, command};
+use super::program::{Outcome, Program, command, unprivileged};
 use super::record::Event;
 use super::stall::{self, repeat_if_stalled};
 use super::wait::until_or;
 use nix::sys::signal::Signal;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
-use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
@@ -166,15 +165,7 @@ impl FakeProcfs {
 
     /// As [`Self::run`], without the right to read what is made unreadable.
     pub(crate) fn run_unprivileged(&mut self, args: &[&str]) {
-        let start = || {
-            for right in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
-                // A process that may not give up a capability has none.
-                let _ = remove_capability_from_bounding_set(right);
-            }
-            self.run(args);
-        };
-        // The capabilities are given up by this thread, and so by what it starts.
-        std::thread::scope(|scope| scope.spawn(start).join()).expect("it starts");
+        unprivileged(|| self.run(args));
     }
 
     /// One poll. A row is `local-port remote-port state/inode`, between two addresses.

@@ -9,6 +9,7 @@ use super::stall;
 use super::wait::until_or;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -64,6 +65,19 @@ pub(crate) fn start_as_nobody(args: &[&str]) -> Option<Program> {
     let mut command = command(args);
     command.uid(NOBODY).gid(NOBODY);
     Program::try_spawn(command).ok()
+}
+
+/// Lets what is started here have no right to read what is made unreadable.
+pub(crate) fn unprivileged<T: Send>(start: impl FnOnce() -> T + Send) -> T {
+    let start = || {
+        for right in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
+            // A process that may not give up a capability has none.
+            let _ = remove_capability_from_bounding_set(right);
+        }
+        start()
+    };
+    // The capabilities are given up by this thread, and so by what it starts.
+    std::thread::scope(|scope| scope.spawn(start).join()).expect("it starts")
 }
 
 /// As [`run_as_nobody`], where the kernel refuses to make threads.
@@ -477,7 +491,8 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let printed = self.stdout.as_ref().map(Output::so_far).unwrap_or_default();
-        if printed.contains("\"reason\":\"gap\"") {
+        let is_unknown = self.stderr.so_far().contains("there are no samples between");
+        if is_unknown || printed.contains("\"reason\":\"gap\"") {
             stall::note();
         }
     }

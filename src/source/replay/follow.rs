@@ -36,7 +36,7 @@ impl<'a> GrowingFile<'a> {
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(RecordingError::NotAFile(path.to_owned()).into());
         }
-        let opened = NextFile::open(path);
+        let opened = NextFile::open(path, &state);
         let (file, next) = opened.map_err(|cause| Error::read(path, cause, ""))?;
         Ok(Self {
             path: path.to_owned(),
@@ -90,7 +90,7 @@ impl<'a> GrowingFile<'a> {
     /// The file in which the recording goes on, once there is one.
     fn next_file(&mut self) -> io::Result<Option<File>> {
         let (state, path) = (&self.state, &self.path);
-        self.next.find(self.current.file(), |what| warn(state, path, what))
+        self.next.find(self.current.file(), state, |what| warn(state, path, what))
     }
 }
 

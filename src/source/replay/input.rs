@@ -4,7 +4,7 @@
 use super::follow::GrowingFile;
 use super::ring::{Joined, RingFiles, open_newest};
 use super::state::InputState;
-use crate::error::{Error, RecordingError, Result};
+use crate::error::{Error, RecordingError, Result, UnreadPart};
 use crate::signals::Signals;
 use flate2::bufread::MultiGzDecoder;
 use rustix::fd::{AsFd, OwnedFd};
@@ -47,7 +47,7 @@ impl<'a> Input<'a> {
         let unreadable = |cause: io::Error| Error::read(path, cause, "");
         let state = Rc::new(InputState::default());
         let ring = RingFiles::of(path);
-        let files_before = |file: &File| ring.as_ref().map(|ring| ring.before(file));
+        let files_before = |file: &File| ring.as_ref().map(|ring| ring.before(file, &state));
         let mut raw: Box<dyn Read + 'a> = if follow {
             let growing = GrowingFile::open(path, signals, Rc::clone(&state))?;
             let before = files_before(growing.file()).unwrap_or_default();
@@ -58,7 +58,7 @@ impl<'a> Input<'a> {
                     io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?;
                 File::from(stdin)
             } else {
-                open_newest(path, ring.as_ref()).map_err(unreadable)?
+                open_newest(path, ring.as_ref(), &state).map_err(unreadable)?
             };
             let before = files_before(&file).unwrap_or_default();
             let last = InterruptibleFile { file, signals, state: Rc::clone(&state) };
@@ -90,6 +90,15 @@ impl<'a> Input<'a> {
     /// Whether a read has ended because the run was over.
     pub(super) fn is_stopped(&self) -> bool {
         self.state.is_stopped.get()
+    }
+
+    /// The files that cannot be read. `lacks_beginning`: there were others before the first one that
+    /// was read, and they may be where nothing can be listed.
+    pub(super) fn unread(&self, lacks_beginning: bool) -> Vec<UnreadPart> {
+        if let Some(folder) = self.state.unlisted.take().filter(|_| lacks_beginning) {
+            self.state.note_unread(folder);
+        }
+        self.state.unread.borrow().clone()
     }
 
     /// What the user should know of the file, each thing once.

@@ -10,7 +10,7 @@ mod state;
 
 use super::Source;
 use super::poll::continues;
-use crate::error::{Error, RecordingError, Result};
+use crate::error::{Error, RecordingError, Result, Unseen};
 use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading};
 use crate::model::time::Stamp;
 use crate::recording::{self, DecodeError, Decoder, Header};
@@ -45,6 +45,8 @@ pub(crate) struct Replay<'a> {
     /// The network namespaces that are asked for.
     wanted: netns::Wanted,
     warnings: Vec<String>,
+    /// What is missing, as far as it has not been asked for.
+    unread: Vec<Unseen>,
 }
 
 /// Why the readings of a recording end.
@@ -80,6 +82,7 @@ impl<'a> Replay<'a> {
             end: Rc::default(),
             wanted: netns::Wanted::default(),
             warnings: Vec::new(),
+            unread: Vec::new(),
         };
         replay.expect_header()?;
         if replay.advance()? {
@@ -101,15 +104,20 @@ impl<'a> Replay<'a> {
         Rc::clone(&self.end)
     }
 
-    /// Reports where the beginning of the run is missing, as it is of a ring.
+    /// Reports where the beginning of the run is missing, as it is of a ring, and files that cannot be
+    /// read.
     fn report_beginning(&mut self) {
         let header = self.decoder.header().filter(|header| header.part > 0);
-        if let Some(begins) = header.map(Header::begins) {
+        let begins = header.map(Header::begins);
+        let unread = self.input.get_ref().unread(begins.is_some());
+        if let Some(begins) = begins {
             let name = self.name();
+            let or_unread = if unread.is_empty() { "" } else { ", or cannot be read" };
             self.warnings.push(format!(
-                "{name} begins at {begins}: what its run recorded before is not in it"
+                "{name} begins at {begins}: what its run recorded before is not in it{or_unread}"
             ));
         }
+        self.unread.extend(unread.into_iter().map(Unseen::Part));
     }
 
     /// The recording up to a moment, in microseconds since 1970.
@@ -193,12 +201,14 @@ impl<'a> Replay<'a> {
         Ok(None)
     }
 
-    /// Reports where files between two of the same run are missing, or were never written.
+    /// Reports where files before this one are missing, or were never written.
     fn report_gap(&mut self, before: Option<Header>) {
         let Some((before, now)) = before.zip(self.decoder.header()) else { return };
-        if now.is_same_run(&before) && !now.continues(&before) {
-            let (name, since) = (self.name(), now.begins());
-            self.warnings.push(format!("{name}: samples are missing before {since}"));
+        let is_first = now.part == 0 && !now.is_same_run(&before);
+        if !is_first && !now.continues(&before) {
+            let missing = Unseen::Samples { name: self.name(), before: now.begins() };
+            self.warnings.push(missing.to_string());
+            self.unread.push(missing);
         }
     }
 
@@ -274,9 +284,14 @@ impl Source for Replay<'_> {
     }
 
     fn warnings(&mut self) -> Vec<String> {
-        let mut warnings = std::mem::take(&mut self.warnings);
-        warnings.extend(self.input.get_mut().take_warnings());
+        // Files that cannot be read come before what is missing for that.
+        let mut warnings = self.input.get_mut().take_warnings();
+        warnings.append(&mut self.warnings);
         warnings
+    }
+
+    fn take_unread(&mut self) -> Vec<Unseen> {
+        std::mem::take(&mut self.unread)
     }
 }
 

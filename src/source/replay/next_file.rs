@@ -1,6 +1,7 @@
 //! The file in which a recording goes on after the one that is read.
 
 use super::ring::{self, RingFiles, open_newest};
+use super::state::InputState;
 use crate::error::reason;
 use crate::source::open_nonblocking;
 use std::fs::{File, Metadata};
@@ -24,9 +25,9 @@ impl NextFile {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub(super) fn open(path: &Path) -> io::Result<(File, Self)> {
+    pub(super) fn open(path: &Path, state: &InputState) -> io::Result<(File, Self)> {
         let ring = RingFiles::of(path);
-        let file = open_newest(path, ring.as_ref())?;
+        let file = open_newest(path, ring.as_ref(), state)?;
         let newest_before = newest(ring.as_ref());
         Ok((file, Self { path: path.to_owned(), ring, newest_before, has_warned: false }))
     }
@@ -36,6 +37,7 @@ impl NextFile {
     pub(super) fn find(
         &mut self,
         current: &File,
+        state: &InputState,
         warn: impl FnOnce(&str),
     ) -> io::Result<Option<File>> {
         let ours = current.metadata()?;
@@ -43,7 +45,7 @@ impl NextFile {
         if ring::identity(&there) == ring::identity(&ours) || there.len() == 0 {
             return Ok(None);
         }
-        if let Some((number, next)) = self.next_segment(&ours) {
+        if let Some((number, next)) = self.next_segment(&ours, state) {
             (self.newest_before, self.has_warned) = (number, false);
             return Ok(Some(next));
         }
@@ -66,16 +68,21 @@ impl NextFile {
 
     /// The file of a ring that was begun after this one and has been renamed, too, with its number:
     /// a slow reader finds several.
-    fn next_segment(&self, ours: &Metadata) -> Option<(u64, File)> {
-        let (mut newer, mut after) = (Vec::new(), self.newest_before);
+    fn next_segment(&self, ours: &Metadata, state: &InputState) -> Option<(u64, File)> {
+        let (mut newer, mut unread, mut after) = (Vec::new(), Vec::new(), self.newest_before);
         for segment in self.ring.as_ref()?.segments() {
-            let Some((found, file)) = segment.open(ours.uid()) else { continue };
-            if ring::identity(&found) == ring::identity(ours) {
-                newer.clear();
-                after = segment.number;
-            } else if segment.number > after {
-                newer.push((segment.number, file));
+            match segment.open(ours.uid()) {
+                Ok(Some((found, _))) if ring::identity(&found) == ring::identity(ours) => {
+                    (newer, unread) = (Vec::new(), Vec::new());
+                    after = segment.number;
+                }
+                Ok(Some((_, file))) if segment.number > after => newer.push((segment.number, file)),
+                Err(part) if segment.number > after => unread.push(part),
+                Ok(_) | Err(_) => {}
             }
+        }
+        for part in unread {
+            state.note_unread(part);
         }
         newer.into_iter().next()
     }

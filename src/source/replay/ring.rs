@@ -3,6 +3,8 @@
 //! The recorder may rename and remove them at any time. What is open stays readable, so the newest
 //! file is opened first, and then those that came before it.
 
+use super::state::InputState;
+use crate::error::{UnreadPart, reason};
 use crate::recording::{self, segment};
 use crate::source::open_nonblocking;
 use std::collections::VecDeque;
@@ -47,17 +49,21 @@ impl RingFiles {
         segments
     }
 
-    /// Those that came before an open file, open.
-    pub(super) fn before(&self, file: &File) -> VecDeque<File> {
+    /// Those that came before an open file, open. Those that cannot be opened are noted.
+    pub(super) fn before(&self, file: &File, state: &InputState) -> VecDeque<File> {
         let Ok(newest) = file.metadata() else { return VecDeque::new() };
+        if let Err(cause) = std::fs::read_dir(&self.folder) {
+            state.unlisted.replace(Some(unread(&self.folder, &cause)));
+        }
         let mut files = VecDeque::new();
         for segment in self.segments() {
-            let Some((found, file)) = segment.open(newest.uid()) else { continue };
-            // It was renamed since it was opened; what follows is newer.
-            if identity(&found) == identity(&newest) {
-                break;
+            match segment.open(newest.uid()) {
+                // It was renamed since it was opened; what follows is newer.
+                Ok(Some((found, _))) if identity(&found) == identity(&newest) => break,
+                Ok(Some((_, file))) => files.push_back(file),
+                Ok(None) => {}
+                Err(part) => state.note_unread(part),
             }
-            files.push_back(file);
         }
         files
     }
@@ -65,23 +71,38 @@ impl RingFiles {
 
 impl RingFile {
     /// Opens it if it is a recording, of whatever user.
-    pub(super) fn open_any(&self) -> Option<File> {
-        let uid = std::fs::symlink_metadata(&self.path).ok()?.uid();
-        self.open(uid).map(|(_, file)| file)
+    fn open_any(&self) -> Result<Option<(Metadata, File)>, UnreadPart> {
+        let Ok(found) = std::fs::symlink_metadata(&self.path) else { return Ok(None) };
+        self.open(found.uid())
     }
 
-    /// Opens it if it is a recording of this user: others may put files in some folders.
-    pub(super) fn open(&self, uid: u32) -> Option<(Metadata, File)> {
-        let is_ours = |found: &Metadata| found.is_file() && found.uid() == uid;
-        if !std::fs::symlink_metadata(&self.path).is_ok_and(|found| is_ours(&found)) {
-            return None;
+    /// Opens it if it is a recording of this user: others may put files in some folders. `None` if
+    /// it is not, or if the recorder has removed it meanwhile.
+    pub(super) fn open(&self, uid: u32) -> Result<Option<(Metadata, File)>, UnreadPart> {
+        match self.try_open(uid) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map_err(|cause| unread(&self.path, &cause)),
         }
-        let file = open_nonblocking(&self.path).ok()?;
-        let found = file.metadata().ok().filter(is_ours)?;
-        let mut head = vec![0; recording::HEAD];
-        let length = file.read_at(&mut head, 0).ok()?;
-        recording::is_header(&head[..length]).then_some((found, file))
     }
+
+    fn try_open(&self, uid: u32) -> io::Result<Option<(Metadata, File)>> {
+        let is_ours = |found: &Metadata| found.is_file() && found.uid() == uid;
+        if !is_ours(&std::fs::symlink_metadata(&self.path)?) {
+            return Ok(None);
+        }
+        let file = open_nonblocking(&self.path)?;
+        let found = file.metadata()?;
+        if !is_ours(&found) {
+            return Ok(None);
+        }
+        let mut head = vec![0; recording::HEAD];
+        let length = file.read_at(&mut head, 0)?;
+        Ok(recording::is_header(&head[..length]).then_some((found, file)))
+    }
+}
+
+fn unread(path: &Path, cause: &io::Error) -> UnreadPart {
+    UnreadPart { path: path.to_owned(), reason: reason(cause) }
 }
 
 /// What is the same for one file under all its names.
@@ -92,17 +113,32 @@ pub(super) fn identity(found: &Metadata) -> (u64, u64) {
 /// Opens the newest file of a recording. The writer of a pipe may come later: that is waited for
 /// where signals are, too. Between two files of a ring, or if its recorder was killed there, the
 /// newest has been renamed.
-pub(super) fn open_newest(path: &Path, ring: Option<&RingFiles>) -> io::Result<File> {
+pub(super) fn open_newest(
+    path: &Path,
+    ring: Option<&RingFiles>,
+    state: &InputState,
+) -> io::Result<File> {
     let missing = match open_nonblocking(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => cause,
         opened => return opened,
     };
     let segments = ring.map(RingFiles::segments).unwrap_or_default();
-    let newest_first = || segments.iter().rev();
+    let note = |part| {
+        state.note_unread(part);
+        None
+    };
     // Where others may put files, ours count first.
     let own = rustix::process::geteuid().as_raw();
-    let newest = newest_first().find_map(|segment| Some(segment.open(own)?.1));
-    newest.or_else(|| newest_first().find_map(RingFile::open_any)).ok_or(missing)
+    let open_own = |segment: &RingFile| segment.open(own).unwrap_or_else(note);
+    let open_any = |segment: &RingFile| segment.open_any().unwrap_or_else(note);
+    let newest_first = || segments.iter().rev();
+    let newest = newest_first().find_map(open_own).or_else(|| newest_first().find_map(open_any));
+    newest.map(|(_, file)| file).ok_or_else(|| match state.unread.borrow().first() {
+        Some(UnreadPart { path, reason }) => {
+            io::Error::other(format!("{}: {reason}", path.display()))
+        }
+        None => missing,
+    })
 }
 
 /// Files, one after the other. A line that one of them leaves incomplete is ended.
