@@ -35,6 +35,8 @@ pub struct Signals {
     /// A signal or a key has ended the run.
     is_interrupted: Cell<bool>,
     deadline: Cell<Option<Instant>>,
+    /// When a wait ends early though nothing has come.
+    wake_at: Cell<Option<Instant>>,
     watches_stdout: bool,
     keys: KeyWatch,
 }
@@ -42,8 +44,11 @@ pub struct Signals {
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// The time waited for has come, or a signal has that does not end the run.
+    /// The time waited for has come.
     Due,
+    /// Before that time, the run asks how things are now: a signal has come that does not end it, or
+    /// the instant of [`Signals::wake_within`].
+    Woken,
     /// There is something to read.
     Readable,
     /// The run is over: a signal, a key, its time.
@@ -82,6 +87,7 @@ impl Signals {
             is_woken: Cell::new(false),
             is_interrupted: Cell::new(false),
             deadline: Cell::new(None),
+            wake_at: Cell::new(None),
             watches_stdout: false,
             keys: KeyWatch::default(),
         })
@@ -142,6 +148,22 @@ impl Signals {
         self.deadline.set(deadline);
     }
 
+    /// Lets a wait end after this time at the latest, once: sources poll then, however long their
+    /// interval.
+    pub(crate) fn wake_within(&self, time: Duration) {
+        let at = Instant::now().checked_add(time);
+        self.wake_at.set(self.wake_at.get().into_iter().chain(at).min());
+    }
+
+    /// Whether the instant of [`Self::wake_within`] has come; once.
+    fn has_to_wake(&self) -> bool {
+        let has_come = self.wake_at.get().is_some_and(|at| at <= Instant::now());
+        if has_come {
+            self.wake_at.set(None);
+        }
+        has_come
+    }
+
     /// Something that another thread calls to end a wait early.
     pub(crate) fn waker(&self) -> Result<impl FnOnce() + Send + 'static> {
         self.pipe.waker()
@@ -194,7 +216,8 @@ impl Signals {
     /// Waits until there is something to read, until `due`, or until the run has to end.
     pub(crate) fn wait_for(&self, due: Instant, source: Option<BorrowedFd<'_>>) -> Result<Wake> {
         loop {
-            let until = self.deadline.get().map_or(due, |deadline| deadline.min(due));
+            let earlier = [self.deadline.get(), self.wake_at.get()].into_iter().flatten();
+            let until = earlier.fold(due, Instant::min);
             let left = until.saturating_duration_since(Instant::now());
             let most = if self.keys.calls_soon() { BETWEEN_CALLS } else { left };
             let wake = self.poll(left.min(most), source, due)?;
@@ -202,6 +225,7 @@ impl Signals {
             match wake {
                 // However much there is to read, a run ends in time.
                 None | Some(Wake::Readable) if self.is_time_over() => return Ok(Wake::Ended),
+                None | Some(Wake::Readable) if self.has_to_wake() => return Ok(Wake::Woken),
                 Some(wake) => return Ok(wake),
                 None if due <= now => return Ok(Wake::Due),
                 None if self.keys.calls_soon() && self.keys.read(due) => {
@@ -248,7 +272,7 @@ impl Signals {
         } else if reader.intersects(gone) {
             Some(Wake::ReaderGone)
         } else if self.is_woken.take() {
-            Some(Wake::Due)
+            Some(Wake::Woken)
         } else {
             (!source.is_empty()).then_some(Wake::Readable)
         })

@@ -80,8 +80,8 @@ pub(crate) struct CheckShared {
 }
 
 impl CheckShared {
-    /// The options that the settings check, with the time to watch.
-    pub(crate) fn options(self, duration: Option<String>) -> Options {
+    /// The options that the settings check.
+    pub(crate) fn options(self) -> Options {
         let Self { filter, source, poll, record, ready, count, format, table, text, common } = self;
         Options {
             filter,
@@ -89,7 +89,7 @@ impl CheckShared {
             poll,
             record,
             ready,
-            end: EndArgs { duration, count },
+            end: EndArgs { duration: None, count },
             view: format.of_view(ViewName::Table),
             table,
             text,

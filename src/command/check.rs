@@ -1,7 +1,7 @@
 //! `check`: watches for a while, and prints the sockets that violate the limits.
 
 use super::not_seen::NotSeen;
-use super::{begin_question, check_ports, monitor};
+use super::{begin_question, check_ports, monitor, wake_in_time};
 use crate::error::{Error, HiddenOwners, Inconclusive, Question, Reason, Result, Unseen};
 use crate::model::event::SocketStatus;
 use crate::model::time::Stamp;
@@ -141,6 +141,7 @@ impl<'c> Watch<'c> {
         ready: &mut Ready,
     ) -> Result<(bool, Vec<SocketStatus>)> {
         let polls_before = monitor.polls().taken;
+        wake_in_time(signals, self.check.duration, self.checker.watched(monitor.read_at()));
         let more = monitor.update(signals)?;
         messages::print(monitor.source_warnings());
         let unseen = monitor.take_unseen();

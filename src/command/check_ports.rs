@@ -1,7 +1,7 @@
 //! `check --ports`: whether connections to one remote end use up the local ports.
 
 use super::not_seen::NotSeen;
-use super::{begin_question, monitor, replay};
+use super::{begin_question, monitor, replay, wake_in_time};
 use crate::error::{Inconclusive, Question, Reason, Result};
 use crate::model::net_limits::PortRange;
 use crate::monitor::Monitor;
@@ -86,6 +86,7 @@ fn violations(
         if is_over || is_clear {
             break;
         }
+        wake_in_time(signals, check.duration, (polls >= POLLS).then_some(watched));
     }
     let because = |reason| Err(Inconclusive { question: Question::NoViolations, reason }.into());
     not_seen.note(monitor.take_unseen(), true);

@@ -37,6 +37,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+/// The time to the next poll, if one is needed before the interval is over.
+const SOON: Duration = Duration::from_millis(100);
+
 /// Checks the options of a command, and prints hints about those that were probably meant otherwise.
 ///
 /// # Errors
@@ -62,6 +65,15 @@ fn begin_question(settings: &Settings, timeout: Option<Duration>) -> Result<Sign
     exit_128_plus_signal()?;
     print_hints(settings);
     signals(settings, timeout)
+}
+
+/// Lets the polls come that an answer takes, however long the interval: soon the second one, from
+/// which on the time is counted that was `watched`, and another one when that time is over.
+fn wake_in_time(signals: &Signals, duration: Option<Duration>, watched: Option<Duration>) {
+    let left = |time: Duration| watched.map_or(SOON, |watched| time.saturating_sub(watched));
+    if let Some(time) = duration {
+        signals.wake_within(left(time).max(SOON));
+    }
 }
 
 /// Prints the hints about options that were probably meant otherwise. With `--quiet` neither these

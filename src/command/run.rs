@@ -1,6 +1,6 @@
 //! `run`: runs a command, and prints the timelines of its sockets and of those of its children.
 
-use super::{monitor, print_hints};
+use super::{SOON, monitor, print_hints};
 use crate::cli::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::event::MonitorEvent;
@@ -89,6 +89,7 @@ fn follow(
         let Some((polls, at)) = ended else {
             let now = Instant::now();
             signals.set_deadline(command.linger.and_then(|linger| now.checked_add(linger)));
+            signals.wake_within(Duration::ZERO);
             ended = Some((monitor.polls().taken, now));
             continue;
         };
@@ -102,6 +103,8 @@ fn follow(
             } else if left.is_empty() && (!child.left_others() || at.elapsed() > CHILD_GRACE) {
                 break;
             }
+            // However long the interval: after as much time as has passed since the end.
+            signals.wake_within(at.elapsed().max(SOON));
         }
     }
     Ok(())

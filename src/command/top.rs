@@ -248,7 +248,7 @@ pub(super) fn recorded(
     loop {
         match signals.wait_long()? {
             Wake::Ended | Wake::ReaderGone => break,
-            Wake::Due | Wake::Readable => {
+            Wake::Due | Wake::Woken | Wake::Readable => {
                 let mut session = session.borrow_mut();
                 session.answer_requests(signals, monitor, settings)?;
                 session.draw()?;

@@ -34,7 +34,9 @@ impl CheckSettings {
     /// Checks the options of `check`.
     pub fn new(options: CheckOptions) -> Result<Self> {
         refuse_columns_of_groups(&options)?;
-        let mut settings = Settings::new(options.shared.options(options.duration))?.of_question();
+        let mut settings = Settings::new(options.shared.options())?.of_question();
+        settings.duration =
+            options.duration.as_deref().map(|text| time("--for", text)).transpose()?;
         settings.poll.bound = false;
         settings.filter.states.iter().try_for_each(|states| refuse_uncounted("--state", states))?;
         let ports = options.ports.as_deref().map(|text| ports(text, &settings)).transpose()?;

@@ -173,7 +173,7 @@ pub(super) fn recycled(mut rows: Vec<SocketRow>) -> Vec<SocketRow> {
 /// Whether the run goes on after a wait.
 pub(super) const fn continues(wake: Wake) -> Result<bool> {
     match wake {
-        Wake::Due | Wake::Readable => Ok(true),
+        Wake::Due | Wake::Woken | Wake::Readable => Ok(true),
         Wake::Ended => Ok(false),
         Wake::ReaderGone => Err(Error::ReaderGone),
     }

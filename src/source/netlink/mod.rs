@@ -177,6 +177,10 @@ impl Netlink {
     /// Waits for destroy events, or until the next poll is due.
     fn wait(&self, signals: &Signals) -> Result<Wake> {
         let Some(due) = self.timer.due() else { return Ok(Wake::Due) };
+        if self.has_received {
+            // What came before the poll is handed out: now it is the poll's turn.
+            return signals.wait(Instant::now());
+        }
         let wake = signals.wait(due.min(self.pause_end))?;
         if wake == Wake::Due && self.pause_end < due {
             return signals.wait_for(due, Some(self.listener.as_fd()));
@@ -201,7 +205,7 @@ impl Source for Netlink {
                 return Ok(self.timer.gap_at_end());
             }
             // Events before a poll come before it, but only once: then it is the poll's turn.
-            let is_due = wake == Wake::Due;
+            let is_due = matches!(wake, Wake::Due | Wake::Woken);
             if is_due && self.has_received {
                 break;
             }

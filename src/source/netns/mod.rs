@@ -18,7 +18,7 @@ use super::{ReadingContext, Source};
 use crate::error::Result;
 use crate::model::reading::{Interface, LookupRequest, Reading};
 use crate::model::socket_row::SocketRow;
-use crate::signals::Signals;
+use crate::signals::{Signals, Wake};
 pub(crate) use chosen::inode_of;
 pub(crate) use namespaces::Namespaces;
 use std::collections::VecDeque;
@@ -52,11 +52,12 @@ impl NamespacePolls {
                 Some(due) if !is_due => due.min(search),
                 _ => Instant::now(),
             };
-            if !continues(signals.wait(until)?)? {
+            let wake = signals.wait(until)?;
+            if !continues(wake)? {
                 return Ok(false);
             }
             self.namespaces.search_if_due();
-            if is_due {
+            if is_due || wake == Wake::Woken {
                 return Ok(true);
             }
         }

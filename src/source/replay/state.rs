@@ -42,7 +42,7 @@ impl InputState {
         file: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         match signals.wait_for(due, file) {
-            Ok(Wake::Due | Wake::Readable) => Ok(()),
+            Ok(Wake::Due | Wake::Woken | Wake::Readable) => Ok(()),
             Ok(Wake::Ended | Wake::ReaderGone) => {
                 self.is_stopped.set(true);
                 Err(io::Error::other("the run is over"))

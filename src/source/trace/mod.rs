@@ -146,8 +146,7 @@ impl Trace {
         let idle_until = self.polls.due().filter(|_| is_idle && self.programs.pause());
         let until = idle_until.unwrap_or(self.next_service);
         let wake = signals.wait_for(until, idle_until.map(|_| self.programs.ring()))?;
-        if wake == Wake::Due && Instant::now() < until {
-            // A signal asks for how things are now.
+        if wake == Wake::Woken {
             self.polls.hurry();
         }
         Ok(wake)
@@ -257,7 +256,7 @@ impl Source for Trace {
             if !self.ready.is_draining() && (self.ready.is_empty() || self.next_service <= now) {
                 match self.wait(signals)? {
                     Wake::ReaderGone => return Err(Error::ReaderGone),
-                    Wake::Due => self.service()?,
+                    Wake::Due | Wake::Woken => self.service()?,
                     Wake::Readable => {
                         self.service()?;
                         // Not at once again, if a record was still being written.

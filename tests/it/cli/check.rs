@@ -114,6 +114,21 @@ fn check_is_silent_where_nothing_is_wrong() {
 }
 
 #[test]
+fn check_answers_in_time_whatever_the_interval() {
+    for (line, code) in [
+        ("check --max SYN_RECV:1 server", 0),
+        ("check --growing all --for 20ms", 0),
+        ("check --ports 1%", 0),
+        ("check --ports 1% --for 20ms", 0),
+        ("check --stuck ESTABLISHED:20ms", 1),
+    ] {
+        let outcome = run(&format!("{line} -i 1h --source proc"));
+        assert_eq!(outcome.code, Some(code), "{line}: {outcome:?}");
+        assert!(!outcome.stderr.contains("--interval"), "{line}: {outcome:?}");
+    }
+}
+
+#[test]
 fn max_count_limits_the_printed_sockets() {
     let outcome = run("check --max LISTEN:1 server -i 1ms -m 1 -j");
     assert_eq!(outcome.code, Some(1));

@@ -2,6 +2,8 @@
 
 use crate::support::program;
 use crate::support::program::{Outcome, run_with_input};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const RUN: [&str; 3] = ["run", "--source", "proc"];
 
@@ -24,6 +26,25 @@ fn the_status_is_that_of_the_command_as_in_a_shell() {
     let message = run(&["--", "no-such-command-here"]).stderr;
     let reason = "tcplapse: cannot run no-such-command-here: No such file";
     assert!(message.contains(reason), "{message}");
+}
+
+/// What is left to be known is read when the command has ended, not after the interval.
+#[test]
+fn run_ends_with_its_command_whatever_the_interval() {
+    for source in ["proc", "netlink", "auto"] {
+        let outcome = program::run(&["run", "--source", source, "-i", "1h", "--", "true"]);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        assert!(outcome.stderr.contains("tcplapse: seen: "), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_process_that_is_left_without_sockets_is_not_waited_for() {
+    let script = "sleep 3600 </dev/null >/dev/null 2>&1 & echo $!";
+    let outcome = run(&["-i", "1h", "--", "sh", "-c", script]);
+    let pid = outcome.stdout.trim().parse().expect("the shell prints its pid");
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it still runs");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }
 
 #[test]

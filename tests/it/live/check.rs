@@ -38,6 +38,22 @@ fn a_leak_is_found_with_its_owner() {
     });
 }
 
+/// Whichever source polls, and several namespaces too: what it takes to decide comes in time.
+#[test]
+fn check_answers_by_every_source_whatever_the_interval() {
+    isolated(|| {
+        let mut server = Actor::start("server");
+        server.order("listen l 127.0.0.1:7000 8");
+        let check = ["check", "-i", "1h", "--max", "LISTEN:1", "--stuck", "LISTEN:50ms"];
+        for source in ["proc", "netlink", "auto"] {
+            for netns in [&[][..], &["--netns", "/proc/self/ns/net"]] {
+                let outcome = run(&[&check, &["--source", source][..], netns].concat());
+                assert_eq!(outcome.code, Some(1), "{source} {netns:?}: {outcome:?}");
+            }
+        }
+    });
+}
+
 #[test]
 fn ports_run_out_by_the_range_of_the_namespace() {
     isolated(|| {
