@@ -4,16 +4,20 @@ use super::follow::{Mode, follow};
 use super::{checked, signals};
 use crate::cli::ReplayOptions;
 use crate::error::{NoSamples, RecordingError, Result, Unseen};
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Stamp};
 use crate::monitor::Monitor;
 #[cfg(feature = "tui")]
 use crate::output::ready::Ready;
+use crate::output::{date_and_time, exact_date_and_time, messages};
 use crate::owner::recorded::RecordedOwners;
 use crate::settings::netns::of_recording;
-use crate::settings::{self, Settings};
+use crate::settings::{self, OutputSettings, Settings};
 use crate::signals::Signals;
 use crate::source::replay::{RecordingEnd, Replay};
 use std::path::Path;
+
+/// A sample that is older than a moment by more than this is not silently shown for it (microseconds).
+const MAX_AGE_OF_SAMPLE: i64 = 1_000_000;
 
 /// Shows the recording to its end; one that is followed, until the run has to end.
 ///
@@ -71,19 +75,39 @@ pub(super) fn monitor_at<'a>(
     let mut monitor = monitor_of(recording.until(until), settings)?;
     while monitor.update(signals)? {}
     let (read_at, is_polled) = (monitor.read_at(), monitor.polls().taken > 0);
+    let exact = |time| exact_date_and_time(time, &settings.output);
     let missing = until.zip(end.get()).and_then(|(until, end)| match end {
-        RecordingEnd::Later { next, .. } if !is_polled => Some(NoSamples::Before(next)),
-        RecordingEnd::Later { next, continues: false } => Some(NoSamples::Between(read_at, next)),
+        RecordingEnd::Later { next, .. } if !is_polled => Some(NoSamples::Before(exact(next))),
+        RecordingEnd::Later { next, continues: false } => {
+            Some(NoSamples::Between(exact(read_at), exact(next)))
+        }
         RecordingEnd::Complete if !is_polled => Some(NoSamples::AtAll),
-        RecordingEnd::Complete if read_at.wall < until => Some(NoSamples::After(read_at)),
+        RecordingEnd::Complete if read_at.wall < until => Some(NoSamples::After(exact(read_at))),
         RecordingEnd::Complete | RecordingEnd::Later { .. } => None,
     });
-    let Some(missing) = missing else { return Ok(monitor) };
-    let unread = monitor.take_unseen().into_iter().find_map(|unseen| match unseen {
-        Unseen::Part(part) => Some(part),
-        _ => None,
-    });
-    Err(unread.map_or(RecordingError::NoSamples { name, missing }, RecordingError::Unread).into())
+    if let Some(missing) = missing {
+        let unread = monitor.take_unseen().into_iter().find_map(|unseen| match unseen {
+            Unseen::Part(part) => Some(part),
+            _ => None,
+        });
+        let none = RecordingError::NoSamples { name, missing };
+        return Err(unread.map_or(none, RecordingError::Unread).into());
+    }
+    messages::print(until.and_then(|until| older_sample(read_at, until, &settings.output)));
+    Ok(monitor)
+}
+
+/// A sentence where the last sample before a moment, in microseconds since 1970, is much older.
+fn older_sample(sample: Stamp, moment: i64, output: &OutputSettings) -> Option<String> {
+    let is_older = moment.saturating_sub(sample.wall) > MAX_AGE_OF_SAMPLE;
+    let moment = Stamp { wall: moment, ..sample };
+    is_older.then(|| {
+        format!(
+            "the last sample before {} is from {}: what happened in between is not shown",
+            date_and_time(moment, output),
+            date_and_time(sample, output)
+        )
+    })
 }
 
 fn monitor_of<'a>(recording: Replay<'a>, settings: &'a Settings) -> Result<Monitor<'a>> {

@@ -1,6 +1,5 @@
 //! A recording that cannot be read or appended to.
 
-use crate::model::time::Stamp;
 use crate::recording::DecodeError;
 use std::path::PathBuf;
 
@@ -60,18 +59,18 @@ pub struct UnreadPart {
     pub reason: String,
 }
 
-/// Where samples of a moment are missing in a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Where samples of a moment are missing in a recording, with times as `--at` takes them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSamples {
     /// Its first sample is later.
     #[error("has no samples before {0}")]
-    Before(Stamp),
+    Before(String),
     /// Its last sample is earlier.
     #[error("has no samples after {0}")]
-    After(Stamp),
+    After(String),
     /// Two samples have too much time between them, or are of two runs.
     #[error("has no samples between {0} and {1}")]
-    Between(Stamp, Stamp),
+    Between(String, String),
     /// There are none.
     #[error("has no samples")]
     AtAll,

@@ -29,7 +29,7 @@ use formatter::Formatter;
 use queue::{BlockingFile, Queue, Wait, pieces};
 #[cfg(feature = "tui")]
 pub(crate) use renderers::top_look;
-pub(crate) use renderers::{date_and_time, group_key};
+pub(crate) use renderers::{date_and_time, exact_date_and_time, group_key};
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 #[cfg(feature = "tui")]

@@ -10,6 +10,7 @@ use crate::render::socket_table::TableOptions;
 use crate::settings::{OutputSettings, local_time};
 use crate::view::group::GroupKey;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 pub(super) fn table_options(output: &OutputSettings) -> TableOptions {
     TableOptions {
@@ -77,9 +78,17 @@ pub(super) fn clock(output: &OutputSettings) -> TimeFormatter {
 
 /// `2026-11-28 14:03:22`, for a message.
 pub(crate) fn date_and_time(at: Stamp, output: &OutputSettings) -> String {
-    let zone = local_time::zone(output.utc);
+    date_time(at, output).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `2026-11-28 14:03:22.123456`, for a message whose time is to be written as an argument.
+pub(crate) fn exact_date_and_time(at: Stamp, output: &OutputSettings) -> String {
+    date_time(at, output).strftime("%Y-%m-%d %H:%M:%S%.f").to_string()
+}
+
+fn date_time(at: Stamp, output: &OutputSettings) -> DateTime {
     let at = Timestamp::from_microsecond(at.wall).unwrap_or_default();
-    zone.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    local_time::zone(output.utc).to_datetime(at)
 }
 
 const fn time_format(name: TimeName) -> TimeFormat {

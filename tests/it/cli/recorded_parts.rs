@@ -1,7 +1,7 @@
 //! `replay --since` and `--until`: a part of a recording. It starts at 14:13:20 UTC.
 
 use super::made_recording::{recorded, replay, replayed};
-use crate::support::program;
+use crate::support::program::{self, Outcome, Program};
 use crate::support::record::Listed;
 
 const ESTABLISHED: &str =
@@ -14,6 +14,13 @@ const POLLS: [(i64, u64, &str); 4] = [
     (20_000_000, 70_000_000, r#"{"state":"LAST_ACK"}"#),
     (30_000_000, 80_000_000, r"1"),
 ];
+
+/// Runs the program in a time zone of its own.
+fn two_hours_east(args: &[&str]) -> Outcome {
+    let mut command = program::command(args);
+    command.env("TZ", "<+02>-2");
+    Program::spawn(command).finish()
+}
 
 /// The states that events lead to.
 fn states(args: &str) -> Vec<String> {
@@ -84,17 +91,38 @@ fn list_shows_the_sockets_of_a_moment() {
 fn what_was_not_recorded_is_not_shown() {
     let refused = |polls: &[(i64, u64, &str)], at: &str, words: &str| {
         let (_folder, file) = recorded(polls);
-        let outcome = program::run(&["list", "--from", &file, "--at", at]);
+        let outcome = two_hours_east(&["list", "--from", &file, "--at", at]);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
         let sentence = format!("tcplapse: {file} has no samples {words}; write another time");
         assert!(outcome.stderr.starts_with(&sentence), "{outcome:?}");
     };
-    refused(&POLLS, "5", "before 2026-09-21T14:13:20.000000Z");
-    refused(&POLLS, "1790000031", "after 2026-09-21T14:13:50.000000Z");
+    refused(&POLLS, "5", "before 2026-09-21 16:13:20");
+    refused(&POLLS, "1790000031", "after 2026-09-21 16:13:50");
     let mut suspended = POLLS.to_vec();
     suspended.insert(2, (19_000_000, 69_000_000, "lost gap"));
-    let words = "between 2026-09-21T14:13:30.000000Z and 2026-09-21T14:13:39.000000Z";
+    let words = "between 2026-09-21 16:13:30 and 2026-09-21 16:13:39";
     refused(&suspended, "1790000015", words);
+    let mut soon = POLLS;
+    soon[0].0 = 123_456;
+    refused(&soon, "16:13:20", "before 2026-09-21 16:13:20.123456");
+}
+
+#[test]
+fn a_sample_from_long_before_the_moment_is_named() {
+    let (_folder, file) = recorded(&POLLS);
+    let sentence = "tcplapse: the last sample before 2026-09-21 16:13:29 is from 2026-09-21 16:13:20: \
+                    what happened in between is not shown\n";
+    for (at, more, expected) in [
+        ("16:13:29", &[][..], sentence),
+        ("16:13:29", &["-q"], ""),
+        ("16:13:21", &[], ""),
+        ("16:13:30", &[], ""),
+    ] {
+        let list = [&["list", "-j", "--from", &file, "--at", at], more].concat();
+        let outcome = two_hours_east(&list);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), expected), "{at}");
+        assert_eq!(outcome.listed().len(), 1, "{at}");
+    }
 }
 
 #[test]
