@@ -29,6 +29,8 @@ pub fn main() -> ExitCode {
         Ok(status) => status,
         // The reader of the output has closed it: the end of the run, and no failure.
         Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        // The sentence does not name the flag that has asked for it.
+        Err(error @ Error::Trace(_)) => failed(&defaults.blame("--source", &error.to_string())),
         Err(error) => failed(&defaults.name_variable(&error.to_string())),
     }
 }

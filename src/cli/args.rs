@@ -320,6 +320,8 @@ pub(crate) struct TableArgs {
     #[arg(short, long)]
     pub(crate) extend: bool,
     /// Tables: add a column for the timer, its time left and the retransmissions
+    ///
+    /// `list` also adds IDLE: for how long an ESTABLISHED connection has neither sent nor received data.
     #[arg(short = 'o', long)]
     pub(crate) timers: bool,
 }

@@ -67,6 +67,12 @@ impl Defaults {
         self.0.iter().find(|set| set.flag == flag).map(|set| set.name)
     }
 
+    /// A sentence about what a flag has asked for; after the variable where its value came from one.
+    pub fn blame(&self, flag: &str, sentence: &str) -> String {
+        let variable = self.variable_of(flag).map(|name| format!("{name}: "));
+        variable.unwrap_or_default() + sentence
+    }
+
     /// A sentence about a wrong value of a flag; about the variable where the value came from one.
     pub fn name_variable(&self, sentence: &str) -> String {
         let end = sentence.find([':', ' ']).unwrap_or(sentence.len());

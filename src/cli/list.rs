@@ -17,6 +17,9 @@ pub struct ListOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
     /// With --from: as they were at TIME, such as 14:03:22, 2026-11-28T14:03 or RFC 3339
+    ///
+    /// A number is seconds since 1970. A time of day is the first one in the recording (or less than an
+    /// hour before it), in the local time zone.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     /// The flags given that choose how the kernel is sampled, which a recording has settled.

@@ -17,7 +17,7 @@ pub struct ReplayOptions {
     pub(crate) follow: bool,
     /// Print what happened from TIME on: 14:03, 14:03:22.5, 2026-11-28T14:03, RFC 3339
     ///
-    /// A time of day is the first one in the recording (or less than an hour before it), in the local
+    /// A number is seconds since 1970. A time of day is the first one in the recording (or less than an hour before it), in the local
     /// time zone or with --utc in UTC.
     /// What happened before is read, so that sockets have their history.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]

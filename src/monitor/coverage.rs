@@ -5,6 +5,7 @@ use std::fmt;
 
 /// Counts of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each adds words of its own
 pub struct Coverage {
     /// Sockets that matched the filters.
     pub sockets: u64,
@@ -17,6 +18,9 @@ pub struct Coverage {
     pub any_state: bool,
     /// There is a filter by process, which `missed` knows nothing of.
     pub of_all: bool,
+    /// Network namespaces are read that `--netns` has asked for: there `--source auto` takes no kernel
+    /// events.
+    pub of_netns: bool,
     /// The kernel had more destroy events than room for them: `missed` is a lower bound.
     pub destroy_events_lost: bool,
     /// Readings lost, as far as they can be counted.
@@ -54,7 +58,11 @@ impl fmt::Display for Coverage {
             let number = counted(missed, "socket");
             write!(f, "; {least}{number}{whose} opened and closed by their process between polls")?;
             if !self.sees_every_change() {
-                f.write_str(" (--source trace, where permitted, sees them)")?;
+                f.write_str(if self.of_netns {
+                    " (--source trace, where permitted, sees them)"
+                } else {
+                    " (--source auto sees them where kernel events are permitted)"
+                })?;
             }
         }
         if lost > 0 {
@@ -97,8 +105,10 @@ mod tests {
         assert_eq!(
             coverage.to_string(),
             "seen: 10,400 sockets (2 still there); at least 7,329 sockets opened and closed by their \
-             process between polls (--source trace, where permitted, sees them)"
+             process between polls (--source auto sees them where kernel events are permitted)"
         );
+        let of_netns = Coverage { of_netns: true, ..coverage };
+        assert!(of_netns.to_string().ends_with(" (--source trace, where permitted, sees them)"));
         (coverage.missed, coverage.of_all, coverage.lost) = (1, true, 1);
         coverage.interface = Some(Interface::Trace);
         assert_eq!(

@@ -182,6 +182,7 @@ impl<'a> Monitor<'a> {
             open,
             any_state,
             of_all,
+            of_netns: !self.tracker.is_one(),
             destroy_events_lost,
             interface,
             ..self.reporter.coverage

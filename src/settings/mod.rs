@@ -279,7 +279,7 @@ const fn format(view: &cli::ViewArgs) -> FormatName {
 /// A hint about a long interval without a unit, which is in seconds.
 fn unit_hint(text: &str) -> Option<String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds >= 10.0)?;
-    Some(format!("--interval {text} is {seconds} seconds; for milliseconds write {text}ms"))
+    Some(format!("an interval of {text} is {seconds} seconds; for milliseconds write {text}ms"))
 }
 
 /// A hint where a long interval leaves the run a single poll, which shows no change. Kernel events
@@ -293,7 +293,7 @@ fn single_poll(
     let is_long = interval > Duration::from_millis(100) && !traces;
     let time = duration.filter(|time| is_long && !time.is_zero() && *time < interval)?;
     Some(format!(
-        "--for {time:?} is shorter than --interval {interval:?}: there is one poll, and no change is seen"
+        "--for {time:?} is shorter than the interval of {interval:?}: there is one poll, and no change is seen"
     ))
 }
 
@@ -494,7 +494,7 @@ mod tests {
         assert!(settings("t -46").unwrap().hints[0].contains("IPv4 and IPv6"));
         let hints = settings("t -i 10 --for 1s").unwrap().hints;
         assert!(hints[0].contains("10 seconds; for milliseconds write 10ms"), "{hints:?}");
-        assert!(hints[1].starts_with("--for 1s is shorter than --interval 10s"), "{hints:?}");
+        assert!(hints[1].starts_with("--for 1s is shorter than the interval of 10s"), "{hints:?}");
         for fine in ["t client", "t --for 10ms", "t -i 10s --for 1s --source trace", "t -4 -i 5"] {
             assert!(settings(fine).unwrap().hints.is_empty(), "{fine}");
         }

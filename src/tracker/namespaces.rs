@@ -78,7 +78,7 @@ impl Trackers {
     }
 
     /// Whether there is only one namespace, whose events need not be gathered.
-    fn is_one(&self) -> bool {
+    pub(crate) fn is_one(&self) -> bool {
         self.by_netns.keys().all(|netns| *netns == NetnsId::default())
     }
 

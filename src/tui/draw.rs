@@ -6,6 +6,7 @@ use super::columns::{Columns, Drawn};
 use super::detail::Detail;
 use super::paint::{Painter, bold, dim, part, state_style, take_bottom, take_top};
 use super::rows::Row;
+use crate::model::counted::counted;
 use crate::model::escape::one_word;
 use crate::render::cell::{clip, duration};
 use crate::render::socket_table::columns::Column;
@@ -62,9 +63,9 @@ impl Top {
     fn draw_title(&self, painter: &mut Painter<'_>, area: Rect) {
         let open = self.contents.rows().open();
         let time = self.look.clock.clone().write(self.contents.at());
-        let mut parts = vec![format!("tcplapse{}", self.title), time, format!("{open} sockets")];
+        let mut parts = vec![format!("tcplapse{}", self.title), time, counted(open, "socket")];
         if let Some(missed) = self.contents.missed_by_pause() {
-            parts.push(format!("PAUSED, {missed} events since"));
+            parts.push(format!("PAUSED, {} since", counted(missed, "event")));
         }
         let filter = self.choice.filter_text();
         if !filter.is_empty() {

@@ -82,6 +82,16 @@ fn states(top: &mut Top) -> Vec<State> {
 }
 
 #[test]
+fn a_single_socket_is_no_plural() {
+    let (mut top, first) = (top(), events().remove(0));
+    let at = first.transition.time;
+    top.apply(at, &[MonitorEvent::Socket(Box::new(first))]);
+    top.end_reading(at);
+    let lines = screen(&mut top, 80, 24);
+    assert!(lines[0].ends_with("  1 socket"), "{lines:#?}");
+}
+
+#[test]
 fn the_screen_has_counts_sockets_and_the_selected_one() {
     let mut top = live();
     top.press(Key::Down);
@@ -207,7 +217,7 @@ fn a_paused_screen_stays_and_counts_what_is_new() {
         top.end_reading(at);
     }
     let title = &screen(&mut top, 80, 24)[0];
-    assert_eq!(title, "tcplapse  12:01:10.000  3 sockets  PAUSED, 1 events since");
+    assert_eq!(title, "tcplapse  12:01:10.000  3 sockets  PAUSED, 1 event since");
     assert_eq!(states(&mut top).len(), 4);
     press(&mut top, " ");
     assert!(states(&mut top).contains(&Established));

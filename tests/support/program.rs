@@ -62,9 +62,14 @@ pub(crate) fn run_as_nobody(args: &[&str]) -> Option<Outcome> {
 
 /// Starts the program as a user without rights; `None` if that is not permitted.
 pub(crate) fn start_as_nobody(args: &[&str]) -> Option<Program> {
+    Program::try_spawn(command_of_nobody(args)).ok()
+}
+
+/// As [`command`], for a user without rights.
+pub(crate) fn command_of_nobody(args: &[&str]) -> Command {
     let mut command = command(args);
     command.uid(NOBODY).gid(NOBODY);
-    Program::try_spawn(command).ok()
+    command
 }
 
 /// Lets what is started here have no right to read what is made unreadable.

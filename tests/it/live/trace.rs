@@ -6,7 +6,7 @@
 use crate::support::actor::Actor;
 use crate::support::mounts::enter_private_mounts;
 use crate::support::netns::isolated;
-use crate::support::program::{Program, run_as_nobody};
+use crate::support::program::{Program, command_of_nobody, run_as_nobody};
 use crate::support::require::{Feature, skip};
 use crate::support::sockets::{self, listener, pair};
 use crate::support::trace::{Trace as Account, Traced, What};
@@ -417,6 +417,11 @@ fn without_privilege_auto_takes_netlink_and_says_why() {
     assert_eq!(denied.code, Some(2), "{messages}");
     assert_eq!(messages.lines().count(), 1, "{messages}");
     assert!(messages.contains("root") && messages.contains("--source netlink"), "{messages}");
+
+    let mut by_variable = command_of_nobody(&[]);
+    by_variable.env("TCPLAPSE_SOURCE", "trace");
+    let refused = Program::spawn(by_variable).finish();
+    assert_eq!(refused.stderr, messages.replace("cannot trace", "TCPLAPSE_SOURCE: cannot trace"));
 
     let auto = ["--source", "auto", "--for", "1ms", "--port", "1"];
     let auto = run_as_nobody(&auto).expect("it could be run before");
