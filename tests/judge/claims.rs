@@ -314,19 +314,21 @@ impl Case<'_> {
             let holds = none || event.event == "present" && proven;
             return report.claim(Claim::Held, holds, || self.wrong(event, socket));
         };
-        let span = self.boot(event.time.0) - self.boot(before.time.0);
-        if event.held_from.as_deref() == Some("kernel") {
-            #[allow(clippy::cast_precision_loss)] // a run has few microseconds
-            let more = held * 1e6 + 2.0 >= span as f64;
-            let from = event.from.as_deref().unwrap_or_default();
-            let holds = more && self.is_no_longer_than_true(held, from, event, socket);
+        let since = self.boot(before.time.0);
+        #[allow(clippy::cast_possible_truncation)] // whole microseconds
+        let held = (held * 1e6).round() as i64;
+        if event.held_at_least {
+            // The last pass that showed it in that state proves so much.
+            let proven = event.after.map_or(0, |after| self.boot(after.0) - since);
+            let longest = socket.longest_in(event.from.as_deref().unwrap_or_default());
+            let holds = held + 2 >= proven
+                && longest.is_none_or(|longest| held <= longest.saturating_add(self.clocks()));
             return report.claim(Claim::Held, holds, || self.wrong(event, socket));
         }
-        #[allow(clippy::cast_precision_loss)] // a run has few microseconds
-        let off = (held * 1e6 - span.max(0) as f64).abs();
+        let off = (held - (self.boot(event.time.0) - since).max(0)).abs();
         // At the first sight an event may be ahead of the pass that showed the socket.
         let exact = event.source != "trace" || before.event != "present";
-        report.claim(Claim::Held, off <= 2.0 || !exact, || self.wrong(event, socket));
+        report.claim(Claim::Held, off <= 2 || !exact, || self.wrong(event, socket));
     }
 
     /// Whether a socket has been in a state for so many seconds when this event happened.

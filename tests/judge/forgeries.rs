@@ -31,7 +31,7 @@ fn true_records_pass() {
 #[test]
 fn every_forged_record_is_found() {
     type Forge = fn(&mut Vec<Event>);
-    let forgeries: [(Claim, Forge); 29] = [
+    let forgeries: [(Claim, Forge); 31] = [
         (Claim::NoSuchState, |records| records[1].to = word("CLOSING")),
         (Claim::NoSuchState, |records| records.push(closed("local-close"))),
         (Claim::CertainButNotPassed, |records| records[1].via = words(&["CLOSE_WAIT"])),
@@ -50,6 +50,14 @@ fn every_forged_record_is_found() {
         (Claim::NoTime, |records| records[1].after = Some(records[1].time)),
         (Claim::NoBound, |records| records[1].after = None),
         (Claim::Held, |records| records[1].held = Some(0.2)),
+        (Claim::Held, |records| {
+            records[1].held = Some(0.2);
+            records[1].held_at_least = true;
+        }),
+        (Claim::Held, |records| {
+            records[1].held = Some(0.01);
+            records[1].held_at_least = true;
+        }),
         (Claim::Held, |records| {
             records[0].event = word("present");
             records[0].after = None;

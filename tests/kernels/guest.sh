@@ -103,21 +103,23 @@ if [ -z "$refusal" ] && [ -n "$diag" ]; then
     grep -h '^recursion_misses' /proc/$!/fdinfo/* | sort | uniq -c
     kill -INT $!
     wait $!
-    # However often the kernel left out the first program for an event, the second has written it.
-    if grep -h '"event":"lost"' /tmp/events; then
-        echo "FAILED: events were lost"
-    fi
+    # However often the kernel left out the first program for an event, the second has written it, or it
+    # is reported as lost.
+    lost=$(grep '"event":"lost"' /tmp/events | sed 's/.*"count":\([0-9]*\).*/\1/' | awk '{ sum += $1 } END { print sum + 0 }')
+    missing=0
     for state in SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT LAST_ACK; do
         # A close() after a shutdown() is an event, and no change.
         traced=$(grep -v "oldstate=TCP_$state " trace | grep -c "newstate=TCP_$state\$")
         # By a record of its own: nothing is concluded.
         reported=$(grep '"via":\[\],"maybe":\[\]' /tmp/events | grep -c "\"to\":\"$state\"")
-        if [ "$traced" = "$reported" ]; then
-            echo "ok: entered $state: $reported of $traced"
-        else
-            echo "FAILED: entered $state: $reported of $traced; $(tail -n 1 /tmp/messages)"
-        fi
+        missing=$((missing + traced - reported))
+        echo "entered $state: $reported of $traced"
     done
+    if [ "$missing" -ge 0 ] && [ "$missing" -le "$lost" ]; then
+        echo "ok: $missing changes are missing, $lost events reported as lost"
+    else
+        echo "FAILED: $missing changes are missing, $lost events reported as lost; $(tail -n 1 /tmp/messages)"
+    fi
 fi
 echo "done"
 poweroff -f
