@@ -77,7 +77,7 @@ pub enum Match {
 }
 
 impl Match {
-    const fn of(matches: bool) -> Self {
+    pub(crate) const fn of(matches: bool) -> Self {
         if matches { Self::Yes } else { Self::No }
     }
 
@@ -116,13 +116,19 @@ impl ProcessFilter {
 
     /// Whether a process passes all filters.
     pub fn matches(&self, process: &Process) -> Match {
+        self.matches_owner(process, None)
+    }
+
+    /// Whether the owner of a socket with this uid passes all filters. The uid counts where that of the
+    /// process is not known.
+    pub fn matches_owner(&self, process: &Process, socket_uid: Option<u32>) -> Match {
         if !self.pids.is_empty() && !self.pids.contains(&process.pid) {
             return Match::No;
         }
         if self.tree.as_ref().is_some_and(|tree| !tree.contains(process.identity())) {
             return Match::No;
         }
-        self.user_matches(process.uid)
+        self.user_matches(process.uid.or(socket_uid))
             .and(self.workload.matches(process.workload.as_deref()))
             .and(self.name_matches(process))
     }
@@ -148,7 +154,7 @@ impl ProcessFilter {
         }
         let any = |name: &[u8]| self.patterns.iter().any(|pattern| pattern.is_match(name));
         if self.full {
-            let is_nameless = process.is_unknown() && process.exe == Exe::Denied;
+            let is_nameless = process.cmdline.is_empty() && process.exe == Exe::Denied;
             return match any(&process.full_command()) {
                 true => Match::Yes,
                 // It may be in what was left out.

@@ -186,6 +186,39 @@ fn an_unreadable_executable_leaves_a_match_undecided() {
 }
 
 #[test]
+fn a_process_that_is_gone_may_have_had_any_name() {
+    // The executable is my-health-check-probe.
+    let gone = Process { comm: b"my-health-check".to_vec(), ..Process::unreadable(7) };
+    assert_eq!(named("^my-health").matches(&gone), Match::Yes);
+    assert_eq!(named("probe").matches(&gone), Match::Unreadable);
+    let full = ProcessFilter { full: true, ..named("--verbose") };
+    assert_eq!(full.matches(&gone), Match::Unreadable);
+    let pid = ProcessFilter { pids: vec![8], ..named("probe") };
+    assert_eq!(pid.matches(&gone), Match::No);
+    let user = ProcessFilter { users: vec![1000], ..ProcessFilter::default() };
+    for (uid, matches) in
+        [(Some(1000), Match::Yes), (Some(0), Match::No), (None, Match::Unreadable)]
+    {
+        assert_eq!(user.matches_owner(&gone, uid), matches, "{uid:?}");
+    }
+    let known = process("worker", Exe::None, "worker");
+    assert_eq!(user.matches_owner(&known, Some(0)), Match::Yes, "its own is known");
+}
+
+#[test]
+fn what_was_read_of_a_process_says_who_it_was() {
+    let alive = process("pool-1-thread-1", Exe::Name(b"java".to_vec()), "/usr/bin/java -jar x");
+    let gone = |comm: &str| Process { comm: comm.into(), ..Process::unreadable(7) };
+    for comm in ["java", "pool-1-thread-1", ""] {
+        assert!(gone(comm).was_read_as(&alive), "{comm}");
+    }
+    assert!(!gone("nginx").was_read_as(&alive), "it may run another program now");
+    assert!(!Process { pid: 8, ..gone("java") }.was_read_as(&alive));
+    assert!(!Process { start: 2, ..gone("java") }.was_read_as(&alive));
+    assert!(!alive.was_read_as(&alive));
+}
+
+#[test]
 fn the_socket_uid_decides_only_without_other_process_filters() {
     let user = ProcessFilter { users: vec![1000], ..ProcessFilter::default() };
     assert!(user.matches_socket_uid(Some(1000)));

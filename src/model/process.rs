@@ -95,7 +95,7 @@ pub enum Exe {
     Name(Vec<u8>),
     /// It was not read, or there is none (a kernel thread).
     None,
-    /// No permission to read it: any name is possible.
+    /// It cannot be read, as permission is denied or the process is over: any name is possible.
     Denied,
 }
 
@@ -134,6 +134,27 @@ impl Process {
         let cmdline = Arc::default();
         let (comm, exe) = (Vec::new(), Exe::None);
         Self { pid, start: 0, comm, exe, cmdline, uid: None, workload: None }
+    }
+
+    /// A process that cannot be read, as permission is denied or it is gone.
+    pub(crate) fn unreadable(pid: i32) -> Self {
+        Self { exe: Exe::Denied, ..Self::unknown(pid) }
+    }
+
+    /// Whether `earlier` says more of this process, which could not be read any more. The kernel names
+    /// its threads differently; another name may be that of another program, which it runs now.
+    pub(crate) fn was_read_as(&self, earlier: &Self) -> bool {
+        /// The kernel cuts names at so many bytes.
+        const COMM: usize = 15;
+        let is_unread = self.exe == Exe::Denied || self.is_unknown();
+        let is_program = |name: &[u8]| name.iter().take(COMM).eq(&self.comm);
+        let has_name = earlier.comm == self.comm
+            || is_program(earlier.argv0())
+            || matches!(&earlier.exe, Exe::Name(name) if is_program(name));
+        self.pid == earlier.pid
+            && is_unread
+            && [0, earlier.start].contains(&self.start)
+            && (self.comm.is_empty() || has_name)
     }
 
     /// Whether nothing but its id is known.

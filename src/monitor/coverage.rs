@@ -5,12 +5,18 @@ use std::fmt;
 
 /// Counts of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // each adds words of its own
+#[allow(clippy::struct_excessive_bools)] // one for each thing that may be said
 pub struct Coverage {
     /// Sockets that matched the filters.
     pub sockets: u64,
     /// Of these, such as have not reached CLOSED.
     pub open: usize,
+    /// Others that may match, whose processes could not be read.
+    pub undecided: u64,
+    /// More may match, of which no owner was found.
+    pub others_may_match: bool,
+    /// Sockets that were shown without an owner, which cannot be inspected.
+    pub without_owner: u64,
     /// Sockets with wanted addresses that no poll saw while they were open: known by the destroy
     /// event of their end, or by the mini-socket they left. Their owners are not known.
     pub missed: u64,
@@ -32,7 +38,11 @@ pub struct Coverage {
 impl Coverage {
     /// Whether every state of every socket was seen that the filters ask for.
     pub(crate) fn has_all(&self) -> bool {
-        self.sees_every_change() && self.missed == 0 && self.lost == 0
+        self.sees_every_change()
+            && self.missed == 0
+            && self.lost == 0
+            && self.undecided == 0
+            && !self.others_may_match
     }
 
     /// Whether a socket can have come and gone without being counted as missed.
@@ -52,6 +62,18 @@ impl fmt::Display for Coverage {
         let state = if self.any_state { " in any state" } else { "" };
         let (sockets, open) = (counted(sockets, "socket"), grouped(open as u64));
         write!(f, "seen: {sockets}{state} ({open} still there)")?;
+        match (self.undecided, self.others_may_match) {
+            (0, false) => {}
+            (0, true) => f.write_str("; more may match")?,
+            (undecided, others) => {
+                let least = if others { "at least " } else { "" };
+                write!(f, "; {least}{} more may match", grouped(undecided))?;
+            }
+        }
+        if self.without_owner > 0 {
+            let many = grouped(self.without_owner);
+            write!(f, "; {many} shown without an owner, which cannot be inspected")?;
+        }
         if missed > 0 {
             let least = if self.is_lower_bound() { "at least " } else { "" };
             let whose = if self.of_all { " of any process" } else { "" };
@@ -93,6 +115,20 @@ fn grouped(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_match_too_is_no_all_clear() {
+        let all = Coverage { interface: Some(Interface::Trace), ..Coverage::default() };
+        let says = |coverage: Coverage, words: &str| {
+            assert_eq!(coverage.to_string(), format!("seen: 0 sockets (0 still there){words}"));
+            assert_eq!(coverage.has_all(), words.is_empty());
+        };
+        says(all, "");
+        says(Coverage { undecided: 2, ..all }, "; 2 more may match");
+        says(Coverage { others_may_match: true, ..all }, "; more may match");
+        let both = Coverage { undecided: 2000, others_may_match: true, ..all };
+        says(both, "; at least 2,000 more may match");
+    }
 
     #[test]
     fn what_was_missed_is_said_with_what_to_do() {

@@ -94,7 +94,8 @@ pub(super) struct HiddenSockets {
     denied: u64,
     /// The boot time (µs) from which on the owners of the doubtful ones are determined again.
     next_review: u64,
-    reported: bool,
+    /// How many of those that were reported may match, once they are.
+    reported: Option<u64>,
     /// Not shown, as the source does not show whether they match.
     pub(super) unshown: UnshownBindings,
     unshown_reported: bool,
@@ -104,7 +105,7 @@ impl HiddenSockets {
     /// Counts a socket without a known owner. `denied`: permission to inspect its owner may be
     /// denied.
     pub(super) fn count(&mut self, shown: bool, denied: bool, clues: &OwnerClues) {
-        if self.reported {
+        if self.reported.is_some() {
             return;
         }
         match (shown, denied) {
@@ -119,6 +120,11 @@ impl HiddenSockets {
         }
     }
 
+    /// Whether sockets without a known owner may match: such were reported.
+    pub(super) fn may_match(&self) -> bool {
+        self.reported.is_some_and(|may_match| may_match > 0)
+    }
+
     /// How many sockets are not shown, as the source does not show whether they match; once.
     pub(super) fn unshown_warning(&mut self) -> Option<String> {
         let is_new = self.unshown != UnshownBindings::default() && !self.unshown_reported;
@@ -129,7 +135,7 @@ impl HiddenSockets {
     /// How many sockets are not shown, or are shown without an owner; `None` for none, and once it
     /// has been reported. Inspects all processes, where some of these sockets may be known ones'.
     pub(super) fn warning(&mut self, owners: &mut Owners<'_>) -> Option<String> {
-        if self.reported || self.next_review > owners.now {
+        if self.reported.is_some() || self.next_review > owners.now {
             return None;
         }
         let doubtful = std::mem::take(&mut self.doubtful);
@@ -149,7 +155,7 @@ impl HiddenSockets {
         if hidden + self.denied == 0 {
             return None;
         }
-        self.reported = true;
+        self.reported = Some(hidden_denied);
         Some(match (hidden, hidden_denied) {
             (0, _) => {
                 let remedy = owners.finder.remedy();
@@ -267,7 +273,8 @@ impl Monitor<'_> {
                 && filter.may_follow(addrs, binding) == Match::Unreadable
                 && (filter.process.is_empty() || {
                     let owner = owners.of(*id, &now.clues);
-                    owner.main.is_none() || owner.satisfies(&filter.process, now.clues.uid)
+                    owner.main.is_none()
+                        || owner.verdict(&filter.process, now.clues.uid) != Match::No
                 })
         };
         self.tracker.statuses().filter(is_doubtful).collect()

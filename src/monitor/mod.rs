@@ -9,6 +9,7 @@ mod reporter;
 mod single_poll;
 pub(crate) mod sink;
 mod status;
+mod tally;
 
 use crate::error::{Result, Unseen};
 use crate::filter::Filter;
@@ -178,8 +179,12 @@ impl<'a> Monitor<'a> {
         let of_all = !self.reporter.filter.process.is_empty();
         let filter = &self.reporter.filter;
         let any_state = filter.states.is_some() || filter.listening;
+        let Reporter { hidden, tallies, .. } = &self.reporter;
         Coverage {
             open,
+            undecided: tallies.undecided(),
+            others_may_match: hidden.may_match(),
+            without_owner: tallies.without_owner(),
             any_state,
             of_all,
             of_netns: !self.tracker.is_one(),
@@ -192,9 +197,10 @@ impl<'a> Monitor<'a> {
     /// Warnings for the user, each once.
     pub fn warnings(&mut self) -> Vec<String> {
         let mut warnings = self.source_warnings();
-        let Reporter { hidden, owners, .. } = &mut self.reporter;
+        let Reporter { hidden, owners, tallies, .. } = &mut self.reporter;
         warnings.extend(owners.finder.warning());
         warnings.extend(hidden.warning(owners));
+        warnings.extend(tallies.warning());
         warnings.extend(hidden.unshown_warning());
         if self.tracker.ambiguous() > 0 && !std::mem::replace(&mut self.ambiguity_reported, true) {
             warnings.push(

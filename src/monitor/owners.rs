@@ -232,7 +232,7 @@ impl<'a> Owners<'a> {
         let read = || self.finder.describe_caller(caller, &self.filter.process);
         let process = self.known_callers.describe(caller, transition.time.boot, read);
         let before = self.callers.get(&transition.socket.id).map(|(before, _)| before);
-        let same = before.filter(|before| process.is_unknown() && before.pid == process.pid);
+        let same = before.filter(|before| process.was_read_as(before));
         let process = same.cloned().unwrap_or(process);
         self.callers.insert(transition.socket.id, (process, transition.time.boot));
     }

@@ -5,6 +5,7 @@ use super::coverage::Coverage;
 use super::hidden::HiddenSockets;
 use super::owners::Owners;
 use super::sink::MonitorSink;
+use super::tally::OwnerTallies;
 use crate::filter::{Filter, Match};
 use crate::model::binding::Binding;
 use crate::model::event::{
@@ -38,6 +39,7 @@ pub(super) struct Reporter<'a> {
     /// that they can have come from matches.
     queued: BySocket<AddressPair>,
     pub(super) hidden: HiddenSockets,
+    pub(super) tallies: OwnerTallies,
     pub(super) coverage: Coverage,
     /// What the kernel measured with the last poll, where that is asked for.
     pub(super) tcp_infos: Option<Rc<TcpInfos>>,
@@ -51,6 +53,7 @@ impl<'a> Reporter<'a> {
             matched: SocketIds::default(),
             queued: BySocket::default(),
             hidden: HiddenSockets::default(),
+            tallies: OwnerTallies::default(),
             coverage: Coverage::default(),
             tcp_infos: None,
         }
@@ -61,6 +64,7 @@ impl<'a> Reporter<'a> {
         self.owners.restart();
         self.matched.clear();
         self.queued.clear();
+        self.tallies.close_others(&SocketIds::default());
     }
 
     /// Reports events whose owners are proven together.
@@ -140,10 +144,9 @@ impl<'a> Reporter<'a> {
         let Transition { socket, kind, clues, .. } = &event.transition;
         let (socket, kind) = (*socket, *kind);
         let is_queued = event.owner.main.is_none() && self.queued.contains_key(&socket.id);
-        let matches = filter.is_empty()
-            || self.matched.contains(&socket.id)
-            || is_queued
-            || event.owner.satisfies(filter, clues.uid);
+        let is_match = filter.is_empty() || self.matched.contains(&socket.id) || is_queued;
+        let verdict = if is_match { Match::Yes } else { event.owner.verdict(filter, clues.uid) };
+        let matches = verdict == Match::Yes;
         let denied = event.owner.source == OwnerSource::Denied;
         let uid_decides = !filter.needs_owner() && clues.uid.is_some() && !denied;
         let ownerless = event.owner.main.is_none() && (denied || clues.last_inode == 0);
@@ -153,8 +156,16 @@ impl<'a> Reporter<'a> {
         if counts && ownerless && !uid_decides {
             self.hidden.count(matches, denied, clues);
         }
+        if counts {
+            let undecided = event.owner.main.is_some() && verdict == Match::Unreadable;
+            self.tallies.note(socket.id, matches && denied, undecided);
+        }
         let is_first = match kind {
             EventKind::Closed => {
+                if matches {
+                    self.tallies.match_found(socket.id);
+                }
+                self.tallies.close(socket.id);
                 self.matched.remove(&socket.id);
                 self.queued.remove(&socket.id);
                 self.owners.callers.remove(&socket.id);
@@ -194,6 +205,7 @@ impl<'a> Reporter<'a> {
     /// Notes that a socket matches by an owner that is known like this. Returns whether it had not
     /// matched before.
     pub(super) fn add_match(&mut self, socket: SocketRef, source: OwnerSource) -> bool {
+        self.tallies.match_found(socket.id);
         if source == OwnerSource::Listener && !self.matched.contains(&socket.id) {
             return self.queued.insert(socket.id, socket.addrs).is_none();
         }
@@ -206,11 +218,13 @@ impl<'a> Reporter<'a> {
         let open = tracker.socket_count();
         self.owners.table.sweep(open, tracker.inodes());
         let callers = &mut self.owners.callers;
-        if self.matched.len().max(callers.len()) > most_kept(open) {
+        let kept = self.matched.len().max(callers.len()).max(self.tallies.open_count());
+        if kept > most_kept(open) {
             let open: SocketIds = tracker.ids().collect();
             self.matched.retain(|id| open.contains(id));
             callers.retain(|id, _| open.contains(id));
             self.queued.retain(|id, _| open.contains(id));
+            self.tallies.close_others(&open);
         }
     }
 }

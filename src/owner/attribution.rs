@@ -6,10 +6,14 @@ use crate::model::process::Attribution;
 impl Attribution {
     /// Whether an owner satisfies the filter or, without an owner, the socket's own user does.
     pub(crate) fn satisfies(&self, filter: &ProcessFilter, uid: Option<u32>) -> bool {
-        match self.main {
-            Some(_) => self.matches(filter),
-            None => filter.matches_socket_uid(uid),
-        }
+        self.verdict(filter, uid) == Match::Yes
+    }
+
+    /// [`satisfies`](Self::satisfies), or that it is not known, as an owner could not be read.
+    pub(crate) fn verdict(&self, filter: &ProcessFilter, uid: Option<u32>) -> Match {
+        let Some(main) = &self.main else { return Match::of(filter.matches_socket_uid(uid)) };
+        let holders = self.holders.iter().map(|(_, process)| filter.matches(process));
+        holders.fold(filter.matches_owner(main, uid), Match::or)
     }
 
     /// Whether one of the owners satisfies the filter.

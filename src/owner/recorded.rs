@@ -239,7 +239,7 @@ impl OwnerLookup for RecordedOwners {
 
     fn describe_caller(&mut self, caller: &Caller, _: &ProcessFilter) -> Process {
         let known = self.callers.get(&caller.pid).cloned();
-        known.unwrap_or_else(|| Process::unknown(caller.pid)).named(caller)
+        known.unwrap_or_else(|| Process::unreadable(caller.pid)).named(caller)
     }
 
     fn apply(&mut self, update: OwnerUpdate) {

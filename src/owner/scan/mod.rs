@@ -253,7 +253,7 @@ impl OwnerLookup for Scan {
     }
 
     fn describe_caller(&mut self, caller: &Caller, filter: &ProcessFilter) -> Process {
-        let process = self.processes.describe(caller.pid, ProcessFields::needed_by(filter));
+        let process = self.processes.describe_caller(caller.pid, ProcessFields::needed_by(filter));
         if let Some(tree) = &self.tree {
             // It may have ended since, but the kernel knew its parents.
             tree.add(&process, caller.is_descendant, &self.processes);

@@ -73,7 +73,7 @@ pub(super) fn describe(
 ) -> ProcResult<Described> {
     let line = match read_file(entry, "stat") {
         Err(error) if is_denied(&error) => {
-            let process = Process { exe: Exe::Denied, ..Process::unknown(entry.pid()) };
+            let process = Process::unreadable(entry.pid());
             return Ok(Described {
                 process,
                 has_threads: true,

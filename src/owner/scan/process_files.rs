@@ -7,7 +7,7 @@ use super::process::{
 };
 use super::workloads::Workloads;
 use crate::filter::ProcessFilter;
-use crate::model::process::{Holder, Process};
+use crate::model::process::{Exe, Holder, Process};
 use crate::model::workload::Workload;
 use crate::owner::SearchScope;
 use procfs::process::Process as ProcEntry;
@@ -84,7 +84,20 @@ impl ProcessFiles {
     /// A process, as far as it still exists.
     pub(super) fn describe(&self, pid: i32, fields: ProcessFields) -> Process {
         let described = self.open(pid).and_then(|entry| self.read(&entry, fields));
-        described.map_or_else(|_| Process::unknown(pid), |described| described.process)
+        described.map_or_else(|_| Process::unreadable(pid), |described| described.process)
+    }
+
+    /// The process of a system call, as far as it still exists. One that has ended, but is still listed,
+    /// has no executable and no command line any more.
+    pub(super) fn describe_caller(&self, pid: i32, fields: ProcessFields) -> Process {
+        let described = self.open(pid).and_then(|entry| self.read(&entry, fields));
+        let Ok(Described { mut process, is_kernel_thread, .. }) = described else {
+            return Process::unreadable(pid);
+        };
+        if process.exe == Exe::None && process.cmdline.is_empty() && !is_kernel_thread {
+            process.exe = Exe::Denied;
+        }
+        process
     }
 
     /// A process with all that a filter may need, as far as it still exists.

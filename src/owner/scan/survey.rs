@@ -2,6 +2,7 @@
 //! whatever this run's filter is, and the run itself acts on what is recorded.
 
 use super::Scan;
+use super::process::ProcessFields;
 use crate::filter::ProcessFilter;
 use crate::model::event::{TrackerEvent, Transition};
 use crate::model::process::{Caller, Holder, Inodes, Process};
@@ -103,7 +104,7 @@ impl SurveyedOwners {
     /// Describes the process that caused a transition, and checks the holders known.
     fn check_caller(&mut self, transition: &Transition, findings: &mut SurveyFindings) {
         if let Some(caller) = &transition.caller {
-            let process = self.scan.processes.describe_fully(caller.pid);
+            let process = self.scan.processes.describe_caller(caller.pid, ProcessFields::ALL);
             if !self.recorded.knows_caller(&process) {
                 findings.callers.push(process);
             }

@@ -8,7 +8,7 @@ use super::record::{SocketDescriptor, Target};
 use super::search::Search;
 use crate::error::BpfError;
 use crate::filter::{Match, ProcessFilter};
-use crate::model::process::{Exe, Process};
+use crate::model::process::Process;
 use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
 use crate::privileges::shared_pid_namespace;
@@ -150,8 +150,7 @@ fn holder(descriptor: &SocketDescriptor, search: &Search<'_>) -> Process {
     Process {
         start: descriptor.start,
         comm: descriptor.comm().to_vec(),
-        exe: Exe::Denied,
-        ..Process::unknown(descriptor.pid)
+        ..Process::unreadable(descriptor.pid)
     }
 }
 

@@ -215,12 +215,9 @@ impl OwnerTable {
     /// Describes a process that could not be read any more by what is known of it as a holder of
     /// this socket.
     pub(crate) fn best_known(&self, inode: u64, process: Rc<Process>) -> Rc<Process> {
-        if !process.is_unknown() {
-            return process;
-        }
         let mut holders =
             self.descriptors(inode).map(|descriptor| self.processes.process(descriptor));
-        holders.find(|holder| holder.pid == process.pid).cloned().unwrap_or(process)
+        holders.find(|holder| process.was_read_as(holder)).cloned().unwrap_or(process)
     }
 
     /// Forgets the holders of an earlier socket with this inode: those seen before this boot time

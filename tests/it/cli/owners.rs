@@ -151,6 +151,25 @@ fn sockets_without_an_owner_are_counted_once() {
 }
 
 #[test]
+fn the_closing_line_counts_all_sockets_that_are_shown_without_an_owner() {
+    FakeProcfs::session(|mut procfs| {
+        procfs.unreadable_process(900, "server");
+        procfs.process(812, "client", 100, &[9]);
+        procfs.run_unprivileged(&["-j", "-i", "1ms", "--max-cpu", "100", "-m", "5"]);
+        procfs.poll(&["4000 80 01/7"]);
+        assert_eq!(owner(&procfs.event()), "ESTABLISHED -/- denied");
+        procfs.program().message_with("cannot inspect the owners of 1 socket;");
+        procfs.poll(&["4000 80 08/7", "4001 80 01/8", "4002 80 01/9", "4003 80 01/10"]);
+        for _ in 0..4 {
+            procfs.event();
+        }
+        let messages = procfs.end();
+        let closing = "seen: 4 sockets (4 still there); 3 shown without an owner, which cannot be inspected\n";
+        assert!(messages.ends_with(closing), "{messages}");
+    });
+}
+
+#[test]
 fn a_socket_accepted_during_a_poll_is_not_its_listeners() {
     let listed = |rows: &str| {
         let mut procfs = FakeProcfs::new();

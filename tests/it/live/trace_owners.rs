@@ -6,6 +6,10 @@ use crate::support::actor::Actor;
 use crate::support::netns::isolated;
 use crate::support::program::{self, Program};
 use crate::support::record::{Event, Life};
+use crate::support::wait::until;
+use nix::sys::signal::Signal;
+use rustix::process::geteuid;
+use std::process::{Command, Stdio};
 
 const SERVER: &str = "127.0.0.1:7000";
 const BY_EVENTS: [&str; 6] = ["--source", "trace", "-i", "1m", "--local", SERVER];
@@ -189,6 +193,55 @@ fn run_reports_a_command_that_is_gone_at_once() {
         assert_eq!(life.process.as_deref(), Some("bash"));
         let how = (life.verdict.as_deref(), life.reset_by.as_deref());
         assert_eq!(how, (Some("refused"), Some("remote")));
+    });
+}
+
+/// Watches what these filters ask for while a process opens a socket, and ends before the program can
+/// look at it. Returns the messages.
+fn watch_a_process_that_is_gone(filters: &[&str], is_reaped: bool) -> String {
+    const CONNECT: &str = ": </dev/tcp/127.0.0.1/7999 # needle";
+    let mut watch =
+        Program::watch(&[&["--source", "trace", "-i", "1m", "--port", "7999"], filters].concat());
+    watch.pause();
+    let mut process = Command::new("bash");
+    let process = process.args(["-c", CONNECT]).stderr(Stdio::null()).spawn();
+    let mut process = process.expect("it is installed");
+    // Until its parent asks for its status it is still listed.
+    let stat = format!("/proc/{}/stat", process.id());
+    until("its end", || std::fs::read_to_string(&stat).ok()?.contains(") Z ").then_some(()));
+    if is_reaped {
+        process.wait().expect("it is a child");
+    }
+    watch.signal(Signal::SIGCONT);
+    if filters.contains(&"bash") || filters.contains(&"--user") {
+        watch.until("its end", |event| event.event == "closed");
+    } else {
+        watch.message_with("could not be read");
+    }
+    let outcome = watch.stop();
+    process.wait().expect("it is a child");
+    outcome.messages()
+}
+
+#[test]
+fn a_process_that_was_gone_before_it_was_read_may_match() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let user = geteuid().as_raw().to_string();
+        for (filters, counts) in [
+            (&["bash"][..], "seen: 1 socket (0 still there)\n"),
+            (&["--user", &user], "seen: 1 socket (0 still there)\n"),
+            (&["-f", "needle"], "seen: 0 sockets (0 still there); 1 more may match\n"),
+            (&["probe"], "seen: 0 sockets (0 still there); 1 more may match\n"),
+            (&["-x", "dash"], "seen: 0 sockets (0 still there); 1 more may match\n"),
+        ] {
+            for is_reaped in [true, false] {
+                let messages = watch_a_process_that_is_gone(filters, is_reaped);
+                assert!(messages.ends_with(counts), "{filters:?} {is_reaped}: {messages}");
+            }
+        }
     });
 }
 
