@@ -12,6 +12,7 @@ mod mounts;
 mod namespaces;
 mod open_namespace;
 mod open_namespaces;
+mod unfound;
 
 use super::poll::{PollTimer, continues};
 use super::{ReadingContext, Source};

@@ -213,6 +213,7 @@ impl Namespaces {
     /// What the user should know, each thing once.
     pub(in crate::source) fn warnings(&mut self) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.open.unfound.sentence().map(str::to_owned));
         let unread = self.open.failures.sentence();
         warnings.extend(unread.map(|which| {
             format!("cannot read network namespace {which}; their sockets are not shown")

@@ -6,6 +6,7 @@ use super::discovery::{self, FoundNamespace};
 use super::failures::UnreadNamespaces;
 use super::mounts;
 use super::open_namespace::{NamespaceSettings, OpenNamespace, label};
+use super::unfound::UnfoundNamespaces;
 use crate::model::reading::PolledNamespace;
 use crate::model::socket::NetnsId;
 use crate::model::socket_row::SocketRow;
@@ -34,6 +35,7 @@ pub(super) struct OpenNamespaces {
     gone: Vec<NetnsId>,
     times: SearchTimes,
     pub(super) failures: UnreadNamespaces,
+    pub(super) unfound: UnfoundNamespaces,
 }
 
 /// When namespaces are searched for.
@@ -57,6 +59,7 @@ impl OpenNamespaces {
             gone: Vec::new(),
             times: SearchTimes { search: now, check: now },
             failures: UnreadNamespaces::default(),
+            unfound: UnfoundNamespaces::default(),
         }
     }
 
@@ -90,7 +93,7 @@ impl OpenNamespaces {
         /// A namespace that an event names and that is not known is searched for so soon.
         const EARLY_SEARCH: Duration = Duration::from_millis(50);
         let namespace = self.open.iter().find(|namespace| namespace.inode == Some(inode));
-        if namespace.is_none() && self.chosen.is_none() {
+        if namespace.is_none() && self.chosen.is_none() && self.unfound.note(inode) {
             self.times.search = self.times.search.min(Instant::now() + EARLY_SEARCH);
         }
         namespace.map(|namespace| namespace.id)
@@ -153,6 +156,9 @@ impl OpenNamespaces {
                 self.follow(&found);
             }
         }
+        let open = &self.open;
+        self.unfound
+            .end_search(|inode| open.iter().any(|namespace| namespace.inode == Some(inode)));
         let now = Instant::now();
         self.times = SearchTimes { search: now + SEARCH_INTERVAL, check: now + CHECK_INTERVAL };
     }
@@ -183,6 +189,9 @@ impl OpenNamespaces {
             if let (Some(chosen), Some(table)) = (&mut self.chosen, namespace.table) {
                 // Its number may be given to another one.
                 chosen.tables.remove(&table);
+            }
+            if let Some(inode) = namespace.inode {
+                self.unfound.forget(inode);
             }
             self.gone.push(namespace.id);
         }

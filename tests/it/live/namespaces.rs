@@ -392,6 +392,31 @@ fn connections_in_other_namespaces_are_measured_and_have_an_age() {
     });
 }
 
+#[cfg(feature = "bpf")]
+#[test]
+fn events_of_a_namespace_that_is_not_found_are_said_to_be_left_out() {
+    isolated(|| {
+        if !super::trace::is_permitted() || is_unprivileged() {
+            return;
+        }
+        let args = ["--source", "trace", "--netns", "all", "-i", "50ms", "--local", ":7000"];
+        let mut watch = Program::watch(&args);
+        // No process is in it but this thread of one, which searches do not look at.
+        let listen = || {
+            unshare(CloneFlags::CLONE_NEWNET).map(|()| {
+                loopback::up();
+                let listener =
+                    std::net::TcpListener::bind("127.0.0.1:7000").expect("nobody else is here");
+                watch.message_with("network namespaces that were not found, or cannot be read");
+                drop(listener);
+            })
+        };
+        let found = std::thread::scope(|scope| scope.spawn(listen).join().expect("no panic"));
+        found.unwrap_or_else(|errno| skip(Feature::Netns, &format!("no other namespace: {errno}")));
+        watch.stop();
+    });
+}
+
 #[test]
 fn a_namespace_of_a_recording_is_chosen() {
     isolated(|| {
