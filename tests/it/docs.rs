@@ -46,6 +46,16 @@ fn manual_pages_are_up_to_date() {
 }
 
 #[test]
+fn the_manual_says_how_deep_descendants_are_followed() {
+    let program = read("src/bpf/events.bpf.c");
+    let generations = program.lines().find_map(|line| line.strip_prefix("#define GENERATIONS "));
+    let generations: u32 = generations.expect("it is defined").parse().expect("a number");
+    // One of them is the command, a child of tcplapse.
+    let sentence = format!("down to {} generations below COMMAND", generations - 1);
+    assert!(read("man/text/tcplapse.1.md").contains(&sentence), "{sentence}");
+}
+
+#[test]
 fn manual_pages_are_clean_to_mandoc() {
     if Command::new("mandoc").stdin(Stdio::null()).stdout(Stdio::null()).status().is_err() {
         // Not installed; where it is, as in CI, it has to agree.
