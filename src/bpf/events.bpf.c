@@ -325,7 +325,8 @@ INLINE struct written *set_of(u64 socket, u8 kind)
 // there: not for an event in an interrupt, nor, where programs can be preempted, for one of another
 // process. So there are two for each kind of event, and the second, which is attached behind the first,
 // writes what that one has not. A socket has one event at a time, since its lock is held, so that this
-// is exact on whichever processor the second is run; no event is 0.
+// is exact on whichever processor the second is run. A mark that the second was not run for stays, and
+// serves the next event that is the same. No event is 0.
 #define PROGRAMS(first, second, tracepoint, kind, event, write)             \
 	SEC("tp_btf/" tracepoint) int first(u64 *arguments)                 \
 	{                                                                   \
@@ -333,11 +334,14 @@ INLINE struct written *set_of(u64 socket, u8 kind)
 		u64 id = event(socket, arguments);                          \
 		struct written *set = set_of(socket, kind);                 \
                                                                             \
-		for (int i = 0; set && i < WAYS; i++)                       \
-			if (!__sync_val_compare_and_swap(&set->events[i], 0, id)) { \
+		for (int i = 0; set && i < WAYS; i++) {                     \
+			u64 mark = __sync_val_compare_and_swap(&set->events[i], 0, id); \
+                                                                            \
+			if (!mark || mark == id) {                          \
 				write(arguments);                           \
 				return 0;                                   \
 			}                                                   \
+		}                                                           \
 		count(LEFT_TO_SECOND);                                      \
 		return 0;                                                   \
 	}                                                                   \

@@ -111,7 +111,12 @@ impl Programs {
         let thread = Some(thread.map_err(BpfError::Ring)?);
         let ring = ring_fd;
         let delivered_lost = [0; 3];
-        Ok(Self { shared, ring, counters, misses, delivered_lost, thread, _attached: attached })
+        let mut programs =
+            Self { shared, ring, counters, misses, delivered_lost, thread, _attached: attached };
+        // What the first programs left to the second before these were attached is no loss of this run.
+        let [_, _, nested] = programs.lost();
+        programs.delivered_lost = [0, 0, nested];
+        Ok(programs)
     }
 
     /// Where no event waits, the thread pauses until this or [`take`](Self::take) is called again, for
