@@ -1,5 +1,6 @@
 //! The settings of `check`.
 
+use super::wanted::NeededRows;
 use super::{Result, Settings, refuse_sampling, refuse_uncounted, time};
 use crate::cli::{CheckOptions, GroupName};
 use crate::error::{UsageError, ValueError};
@@ -67,6 +68,10 @@ impl CheckSettings {
             Some(_) => Some(settings.duration.unwrap_or_default()),
             None => time_to_watch(&limits, settings.duration, options.from.is_some())?,
         };
+        if duration == Some(Duration::ZERO) && ports.is_none() {
+            // One look: nothing goes on to another state meanwhile.
+            settings.needs = NeededRows::Shown;
+        }
         settings.asks_for_listeners = ports.is_some() || limits.concern(State::Listen);
         let (by, top) = (options.by, options.top.as_deref());
         settings.filter.process.shows_workload |= by.is_some_and(GroupName::is_workload);
@@ -201,6 +206,15 @@ mod tests {
         assert_eq!(duration("--max TIME_WAIT:5"), Some(Duration::ZERO));
         assert_eq!(duration("--growing all --for 1m"), seconds(60));
         assert_eq!(duration("--growing all --from FILE"), None);
+    }
+
+    #[test]
+    fn the_kernel_chooses_by_state_for_a_single_look() {
+        let states = |line: &str| settings(line).expect(line).settings.wanted_rows().states;
+        let waiting = Some("CLOSE_WAIT".parse().expect("a state"));
+        assert_eq!(states("--max all:5 -s CLOSE_WAIT"), waiting);
+        assert_eq!(states("--max all:5 -s CLOSE_WAIT --for 1s"), None);
+        assert_eq!(states("--stuck all:5s -s CLOSE_WAIT"), None);
     }
 
     #[test]
