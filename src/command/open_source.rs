@@ -21,6 +21,7 @@ pub(super) fn open(settings: &Settings) -> Result<Box<dyn Source>> {
     }
     match settings.source.interface() {
         Some(interface) => source::open(interface, settings),
+        None if settings.is_one_look() => open_for_one_poll(settings),
         None => best(settings),
     }
 }

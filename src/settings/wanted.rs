@@ -47,6 +47,11 @@ impl Settings {
         }
     }
 
+    /// Whether one poll answers, unless that is repeated as it leaves something open.
+    pub(crate) const fn is_one_look(&self) -> bool {
+        matches!(self.needs, NeededRows::Shown)
+    }
+
     /// The settings of a command that asks about the sockets that match.
     pub(crate) fn of_question(self) -> Self {
         Self { needs: NeededRows::Followed, ..self }
