@@ -54,6 +54,23 @@ fn check_answers_by_every_source_whatever_the_interval() {
     });
 }
 
+/// One look has no use for kernel events.
+#[test]
+fn a_single_look_by_the_best_source_takes_no_kernel_events() {
+    isolated(|| {
+        let check = |more: &[&str]| {
+            let outcome =
+                run(&[&["check", "--source", "auto", "--max", "all:0"][..], more].concat());
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+            outcome.stderr
+        };
+        if !check(&["--for", "10ms"]).contains("using --source trace\n") {
+            return skip(Feature::Trace, "kernel events are not permitted");
+        }
+        assert_eq!(check(&[]), "");
+    });
+}
+
 #[test]
 fn ports_run_out_by_the_range_of_the_namespace() {
     isolated(|| {
