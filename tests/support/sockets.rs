@@ -62,6 +62,14 @@ pub(crate) fn listener(local: impl Into<SocketAddr>, backlog: i32) -> io::Result
     Ok(socket)
 }
 
+/// A listener at an address and a port that listen() chooses.
+pub(crate) fn listener_unbound(backlog: i32) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
 /// One of several listeners that share an address (SO_REUSEPORT).
 pub(crate) fn group_member(local: SocketAddr, backlog: i32) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;

@@ -109,7 +109,7 @@ impl Dumps {
         })
     }
 
-    /// The sockets in SYN_SENT.
+    /// The sockets in SYN_SENT, and the listeners.
     ///
     /// # Errors
     /// [`crate::error::Error::Netlink`]
@@ -118,9 +118,10 @@ impl Dumps {
         use crate::model::socket::Family;
         use crate::tcp::state::State;
         use wire::{Selection, StateMask};
+        let states = StateMask::of([State::SynSent, State::Listen]);
         let mut rows = Vec::new();
         for family in [Family::Ipv4, Family::Ipv6] {
-            self.client.dump(family, Selection::In(StateMask::of([State::SynSent])), &mut rows)?;
+            self.client.dump(family, Selection::In(states), &mut rows)?;
         }
         Ok(rows)
     }

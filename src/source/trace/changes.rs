@@ -1,7 +1,7 @@
 //! State changes out of the kernel's events. Pure.
 //!
 //! An event has what the kernel knew at that moment, and some of it comes later: the port of a
-//! connect() is chosen after its SYN_SENT was reported, a child gets its addresses and its cookie
+//! connect(), or of a listen() without a bind(), is chosen after its first change was reported, a child gets its addresses and its cookie
 //! after its SYN_RECV, and close() sends its reset after CLOSED. So some changes wait for the next
 //! event of their socket, or for a poll.
 

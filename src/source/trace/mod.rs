@@ -34,7 +34,8 @@ use std::time::{Duration, Instant};
 
 /// How often events are taken from the ring while there are some.
 const CADENCE: Duration = Duration::from_millis(10);
-/// A connect() without a port is looked for after so long (ns), and then every so often.
+/// A socket that connects or listens, and whose port no event has shown, is looked for after so long (ns), and then
+/// every so often.
 const PORT_PATIENCE: u64 = 20_000_000;
 const PORT_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -56,7 +57,7 @@ pub struct Trace {
     programs: Programs,
     changes: Changes,
     polls: TracePolls,
-    /// When sockets in SYN_SENT may be dumped again.
+    /// When sockets that have no port yet may be looked for again.
     next_port_dump: Instant,
     /// When events are to be taken next.
     next_service: Instant,

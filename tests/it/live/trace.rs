@@ -355,6 +355,23 @@ fn a_signal_is_answered_while_nothing_happens() {
     });
 }
 
+#[test]
+fn a_listener_without_a_bind_is_reported_before_the_next_poll() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let mut server = Actor::start("server");
+        let mut watch = Program::watch(&["--source", "trace", "-i", "1h"]);
+        let port = server.addr("listen l unbound 1").port();
+        let opened = watch.until("the listener", |event| event.to == "LISTEN");
+        let owner = (opened.pid, opened.owner_source.as_str());
+        assert_eq!((opened.local_port, owner), (port, (Some(server.pid()), "proven")));
+        assert_eq!(opened.after, Some(opened.time), "the kernel said when");
+        watch.stop();
+    });
+}
+
 fn own_namespace() -> u64 {
     std::fs::metadata("/proc/thread-self/ns/net").expect("procfs").ino()
 }

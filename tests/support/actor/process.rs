@@ -73,6 +73,10 @@ impl OpenSockets {
     /// Carries out a command, and returns the answer to it.
     fn execute(&mut self, words: &[&str]) -> io::Result<String> {
         match *words {
+            ["listen", name, "unbound", backlog] => {
+                let socket = sockets::listener_unbound(parse(backlog)?)?;
+                Ok(self.keep(name, socket))
+            }
             ["listen", name, addr, backlog] => {
                 let socket = listener(parse::<SocketAddr>(addr)?, parse(backlog)?)?;
                 Ok(self.keep(name, socket))
