@@ -285,10 +285,10 @@ pub struct Attribution {
     #[serde(rename = "owners", serialize_with = "holders")]
     #[schemars(with = "Vec<HolderKeys<'_>>")]
     pub holders: Vec<(Holder, Rc<Process>)>,
-    /// How the owner is known: `proven` (its descriptor was verified for this record), `remembered`
-    /// (held the socket earlier), `listener` (not accepted yet, or not seen in a process since: a
-    /// holder of a listener that it can have come from), or why it is not: `denied` (some processes
-    /// cannot be inspected), `unknown`.
+    /// How the owner is known: `proven` (its descriptor was verified for this record, or the change was
+    /// made by its own system call, see tcplapse-accuracy(7)), `remembered` (held the socket earlier),
+    /// `listener` (not accepted yet, or not seen in a process since: a holder of a listener that it can
+    /// have come from), or why it is not: `denied` (some processes cannot be inspected), `unknown`.
     #[serde(rename = "owner_source")]
     pub source: OwnerSource,
 }

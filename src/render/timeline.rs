@@ -273,8 +273,8 @@ fn roles(life: &LifeRecord) -> (Option<Side>, Option<Side>) {
     (opener, closer)
 }
 
-/// The names of both sides: their owners where these are known and differ, or else their addresses;
-/// "this side" and "the peer" where nothing is known of the other socket.
+/// The names of both sides: their owners where these are known, differ, and have been the same all the time, or
+/// else their addresses; "this side" and "the peer" where nothing is known of the other socket.
 fn sides(life: &LifeRecord, names: &Names) -> SideNames {
     let Some(other) = &life.peer else {
         let mut sides = SideNames::unnamed();
@@ -285,7 +285,8 @@ fn sides(life: &LifeRecord, names: &Names) -> SideNames {
         return sides;
     };
     let end = |life: &LifeRecord| local_end(&life.socket, names);
-    match (process(&life.owner), process(&other.owner)) {
+    let actor = |life: &LifeRecord| process(&life.owner).filter(|_| !life.changed_hands);
+    match (actor(life), actor(other)) {
         (Some(this), Some(other)) if this != other => SideNames { this, other },
         _ => SideNames { this: end(life), other: end(other) },
     }

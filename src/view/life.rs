@@ -60,7 +60,17 @@ struct LifeHistory {
     matched_late: bool,
     /// The filter by state asks for one of its transitions.
     passes: bool,
+    actors: Actors,
     left_out: u32,
+}
+
+/// The processes that have owned a socket, or changed its state by a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Actors {
+    #[default]
+    None,
+    One(i32),
+    Several,
 }
 
 /// One step as it is kept: small, because a busy machine has many.
@@ -164,6 +174,7 @@ impl LifeHistories {
             history.passes = true;
         }
         history.apply(&event.transition);
+        history.note_actors(event);
         history.passes |= event.passes;
         if event.transition.kind == EventKind::Closed
             && let Some(history) = self.open.remove(&id)
@@ -256,6 +267,20 @@ impl LifeHistory {
         }
     }
 
+    /// Notes whether it was passed to another process. Those that may accept it are none that had it.
+    fn note_actors(&mut self, SocketEvent { transition, owner, .. }: &SocketEvent) {
+        let owns = owner.source != OwnerSource::Listener;
+        let owner = owner.main.as_ref().filter(|_| owns).map(|process| process.pid);
+        let caller = transition.caller.as_ref().map(|caller| caller.pid);
+        for pid in owner.into_iter().chain(caller) {
+            self.actors = match self.actors {
+                Actors::None => Actors::One(pid),
+                Actors::One(before) if before == pid => Actors::One(pid),
+                Actors::One(_) | Actors::Several => Actors::Several,
+            };
+        }
+    }
+
     /// Starts with the state in which the socket was until now, if there was one.
     fn push_previous_state(&mut self, transition: &Transition) {
         self.steps.reserve_exact(2 + transition.via.len() + transition.maybe.len());
@@ -291,6 +316,7 @@ impl LifeHistory {
             followed_until,
             is_held: false,
             matched_late: self.matched_late,
+            changed_hands: self.actors == Actors::Several,
             left_out: self.left_out,
             peer: None,
             peer_owner: None,

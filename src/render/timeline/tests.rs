@@ -94,6 +94,20 @@ fn a_life_on_120_columns() {
 }
 
 #[test]
+fn a_process_is_not_said_to_have_done_what_another_one_may_have_done() {
+    let text = |client: ScriptedSocket| {
+        let client = closed(client, 70.2, Verdict::LocalClose, &[]);
+        let server = closed(server().remembered(), 8.2, Verdict::Unknown, &[]);
+        shown(paired(vec![client, server]), None, false)
+    };
+    assert!(text(client()).contains("opened and closed first by 812/client,"));
+    for passed in [client().owned_by(813, "other"), client().called_by(813)] {
+        let text = text(passed.at(8.3, &[], &[], TimeWait));
+        assert!(text.contains("opened and closed first by 127.0.0.1:40122,"), "{text}");
+    }
+}
+
+#[test]
 fn both_ends_in_a_pipe_are_one_block() {
     assert_snapshot!(shown(both(), None, false), @"
     812/client~  127.0.0.1:40122 -> 127.0.0.1:9527  700/server~

@@ -68,6 +68,9 @@ pub struct LifeRecord {
     /// in then.
     #[serde(skip)]
     pub matched_late: bool,
+    /// Several processes have owned it, or changed its state: what one of them did, its owner need not have done.
+    #[serde(skip)]
+    pub changed_hands: bool,
     /// How many steps after the first are left out, because there were too many.
     #[serde(skip)]
     pub left_out: u32,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::event::Verdict;
 use crate::model::event::{Ages, HeldFrom, Listeners, OwnerClues, Side};
+use crate::model::process::Caller;
 use crate::model::reading::{Lost, LostReason};
 use crate::model::socket_row::Details;
 use crate::tcp::state::State::{
@@ -100,6 +101,12 @@ impl ScriptedSocket {
     /// Its owner becomes known.
     pub(crate) fn owned_by(mut self, pid: i32, name: &str) -> Self {
         self.owner = samples::owner(pid, name, OwnerSource::Proven);
+        self
+    }
+
+    /// This process changes its state from now on.
+    pub(crate) fn called_by(mut self, pid: i32) -> Self {
+        self.transition.caller = Some(Caller { pid, comm: None, is_descendant: false });
         self
     }
 
