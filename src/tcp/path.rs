@@ -2,6 +2,9 @@
 
 use super::edge::leaving;
 use super::state::State;
+use foldhash::fast::RandomState;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// The states between two observed ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub struct Between {
 }
 
 /// What is proven of a socket besides the two states: it rules paths out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools)] // each a fact of its own
 pub struct Proof {
     /// A listener made the socket, so it never was in `SYN_SENT`.
@@ -59,6 +62,21 @@ pub fn between(from: State, to: State, proof: Proof) -> Option<Between> {
     if matches!(from, State::Unknown(_)) || matches!(to, State::Unknown(_)) {
         return Some(anything_between(from, to));
     }
+    FOUND.with_borrow_mut(|found| {
+        let found = found.entry((from, to, proof)).or_insert_with(|| search(from, to, proof));
+        found.clone()
+    })
+}
+
+thread_local! {
+    /// What [`between`] has found: every transition asks for it, and it is always the same.
+    static FOUND: RefCell<HashMap<Question, Option<Between>, RandomState>> = RefCell::default();
+}
+
+/// From where, to where, and what rules paths out.
+type Question = (State, State, Proof);
+
+fn search(from: State, to: State, proof: Proof) -> Option<Between> {
     let mut paths = PathCounts::default();
     walk(&mut vec![from], to, proof, &mut |path| paths.add(path));
     paths.between()
