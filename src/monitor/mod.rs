@@ -248,12 +248,13 @@ impl<'a> Monitor<'a> {
             }
         }
         self.read_at = reading.time();
-        let ReadingContext { due, has_more, is_released, tcp_infos } = self.source.context();
+        let ReadingContext { due, has_more, events_until, is_released, tcp_infos } =
+            self.source.context();
         self.has_more = has_more;
         if let Some(infos) = tcp_infos {
             self.reporter.tcp_infos = Some(Rc::new(infos));
         }
-        self.reporter.owners.begin(&reading, is_released);
+        self.reporter.owners.begin(&reading, is_released, events_until);
         if let Some(sink) = sink {
             let (at, interface) = (self.read_at, self.source.interface());
             let took = match &reading {

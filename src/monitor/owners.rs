@@ -24,19 +24,30 @@ pub(super) struct Owners<'a> {
     /// The process that caused the latest state change of a socket by its own system call, and the
     /// boot time (µs) of that.
     pub(super) callers: BySocket<(Rc<Process>, u64)>,
-    /// When (boot time, µs) all processes were searched for the holders of listeners that kernel
-    /// events have named.
-    listeners: ByInode<u64>,
+    /// When the holders of listeners were read that kernel events have named.
+    listeners: ByInode<HoldersRead>,
     known_callers: KnownCallers,
     filter: &'a Filter,
     /// Inodes that rows have shown since the last search.
     new_inodes: Vec<u64>,
     /// The boot time (µs) of the reading at hand.
     pub(super) now: u64,
+    /// All kernel events from before this boot time (µs) have been read.
+    events_until: u64,
     is_poll: bool,
     is_kernel_event: bool,
     /// Nobody holds the socket of the reading at hand any more.
     is_released: bool,
+}
+
+/// When the holders of a listener were read.
+#[derive(Debug, Clone, Copy)]
+struct HoldersRead {
+    /// All processes were searched for an event at this boot time (µs).
+    searched: u64,
+    /// They were last read after this boot time (µs). To read them once more for an event from before would say
+    /// less of it.
+    after: u64,
 }
 
 impl<'a> Owners<'a> {
@@ -50,6 +61,7 @@ impl<'a> Owners<'a> {
             filter,
             new_inodes: Vec::new(),
             now: 0,
+            events_until: 0,
             is_poll: false,
             is_kernel_event: false,
             is_released: false,
@@ -66,8 +78,10 @@ impl<'a> Owners<'a> {
     }
 
     /// Starts on a reading: what was proven for the last one has to be proven again. `is_released`:
-    /// nobody holds the socket that it is about any more.
-    pub(super) fn begin(&mut self, reading: &Reading, is_released: bool) {
+    /// nobody holds the socket that it is about any more; `events_until`: see
+    /// [`ReadingContext`](crate::source::ReadingContext::events_until).
+    pub(super) fn begin(&mut self, reading: &Reading, is_released: bool, events_until: u64) {
+        self.events_until = events_until;
         self.is_poll = matches!(reading, Reading::Snapshot(_));
         self.is_kernel_event = matches!(reading, Reading::StateChange(_));
         // The same has to be looked up when a recording of this run is replayed.
@@ -167,8 +181,8 @@ impl<'a> Owners<'a> {
     /// may start and end processes, are searched for again unless that was done recently.
     fn search_for_events(&mut self, events: &[TrackerEvent], listeners: Inodes) {
         let now = self.now;
-        let is_old = |at: &u64| now.saturating_sub(*at) > LISTENER_HOLDS;
-        let is_known = |inode: &u64| self.listeners.get(inode).is_some_and(|at| !is_old(at));
+        let is_old = |read: &HoldersRead| now.saturating_sub(read.searched) > LISTENER_HOLDS;
+        let is_known = |inode: &u64| self.listeners.get(inode).is_some_and(|read| !is_old(read));
         let (known, mut listeners): (Inodes, Inodes) = listeners.into_iter().partition(is_known);
         for inode in known {
             if !self.table.holders(inode).any(|holder| holder.is_new(now)) {
@@ -177,15 +191,18 @@ impl<'a> Owners<'a> {
             // What is recorded of them is as new as this event.
             if self.finder.is_recorded() {
                 listeners.insert(inode);
-            } else {
+            } else if self.listeners.get(&inode).is_some_and(|read| read.after < now) {
                 self.prove_again(inode);
+                let after = self.events_until;
+                self.listeners.entry(inode).and_modify(|read| read.after = after);
             }
         }
         if !listeners.is_empty() {
             let search = EventSearch::of_listeners(listeners);
             if let Some(found) = self.finder.find_now(&search, &self.filter.process) {
-                self.listeners.retain(|_, at| !is_old(at));
-                self.listeners.extend(search.listeners.iter().map(|inode| (*inode, now)));
+                let read = HoldersRead { searched: now, after: self.events_until };
+                self.listeners.retain(|_, read| !is_old(read));
+                self.listeners.extend(search.listeners.iter().map(|inode| (*inode, read)));
                 self.table.insert(&search.listeners, found);
             }
         }

@@ -121,6 +121,8 @@ pub struct ReadingContext {
     /// Kernel events follow that came together with this one: a lookup can wait until the last of
     /// them.
     pub(crate) has_more: bool,
+    /// All kernel events from before this boot time (µs) have been read; 0 where there are none.
+    pub(crate) events_until: u64,
     /// After this state change the process has closed the socket: nobody holds it now.
     pub(crate) is_released: bool,
     /// What the kernel measured of connections with the last snapshot, where it is asked for that.

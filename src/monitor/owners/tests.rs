@@ -64,6 +64,22 @@ fn a_process_that_was_only_started_is_asked_again_at_each_event() {
 }
 
 #[test]
+fn a_process_is_not_asked_again_for_events_from_before_it_was_asked() {
+    let filter = Filter::default();
+    let mut owners = Owners::new(Box::new(ChildThatLetGo), &filter);
+    let mut holders_at = |time: u64, events_until: u64| -> Vec<i32> {
+        owners.events_until = events_until;
+        owners.begin_round(time);
+        owners.search_for_events(&[], Inodes::from_iter([LISTENER]));
+        owners.table.holders(LISTENER).map(|holder| holder.pid).collect()
+    };
+    let read = SERVER_IS_OLD + 5000;
+    assert_eq!(holders_at(SERVER_IS_OLD, read), [1, 2], "both were found");
+    assert_eq!(holders_at(read, read), [1, 2], "as they were at the event, or later");
+    assert_eq!(holders_at(read + 1, read + 5000), [1], "the child may have let go of it");
+}
+
+#[test]
 fn what_is_recorded_of_a_process_that_was_only_started_counts_at_each_event() {
     let update = |time, holders: &[Holder]| OwnerUpdate {
         time: Stamp { wall: 0, boot: time },

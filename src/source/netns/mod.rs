@@ -91,7 +91,7 @@ impl Source for NamespacePolls {
     fn context(&mut self) -> ReadingContext {
         let (due, has_more) = (self.timer.due(), !self.queue.is_empty());
         let tcp_infos = self.namespaces.take_tcp_infos();
-        ReadingContext { due, has_more, is_released: false, tcp_infos }
+        ReadingContext { due, has_more, tcp_infos, ..ReadingContext::default() }
     }
 
     fn interface(&self) -> Interface {

@@ -61,6 +61,8 @@ pub struct Trace {
     next_port_dump: Instant,
     /// When events are to be taken next.
     next_service: Instant,
+    /// When they were taken last (boot time, µs).
+    events_until: u64,
     /// There were no events the last time.
     is_quiet: bool,
     ready: ReadyReadings,
@@ -113,6 +115,7 @@ impl Trace {
             polls: TracePolls::open(family, poll, several)?,
             next_port_dump: Instant::now(),
             next_service: Instant::now(),
+            events_until: 0,
             is_quiet: false,
             ready: ReadyReadings::default(),
             is_released: false,
@@ -167,8 +170,9 @@ impl Trace {
 
     /// Takes all events from before this call, and returns its time (ns).
     fn take_events(&mut self) -> u64 {
-        let (now, wall_offset) = (nanos(clock::stamp()), clock::wall_offset());
+        let (now, wall_offset) = (clock::stamp(), clock::wall_offset());
         let delivery = self.programs.take();
+        self.events_until = now.boot;
         let lost =
             [(LostReason::Ring, delivery.lost), (LostReason::Recursion, delivery.lost_nested)];
         for (reason, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
@@ -186,7 +190,7 @@ impl Trace {
         for event in &delivery.events {
             self.changes.take(event, wall_offset);
         }
-        now
+        nanos(now)
     }
 
     /// Hands out what is complete at this time (ns), in order.
@@ -288,7 +292,8 @@ impl Source for Trace {
     fn context(&mut self) -> ReadingContext {
         let tcp_infos = self.polls.tables.take_tcp_infos();
         let (has_more, is_released) = (!self.ready.is_empty(), self.is_released);
-        ReadingContext { due: None, has_more, is_released, tcp_infos }
+        let events_until = self.events_until;
+        ReadingContext { due: None, has_more, events_until, is_released, tcp_infos }
     }
 
     fn recycle(&mut self, rows: Vec<SocketRow>) {
