@@ -254,6 +254,11 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// Whether the kernel said when it happened, by an event.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.after == Some(self.time)
+    }
+
     /// If this is the end of a connection that nothing else explains, its network namespace was the
     /// cause.
     pub(crate) fn end_with_namespace(&mut self) {

@@ -149,32 +149,38 @@ impl<'a> Owners<'a> {
     /// again for those that do not, and for those never found.
     pub(super) fn prove(&mut self, events: &[TrackerEvent]) {
         let (mut doubtful, mut listeners) = (Inodes::default(), Inodes::default());
+        let mut listeners_of_events = Inodes::default();
         // All that may accept a connection are named, whatever the filter.
-        for Transition { socket, clues, caller, .. } in transitions(events) {
+        for transition in transitions(events) {
+            let Transition { socket, clues, caller, .. } = transition;
             if !self.filter.follows(socket) {
                 continue;
             }
+            let is_of_event = self.is_of_event(transition);
             if clues.waits_at().any(|listener| self.table.is_held(listener)) {
-                listeners.extend(clues.waits_at());
+                let of_such = if is_of_event { &mut listeners_of_events } else { &mut listeners };
+                of_such.extend(clues.waits_at());
             }
             // A process that acts on it has it, and may be about to let go of it.
             let is_callers = caller.as_ref().is_some_and(|caller| self.holds(caller, clues.inode));
             let is_held = clues.inode != 0 && !self.is_released;
-            if is_held && !is_callers && !self.prove_again(clues.inode) {
+            if is_held && !is_callers && !self.prove_again(clues.inode) && !is_of_event {
                 doubtful.insert(clues.inode);
             }
         }
-        // Kernel events come by the thousand: they are no reason to look into every process.
-        if self.is_kernel_event {
-            self.search_for_events(events, listeners);
-        } else {
-            self.search(self.among(), &doubtful);
-            self.search(SearchScope::All(&self.filter.process), &listeners);
-        }
+        self.search_for_events(events, listeners_of_events);
+        self.search(self.among(), &doubtful);
+        self.search(SearchScope::All(&self.filter.process), &listeners);
         // A process that held this inode before a socket with it was opened is not its owner.
         for transition in transitions(events).filter(|event| event.kind == EventKind::Opened) {
             self.table.forget_holders_before(transition.clues.inode, transition.time.boot);
         }
+    }
+
+    /// Whether a kernel event showed a transition, which may have been withheld until a lookup. Events come by
+    /// the thousand: they are no reason to look into every process.
+    fn is_of_event(&self, transition: &Transition) -> bool {
+        self.is_kernel_event || transition.is_exact()
     }
 
     /// Searches for the owners of the sockets of these kernel events. The holders of these listeners, which
@@ -207,7 +213,7 @@ impl<'a> Owners<'a> {
             }
         }
         for transition in transitions(events) {
-            if !self.filter.follows(&transition.socket) {
+            if !self.filter.follows(&transition.socket) || !self.is_of_event(transition) {
                 continue;
             }
             let holders = |inode| self.table.holders(inode).collect();

@@ -66,4 +66,4 @@ impl EventSearch {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

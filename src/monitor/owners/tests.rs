@@ -1,9 +1,11 @@
 use super::*;
-use crate::model::reading::OwnerUpdate;
+use crate::model::reading::{Lookups, OwnerUpdate};
 use crate::model::time::Stamp;
+use crate::owner::event_search::tests::transition;
 use crate::owner::recorded::RecordedOwners;
 use crate::owner::table::SearchResult;
 use crate::privileges::Remedy;
+use std::cell::Cell;
 
 const LISTENER: u64 = 7;
 /// When the server has run for four seconds (boot time, µs).
@@ -48,6 +50,52 @@ impl OwnerLookup for ChildThatLetGo {
     fn describe_caller(&mut self, caller: &Caller, _: &ProcessFilter) -> Process {
         Process::unknown(caller.pid)
     }
+}
+
+/// A machine whose processes hold none of the sockets; counts the searches of all of them.
+struct NobodyHolds(Rc<Cell<u32>>);
+
+impl OwnerLookup for NobodyHolds {
+    fn start_reading(&mut self, _: u64) {}
+
+    fn take_due_retry(&mut self) -> bool {
+        false
+    }
+
+    fn find(&mut self, _: SearchScope<'_>, _: &Inodes) -> SearchResult {
+        self.0.set(self.0.get() + 1);
+        SearchResult::default()
+    }
+
+    fn remedy(&self) -> Remedy {
+        unreachable!("every process can be inspected")
+    }
+
+    fn still_holds(&mut self, _: &Holder, _: u64) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn describe_caller(&mut self, caller: &Caller, _: &ProcessFilter) -> Process {
+        Process::unknown(caller.pid)
+    }
+}
+
+#[test]
+fn an_event_that_a_lookup_has_decided_leads_to_no_search_of_all_processes() {
+    let filter = Filter::default();
+    let searches = Rc::new(Cell::new(0));
+    let mut owners = Owners::new(Box::new(NobodyHolds(Rc::clone(&searches))), &filter);
+    let answers = Vec::new();
+    let (start, end) = (Stamp::default(), Stamp::default());
+    let lookups = Reading::Lookups(Lookups { start, end, netns: None, answers });
+    let mut searches_for = |after: Option<Stamp>| {
+        owners.begin(&lookups, false, 0);
+        let changed = Transition { after, ..transition(State::Established, 9, None, &[]) };
+        owners.prove(&[TrackerEvent::Transition(Box::new(changed))]);
+        searches.replace(0)
+    };
+    assert_eq!(searches_for(Some(Stamp::default())), 0, "the kernel said when it happened");
+    assert_eq!(searches_for(None), 1, "the tables showed it");
 }
 
 #[test]

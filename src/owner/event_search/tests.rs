@@ -8,7 +8,12 @@ const LISTENER: u64 = 5;
 const CONNECTION: u64 = 9;
 
 /// A transition of a connection with this inode, by a system call of this process.
-fn transition(to: State, inode: u64, caller: Option<i32>, listeners: &[u64]) -> Transition {
+pub(crate) fn transition(
+    to: State,
+    inode: u64,
+    caller: Option<i32>,
+    listeners: &[u64],
+) -> Transition {
     let end = Endpoint { addr: Family::Ipv4.unspecified(), port: 80 };
     let addrs = AddressPair::new(Family::Ipv4, end, end);
     let listeners: Listeners = listeners.iter().copied().collect();

@@ -76,8 +76,9 @@ impl SurveyedOwners {
         }
         for event in events {
             let TrackerEvent::Transition(transition) = event else { continue };
-            // Kernel events come by the thousand: they are no reason to scan all processes.
-            if matches!(reading, Reading::StateChange(_)) {
+            // Kernel events come by the thousand: they are no reason to scan all processes. A lookup may
+            // decide that one is reported.
+            if matches!(reading, Reading::StateChange(_)) || transition.is_exact() {
                 self.check_caller(transition, &mut findings);
             } else {
                 self.check_holders(transition, &mut findings);
