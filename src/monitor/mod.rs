@@ -3,7 +3,6 @@
 
 mod coverage;
 pub(crate) mod hidden;
-mod known_callers;
 mod owners;
 mod reporter;
 mod single_poll;

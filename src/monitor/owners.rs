@@ -1,12 +1,12 @@
 //! Who owns the sockets: searched for when a socket is new, and proven again when something happens
 //! to it.
 
-use super::known_callers::KnownCallers;
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::{BySocket, EventKind, OwnerClues, SocketId, TrackerEvent, Transition};
 use crate::model::process::{Attribution, ByInode, Caller, Holder, Inodes, OwnerSource, Process};
 use crate::model::reading::Reading;
 use crate::owner::event_search::EventSearch;
+use crate::owner::known_callers::KnownCallers;
 use crate::owner::table::OwnerTable;
 use crate::owner::{OwnerLookup, SearchScope};
 use crate::tcp::state::State;

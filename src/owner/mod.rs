@@ -6,6 +6,7 @@
 mod attribution;
 pub(crate) mod cgroup;
 pub(crate) mod event_search;
+pub(crate) mod known_callers;
 pub(crate) mod recorded;
 pub(crate) mod scan;
 pub(crate) mod table;

@@ -8,6 +8,7 @@ use crate::model::event::{TrackerEvent, Transition};
 use crate::model::process::{Caller, Holder, Inodes, Process};
 use crate::model::reading::{OwnerUpdate, Reading};
 use crate::owner::event_search::EventSearch;
+use crate::owner::known_callers::KnownCallers;
 use crate::owner::recorded::RecordedOwners;
 use crate::owner::table::SearchResult;
 use crate::owner::{OwnerLookup, SearchScope};
@@ -25,6 +26,7 @@ const SCAN_SHARE: u32 = 50;
 pub(crate) struct SurveyedOwners {
     scan: Scan,
     recorded: RecordedOwners,
+    known_callers: KnownCallers,
     /// The sockets whose holders are recorded: those of the last snapshot, and those that lookups
     /// have shown since.
     sockets: Inodes,
@@ -59,6 +61,7 @@ impl SurveyedOwners {
         Self {
             scan,
             recorded: RecordedOwners::default(),
+            known_callers: KnownCallers::default(),
             sockets: Inodes::default(),
             next_scan: Instant::now(),
             has_begun: false,
@@ -105,9 +108,10 @@ impl SurveyedOwners {
     /// Describes the process that caused a transition, and checks the holders known.
     fn check_caller(&mut self, transition: &Transition, findings: &mut SurveyFindings) {
         if let Some(caller) = &transition.caller {
-            let process = self.scan.processes.describe_caller(caller.pid, ProcessFields::ALL);
+            let read = || self.scan.processes.describe_caller(caller.pid, ProcessFields::ALL);
+            let process = self.known_callers.describe(caller, transition.time.boot, read);
             if !self.recorded.knows_caller(&process) {
-                findings.callers.push(process);
+                findings.callers.push(Process::clone(&process));
             }
         }
         for listener in transition.clues.waits_at() {

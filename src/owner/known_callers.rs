@@ -13,7 +13,7 @@ const MANY: usize = 1024;
 
 /// What was read of the processes that have called lately.
 #[derive(Debug, Default)]
-pub(super) struct KnownCallers(HashMap<i32, KnownCaller, RandomState>);
+pub(crate) struct KnownCallers(HashMap<i32, KnownCaller, RandomState>);
 
 #[derive(Debug)]
 struct KnownCaller {
@@ -31,7 +31,7 @@ impl KnownCaller {
 
 impl KnownCallers {
     /// The process of a call at this boot time (µs), by `read` if nothing is known of it that holds.
-    pub(super) fn describe(
+    pub(crate) fn describe(
         &mut self,
         caller: &Caller,
         time: u64,
@@ -54,7 +54,7 @@ impl KnownCallers {
         process
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 }
