@@ -73,7 +73,12 @@ impl KernelEvents {
         self.early.push(change);
     }
 
-    /// The changes from before the end of the first poll, in their order; once.
+    /// The changes from before the end of the first poll, in their order.
+    pub(super) fn early(&self) -> impl Iterator<Item = &StateChange> {
+        self.early.iter()
+    }
+
+    /// The same; once.
     pub(super) fn take_early(&mut self) -> Vec<StateChange> {
         std::mem::take(&mut self.early)
     }

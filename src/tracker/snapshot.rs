@@ -9,6 +9,7 @@ use super::{Tracker, TrackerSink, peer};
 use crate::model::event::{EventKind, Listeners, TrackerEvent};
 use crate::model::reading::{Lost, LostReason, PollWindow, Snapshot};
 use crate::model::socket::AddressPair;
+use crate::model::time::Stamp;
 use log::debug;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,6 +34,12 @@ impl Context {
         undecided: MayHaveClosed,
     ) -> Self {
         Self { window, last_without, undecided, listeners: RefCell::default() }
+    }
+
+    /// That of the first poll, for a socket whose row was read before this instant.
+    fn ending_at(&self, end: Stamp) -> Self {
+        let window = PollWindow { end, ..self.window };
+        Self::new(window, self.last_without, MayHaveClosed::default())
     }
 }
 
@@ -124,9 +131,13 @@ impl Tracker {
     /// Reports every socket: at the first poll all are new, and a list of them would take as much
     /// memory as the events.
     fn report_all(&mut self, context: &Context, sink: &mut dyn TrackerSink) {
+        let left = self.left_during_first_poll(context.window.start);
         for place in 0..self.sockets.places() {
             for key in self.sockets.keys_at(place) {
-                self.report(key, context, sink);
+                match left.get(&key.id) {
+                    Some(time) => self.report(key, &context.ending_at(*time), sink),
+                    None => self.report(key, context, sink),
+                }
             }
         }
     }

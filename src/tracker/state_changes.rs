@@ -6,7 +6,7 @@ use super::polls::LastWithout;
 use super::sharers::latest;
 use super::socket::{SocketKey, TrackedSocket};
 use super::{Tracker, TrackerSink};
-use crate::model::event::{Listeners, TrackerEvent};
+use crate::model::event::{BySocket, Listeners, TrackerEvent};
 use crate::model::reading::{PollWindow, StateChange};
 use crate::model::time::Stamp;
 use crate::tcp::path::reachable;
@@ -31,27 +31,41 @@ impl Tracker {
     /// Applies changes from before the end of the first poll, whose rows may show them already.
     pub(super) fn apply_early_changes(&mut self, start: Stamp, sink: &mut dyn TrackerSink) {
         for change in self.kernel_events.take_early() {
-            let key = if change.cookie == 0 {
-                self.sockets.of(change.addrs).last().map(|socket| socket.key(change.addrs))
-            } else {
-                self.kernel_events.socket_of(&change, &self.sockets)
-            };
-            let mut socket = key.and_then(|key| self.sockets.get_mut(key));
+            let key = self.socket_of_early(&change);
+            let socket = key.and_then(|key| self.sockets.get(key));
             let is_new = change.time >= start
-                && match &socket {
+                && match socket {
                     Some(socket) => socket.reported() == Some(change.from),
                     None => change.from == State::Closed,
                 };
             if is_new {
-                // The poll ended later, but the socket's row was read before.
-                if let Some(socket) = &mut socket {
-                    socket.state.since = socket.state.since.min(change.time);
-                }
-                drop(socket);
                 self.apply_change(&change, sink);
             } else if let Some(key) = key.filter(|_| change.to != State::Closed) {
                 self.kernel_events.note_address(&change, key);
             }
+        }
+    }
+
+    /// When sockets left the state that the first poll shows, before that ended: their rows were read
+    /// earlier.
+    pub(super) fn left_during_first_poll(&self, start: Stamp) -> BySocket<Stamp> {
+        let mut left = BySocket::default();
+        for change in self.kernel_events.early().filter(|change| change.time >= start) {
+            let key = self.socket_of_early(change);
+            if let Some(socket) = key.and_then(|key| self.sockets.get(key))
+                && socket.row.state == change.from
+            {
+                left.entry(socket.id).or_insert(change.time);
+            }
+        }
+        left
+    }
+
+    fn socket_of_early(&self, change: &StateChange) -> Option<SocketKey> {
+        if change.cookie == 0 {
+            self.sockets.of(change.addrs).last().map(|socket| socket.key(change.addrs))
+        } else {
+            self.kernel_events.socket_of(change, &self.sockets)
         }
     }
 
