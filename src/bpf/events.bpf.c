@@ -288,6 +288,13 @@ INLINE void write_change(u64 *arguments)
 		write_event(sk, STATE_CHANGE, arguments[1], arguments[2]);
 }
 
+INLINE int is_reset_of_connection(u64 *arguments)
+{
+	struct sock *sk = (struct sock *)arguments[0];
+
+	return sk && is_connection(sk);
+}
+
 INLINE void write_reset_sent(u64 *arguments)
 {
 	struct sock *sk = (struct sock *)arguments[0];
@@ -326,7 +333,8 @@ INLINE struct written *set_of(u64 socket, u8 kind)
 // process. So there are two for each kind of event, and the second, which is attached behind the first,
 // writes what that one has not. A socket has one event at a time, since its lock is held, so that this
 // is exact on whichever processor the second is run. A mark that the second was not run for stays, and
-// serves the next event that is the same. No event is 0.
+// serves the next event that is the same. What is not of a connection holds no lock, so that two processors
+// may be at the same event, and is not written: it is 0, and leaves no mark.
 #define PROGRAMS(first, second, tracepoint, kind, event, write)             \
 	SEC("tp_btf/" tracepoint) int first(u64 *arguments)                 \
 	{                                                                   \
@@ -334,6 +342,8 @@ INLINE struct written *set_of(u64 socket, u8 kind)
 		u64 id = event(socket, arguments);                          \
 		struct written *set = set_of(socket, kind);                 \
                                                                             \
+		if (!id)                                                    \
+			return 0;                                           \
 		for (int i = 0; set && i < WAYS; i++) {                     \
 			u64 mark = __sync_val_compare_and_swap(&set->events[i], 0, id); \
                                                                             \
@@ -352,6 +362,8 @@ INLINE struct written *set_of(u64 socket, u8 kind)
 		u64 id = event(socket, arguments);                          \
 		struct written *set = set_of(socket, kind);                 \
                                                                             \
+		if (!id)                                                    \
+			return 0;                                           \
 		for (int i = 0; set && i < WAYS; i++)                       \
 			if (__sync_val_compare_and_swap(&set->events[i], id, 0) == id) \
 				return 0;                                   \
@@ -362,7 +374,7 @@ INLINE struct written *set_of(u64 socket, u8 kind)
 
 // No two sockets have addresses that differ in the upper byte alone.
 #define CHANGE(socket, arguments) (socket << 8 | arguments[1] << 4 | arguments[2])
-#define RESET(socket, arguments) (socket << 8 | 1)
+#define RESET(socket, arguments) (is_reset_of_connection(arguments) ? socket << 8 | 1 : 0)
 
 PROGRAMS(set_state, set_state_2, "inet_sock_set_state", STATE_CHANGE, CHANGE, write_change)
 PROGRAMS(send_reset, send_reset_2, "tcp_send_reset", RESET_SENT, RESET, write_reset_sent)

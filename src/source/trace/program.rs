@@ -163,13 +163,24 @@ impl Programs {
         }
     }
 
+    /// How many events the first programs have left to the second, and how many of these those have
+    /// written.
+    pub fn left_to_second(&self) -> (u64, u64) {
+        // In this order: the second programs may still be at the last of what was left.
+        let left = self.misses.count() + self.counter(Counter::LeftToSecond).unwrap_or_default();
+        (left, self.counter(Counter::BySecond).unwrap_or(left))
+    }
+
+    fn counter(&self, counter: Counter) -> Result<u64, MapError> {
+        self.counters.get(&(counter as u32), 0)
+    }
+
     /// All changes, resets and nested events that are lost.
     fn lost(&self) -> [u64; 3] {
         let [changes, resets, before] = self.delivered_lost;
-        let counter = |counter: Counter| self.counters.get(&(counter as u32), 0);
-        // First what the first programs have not written: the second may still be at the last of it.
-        let left = self.misses.count() + counter(Counter::LeftToSecond).unwrap_or_default();
-        let nested = left.saturating_sub(counter(Counter::BySecond).unwrap_or(left));
+        let counter = |counter| self.counter(counter);
+        let (left, by_second) = self.left_to_second();
+        let nested = left.saturating_sub(by_second);
         [
             counter(Counter::LostChanges).unwrap_or(changes),
             counter(Counter::LostResets).unwrap_or(resets),

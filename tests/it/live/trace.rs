@@ -14,8 +14,9 @@ use crate::support::wait::until;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::unix::fs::MetadataExt;
+use std::thread;
 use std::time::Duration;
 use tcplapse::testing::error::Error;
 use tcplapse::testing::model::reading::{AbortReason, LostReason, Reading, StateChange};
@@ -309,6 +310,33 @@ fn events_without_room_in_the_ring_are_counted() {
         });
         assert!(lost > 0, "{delivered} of {STEPS} delivered");
         assert_eq!(delivered + lost, STEPS, "{delivered} delivered, {lost} lost");
+    });
+}
+
+/// A reset for a SYN to a closed port is of no socket, and two processors may send one at once: were it
+/// counted as written by the second program, another event could be lost unnoticed.
+#[test]
+fn refused_connections_on_several_processors_hide_no_loss() {
+    const CONNECTIONS: usize = 40_000;
+    isolated(|| {
+        let scope = Scope { netns: own_namespace(), pidns: 0, root: None, ring: RING };
+        let programs = match Programs::attach(scope) {
+            Ok(programs) => programs,
+            Err(why) => return skip(Feature::Trace, &why.to_string()),
+        };
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let refused = |_| TcpStream::connect(here(1)).is_err();
+                    assert!((0..CONNECTIONS).all(refused), "nobody listens here");
+                });
+            }
+        });
+        // Of all namespaces: elsewhere there may be an event at this moment.
+        until("no more to be written by the second programs than is left to them", || {
+            let (left, by_second) = programs.left_to_second();
+            (by_second <= left).then_some(())
+        });
     });
 }
 
