@@ -5,7 +5,7 @@ use super::Scan;
 use super::process::ProcessFields;
 use crate::filter::ProcessFilter;
 use crate::model::event::{TrackerEvent, Transition};
-use crate::model::process::{Caller, Holder, Inodes, Process};
+use crate::model::process::{ByInode, Caller, Holder, Inodes, Process};
 use crate::model::reading::{OwnerUpdate, Reading};
 use crate::owner::event_search::EventSearch;
 use crate::owner::known_callers::KnownCallers;
@@ -31,6 +31,8 @@ pub(crate) struct SurveyedOwners {
     /// have shown since.
     sockets: Inodes,
     next_scan: Instant,
+    /// When all processes were searched for the holders of listeners.
+    searched_listeners: ByInode<Instant>,
     /// There was an update before.
     has_begun: bool,
     /// The recording was started again: the next poll has to show the holders of all sockets, as the
@@ -64,6 +66,7 @@ impl SurveyedOwners {
             known_callers: KnownCallers::default(),
             sockets: Inodes::default(),
             next_scan: Instant::now(),
+            searched_listeners: ByInode::default(),
             has_begun: false,
             is_restarted: false,
         }
@@ -117,6 +120,7 @@ impl SurveyedOwners {
         for listener in transition.clues.waits_at() {
             self.check_new_holders(listener, transition.time.boot, findings);
         }
+        self.search_listeners(transition, findings);
         let inode = transition.clues.inode;
         if inode != 0 && !findings.proven.contains(&inode) {
             self.prove(inode, findings);
@@ -139,6 +143,27 @@ impl SurveyedOwners {
         let holders: Vec<Holder> = known.iter().filter(still).copied().collect();
         if !holders.is_empty() && holders.len() < known.len() {
             findings.holders.push((listener, holders));
+        }
+    }
+
+    /// Searches for all holders of the listeners a connection may wait at, unless that was done recently:
+    /// others may have begun to listen, and processes that hold a listener to accept from it.
+    fn search_listeners(&mut self, transition: &Transition, findings: &mut SurveyFindings) {
+        let mut listeners: Inodes = transition.clues.waits_at().collect();
+        if listeners.iter().all(|listener| self.recorded.holders(*listener).is_empty()) {
+            return;
+        }
+        self.searched_listeners.retain(|_, at| at.elapsed() < SCAN_INTERVAL);
+        listeners.retain(|listener| !self.searched_listeners.contains_key(listener));
+        if listeners.is_empty() {
+            return;
+        }
+        let search = EventSearch::of_listeners(listeners);
+        if let Some(mut found) = self.scan.find_now(&search, &ProcessFilter::default()) {
+            let now = Instant::now();
+            self.searched_listeners.extend(search.listeners.iter().map(|inode| (*inode, now)));
+            found.holders.retain(|(inode, _)| search.listeners.contains(inode));
+            self.add_found(found, findings);
         }
     }
 

@@ -1,12 +1,13 @@
 use super::*;
 use crate::model::event::{Ages, EventKind, Listeners, OwnerClues, Roles, SocketId, SocketRef};
-use crate::model::reading::Lookups;
+use crate::model::reading::{Lookups, StateChange};
 use crate::model::socket::{AddressPair, Endpoint, Family};
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 const PID: i32 = 42;
 
@@ -39,21 +40,65 @@ fn accepted(inode: u64) -> TrackerEvent {
     }))
 }
 
+/// A process with these sockets.
+fn add_process(procfs: &Path, pid: i32, inodes: &[u64]) {
+    let process = procfs.join(pid.to_string());
+    fs::create_dir_all(process.join("fd")).unwrap();
+    fs::write(process.join("cmdline"), "server\0").unwrap();
+    let stat = format!("{pid} (server) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7");
+    fs::write(process.join("stat"), stat + &" 0".repeat(30) + "\n").unwrap();
+    for (fd, inode) in (3..).zip(inodes) {
+        symlink(format!("socket:[{inode}]"), process.join(format!("fd/{fd}"))).unwrap();
+    }
+}
+
 #[test]
 fn all_new_sockets_of_one_lookup_get_their_owners() {
     let procfs = tempfile::tempdir().unwrap();
-    let process = procfs.path().join(PID.to_string());
-    fs::create_dir_all(process.join("fd")).unwrap();
-    fs::write(process.join("cmdline"), "server\0").unwrap();
-    let stat = format!("{PID} (server) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7");
-    fs::write(process.join("stat"), stat + &" 0".repeat(30) + "\n").unwrap();
-    for (fd, inode) in [(3, 7001), (4, 7002)] {
-        symlink(format!("socket:[{inode}]"), process.join(format!("fd/{fd}"))).unwrap();
-    }
+    add_process(procfs.path(), PID, &[7001, 7002]);
     let mut owners = SurveyedOwners::new(Scan::new(procfs.path()));
     let (start, end) = (Stamp::default(), Stamp::default());
     let lookups = Reading::Lookups(Lookups { start, end, netns: None, answers: Vec::new() });
     let update = owners.update(&lookups, &[accepted(7001), accepted(7002)]).unwrap();
     let found: Vec<u64> = update.holders.iter().map(|(inode, _)| *inode).collect();
     assert_eq!(found, [7001, 7002]);
+}
+
+#[test]
+fn whoever_may_accept_a_connection_is_searched_for() {
+    const LISTENERS: [u64; 2] = [7001, 7002];
+    let procfs = tempfile::tempdir().unwrap();
+    add_process(procfs.path(), PID, &LISTENERS[..1]);
+    let mut owners = SurveyedOwners::new(Scan::new(procfs.path()));
+    let (start, end) = (Stamp::default(), Stamp::default());
+    let lookups = Reading::Lookups(Lookups { start, end, netns: None, answers: Vec::new() });
+    owners.update(&lookups, &[accepted(LISTENERS[0])]).unwrap();
+    // One process listens at the same port, another one has inherited the first listener.
+    add_process(procfs.path(), PID + 1, &LISTENERS[1..]);
+    add_process(procfs.path(), PID + 2, &LISTENERS[..1]);
+    let TrackerEvent::Transition(mut event) = accepted(0) else { unreachable!() };
+    event.clues.listeners = LISTENERS.into_iter().collect();
+    let change = Reading::StateChange(StateChange {
+        time: Stamp::default(),
+        netns: None,
+        socket: 0,
+        cookie: 1,
+        addrs: event.socket.addrs,
+        ifindex: 0,
+        device: None,
+        ipv6_only: None,
+        inode: Some(0),
+        uid: None,
+        from: State::SynRecv,
+        to: State::Established,
+        passive: false,
+        caller: None,
+        abort: None,
+        reset_by: None,
+    });
+    let update = owners.update(&change, &[TrackerEvent::Transition(event)]).unwrap();
+    let pids = |holders: &[Holder]| holders.iter().map(|holder| holder.pid).collect();
+    let found: Vec<(u64, Vec<i32>)> =
+        update.holders.iter().map(|(inode, holders)| (*inode, pids(holders))).collect();
+    assert_eq!(found, [(LISTENERS[0], vec![PID, PID + 2]), (LISTENERS[1], vec![PID + 1])]);
 }
