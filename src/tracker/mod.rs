@@ -28,7 +28,7 @@ use destroyed::UnseenDestroyed;
 use kernel_events::KernelEvents;
 use lookups::PendingLookups;
 use polls::Polls;
-use socket::SocketKey;
+use socket::{SocketKey, TrackedSocket};
 use sockets::{SocketCount, TrackedSockets};
 use std::rc::Rc;
 use withheld::Withheld;
@@ -154,8 +154,13 @@ impl Tracker {
     /// The status of the other end of a connection, if that is on this machine and there is just one
     /// socket that it can be.
     pub(crate) fn peer_status(&self, addrs: AddressPair) -> Option<SocketStatus> {
-        let only = |mirrored: AddressPair| self.sockets.only(mirrored);
-        let key = addrs.mirrored().into_iter().find_map(only)?;
+        let key = addrs.mirrored().into_iter().find_map(|mirrored| self.sockets.only(mirrored))?;
+        // Where there are several with these addresses, it need not be the other end of all of them.
+        let is_peer =
+            |own: &TrackedSocket| self.sockets.peer_at(key.addrs, own.key(addrs)).is_some();
+        if !self.sockets.of(addrs).iter().all(is_peer) {
+            return None;
+        }
         let socket = self.sockets.get(key).filter(|socket| !socket.roles.is_peer_rejected)?;
         socket.status(key.addrs, self.polls.netns, self.withheld.contains(key.id))
     }

@@ -70,7 +70,7 @@ pub(super) fn compare(
 ) {
     for key in changed {
         for mirrored in key.addrs.mirrored() {
-            let Some(peer) = sockets.only(mirrored) else { continue };
+            let Some(peer) = sockets.peer_at(mirrored, key) else { continue };
             let Some(own) = sockets.get(key).map(EndView::of) else { continue };
             let Some(other) = sockets.get(peer).map(EndView::of) else { continue };
             learn(sockets, poll, (key, own), other);
@@ -123,7 +123,7 @@ pub(super) fn decide_crossing(sockets: &mut TrackedSockets, key: SocketKey) {
     if since(key).is_none() {
         return;
     }
-    let peer = key.addrs.mirrored().into_iter().find_map(|addrs| sockets.only(addrs));
+    let peer = key.addrs.mirrored().into_iter().find_map(|addrs| sockets.peer_at(addrs, key));
     let Some(peer) = peer.filter(|peer| since(*peer).is_some()) else { return };
     for end in [key, peer] {
         if let Some(mut socket) = sockets.get_mut(end) {

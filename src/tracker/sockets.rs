@@ -148,6 +148,15 @@ impl TrackedSockets {
         }
     }
 
+    /// The one socket with a mirrored address pair that can be the other end of this one; not one that is
+    /// bound to another interface.
+    pub(super) fn peer_at(&self, mirrored: AddressPair, key: SocketKey) -> Option<SocketKey> {
+        let bound_to = |key| self.get(key)?.identity.interface().filter(|index| *index != 0);
+        let peer = self.only(mirrored)?;
+        let interfaces = bound_to(key).zip(bound_to(peer));
+        interfaces.is_none_or(|(own, others)| own == others).then_some(peer)
+    }
+
     /// The listeners that can have made a socket that is not accepted: those on its address and port
     /// and those on a wildcard address. Which one it was cannot be seen: the one on the address may
     /// have begun to listen later, or listen on another interface than this one alone.

@@ -1,5 +1,6 @@
 //! Two connections with the same 4-tuple on two links: link-local addresses belong to a link.
 
+use super::trace::is_permitted;
 use crate::support::netns::isolated;
 use crate::support::program::{Program, list, run};
 use crate::support::require::{Feature, skip};
@@ -125,6 +126,30 @@ fn a_close_on_one_link_is_not_taken_for_the_other() {
             expected.sort_unstable();
             assert!(closed.iter().all(|event| event.event == "closed"), "{closed:?}");
             assert!(closed.iter().map(|event| &event.id).eq(expected), "{closed:?}");
+        }
+        watch.stop();
+    });
+}
+
+#[test]
+fn ends_on_two_links_are_not_those_of_one_connection() {
+    isolated(|| {
+        if !is_permitted() || !make_links() {
+            return;
+        }
+        let [first, second] = ["twin0", "twin1"].map(Connection::open);
+        let port = CLIENT_PORT.to_string();
+        let mut watch =
+            Program::watch(&["--source", "trace", "-i", "200ms", "--port", port.as_str()]);
+        // On one link the client closes first, on the other the server.
+        drop((first.client, second.accepted));
+        for _ in 0..2 {
+            watch.until("FIN_WAIT2", |event| event.to == "FIN_WAIT2");
+        }
+        drop((first.accepted, second.client));
+        for _ in 0..2 {
+            let event = watch.until("TIME_WAIT", |event| event.to == "TIME_WAIT");
+            assert_eq!(event.closer.as_deref(), Some("local"), "{event:?}");
         }
         watch.stop();
     });
