@@ -128,10 +128,10 @@ impl Scan {
         pids::check(filter, &self.processes)
     }
 
-    /// Finds the holders of sockets, by procfs in the way that is given.
-    fn search_by(
+    /// Finds the holders of sockets. `for_certain`: see [`OwnerLookup::find_for_certain`].
+    fn search_once(
         &mut self,
-        in_procfs: impl FnOnce(&mut Searcher, Search<'_>, u64) -> SearchResult,
+        for_certain: bool,
         among: SearchScope<'_>,
         wanted: &Inodes,
     ) -> SearchResult {
@@ -140,14 +140,16 @@ impl Scan {
         }
         let running = running(self.tree.as_ref());
         let mut search = Search::new(&self.processes, running, among, wanted);
+        search.for_certain = for_certain;
         match self.walker.search(&mut search) {
             Some(found) => found,
-            None => in_procfs(&mut self.searcher, search, self.reading),
+            None if for_certain => self.searcher.search_wholly(search, self.reading),
+            None => self.searcher.search(search, self.reading),
         }
     }
 
     fn search(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
-        self.search_by(Searcher::search, among, wanted)
+        self.search_once(false, among, wanted)
     }
 
     /// See [`OwnerLookup::find_for_certain`]. While processes are searched, descriptors are passed
@@ -155,9 +157,9 @@ impl Scan {
     /// caught by the next list of processes; from one that was not searched yet to one that was,
     /// by another search.
     fn search_for_certain(&mut self, among: SearchScope<'_>, wanted: &Inodes) -> SearchResult {
-        let mut found = self.search_by(Searcher::search_wholly, among, wanted);
+        let mut found = self.search_once(true, among, wanted);
         if !found.has_all(wanted) {
-            let again = self.search_by(Searcher::search_wholly, among, wanted);
+            let again = self.search_once(true, among, wanted);
             let known: HashSet<_> = found.processes.iter().map(Process::identity).collect();
             let is_new = |process: &Process| !known.contains(&process.identity());
             found.processes.extend(again.processes.into_iter().filter(is_new));

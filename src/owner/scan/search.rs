@@ -25,6 +25,8 @@ pub(super) struct Search<'a> {
     /// What is read of a process for it.
     pub(super) fields: ProcessFields,
     pub(super) found: SearchResult,
+    /// The absence of holders decides.
+    pub(super) for_certain: bool,
     /// Processes with threads, and their leader's table.
     pub(super) threaded: Vec<(Process, FdTable)>,
     /// Sockets that are not wanted and have a remembered holder, which was not checked.
@@ -41,7 +43,17 @@ impl<'a> Search<'a> {
     ) -> Self {
         let fields = ProcessFields::needed_by(among.filter());
         let (found, threaded, unchecked) = (SearchResult::default(), Vec::new(), Inodes::default());
-        Self { processes, running, among, wanted, fields, found, threaded, unchecked }
+        Self {
+            processes,
+            running,
+            among,
+            wanted,
+            fields,
+            found,
+            for_certain: false,
+            threaded,
+            unchecked,
+        }
     }
 
     /// The pids of the processes to search, as they are listed now.

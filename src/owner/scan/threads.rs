@@ -42,10 +42,12 @@ impl Threads {
     /// Searches the threads of the processes that a search has come upon: `all`, or those with tables
     /// of their own.
     pub(super) fn search_found(&mut self, all: bool, search: &mut Search<'_>) {
+        // There may be thousands of threads, and thousands of descriptors in a table.
+        let every_table = search.for_certain && !search.has_all();
         for (process, table) in std::mem::take(&mut search.threaded) {
             let identity = process.identity();
             if (all || self.with_tables.contains(&identity))
-                && search_threads_of(&process, table, search)
+                && search_threads_of(&process, table, every_table, search)
             {
                 self.with_tables.insert(identity);
             }
@@ -53,8 +55,14 @@ impl Threads {
     }
 }
 
-/// Returns whether there is any table besides the leader's.
-fn search_threads_of(process: &Process, leader: FdTable, search: &mut Search<'_>) -> bool {
+/// Returns whether there is any table besides the leader's, as far as that shows. `every_table`: reads
+/// also those that look like the leader's.
+fn search_threads_of(
+    process: &Process,
+    leader: FdTable,
+    every_table: bool,
+    search: &mut Search<'_>,
+) -> bool {
     let Ok(entry) = search.processes.open(process.pid) else { return false };
     if start_of(&entry) != Some(process.start) {
         return false;
@@ -70,7 +78,7 @@ fn search_threads_of(process: &Process, leader: FdTable, search: &mut Search<'_>
     };
     // Nearly all threads share one table: that of the leader, or if it has ended the first one's.
     let mut shared = Some(leader).filter(|leader| !leader.is_empty());
-    let mut others = Vec::new();
+    let (mut known, mut has_others) = (HashSet::new(), false);
     for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
         let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
             Ok(dir) => dir,
@@ -81,17 +89,17 @@ fn search_threads_of(process: &Process, leader: FdTable, search: &mut Search<'_>
                 continue;
             }
         };
-        if shared.as_ref().is_some_and(|shared| shared.is(&dir)) {
+        let looks_shared = shared.as_ref().is_some_and(|shared| shared.is(&dir));
+        if looks_shared && !every_table {
             continue;
         }
+        has_others |= !looks_shared;
         let mut sockets = Vec::new();
         let (table, extent) = read_table(&dir, |inode, fd| sockets.push((inode, fd)));
         shared.get_or_insert(table);
-        // The newest descriptors of tables that were split off the same one may be the same.
-        if !others.contains(&sockets) {
-            search.add_table(process, Some(tid), &sockets, extent);
-            others.push(sockets);
-        }
+        // What several threads have counts once.
+        sockets.retain(|socket| known.insert(*socket));
+        search.add_table(process, Some(tid), &sockets, extent);
     }
-    !others.is_empty()
+    has_others
 }

@@ -45,10 +45,11 @@ impl SearchResult {
     }
 
     /// Puts the holders in the order of their sockets and, for each socket, in the order in which
-    /// their processes were started: the order in which they are reported.
+    /// their processes were started: the order in which they are reported. A descriptor that threads have,
+    /// too, is their process's.
     pub(crate) fn sort(&mut self) {
         let order = |(inode, holder): &(u64, Holder)| (*inode, holder.start, holder.pid, holder.fd);
-        self.holders.sort_unstable_by_key(order);
+        self.holders.sort_unstable_by_key(|found| (order(found), found.1.task));
         self.holders.dedup_by_key(|found| order(found));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;
-use crate::support::program::{Program, list};
+use crate::support::program::{Program, list, run};
 use crate::support::require::{Feature, skip};
 use crate::support::wait::until;
 
@@ -46,6 +46,20 @@ fn a_socket_of_a_thread_with_its_own_descriptors_is_found() {
             assert_eq!((row.state.as_str(), row.pid), ("LISTEN", Some(holder.pid())), "{args:?}");
             assert_eq!(row.owner_source, "proven", "{row:?}");
         }
+    });
+}
+
+/// Its table has as many descriptors as that of its process, and the newest ones lead to the same files.
+#[test]
+fn a_thread_that_has_closed_a_descriptor_is_no_all_clear() {
+    isolated(|| {
+        let mut holder = Actor::start("holder");
+        holder.order("descriptors 20");
+        holder.order("private-instead 127.0.0.1:0");
+        let pid = holder.pid().to_string();
+        let outcome = run(&["check", "--max", "LISTEN:0", "--pid", &pid, OFTEN[0], OFTEN[1]]);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert!(outcome.stdout.contains("/holder"), "{outcome:?}");
     });
 }
 

@@ -6,7 +6,7 @@
 //! listen NAME ADDR BACKLOG      connect NAME LOCAL REMOTE     accept LISTENER → names
 //! shutdown|close|reset NAME     drop all|syn|ack|none NAME    private ADDR
 //! descriptors COUNT             fd NAME                       rename BYTE,BYTE…
-//! listen-group NAME ADDR BACKLOG
+//! listen-group NAME ADDR BACKLOG                              private-instead ADDR
 //! send NAME                     peek NAME                     error NAME → error, if any
 //! open PATH                     give NAME PATH                take NAME PATH
 //! lend NAME → pid               end PID
@@ -101,7 +101,11 @@ impl OpenSockets {
                 Ok(String::new())
             }
             ["drop", what, name] => filter(self.get(name)?, what).map(|()| String::new()),
-            ["private", addr] => self.private(parse(addr)?),
+            ["private", addr] => self.private(parse(addr)?, None),
+            ["private-instead", addr] => {
+                let closed = self.others.remove(0);
+                self.private(parse(addr)?, Some(closed))
+            }
             ["send", name] => self.get(name)?.send(&[0]).map(|_| String::new()),
             ["peek", name] => {
                 self.get(name)?.peek(&mut [MaybeUninit::uninit()]).map(|_| String::new())
@@ -149,13 +153,13 @@ impl OpenSockets {
     }
 
     /// Listens in a thread whose descriptors are not those of the process.
-    fn private(&mut self, addr: SocketAddr) -> io::Result<String> {
+    fn private(&mut self, addr: SocketAddr, closed: Option<File>) -> io::Result<String> {
         let (stop, stopped) = channel::<()>();
         let (ready, is_ready) = channel();
         std::thread::spawn(move || {
-            let made = unshare(CloneFlags::CLONE_FILES)
-                .map_err(io::Error::from)
-                .and_then(|()| listener(addr, 1));
+            let private = unshare(CloneFlags::CLONE_FILES).map_err(io::Error::from);
+            drop(closed);
+            let made = private.and_then(|()| listener(addr, 1));
             let local = made.as_ref().map(|s| address(&s.local_addr())).map_err(io::Error::kind);
             let _ = ready.send(local);
             // The thread holds the socket until the process ends.
