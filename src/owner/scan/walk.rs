@@ -108,7 +108,7 @@ fn found_in(descriptors: Descriptors, search: &mut Search<'_>) -> SearchResult {
         }
     }
     // As a search by procfs does: what threads have copied is their process's.
-    if !search.has_all() {
+    if search.for_certain || !search.has_all() {
         for (process, table) in of_threads {
             add(&process, table, search);
         }
@@ -176,11 +176,20 @@ mod tests {
 
     /// The thread, if any, and the number of each descriptor that is found where procfs shows nothing.
     fn found(descriptors: &[SocketDescriptor], wanted: &[u64]) -> Vec<(u64, Option<i32>, i32)> {
+        found_for(false, descriptors, wanted)
+    }
+
+    fn found_for(
+        certain: bool,
+        descriptors: &[SocketDescriptor],
+        wanted: &[u64],
+    ) -> Vec<(u64, Option<i32>, i32)> {
         let procfs = tempfile::tempdir().unwrap();
         let descriptors = Descriptors { all: descriptors.to_vec(), has_all: true };
         let (all, wanted) = (ProcessFilter::default(), wanted.iter().copied().collect());
         let processes = ProcessFiles::new(procfs.path());
         let mut search = Search::new(&processes, &[], SearchScope::All(&all), &wanted);
+        search.for_certain = certain;
         let found = found_in(descriptors, &mut search);
         assert!(found.is_whole(), "{found:?}");
         let named = found.processes.iter().all(|it| it.comm == b"server" && it.start == 7);
@@ -203,6 +212,15 @@ mod tests {
         assert_eq!(found(&of_all, &[77]), [(77, None, 3)], "the thread has a copy");
         let both = [(77, None, 3), (77, Some(12), 3), (78, Some(12), 4)];
         assert_eq!(found(&of_all, &[77, 78]), both);
+    }
+
+    /// It may be a thread of the process that is asked for.
+    #[test]
+    fn threads_count_where_the_absence_of_holders_decides() {
+        let other = SocketDescriptor::of_server(9, 9, 7, 5, Target::Socket(77));
+        let both = [other, descriptor(12, 2, 3, 77)];
+        assert_eq!(found(&both, &[77]), [(77, None, 5)]);
+        assert_eq!(found_for(true, &both, &[77]), [(77, None, 5), (77, Some(12), 3)]);
     }
 
     #[test]
