@@ -73,6 +73,7 @@ impl FakeProcfs {
         fs::create_dir(folder.path().join("net")).expect("the folder is ours");
         let procfs =
             Self { folder, unreadable: Vec::new(), program: None, polled: Cell::default() };
+        procfs.process(1, "init", 0, &[]);
         procfs.process(KTHREADD, "kthreadd", 1, &[]);
         let stat = format!("{KTHREADD} (kthreadd) S 0 0 0 0 -1 2129984{} 1 0 1", " 0".repeat(10));
         fs::write(procfs.file("2/stat"), stat + &" 0".repeat(30) + "\n").expect("it is ours");

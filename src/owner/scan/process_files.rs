@@ -20,6 +20,8 @@ use std::sync::Arc;
 /// Started by the kernel in the initial pid namespace, and nowhere else: the kernel's other threads
 /// are its children.
 const KTHREADD: i32 = 2;
+/// The first process.
+const INIT: i32 = 1;
 
 /// Reads the processes of one procfs.
 #[derive(Debug)]
@@ -151,9 +153,10 @@ impl ProcessFiles {
 
     /// Whether all processes are listed: those of other pid namespaces, and those hidden from this
     /// user (`hidepid`). Where a thread of the kernel is listed they are: the initial pid namespace
-    /// has the processes of all others, and who may see that thread may see every process.
+    /// has the processes of all others, and who may see that thread may see every process, unless a
+    /// security module hides some: the first process is looked for, too.
     pub(crate) fn lists_all(&self) -> bool {
-        self.open(KTHREADD).is_ok_and(|entry| is_kernel_thread(&entry))
+        self.open(KTHREADD).is_ok_and(|entry| is_kernel_thread(&entry)) && self.is_shown(INIT)
     }
 
     /// Whether processes that are asked for may exist and not be listed, unless all are. A filter that
@@ -164,12 +167,13 @@ impl ProcessFiles {
         lists_all: impl FnOnce() -> bool,
     ) -> bool {
         let ProcessFilter { pids, tree, .. } = among.filter();
-        let is_shown = |pid: &i32| {
-            // With `hidepid=2` the directory can be opened.
-            self.open(*pid).is_ok_and(|entry| start_of(&entry).is_some())
-        };
-        let are_shown = !pids.is_empty() && pids.iter().all(is_shown);
+        let are_shown = !pids.is_empty() && pids.iter().all(|pid| self.is_shown(*pid));
         !(tree.is_some() || are_shown || lists_all())
+    }
+
+    fn is_shown(&self, pid: i32) -> bool {
+        // With `hidepid=2` the directory can be opened.
+        self.open(pid).is_ok_and(|entry| start_of(&entry).is_some())
     }
 
     /// The present name of the holder's process, if its descriptor still leads to the socket.

@@ -82,6 +82,19 @@ fn kernel_threads_are_not_searched() {
     assert_eq!(found(&mut Scan::new(procfs.0.path()), &[77]), []);
 }
 
+/// A security module may let a process see threads of the kernel, and not all processes.
+#[test]
+fn not_all_are_listed_where_the_first_process_is_hidden() {
+    let procfs = Procfs::new();
+    procfs.set_run_time(2, 5);
+    let stat = procfs.0.path().join("2/stat");
+    let line = fs::read_to_string(&stat).unwrap();
+    fs::write(&stat, line.replacen("0 -1 0", "0 -1 2129984", 1)).unwrap();
+    assert!(!Scan::new(procfs.0.path()).processes.lists_all());
+    procfs.set_run_time(1, 5);
+    assert!(Scan::new(procfs.0.path()).processes.lists_all());
+}
+
 #[test]
 fn a_remembered_descriptor_is_checked_before_it_counts() {
     let procfs = Procfs::new();
