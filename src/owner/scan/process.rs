@@ -103,7 +103,15 @@ pub(super) fn describe(
 
 /// The start of a process (clock ticks since boot), if it still exists.
 pub(super) fn start_of(entry: &ProcEntry) -> Option<u64> {
-    Some(Stat::parse(&read_file(entry, "stat").ok()?)?.start)
+    read_start(entry).ok()?
+}
+
+/// The same, `None` where the kernel shows none.
+///
+/// # Errors
+/// It is gone, or cannot be read.
+pub(super) fn read_start(entry: &ProcEntry) -> ProcResult<Option<u64>> {
+    Ok(Stat::parse(&read_file(entry, "stat")?).map(|stat| stat.start))
 }
 
 /// The pid of the process that started this one, or has inherited it.

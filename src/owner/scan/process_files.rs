@@ -120,8 +120,11 @@ impl ProcessFiles {
     /// # Errors
     /// The list cannot be read.
     pub(super) fn list(&self) -> Result<Vec<i32>, ProcError> {
-        let names = std::fs::read_dir(&self.root)?.flatten();
-        Ok(names.filter_map(|name| name.file_name().to_str()?.parse().ok()).collect())
+        let mut pids = Vec::new();
+        for entry in std::fs::read_dir(&self.root)? {
+            pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+        }
+        Ok(pids)
     }
 
     /// The pids of the processes in scope, as far as the scope names them: those of a tree are

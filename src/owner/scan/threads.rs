@@ -2,9 +2,13 @@
 
 use super::fd_table::{FdTable, open_dir, read_table};
 use super::is_denied;
-use super::process::start_of;
+use super::process::read_start;
 use super::search::Search;
 use crate::model::process::Process;
+use procfs::process::Process as ProcEntry;
+use procfs::{ProcError, ProcResult};
+use rustix::fs::Dir;
+use rustix::io::Errno;
 use std::collections::HashSet;
 
 /// How often (µs) all threads are searched: there may be thousands, and hardly any has a table of
@@ -46,10 +50,13 @@ impl Threads {
         let every_table = search.for_certain && !search.has_all();
         for (process, table) in std::mem::take(&mut search.threaded) {
             let identity = process.identity();
-            if (all || self.with_tables.contains(&identity))
-                && search_threads_of(&process, table, every_table, search)
-            {
-                self.with_tables.insert(identity);
+            if !all && !self.with_tables.contains(&identity) {
+                continue;
+            }
+            match search_threads_of(&process, table, every_table, search) {
+                Ok(false) => {}
+                Ok(true) => drop(self.with_tables.insert(identity)),
+                Err(error) => note_denied(&error, &process, search),
             }
         }
     }
@@ -57,35 +64,27 @@ impl Threads {
 
 /// Returns whether there is any table besides the leader's, as far as that shows. `every_table`: reads
 /// also those that look like the leader's.
+///
+/// # Errors
+/// The process is gone, or its threads cannot be listed.
 fn search_threads_of(
     process: &Process,
     leader: FdTable,
     every_table: bool,
     search: &mut Search<'_>,
-) -> bool {
-    let Ok(entry) = search.processes.open(process.pid) else { return false };
-    if start_of(&entry) != Some(process.start) {
-        return false;
+) -> ProcResult<bool> {
+    let entry = search.processes.open(process.pid)?;
+    if read_start(&entry)? != Some(process.start) {
+        return Ok(false);
     }
-    let tasks = match entry.tasks() {
-        Ok(tasks) => tasks,
-        Err(error) => {
-            if is_denied(&error) {
-                search.add_denied(process);
-            }
-            return false;
-        }
-    };
     // Nearly all threads share one table: that of the leader, or if it has ended the first one's.
     let mut shared = Some(leader).filter(|leader| !leader.is_empty());
     let (mut known, mut has_others) = (HashSet::new(), false);
-    for tid in tasks.flatten().map(|task| task.tid).filter(|tid| *tid != process.pid) {
+    for tid in threads_of(&entry)?.into_iter().filter(|tid| *tid != process.pid) {
         let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
             Ok(dir) => dir,
             Err(error) => {
-                if is_denied(&error) {
-                    search.add_denied(process);
-                }
+                note_denied(&error, process, search);
                 continue;
             }
         };
@@ -101,5 +100,23 @@ fn search_threads_of(
         sockets.retain(|socket| known.insert(*socket));
         search.add_table(process, Some(tid), &sockets, extent);
     }
-    has_others
+    Ok(has_others)
+}
+
+/// The threads of a process. `ProcEntry::tasks` leaves out those that it cannot open.
+fn threads_of(entry: &ProcEntry) -> ProcResult<Vec<i32>> {
+    let error = |errno: Errno| ProcError::Io(errno.into(), None);
+    let mut threads = Vec::new();
+    for name in Dir::new(open_dir(entry, "task")?).map_err(error)? {
+        let name = name.map_err(error)?;
+        threads.extend(name.file_name().to_str().ok().and_then(|tid| tid.parse::<i32>().ok()));
+    }
+    Ok(threads)
+}
+
+/// Takes in an error of a process or thread that may be there.
+fn note_denied(error: &ProcError, process: &Process, search: &mut Search<'_>) {
+    if is_denied(error) {
+        search.add_denied(process);
+    }
 }

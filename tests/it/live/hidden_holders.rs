@@ -228,6 +228,23 @@ fn the_id_of_a_thread_is_refused() {
     });
 }
 
+/// A process that may open few files reads what it can of the one that is asked for.
+#[test]
+fn too_few_descriptors_give_no_all_clear() {
+    isolated(|| {
+        let mut holder = Actor::start("holder");
+        holder.order("private 127.0.0.1:0");
+        let pid = holder.pid().to_string();
+        for limit in 3..=20 {
+            let mut limited = Command::new("prlimit");
+            limited.arg(format!("--nofile={limit}")).arg(command(&[]).get_program());
+            limited.args(["check", "--max", "LISTEN:0", "-i", "10ms", "--pid", &pid]);
+            let outcome = Program::try_spawn(limited).map(Program::finish).expect("util-linux");
+            assert_ne!(outcome.code, Some(0), "{limit} descriptors: {outcome:?}");
+        }
+    });
+}
+
 #[test]
 fn a_pid_namespace_gives_no_all_clear() {
     isolated(|| {
