@@ -5,8 +5,6 @@ use rustix::fs::stat;
 use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, capabilities, capability_is_in_bounding_set};
 use std::fmt;
-#[cfg(feature = "bpf")]
-use std::path::Path;
 use std::sync::OnceLock;
 
 /// The numbers of the namespaces that the machine has booted in (`include/linux/proc_ns.h`).
@@ -110,19 +108,6 @@ pub(crate) fn in_user_namespace() -> bool {
 /// Whether processes have other numbers for the kernel than here.
 pub(crate) fn in_pid_namespace() -> bool {
     !is_in("pid", INITIAL_PID_NAMESPACE)
-}
-
-/// The number of the pid namespace of this process and of a procfs; `None` if that shows another one, or
-/// does not say.
-#[cfg(feature = "bpf")]
-pub(crate) fn shared_pid_namespace(procfs: &Path) -> Option<u64> {
-    // The pid in the procfs's namespace, and in each below it that this process is in.
-    let status = std::fs::read_to_string(procfs.join("self/status")).ok()?;
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
-    if numbers.split_ascii_whitespace().count() != 1 {
-        return None;
-    }
-    stat(procfs.join("self/ns/pid")).ok().map(|namespace| namespace.st_ino)
 }
 
 /// Whether this is the pid namespace that the machine has booted in.

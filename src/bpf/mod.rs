@@ -6,7 +6,10 @@ mod refusal;
 
 use crate::error::{BTF, BpfError};
 use aya::{Btf, EbpfError, VerifierLogLevel};
-use std::io::ErrorKind;
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// So often a program is loaded before the kernel's refusal counts.
@@ -40,4 +43,29 @@ pub(crate) fn load<T>(load: impl Fn(&Btf) -> Result<T, EbpfError>) -> Result<T, 
         }
     }
     unreachable!("the last attempt returns")
+}
+
+/// The number of the pid namespace of this process, which is that of a procfs: what programs call a process is its
+/// number there.
+///
+/// # Errors
+/// The procfs shows another one, does not say, or cannot be read.
+pub(crate) fn pid_namespace(procfs: &Path) -> Result<u64, BpfError> {
+    let unreadable = |error| BpfError::Procfs(procfs.to_owned(), error);
+    // The pid in the procfs's namespace, and in each below it that this process is in.
+    let status = match std::fs::read_to_string(procfs.join("self/status")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        status => status.map_err(unreadable)?,
+    };
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    if numbers.is_none_or(|numbers| numbers.split_ascii_whitespace().count() != 1) {
+        return Err(BpfError::OtherProcesses(procfs.to_owned()));
+    }
+    std::fs::metadata(procfs.join("self/ns/pid")).map(|it| it.ino()).map_err(unreadable)
+}
+
+/// The kernel's error behind one of the loader, or else the text of that.
+pub(crate) fn kernel_error(error: &(dyn Error + 'static)) -> io::Error {
+    let errno = refusal::errno_of(error);
+    errno.map_or_else(|| io::Error::other(refusal::innermost(error)), io::Error::from)
 }

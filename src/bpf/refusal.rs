@@ -112,7 +112,7 @@ fn first_line(text: &str) -> String {
 }
 
 /// The kernel's error behind one of the loader.
-fn errno_of(error: &EbpfError) -> Option<Errno> {
+pub(super) fn errno_of(error: &(dyn Error + 'static)) -> Option<Errno> {
     causes(error).iter().find_map(|cause| Errno::from_io_error(cause.downcast_ref::<io::Error>()?))
 }
 

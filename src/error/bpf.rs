@@ -72,6 +72,9 @@ pub enum BpfError {
     /// A procfs does not show the pid namespace of this process.
     #[error("{} shows another pid namespace than that of this process", .0.display())]
     OtherProcesses(PathBuf),
+    /// A procfs cannot be read.
+    #[error("{}/self cannot be read: {}", .0.display(), reason(.1))]
+    Procfs(PathBuf, io::Error),
     /// The network namespace of this process is not known.
     #[error("/proc/thread-self/ns/net cannot be read; mount /proc")]
     NoNamespace,

@@ -87,7 +87,8 @@ impl Iterator {
             let id = program.attach()?;
             program.take_link(id)
         });
-        attached.map_err(io::Error::other)?.into_file().map_err(io::Error::other)
+        let link = attached.map_err(|error| bpf::kernel_error(&error))?;
+        link.into_file().map_err(|error| bpf::kernel_error(&error))
     }
 }
 

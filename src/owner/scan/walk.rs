@@ -6,12 +6,12 @@ use super::iterator::{Descriptors, Iterator};
 use super::process_files::ProcessFiles;
 use super::record::{SocketDescriptor, Target};
 use super::search::Search;
+use crate::bpf;
 use crate::error::BpfError;
 use crate::filter::{Match, ProcessFilter};
 use crate::model::process::Process;
 use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
-use crate::privileges::shared_pid_namespace;
 use std::path::Path;
 
 /// With so many open files it is worth 50 ms of CPU time to load the iterator.
@@ -70,10 +70,8 @@ impl Walker {
 
 /// It walks through the caller's pid namespace alone, so procfs has to show that one.
 fn load_iterator(processes: &ProcessFiles) -> Result<Iterator, BpfError> {
-    match shared_pid_namespace(processes.root()) {
-        Some(_) => Iterator::load(),
-        None => Err(BpfError::OtherProcesses(processes.root().to_owned())),
-    }
+    bpf::pid_namespace(processes.root())?;
+    Iterator::load()
 }
 
 /// How many files are open on this machine: there are hardly fewer descriptors.

@@ -17,12 +17,13 @@ mod tables;
 use super::namespace::{namespace, own_process};
 use super::netns::Namespaces;
 use super::{ReadingContext, Source, clock};
+use crate::bpf;
 use crate::error::{BpfError, Error, Result};
 use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading, StateChange};
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
-use crate::privileges::{is_initial_pid_namespace, shared_pid_namespace};
+use crate::privileges::is_initial_pid_namespace;
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use changes::{Changes, RESET_WAIT};
@@ -105,8 +106,7 @@ impl Trace {
         // Else events of all are taken, and those of the namespaces that are read are kept.
         let netns = if is_only { netns } else { 0 };
         // Events name processes by the numbers that procfs has for them.
-        let pidns = shared_pid_namespace(procfs)
-            .ok_or_else(|| Error::Trace(BpfError::OtherProcesses(procfs.to_owned())))?;
+        let pidns = bpf::pid_namespace(procfs).map_err(Error::Trace)?;
         let pidns = if is_initial_pid_namespace(pidns) { 0 } else { pidns };
         let scope = Scope { netns, pidns, root, ring };
         Ok(Self {

@@ -4,13 +4,14 @@ use super::trace::is_permitted;
 use crate::support::actor::Actor;
 use crate::support::mounts::mount_privately;
 use crate::support::netns::isolated;
-use crate::support::program::{Program, list, run, run_as_nobody};
+use crate::support::program::{Program, command, list, run, run_as_nobody};
 use crate::support::record::Listed;
 use crate::support::require::{Feature, skip};
 use crate::support::sockets::ANY_PORT;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 /// What the search for owners decides of a row.
 type Owned = (SocketAddr, SocketAddr, Option<u64>, Option<u32>, String, Vec<(u32, i32, String)>);
@@ -124,6 +125,24 @@ fn without_privilege_the_iterator_is_refused_by_name() {
     let messages = denied.messages();
     assert_eq!((denied.code, messages.lines().count()), (Some(2), 1), "{messages}");
     assert!(messages.contains("CAP_BPF") && messages.contains("--owners proc"), "{messages}");
+}
+
+#[test]
+fn a_limit_of_open_files_is_named() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        for limit in 7..=12 {
+            let mut limited = Command::new("prlimit");
+            limited.arg(format!("--nofile={limit}")).arg(command(&[]).get_program());
+            limited.args(["list", "--owners", "bpf"]);
+            let refused = Program::try_spawn(limited).map(Program::finish).expect("util-linux");
+            let messages = refused.messages();
+            assert_eq!(refused.code, Some(2), "{limit} descriptors: {refused:?}");
+            assert!(messages.contains("Too many open files"), "{limit}: {messages}");
+        }
+    });
 }
 
 #[test]
