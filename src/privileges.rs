@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 /// The numbers of the namespaces that the machine has booted in (`include/linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+#[cfg(feature = "bpf")]
+const INITIAL_TIME_NAMESPACE: u64 = 0xEFFF_FFFA;
 /// What the kernel shows for a user without a number, unless a sysctl says otherwise.
 const OVERFLOW_UID: u32 = 65_534;
 
@@ -108,6 +110,12 @@ pub(crate) fn in_user_namespace() -> bool {
 /// Whether processes have other numbers for the kernel than here.
 pub(crate) fn in_pid_namespace() -> bool {
     !is_in("pid", INITIAL_PID_NAMESPACE)
+}
+
+/// Whether clocks may show other times here than to the kernel.
+#[cfg(feature = "bpf")]
+pub(crate) fn in_time_namespace() -> bool {
+    !is_in("time", INITIAL_TIME_NAMESPACE)
 }
 
 /// Whether this is the pid namespace that the machine has booted in.

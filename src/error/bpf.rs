@@ -75,6 +75,9 @@ pub enum BpfError {
     /// A procfs cannot be read.
     #[error("{}/self cannot be read: {}", .0.display(), reason(.1))]
     Procfs(PathBuf, io::Error),
+    /// The clocks of this process may be set off from the kernel's.
+    #[error("this process is in a time namespace, and BPF has the times outside of it")]
+    TimeNamespace,
     /// The network namespace of this process is not known.
     #[error("/proc/thread-self/ns/net cannot be read; mount /proc")]
     NoNamespace,
@@ -96,6 +99,7 @@ mod tests {
             BpfError::Memory,
             BpfError::Lacks("tracepoint x".to_owned()),
             BpfError::Rejected("x".to_owned()),
+            BpfError::TimeNamespace,
         ];
         for reason in reasons {
             let text = reason.to_string();

@@ -23,7 +23,7 @@ use crate::model::reading::{Interface, LookupRequest, Lost, LostReason, Reading,
 use crate::model::socket::Family;
 use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
-use crate::privileges::is_initial_pid_namespace;
+use crate::privileges::{in_time_namespace, is_initial_pid_namespace};
 use crate::settings::{OWN_PROCFS, PollSettings};
 use crate::signals::{Signals, Wake};
 use changes::{Changes, RESET_WAIT};
@@ -103,6 +103,9 @@ impl Trace {
         let (procfs, is_only) = (Path::new(OWN_PROCFS), several.is_none());
         let netns = namespace(&own_process(procfs));
         let netns = netns.ok_or(Error::Trace(BpfError::NoNamespace))?;
+        if in_time_namespace() {
+            return Err(Error::Trace(BpfError::TimeNamespace));
+        }
         // Else events of all are taken, and those of the namespaces that are read are kept.
         let netns = if is_only { netns } else { 0 };
         // Events name processes by the numbers that procfs has for them.

@@ -6,7 +6,7 @@
 use crate::support::actor::Actor;
 use crate::support::mounts::enter_private_mounts;
 use crate::support::netns::isolated;
-use crate::support::program::{Program, command_of_nobody, run_as_nobody};
+use crate::support::program::{Program, command, command_of_nobody, run_as_nobody};
 use crate::support::require::{Feature, skip};
 use crate::support::sockets::{self, listener, pair};
 use crate::support::trace::{Trace as Account, Traced, What};
@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use tcplapse::testing::error::Error;
@@ -475,4 +476,30 @@ fn without_privilege_auto_takes_netlink_and_says_why() {
     let first = messages.lines().next().unwrap_or_default();
     assert!(first.contains("using --source netlink: "), "{messages}");
     assert!(first.contains("root"), "{messages}");
+}
+
+/// Polls have the times within, events those outside.
+#[test]
+fn in_a_time_namespace_there_are_no_kernel_events() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        let inside = |source: &str| {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--time", "--boottime", "100000", "--fork"]);
+            unshare.arg(command(&[]).get_program()).args(["--source", source, "--for", "1ms"]);
+            Program::spawn(unshare).finish()
+        };
+        let refused = inside("trace");
+        let messages = refused.messages();
+        if messages.starts_with("unshare: ") {
+            return skip(Feature::Netns, &messages);
+        }
+        assert_eq!((refused.code, messages.lines().count()), (Some(2), 1), "{messages}");
+        assert!(messages.contains("time namespace"), "{messages}");
+        let auto = inside("auto");
+        assert_eq!(auto.code, Some(0), "{auto:?}");
+        assert!(auto.messages().contains("using --source netlink: "), "{auto:?}");
+    });
 }
