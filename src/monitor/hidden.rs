@@ -7,6 +7,7 @@ use crate::error::{
     Error, HiddenOwners, Inconclusive, ProcessError, Question, Reason, UnshownBindings,
 };
 use crate::filter::{Match, ProcessFilter};
+use crate::model::counted::counted;
 use crate::model::event::{OwnerClues, SocketRef, SocketStatus};
 use crate::model::process::{ByInode, Inodes};
 use crate::owner::SearchScope;
@@ -69,8 +70,9 @@ impl Holdings {
         found.unwrap_or_else(|| unless(self.may_hide, Match::No))
     }
 
-    /// Whether no process holds a socket that has an inode: it is the kernel's own, as those of NFS
-    /// are, or its descriptor is on the way from one process to another.
+    /// Whether no process has a descriptor of a socket that has an inode: it is the kernel's own, as those
+    /// of NFS are, its descriptor is on the way from one process to another, or an io_uring without a
+    /// descriptor holds it, say.
     fn is_unheld(&self, clues: &OwnerClues) -> bool {
         self.is_whole && clues.inode != 0 && !self.by_inode.contains_key(&clues.inode)
     }
@@ -187,7 +189,7 @@ pub(crate) struct PossibleMatches {
     /// Sockets that may belong to a matching process that cannot be inspected, or that are known only
     /// now to match.
     pub(crate) sockets: Vec<SocketStatus>,
-    /// Others, which no process holds at all.
+    /// Others, of which no process has a descriptor.
     pub(crate) unheld: Vec<SocketStatus>,
     /// What to do about the former, if it is not a matter of permission.
     pub(crate) remedy: Option<Remedy>,
@@ -345,11 +347,12 @@ impl BlindSpots {
         self.bad_rows == 0 && self.elsewhere.is_none()
     }
 
-    /// The sentence for the sockets that no process holds.
+    /// The sentence for the sockets that no descriptor leads to.
     pub(crate) fn unheld(&self) -> String {
-        let unheld = self.candidates.unheld.len();
-        let are = if unheld == 1 { "socket is" } else { "sockets are" };
-        format!("{unheld} {are} held by no process: the kernel's own, or in transfer")
+        let unheld = counted(self.candidates.unheld.len() as u64, "socket");
+        format!(
+            "no process has a descriptor of {unheld}: the kernel's own, in transfer, or held without one"
+        )
     }
 
     /// The error that `question` cannot be answered.

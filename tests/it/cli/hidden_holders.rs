@@ -112,8 +112,8 @@ fn a_matching_process_may_share_what_others_hold() {
 fn what_nobody_holds_is_said_and_decided() {
     let whole = |procfs: &mut FakeProcfs| procfs.process(812, "client", 50, &[9]);
     for (code, message) in answers(whole, &["client"], &["4000 80 08/7", "4001 80 01/9"]) {
-        let sentence =
-            "tcplapse: 1 socket is held by no process: the kernel's own, or in transfer\n";
+        let sentence = "tcplapse: no process has a descriptor of 1 socket: the kernel's own, in transfer, or held \
+                        without one\n";
         assert_eq!((code, message.as_str()), (0, sentence));
     }
 }
