@@ -20,7 +20,7 @@ pub(crate) mod wait;
 pub(crate) mod watch;
 
 use crate::cli::{Options, OwnersName};
-use crate::error::{Error, ProcessError, Result};
+use crate::error::{Error, ProcessError, Result, no_process};
 use crate::monitor::Monitor;
 use crate::output::messages;
 use crate::owner::scan::Scan;
@@ -108,7 +108,8 @@ fn monitor_of(source: Box<dyn Source>, settings: &Settings) -> Result<Monitor<'_
         }
         WrongPid::Thread { thread, process } => ProcessError::Thread { thread, process },
     })?;
-    messages::print(missing.iter().map(|pid| format!("there is no process {pid}")));
+    let all_listed = missing.is_empty() || scan.processes().lists_all();
+    messages::print(missing.iter().map(|pid| no_process(*pid, all_listed)));
     let monitor = if let Some(record) = &settings.record {
         let recorder = Recorder::open(record, source.interface(), settings.poll.interval)?;
         let owners = Box::new(SurveyedOwners::new(scan));

@@ -21,7 +21,7 @@ pub(crate) use inconclusive::{
     HiddenOwners, Inconclusive, Question, Reason, Unseen, UnshownBindings,
 };
 pub(crate) use netns::NetnsError;
-pub(crate) use process::ProcessError;
+pub(crate) use process::{ProcessError, no_process};
 pub(crate) use recording::{NoSamples, RecordingError, UnreadPart};
 pub(crate) use rules::{RuleCause, RuleError, RuleFileError};
 pub(crate) use trust::Distrust;

@@ -6,7 +6,7 @@ use crate::privileges::Remedy;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProcessError {
     /// `--pid` of nothing.
-    #[error("--pid: there is no process {pid}; write another number{}", if_hidden(.remedy.as_ref()))]
+    #[error("--pid: {}; write another number{}", no_process(*.pid, .remedy.is_none()), if_hidden(.remedy.as_ref()))]
     Missing {
         /// The number.
         pid: i32,
@@ -33,6 +33,15 @@ pub enum ProcessError {
         /// Its name, where that is known.
         name: Option<String>,
     },
+}
+
+/// That a process does not exist, as far as that is known.
+pub(crate) fn no_process(pid: i32, all_listed: bool) -> String {
+    if all_listed {
+        format!("there is no process {pid}")
+    } else {
+        format!("no process {pid} is listed in procfs")
+    }
 }
 
 fn if_hidden(remedy: Option<&Remedy>) -> String {

@@ -125,7 +125,15 @@ impl Scan {
     /// # Errors
     /// None is, or one is that of a thread.
     pub(crate) fn check_pids(&self, filter: &ProcessFilter) -> Result<Vec<i32>, WrongPid> {
-        pids::check(filter, &self.processes)
+        match pids::check(filter, &self.processes) {
+            // They may be hidden, and found even so.
+            Err(WrongPid::Missing(_))
+                if self.walker.finds_hidden() && !self.processes.lists_all() =>
+            {
+                Ok(filter.pids.clone())
+            }
+            checked => checked,
+        }
     }
 
     /// Finds the holders of sockets. `for_certain`: see [`OwnerLookup::find_for_certain`].

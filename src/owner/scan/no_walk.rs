@@ -24,6 +24,10 @@ impl Walker {
         }
     }
 
+    pub(super) const fn finds_hidden(&self) -> bool {
+        false
+    }
+
     pub(super) fn take_refusal(&mut self) -> Option<String> {
         None
     }

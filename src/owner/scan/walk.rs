@@ -37,6 +37,11 @@ impl Walker {
         Ok(Self { by, iterator, refusal: None })
     }
 
+    /// Whether it finds processes that procfs hides.
+    pub(super) const fn finds_hidden(&self) -> bool {
+        self.iterator.is_some()
+    }
+
     /// Why the iterator is not used though it would pay; once.
     pub(super) fn take_refusal(&mut self) -> Option<String> {
         let why = self.refusal.take()?;

@@ -128,6 +128,35 @@ fn without_privilege_the_iterator_is_refused_by_name() {
 }
 
 #[test]
+fn a_hidden_process_is_found_by_its_pid() {
+    isolated(|| {
+        if !is_permitted() {
+            return;
+        }
+        if let Err(errno) = mount_privately("proc", Path::new("/proc"), Some("hidepid=2")) {
+            return skip(Feature::Mount, &format!("no procfs with hidepid: {errno}"));
+        }
+        let mut holder = Actor::start("holder");
+        holder.order("listen l 127.0.0.1:7000 8");
+        let ask = |pid: u32, owners: &str| {
+            let mut command_of_user = Command::new("setpriv");
+            command_of_user.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            command_of_user.args(["--inh-caps=-all,+bpf,+perfmon", "--ambient-caps=+bpf,+perfmon"]);
+            command_of_user.arg(command(&[]).get_program());
+            let question = ["check", "--max", "LISTEN:0", "-i", "10ms", "--owners", owners];
+            command_of_user.args(question).args(["--pid", &pid.to_string()]);
+            Program::try_spawn(command_of_user).map(Program::finish).expect("util-linux")
+        };
+        let found = ask(holder.pid(), "bpf");
+        assert_eq!(found.code, Some(1), "{found:?}");
+        assert!(found.stdout.contains("/holder"), "{found:?}");
+        let hidden = ask(holder.pid(), "proc");
+        assert_eq!(hidden.code, Some(2), "{hidden:?}");
+        assert!(!hidden.messages().contains("there is no process"), "{hidden:?}");
+    });
+}
+
+#[test]
 fn a_limit_of_open_files_is_named() {
     isolated(|| {
         if !is_permitted() {
