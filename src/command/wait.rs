@@ -9,7 +9,7 @@ use crate::output::ready::Ready;
 use crate::rules::condition::{Condition, POLLS_TO_TRUST};
 use crate::settings::wait::WaitSettings;
 use crate::tcp::state::State;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal};
 
 /// Waits, and returns whether the condition came to hold before the time-out. Prints nothing on
@@ -79,9 +79,13 @@ fn evaluate(monitor: &mut Monitor<'_>, condition: &Condition) -> Outcome {
 
 /// The sentence for a time-out, with the number of matching sockets by state.
 fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
+    let concerns = |state| wait.condition.concerns(state);
+    let candidates = monitor.possible_matches(concerns);
     let mut states: BTreeMap<State, u64> = BTreeMap::new();
+    let mut matching = HashSet::new();
     for socket in monitor.statuses() {
         *states.entry(socket.state).or_default() += 1;
+        matching.insert(socket.socket.id);
     }
     let there = if states.is_empty() {
         "no matching socket".to_owned()
@@ -90,10 +94,10 @@ fn timed_out(monitor: &mut Monitor<'_>, wait: &WaitSettings) -> String {
             states.iter().map(|(state, count)| format!("{state} {count}")).collect();
         format!("matching sockets: {}", states.join(", "))
     };
-    let concerns = |state| wait.condition.concerns(state);
-    let candidates = monitor.possible_matches(concerns);
     let remedy = candidates.remedy.unwrap_or_else(|| monitor.remedy());
-    let hidden = match candidates.sockets.len() {
+    // Some of them are known to match only now.
+    let others = candidates.sockets.iter().filter(|now| !matching.contains(&now.socket.id));
+    let hidden = match others.count() {
         0 => String::new(),
         sockets => format!("; {}", HiddenOwners { sockets, remedy }),
     };

@@ -97,9 +97,9 @@ impl<'a> Owners<'a> {
     }
 
     /// Searches for the holders of sockets that nobody has searched for: with every poll, and where
-    /// a filter asks for a process now and then also for those that had none. `new` and `shown` are
-    /// the inodes of [`TrackerSink::inodes`](crate::tracker::TrackerSink::inodes). Returns whether
-    /// sockets without a holder were searched for again.
+    /// a filter asks for a process now and then also for those that had none that matches. `new` and
+    /// `shown` are the inodes of [`TrackerSink::inodes`](crate::tracker::TrackerSink::inodes). Returns
+    /// whether sockets were searched for again.
     pub(super) fn search_new(
         &mut self,
         mut new: Vec<u64>,
@@ -111,12 +111,32 @@ impl<'a> Owners<'a> {
             let new = std::mem::take(&mut self.new_inodes);
             let mut wanted = self.table.inode_set(new.len());
             wanted.extend(new.into_iter().filter(|inode| !self.table.was_searched(*inode)));
+            let mut unmatched = Inodes::default();
             if again {
-                wanted.extend(shown.filter(|inode| !self.table.is_held(*inode)));
+                for inode in shown {
+                    if !self.table.is_held(inode) {
+                        wanted.insert(inode);
+                    } else if matches!(self.among(), SearchScope::All(_))
+                        && !self.table.is_matched(inode, self.filter())
+                    {
+                        unmatched.insert(inode);
+                    }
+                }
             }
             self.search(self.among(), &wanted);
+            self.search_for_matching(&unmatched);
         }
         again
+    }
+
+    /// Searches for processes that match and hold sockets of which others are known to: one may have changed
+    /// its user since, or have been started by them.
+    fn search_for_matching(&mut self, unmatched: &Inodes) {
+        if !unmatched.is_empty() {
+            let mut found = self.finder.find(SearchScope::Matching(self.filter()), unmatched);
+            found.holders.retain(|(inode, _)| unmatched.contains(inode));
+            self.table.insert_more(found);
+        }
     }
 
     /// Where to search for holders: among the processes that the filter can match. By user alone

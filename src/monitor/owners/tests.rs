@@ -1,4 +1,5 @@
 use super::*;
+use crate::filter::Match;
 use crate::model::reading::{Lookups, OwnerUpdate};
 use crate::model::time::Stamp;
 use crate::owner::event_search::tests::transition;
@@ -145,4 +146,54 @@ fn what_is_recorded_of_a_process_that_was_only_started_counts_at_each_event() {
     };
     assert_eq!(holders_after(SERVER_IS_OLD, &[SERVER, CHILD]), [1, 2]);
     assert_eq!(holders_after(SERVER_IS_OLD + 1000, &[SERVER]), [1], "the child has let go of it");
+}
+
+/// A server that binds its port as root, and is another user's from the next reading on.
+#[derive(Default)]
+struct DropsPrivileges {
+    now: u64,
+}
+
+impl OwnerLookup for DropsPrivileges {
+    fn start_reading(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    fn take_due_retry(&mut self) -> bool {
+        true
+    }
+
+    fn find(&mut self, among: SearchScope<'_>, _: &Inodes) -> SearchResult {
+        let uid = Some(if self.now > SERVER_IS_OLD { 33 } else { 0 });
+        let mut processes = vec![Process { uid, ..process(SERVER) }];
+        processes.retain(|process| among.includes(process) == Match::Yes);
+        let holders = processes.iter().map(|_| (LISTENER, SERVER)).collect();
+        SearchResult { processes, holders, ..SearchResult::default() }
+    }
+
+    fn remedy(&self) -> Remedy {
+        unreachable!("every process can be inspected")
+    }
+
+    fn still_holds(&mut self, _: &Holder, _: u64) -> Option<Vec<u8>> {
+        Some(b"server".to_vec())
+    }
+
+    fn describe_caller(&mut self, caller: &Caller, _: &ProcessFilter) -> Process {
+        Process::unknown(caller.pid)
+    }
+}
+
+#[test]
+fn a_process_that_changes_its_user_matches_from_then_on() {
+    let process = ProcessFilter { users: vec![33], ..ProcessFilter::default() };
+    let filter = Filter { process, ..Filter::default() };
+    let mut owners = Owners::new(Box::new(DropsPrivileges::default()), &filter);
+    let mut matches_at = |time: u64| {
+        owners.begin_round(time);
+        owners.search_new(vec![LISTENER], &mut [LISTENER].into_iter());
+        owners.table.is_matched(LISTENER, &filter.process)
+    };
+    assert!(!matches_at(SERVER_IS_OLD));
+    assert!(matches_at(SERVER_IS_OLD + 1));
 }

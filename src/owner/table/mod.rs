@@ -154,6 +154,13 @@ impl OwnerTable {
         self.sockets.get(&inode).is_some_and(|entry| !entry.holders.is_empty())
     }
 
+    /// Whether a holder is known that matches.
+    pub(crate) fn is_matched(&self, inode: u64, filter: &ProcessFilter) -> bool {
+        let mut holders =
+            self.descriptors(inode).map(|descriptor| self.processes.process(descriptor));
+        holders.any(|process| filter.matches(process) == Match::Yes)
+    }
+
     /// The holders known.
     pub(crate) fn holders(&self, inode: u64) -> impl Iterator<Item = Holder> {
         self.descriptors(inode).map(|descriptor| self.processes.holder(descriptor))
