@@ -88,7 +88,11 @@ impl Searcher {
                 for pid in pids {
                     if searched.insert(pid) {
                         listing.searched += 1;
-                        listing.gone += usize::from(!self.search_process(pid, search));
+                        if !self.search_process(pid, search) {
+                            listing.gone += 1;
+                            // If it is listed again, it is there and cannot be read.
+                            searched.remove(&pid);
+                        }
                     }
                 }
             }

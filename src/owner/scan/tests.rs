@@ -82,6 +82,26 @@ fn kernel_threads_are_not_searched() {
     assert_eq!(found(&mut Scan::new(procfs.0.path()), &[77]), []);
 }
 
+/// Something may be mounted in its place.
+#[test]
+fn a_listed_process_without_files_is_not_gone() {
+    let procfs = Procfs::new();
+    for pid in [1, 2, PARENT] {
+        procfs.set_run_time(pid, 5);
+    }
+    let stat = procfs.0.path().join("2/stat");
+    let line = fs::read_to_string(&stat).unwrap();
+    fs::write(&stat, line.replacen("0 -1 0", "0 -1 2129984", 1)).unwrap();
+    let is_whole = || {
+        let all = ProcessFilter::default();
+        let wanted = [77].into_iter().collect();
+        Scan::new(procfs.0.path()).find_for_certain(SearchScope::All(&all), &wanted).is_whole()
+    };
+    assert!(is_whole());
+    fs::create_dir(procfs.0.path().join(CHILD.to_string())).unwrap();
+    assert!(!is_whole());
+}
+
 /// A security module may let a process see threads of the kernel, and not all processes.
 #[test]
 fn not_all_are_listed_where_the_first_process_is_hidden() {
