@@ -12,6 +12,7 @@ use crate::filter::{Match, ProcessFilter};
 use crate::model::process::Process;
 use crate::owner::table::SearchResult;
 use crate::owner::{OwnersBy, SearchScope};
+use crate::privileges::in_time_namespace;
 use std::path::Path;
 
 /// With so many open files it is worth 50 ms of CPU time to load the iterator.
@@ -144,10 +145,10 @@ fn sockets_of_ring(processes: &ProcessFiles, pid: i32, tid: i32, fd: i32) -> Opt
     ring_sockets(&open_dir(&entry, &format!("task/{tid}/fd")).ok()?, fd)
 }
 
-/// The process of a descriptor. One that procfs hides has a name.
+/// The process of a descriptor. One that procfs hides has a name; so has one whose pid is another's by now.
 fn holder(descriptor: &SocketDescriptor, search: &Search<'_>) -> Process {
     let process = search.processes.describe(descriptor.pid, search.fields);
-    if !process.is_unknown() {
+    if process.start == descriptor.start || !process.is_unknown() && in_time_namespace() {
         return process;
     }
     Process {
@@ -206,6 +207,20 @@ mod tests {
     #[test]
     fn a_hidden_process_is_named_by_its_descriptors() {
         assert_eq!(found(&[descriptor(PROCESS, 1, 3, 77)], &[77]), [(77, None, 3)]);
+    }
+
+    #[test]
+    fn a_process_that_has_the_pid_now_is_not_named() {
+        let procfs = tempfile::tempdir().unwrap();
+        let home = procfs.path().join(PROCESS.to_string());
+        std::fs::create_dir(&home).unwrap();
+        let stat = format!("{PROCESS} (other) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 8");
+        std::fs::write(home.join("stat"), stat + &" 0".repeat(30) + "\n").unwrap();
+        let (all, wanted) = (ProcessFilter::default(), std::iter::once(77).collect());
+        let processes = ProcessFiles::new(procfs.path());
+        let search = Search::new(&processes, &[], SearchScope::All(&all), &wanted);
+        let named = holder(&descriptor(PROCESS, 1, 3, 77), &search);
+        assert_eq!((named.comm.as_slice(), named.start), (b"server".as_slice(), 7));
     }
 
     #[test]
