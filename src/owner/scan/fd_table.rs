@@ -230,6 +230,14 @@ pub(super) fn leads_to(dir: &File, fd: i32, inode: u64) -> bool {
     })
 }
 
+/// Whether a descriptor leads to an io_uring.
+///
+/// # Errors
+/// Its link cannot be read.
+pub(super) fn is_ring(dir: &File, fd: i32) -> rustix::io::Result<bool> {
+    Ok(readlinkat(dir, DecInt::new(fd), Vec::new())?.as_bytes() == RING)
+}
+
 /// Where the descriptor of an io_uring leads.
 const RING: &[u8] = b"anon_inode:[io_uring]";
 

@@ -1,7 +1,7 @@
 //! A search by the BPF iterator: it shows the descriptors of all processes, also of those that procfs
 //! hides or that need permission there. What a process is called is still read from procfs.
 
-use super::fd_table::{Extent, open_dir, ring_sockets};
+use super::fd_table::{Extent, is_ring, open_dir, ring_sockets};
 use super::iterator::{Descriptors, Iterator};
 use super::process_files::ProcessFiles;
 use super::record::{SocketDescriptor, Target};
@@ -142,7 +142,9 @@ fn add(process: &Process, table: &[SocketDescriptor], search: &mut Search<'_>) {
 /// The sockets in the table of an io_uring; `None` if they are not shown.
 fn sockets_of_ring(processes: &ProcessFiles, pid: i32, tid: i32, fd: i32) -> Option<Vec<u64>> {
     let entry = processes.open(pid).ok()?;
-    ring_sockets(&open_dir(&entry, &format!("task/{tid}/fd")).ok()?, fd)
+    let dir = open_dir(&entry, &format!("task/{tid}/fd")).ok()?;
+    // Any file may have the name that the kernel gives it.
+    if is_ring(&dir, fd) == Ok(false) { Some(Vec::new()) } else { ring_sockets(&dir, fd) }
 }
 
 /// The process of a descriptor. One that procfs hides has a name; so has one whose pid is another's by now.
@@ -207,6 +209,22 @@ mod tests {
     #[test]
     fn a_hidden_process_is_named_by_its_descriptors() {
         assert_eq!(found(&[descriptor(PROCESS, 1, 3, 77)], &[77]), [(77, None, 3)]);
+    }
+
+    #[test]
+    fn a_file_with_the_name_of_an_io_uring_hides_nothing() {
+        let procfs = tempfile::tempdir().unwrap();
+        let fds = procfs.path().join(format!("{PROCESS}/task/{PROCESS}/fd"));
+        std::fs::create_dir_all(&fds).unwrap();
+        std::os::unix::fs::symlink("/tmp/[io_uring]", fds.join("3")).unwrap();
+        let processes = ProcessFiles::new(procfs.path());
+        let sockets = |fd| sockets_of_ring(&processes, PROCESS, PROCESS, fd);
+        assert_eq!(sockets(3), Some(Vec::new()));
+        std::os::unix::fs::symlink("anon_inode:[io_uring]", fds.join("4")).unwrap();
+        let info = procfs.path().join(format!("{PROCESS}/task/{PROCESS}/fdinfo"));
+        std::fs::create_dir(&info).unwrap();
+        std::fs::write(info.join("4"), "UserFiles:\t1\n    0: socket:[77]\n").unwrap();
+        assert_eq!(sockets(4), Some(vec![77]));
     }
 
     #[test]
