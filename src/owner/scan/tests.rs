@@ -82,6 +82,24 @@ fn kernel_threads_are_not_searched() {
     assert_eq!(found(&mut Scan::new(procfs.0.path()), &[77]), []);
 }
 
+/// The search for a filter reads other threads than the one for all, which may follow at once.
+#[test]
+fn a_search_of_all_reads_threads_that_a_narrower_one_did_not() {
+    let procfs = Procfs::new();
+    procfs.set_run_time(PARENT, 5);
+    let stat = procfs.0.path().join("10/stat");
+    let line = fs::read_to_string(&stat).unwrap();
+    fs::write(&stat, line.replacen("20 0 1 0", "20 0 2 0", 1)).unwrap();
+    let table = procfs.0.path().join("10/task/12/fd");
+    fs::create_dir_all(&table).unwrap();
+    symlink("socket:[77]", table.join("3")).unwrap();
+    let mut scan = Scan::new(procfs.0.path());
+    let other = ProcessFilter { pids: vec![CHILD], ..ProcessFilter::default() };
+    let narrow = scan.find(SearchScope::Matching(&other), &[77].into_iter().collect());
+    assert!(narrow.holders.is_empty());
+    assert_eq!(found(&mut scan, &[77]), [(77, PARENT, 3)]);
+}
+
 /// Something may be mounted in its place.
 #[test]
 fn a_listed_process_without_files_is_not_gone() {

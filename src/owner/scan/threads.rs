@@ -5,6 +5,7 @@ use super::is_denied;
 use super::process::read_start;
 use super::search::Search;
 use crate::model::process::Process;
+use crate::owner::SearchScope;
 use procfs::process::Process as ProcEntry;
 use procfs::{ProcError, ProcResult};
 use rustix::fs::Dir;
@@ -20,6 +21,8 @@ const SEARCH_INTERVAL: u64 = 1_000_000;
 pub(super) struct Threads {
     /// The boot time (µs) from which on all are searched again.
     due: u64,
+    /// They were those of all processes, not only of such as a filter asks for.
+    of_all: bool,
     /// The processes that were found with more than one table.
     with_tables: HashSet<(i32, u64)>,
 }
@@ -29,7 +32,7 @@ impl Threads {
     /// sockets were not found elsewhere: now and then all of them, so that a socket may be found that
     /// much later, and each time those with tables of their own. `now` is a boot time (µs).
     pub(super) fn search(&mut self, search: &mut Search<'_>, now: u64) {
-        if now >= self.due {
+        if now >= self.due || is_of_all(search) && !self.of_all {
             self.search_all(search, now);
         } else {
             self.search_found(false, search);
@@ -39,6 +42,7 @@ impl Threads {
     /// Searches all threads of the processes that a search has come upon, at this boot time (µs).
     pub(super) fn search_all(&mut self, search: &mut Search<'_>, now: u64) {
         self.due = now + SEARCH_INTERVAL;
+        self.of_all = is_of_all(search);
         self.with_tables.clear();
         self.search_found(true, search);
     }
@@ -60,6 +64,10 @@ impl Threads {
             }
         }
     }
+}
+
+const fn is_of_all(search: &Search<'_>) -> bool {
+    matches!(search.among, SearchScope::All(_))
 }
 
 /// Returns whether there is any table besides the leader's, as far as that shows. `every_table`: reads
