@@ -61,7 +61,7 @@ fn violations(
     mut ready: Ready,
 ) -> Result<Vec<PortRecord>> {
     let mut highest: HashMap<_, PortRecord> = HashMap::new();
-    let (mut polls, mut bad_rows, mut start, mut is_assumed) = (0, 0, None, false);
+    let (mut polls, mut unread, mut start, mut is_assumed) = (0, None, None, false);
     let mut not_seen = NotSeen::new(check);
     while monitor.update(signals)? {
         not_seen.note(monitor.take_unseen(), start.is_some());
@@ -79,7 +79,7 @@ fn violations(
                 highest.insert(end, usage);
             }
         }
-        (polls, bad_rows) = (polls + 1, taken.bad_rows);
+        (polls, unread) = (polls + 1, taken.unread());
         let watched = now.since(start);
         let is_over = check.duration.is_some_and(|time| watched >= time && taken.taken >= POLLS);
         let is_clear = check.duration == Some(Duration::ZERO) && !highest.is_empty();
@@ -96,8 +96,8 @@ fn violations(
     if highest.is_empty() && polls < POLLS {
         return because(Reason::TooFewPolls);
     }
-    if highest.is_empty() && bad_rows > 0 {
-        return because(Reason::BadRows(bad_rows));
+    if let Some(reason) = unread.filter(|_| highest.is_empty()) {
+        return because(reason);
     }
     let mut violations: Vec<PortRecord> = highest.into_values().collect();
     violations.sort_by(|a, b| {

@@ -42,7 +42,7 @@ impl<'c> NotSeen<'c> {
             // The polls that decide are the last ones.
             _ if duration.is_some_and(|time| time.is_zero()) => false,
             // It was asked about the sockets that there are.
-            Unseen::Rows(..) if *ends_when_decided => false,
+            Unseen::Rows(..) | Unseen::Namespaces(..) if *ends_when_decided => false,
             _ => is_watching,
         }
     }

@@ -51,6 +51,12 @@ pub enum Reason {
     /// So many rows of the kernel's tables could not be parsed.
     #[error("{} of the kernel's tables could not be read; try again", counted(*.0, "row"))]
     BadRows(u64),
+    /// So many network namespaces could not be read.
+    #[error(
+        "{} could not be read; name those that matter with --netns",
+        counted(*.0, "network namespace")
+    )]
+    Namespaces(u64),
     /// Not all of the time was seen that the question is about.
     #[error(transparent)]
     Unseen(#[from] Unseen),
@@ -65,6 +71,9 @@ pub enum Unseen {
     /// So many rows of the kernel's tables, at this moment.
     #[error("{} of the kernel's tables could not be read at {}", counted(*.0, "row"), .1)]
     Rows(u64, Stamp),
+    /// So many network namespaces, at this moment.
+    #[error("{} could not be read at {}", counted(*.0, "network namespace"), .1)]
+    Namespaces(u64, Stamp),
     /// A file of a recording.
     #[error(transparent)]
     Part(#[from] UnreadPart),

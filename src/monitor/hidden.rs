@@ -319,8 +319,8 @@ pub(crate) struct BlindSpots {
     elsewhere: Option<ProcessError>,
     /// Sockets of which the source does not show whether their addresses match.
     unshown: UnshownBindings,
-    /// Rows that could not be read.
-    bad_rows: u64,
+    /// What could not be read of the kernel's tables.
+    unread: Option<Reason>,
 }
 
 impl BlindSpots {
@@ -335,7 +335,7 @@ impl BlindSpots {
         }
         Self {
             remedy: candidates.remedy.clone().unwrap_or_else(|| monitor.remedy()),
-            bad_rows: monitor.polls().bad_rows,
+            unread: monitor.polls().unread(),
             elsewhere: monitor.elsewhere(),
             candidates,
             unshown,
@@ -344,7 +344,7 @@ impl BlindSpots {
 
     /// All was read: what is missing may only be among the candidates.
     pub(crate) const fn only_candidates(&self) -> bool {
-        self.bad_rows == 0 && self.elsewhere.is_none()
+        self.unread.is_none() && self.elsewhere.is_none()
     }
 
     /// The sentence for the sockets that no descriptor leads to.
@@ -358,7 +358,7 @@ impl BlindSpots {
     /// The error that `question` cannot be answered.
     pub(crate) fn error(&self, question: Question) -> Error {
         let reason = match &self.elsewhere {
-            _ if self.bad_rows > 0 => Reason::BadRows(self.bad_rows),
+            _ if let Some(unread) = &self.unread => unread.clone(),
             Some(error) => Reason::Elsewhere(error.clone()),
             None if self.unshown != UnshownBindings::default() => {
                 Reason::UnshownBindings(self.unshown)

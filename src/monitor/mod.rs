@@ -10,7 +10,7 @@ pub(crate) mod sink;
 mod status;
 mod tally;
 
-use crate::error::{Result, Unseen};
+use crate::error::{Reason, Result, Unseen};
 use crate::filter::Filter;
 use crate::model::net_limits::NetLimits;
 use crate::model::reading::{Lost, Reading};
@@ -273,9 +273,12 @@ impl<'a> Monitor<'a> {
         };
         if let Reading::Snapshot(snapshot) = reading {
             self.polls.add(&snapshot, self.tracker.left_out());
-            if self.polls.bad_rows > 0 {
-                self.unseen.get_or_insert(Unseen::Rows(self.polls.bad_rows, snapshot.end));
-            }
+            let unread = match self.polls.unread() {
+                Some(Reason::Namespaces(count)) => Some(Unseen::Namespaces(count, snapshot.end)),
+                Some(_) => Some(Unseen::Rows(self.polls.bad_rows, snapshot.end)),
+                None => None,
+            };
+            self.unseen = self.unseen.take().or(unread);
             self.source.recycle(snapshot.rows);
             self.settle_queued();
         }

@@ -2,6 +2,7 @@
 
 use super::Monitor;
 use super::hidden::has_owner;
+use crate::error::Reason;
 use crate::filter::{Filter, ProcessFilter};
 use crate::model::event::{SocketEvent, SocketId, SocketStatus};
 use crate::model::process::{Attribution, Inodes};
@@ -30,12 +31,21 @@ pub struct PollCount {
     pub taken: u64,
     /// Rows of the last one that could not be read, or not be followed for want of room.
     pub bad_rows: u64,
+    /// These are network namespaces, none of which could be read as a whole.
+    of_namespaces: bool,
 }
 
 impl PollCount {
     pub(super) const fn add(&mut self, snapshot: &Snapshot, left_out: u64) {
         self.taken += 1;
         self.bad_rows = snapshot.bad_rows.saturating_add(left_out);
+        self.of_namespaces = snapshot.namespaces.is_some() && left_out == 0;
+    }
+
+    /// Why the last one leaves an answer open; `None` where all was read.
+    pub(crate) fn unread(&self) -> Option<Reason> {
+        let reason = if self.of_namespaces { Reason::Namespaces } else { Reason::BadRows };
+        (self.bad_rows > 0).then(|| reason(self.bad_rows))
     }
 }
 

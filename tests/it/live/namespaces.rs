@@ -271,6 +271,26 @@ fn a_mounted_namespace_without_a_process_is_read() {
     });
 }
 
+#[test]
+fn a_namespace_that_may_not_be_entered_gives_no_all_clear() {
+    isolated(|| {
+        let Some(_mounted) = Mounted::new() else { return };
+        let limit = ["check", "--netns", "all", "--max", "LISTEN:100000", "-i", "10ms"];
+        for time in [&[][..], &["--for", "50ms"]] {
+            let Some(outcome) = run_as_nobody(&[&limit, time].concat()) else {
+                return skip(Feature::OtherUser, "this user may not become another");
+            };
+            let messages = outcome.messages();
+            assert_eq!(outcome.code, Some(2), "{outcome:?}");
+            // Another test may have mounted one, too.
+            let is_named = |line: &str| {
+                line.contains(" inconclusive: ") && line.contains(" network namespace")
+            };
+            assert!(messages.lines().any(is_named), "{messages}");
+        }
+    });
+}
+
 /// A control group as docker makes it.
 struct Container(PathBuf);
 
