@@ -298,7 +298,7 @@ fn change(
         from,
         to,
         passive: false,
-        caller: is_own_call.then(|| Caller { pid, comm: Some(comm.clone()), is_descendant }),
+        caller: is_own_call.then(|| Caller { pid, comm: Some(comm.to_vec()), is_descendant }),
         abort: None,
         reset_by: None,
     }

@@ -2,11 +2,14 @@
 
 use crate::model::socket::Family;
 use crate::tcp::state::State;
+use smallvec::SmallVec;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The size of a record: `struct event`.
 pub const SIZE: usize = 120;
 
+/// `TASK_COMM_LEN`.
+const MOST_COMM: usize = 16;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 /// The current thread is the kernel's own: what it does, it does for others.
@@ -69,7 +72,7 @@ pub struct RawEvent {
     /// namespace.
     pub pid: i32,
     /// Its name.
-    pub comm: Vec<u8>,
+    pub comm: SmallVec<[u8; MOST_COMM]>,
     /// It is a thread of the kernel.
     pub is_kernel_thread: bool,
     /// It descends from the process that was set as the root.
@@ -116,7 +119,7 @@ impl RawEvent {
             local: address(72),
             remote: address(88),
             what,
-            comm: comm.to_vec(),
+            comm: SmallVec::from_slice(comm),
             is_kernel_thread: record[66] & KERNEL_THREAD != 0,
             is_descendant: record[66] & DESCENDANT != 0,
         })

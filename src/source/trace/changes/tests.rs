@@ -4,6 +4,7 @@ use crate::model::socket_row::{Details, Timer};
 use State::{
     CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, Listen, SynRecv, SynSent,
 };
+use smallvec::SmallVec;
 use std::net::IpAddr;
 
 const MS: u64 = 1_000_000;
@@ -36,7 +37,7 @@ fn event(ms: u64, what: What) -> RawEvent {
         remote_port: 80,
         what,
         pid: 12,
-        comm: b"curl".to_vec(),
+        comm: SmallVec::from_slice(b"curl"),
         is_kernel_thread: false,
         is_descendant: false,
     }

@@ -43,7 +43,7 @@ fn a_record_is_read_as_it_is_written() {
             local: [127, 0, 0, 1].into(),
             remote: [127, 0, 0, 2].into(),
             what: What::Step { from: State::Established, to: State::FinWait1 },
-            comm: b"nginx".to_vec(),
+            comm: SmallVec::from_slice(b"nginx"),
             is_kernel_thread: true,
             is_descendant: true,
         }
