@@ -54,7 +54,8 @@ pub(crate) fn pid_namespace(procfs: &Path) -> Result<u64, BpfError> {
     let unreadable = |error| BpfError::Procfs(procfs.to_owned(), error);
     // The pid in the procfs's namespace, and in each below it that this process is in.
     let status = match std::fs::read_to_string(procfs.join("self/status")) {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        // It is there in every procfs, and leads to nothing in that of another namespace.
+        Err(_) if is_dangling(&procfs.join("self")) => String::new(),
         status => status.map_err(unreadable)?,
     };
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
@@ -62,6 +63,10 @@ pub(crate) fn pid_namespace(procfs: &Path) -> Result<u64, BpfError> {
         return Err(BpfError::OtherProcesses(procfs.to_owned()));
     }
     std::fs::metadata(procfs.join("self/ns/pid")).map(|it| it.ino()).map_err(unreadable)
+}
+
+fn is_dangling(link: &Path) -> bool {
+    link.is_symlink() && !link.exists()
 }
 
 /// The kernel's error behind one of the loader, or else the text of that.

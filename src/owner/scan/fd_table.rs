@@ -234,6 +234,7 @@ pub(super) fn leads_to(dir: &File, fd: i32, inode: u64) -> bool {
 ///
 /// # Errors
 /// Its link cannot be read.
+#[cfg(feature = "bpf")]
 pub(super) fn is_ring(dir: &File, fd: i32) -> rustix::io::Result<bool> {
     Ok(readlinkat(dir, DecInt::new(fd), Vec::new())?.as_bytes() == RING)
 }

@@ -159,6 +159,19 @@ fn a_hidden_process_is_found_by_its_pid() {
 }
 
 #[test]
+fn a_missing_procfs_is_not_one_of_another_pid_namespace() {
+    isolated(|| {
+        if let Err(errno) = mount_privately("tmpfs", Path::new("/proc"), None) {
+            return skip(Feature::Mount, &format!("nothing can be mounted there: {errno}"));
+        }
+        let refused = run(&["list", "--source", "netlink", "--owners", "bpf"]);
+        let messages = refused.messages();
+        assert_eq!((refused.code, messages.lines().count()), (Some(2), 1), "{messages}");
+        assert!(messages.contains("/proc/self cannot be read: No such file"), "{messages}");
+    });
+}
+
+#[test]
 fn a_limit_of_open_files_is_named() {
     isolated(|| {
         if !is_permitted() {
