@@ -1,6 +1,5 @@
 //! Two connections with the same 4-tuple on two links: link-local addresses belong to a link.
 
-use super::trace::is_permitted;
 use crate::support::netns::isolated;
 use crate::support::program::{Program, list, run};
 use crate::support::require::{Feature, skip};
@@ -131,10 +130,11 @@ fn a_close_on_one_link_is_not_taken_for_the_other() {
     });
 }
 
+#[cfg(feature = "bpf")]
 #[test]
 fn ends_on_two_links_are_not_those_of_one_connection() {
     isolated(|| {
-        if !is_permitted() || !make_links() {
+        if !super::trace::is_permitted() || !make_links() {
             return;
         }
         let [first, second] = ["twin0", "twin1"].map(Connection::open);
