@@ -250,6 +250,8 @@ impl<'a> Monitor<'a> {
         let ReadingContext { due, has_more, events_until, is_released, tcp_infos } =
             self.source.context();
         self.has_more = has_more;
+        // The source has not handed out a lookup after the change that it knows this of.
+        let is_released = is_released && matches!(reading, Reading::StateChange(_));
         if let Some(infos) = tcp_infos {
             self.reporter.tcp_infos = Some(Rc::new(infos));
         }
@@ -263,7 +265,7 @@ impl<'a> Monitor<'a> {
             sink.begin(ReadingInfo { at, due, took, interface, has_more });
         }
         let searched_again = if self.reporter.owners.finder.is_recorded() {
-            self.report_whole(&reading, sink)
+            self.report_whole(&reading, is_released, sink)
         } else {
             let (reporter, events) = (&mut self.reporter, Vec::new());
             let mut batches = Batches { reporter, sink, events, searched_again: false };
@@ -291,11 +293,16 @@ impl<'a> Monitor<'a> {
 
     /// Reports all events of a reading at once, after the recorded owners have been updated by
     /// them. Returns whether sockets without a holder were searched for again.
-    fn report_whole(&mut self, reading: &Reading, sink: &mut Destination<'_>) -> bool {
+    fn report_whole(
+        &mut self,
+        reading: &Reading,
+        is_released: bool,
+        sink: &mut Destination<'_>,
+    ) -> bool {
         let mut collected = Collected::default();
         self.tracker.update(reading, &mut collected);
         let owners = &mut self.reporter.owners;
-        let update = owners.finder.update(reading, &collected.events);
+        let update = owners.finder.update(reading, &collected.events, is_released);
         if let Some(recorder) = &mut self.recorder {
             recorder.write(update.as_ref());
         }

@@ -91,8 +91,14 @@ pub trait OwnerLookup {
     }
 
     /// Finds out what a recording has to say about owners with a reading and its events, and
-    /// applies it; `None` where that is nothing, or the run is not recorded.
-    fn update(&mut self, _: &Reading, _: &[TrackerEvent]) -> Option<OwnerUpdate> {
+    /// applies it; `None` where that is nothing, or the run is not recorded. `is_released`: nobody holds
+    /// the socket any more that the reading is about.
+    fn update(
+        &mut self,
+        _: &Reading,
+        _: &[TrackerEvent],
+        _is_released: bool,
+    ) -> Option<OwnerUpdate> {
         None
     }
 

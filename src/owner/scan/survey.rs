@@ -72,7 +72,13 @@ impl SurveyedOwners {
         }
     }
 
-    fn check(&mut self, reading: &Reading, events: &[TrackerEvent]) -> SurveyFindings {
+    /// What a reading and its events make necessary. `is_released`: see [`OwnerLookup::update`].
+    fn check(
+        &mut self,
+        reading: &Reading,
+        events: &[TrackerEvent],
+        is_released: bool,
+    ) -> SurveyFindings {
         let mut findings = SurveyFindings::default();
         if let Reading::Snapshot(snapshot) = reading {
             let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
@@ -85,7 +91,7 @@ impl SurveyedOwners {
             // Kernel events come by the thousand: they are no reason to scan all processes. A lookup may
             // decide that one is reported.
             if matches!(reading, Reading::StateChange(_)) || transition.is_exact() {
-                self.check_caller(transition, &mut findings);
+                self.check_caller(transition, is_released, &mut findings);
             } else {
                 self.check_holders(transition, &mut findings);
             }
@@ -109,7 +115,12 @@ impl SurveyedOwners {
     }
 
     /// Describes the process that caused a transition, and checks the holders known.
-    fn check_caller(&mut self, transition: &Transition, findings: &mut SurveyFindings) {
+    fn check_caller(
+        &mut self,
+        transition: &Transition,
+        is_released: bool,
+        findings: &mut SurveyFindings,
+    ) {
         if let Some(caller) = &transition.caller {
             let read = || self.scan.processes.describe_caller(caller.pid, ProcessFields::ALL);
             let process = self.known_callers.describe(caller, transition.time.boot, read);
@@ -122,11 +133,11 @@ impl SurveyedOwners {
         }
         self.search_listeners(transition, findings);
         let inode = transition.clues.inode;
-        if inode != 0 && !findings.proven.contains(&inode) {
+        if inode != 0 && !is_released && !findings.proven.contains(&inode) {
             self.prove(inode, findings);
         }
         let holders = |inode| self.recorded.holders(inode).to_vec();
-        if let Some(search) = EventSearch::after(transition, false, holders)
+        if let Some(search) = EventSearch::after(transition, is_released, holders)
             && let Some(found) = self.scan.find_now(&search, &ProcessFilter::default())
         {
             self.add_found(found, findings);
@@ -269,9 +280,14 @@ impl OwnerLookup for SurveyedOwners {
         true
     }
 
-    fn update(&mut self, reading: &Reading, events: &[TrackerEvent]) -> Option<OwnerUpdate> {
+    fn update(
+        &mut self,
+        reading: &Reading,
+        events: &[TrackerEvent],
+        is_released: bool,
+    ) -> Option<OwnerUpdate> {
         let SurveyFindings { needs_scan, proven, renamed, callers, holders, holding } =
-            self.check(reading, events);
+            self.check(reading, events, is_released);
         let is_poll = matches!(reading, Reading::Snapshot(_));
         let mut update = if needs_scan || is_poll && Instant::now() >= self.next_scan {
             self.scan_all()

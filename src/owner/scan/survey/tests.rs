@@ -59,26 +59,16 @@ fn all_new_sockets_of_one_lookup_get_their_owners() {
     let mut owners = SurveyedOwners::new(Scan::new(procfs.path()));
     let (start, end) = (Stamp::default(), Stamp::default());
     let lookups = Reading::Lookups(Lookups { start, end, netns: None, answers: Vec::new() });
-    let update = owners.update(&lookups, &[accepted(7001), accepted(7002)]).unwrap();
+    let update = owners.update(&lookups, &[accepted(7001), accepted(7002)], false).unwrap();
     let found: Vec<u64> = update.holders.iter().map(|(inode, _)| *inode).collect();
     assert_eq!(found, [7001, 7002]);
 }
 
-#[test]
-fn whoever_may_accept_a_connection_is_searched_for() {
-    const LISTENERS: [u64; 2] = [7001, 7002];
-    let procfs = tempfile::tempdir().unwrap();
-    add_process(procfs.path(), PID, &LISTENERS[..1]);
-    let mut owners = SurveyedOwners::new(Scan::new(procfs.path()));
-    let (start, end) = (Stamp::default(), Stamp::default());
-    let lookups = Reading::Lookups(Lookups { start, end, netns: None, answers: Vec::new() });
-    owners.update(&lookups, &[accepted(LISTENERS[0])]).unwrap();
-    // One process listens at the same port, another one has inherited the first listener.
-    add_process(procfs.path(), PID + 1, &LISTENERS[1..]);
-    add_process(procfs.path(), PID + 2, &LISTENERS[..1]);
-    let TrackerEvent::Transition(mut event) = accepted(0) else { unreachable!() };
-    event.clues.listeners = LISTENERS.into_iter().collect();
-    let change = Reading::StateChange(StateChange {
+/// A kernel event of the socket with this inode that may come from these listeners.
+fn event_of(inode: u64, listeners: &[u64]) -> (Reading, TrackerEvent) {
+    let TrackerEvent::Transition(mut event) = accepted(inode) else { unreachable!() };
+    event.clues.listeners = listeners.iter().copied().collect();
+    let change = StateChange {
         time: Stamp::default(),
         netns: None,
         socket: 0,
@@ -87,7 +77,7 @@ fn whoever_may_accept_a_connection_is_searched_for() {
         ifindex: 0,
         device: None,
         ipv6_only: None,
-        inode: Some(0),
+        inode: Some(inode),
         uid: None,
         from: State::SynRecv,
         to: State::Established,
@@ -95,10 +85,48 @@ fn whoever_may_accept_a_connection_is_searched_for() {
         caller: None,
         abort: None,
         reset_by: None,
-    });
-    let update = owners.update(&change, &[TrackerEvent::Transition(event)]).unwrap();
+    };
+    (Reading::StateChange(change), TrackerEvent::Transition(event))
+}
+
+/// The owners as a lookup of this listener showed them.
+fn owners_of(listener: u64, procfs: &Path) -> SurveyedOwners {
+    let mut owners = SurveyedOwners::new(Scan::new(procfs));
+    let (start, end) = (Stamp::default(), Stamp::default());
+    let lookups = Reading::Lookups(Lookups { start, end, netns: None, answers: Vec::new() });
+    owners.update(&lookups, &[accepted(listener)], false).unwrap();
+    owners
+}
+
+fn pids(update: &OwnerUpdate) -> Vec<(u64, Vec<i32>)> {
     let pids = |holders: &[Holder]| holders.iter().map(|holder| holder.pid).collect();
-    let found: Vec<(u64, Vec<i32>)> =
-        update.holders.iter().map(|(inode, holders)| (*inode, pids(holders))).collect();
-    assert_eq!(found, [(LISTENERS[0], vec![PID, PID + 2]), (LISTENERS[1], vec![PID + 1])]);
+    update.holders.iter().map(|(inode, holders)| (*inode, pids(holders))).collect()
+}
+
+#[test]
+fn whoever_may_accept_a_connection_is_searched_for() {
+    const LISTENERS: [u64; 2] = [7001, 7002];
+    let procfs = tempfile::tempdir().unwrap();
+    add_process(procfs.path(), PID, &LISTENERS[..1]);
+    let mut owners = owners_of(LISTENERS[0], procfs.path());
+    // One process listens at the same port, another one has inherited the first listener.
+    add_process(procfs.path(), PID + 1, &LISTENERS[1..]);
+    add_process(procfs.path(), PID + 2, &LISTENERS[..1]);
+    let (change, event) = event_of(0, &LISTENERS);
+    let update = owners.update(&change, &[event], false).unwrap();
+    assert_eq!(pids(&update), [(LISTENERS[0], vec![PID, PID + 2]), (LISTENERS[1], vec![PID + 1])]);
+}
+
+#[test]
+fn what_was_closed_since_is_not_searched_for() {
+    const LISTENER: u64 = 7001;
+    const CONNECTION: u64 = 7002;
+    let procfs = tempfile::tempdir().unwrap();
+    add_process(procfs.path(), PID, &[LISTENER, CONNECTION]);
+    let found = |is_released| {
+        let (change, event) = event_of(CONNECTION, &[LISTENER]);
+        owners_of(LISTENER, procfs.path()).update(&change, &[event], is_released)
+    };
+    assert_eq!(pids(&found(false).unwrap()), [(CONNECTION, vec![PID])]);
+    assert!(found(true).is_none());
 }
