@@ -94,6 +94,16 @@ pub(crate) fn run_without_threads(args: &[&str]) -> Option<Outcome> {
     (!matches!(outcome.code, Some(126 | 127))).then_some(outcome)
 }
 
+/// Runs the program by way of another one, a command with its first arguments; `None` where that is missing
+/// or may not run it.
+pub(crate) fn run_by(way: &[&str], args: &[&str]) -> Option<Outcome> {
+    let mut command = Command::new(way[0]);
+    command.args(&way[1..]).arg(TCPLAPSE).args(args);
+    let outcome = Program::try_spawn(command).ok()?.finish();
+    // Such programs end so where they may not run another.
+    (!matches!(outcome.code, Some(126 | 127))).then_some(outcome)
+}
+
 /// The sockets that `tcplapse list -j` prints with these arguments.
 ///
 /// # Panics

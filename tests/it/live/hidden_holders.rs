@@ -3,7 +3,7 @@
 use crate::support::actor::Actor;
 use crate::support::mounts::mount_privately;
 use crate::support::netns::{is_unprivileged, isolated};
-use crate::support::program::{Outcome, Program, command, run, run_as_nobody};
+use crate::support::program::{Outcome, Program, command, run, run_as_nobody, run_by};
 use crate::support::require::{Feature, skip};
 use crate::support::wait::until;
 use nix::sched::{CloneFlags, unshare};
@@ -236,10 +236,11 @@ fn too_few_descriptors_give_no_all_clear() {
         holder.order("private 127.0.0.1:0");
         let pid = holder.pid().to_string();
         for limit in 3..=20 {
-            let mut limited = Command::new("prlimit");
-            limited.arg(format!("--nofile={limit}")).arg(command(&[]).get_program());
-            limited.args(["check", "--max", "LISTEN:0", "-i", "10ms", "--pid", &pid]);
-            let outcome = Program::try_spawn(limited).map(Program::finish).expect("util-linux");
+            let limited = ["prlimit", &format!("--nofile={limit}")];
+            let question = ["check", "--max", "LISTEN:0", "-i", "10ms", "--pid", &pid];
+            let Some(outcome) = run_by(&limited, &question) else {
+                return skip(Feature::Prlimit, "prlimit is missing");
+            };
             assert_ne!(outcome.code, Some(0), "{limit} descriptors: {outcome:?}");
         }
     });
