@@ -250,7 +250,7 @@ impl<'a> Monitor<'a> {
         let ReadingContext { due, has_more, events_until, is_released, tcp_infos } =
             self.source.context();
         self.has_more = has_more;
-        // The source has not handed out a lookup after the change that it knows this of.
+        // This is known of the change that the source handed out last, not of a lookup after it.
         let is_released = is_released && matches!(reading, Reading::StateChange(_));
         if let Some(infos) = tcp_infos {
             self.reporter.tcp_infos = Some(Rc::new(infos));
