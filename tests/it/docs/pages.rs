@@ -15,7 +15,7 @@ use tcplapse::testing::tcp::edge::{Actor, Authority, EDGES, Edge};
 use tcplapse::testing::tcp::state::State;
 
 /// The day of the last change of the texts that mattered.
-const DATE: &str = "2026-11-28";
+const DATE: &str = "2026-11-30";
 
 /// The pages: name and section.
 pub(super) const PAGES: [(&str, u8); 7] = [
