@@ -130,3 +130,22 @@ fn what_was_closed_since_is_not_searched_for() {
     assert_eq!(pids(&found(false).unwrap()), [(CONNECTION, vec![PID])]);
     assert!(found(true).is_none());
 }
+
+#[test]
+fn a_process_that_calls_often_is_read_once_in_a_while() {
+    const LISTENER: u64 = 7001;
+    let procfs = tempfile::tempdir().unwrap();
+    add_process(procfs.path(), PID, &[LISTENER]);
+    let mut owners = owners_of(LISTENER, procfs.path());
+    let mut callers_at = |micros: u64| {
+        let (change, event) = event_of(0, &[]);
+        let TrackerEvent::Transition(mut event) = event else { unreachable!() };
+        event.time.boot = micros;
+        event.caller = Some(Caller { pid: PID, comm: None, is_descendant: false });
+        let update = owners.update(&change, &[TrackerEvent::Transition(event)], false);
+        update.map_or(0, |update| update.callers.len())
+    };
+    assert_eq!(callers_at(0), 1);
+    fs::write(procfs.path().join(format!("{PID}/cmdline")), "another\0").unwrap();
+    assert_eq!((callers_at(1000), callers_at(1_000_000)), (0, 1));
+}
