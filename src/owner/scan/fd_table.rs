@@ -37,6 +37,8 @@ pub(super) enum Extent {
 pub(super) struct FdTable {
     /// How many descriptors it has; 0 on old kernels.
     size: u64,
+    /// How many were read.
+    read: usize,
     /// The newest descriptors and where they lead.
     sample: VecDeque<(i32, Vec<u8>)>,
 }
@@ -51,12 +53,13 @@ impl FdTable {
             })
     }
 
-    /// Whether no descriptor was read.
-    pub(super) fn is_empty(&self) -> bool {
-        self.sample.is_empty()
+    /// How many descriptors were read.
+    pub(super) const fn len(&self) -> usize {
+        self.read
     }
 
     fn add(&mut self, fd: i32, link: &[u8]) {
+        self.read += 1;
         let full = self.sample.len() == SAMPLE;
         let oldest = if full { self.sample.pop_front() } else { None };
         let (_, mut copy) = oldest.unwrap_or_default();
@@ -77,7 +80,7 @@ pub(super) fn read_sockets(dir: &File, mut socket: impl FnMut(u64, i32)) -> Exte
 
 /// The same as [`read_sockets`], for a table that others are compared with.
 pub(super) fn read_table(dir: &File, mut socket: impl FnMut(u64, i32)) -> (FdTable, Extent) {
-    let mut table = FdTable { size: 0, sample: VecDeque::with_capacity(SAMPLE) };
+    let mut table = FdTable { size: 0, read: 0, sample: VecDeque::with_capacity(SAMPLE) };
     let mut rings = Extent::Whole;
     let links = read_links(dir, |fd, link| {
         rings = rings.max(read_link_of(dir, fd, link, &mut socket));

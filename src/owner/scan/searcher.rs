@@ -20,7 +20,7 @@ pub(super) struct Searcher {
     /// The processes that held sockets in the last search.
     recent: HashSet<i32>,
     idle: IdleProcesses,
-    threads: Threads,
+    pub(super) threads: Threads,
     commands: CommandLines,
 }
 

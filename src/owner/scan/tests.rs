@@ -100,6 +100,31 @@ fn a_search_of_all_reads_threads_that_a_narrower_one_did_not() {
     assert_eq!(found(&mut scan, &[77]), [(77, PARENT, 3)]);
 }
 
+/// It has as many descriptors as its process, and the newest eight are the same.
+#[test]
+fn tables_that_look_alike_are_read_as_far_as_there_is_time() {
+    let procfs = Procfs::new();
+    procfs.set_run_time(PARENT, 5);
+    let stat = procfs.0.path().join("10/stat");
+    let line = fs::read_to_string(&stat).unwrap();
+    fs::write(&stat, line.replacen("20 0 1 0", "20 0 2 0", 1)).unwrap();
+    let table = procfs.0.path().join("10/task/12/fd");
+    fs::create_dir_all(&table).unwrap();
+    for fd in 3..=11 {
+        procfs.open_fd(PARENT, fd, 70 + u64::from(fd.unsigned_abs()));
+        let inode = if fd == 3 { 99 } else { 70 + fd };
+        symlink(format!("socket:[{inode}]"), table.join(fd.to_string())).unwrap();
+    }
+    let holders = |most_read| {
+        let all = ProcessFilter::default();
+        let mut scan = Scan::new(procfs.0.path());
+        scan.searcher.threads.most_read = most_read;
+        let found = scan.find_for_certain(SearchScope::All(&all), &[99].into_iter().collect());
+        found.holders.into_iter().filter(|(inode, _)| *inode == 99).count()
+    };
+    assert_eq!((holders(9), holders(8)), (1, 0));
+}
+
 /// Something may be mounted in its place.
 #[test]
 fn a_listed_process_without_files_is_not_gone() {

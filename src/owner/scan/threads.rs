@@ -15,16 +15,27 @@ use std::collections::HashSet;
 /// How often (µs) all threads are searched: there may be thousands, and hardly any has a table of
 /// its own.
 const SEARCH_INTERVAL: u64 = 1_000_000;
+/// So many descriptors are read, in a tenth of a second or two, in tables that look like that of their process.
+/// Hundreds of threads in a process with thousands of descriptors are no rarity.
+const MOST_READ: usize = 20_000;
 
 /// When threads are searched.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Threads {
+    /// See [`MOST_READ`].
+    pub(super) most_read: usize,
     /// The boot time (µs) from which on all are searched again.
     due: u64,
     /// They were those of all processes, not only of such as a filter asks for.
     of_all: bool,
     /// The processes that were found with more than one table.
     with_tables: HashSet<(i32, u64)>,
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self { most_read: MOST_READ, due: 0, of_all: false, with_tables: HashSet::new() }
+    }
 }
 
 impl Threads {
@@ -50,14 +61,14 @@ impl Threads {
     /// Searches the threads of the processes that a search has come upon: `all`, or those with tables
     /// of their own.
     pub(super) fn search_found(&mut self, all: bool, search: &mut Search<'_>) {
-        // There may be thousands of threads, and thousands of descriptors in a table.
-        let every_table = search.for_certain && !search.has_all();
+        let is_needed = search.for_certain && !search.has_all();
+        let mut left = if is_needed { self.most_read } else { 0 };
         for (process, table) in std::mem::take(&mut search.threaded) {
             let identity = process.identity();
             if !all && !self.with_tables.contains(&identity) {
                 continue;
             }
-            match search_threads_of(&process, table, every_table, search) {
+            match search_threads_of(&process, table, &mut left, search) {
                 Ok(false) => {}
                 Ok(true) => drop(self.with_tables.insert(identity)),
                 Err(error) => note_denied(&error, &process, search),
@@ -70,15 +81,15 @@ const fn is_of_all(search: &Search<'_>) -> bool {
     matches!(search.among, SearchScope::All(_))
 }
 
-/// Returns whether there is any table besides the leader's, as far as that shows. `every_table`: reads
-/// also those that look like the leader's.
+/// Returns whether there is any table besides the leader's, as far as that shows. Of tables that look like
+/// the leader's, no more descriptors are read than `left`.
 ///
 /// # Errors
 /// The process is gone, or its threads cannot be listed.
 fn search_threads_of(
     process: &Process,
     leader: FdTable,
-    every_table: bool,
+    left: &mut usize,
     search: &mut Search<'_>,
 ) -> ProcResult<bool> {
     let entry = search.processes.open(process.pid)?;
@@ -86,7 +97,7 @@ fn search_threads_of(
         return Ok(false);
     }
     // Nearly all threads share one table: that of the leader, or if it has ended the first one's.
-    let mut shared = Some(leader).filter(|leader| !leader.is_empty());
+    let mut shared = Some(leader).filter(|leader| leader.len() > 0);
     let (mut known, mut has_others) = (HashSet::new(), false);
     for tid in threads_of(&entry)?.into_iter().filter(|tid| *tid != process.pid) {
         let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
@@ -96,11 +107,12 @@ fn search_threads_of(
                 continue;
             }
         };
-        let looks_shared = shared.as_ref().is_some_and(|shared| shared.is(&dir));
-        if looks_shared && !every_table {
-            continue;
+        if let Some(like) = shared.as_ref().filter(|shared| shared.is(&dir)) {
+            let Some(rest) = left.checked_sub(like.len()) else { continue };
+            *left = rest;
+        } else {
+            has_others = true;
         }
-        has_others |= !looks_shared;
         let mut sockets = Vec::new();
         let (table, extent) = read_table(&dir, |inode, fd| sockets.push((inode, fd)));
         shared.get_or_insert(table);
