@@ -9,6 +9,9 @@ const CHILD: i32 = 11;
 /// A procfs of processes that hold sockets.
 struct Procfs(tempfile::TempDir);
 
+/// The flags of the first thread of the kernel (PF_KTHREAD and others), where a process has none.
+const KTHREADD: &str = "0 -1 2129984";
+
 impl Procfs {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -21,6 +24,20 @@ impl Procfs {
         let stat = format!("{pid} (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {pid}");
         fs::write(home.join("stat"), stat + &" 0".repeat(30) + "\n").unwrap();
         fs::write(home.join("schedstat"), format!("{nanos} 0 1\n")).unwrap();
+    }
+
+    fn edit_stat(&self, pid: i32, from: &str, to: &str) {
+        let stat = self.0.path().join(pid.to_string()).join("stat");
+        let line = fs::read_to_string(&stat).unwrap();
+        fs::write(&stat, line.replacen(from, to, 1)).unwrap();
+    }
+
+    /// Adds a second thread to a process; returns the folder of its table.
+    fn add_thread(&self, pid: i32, tid: i32) -> PathBuf {
+        self.edit_stat(pid, "20 0 1 0", "20 0 2 0");
+        let table = self.0.path().join(format!("{pid}/task/{tid}/fd"));
+        fs::create_dir_all(&table).unwrap();
+        table
     }
 
     fn open_fd(&self, pid: i32, fd: i32, inode: u64) {
@@ -72,13 +89,11 @@ fn a_process_that_has_not_run_is_not_read_again() {
 fn kernel_threads_are_not_searched() {
     let procfs = Procfs::new();
     procfs.set_run_time(PARENT, 5);
-    let stat = procfs.0.path().join("10/stat");
-    let line = fs::read_to_string(&stat).unwrap();
     procfs.open_fd(PARENT, 3, 77);
     let mut scan = Scan::new(procfs.0.path());
     assert_eq!(found(&mut scan, &[77]), [(77, PARENT, 3)]);
     // The flags as of kworker/0:0 (PF_KTHREAD, PF_WQ_WORKER and others).
-    fs::write(&stat, line.replacen("0 -1 0", "0 -1 69238880", 1)).unwrap();
+    procfs.edit_stat(PARENT, "0 -1 0", "0 -1 69238880");
     assert_eq!(found(&mut Scan::new(procfs.0.path()), &[77]), []);
 }
 
@@ -87,11 +102,7 @@ fn kernel_threads_are_not_searched() {
 fn a_search_of_all_reads_threads_that_a_narrower_one_did_not() {
     let procfs = Procfs::new();
     procfs.set_run_time(PARENT, 5);
-    let stat = procfs.0.path().join("10/stat");
-    let line = fs::read_to_string(&stat).unwrap();
-    fs::write(&stat, line.replacen("20 0 1 0", "20 0 2 0", 1)).unwrap();
-    let table = procfs.0.path().join("10/task/12/fd");
-    fs::create_dir_all(&table).unwrap();
+    let table = procfs.add_thread(PARENT, 12);
     symlink("socket:[77]", table.join("3")).unwrap();
     let mut scan = Scan::new(procfs.0.path());
     let other = ProcessFilter { pids: vec![CHILD], ..ProcessFilter::default() };
@@ -105,11 +116,7 @@ fn a_search_of_all_reads_threads_that_a_narrower_one_did_not() {
 fn tables_that_look_alike_are_read_as_far_as_there_is_time() {
     let procfs = Procfs::new();
     procfs.set_run_time(PARENT, 5);
-    let stat = procfs.0.path().join("10/stat");
-    let line = fs::read_to_string(&stat).unwrap();
-    fs::write(&stat, line.replacen("20 0 1 0", "20 0 2 0", 1)).unwrap();
-    let table = procfs.0.path().join("10/task/12/fd");
-    fs::create_dir_all(&table).unwrap();
+    let table = procfs.add_thread(PARENT, 12);
     for fd in 3..=11 {
         procfs.open_fd(PARENT, fd, 70 + u64::from(fd.unsigned_abs()));
         let inode = if fd == 3 { 99 } else { 70 + fd };
@@ -132,9 +139,7 @@ fn a_listed_process_without_files_is_not_gone() {
     for pid in [1, 2, PARENT] {
         procfs.set_run_time(pid, 5);
     }
-    let stat = procfs.0.path().join("2/stat");
-    let line = fs::read_to_string(&stat).unwrap();
-    fs::write(&stat, line.replacen("0 -1 0", "0 -1 2129984", 1)).unwrap();
+    procfs.edit_stat(2, "0 -1 0", KTHREADD);
     let is_whole = || {
         let all = ProcessFilter::default();
         let wanted = [77].into_iter().collect();
@@ -150,9 +155,7 @@ fn a_listed_process_without_files_is_not_gone() {
 fn not_all_are_listed_where_the_first_process_is_hidden() {
     let procfs = Procfs::new();
     procfs.set_run_time(2, 5);
-    let stat = procfs.0.path().join("2/stat");
-    let line = fs::read_to_string(&stat).unwrap();
-    fs::write(&stat, line.replacen("0 -1 0", "0 -1 2129984", 1)).unwrap();
+    procfs.edit_stat(2, "0 -1 0", KTHREADD);
     assert!(!Scan::new(procfs.0.path()).processes.lists_all());
     procfs.set_run_time(1, 5);
     assert!(Scan::new(procfs.0.path()).processes.lists_all());
