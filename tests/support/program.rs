@@ -104,6 +104,23 @@ pub(crate) fn run_by(way: &[&str], args: &[&str]) -> Option<Outcome> {
     (!matches!(outcome.code, Some(126 | 127))).then_some(outcome)
 }
 
+/// What the program says where it may open ever more files, until it is not refused for that any more; `None`
+/// where prlimit is missing. How many are enough depends also on those that the test was started with.
+pub(crate) fn refusals_with_few_descriptors(args: &[&str]) -> Option<Vec<String>> {
+    run_by(&["prlimit"], &["--version"])?;
+    let mut refusals = Vec::new();
+    for limit in 3..=64 {
+        let limited = ["prlimit", &format!("--nofile={limit}")];
+        match run_by(&limited, args) {
+            // With the fewest, not even its libraries can be opened.
+            None => {}
+            Some(outcome) if outcome.code == Some(2) => refusals.push(outcome.messages()),
+            Some(_) => return Some(refusals),
+        }
+    }
+    panic!("64 descriptors are not enough: {refusals:?}");
+}
+
 /// The sockets that `tcplapse list -j` prints with these arguments.
 ///
 /// # Panics
