@@ -12,6 +12,7 @@ use crate::model::time::Stamp;
 use crate::owner::SearchScope;
 use crate::rules::alerts::RuleInput;
 use crate::tcp::state::State;
+use crate::tracker::namespaces::Place;
 use std::collections::HashSet;
 
 /// The order of sockets in a list.
@@ -61,22 +62,23 @@ impl Monitor<'_> {
         &mut self,
         order: SocketOrder,
     ) -> impl Iterator<Item = (SocketStatus, Attribution)> {
-        let place = |now: SocketStatus| {
+        let sorted = |(place, now): (Place, SocketStatus)| {
             let listens = now.state == State::Listen;
-            (now.socket.addrs, now.row, listens, now.socket.id)
+            (now.socket.addrs, now.row, listens, now.socket.id, place)
         };
-        let mut places: Vec<_> = self.statuses().map(place).collect();
+        let all = self.tracker.statuses_with_places();
+        let mut sockets: Vec<_> = all.filter(|(_, now)| self.asks_for(now)).map(sorted).collect();
         match order {
             SocketOrder::Kernel => {
-                places.sort_unstable_by_key(|(addrs, row, ..)| (addrs.netns, addrs.family, *row));
+                sockets.sort_unstable_by_key(|(addrs, row, ..)| (addrs.netns, addrs.family, *row));
             }
-            SocketOrder::Ports => places.sort_unstable_by_key(|(addrs, row, listens, _)| {
+            SocketOrder::Ports => sockets.sort_unstable_by_key(|(addrs, row, listens, ..)| {
                 let AddressPair { local, remote, family, netns } = *addrs;
                 (netns, !listens, local.port, local.addr, remote.addr, remote.port, family, *row)
             }),
         }
-        places.into_iter().filter_map(|(addrs, _, _, id)| {
-            let now = self.tracker.status(addrs, id)?;
+        sockets.into_iter().filter_map(|(.., id, place)| {
+            let now = self.tracker.status_at(place, id)?;
             let owner = self.current_owner(&now);
             Some((now, owner))
         })
@@ -136,7 +138,12 @@ impl Monitor<'_> {
 
     /// The sockets that the filters ask for, in no order, as far as their owners are known.
     pub fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
-        self.matching().filter(|now| self.reporter.filter.shows(now))
+        self.tracker.statuses().filter(|now| self.asks_for(now))
+    }
+
+    fn asks_for(&self, now: &SocketStatus) -> bool {
+        let filter = self.reporter.filter;
+        filter.follows(&now.socket) && self.is_matched(now) && filter.shows(now)
     }
 
     /// The sockets that the filters by process and address ask for, whatever their state.

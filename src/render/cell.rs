@@ -11,7 +11,8 @@ use crate::model::workload::MainWorkload;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -93,8 +94,13 @@ pub(crate) fn endpoint(end: Endpoint, names: &Names) -> String {
     }
     match (end.addr, end.port) {
         (addr, 0) if addr.is_unspecified() => "*".to_owned(),
-        (IpAddr::V4(addr), port) => format!("{addr}:{port}"),
-        (IpAddr::V6(addr), port) => format!("[{addr}]:{port}"),
+        (addr, port) => {
+            // Room for all that the usual ones need: a list has hundreds of thousands.
+            let mut text = String::with_capacity("[2001:db8::1234:5678:9abc]:65535".len());
+            // Writing to a string never fails.
+            let _ = write!(text, "{}", SocketAddr::new(addr, port));
+            text
+        }
     }
 }
 

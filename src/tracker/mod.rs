@@ -147,7 +147,13 @@ impl Tracker {
 
     /// The status of a socket; `None` if it is not followed or has not been reported.
     pub fn status(&self, addrs: AddressPair, id: SocketId) -> Option<SocketStatus> {
-        let socket = self.sockets.get(SocketKey { addrs, id })?;
+        self.status_at(self.sockets.place(addrs)?, id)
+    }
+
+    /// The same of a socket whose place is known since the last reading.
+    pub fn status_at(&self, place: usize, id: SocketId) -> Option<SocketStatus> {
+        let (addrs, sharers) = self.sockets.at(place)?;
+        let socket = sharers.as_slice().get(sharers.position(id)?)?;
         socket.status(addrs, self.polls.netns, self.withheld.contains(id))
     }
 
@@ -161,14 +167,20 @@ impl Tracker {
         if !self.sockets.of(addrs).iter().all(is_peer) {
             return None;
         }
-        let socket = self.sockets.get(key).filter(|socket| !socket.roles.is_peer_rejected)?;
-        socket.status(key.addrs, self.polls.netns, self.withheld.contains(key.id))
+        self.sockets.get(key).filter(|socket| !socket.roles.is_peer_rejected)?;
+        self.status(key.addrs, key.id)
     }
 
     /// The status of every socket that has been reported.
     pub fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
-        self.sockets.iter().filter_map(|(addrs, socket)| {
-            socket.status(addrs, self.polls.netns, self.withheld.contains(socket.id))
+        self.statuses_with_places().map(|(_, now)| now)
+    }
+
+    /// The same with their places, until the next reading.
+    pub fn statuses_with_places(&self) -> impl Iterator<Item = (usize, SocketStatus)> {
+        self.sockets.iter_with_places().filter_map(|(place, addrs, socket)| {
+            let is_withheld = self.withheld.contains(socket.id);
+            Some((place, socket.status(addrs, self.polls.netns, is_withheld)?))
         })
     }
 

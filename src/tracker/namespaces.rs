@@ -24,6 +24,13 @@ struct Followed {
     name: Option<Rc<str>>,
 }
 
+/// Where a socket is kept until the next reading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    netns: NetnsId,
+    in_tracker: usize,
+}
+
 /// What readings of several namespaces prove, until all of them have been taken in.
 #[derive(Default)]
 struct Gathered {
@@ -176,6 +183,12 @@ impl Trackers {
         Some(followed.named(followed.tracker.status(addrs, id)?))
     }
 
+    /// The same of a socket whose place is known since the last reading.
+    pub(crate) fn status_at(&self, place: Place, id: SocketId) -> Option<SocketStatus> {
+        let followed = self.by_netns.get(&place.netns)?;
+        Some(followed.named(followed.tracker.status_at(place.in_tracker, id)?))
+    }
+
     /// The status of the other end of a connection, if that is in the same namespace and there is
     /// just one socket that it can be.
     pub(crate) fn peer_status(&self, addrs: AddressPair) -> Option<SocketStatus> {
@@ -185,9 +198,16 @@ impl Trackers {
 
     /// The status of every socket that has been reported.
     pub(crate) fn statuses(&self) -> impl Iterator<Item = SocketStatus> {
-        self.by_netns
-            .values()
-            .flat_map(|followed| followed.tracker.statuses().map(|now| followed.named(now)))
+        self.statuses_with_places().map(|(_, now)| now)
+    }
+
+    /// The same with their places, until the next reading.
+    pub(crate) fn statuses_with_places(&self) -> impl Iterator<Item = (Place, SocketStatus)> {
+        self.by_netns.iter().flat_map(|(netns, followed)| {
+            let statuses = followed.tracker.statuses_with_places();
+            statuses
+                .map(|(in_tracker, now)| (Place { netns: *netns, in_tracker }, followed.named(now)))
+        })
     }
 
     /// Lookups that may decide what the last readings left open.

@@ -195,9 +195,16 @@ impl TrackedSockets {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (AddressPair, &TrackedSocket)> {
-        self.by_addrs
-            .iter()
-            .flat_map(|(addrs, sockets)| sockets.as_slice().iter().map(|socket| (*addrs, socket)))
+        self.iter_with_places().map(|(_, addrs, socket)| (addrs, socket))
+    }
+
+    /// Every socket, and where it is; see [`place`](Self::place).
+    pub(super) fn iter_with_places(
+        &self,
+    ) -> impl Iterator<Item = (usize, AddressPair, &TrackedSocket)> {
+        self.by_addrs.iter().enumerate().flat_map(|(place, (addrs, sockets))| {
+            sockets.as_slice().iter().map(move |socket| (place, *addrs, socket))
+        })
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (AddressPair, &mut TrackedSocket)> {
@@ -229,9 +236,14 @@ impl TrackedSockets {
         Some(place)
     }
 
+    /// The address pair at a place, and its sockets with their index.
+    pub(super) fn at(&self, place: usize) -> Option<(AddressPair, &Sharers)> {
+        self.by_addrs.get_index(place).map(|(addrs, sockets)| (*addrs, sockets))
+    }
+
     /// The sockets at a place, with their index; `None` at no place.
     pub(super) fn sharers(&self, place: Option<usize>) -> Option<&Sharers> {
-        self.by_addrs.get_index(place?).map(|(_, sockets)| sockets)
+        self.at(place?).map(|(_, sockets)| sockets)
     }
 
     /// The sockets at a place, with their index; `None` at no place.
