@@ -63,21 +63,16 @@ impl Monitor<'_> {
         order: SocketOrder,
     ) -> impl Iterator<Item = (SocketStatus, Attribution)> {
         let sorted = |(place, now): (Place, SocketStatus)| {
-            let listens = now.state == State::Listen;
-            (now.socket.addrs, now.row, listens, now.socket.id, place)
+            let AddressPair { local, remote, family, netns } = now.socket.addrs;
+            let ports = (local.port, local.addr, remote.addr, remote.port);
+            let of_ports = (now.state != State::Listen, ports);
+            let key = (netns, (order == SocketOrder::Ports).then_some(of_ports), family, now.row);
+            (key, now.socket.id, place)
         };
         let all = self.tracker.statuses_with_places();
         let mut sockets: Vec<_> = all.filter(|(_, now)| self.asks_for(now)).map(sorted).collect();
-        match order {
-            SocketOrder::Kernel => {
-                sockets.sort_unstable_by_key(|(addrs, row, ..)| (addrs.netns, addrs.family, *row));
-            }
-            SocketOrder::Ports => sockets.sort_unstable_by_key(|(addrs, row, listens, ..)| {
-                let AddressPair { local, remote, family, netns } = *addrs;
-                (netns, !listens, local.port, local.addr, remote.addr, remote.port, family, *row)
-            }),
-        }
-        sockets.into_iter().filter_map(|(.., id, place)| {
+        sockets.sort_unstable_by_key(|(key, ..)| *key);
+        sockets.into_iter().filter_map(|(_, id, place)| {
             let now = self.tracker.status_at(place, id)?;
             let owner = self.current_owner(&now);
             Some((now, owner))

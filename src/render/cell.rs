@@ -11,8 +11,7 @@ use crate::model::workload::MainWorkload;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -94,14 +93,20 @@ pub(crate) fn endpoint(end: Endpoint, names: &Names) -> String {
     }
     match (end.addr, end.port) {
         (addr, 0) if addr.is_unspecified() => "*".to_owned(),
-        (addr, port) => {
-            // Room for all that the usual ones need: a list has hundreds of thousands.
-            let mut text = String::with_capacity("[2001:db8::1234:5678:9abc]:65535".len());
-            // Writing to a string never fails.
-            let _ = write!(text, "{}", SocketAddr::new(addr, port));
-            text
-        }
+        (IpAddr::V4(addr), port) => ipv4_endpoint(addr, port),
+        (IpAddr::V6(addr), port) => format!("[{addr}]:{port}"),
     }
+}
+
+/// Of these a list has hundreds of thousands: without the machinery of `format!`.
+fn ipv4_endpoint(addr: Ipv4Addr, port: u16) -> String {
+    let mut text = String::with_capacity("255.255.255.255:65535".len());
+    for (octet, end) in addr.octets().iter().zip([".", ".", ".", ":"]) {
+        text.push_str(itoa::Buffer::new().format(*octet));
+        text.push_str(end);
+    }
+    text.push_str(itoa::Buffer::new().format(port));
+    text
 }
 
 /// The local end of a socket: with its interface `[fe80::1%eth0]:80`, `127.0.0.1%lo:80`; `*:80` for `::`
@@ -143,13 +148,20 @@ pub(crate) fn owner(owner: &Attribution) -> String {
     let pids = owner.holders.iter().map(|(holder, _)| holder.pid);
     let mut others: Vec<i32> = pids.filter(|other| *other != pid).collect();
     others.dedup();
-    let more = if others.is_empty() { String::new() } else { format!("+{}", others.len()) };
-    let mark = match owner.source {
+    let mut text = String::with_capacity("2147483647/+2^".len() + process.len());
+    text.push_str(itoa::Buffer::new().format(pid));
+    text.push('/');
+    text.push_str(&process);
+    if !others.is_empty() {
+        text.push('+');
+        text.push_str(itoa::Buffer::new().format(others.len()));
+    }
+    text.push_str(match owner.source {
         OwnerSource::Remembered => "~",
         OwnerSource::Listener => "^",
         _ => "",
-    };
-    format!("{pid}/{process}{more}{mark}")
+    });
+    text
 }
 
 /// `812/client@blue`: the owner, and the network namespace of the socket by its name or its inode where
@@ -198,7 +210,7 @@ pub(crate) fn unit(workload: &MainWorkload) -> String {
 /// The pid of the main owner and its name as one word, where both are known.
 pub(super) fn main_owner(owner: &Attribution) -> Option<(i32, String)> {
     let process = owner.main.as_ref()?;
-    Some((process.pid, one_word(&process.name()?)))
+    Some((process.pid, one_word(&process.shown_name()?)))
 }
 
 /// `32us`, `1.5ms`, `45ms`, `0.3s`, `4.0s`, `3m12s`, `2h05m`, `3d04h`: about three digits.
