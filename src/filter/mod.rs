@@ -228,8 +228,8 @@ impl Filter {
             && self.shows(candidate)
     }
 
-    /// Whether a socket is known to be followed at all. This is the part of the filter that cannot change
-    /// during the life of a socket.
+    /// Whether a socket is known to be followed at all. This is the part of the filter that does not change
+    /// during the life of a socket, but for a filter by family where IPV6_ADDRFORM changes that.
     pub fn follows(&self, socket: &SocketRef) -> bool {
         self.may_follow(&socket.addrs, &socket.binding) == Match::Yes
     }

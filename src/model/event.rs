@@ -100,7 +100,7 @@ pub struct Roles {
     pub both_fins: bool,
 }
 
-/// Which socket: the same in every record of it.
+/// Which socket: the same in every record of it, but for the family, which its process may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SocketRef {
     /// One kernel socket from creation to destruction: the same in all its records, in a run and

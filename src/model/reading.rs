@@ -75,6 +75,18 @@ pub struct LookupRequest {
     pub ifindex: u32,
 }
 
+impl LookupRequest {
+    /// Whether this is a row of the very socket that was looked up, which its process has turned into one
+    /// of IPv4.
+    pub(crate) fn has_become(&self, row: &SocketRow) -> bool {
+        let is_same = match (self.cookie, row.cookie) {
+            (0, _) | (_, 0) => self.inode != 0 && self.inode == row.inode,
+            (asked, found) => asked == found,
+        };
+        is_same && row.addrs != self.addrs && row.addrs == self.addrs.lasting()
+    }
+}
+
 /// What lookups found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookups {

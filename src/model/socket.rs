@@ -110,7 +110,8 @@ impl Serialize for AddressPair {
 /// The keys of an address pair in a record.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct AddressKeys {
-    /// `ipv4` or `ipv6`. A v4-mapped address is written as IPv4, with the family `ipv6`.
+    /// `ipv4` or `ipv6`. A v4-mapped address is written as IPv4, with the family `ipv6`; if the process turns
+    /// such a socket into one of IPv4 (IPV6_ADDRFORM), its later records have the family `ipv4`.
     family: Family,
     /// Local address.
     local_addr: IpAddr,
@@ -159,6 +160,23 @@ impl AddressPair {
     pub fn mirrored(self) -> [Self; 2] {
         let swapped = Self { local: self.remote, remote: self.local, ..self };
         [swapped, Self { family: self.family.other(), ..swapped }]
+    }
+
+    /// The same addresses in the other family, where both are of IPv4: a process can turn a socket of IPv6
+    /// between v4-mapped addresses into one of IPv4 (`IPV6_ADDRFORM`), and not back.
+    pub(crate) fn in_other_family(self) -> Option<Self> {
+        let is_of_ipv4 = self.local.addr.is_ipv4() && self.remote.addr.is_ipv4();
+        is_of_ipv4.then_some(Self { family: self.family.other(), ..self })
+    }
+
+    /// The address pair that a socket keeps for its whole life: that of IPv4 where a process can turn it
+    /// into a socket of that family.
+    #[must_use]
+    pub(crate) fn lasting(self) -> Self {
+        match self.in_other_family() {
+            Some(ipv4) if self.family == Family::Ipv6 => ipv4,
+            _ => self,
+        }
     }
 
     /// The address pair of a listener of the same family on this local port, bound to `addr`.

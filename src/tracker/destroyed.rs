@@ -2,6 +2,7 @@
 //! mini-socket may be left, so it is looked up.
 
 use super::sharers::latest;
+use super::socket::TrackedSocket;
 use super::{Tracker, TrackerSink};
 use crate::model::event::TrackerEvent;
 use crate::model::reading::{DestroyEvents, DestroyedSocket};
@@ -62,7 +63,9 @@ impl Tracker {
                 "destroyed: cookie {cookie}, {}",
                 name.map_or_else(String::new, |a| a.to_string())
             );
-            let is_known = name.is_some_and(|addrs| self.note_destroyed(addrs, *cookie));
+            let is_known = name.is_some_and(|addrs| {
+                self.note_destroyed(addrs, *cookie) || self.note_turned_destroyed(addrs, *cookie)
+            });
             // A socket without a remote end listened, or was never connected.
             let was_connected = addrs.is_none_or(|addrs| addrs.remote.port != 0);
             if !is_known && was_connected {
@@ -92,5 +95,12 @@ impl Tracker {
             self.look_up(key);
         }
         true
+    }
+
+    /// The same where its process has turned it into one of IPv4 that no poll has shown yet.
+    fn note_turned_destroyed(&mut self, addrs: AddressPair, cookie: u64) -> bool {
+        let has_cookie = |socket: &TrackedSocket| socket.identity.cookie == cookie;
+        let turned = self.sockets.in_other_family(addrs, has_cookie);
+        turned.is_some_and(|key| self.note_destroyed(key.addrs, cookie))
     }
 }

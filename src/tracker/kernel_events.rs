@@ -20,8 +20,8 @@ const MOST_CLOSED: usize = 1 << 18;
 pub(super) struct KernelEvents {
     /// Sockets by their address in the kernel, where events have no cookie.
     by_address: HashMap<u64, SocketKey, RandomState>,
-    /// Sockets that closed since the last two polls began, by address pair and cookie: rows may still
-    /// show them, and of one that a lookup showed to be gone the event of its end may still come.
+    /// Sockets that closed since the last two polls began, by cookie and by the address pair that lasts: rows
+    /// may still show them, and of one that a lookup showed to be gone the event of its end may still come.
     closed: HashMap<(AddressPair, u64), Stamp, RandomState>,
     /// When there were more: any socket may have closed then.
     closed_more: Option<Stamp>,
@@ -35,7 +35,7 @@ impl KernelEvents {
     /// A socket closed: rows and events from before this instant may still show it.
     pub(super) fn note_closed(&mut self, addrs: AddressPair, cookie: u64, time: Stamp) {
         if self.closed.len() < MOST_CLOSED {
-            self.closed.insert((addrs, cookie), time);
+            self.closed.insert((addrs.lasting(), cookie), time);
         } else {
             self.closed_more = Some(time);
         }
@@ -43,14 +43,18 @@ impl KernelEvents {
 
     /// Whether the socket of a row, or any, closed at this instant or later.
     pub(super) fn has_closed_since(&self, row: &SocketRow, since: Stamp) -> bool {
-        let closed = self.closed.get(&(row.addrs, row.cookie)).copied().max(self.closed_more);
-        closed.is_some_and(|time| time >= since)
+        self.closed(row.addrs, row.cookie).is_some_and(|time| time >= since)
     }
 
     /// Whether a lookup was ahead of this change of a socket, which is closed.
     pub(super) fn is_known_to_be_closed(&self, change: &StateChange) -> bool {
-        let closed = self.closed.get(&(change.addrs, change.cookie)).copied().max(self.closed_more);
+        let closed = self.closed(change.addrs, change.cookie);
         closed.is_some_and(|time| change.cookie != 0 || time >= change.time)
+    }
+
+    /// When this socket closed, or any.
+    fn closed(&self, addrs: AddressPair, cookie: u64) -> Option<Stamp> {
+        self.closed.get(&(addrs.lasting(), cookie)).copied().max(self.closed_more)
     }
 
     /// A poll that started at `start` is done with: no row or event from before will come. Drops the
@@ -103,7 +107,7 @@ impl KernelEvents {
     }
 
     /// The socket that a change is about: by its cookie, or by its address in the kernel, else by its
-    /// address pair.
+    /// address pair. By the first two it is found in the other family, too.
     pub(super) fn socket_of(
         &self,
         change: &StateChange,
@@ -115,8 +119,11 @@ impl KernelEvents {
             let itself = sharers.and_then(|sharers| sharers.with_cookie(change.cookie));
             // A request that was first dumped after its child had been made has a cookie of its own.
             let is_its_request = |socket: &&TrackedSocket| is_request_socket_of(change, socket);
-            let socket = itself.or_else(|| with_these_addresses().find(is_its_request))?;
-            return Some(socket.key(change.addrs));
+            let socket = itself.or_else(|| with_these_addresses().find(is_its_request));
+            let has_cookie = |socket: &TrackedSocket| socket.identity.cookie == change.cookie;
+            return socket
+                .map(|socket| socket.key(change.addrs))
+                .or_else(|| sockets.in_other_family(change.addrs, has_cookie));
         }
         let named = self.by_address.get(&change.socket).copied();
         if let Some(key) = named.filter(|key| sockets.get(*key).is_some()) {

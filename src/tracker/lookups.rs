@@ -70,7 +70,12 @@ impl Tracker {
         let (mut gone, mut changed, mut new_inodes) = (Vec::new(), Vec::new(), Vec::new());
         for (request, result) in &lookups.answers {
             let Some(id) = self.lookups.socket_of(request) else { continue };
-            let key = SocketKey { addrs: request.addrs, id };
+            let mut key = SocketKey { addrs: request.addrs, id };
+            if let LookupResult::There(row) = result
+                && request.has_become(row)
+            {
+                key = self.sockets.follow_to_ipv4(row.addrs, key);
+            }
             let is_alone = self.sockets.of(key.addrs).len() == 1;
             let Some(mut socket) = self.sockets.get_mut(key) else { continue };
             debug!("{}: lookup of {id}: {result}", key.addrs);

@@ -94,7 +94,10 @@ impl<'t> RowMatcher<'t> {
         }
         self.sockets.reserve(rest.len());
         for index in rest {
-            self.assign(sample(index));
+            let sample = sample(index);
+            if !self.continue_in_other_family(sample) {
+                self.assign(sample);
+            }
         }
         self.matched.changed.sort_unstable_by_key(|(index, _)| *index);
         self.matched
@@ -166,6 +169,28 @@ impl<'t> RowMatcher<'t> {
             self.matched.apply(&mut socket, sample);
         }
         true
+    }
+
+    /// Gives a row to the socket that has its cookie or inode in the other family: its process has turned
+    /// it into one of IPv4.
+    fn continue_in_other_family(&mut self, sample: PolledRow<'_>) -> bool {
+        let row = sample.row;
+        let is_it = |socket: &TrackedSocket| {
+            let same_inode = row.inode != 0 && row.inode == socket.row.inode;
+            socket.has_cookie_of(row).unwrap_or(same_inode)
+        };
+        let Some(key) = self.sockets.in_other_family(row.addrs, is_it) else { return false };
+        let key = self.sockets.follow_to_ipv4(row.addrs, key);
+        if key.addrs == row.addrs {
+            debug!("{}: {} is of IPv4 now", row.addrs, key.id);
+            // This poll may have shown it before as it was.
+            let changed = self.matched.changed.iter_mut().map(|(_, changed)| changed);
+            changed.filter(|changed| changed.id == key.id).for_each(|changed| *changed = key);
+            return self.apply_if_stale(sample) || self.continue_socket(sample);
+        }
+        // A kernel event was ahead of a row that was read before.
+        let ahead = |socket: &TrackedSocket| socket.seen.state_known_at >= sample.window.start.boot;
+        self.sockets.get(key).is_some_and(ahead)
     }
 
     /// Whether the other end of this connection is on this machine and still waits for our ACK:

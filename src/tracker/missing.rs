@@ -33,7 +33,10 @@ pub(super) fn count_misses(
     };
     let note = |(addrs, socket): (AddressPair, &mut TrackedSocket)| {
         let is_gone = socket.seen.note_miss(whole, bad_rows);
-        let can_look_up = !socket.seen.missing_since_bad_rows && !socket.is_traced();
+        // Of sockets of IPv6 alone, one that was turned into IPv4 is shown neither by polls nor by events.
+        let may_have_turned = addrs != addrs.lasting();
+        let can_look_up =
+            !socket.seen.missing_since_bad_rows && (!socket.is_traced() || may_have_turned);
         let key = socket.key(addrs);
         Missing { key, inode: socket.identity.last_inode, is_gone, can_look_up }
     };

@@ -145,9 +145,10 @@ impl Tracker {
         }
     }
 
-    /// The status of a socket; `None` if it is not followed or has not been reported.
+    /// The status of a socket that had these addresses; `None` if it is not followed or has not been reported.
     pub fn status(&self, addrs: AddressPair, id: SocketId) -> Option<SocketStatus> {
-        self.status_at(self.sockets.place(addrs)?, id)
+        let at = |addrs| self.status_at(self.sockets.place(addrs)?, id);
+        at(addrs).or_else(|| at(addrs.lasting()))
     }
 
     /// The same of a socket whose place is known since the last reading.

@@ -100,17 +100,38 @@ impl TrackedSockets {
         let number = self.all.number.get() + 1;
         self.all.number.set(number);
         let id = SocketId { run: self.all.run.get(), number };
+        Some(self.add(addrs, TrackedSocket::new(id, state, born, found, poll)))
+    }
+
+    fn add(&mut self, addrs: AddressPair, socket: TrackedSocket) -> SocketKey {
+        let key = socket.key(addrs);
         self.by_family[addrs.family as usize] += 1;
         let entry = self.by_addrs.entry(addrs);
         let place = entry.index();
-        entry.or_default().push(TrackedSocket::new(id, state, born, found, poll));
+        entry.or_default().push(socket);
         let [last, _] = self.recent.get();
         self.recent.set([place, last]);
-        Some(SocketKey { addrs, id })
+        key
     }
 
     /// Stops following a socket and returns it.
     pub(super) fn remove(&mut self, key: SocketKey) -> Option<TrackedSocket> {
+        let socket = self.take(key)?;
+        self.all.followed.set(self.all.followed.get().saturating_sub(1));
+        Some(socket)
+    }
+
+    /// A reading shows a socket with this address pair: it is followed there from now on if its process
+    /// has turned it into one of IPv4. Returns where it is found.
+    pub(super) fn follow_to_ipv4(&mut self, addrs: AddressPair, key: SocketKey) -> SocketKey {
+        let has_turned = addrs != key.addrs && addrs == key.addrs.lasting();
+        match has_turned.then(|| self.take(key)).flatten() {
+            Some(socket) => self.add(addrs, socket),
+            None => key,
+        }
+    }
+
+    fn take(&mut self, key: SocketKey) -> Option<TrackedSocket> {
         let place = self.place(key.addrs)?;
         let (_, sockets) = self.by_addrs.get_index_mut(place)?;
         let socket = sockets.remove(key.id)?;
@@ -118,8 +139,19 @@ impl TrackedSockets {
             self.by_addrs.swap_remove_index(place);
         }
         self.by_family[key.addrs.family as usize] -= 1;
-        self.all.followed.set(self.all.followed.get().saturating_sub(1));
         Some(socket)
+    }
+
+    /// A socket that was not found with this address pair, if it is there in the other family: its process
+    /// has turned it into one of IPv4, which is known by what `is_it` compares.
+    pub(super) fn in_other_family(
+        &self,
+        addrs: AddressPair,
+        is_it: impl Fn(&TrackedSocket) -> bool,
+    ) -> Option<SocketKey> {
+        let other = addrs.in_other_family()?;
+        let socket = self.of(other).iter().find(|socket| is_it(socket))?;
+        Some(socket.key(other))
     }
 
     /// The sockets with this address pair.

@@ -17,9 +17,11 @@ impl Tracker {
         if self.polls.previous.is_none() {
             return self.kernel_events.keep_early(change.clone());
         }
+        let known = self.kernel_events.socket_of(change, &self.sockets);
+        let known = known.map(|key| self.sockets.follow_to_ipv4(change.addrs, key));
         let is_other =
             |key| self.sockets.get(key).is_some_and(|known| is_of_another(change, known));
-        match self.kernel_events.socket_of(change, &self.sockets) {
+        match known {
             known if change.from == State::Closed => self.open_socket(change, known, sink),
             Some(key) if is_other(key) => self.open_unseen(change, Some(key), sink),
             Some(key) => self.step(change, key, sink),

@@ -1,6 +1,7 @@
 //! Real sockets in network namespaces of the tests' own. Nothing here needs root where the kernel
 //! lets any user make a namespace, except the kernel's trace and procfs mounts.
 
+mod addrform;
 mod ages;
 mod bound;
 mod check;

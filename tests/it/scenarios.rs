@@ -126,12 +126,17 @@ impl Case {
         self.steps.push(Step::Poll(rows, bad));
     }
 
-    /// `A gone  B 06/0`: the result of every lookup that was asked for, and of no other.
+    /// `A gone  B 06/0  C A:01/7`: the result of every lookup that was asked for, and of no other; of the
+    /// last one it is a row with the addresses of A.
     fn lookups(&mut self, rest: &str) {
         let words: Vec<_> = rest.split_whitespace().collect();
         let result = |pair: &[&str]| {
-            let addrs = self.addrs[&pair[0].chars().next().unwrap()];
-            (addrs, (pair[1] != "gone").then(|| row(addrs, pair[1])))
+            let asked = self.addrs[&pair[0].chars().next().unwrap()];
+            let (found, text) = match pair[1].split_once(':') {
+                Some((letter, text)) => (self.addrs[&letter.chars().next().unwrap()], text),
+                None => (asked, pair[1]),
+            };
+            (asked, (text != "gone").then(|| row(found, text)))
         };
         self.steps.push(Step::Lookups(words.chunks(2).map(result).collect()));
     }

@@ -20,6 +20,8 @@ pub(crate) enum Feature {
     Ip,
     /// The command `python3`, and a filter of system calls that it installs.
     Seccomp,
+    /// The command `python3`.
+    Python,
     /// The command `prlimit`.
     Prlimit,
     /// TUN devices.
@@ -52,6 +54,7 @@ impl Feature {
             Self::Descriptors => "descriptors",
             Self::Ip => "ip",
             Self::Seccomp => "seccomp",
+            Self::Python => "python",
             Self::Prlimit => "prlimit",
             Self::Tun => "tun",
             Self::Databases => "databases",

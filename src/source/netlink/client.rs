@@ -280,7 +280,9 @@ impl SockDiag {
             match self.look_up_once(request) {
                 Ok(Some(row)) if row.state == State::Closed => {}
                 // The kernel finds connections before listeners: another one means that it is gone.
-                Ok(Some(row)) if row.addrs == *addrs => return Some(LookupResult::There(row)),
+                Ok(Some(row)) if row.addrs == *addrs || request.has_become(&row) => {
+                    return Some(LookupResult::There(row));
+                }
                 Ok(Some(_)) | Err(Errno::NOENT | Errno::STALE) => return Some(LookupResult::Gone),
                 Ok(None) | Err(_) => return None,
             }

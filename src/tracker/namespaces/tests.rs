@@ -135,3 +135,19 @@ fn a_gap_is_reported_once() {
     let found = events(&mut trackers, &poll(3, &[A, B], &[], &[row(B, State::TimeWait, 0)]));
     assert_eq!(found, ["ns2 Present TIME_WAIT"]);
 }
+
+#[test]
+fn a_socket_is_found_by_the_addresses_that_it_had() {
+    let mut trackers = Trackers::default();
+    let ipv4 = row(A, State::Established, 7);
+    let ipv6 = SocketRow {
+        addrs: AddressPair { family: Family::Ipv6, ..ipv4.addrs },
+        ..row(A, State::Established, 7)
+    };
+    assert_eq!(events(&mut trackers, &poll(1, &[A], &[], &[ipv6])), ["ns1 Present ESTABLISHED"]);
+    let id = trackers.ids().next().expect("it is followed");
+    let family = |trackers: &Trackers| Some(trackers.status(ipv6.addrs, id)?.socket.addrs.family);
+    assert_eq!(family(&trackers), Some(Family::Ipv6));
+    assert!(events(&mut trackers, &poll(2, &[A], &[], &[ipv4])).is_empty());
+    assert_eq!(family(&trackers), Some(Family::Ipv4));
+}
