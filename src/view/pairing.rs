@@ -6,6 +6,7 @@ use crate::model::event::{Side, SocketId};
 use crate::model::socket::AddressPair;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 /// How long (µs) a life waits for that of the other end: as long as a TIME_WAIT may last (60 s and
@@ -45,7 +46,7 @@ impl LifeRecord {
 /// The lives that wait for their other end.
 #[derive(Debug, Default)]
 pub struct Pairing {
-    /// How many sockets with this address pair are open.
+    /// How many sockets with this address pair are open, by that which lasts.
     open: HashMap<AddressPair, usize>,
     waiting: HashMap<SocketId, LifeRecord>,
     /// The ids in `waiting` by the address pairs of their sockets.
@@ -57,7 +58,7 @@ pub struct Pairing {
 impl Pairing {
     /// Counts a socket that is open from now on.
     pub fn socket_opened(&mut self, addrs: AddressPair) {
-        *self.open.entry(addrs).or_default() += 1;
+        *self.open.entry(addrs.lasting()).or_default() += 1;
     }
 
     /// Counts a socket that has closed, and takes its life, if that is to be shown. Returns the
@@ -67,10 +68,10 @@ impl Pairing {
         addrs: AddressPair,
         life: Option<LifeRecord>,
     ) -> Vec<LifeRecord> {
-        if let Some(count) = self.open.get_mut(&addrs) {
-            *count -= 1;
-            if *count == 0 {
-                self.open.remove(&addrs);
+        if let Entry::Occupied(mut count) = self.open.entry(addrs.lasting()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
         let Some(life) = life else { return self.take_mirrored(addrs) };

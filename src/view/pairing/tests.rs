@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::socket::Family;
 use crate::tcp::state::State::{CloseWait, Closed, Established};
 use crate::view::life::tests::{ScriptedSocket, client, server, stamp};
 
@@ -102,4 +103,14 @@ fn open_ends_are_paired_in_order_of_creation() {
     let lives =
         vec![lone.at(0.5, &[], &[], CloseWait).life(9.0), client().life(9.0), server().life(9.0)];
     assert_eq!(ids(&paired(lives)), [(1, None), (2, Some(3))]);
+}
+
+#[test]
+fn an_end_that_was_turned_into_ipv4_is_not_waited_for() {
+    let (client, server) = (closed(client(), 70.0), closed(server(), 8.1));
+    let mut pairing = Pairing::default();
+    pairing.socket_opened(AddressPair { family: Family::Ipv6, ..client.socket.addrs });
+    pairing.socket_opened(server.socket.addrs);
+    assert_eq!(ids(&pairing.socket_closed(client.socket.addrs, None)), []);
+    assert_eq!(ids(&pairing.socket_closed(server.socket.addrs, Some(server))), [(3, None)]);
 }
