@@ -94,6 +94,7 @@ fn lost_readings(since: Stamp, Lost { time, reason, count }: &Lost) -> String {
         LostReason::Gap => format!("there are no samples between {since} and {time}"),
         LostReason::Ring => format!("{events} lost by {time}; use a larger --ring"),
         LostReason::Recursion => format!("up to {events} lost by {time}"),
+        LostReason::Unreported => format!("at least {events} lost by {time}"),
         LostReason::Table | LostReason::Output => format!("samples lost by {time}"),
     }
 }

@@ -22,8 +22,13 @@ const STATE_BOUNDS: [f64; 14] =
 /// Bounds of the times that polls take, in seconds.
 const POLL_BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 /// Why readings are lost. Records have no part in an exporter.
-const LOST_REASONS: [LostReason; 4] =
-    [LostReason::Gap, LostReason::Table, LostReason::Ring, LostReason::Recursion];
+const LOST_REASONS: [LostReason; 5] = [
+    LostReason::Gap,
+    LostReason::Table,
+    LostReason::Ring,
+    LostReason::Recursion,
+    LostReason::Unreported,
+];
 
 /// The metrics of a run.
 pub(crate) struct Metrics {

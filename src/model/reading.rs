@@ -231,6 +231,9 @@ pub enum LostReason {
     /// The kernel left out its program for events that came while a processor was within it for
     /// others. The count is the most that it can be: it is of all network namespaces.
     Recursion,
+    /// The kernel reported the next change of a socket, but not the one before, and counted nothing. The
+    /// count is the least that it can be.
+    Unreported,
     /// The reader of the output did not keep up. Records are missing, no readings: a recording
     /// does not know it.
     #[serde(skip_deserializing)]

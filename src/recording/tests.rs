@@ -396,8 +396,13 @@ fn lookups() -> impl Strategy<Value = Lookups> {
 }
 
 fn reading() -> impl Strategy<Value = Reading> {
-    let reasons =
-        select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring, LostReason::Recursion]);
+    let reasons = select(vec![
+        LostReason::Gap,
+        LostReason::Table,
+        LostReason::Ring,
+        LostReason::Recursion,
+        LostReason::Unreported,
+    ]);
     let near = (any::<i64>(), 0..100_000_u64).prop_map(|(wall, boot)| Stamp { wall, boot });
     let start = prop_oneof![near, stamp()].boxed();
     let poll =

@@ -155,6 +155,10 @@ pub(crate) fn lost_sentence(lost: &crate::model::reading::Lost) -> String {
                 "{count}kernel events lost: they came while a processor was still at another one"
             )
         }
+        (LostReason::Unreported, count) => {
+            let count = count.map(|count| format!("at least {count} ")).unwrap_or_default();
+            format!("{count}kernel events lost: what came after them shows that they are missing")
+        }
         (LostReason::Table, None) => "a table could not be read completely".to_owned(),
         (LostReason::Output, Some(count)) => {
             format!("{count} records dropped: output reader too slow")

@@ -111,7 +111,7 @@ impl Tracker {
             Reading::Lost(lost) => {
                 match lost.reason {
                     LostReason::Gap => self.polls.gap = true,
-                    LostReason::Ring | LostReason::Recursion => {
+                    LostReason::Ring | LostReason::Recursion | LostReason::Unreported => {
                         self.kernel_events.forget_addresses();
                     }
                     LostReason::Table | LostReason::Output => {}

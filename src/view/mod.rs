@@ -331,7 +331,8 @@ struct LostKeys<'r> {
     /// `gap`: too long since the last poll to know what happened. `table`: rows that could not be
     /// read, or are beyond the limit of followed sockets. `ring`: kernel events that did not fit
     /// into `--ring`. `recursion`: at most so many kernel events that came while a processor was still
-    /// at another one. `output`: records that were dropped because their reader was too slow.
+    /// at another one. `unreported`: at least so many kernel events that later ones show to be
+    /// missing. `output`: records that were dropped because their reader was too slow.
     reason: &'r LostReason,
     /// How many; null if unknown.
     count: &'r Option<u64>,

@@ -203,7 +203,8 @@ fn what_was_not_seen_is_said() {
             "{reason=\"gap\"} 1",
             "{reason=\"table\"} 0",
             "{reason=\"ring\"} 9",
-            "{reason=\"recursion\"} 0"
+            "{reason=\"recursion\"} 0",
+            "{reason=\"unreported\"} 0"
         ]
     );
     assert_eq!(with(&lines, "tcplapse_missed_total"), [" 3"]);

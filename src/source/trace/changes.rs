@@ -5,7 +5,7 @@
 //! after its SYN_RECV, and close() sends its reset after CLOSED. So some changes wait for the next
 //! event of their socket, or for a poll.
 
-use super::pending::PendingChanges;
+use super::pending::{MissingEvent, PendingChanges};
 use super::record::{RawEvent, What};
 use crate::model::event::Side;
 use crate::model::process::Caller;
@@ -41,8 +41,12 @@ pub struct Changes {
     /// Errors that sockets had when they went on, by their address in the kernel: with IP_RECVERR, that of
     /// an ICMP message stays until it is asked for.
     errors: HashMap<u64, u32, RandomState>,
-    /// Those that are in the queue, or were removed and have not been handed out.
+    /// Those that are in the queue, or were removed and have not been handed out; and where the last ones led
+    /// to.
     pending: PendingChanges,
+    /// Events that did not come before those of the last delivery. What was lost is counted before events are
+    /// read: the next count decides.
+    missing: Vec<MissingEvent>,
 }
 
 #[derive(Debug)]
@@ -138,7 +142,7 @@ impl Changes {
     }
 
     fn push(&mut self, socket: u64, change: StateChange, waits_until: u64) {
-        self.pending.add(&change);
+        self.pending.add(&change, socket);
         self.queue.push_back(Queued { change, socket, waits_until });
     }
 
@@ -178,6 +182,7 @@ impl Changes {
             self.nameless.retain(|_, birth| holds(birth.time, NAMELESS_HOLDS));
             self.children.retain(|_, born| holds(*born, CHILD_HOLDS));
             self.resets.retain(|_, resets| holds(resets.time, SIGN_HOLDS));
+            self.pending.keep_shown(rows);
         }
     }
 
@@ -186,9 +191,9 @@ impl Changes {
         self.nameless.values().map(|birth| birth.time).min()
     }
 
-    /// Whether no change waits for a later event, or for its time.
+    /// Whether nothing waits for a later event, its time, or the next delivery.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.nameless.is_empty()
+        self.queue.is_empty() && self.nameless.is_empty() && self.missing.is_empty()
     }
 
     /// Events were lost: an address in the kernel may have been given to another socket.
@@ -196,6 +201,19 @@ impl Changes {
         self.children.clear();
         self.resets.clear();
         self.errors.clear();
+    }
+
+    /// All events of a delivery were taken in; `is_counted`: others were lost, and counted until then. Returns
+    /// those that did not come before the events of the delivery before, and are not counted.
+    pub fn end_delivery(&mut self, is_counted: bool) -> Vec<MissingEvent> {
+        let missing = self.pending.take_missing();
+        if is_counted {
+            // These may be what is missing between any two events so far.
+            self.pending.note_loss();
+            self.missing.clear();
+            return Vec::new();
+        }
+        std::mem::replace(&mut self.missing, missing)
     }
 
     /// Whether there is something of the socket with this cookie that has not been handed out.

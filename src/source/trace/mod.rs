@@ -167,6 +167,8 @@ impl Trace {
         }
         self.ready.start_draining();
         self.take_events();
+        // What is missing before those events is known now.
+        self.take_events();
         self.hand_out(u64::MAX);
         Ok(())
     }
@@ -176,13 +178,6 @@ impl Trace {
         let (now, wall_offset) = (clock::stamp(), clock::wall_offset());
         let delivery = self.programs.take();
         self.events_until = now.boot;
-        let lost =
-            [(LostReason::Ring, delivery.lost), (LostReason::Recursion, delivery.lost_nested)];
-        for (reason, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
-            let time = clock::stamp();
-            self.ready.push(Reading::Lost(Lost { time, reason, count: Some(count) }));
-            self.polls.hurry();
-        }
         if delivery.lost_resets > 0 && self.resets == LostResets::None {
             self.resets = LostResets::Some;
         }
@@ -192,6 +187,18 @@ impl Trace {
         self.is_quiet = delivery.events.is_empty();
         for event in &delivery.events {
             self.changes.take(event, wall_offset);
+        }
+        let missing = self.changes.end_delivery(delivery.lost + delivery.lost_nested > 0);
+        let unreported = missing.iter().filter(|event| self.polls.reads(event)).count();
+        let lost = [
+            (LostReason::Ring, delivery.lost),
+            (LostReason::Recursion, delivery.lost_nested),
+            (LostReason::Unreported, unreported as u64),
+        ];
+        for (reason, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
+            let time = clock::stamp();
+            self.ready.push(Reading::Lost(Lost { time, reason, count: Some(count) }));
+            self.polls.hurry();
         }
         nanos(now)
     }

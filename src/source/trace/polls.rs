@@ -1,6 +1,7 @@
 //! The polls beside the kernel's events: of what was there before, of requests, of TIME_WAIT.
 
 use super::nanos;
+use super::pending::MissingEvent;
 use super::tables::Tables;
 use crate::error::Result;
 use crate::model::reading::Snapshot;
@@ -111,6 +112,11 @@ impl TracePolls {
     /// Whether sockets of this family are asked for.
     pub(super) fn wants(&self, family: Family) -> bool {
         self.family.is_none_or(|wanted| wanted == family)
+    }
+
+    /// Whether an event that did not come was of a socket that is asked for.
+    pub(super) fn reads(&mut self, event: &MissingEvent) -> bool {
+        self.wants(event.family) && self.tables.reads(event.netns)
     }
 
     /// From now on nothing is done for polls: what events cost is no reason to poll less.

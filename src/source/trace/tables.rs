@@ -98,6 +98,16 @@ impl Tables {
         true
     }
 
+    /// Whether the network namespace with this inode is read.
+    pub(super) fn reads(&mut self, netns: Option<u64>) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Several(namespaces) => {
+                netns.is_some_and(|netns| namespaces.number_of(netns).is_some())
+            }
+        }
+    }
+
     pub(super) fn take_tcp_infos(&mut self) -> Option<TcpInfos> {
         match self {
             Self::One(dumps) => dumps.take_tcp_infos(),

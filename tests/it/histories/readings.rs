@@ -161,8 +161,13 @@ fn what() -> impl Strategy<Value = What> {
     let dead = (option::of(addrs()), 1..4_u64)
         .prop_map(|(addrs, cookie)| DestroyedSocket { addrs, cookie });
     let dead = vec(dead, 0..3);
-    let reasons =
-        select(vec![LostReason::Gap, LostReason::Table, LostReason::Ring, LostReason::Recursion]);
+    let reasons = select(vec![
+        LostReason::Gap,
+        LostReason::Table,
+        LostReason::Ring,
+        LostReason::Recursion,
+        LostReason::Unreported,
+    ]);
     let answer = prop_oneof![Just(None), Just(Some(LookupResult::Gone)), found().prop_map(Some)];
     prop_oneof![
         8 => poll(),

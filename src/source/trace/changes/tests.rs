@@ -257,3 +257,86 @@ fn an_end_waits_for_the_reset_that_may_follow() {
     changes.take(&step(20, Established, Closed), 0);
     assert_eq!(changes.complete_at(31 * MS).len(), 1, "none came");
 }
+
+/// What two deliveries of these events report, and what the next one does.
+fn unreported(changes: &mut Changes, events: &[RawEvent], is_counted: [bool; 3]) -> [usize; 3] {
+    let (first, second) = events.split_at(events.len() / 2);
+    let mut deliver = |events: &[RawEvent], is_counted| {
+        for event in events {
+            changes.take(event, 0);
+        }
+        changes.end_delivery(is_counted).len()
+    };
+    let [one, two, three] = is_counted;
+    [deliver(first, one), deliver(second, two), deliver(&[], three)]
+}
+
+#[test]
+fn an_event_shows_that_the_one_before_did_not_come() {
+    let missing = [
+        [connect(1), step(2, SynSent, Established), step(4, FinWait1, FinWait2)],
+        [step(1, SynSent, Established), step(2, Established, FinWait1), step(4, FinWait2, Closed)],
+        // It was closed and opened again.
+        [step(1, Listen, Closed), step(2, Closed, Listen), step(4, Closed, Listen)],
+    ];
+    for events in missing {
+        let found = |is_counted| unreported(&mut Changes::default(), &events, is_counted);
+        assert_eq!(found([false; 3]), [0, 0, 1], "{events:?}");
+        assert_eq!(found([true, false, false]), [0, 0, 1], "that was before: {events:?}");
+        assert_eq!(found([false, true, false]), [0; 3], "it may be what was counted");
+        assert_eq!(found([false, false, true]), [0; 3], "it may be what was counted");
+    }
+    let events = [step(1, SynSent, Established), step(4, FinWait1, FinWait2)];
+    let found = |is_counted| unreported(&mut Changes::default(), &events, is_counted);
+    assert_eq!(found([false; 3]), [0, 0, 1]);
+    assert_eq!(found([true, false, false]), [0; 3], "it may have been lost behind the first");
+}
+
+#[test]
+fn nothing_is_missing_before_an_event_that_follows_on() {
+    let child = |event: RawEvent| RawEvent { cookie: 0, inode: 0, ..event };
+    let of_another = |event: RawEvent| RawEvent { socket: 0xdef, ..event };
+    let complete = [
+        vec![connect(1), step(2, SynSent, Established), step(3, Established, Closed)],
+        // Of a socket that was there before.
+        vec![step(1, FinWait1, FinWait2), step(2, FinWait2, FinWait2), step(3, FinWait2, Closed)],
+        vec![child(step(1, Listen, SynRecv)), step(1, SynRecv, Established)],
+        // Two children of one request, of which one is given up.
+        vec![
+            child(step(1, Listen, SynRecv)),
+            of_another(child(step(1, Listen, SynRecv))),
+            step(1, SynRecv, Established),
+            of_another(step(2, SynRecv, Closed)),
+            step(3, Established, CloseWait),
+        ],
+        // A process opens its socket once more, and its connect() was forgotten meanwhile.
+        vec![step(1, Established, Closed), connect(2), connect(3), step(4, SynSent, Closed)],
+        vec![step(1, Established, Closed), step(9, SynSent, Established)],
+    ];
+    for events in complete {
+        let found = unreported(&mut Changes::default(), &events, [false; 3]);
+        assert_eq!(found, [0; 3], "{events:?}");
+    }
+}
+
+#[test]
+fn a_socket_whose_end_was_lost_is_forgotten() {
+    let mut changes = Changes::default();
+    for cookie in 1..=10_000 {
+        changes.take(&RawEvent { cookie, ..step(1, SynSent, Established) }, 0);
+    }
+    for change in changes.complete_at(MS) {
+        changes.hand_out(&change);
+    }
+    assert!(!changes.has_change_of(1));
+    let local = Endpoint { addr: addr(7), port: PORT };
+    let addrs = AddressPair::new(Family::Ipv4, local, Endpoint { addr: addr(8), port: 80 });
+    let shown = SocketRow { cookie: 2, ..SocketRow::new(addrs, Established) };
+    changes.take_rows(&[shown], 9 * MS, true, 0);
+    for cookie in [1, 2] {
+        changes.take(&RawEvent { cookie, ..step(10, FinWait1, FinWait2) }, 0);
+    }
+    assert!(changes.end_delivery(false).is_empty());
+    let missing = MissingEvent { netns: Some(1), family: Family::Ipv4 };
+    assert_eq!(changes.end_delivery(false), [missing]);
+}
