@@ -57,6 +57,8 @@ pub(crate) enum Claim {
     NotReported,
     StateNotReported,
     EndNotReported,
+    /// Kernel events are said to be lost, and no record lacks one.
+    NothingWasLost,
 }
 
 /// A claim that the truth contradicts, or something that is missing.
@@ -135,6 +137,16 @@ pub(crate) fn judge(events: &[Event], case: &Case<'_>) -> Report {
     }
     report.reported = states.len();
     nothing_is_missing(&states, case, &mut report);
+    // The state that an event which is missing has led to was passed, or shown by a poll; either is judged
+    // where it is claimed. Polls alone show TIME_WAIT.
+    let by_poll = |event: &Event| event.event == "changed" && event.after != Some(event.time);
+    let lacks_event =
+        |event: &Event| !event.via.is_empty() || by_poll(event) && event.to != "TIME_WAIT";
+    let incomplete = events.iter().filter(|event| lacks_event(event)).count();
+    let unreported = case.readings.unreported;
+    report.claim(Claim::NothingWasLost, unreported <= incomplete, || {
+        format!("{unreported} are reported as lost, {incomplete} records lack an event")
+    });
     report
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Readings {
     boot_times: HashMap<i64, i64>,
     /// The program was kept from polling, or the kernel had more events than room.
     pub(crate) lost: BTreeSet<String>,
+    /// At least so many kernel events were lost, by what came after them.
+    pub(crate) unreported: usize,
     /// The wall clock was set back, and shows one time twice.
     pub(crate) ambiguous: bool,
 }
@@ -52,7 +54,12 @@ impl Readings {
             }
             "lost" => {
                 self.instant(&line["time"]);
-                self.lost.extend(line["reason"].as_str().map(str::to_owned));
+                let reason = line["reason"].as_str();
+                self.lost.extend(reason.map(str::to_owned));
+                if reason == Some("unreported") {
+                    let count = line["count"].as_u64().expect("it is counted");
+                    self.unreported += usize::try_from(count).expect("few");
+                }
             }
             "change" | "deaths" => {
                 self.instant(&line["time"]);
