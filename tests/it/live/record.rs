@@ -69,8 +69,9 @@ impl Traffic {
         pair(&self.server, ANY_PORT)
     }
 
-    /// One connection of every kind, of which one is half-closed until `watch` has seen it.
-    fn round(&self, watch: &Program) {
+    /// One connection of every kind, of which one is half-closed until `watch` has seen it. Returns the
+    /// port of that one.
+    fn round(&self, watch: &Program) -> u16 {
         let (half, waiting) = self.open();
         let port = end(&half.local_addr()).port();
         let ((one, its_peer), (two, peer_of_two), (three, peer_of_three)) =
@@ -81,6 +82,7 @@ impl Traffic {
         drop((two, peer_of_two));
         drop((peer_of_three, three));
         drop(waiting);
+        port
     }
 }
 
@@ -205,7 +207,12 @@ fn a_follower_goes_on_across_rotations() {
                 || fs::metadata(&recording).is_ok_and(|file| file.len() > 0).then_some(()),
                 || format!("the next file; {}", watch.stderr()),
             );
-            traffic.round(&watch);
+            // It has to have opened this file before that gets another name.
+            let port = traffic.round(&watch);
+            until_or(
+                || follower.stdout().contains(&format!("_port\":{port},")).then_some(()),
+                || format!("port {port} of file {rotation}:\n{}", follower.stdout()),
+            );
         }
         watch.signal(Signal::SIGTERM);
         let live = watch.finish();
