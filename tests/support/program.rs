@@ -523,8 +523,12 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let printed = self.stdout.as_ref().map(Output::so_far).unwrap_or_default();
-        let is_unknown = self.stderr.so_far().contains("there are no samples between");
-        if is_unknown || printed.contains("\"reason\":\"gap\"") {
+        let messages = self.stderr.so_far();
+        let sentences = ["there are no samples between", "shows that they are missing"];
+        let reasons = ["\"reason\":\"gap\"", "\"reason\":\"unreported\""];
+        if sentences.iter().any(|sentence| messages.contains(sentence))
+            || reasons.iter().any(|reason| printed.contains(reason))
+        {
             stall::note();
         }
     }

@@ -9,6 +9,7 @@ use crate::support::netns::isolated;
 use crate::support::program::{Program, command, command_of_nobody, run_as_nobody};
 use crate::support::require::{Feature, skip};
 use crate::support::sockets::{self, listener, pair};
+use crate::support::stall;
 use crate::support::trace::{Trace as Account, Traced, What};
 use crate::support::wait::until;
 use nix::sys::signal::Signal;
@@ -133,6 +134,18 @@ impl Reader {
             _ => 0,
         };
         self.readings.iter().map(lost).sum()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let is_missing = |reading: &Reading| match reading {
+            Reading::Lost(lost) => lost.reason == LostReason::Unreported,
+            _ => false,
+        };
+        if self.readings.iter().any(is_missing) {
+            stall::note();
+        }
     }
 }
 
