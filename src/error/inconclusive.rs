@@ -89,12 +89,15 @@ pub enum Unseen {
 
 /// What is missing, and where there is something to do about it, what.
 fn lost_readings(since: Stamp, Lost { time, reason, count }: &Lost) -> String {
-    let events = count.map_or("kernel events".to_owned(), |count| counted(count, "kernel event"));
+    let events = |how_exact: &str| {
+        let number = |count| format!("{how_exact}{}", counted(count, "kernel event"));
+        count.map_or_else(|| "kernel events".to_owned(), number)
+    };
     match reason {
         LostReason::Gap => format!("there are no samples between {since} and {time}"),
-        LostReason::Ring => format!("{events} lost by {time}; use a larger --ring"),
-        LostReason::Recursion => format!("up to {events} lost by {time}"),
-        LostReason::Unreported => format!("at least {events} lost by {time}"),
+        LostReason::Ring => format!("{} lost by {time}; use a larger --ring", events("")),
+        LostReason::Recursion => format!("{} lost by {time}", events("up to ")),
+        LostReason::Unreported => format!("{} lost by {time}", events("at least ")),
         LostReason::Table | LostReason::Output => format!("samples lost by {time}"),
     }
 }

@@ -110,9 +110,21 @@ fn sockets_have_different_ids() {
 
 #[test]
 fn csv_reports_losses_on_stderr() {
-    let outcome = replay(&[(0, 50_000_000, ""), (1, 50_000_001, "lost ring")], "--format csv");
-    assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    let sentence = "tcplapse: kernel events lost: ring buffer full (enlarge --ring)\n";
-    assert_eq!(outcome.stderr.matches(sentence).count(), 1, "{outcome:?}");
-    assert!(!outcome.stdout.contains("ring"), "{outcome:?}");
+    let missing = "kernel events lost: what came after them shows that they are missing";
+    let nested = "kernel events lost: they came while a processor was still at another one";
+    for (lost, sentence) in [
+        ("ring", "kernel events lost: ring buffer full (enlarge --ring)"),
+        ("ring 7", "7 kernel events lost: ring buffer full (enlarge --ring)"),
+        ("recursion", nested),
+        ("recursion 7", &format!("up to 7 {nested}")),
+        ("unreported", missing),
+        ("unreported 7", &format!("at least 7 {missing}")),
+    ] {
+        let line = format!("lost {lost}");
+        let outcome = replay(&[(0, 50_000_000, ""), (1, 50_000_001, &line)], "--format csv");
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let sentence = format!("tcplapse: {sentence}\n");
+        assert_eq!(outcome.stderr.matches(&sentence).count(), 1, "{outcome:?}");
+        assert!(!outcome.stdout.contains("lost"), "{outcome:?}");
+    }
 }

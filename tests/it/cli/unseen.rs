@@ -59,6 +59,24 @@ fn a_gap_in_a_recording_leaves_check_undecided() {
     assert_eq!(check_from(&file, "--stuck CLOSE_WAIT:5s").0, Some(2));
 }
 
+#[test]
+fn lost_kernel_events_in_a_recording_leave_check_undecided() {
+    let established = row("ESTABLISHED");
+    for (lost, what) in [
+        ("ring 2", "2 kernel events lost by TIME; use a larger --ring"),
+        ("recursion 1", "up to 1 kernel event lost by TIME"),
+        ("unreported 2", "at least 2 kernel events lost by TIME"),
+        ("unreported", "kernel events lost by TIME"),
+    ] {
+        let line = format!("lost {lost}");
+        let polls = [(0, 50_000_000, &*established), (1, 50_000_001, &*line), (2, 50_000_002, "1")];
+        let (_folder, file) = recorded(&polls);
+        let what = what.replace("TIME", "2026-09-21T14:13:20.000001Z");
+        let unknown = format!("tcplapse: check is inconclusive: {what}\n");
+        assert_eq!(check_from(&file, "--max CLOSE_WAIT:0 -q"), (Some(2), unknown), "{lost}");
+    }
+}
+
 /// Runs `check` with a gap before its last poll.
 fn outcome_of_a_gap(polls_before: usize, args: &[&str]) -> Outcome {
     let mut procfs = FakeProcfs::new();
