@@ -172,14 +172,15 @@ fn request_only(group: &[Record<'_>], case: &Case<'_>) -> Option<Report> {
     Some(report)
 }
 
-/// `/proc` shows a mini-socket whose timer was restarted like a new one, and only an inode that was
-/// there before and after a gap distinguishes sockets: else a socket gets another id, and is
-/// `present`.
+/// `/proc` shows a mini-socket whose timer was restarted like a new one, and where a lookup has found another
+/// socket only an inode distinguishes the two, as only one that was there before and after a gap does: else a
+/// socket gets another id, and is `present`.
 fn is_undecidable(first: &Record<'_>, case: &Case<'_>) -> bool {
     let gap = case.readings.lost.contains("gap");
     let begun = case.readings.passes.first().is_some_and(|(_, end)| *end < case.boot(first.time.0));
-    let mini = matches!(first.to.as_str(), "TIME_WAIT" | "FIN_WAIT2") && first.inode.is_none();
-    first.event == "present" && begun && (gap || case.source == "proc" && mini)
+    let states = ["FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK", "TIME_WAIT"];
+    let orphan = states.contains(&first.to.as_str()) && first.inode.is_none();
+    first.event == "present" && begun && (gap || case.source == "proc" && orphan)
 }
 
 /// `/proc` shows one mini-socket like the next with the same addresses if only their timers differ,
