@@ -199,14 +199,18 @@ impl Case<'_> {
     }
 
     /// Whether a pass shows a socket while a process has it, and none can show it at other times:
-    /// it has an inode for as long as a process has it.
+    /// it has an inode for as long as a process has it. A process may have a descriptor for longer than the
+    /// socket is in the table.
     fn shown_with_inode(&self, socket: &Socket, other: impl Fn(i64, i64) -> (i64, i64)) -> bool {
         let from = socket.holders.iter().map(|holder| holder.from.latest).min();
         let until = socket.holders.iter().map(|holder| holder.until.earliest).max();
         let (Some(from), Some(until)) = (from, until) else { return false };
         let (other_from, other_until) = other(from, until);
         let may_show = |(start, end): &(i64, i64)| *start <= other_until && *end >= other_from;
-        self.readings.has_passes_between(from, until, 1)
+        let from = from.max(socket.birth().latest);
+        let until = until.min(socket.end.map_or(NEVER, |end| end.earliest));
+        from < until
+            && self.readings.has_passes_between(from, until, 1)
             && !self.readings.passes.iter().any(may_show)
     }
 
@@ -223,27 +227,29 @@ impl Case<'_> {
         }
     }
 
-    /// Checks the records of one id against one socket; `before` is the record before them.
+    /// Checks the records of one id against one socket; `preceding` is the record before them, and what that
+    /// is about.
     pub(crate) fn check<'e>(
         &self,
         group: &'e [Record<'e>],
-        socket: &Socket,
-        mut before: Option<&'e Record<'e>>,
+        socket: &'e Socket,
+        preceding: Option<(&'e Record<'e>, &'e Socket)>,
     ) -> Report {
         let mut report = Report::default();
+        let mut preceding = preceding;
         for event in group {
             let first = matches!(event.event.as_str(), "opened" | "present");
             let wrong = || self.wrong(event, socket);
-            report.claim(Claim::OutOfOrder, first == before.is_none(), wrong);
-            let from = before.map(|before| before.to.as_str());
+            report.claim(Claim::OutOfOrder, first == preceding.is_none(), wrong);
+            let from = preceding.map(|(before, _)| before.to.as_str());
             report.claim(Claim::DoesNotContinue, event.from.as_deref() == from, wrong);
             let ends = (event.event == "closed") == (event.to == "CLOSED");
             report.claim(Claim::NotAnEnd, ends, wrong);
             self.steps(event, socket, &mut report);
-            self.held(event, before, socket, &mut report);
+            self.held(event, preceding, socket, &mut report);
             self.roles(event, socket, &mut report);
             self.owner(event, socket, &mut report);
-            before = Some(event);
+            preceding = Some((event, socket));
         }
         report
     }
@@ -313,11 +319,11 @@ impl Case<'_> {
     fn held(
         &self,
         event: &Record<'_>,
-        before: Option<&Record<'_>>,
+        preceding: Option<(&Record<'_>, &Socket)>,
         socket: &Socket,
         report: &mut Report,
     ) {
-        let (Some(held), Some(before)) = (event.held, before) else {
+        let (Some(held), Some((before, of))) = (event.held, preceding) else {
             let none = event.held.is_none() && event.from.is_none();
             let proven = event.held.is_none_or(|held| {
                 event.held_from.as_deref() == Some("kernel")
@@ -332,7 +338,10 @@ impl Case<'_> {
         if event.held_at_least {
             // The last pass that showed it in that state proves so much.
             let proven = event.after.map_or(0, |after| self.boot(after.0) - since);
-            let longest = socket.longest_in(event.from.as_deref().unwrap_or_default());
+            // Where it is about another socket that looks the same, it began with that one.
+            let state = event.from.as_deref().unwrap_or_default();
+            let (entered, left) = (of.entered(state), socket.left_by(state));
+            let longest = entered.zip(left).map(|(entered, left)| left - entered.earliest);
             let holds = held + 2 >= proven
                 && longest.is_none_or(|longest| held <= longest.saturating_add(self.clocks()));
             return report.claim(Claim::Held, holds, || self.wrong(event, socket));

@@ -128,6 +128,116 @@ fn an_early_end_and_a_false_verdict_are_found() {
     expect(&judge(&forged, &ended), Claim::EndNotReported);
 }
 
+/// Polls show the TIME_WAIT of two connections with the same addresses, one after the other, and not what was
+/// between them.
+#[test]
+fn a_time_across_two_sockets_that_look_the_same_is_no_longer_than_both() {
+    let connection = |place: u64, from: i64, fin: i64| {
+        let client = [
+            (from, "CLOSED", "SYN_SENT"),
+            (from, "SYN_SENT", "ESTABLISHED"),
+            (from + 5, "ESTABLISHED", "FIN_WAIT1"),
+            (from + 5, "FIN_WAIT1", "FIN_WAIT2"),
+            (from + 5, "FIN_WAIT2", "CLOSED"),
+        ];
+        let server = [
+            (from, "LISTEN", "SYN_RECV"),
+            (from, "SYN_RECV", "ESTABLISHED"),
+            (from + 5, "ESTABLISHED", "CLOSE_WAIT"),
+            (fin, "CLOSE_WAIT", "LAST_ACK"),
+            (fin, "LAST_ACK", "CLOSED"),
+        ];
+        let server = traced(2 * place, SERVER, CLIENT, &server);
+        [traced(2 * place + 1, CLIENT, SERVER, &client), server].concat()
+    };
+    let connections = [connection(1, 105, 115), connection(2, 145, 165), connection(3, 200, 210)];
+    let mut events = connections.concat();
+    events.sort_by_key(|event| event.at);
+    let truth = Truth::of(&Evidence { events, samples: HashMap::new(), ..evidence(true) });
+    let nobody = |event: Event| Event {
+        owners: Vec::new(),
+        owner_source: word("unknown"),
+        pid: None,
+        process: None,
+        ..event
+    };
+    let before = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSING"];
+    let judged = |held: f64| {
+        let opened = Event { maybe: words(&before), ..event("opened", 140, "TIME_WAIT") };
+        let held = Event { held: Some(held), held_at_least: true, ..closed("local-close") };
+        let at = |time| Some(Time(time * MS));
+        let closed = Event { time: Time(220 * MS), after: at(179), ..held };
+        let next = Event {
+            id: word("2"),
+            maybe: words(&before),
+            after: at(179),
+            ..event("opened", 220, "TIME_WAIT")
+        };
+        let records = [opened, closed, next].map(nobody);
+        judge(&records, &Case { truth: &truth, readings: &readings(), source: "proc" })
+    };
+    let report = judged(0.039);
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    assert_eq!(report.undecided, 1);
+    expect(&judged(0.1), Claim::Held);
+}
+
+/// An unaccepted connection and the next one, which is accepted, look the same to polls, also where a process
+/// accepts the first in between, and is slower to close it than the other end: no pass shows its inode.
+#[test]
+fn an_inode_that_no_pass_shows_distinguishes_nothing() {
+    let connection = |place: u64, from: i64, reset: i64| {
+        let client = [(from, "CLOSED", "SYN_SENT"), (from, "SYN_SENT", "ESTABLISHED")];
+        let server = [
+            (from, "LISTEN", "SYN_RECV"),
+            (from, "SYN_RECV", "ESTABLISHED"),
+            (reset, "ESTABLISHED", "CLOSED"),
+        ];
+        let client = traced(2 * place + 4, CLIENT, SERVER, &client);
+        [client, traced(2 * place + 5, SERVER, CLIENT, &server)].concat()
+    };
+    let judged = |reset: i64| {
+        let mut evidence = evidence_of_the_server();
+        let listener = evidence.events.swap_remove(0);
+        let connections = [connection(1, 105, reset), connection(2, 200, 250)];
+        evidence.events = [vec![listener], connections.concat()].concat();
+        let accept = |at| done(PID, Act::Accept { listener: word("listener") }, at - 1, at);
+        let close = done(PID, Act::Close(Handle::Server(word("c0"))), 184, 185);
+        evidence.log.extend([accept(150), close, accept(205)]);
+        let server = |event: Event| Event {
+            local_addr: addr(SERVER).ip(),
+            local_port: addr(SERVER).port(),
+            remote_addr: addr(CLIENT).ip(),
+            remote_port: addr(CLIENT).port(),
+            ..event
+        };
+        let opened = Event {
+            maybe: words(&["SYN_RECV"]),
+            owner_source: word("listener"),
+            ..event("opened", 140, "ESTABLISHED")
+        };
+        let closed = Event {
+            from: Some(word("ESTABLISHED")),
+            maybe: words(&["CLOSE_WAIT", "LAST_ACK", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+            held: Some(0.16),
+            verdict: Some(word("unknown")),
+            after: Some(Time(219 * MS)),
+            ..event("closed", 300, "CLOSED")
+        };
+        let truth = Truth::of(&evidence);
+        let records = [opened, closed].map(server);
+        judge(&records, &Case { truth: &truth, readings: &readings(), source: "proc" })
+    };
+    // No record is about the listener.
+    let of_connections = |report: Report| -> Vec<_> {
+        report.violations.into_iter().filter(|violation| violation.reused).collect()
+    };
+    let found = of_connections(judged(179));
+    assert!(found.is_empty(), "{found:#?}");
+    let found = of_connections(judged(182));
+    assert!(!found.is_empty(), "a pass has shown the inode of the first");
+}
+
 /// The server's end is not accepted, and two processes hold the listener.
 #[test]
 fn a_candidate_that_is_missing_or_none_is_found() {

@@ -219,6 +219,7 @@ fn joined(group: &[Record<'_>], with_addrs: &[Socket], case: &Case<'_>) -> Vec<E
     while let Some((done, sockets, claims)) = open.pop() {
         let first = sockets.last().map_or(0, |last| last + 1);
         let before = done.checked_sub(1).map(|last| &group[last]);
+        let preceding = before.zip(sockets.last().map(|last| &with_addrs[*last]));
         for until in done + 1..=group.len() {
             let provable = until < group.len()
                 && group[until - 1].inode.is_some()
@@ -234,7 +235,7 @@ fn joined(group: &[Record<'_>], with_addrs: &[Socket], case: &Case<'_>) -> Vec<E
                 if told_apart {
                     continue;
                 }
-                let found = case.check(&group[done..until], socket, before);
+                let found = case.check(&group[done..until], socket, preceding);
                 if !found.violations.is_empty() {
                     continue;
                 }

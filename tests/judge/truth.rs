@@ -88,12 +88,11 @@ impl Socket {
         self.steps.iter().find(|(passed, _)| passed == state).map(|(_, when)| *when)
     }
 
-    /// For how long (µs) it was in a state, at most.
-    pub(crate) fn longest_in(&self, state: &str) -> Option<i64> {
+    /// When it was in a state no more, at the latest.
+    pub(crate) fn left_by(&self, state: &str) -> Option<i64> {
         let place = self.steps.iter().position(|(passed, _)| passed == state)?;
         let next = self.steps.get(place + 1).map(|(_, when)| *when).or(self.end);
-        let left = next.map_or(NEVER, |when| when.latest);
-        Some(left - self.steps[place].1.earliest)
+        Some(next.map_or(NEVER, |when| when.latest))
     }
 
     pub(crate) fn birth(&self) -> When {
