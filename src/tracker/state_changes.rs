@@ -23,10 +23,10 @@ impl Tracker {
             |key| self.sockets.get(key).is_some_and(|known| is_of_another(change, known));
         match known {
             known if change.from == State::Closed => self.open_socket(change, known, sink),
-            Some(key) if is_other(key) => self.open_unseen(change, Some(key), sink),
+            Some(key) if is_other(key) => self.open_unseen(change, sink),
             Some(key) => self.step(change, key, sink),
             None if self.kernel_events.is_known_to_be_closed(change) => {}
-            None => self.open_unseen(change, None, sink),
+            None => self.open_unseen(change, sink),
         }
     }
 
@@ -143,19 +143,16 @@ impl Tracker {
         before
     }
 
-    /// A socket was there before, unseen by polls, in place of another if there was one.
-    fn open_unseen(
-        &mut self,
-        change: &StateChange,
-        before: Option<SocketKey>,
-        sink: &mut dyn TrackerSink,
-    ) {
+    /// A socket was there before, unseen by polls, in place of others if there were any.
+    fn open_unseen(&mut self, change: &StateChange, sink: &mut dyn TrackerSink) {
         let (addrs, found) = (change.addrs, self.sockets.is_incomplete);
+        let others = latest(self.sockets.of(addrs)).map(|socket| socket.key(addrs));
+        let others: Vec<SocketKey> = others.collect();
         let poll = self.polls.number;
         let Some(key) = self.sockets.open(addrs, change.from, change.time, found, poll) else {
             return sink.push(TrackerEvent::NeverSeen(Some(addrs)));
         };
-        if let Some(before) = before {
+        for before in others {
             self.withhold_until_closed(before, key, change.time);
         }
         if let Some(mut socket) = self.sockets.get_mut(key) {

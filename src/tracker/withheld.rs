@@ -18,17 +18,21 @@ pub(super) struct Withheld {
 /// A socket that waits.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// For so many others.
-    predecessors: usize,
+    /// For these, of which some may be decided.
+    predecessors: Vec<SocketId>,
+    undecided: usize,
     transitions: Vec<Transition>,
 }
 
 impl Withheld {
     /// Withholds the events of a socket that was new at this instant until `before` is decided.
     pub(super) fn add(&mut self, before: SocketKey, new: SocketId, since: Stamp) {
-        let (_, waiting) = self.successors.entry(before.id).or_insert_with(|| (before, Vec::new()));
-        waiting.push((new, since));
-        self.waiting.entry(new).or_default().predecessors += 1;
+        let (_, successors) =
+            self.successors.entry(before.id).or_insert_with(|| (before, Vec::new()));
+        successors.push((new, since));
+        let waiting = self.waiting.entry(new).or_default();
+        waiting.predecessors.push(before.id);
+        waiting.undecided += 1;
     }
 
     pub(super) fn contains(&self, id: SocketId) -> bool {
@@ -48,9 +52,16 @@ impl Withheld {
         self.waiting.remove(&id);
     }
 
-    /// Pushes what is withheld of one socket, in order.
+    /// Pushes what is withheld of one socket, in order, after what is withheld of those that it waits for:
+    /// these were opened before.
     pub(super) fn release(&mut self, id: SocketId, sink: &mut dyn TrackerSink) {
-        for transition in self.waiting.remove(&id).unwrap_or_default().transitions {
+        let Some(waiting) = self.waiting.remove(&id) else { return };
+        let Waiting { mut predecessors, transitions, .. } = waiting;
+        predecessors.sort_unstable();
+        for before in predecessors {
+            self.release(before, sink);
+        }
+        for transition in transitions {
             sink.push(TrackerEvent::Transition(Box::new(transition)));
         }
     }
@@ -89,8 +100,8 @@ impl Withheld {
     /// One of those that a socket waits for is decided: with the last one it waits no more.
     fn wait_for_one_less(&mut self, id: SocketId, sink: &mut dyn TrackerSink) {
         if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.predecessors = waiting.predecessors.saturating_sub(1);
-            if waiting.predecessors == 0 {
+            waiting.undecided = waiting.undecided.saturating_sub(1);
+            if waiting.undecided == 0 {
                 self.release(id, sink);
             }
         }
