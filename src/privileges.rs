@@ -39,6 +39,8 @@ pub enum Remedy {
     Recording,
     /// The name of a container or pod was not found: what to write instead.
     WriteId(String),
+    /// Threads may have descriptor tables of their own, and there are too many to read all of them.
+    OwnersByBpf,
 }
 
 impl fmt::Display for Remedy {
@@ -58,6 +60,7 @@ impl fmt::Display for Remedy {
                 f.write_str("permit it in the sandbox, security module or lockdown here")
             }
             Self::WriteId(instead) => write!(f, "write its id, {instead}"),
+            Self::OwnersByBpf => f.write_str("use --owners bpf"),
             Self::Recording => f.write_str("record where all processes can be inspected"),
         }
     }

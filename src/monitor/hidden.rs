@@ -9,7 +9,7 @@ use crate::error::{
 use crate::filter::{Match, ProcessFilter};
 use crate::model::counted::counted;
 use crate::model::event::{OwnerClues, SocketRef, SocketStatus};
-use crate::model::process::{ByInode, Inodes};
+use crate::model::process::{ByInode, Inodes, Process};
 use crate::owner::SearchScope;
 use crate::owner::table::SearchResult;
 use crate::privileges::Remedy;
@@ -26,7 +26,7 @@ struct Holdings {
     may_share: bool,
     /// Every descriptor of every process was read.
     is_whole: bool,
-    /// What to write instead of a name that was not found, if nothing else leaves a doubt.
+    /// What to do about it, where it is no matter of permission.
     remedy: Option<Remedy>,
 }
 
@@ -45,12 +45,19 @@ impl Holdings {
             .processes
             .iter()
             .filter_map(|process| filter.workload.unnamed(process.workload.as_deref()?));
-        let remedy = unnamed.min().map(Remedy::WriteId);
-        let denied = found.denied.iter().map(|process| filter.matches(process));
-        let denied = denied.fold(Match::No, Match::or);
+        let best_of = |processes: &[Process]| {
+            let matches = processes.iter().map(|process| filter.matches(process));
+            matches.fold(Match::No, Match::or)
+        };
+        let (denied, unread) = (best_of(&found.denied), best_of(&found.unread));
+        let remedy = if unread == Match::No {
+            unnamed.min().map(Remedy::WriteId)
+        } else {
+            Some(Remedy::OwnersByBpf)
+        };
         Self {
             by_inode,
-            may_hide: denied != Match::No || found.hidden,
+            may_hide: denied != Match::No || unread != Match::No || found.hidden,
             may_share: denied == Match::Yes,
             // Where processes are named, nothing is known of others.
             is_whole: found.is_whole() && filter.pids.is_empty(),

@@ -173,6 +173,7 @@ impl Scan {
             found.processes.extend(again.processes.into_iter().filter(is_new));
             found.holders.extend(again.holders);
             (found.denied, found.hidden) = (again.denied, again.hidden);
+            found.unread = again.unread;
         }
         found
     }

@@ -4,6 +4,7 @@ use super::fd_table::{FdTable, open_dir, read_table};
 use super::is_denied;
 use super::process::read_start;
 use super::search::Search;
+use crate::filter::Match;
 use crate::model::process::Process;
 use crate::owner::SearchScope;
 use procfs::process::Process as ProcEntry;
@@ -62,8 +63,14 @@ impl Threads {
     /// of their own.
     pub(super) fn search_found(&mut self, all: bool, search: &mut Search<'_>) {
         let is_needed = search.for_certain && !search.has_all();
-        let mut left = if is_needed { self.most_read } else { 0 };
-        for (process, table) in std::mem::take(&mut search.threaded) {
+        let mut left = is_needed.then_some(self.most_read);
+        let mut threaded = std::mem::take(&mut search.threaded);
+        if is_needed {
+            // What those hold that may match decides.
+            let filter = search.among.filter();
+            threaded.sort_by_key(|(process, _)| filter.matches(process) == Match::No);
+        }
+        for (process, table) in threaded {
             let identity = process.identity();
             if !all && !self.with_tables.contains(&identity) {
                 continue;
@@ -81,15 +88,15 @@ const fn is_of_all(search: &Search<'_>) -> bool {
     matches!(search.among, SearchScope::All(_))
 }
 
-/// Returns whether there is any table besides the leader's, as far as that shows. Of tables that look like
-/// the leader's, no more descriptors are read than `left`.
+/// Returns whether there is any table besides the leader's, as far as that shows. Tables that look like the
+/// leader's are taken for it, or where so many descriptors are `left` to be read, are read.
 ///
 /// # Errors
 /// The process is gone, or its threads cannot be listed.
 fn search_threads_of(
     process: &Process,
     leader: FdTable,
-    left: &mut usize,
+    left: &mut Option<usize>,
     search: &mut Search<'_>,
 ) -> ProcResult<bool> {
     let entry = search.processes.open(process.pid)?;
@@ -98,7 +105,7 @@ fn search_threads_of(
     }
     // Nearly all threads share one table: that of the leader, or if it has ended the first one's.
     let mut shared = Some(leader).filter(|leader| leader.len() > 0);
-    let (mut known, mut has_others) = (HashSet::new(), false);
+    let (mut known, mut has_others, mut is_unread) = (HashSet::new(), false, false);
     for tid in threads_of(&entry)?.into_iter().filter(|tid| *tid != process.pid) {
         let dir = match open_dir(&entry, &format!("task/{tid}/fd")) {
             Ok(dir) => dir,
@@ -108,7 +115,11 @@ fn search_threads_of(
             }
         };
         if let Some(like) = shared.as_ref().filter(|shared| shared.is(&dir)) {
-            let Some(rest) = left.checked_sub(like.len()) else { continue };
+            let Some(left) = left else { continue };
+            let Some(rest) = left.checked_sub(like.len()) else {
+                is_unread = true;
+                continue;
+            };
             *left = rest;
         } else {
             has_others = true;
@@ -119,6 +130,9 @@ fn search_threads_of(
         // What several threads have counts once.
         sockets.retain(|socket| known.insert(*socket));
         search.add_table(process, Some(tid), &sockets, extent);
+    }
+    if is_unread {
+        search.found.unread.push(process.clone());
     }
     Ok(has_others)
 }

@@ -28,12 +28,15 @@ pub struct SearchResult {
     /// There may be processes that are not listed: they are hidden (`hidepid`), belong to another
     /// pid namespace, or came and went.
     pub hidden: bool,
+    /// Processes with threads whose descriptors were not read, since there are too many: one of them may
+    /// hold a wanted socket in a table of its own.
+    pub unread: Vec<Process>,
 }
 
 impl SearchResult {
     /// Whether nobody else can hold a wanted socket.
     pub(crate) const fn is_whole(&self) -> bool {
-        self.denied.is_empty() && !self.hidden
+        self.denied.is_empty() && !self.hidden && self.unread.is_empty()
     }
 
     /// Whether a holder of each of these sockets was found.

@@ -142,6 +142,49 @@ fn an_io_uring_holds_the_sockets_in_its_table() {
     assert_undecided(&answers(uring("pos:\t0\n"), &["client"], &rows));
 }
 
+/// A process has more descriptors in its threads than are read to tell their tables apart. That decides nothing
+/// of it, and keeps nobody from reading those of the process that is asked for, which has a higher pid.
+#[test]
+fn threads_with_too_many_descriptors_are_no_all_clear() {
+    let threads = |procfs: &FakeProcfs, pid: i32, tids: std::ops::Range<i32>| {
+        let stat = procfs.file(&format!("{pid}/stat"));
+        let line = std::fs::read_to_string(&stat).expect("it is ours");
+        let count = format!("20 0 {} 0", tids.len() + 1);
+        std::fs::write(stat, line.replace("20 0 1 0", &count)).expect("it is ours");
+        for tid in tids {
+            let task = procfs.file(&format!("{pid}/task/{tid}"));
+            std::fs::create_dir_all(&task).expect("it is ours");
+            symlink("../../fd", task.join("fd")).expect("new");
+        }
+    };
+    let busy = |procfs: &mut FakeProcfs| {
+        procfs.process(700, "server", 50, &(1000..1100).collect::<Vec<u64>>());
+        threads(procfs, 700, 701..911);
+        procfs.process(1200, "client", 60, &(2000..2010).collect::<Vec<u64>>());
+        threads(procfs, 1200, 1201..1202);
+        let own = procfs.file("1200/task/1202/fd");
+        std::fs::create_dir_all(&own).expect("it is ours");
+        // As many as its process has, and the newest ones are the same.
+        for (fd, inode) in (3..).zip([7].into_iter().chain(2001..2010)) {
+            symlink(format!("socket:[{inode}]"), own.join(fd.to_string())).expect("new");
+        }
+    };
+    let rows = ["4000 80 08/7"];
+    let outcome = ask(&CHECK, busy, &["client", "-j"], &rows);
+    let owners = outcome.stdout.lines().map(Listed::parse).map(|row| row.pid);
+    assert_eq!((outcome.code, owners.collect::<Vec<_>>()), (Some(1), vec![Some(1200)]));
+    let without = |procfs: &mut FakeProcfs| {
+        busy(procfs);
+        procfs.remove_process(1200);
+    };
+    for (code, message) in answers(without, &["server"], &rows) {
+        assert_eq!((code, message.lines().count()), (2, 1), "{message}");
+        let sentence = "1 socket may belong to threads, whose descriptors are too many to read; use --owners bpf";
+        assert!(message.contains(sentence), "{message}");
+    }
+    assert_all_clear(&answers(without, &["nosuch"], &rows));
+}
+
 /// A filter may ask for any process that can accept a waiting connection.
 #[test]
 fn queued_connections_match_by_any_holder_of_any_listener() {
