@@ -6,7 +6,7 @@ use super::process::ProcessFields;
 use crate::filter::ProcessFilter;
 use crate::model::event::{TrackerEvent, Transition};
 use crate::model::process::{ByInode, Caller, Holder, Inodes, Process};
-use crate::model::reading::{OwnerUpdate, Reading};
+use crate::model::reading::{LookupResult, OwnerUpdate, Reading};
 use crate::owner::event_search::EventSearch;
 use crate::owner::known_callers::KnownCallers;
 use crate::owner::recorded::RecordedOwners;
@@ -30,6 +30,9 @@ pub(crate) struct SurveyedOwners {
     /// The sockets whose holders are recorded: those of the last snapshot, and those that lookups
     /// have shown since.
     sockets: Inodes,
+    /// Those that lookups have shown since the last snapshot. The next one may have passed their rows before,
+    /// and with it their holders are searched for.
+    looked_up: Inodes,
     next_scan: Instant,
     /// When all processes were searched for the holders of listeners.
     searched_listeners: ByInode<Instant>,
@@ -65,6 +68,7 @@ impl SurveyedOwners {
             recorded: RecordedOwners::default(),
             known_callers: KnownCallers::default(),
             sockets: Inodes::default(),
+            looked_up: Inodes::default(),
             next_scan: Instant::now(),
             searched_listeners: ByInode::default(),
             has_begun: false,
@@ -80,11 +84,24 @@ impl SurveyedOwners {
         is_released: bool,
     ) -> SurveyFindings {
         let mut findings = SurveyFindings::default();
-        if let Reading::Snapshot(snapshot) = reading {
-            let inodes = snapshot.rows.iter().map(|row| row.inode).filter(|inode| *inode != 0);
-            let before = std::mem::replace(&mut self.sockets, inodes.collect());
-            findings.needs_scan =
-                std::mem::take(&mut self.is_restarted) || !self.sockets.is_subset(&before);
+        match reading {
+            Reading::Snapshot(snapshot) => {
+                let mut sockets = std::mem::take(&mut self.looked_up);
+                let inodes = snapshot.rows.iter().map(|row| row.inode);
+                sockets.extend(inodes.filter(|inode| *inode != 0));
+                let before = std::mem::replace(&mut self.sockets, sockets);
+                findings.needs_scan =
+                    std::mem::take(&mut self.is_restarted) || !self.sockets.is_subset(&before);
+            }
+            Reading::Lookups(lookups) => {
+                let inode = |result: &LookupResult| match result {
+                    LookupResult::There(row) => row.inode,
+                    LookupResult::Gone => 0,
+                };
+                let inodes = lookups.answers.iter().map(|(_, result)| inode(result));
+                self.looked_up.extend(inodes.filter(|inode| *inode != 0));
+            }
+            _ => {}
         }
         for event in events {
             let TrackerEvent::Transition(transition) = event else { continue };

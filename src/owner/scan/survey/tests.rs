@@ -1,7 +1,8 @@
 use super::*;
 use crate::model::event::{Ages, EventKind, Listeners, OwnerClues, Roles, SocketId, SocketRef};
-use crate::model::reading::{Lookups, StateChange};
+use crate::model::reading::{LookupRequest, Lookups, Snapshot, StateChange};
 use crate::model::socket::{AddressPair, Endpoint, Family};
+use crate::model::socket_row::SocketRow;
 use crate::model::time::Stamp;
 use crate::tcp::state::State;
 use std::fs;
@@ -62,6 +63,26 @@ fn all_new_sockets_of_one_lookup_get_their_owners() {
     let update = owners.update(&lookups, &[accepted(7001), accepted(7002)], false).unwrap();
     let found: Vec<u64> = update.holders.iter().map(|(inode, _)| *inode).collect();
     assert_eq!(found, [7001, 7002]);
+}
+
+/// A lookup shows the inode of a socket, and the poll that comes next had passed its row before it was accepted.
+#[test]
+fn the_next_poll_searches_for_what_a_lookup_has_shown() {
+    let procfs = tempfile::tempdir().unwrap();
+    add_process(procfs.path(), PID, &[7001]);
+    let mut owners = SurveyedOwners::new(Scan::new(procfs.path()));
+    let TrackerEvent::Transition(event) = accepted(7001) else { unreachable!() };
+    let addrs = event.socket.addrs;
+    let request = LookupRequest { addrs, inode: 0, cookie: 0, ifindex: 0 };
+    let row = SocketRow { inode: 7001, ..SocketRow::new(addrs, State::Established) };
+    let unaccepted = Snapshot { rows: vec![SocketRow { inode: 0, ..row }], ..Snapshot::default() };
+    owners.update(&Reading::Snapshot(unaccepted.clone()), &[], false);
+    let answers = vec![(request, LookupResult::There(row))];
+    let (start, end) = (Stamp::default(), Stamp::default());
+    let lookups = Lookups { start, end, netns: None, answers };
+    owners.update(&Reading::Lookups(lookups), &[], false);
+    let update = owners.update(&Reading::Snapshot(unaccepted), &[], false).unwrap();
+    assert_eq!(pids(&update), [(7001, vec![PID])]);
 }
 
 /// A kernel event of the socket with this inode that may come from these listeners.
