@@ -45,6 +45,8 @@ pub struct Monitor<'a> {
     polls: PollCount,
     /// When the last reading ended.
     read_at: Stamp,
+    /// When the last poll ended.
+    polled_at: Stamp,
     /// The source has more that came together with the last reading.
     has_more: bool,
     ambiguity_reported: bool,
@@ -67,6 +69,7 @@ impl<'a> Monitor<'a> {
             reporter: Reporter::new(finder, filter),
             polls: PollCount::default(),
             read_at: Stamp::default(),
+            polled_at: Stamp::default(),
             has_more: false,
             ambiguity_reported: false,
             unseen: None,
@@ -243,10 +246,13 @@ impl<'a> Monitor<'a> {
             debug!("lost: {reason:?}, {count:?}");
             // What was lost before the first reading is not missing from the run.
             if self.read_at != Stamp::default() {
-                self.unseen.get_or_insert(Unseen::Readings(self.read_at, *lost));
+                self.unseen.get_or_insert(Unseen::Readings(self.polled_at, *lost));
             }
         }
         self.read_at = reading.time();
+        if let Reading::Snapshot(snapshot) = &reading {
+            self.polled_at = snapshot.end;
+        }
         let ReadingContext { due, has_more, events_until, is_released, tcp_infos } =
             self.source.context();
         self.has_more = has_more;

@@ -93,7 +93,7 @@ impl PollTimer {
         let (now, planned) = (clock::stamp(), self.interval_after(last));
         let took = 2 * self.shortest.unwrap_or_default();
         let lost = Lost { time: now, reason: LostReason::Gap, count: None };
-        let is_gap = is_gap(now.since(last.start_stamp), planned, took);
+        let is_gap = is_gap(now.since(last.start_stamp), planned, took, LONGEST_INTERVAL);
         let is_first = !std::mem::replace(&mut self.has_ended, true);
         (is_first && is_gap && planned <= LONGEST_INTERVAL).then_some(Reading::Lost(lost))
     }
@@ -127,15 +127,21 @@ impl PollTimer {
 
     /// The reading that a poll yields: its snapshot or, if there was a gap before it, the gap.
     pub(super) fn finish_poll(&mut self, poll: &PollStart, snapshot: Snapshot) -> Reading {
-        if let Some(lost) = self.record_poll(poll, &snapshot) {
+        if let Some(lost) = self.record_poll(poll, &snapshot, LONGEST_INTERVAL) {
             self.held_back = Some(snapshot);
             return Reading::Lost(lost);
         }
         Reading::Snapshot(snapshot)
     }
 
-    /// Records when a poll was, and returns the gap before it, if there was one.
-    pub(super) fn record_poll(&mut self, poll: &PollStart, snapshot: &Snapshot) -> Option<Lost> {
+    /// Records when a poll was, and returns the gap before it, if there was one: it came late, or after more than
+    /// the `longest` interval.
+    pub(super) fn record_poll(
+        &mut self,
+        poll: &PollStart,
+        snapshot: &Snapshot,
+        longest: Duration,
+    ) -> Option<Lost> {
         let (start, start_stamp, cpu) = (poll.start, snapshot.start, poll.cpu);
         self.last = Some(LastPoll { start, start_stamp, cpu });
         let took = snapshot.end.since(snapshot.start);
@@ -146,7 +152,8 @@ impl PollTimer {
         let (last, interval) = poll.planned?;
         let elapsed = snapshot.start.since(last.start_stamp);
         trace!("poll of {} rows after {elapsed:?}, planned {interval:?}", snapshot.rows.len());
-        is_gap(snapshot.end.since(last.start_stamp), interval, 2 * shortest).then_some(Lost {
+        let elapsed = snapshot.end.since(last.start_stamp);
+        is_gap(elapsed, interval, 2 * shortest, longest).then_some(Lost {
             time: snapshot.start,
             reason: LostReason::Gap,
             count: None,
@@ -180,9 +187,9 @@ pub(super) const fn continues(wake: Wake) -> Result<bool> {
 }
 
 /// Whether too much can have happened in the time that has `elapsed` since the last poll to go on
-/// from it. A poll takes `took`.
-fn is_gap(elapsed: Duration, planned: Duration, took: Duration) -> bool {
-    elapsed.min(planned) > LONGEST_INTERVAL || elapsed > planned + took + GAP_TOLERANCE
+/// from it. A poll takes `took`; one was to follow within the `longest` interval.
+fn is_gap(elapsed: Duration, planned: Duration, took: Duration, longest: Duration) -> bool {
+    elapsed.min(planned) > longest || elapsed > planned + took + GAP_TOLERANCE
 }
 
 #[cfg(test)]
@@ -210,7 +217,7 @@ mod tests {
     #[test]
     fn a_late_poll_is_a_gap_only_if_much_was_missed() {
         let s = Duration::from_secs_f64;
-        let is_gap = |elapsed, planned| is_gap(s(elapsed), s(planned), s(0.01));
+        let is_gap = |elapsed, planned| is_gap(s(elapsed), s(planned), s(0.01), LONGEST_INTERVAL);
         assert!(!is_gap(0.1, 0.1));
         assert!(!is_gap(1.9, 0.1), "a busy machine is no gap");
         assert!(is_gap(2.2, 0.1), "a stopped monitor is one");

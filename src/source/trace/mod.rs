@@ -170,6 +170,9 @@ impl Trace {
         // What is missing before those events is known now.
         self.take_events();
         self.hand_out(u64::MAX);
+        if let Some(gap) = self.polls.gap_at_end() {
+            self.ready.push(gap);
+        }
         Ok(())
     }
 
@@ -206,13 +209,16 @@ impl Trace {
     /// Hands out what is complete at this time (ns), in order.
     fn hand_out(&mut self, now: u64) {
         // By then every close from before the poll is complete.
-        if let Some(poll) = self.polls.take_ended_before(now.saturating_sub(RESET_WAIT)) {
+        if let Some((gap, poll)) = self.polls.take_ended_before(now.saturating_sub(RESET_WAIT)) {
             let wall_offset = poll.end.wall.saturating_sub_unsigned(poll.end.boot);
             self.changes.take_rows(&poll.rows, nanos(poll.start), true, wall_offset);
             let changes = self.changes.complete_at(now).into_iter();
             let (before, after): (Vec<_>, Vec<_>) =
                 changes.partition(|change| change.time <= poll.end);
             self.push_changes(before);
+            if let Some(gap) = gap {
+                self.ready.push(Reading::Lost(gap));
+            }
             self.ready.push(Reading::Snapshot(self.polls.of_family(poll)));
             self.push_changes(after);
         } else if !self.polls.is_waiting() {

@@ -4,7 +4,7 @@ use super::nanos;
 use super::pending::MissingEvent;
 use super::tables::Tables;
 use crate::error::Result;
-use crate::model::reading::Snapshot;
+use crate::model::reading::{Lost, Reading, Snapshot};
 use crate::model::socket::Family;
 use crate::model::wanted::WantedRows;
 use crate::settings::PollSettings;
@@ -21,8 +21,8 @@ pub(super) struct TracePolls {
     /// The family to hand out; `None` for both.
     family: Option<Family>,
     timer: PollTimer,
-    /// A poll that waits for the events up to its end.
-    waiting: Option<Snapshot>,
+    /// A poll that waits for the events up to its end, and the gap before it.
+    waiting: Option<(Option<Lost>, Snapshot)>,
     /// Events were lost: the tables show what they would have.
     is_needed: bool,
     /// CPU time from which on nothing was done for polls; `None` while that goes on.
@@ -88,17 +88,23 @@ impl TracePolls {
         self.exclude_events();
         let start = self.timer.start_poll(warnings);
         let snapshot = self.tables.snapshot()?;
-        // No gap: the events go on where polls pause.
-        self.timer.record_poll(&start, &snapshot);
+        // However long the interval, the events go on. A request, or what a close() leaves, has none: it is missed
+        // where polls pause.
+        let gap = self.timer.record_poll(&start, &snapshot, Duration::MAX);
         self.is_needed = false;
-        self.waiting = Some(snapshot);
+        self.waiting = Some((gap, snapshot));
         self.cpu_after_poll = Some(clock::cpu());
         Ok(())
     }
 
-    /// The poll that waits, if it ended before this time (ns).
-    pub(super) fn take_ended_before(&mut self, time: u64) -> Option<Snapshot> {
-        self.waiting.take_if(|poll| nanos(poll.end) < time)
+    /// The poll that waits, and the gap before it, if it ended before this time (ns).
+    pub(super) fn take_ended_before(&mut self, time: u64) -> Option<(Option<Lost>, Snapshot)> {
+        self.waiting.take_if(|(_, poll)| nanos(poll.end) < time)
+    }
+
+    /// The gap since the last poll, where the run has ended.
+    pub(super) fn gap_at_end(&mut self) -> Option<Reading> {
+        self.timer.gap_at_end()
     }
 
     /// Leaves out the rows that are not asked for.

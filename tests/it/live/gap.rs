@@ -1,5 +1,6 @@
 //! A program that is stopped for longer than it may go without a poll.
 
+use super::trace;
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;
 use crate::support::program::Program;
@@ -61,9 +62,45 @@ fn stopped_and_continued(source: &str) {
     assert_eq!(of(came), ["opened"]);
 }
 
+/// Events show what connections did meanwhile. But a request, or what a close() leaves, has none: that there was
+/// nothing of the kind is not known.
+#[test]
+fn a_pause_is_a_gap_between_the_polls_beside_kernel_events() {
+    if !trace::is_permitted() {
+        return;
+    }
+    isolated(|| {
+        let (mut server, mut client) = (Actor::start("server"), Actor::start("client"));
+        server.order("listen l 127.0.0.1:7000 8");
+        let stays = client.connect("stays", "127.0.0.1:7000");
+        server.accept("l");
+        let mut watch = Program::watch(&["-x", "client", "-i", "20ms", "--source", "trace"]);
+        let known = watch.until("a connection", |event| event.local_port == stays);
+        watch.pause();
+        let stopped = Instant::now();
+        let comes = client.connect("comes", "127.0.0.1:7000");
+        client.order("reset comes");
+        until_instant(stopped + PAUSE);
+        watch.signal(Signal::SIGCONT);
+        watch.until("an end", |event| event.local_port == comes && event.event == "closed");
+        client.order("reset stays");
+        let end = watch.until("the other end", |event| event.local_port == stays);
+        assert_eq!((end.id, end.event.as_str()), (known.id, "closed"));
+        let recorded = watch.stop().recorded();
+        let gaps = recorded.lost.iter().filter(|lost| lost.reason == "gap").count();
+        assert!((1..=2).contains(&gaps), "{recorded:?}");
+        let of = recorded.events.iter().filter(|event| event.local_port == comes);
+        let of: Vec<&str> = of.map(|event| event.to.as_str()).collect();
+        assert_eq!(of, ["SYN_SENT", "ESTABLISHED", "CLOSED"]);
+    });
+}
+
 #[test]
 fn a_run_that_ends_while_it_is_stopped_reports_the_gap() {
-    for source in ["proc", "netlink"] {
+    for source in ["proc", "netlink", "trace"] {
+        if source == "trace" && !trace::is_permitted() {
+            return;
+        }
         isolated(|| {
             let watch = Program::watch(&["-i", "20ms", "--source", source]);
             watch.pause();
