@@ -48,6 +48,7 @@ struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
 	struct uid sk_uid;
+	struct { int owned; } sk_lock;
 	u16 sk_protocol;
 	int sk_err;
 };
@@ -114,7 +115,9 @@ struct {
 	struct written *value;
 } written SEC(".maps");
 
-enum flag { KERNEL_THREAD = 1, DESCENDANT = 2 };
+// IN_CALL: a process has the socket, in a system call or at its end. An interrupt that finds it so leaves its work
+// to that process.
+enum flag { KERNEL_THREAD = 1, DESCENDANT = 2, IN_CALL = 4 };
 
 // As record.rs reads it; without padding.
 struct event {
@@ -252,6 +255,8 @@ static __attribute__((noinline)) void write_event(struct sock *sk, u8 kind, u8 f
 	u32 level = 0;
 	event->pid = number_of(task, &level);
 	event->flags = task->flags & PF_KTHREAD ? KERNEL_THREAD : 0;
+	if (sk->sk_lock.owned)
+		event->flags |= IN_CALL;
 	if (root && event->pid && descends_from_root(task, level))
 		event->flags |= DESCENDANT;
 	__builtin_memset(event->unused, 0, sizeof(event->unused));

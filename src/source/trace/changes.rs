@@ -82,7 +82,8 @@ impl Changes {
             What::Step { from, to } => self.step(event, (from, to), wall_offset),
             What::ResetReceived => {
                 let resets = self.resets.entry(event.socket).or_default();
-                (resets.received, resets.time) = (true, event.time);
+                // One that was sent before, in answer to a segment that was not acceptable, ended nothing.
+                *resets = Resets { received: true, sent: None, time: event.time };
             }
             What::ResetSent(State::Closed) => self.reset_after_end(event),
             What::ResetSent(state) => {
@@ -325,7 +326,7 @@ fn change(
 /// Whether an event comes from a system call of the current process on the socket. The end of a listener is
 /// not a call on the connections that nobody has accepted from it.
 fn is_own_call(event: &RawEvent, (from, to): (State, State)) -> bool {
-    let is_held = event.inode != 0 && !event.is_kernel_thread;
+    let is_held = event.inode != 0 && event.is_in_call && !event.is_kernel_thread;
     is_held && event.pid != 0 && is_of_own_call(from, to, event.error)
 }
 

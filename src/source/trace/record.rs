@@ -17,6 +17,9 @@ const KERNEL_THREAD: u8 = 1;
 /// The current process descends from the root that was set.
 const DESCENDANT: u8 = 2;
 
+/// A process has the socket, in a system call or at its end.
+const IN_CALL: u8 = 4;
+
 /// What happened in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
@@ -77,6 +80,9 @@ pub struct RawEvent {
     pub is_kernel_thread: bool,
     /// It descends from the process that was set as the root.
     pub is_descendant: bool,
+    /// The current process has the socket (`sock_owned_by_user()`): this is no interrupt. What came by packets
+    /// or timers meanwhile is done by that process, too.
+    pub is_in_call: bool,
 }
 
 impl RawEvent {
@@ -122,6 +128,7 @@ impl RawEvent {
             comm: SmallVec::from_slice(comm),
             is_kernel_thread: record[66] & KERNEL_THREAD != 0,
             is_descendant: record[66] & DESCENDANT != 0,
+            is_in_call: record[66] & IN_CALL != 0,
         })
     }
 }

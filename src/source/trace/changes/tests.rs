@@ -40,6 +40,7 @@ fn event(ms: u64, what: What) -> RawEvent {
         comm: SmallVec::from_slice(b"curl"),
         is_kernel_thread: false,
         is_descendant: false,
+        is_in_call: true,
     }
 }
 
@@ -199,6 +200,27 @@ fn a_close_that_resets_is_a_call_of_its_process() {
     assert_eq!(caller(&[step(1, FinWait1, Closed)]), None, "late data may have come");
     let unaccepted = RawEvent { inode: 0, ..step(1, Established, Closed) };
     assert_eq!(caller(&[unaccepted]), None, "its listener was closed");
+}
+
+/// The kernel gave up in an interrupt, and the process asked for the error before the event came.
+#[test]
+fn an_end_in_an_interrupt_is_no_call_though_its_error_was_taken() {
+    let ended = |is_in_call| {
+        let events = [connect(1), RawEvent { is_in_call, segments: 2, ..step(9, SynSent, Closed) }];
+        let end = changes(&events).pop().expect("it ends");
+        (end.abort, end.caller.map(|caller| caller.pid))
+    };
+    assert_eq!(ended(true), (Some(AbortReason::NoAnswer), Some(12)));
+    assert_eq!(ended(false), (None, None));
+}
+
+#[test]
+fn a_reset_that_comes_after_one_was_sent_ends_the_socket() {
+    let sent = event(1, What::ResetSent(SynRecv));
+    let received = event(2, What::ResetReceived);
+    let abort = RawEvent { error: 104, ..step(2, SynRecv, Closed) };
+    assert_eq!(end(&[sent.clone(), received.clone(), abort.clone()]), REMOTE);
+    assert_eq!(end(&[received, sent, abort]), LOCAL);
 }
 
 #[test]

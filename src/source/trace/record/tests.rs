@@ -13,7 +13,7 @@ fn record(kind: u8, family: u8) -> [u8; SIZE] {
     record[56..58].copy_from_slice(&8080_u16.to_ne_bytes());
     record[58..60].copy_from_slice(&8081_u16.to_be_bytes());
     record[60..62].copy_from_slice(&443_u16.to_be_bytes());
-    record[62..67].copy_from_slice(&[kind, family, 1, 4, 3]);
+    record[62..67].copy_from_slice(&[kind, family, 1, 4, 7]);
     record[72..76].copy_from_slice(&[127, 0, 0, 1]);
     record[88..92].copy_from_slice(&[127, 0, 0, 2]);
     record[104..109].copy_from_slice(b"nginx");
@@ -46,6 +46,7 @@ fn a_record_is_read_as_it_is_written() {
             comm: SmallVec::from_slice(b"nginx"),
             is_kernel_thread: true,
             is_descendant: true,
+            is_in_call: true,
         }
     );
 }
