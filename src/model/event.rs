@@ -66,7 +66,7 @@ pub enum EventKind {
 pub enum Verdict {
     /// Both sides sent their FIN, this one first.
     LocalClose,
-    /// Both sides sent their FIN before they had the other's.
+    /// Both sides closed before they had the other's FIN.
     SimultaneousClose,
     /// Both sides sent their FIN, the other one first.
     RemoteClose,

@@ -12,6 +12,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// A clock tick (µs): `USER_HZ` is 100.
+const TICK: u64 = 10_000;
+
 /// A process, as far as it was read. Names are bytes: they may hold anything but NUL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
@@ -181,6 +184,11 @@ impl Process {
         self
     }
 
+    /// Whether it was started after this boot time (µs).
+    pub(crate) const fn has_started_after(&self, time: u64) -> bool {
+        self.start.saturating_mul(TICK) > time
+    }
+
     /// Its pid and start. The kernel uses a pid again.
     pub(crate) const fn identity(&self) -> (i32, u64) {
         (self.pid, self.start)
@@ -249,8 +257,6 @@ impl Holder {
     /// Whether its process was started less than a second before this boot time (µs). Until a process
     /// runs another program, it has all descriptors of its parent, so it may soon be a holder no more.
     pub(crate) const fn is_new(&self, now: u64) -> bool {
-        // Of `USER_HZ`, which is 100.
-        const TICK: u64 = 10_000;
         now.saturating_sub(self.start.saturating_mul(TICK)) < 1_000_000
     }
 }

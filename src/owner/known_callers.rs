@@ -43,7 +43,12 @@ impl KnownCallers {
         {
             return Rc::clone(&known.process);
         }
-        let process = Rc::new(read());
+        let mut process = read();
+        if process.has_started_after(time) {
+            // It has the pid of the one that called.
+            process = Process::unreadable(caller.pid).named(caller);
+        }
+        let process = Rc::new(process);
         if !process.is_unknown() {
             if self.0.len() >= MANY {
                 self.0.retain(|_, known| known.holds_at(time));
@@ -81,6 +86,24 @@ mod tests {
         assert_eq!(call(2, b"renamed", 100).comm, b"renamed");
         call(1, b"client", HOLDS);
         assert_eq!(reads, 4);
+    }
+
+    /// It has got the pid of the one that called, which ended meanwhile.
+    #[test]
+    fn a_process_that_was_started_later_has_not_called() {
+        let caller = Caller { pid: 7, comm: Some(b"client".to_vec()), is_descendant: false };
+        let called = |time| {
+            let read = || Process {
+                start: 100,
+                comm: b"other".to_vec(),
+                cmdline: b"other\0".as_slice().into(),
+                ..Process::unknown(7)
+            };
+            let process = KnownCallers::default().describe(&caller, time, read);
+            (process.start, process.comm.clone(), process.cmdline.to_vec())
+        };
+        assert_eq!(called(999_999), (0, b"client".to_vec(), Vec::new()));
+        assert_eq!(called(1_000_000), (100, b"other".to_vec(), b"other\0".to_vec()));
     }
 
     #[test]
