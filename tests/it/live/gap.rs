@@ -1,5 +1,6 @@
 //! A program that is stopped for longer than it may go without a poll.
 
+#[cfg(feature = "bpf")]
 use super::trace;
 use crate::support::actor::Actor;
 use crate::support::netns::isolated;
@@ -64,6 +65,7 @@ fn stopped_and_continued(source: &str) {
 
 /// Events show what connections did meanwhile. But a request, or what a close() leaves, has none: that there was
 /// nothing of the kind is not known.
+#[cfg(feature = "bpf")]
 #[test]
 fn a_pause_is_a_gap_between_the_polls_beside_kernel_events() {
     if !trace::is_permitted() {
@@ -97,21 +99,29 @@ fn a_pause_is_a_gap_between_the_polls_beside_kernel_events() {
 
 #[test]
 fn a_run_that_ends_while_it_is_stopped_reports_the_gap() {
-    for source in ["proc", "netlink", "trace"] {
-        if source == "trace" && !trace::is_permitted() {
-            return;
-        }
-        isolated(|| {
-            let watch = Program::watch(&["-i", "20ms", "--source", source]);
-            watch.pause();
-            let stopped = Instant::now();
-            watch.signal(Signal::SIGTERM);
-            until_instant(stopped + PAUSE);
-            watch.signal(Signal::SIGCONT);
-            let outcome = watch.finish();
-            let lost = outcome.recorded().lost;
-            assert_eq!(lost.len(), 1, "{outcome:?}");
-            assert_eq!(lost[0].reason, "gap");
-        });
+    ended_while_stopped("proc");
+    ended_while_stopped("netlink");
+}
+
+#[cfg(feature = "bpf")]
+#[test]
+fn a_traced_run_that_ends_while_it_is_stopped_reports_the_gap() {
+    if trace::is_permitted() {
+        ended_while_stopped("trace");
     }
+}
+
+fn ended_while_stopped(source: &str) {
+    isolated(|| {
+        let watch = Program::watch(&["-i", "20ms", "--source", source]);
+        watch.pause();
+        let stopped = Instant::now();
+        watch.signal(Signal::SIGTERM);
+        until_instant(stopped + PAUSE);
+        watch.signal(Signal::SIGCONT);
+        let outcome = watch.finish();
+        let lost = outcome.recorded().lost;
+        assert_eq!(lost.len(), 1, "{outcome:?}");
+        assert_eq!(lost[0].reason, "gap");
+    });
 }
