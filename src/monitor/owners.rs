@@ -275,8 +275,14 @@ impl<'a> Owners<'a> {
         let read = || self.finder.describe_caller(caller, &self.filter.process);
         let process = self.known_callers.describe(caller, transition.time.boot, read);
         let before = self.callers.get(&transition.socket.id).map(|(before, _)| before);
-        let same = before.filter(|before| process.was_read_as(before));
-        let process = same.cloned().unwrap_or(process);
+        let process = match before.filter(|before| process.was_read_as(before)) {
+            // It runs this program, and had not got its name then.
+            Some(before) if !process.comm.is_empty() && process.comm != before.comm => {
+                Rc::new(Process { comm: process.comm.clone(), ..Process::clone(before) })
+            }
+            Some(before) => Rc::clone(before),
+            None => process,
+        };
         self.callers.insert(transition.socket.id, (process, transition.time.boot));
     }
 

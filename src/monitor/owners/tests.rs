@@ -1,5 +1,6 @@
 use super::*;
 use crate::filter::Match;
+use crate::model::process::Exe;
 use crate::model::reading::{Lookups, OwnerUpdate};
 use crate::model::time::Stamp;
 use crate::owner::event_search::tests::transition;
@@ -196,4 +197,54 @@ fn a_process_that_changes_its_user_matches_from_then_on() {
     };
     assert!(!matches_at(SERVER_IS_OLD));
     assert!(matches_at(SERVER_IS_OLD + 1));
+}
+
+/// A process that runs another program since its first call, and ends with its second.
+struct RunsAnother;
+
+impl OwnerLookup for RunsAnother {
+    fn start_reading(&mut self, _: u64) {}
+
+    fn take_due_retry(&mut self) -> bool {
+        false
+    }
+
+    fn find(&mut self, _: SearchScope<'_>, _: &Inodes) -> SearchResult {
+        SearchResult::default()
+    }
+
+    fn remedy(&self) -> Remedy {
+        unreachable!("every process can be inspected")
+    }
+
+    fn still_holds(&mut self, _: &Holder, _: u64) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn describe_caller(&mut self, caller: &Caller, _: &ProcessFilter) -> Process {
+        let unread = Process::unreadable(caller.pid);
+        let is_alive = caller.comm.as_deref() == Some(b"python3");
+        let exe = if is_alive { Exe::Name(b"sleep".to_vec()) } else { unread.exe.clone() };
+        Process { start: 100, exe, ..unread }.named(caller)
+    }
+}
+
+#[test]
+fn a_process_is_named_as_the_kernel_names_it_at_its_last_call() {
+    let filter = Filter::default();
+    let mut owners = Owners::new(Box::new(RunsAnother), &filter);
+    let mut name_at = |time: u64, state: State, comm: &[u8]| {
+        owners.begin_round(time);
+        let mut call = transition(state, 9, Some(1), &[]);
+        call.time.boot = time;
+        call.caller.as_mut().expect("it has one").comm = Some(comm.to_vec());
+        owners.note_caller(&call);
+        let main = owners.of(call.socket.id, &call.clues).main.expect("it called");
+        (main.name().expect("it has one"), main.exe.clone())
+    };
+    let sleep = Exe::Name(b"sleep".to_vec());
+    let opened = name_at(SERVER_IS_OLD, State::SynSent, b"python3");
+    assert_eq!(opened, ("python3".to_owned(), sleep.clone()));
+    let closed = name_at(SERVER_IS_OLD + 1_000_000, State::Closed, b"sleep");
+    assert_eq!(closed, ("sleep".to_owned(), sleep));
 }
