@@ -152,8 +152,8 @@ impl PollTimer {
         let (last, interval) = poll.planned?;
         let elapsed = snapshot.start.since(last.start_stamp);
         trace!("poll of {} rows after {elapsed:?}, planned {interval:?}", snapshot.rows.len());
-        let elapsed = snapshot.end.since(last.start_stamp);
-        is_gap(elapsed, interval, 2 * shortest, longest).then_some(Lost {
+        let until_end = snapshot.end.since(last.start_stamp);
+        is_gap(until_end, interval, 2 * shortest, longest).then_some(Lost {
             time: snapshot.start,
             reason: LostReason::Gap,
             count: None,

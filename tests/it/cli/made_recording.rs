@@ -6,7 +6,8 @@ use tempfile::TempDir;
 pub(super) const HEADER: &str = r#"{"tcplapse":{"recording":1,"start":[1790000000000000,50000000],"boot_id":"0b1c","part":0,"source":"proc","interval":100000,"host":"host","kernel":"6.18"}}"#;
 
 /// Replays polls: the microseconds of the time of day that have passed and those since boot, and
-/// what a poll shows, as a recording has it, or `lost`, the reason and how many, or `owners` and what was found of them. Returns what is printed.
+/// what a poll shows, as a recording has it, or `lost`, the reason and how many, or `answers` and those of lookups, or
+/// `owners` and what was found of them. Returns what is printed.
 pub(super) fn replayed(polls: &[(i64, u64, &str)], args: &str) -> String {
     let outcome = replay(polls, args);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -34,6 +35,12 @@ pub(super) fn recorded(polls: &[(i64, u64, &str)]) -> (TempDir, String) {
             Some(("lost", lost)) => {
                 let (reason, count) = lost.split_once(' ').unwrap_or((lost, "null"));
                 format!(r#"{{"lost":{{"time":{},"reason":"{reason}","count":{count}}}}}"#, at(0))
+            }
+            Some(("answers", answers)) => {
+                let (start, end) = (at(0), at(0));
+                format!(
+                    r#"{{"answers":{{"start":{start},"end":{end},"netns":1,"answers":[{answers}]}}}}"#
+                )
             }
             Some(("owners", owners)) => {
                 format!(r#"{{"owners":{{"time":{},"all":true,{owners}}}}}"#, at(0))
