@@ -43,6 +43,17 @@ pub enum Remedy {
     OwnersByBpf,
 }
 
+impl Remedy {
+    /// What it is that is not known of a socket.
+    pub const fn doubt(&self) -> &'static str {
+        match self {
+            Self::WriteId(_) => "may be of a container or pod whose name was not found",
+            Self::OwnersByBpf => "may belong to threads, whose descriptors are too many to read",
+            _ => "may belong to processes that cannot be inspected",
+        }
+    }
+}
+
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

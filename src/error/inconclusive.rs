@@ -139,11 +139,6 @@ impl fmt::Display for HiddenOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sockets, remedy } = self;
         let sockets = counted(*sockets, "socket");
-        let doubt = match remedy {
-            Remedy::WriteId(_) => "may be of a container or pod whose name was not found",
-            Remedy::OwnersByBpf => "may belong to threads, whose descriptors are too many to read",
-            _ => "may belong to processes that cannot be inspected",
-        };
-        write!(f, "{sockets} {doubt}; {remedy}")
+        write!(f, "{sockets} {}; {remedy}", remedy.doubt())
     }
 }

@@ -177,9 +177,9 @@ impl HiddenSockets {
             (hidden, denied) => {
                 let hidden = count(hidden);
                 match other_remedy {
-                    Some(remedy) => format!(
-                        "{hidden} hidden: {denied} may be of a container or pod whose name was not found; {remedy}"
-                    ),
+                    Some(remedy) => {
+                        format!("{hidden} hidden: {denied} {}; {remedy}", remedy.doubt())
+                    }
                     None => format!(
                         "{hidden} hidden: unknown owner ({denied} may match, but cannot be inspected; {})",
                         owners.finder.remedy()

@@ -136,7 +136,7 @@ pub(crate) fn lost_sentence(lost: &crate::model::reading::Lost) -> String {
     use crate::model::reading::LostReason;
     match (lost.reason, lost.count) {
         (LostReason::Gap, _) => "gap: too long since the last poll to know what happened; \
-             sockets without an inode are reported as new"
+             sockets without an inode may be reported as new"
             .to_owned(),
         (LostReason::Table, Some(count)) => {
             format!(

@@ -233,10 +233,9 @@ impl Case<'_> {
         &self,
         group: &'e [Record<'e>],
         socket: &'e Socket,
-        preceding: Option<(&'e Record<'e>, &'e Socket)>,
+        mut preceding: Option<(&'e Record<'e>, &'e Socket)>,
     ) -> Report {
         let mut report = Report::default();
-        let mut preceding = preceding;
         for event in group {
             let first = matches!(event.event.as_str(), "opened" | "present");
             let wrong = || self.wrong(event, socket);

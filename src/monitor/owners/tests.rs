@@ -54,7 +54,8 @@ impl OwnerLookup for ChildThatLetGo {
     }
 }
 
-/// A machine whose processes hold none of the sockets; counts the searches of all of them.
+/// A machine whose processes hold none of the sockets; counts the searches of all of them. They run `sleep`, and can
+/// be read as long as they still have the name of what they ran before.
 struct NobodyHolds(Rc<Cell<u32>>);
 
 impl OwnerLookup for NobodyHolds {
@@ -78,7 +79,10 @@ impl OwnerLookup for NobodyHolds {
     }
 
     fn describe_caller(&mut self, caller: &Caller, _: &ProcessFilter) -> Process {
-        Process::unknown(caller.pid)
+        let unread = Process::unreadable(caller.pid);
+        let is_alive = caller.comm.as_deref() == Some(b"python3");
+        let exe = if is_alive { Exe::Name(b"sleep".to_vec()) } else { unread.exe.clone() };
+        Process { start: 100, exe, ..unread }.named(caller)
     }
 }
 
@@ -199,40 +203,10 @@ fn a_process_that_changes_its_user_matches_from_then_on() {
     assert!(matches_at(SERVER_IS_OLD + 1));
 }
 
-/// A process that runs another program since its first call, and ends with its second.
-struct RunsAnother;
-
-impl OwnerLookup for RunsAnother {
-    fn start_reading(&mut self, _: u64) {}
-
-    fn take_due_retry(&mut self) -> bool {
-        false
-    }
-
-    fn find(&mut self, _: SearchScope<'_>, _: &Inodes) -> SearchResult {
-        SearchResult::default()
-    }
-
-    fn remedy(&self) -> Remedy {
-        unreachable!("every process can be inspected")
-    }
-
-    fn still_holds(&mut self, _: &Holder, _: u64) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn describe_caller(&mut self, caller: &Caller, _: &ProcessFilter) -> Process {
-        let unread = Process::unreadable(caller.pid);
-        let is_alive = caller.comm.as_deref() == Some(b"python3");
-        let exe = if is_alive { Exe::Name(b"sleep".to_vec()) } else { unread.exe.clone() };
-        Process { start: 100, exe, ..unread }.named(caller)
-    }
-}
-
 #[test]
 fn a_process_is_named_as_the_kernel_names_it_at_its_last_call() {
     let filter = Filter::default();
-    let mut owners = Owners::new(Box::new(RunsAnother), &filter);
+    let mut owners = Owners::new(Box::new(NobodyHolds(Rc::default())), &filter);
     let mut name_at = |time: u64, state: State, comm: &[u8]| {
         owners.begin_round(time);
         let mut call = transition(state, 9, Some(1), &[]);

@@ -117,9 +117,14 @@ fn tables_that_look_alike_are_read_as_far_as_there_is_time() {
     let procfs = Procfs::new();
     procfs.set_run_time(PARENT, 5);
     let table = procfs.add_thread(PARENT, 12);
-    for fd in 3..=11 {
+    let fds = 3..=11;
+    for fd in fds.clone() {
         procfs.open_fd(PARENT, fd, 70 + u64::from(fd.unsigned_abs()));
-        let inode = if fd == 3 { 99 } else { 70 + fd };
+    }
+    // A file system lists them in any order; the eight that come last count as the newest.
+    let first = fs::read_dir(procfs.fd_dir(PARENT)).unwrap().next().unwrap().unwrap().file_name();
+    for fd in fds {
+        let inode = if first == *fd.to_string() { 99 } else { 70 + fd };
         symlink(format!("socket:[{inode}]"), table.join(fd.to_string())).unwrap();
     }
     let holders = |most_read| {

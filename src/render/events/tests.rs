@@ -99,7 +99,7 @@ fn in_a_pipe_an_event_is_a_line() {
     12:00:01.104  812/client   127.0.0.1:40122  127.0.0.1:9527        -  new -> ESTABLISHED (2 states?)
     12:00:01.104  812/client~  127.0.0.1:40122  127.0.0.1:9527     4.0s  ESTABLISHED -> [FIN_WAIT1] -> TIME_WAIT (2 states?)
     12:00:01.104  812/client~  127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
-    12:00:01.104  -            -                -                     -  LOST  gap: too long since the last poll to know what happened; sockets without an inode are reported as new
+    12:00:01.104  -            -                -                     -  LOST  gap: too long since the last poll to know what happened; sockets without an inode may be reported as new
     12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s  ESTABLISHED -> CLOSED  likely reset or peer closed, watched 69.1s
     ");
 }
@@ -149,7 +149,7 @@ fn at_80_columns_the_state_goes_to_the_next_line() {
                   TIME_WAIT -> CLOSED  this side closed first, lived 69.1s
     12:00:01.104  -            -                -                     -  LOST
                   gap: too long since the last poll to know what happened; sockets
-                  without an inode are reported as new
+                  without an inode may be reported as new
     TIME          OWNER                    LOCAL            REMOTE             HELD
                   STATE
     12:00:01.104  813/e\x1b[2Jvil\x20one
@@ -184,7 +184,7 @@ fn at_120_columns_most_events_fit_on_a_line() {
     12:00:01.104  812/client~  127.0.0.1:40122  127.0.0.1:9527    62.1s  TIME_WAIT -> CLOSED
                   this side closed first, lived 69.1s
     12:00:01.104  -            -                -                     -  LOST
-                  gap: too long since the last poll to know what happened; sockets without an inode are reported as new
+                  gap: too long since the last poll to know what happened; sockets without an inode may be reported as new
     TIME          OWNER                    LOCAL            REMOTE             HELD  STATE
     12:00:01.104  813/e\x1b[2Jvil\x20one   [2001:db8:1234:5678:9abc:def0:1234:5678]:40122  127.0.0.1:9527   >=4.0s
                   ESTABLISHED -> CLOSED  likely reset or peer closed, watched 69.1s

@@ -142,8 +142,9 @@ fn an_io_uring_holds_the_sockets_in_its_table() {
     assert_undecided(&answers(uring("pos:\t0\n"), &["client"], &rows));
 }
 
-/// A process has more descriptors in its threads than are read to tell their tables apart. That decides nothing
-/// of it, and keeps nobody from reading those of the process that is asked for, which has a higher pid.
+/// Processes have more descriptors in their threads than are read to tell their tables apart. That decides nothing
+/// of them, and does not keep those from being read of the process that is asked for, in whatever order they are
+/// listed.
 #[test]
 fn threads_with_too_many_descriptors_are_no_all_clear() {
     let threads = |procfs: &FakeProcfs, pid: i32, tids: std::ops::Range<i32>| {
@@ -158,16 +159,23 @@ fn threads_with_too_many_descriptors_are_no_all_clear() {
         }
     };
     let busy = |procfs: &mut FakeProcfs| {
-        procfs.process(700, "server", 50, &(1000..1100).collect::<Vec<u64>>());
-        threads(procfs, 700, 701..911);
-        procfs.process(1200, "client", 60, &(2000..2010).collect::<Vec<u64>>());
+        let server = |pid: i32| {
+            procfs.process(pid, "server", 50, &(1000..1100).collect::<Vec<u64>>());
+            threads(procfs, pid, pid + 1..pid + 211);
+        };
+        server(700);
+        procfs.process(1200, "client", 60, &(2000..2020).collect::<Vec<u64>>());
         threads(procfs, 1200, 1201..1202);
         let own = procfs.file("1200/task/1202/fd");
         std::fs::create_dir_all(&own).expect("it is ours");
-        // As many as its process has, and the newest ones are the same.
-        for (fd, inode) in (3..).zip([7].into_iter().chain(2001..2010)) {
+        // As many as its process has, and the same but for the first that is listed, in whatever order.
+        let mut fds = std::fs::read_dir(procfs.file("1200/fd")).expect("it is there");
+        let first = fds.next().expect("one of many").expect("it is ours").file_name();
+        for (fd, inode) in (3..).zip(2000..2020) {
+            let inode = if first == *fd.to_string() { 7 } else { inode };
             symlink(format!("socket:[{inode}]"), own.join(fd.to_string())).expect("new");
         }
+        server(1300);
     };
     let rows = ["4000 80 08/7"];
     let outcome = ask(&CHECK, busy, &["client", "-j"], &rows);
